@@ -1,0 +1,24 @@
+//! BerryMSE shows a camera in any browser with the least delay there is.
+//!
+//! One OS thread per camera turns whatever the camera gives into access units and each access
+//! unit, once, into one ready-made message; the hub keeps the recent ones; serving hands the same
+//! bytes to every viewer. Data flows one way:
+//!
+//! | module | job |
+//! |---|---|
+//! | [`source`] | a camera, program, file or the test picture: bytes of H.264 with their capture times |
+//! | [`v4l2`] | the kernel's camera interface; the only place with `unsafe` |
+//! | [`h264`] | Annex B bytes to access units, parameter sets, picture order |
+//! | [`fmp4`] | access units to init segments and fragments (ISO BMFF) |
+//! | [`pipeline`] | one camera: source to hub, supervised, restarted |
+//! | [`hub`] | the recent fragments of one camera and everybody who follows them |
+//! | [`serve`] | HTTP, WebSocket, the page, the status |
+//! | [`cli`] | what was typed, the environment and the file to one checked configuration |
+//!
+//! `h264` and `fmp4` do no I/O and read no clock.
+
+pub mod h264;
+pub mod source;
+pub mod stop;
+pub mod time;
+pub mod v4l2;

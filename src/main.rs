@@ -1,0 +1,2 @@
+//! Arguments, logging, run, exit code; nothing else.
+fn main() {}

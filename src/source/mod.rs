@@ -1,0 +1,105 @@
+//! Where H.264 comes from: one file for each kind of source, all behind [`Source`].
+//!
+//! A source gives Annex B bytes with their capture times and knows nothing of MP4, the hub or
+//! viewers. It runs on its camera's own thread and may block, but hears [`Stop`] at once.
+
+use crate::h264::End;
+use crate::stop::Stop;
+use crate::time::Timestamp;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A piece of the byte stream (ITU-T H.264 Annex B), cut anywhere.
+#[derive(Clone, Copy, Debug)]
+pub struct Chunk<'a> {
+    /// The bytes; may be empty when only `end` has news.
+    pub annexb: &'a [u8],
+    /// When the camera took the picture, else when the first of these bytes arrived.
+    pub captured_at: Timestamp,
+    /// What the source knows about the place where the piece ends.
+    pub end: End,
+}
+
+/// A camera, program, file or generator that is open and running.
+pub trait Source: Send {
+    /// The next piece. Blocks up to about a tenth of a second and then returns `Ok(None)` when there
+    /// is none, so that the caller can look after other things; an error ends this source, and the
+    /// caller opens it anew.
+    fn read(&mut self) -> Result<Option<Chunk<'_>>, Error>;
+
+    /// Asks the encoder for an IDR picture soon. Does nothing where the source cannot.
+    fn request_keyframe(&mut self) {}
+
+    /// True if [`Source::request_keyframe`] has an effect.
+    fn can_make_keyframes(&self) -> bool {
+        false
+    }
+}
+
+/// Why a source could not be opened or ended. The text says what, where, why and what to try.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Error {
+    /// Not there, not ready, busy, not permitted, or not of use: trying again later may help.
+    #[error("{0}")]
+    Unavailable(String),
+    /// It worked and is gone: unplugged, ended, reported an error.
+    #[error("{0}")]
+    Lost(String),
+    /// It is open but sends nothing.
+    #[error("no picture for {0:.1?}")]
+    Stalled(Duration),
+    /// It ended and cannot be opened again (standard input).
+    #[error("{0}")]
+    Ended(String),
+    /// The program is stopping.
+    #[error("stopping")]
+    Stopped,
+}
+
+/// Which source, as typed by the user.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Spec {
+    /// The first that works.
+    Auto,
+    /// A V4L2 node.
+    V4l2(PathBuf),
+    /// Raspberry Pi camera N through rpicam-vid.
+    Rpicam(u32),
+    /// A program and its arguments; H.264 on its standard output.
+    Exec(Vec<String>),
+    /// An Annex B file, repeated for ever.
+    File(PathBuf),
+    /// Annex B on standard input.
+    Stdin,
+    /// The built-in test picture.
+    Test,
+}
+
+/// What is asked of a source. Where it cannot, it says so in the log and gives what it has.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// Width of the picture, in pixels.
+    pub width: u32,
+    /// Height of the picture, in pixels.
+    pub height: u32,
+    /// Pictures per second.
+    pub fps: NonZeroU32,
+    /// Bits per second; `None` leaves the camera's own.
+    pub bitrate: Option<u32>,
+    /// Clockwise turn of the picture in degrees (0, 90, 180, 270); `None` leaves the camera's own.
+    pub rotation: Option<u16>,
+    /// Distance of two IDR pictures, in pictures.
+    pub keyframe_interval: NonZeroU32,
+}
+
+/// What every kind of source is opened with.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The camera's name, for log lines.
+    pub name: String,
+    /// What is asked of it.
+    pub settings: Settings,
+    /// Heard by every wait.
+    pub stop: Stop,
+}

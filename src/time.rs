@@ -1,0 +1,43 @@
+//! The one clock of the program: nanoseconds of `CLOCK_MONOTONIC`, the clock that V4L2 stamps
+//! its buffers with.
+
+use std::ops::Add;
+use std::time::Duration;
+
+/// Ticks per second of all media times in the MP4 output (ISO/IEC 14496-12, 8.4.2 `timescale`).
+pub const TIMESCALE: u32 = 90_000;
+
+/// A moment on `CLOCK_MONOTONIC`, in nanoseconds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The present moment.
+    pub fn now() -> Self {
+        let t = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        Self(t.tv_sec as u64 * 1_000_000_000 + t.tv_nsec as u64)
+    }
+
+    /// The moment `nanos` nanoseconds after the clock's zero.
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// Nanoseconds since the clock's zero.
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// Time from `earlier` to `self`; zero if `earlier` is the later one.
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Add<Duration> for Timestamp {
+    type Output = Self;
+
+    fn add(self, d: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)))
+    }
+}
