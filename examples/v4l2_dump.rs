@@ -1,7 +1,7 @@
 //! Opens a V4L2 node again and again, as the program does, and writes what comes out of it to standard output (Annex B) and
 //! what happens to standard error, a line for each event. For the tests in `guest/`.
 //!
-//!     v4l2_dump [--cameras | --json | --auto] [--pictures N] [--seconds S] [--width PX] [--height PX] [--fps N] [NODE]
+//!     v4l2_dump [--cameras | --json | --auto | --raw] [--pictures N] [--seconds S] [--width PX] [--height PX] [--fps N] [NODE]
 
 #![allow(
     clippy::print_stdout,
@@ -11,8 +11,9 @@
 
 use berrymse::cameras;
 use berrymse::source::{Context, Error, Settings, v4l2};
-use berrymse::stop::Stop;
+use berrymse::stop::{Stop, Woken};
 use berrymse::time::Timestamp;
+use berrymse::v4l2::{Device, Failure, Stream};
 use std::io::Write;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -49,6 +50,7 @@ fn main() {
         until: Timestamp::now() + Duration::from_secs(3600),
     };
     let (mut size, mut fps, mut node) = ((320, 240), 15, PathBuf::from("/dev/video0"));
+    let mut is_raw = false;
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut number = || {
@@ -61,6 +63,7 @@ fn main() {
             "--cameras" => return print!("{}", cameras::report().text()),
             "--json" => return println!("{:#}", cameras::report().json()),
             "--auto" => return println!("{:?}", berrymse::v4l2::first_h264()),
+            "--raw" => is_raw = true,
             "--pictures" => limits.pictures = number(),
             "--seconds" => limits.until = Timestamp::now() + Duration::from_secs(number()),
             "--width" => size.0 = number() as u32,
@@ -78,15 +81,60 @@ fn main() {
         keyframe_interval: NonZeroU32::new(fps).unwrap_or(NonZeroU32::MIN),
     };
     let stop = Stop::new().expect("a process has descriptors when it starts");
-    follow(
-        &node,
-        &Context {
-            name: "camera".into(),
-            settings,
-            stop,
-        },
-        &limits,
+    let context = Context {
+        name: "camera".into(),
+        settings,
+        stop,
+    };
+    if is_raw {
+        let end = raw(&node, &context, &limits);
+        eprintln!("event: raw {end:?}");
+    } else {
+        follow(&node, &context, &limits);
+    }
+}
+
+/// Takes pictures of the first format of a node, whatever that is: the drivers for tests have no H.264.
+fn raw(node: &Path, context: &Context, limits: &Limits) -> Result<(), Failure> {
+    let device = Device::open(node)?;
+    let capture = device.identity().capture().ok_or(Failure::Invalid)?;
+    let format = device
+        .formats(capture)
+        .first()
+        .ok_or(Failure::Invalid)?
+        .fourcc;
+    let wanted = &context.settings;
+    let agreed = device.set_format(capture, format, wanted.width, wanted.height)?;
+    let rate = device.set_rate(capture, wanted.fps.get());
+    eprintln!(
+        "event: {capture:?} {agreed:?} {rate:?}, {} controls",
+        device.controls().len()
     );
+    let stream = Stream::start(device, capture, 4)?;
+    let (mut count, mut bytes) = (0, Vec::new());
+    while count < limits.pictures && Timestamp::now() < limits.until {
+        if context
+            .stop
+            .wait_readable(stream.fd(), Duration::from_millis(100))
+            != Woken::Ready
+        {
+            continue;
+        }
+        let filled = stream.take()?;
+        bytes.clear();
+        stream.copy(&filled, &mut bytes);
+        let age = filled
+            .stamp
+            .map(|stamp| Timestamp::now().since(stamp).as_millis());
+        let (sequence, room, is_damaged) = (filled.sequence, filled.room, filled.is_damaged);
+        let len = bytes.len();
+        eprintln!(
+            "picture: {sequence} {len} of {room} bytes {age:?} ms old, damaged: {is_damaged}"
+        );
+        stream.give_back(filled)?;
+        count += 1;
+    }
+    Ok(())
 }
 
 /// Opens and reads until a limit is reached. A repeated error is told once.

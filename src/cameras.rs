@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 /// Programs for the Raspberry Pi camera, the present name first.
 const CAMERA_PROGRAMS: [&str; 2] = ["rpicam-vid", "libcamera-vid"];
-/// Sizes shown for each format; JSON has all of them.
+/// Formats and sizes shown of each node, H.264 first; JSON has all of them.
+const FORMATS_SHOWN: usize = 6;
 const SIZES_SHOWN: usize = 8;
 const WIDTH: usize = 100;
 
@@ -107,12 +108,17 @@ fn write_node(out: &mut String, node: &Node, sizes: &[Sizes]) {
         }
         Some(reason) => paragraph(out, "    ", &format!("no source: {reason}")),
     }
-    for (format, sizes) in node.formats.iter().zip(sizes) {
+    let mut formats: Vec<_> = node.formats.iter().zip(sizes).collect();
+    formats.sort_by_key(|(format, _)| format.fourcc != FourCc::H264);
+    for (format, sizes) in formats.iter().take(FORMATS_SHOWN) {
         paragraph(
             out,
             "    ",
             &format!("{}  {}", format.fourcc, sizes_text(sizes)),
         );
+    }
+    if formats.len() > FORMATS_SHOWN {
+        let _ = writeln!(out, "    {} more formats", formats.len() - FORMATS_SHOWN);
     }
     if !node.holders.is_empty() {
         let names: Vec<String> = node.holders.iter().map(ToString::to_string).collect();

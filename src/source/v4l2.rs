@@ -10,7 +10,7 @@ use super::{Chunk, Context, Error, Source};
 use crate::stop::Woken;
 use crate::time::Timestamp;
 use crate::v4l2::{
-    self, Capture, Content, Device, Failure, FourCc, Identity, Purpose, Step, Stream,
+    self, Capture, Device, Failure, Filled, FourCc, Identity, Purpose, Step, Stream,
 };
 use buffers::{Buffers, Verdict};
 use settings::Encoder;
@@ -191,10 +191,9 @@ impl Camera {
         Error::Lost(format!("{}: {words}", self.path.display()))
     }
 
-    /// Takes one buffer; true if there is a picture in `self.picture`, with its time.
+    /// Takes one buffer; returns the time of the picture that is then in `self.picture`, if it was one.
     fn take(&mut self) -> Result<Option<Timestamp>, Error> {
-        self.picture.clear();
-        let filled = match self.stream.take(&mut self.picture) {
+        let filled = match self.stream.take() {
             Ok(filled) => filled,
             Err(Failure::Again) => {
                 // Woken for something that is no picture: not again at once.
@@ -204,12 +203,12 @@ impl Camera {
             Err(failure) => return Err(self.lost(failure)),
         };
         let now = Timestamp::now();
-        let verdict = match filled.content {
-            Content::Damaged => Verdict::Damaged,
-            Content::Full => Verdict::Full,
-            Content::Bytes(_) => Verdict::of(&self.picture),
-        };
-        let is_intact = self.buffers.count(filled.sequence, verdict);
+        let (sequence, stamp) = (filled.sequence, filled.stamp);
+        let verdict = self.judge(&filled);
+        self.stream
+            .give_back(filled)
+            .map_err(|failure| self.lost(failure))?;
+        let is_intact = self.buffers.count(sequence, verdict);
         self.buffers.log(&self.context.name, now);
         if !is_intact {
             // What follows refers to the lost picture.
@@ -220,7 +219,20 @@ impl Camera {
         }
         self.last_picture = now;
         self.has_pictures = true;
-        Ok(Some(captured_at(filled.stamp, now)))
+        Ok(Some(captured_at(stamp, now)))
+    }
+
+    /// Copies what is in a buffer, unless the driver itself says that it is no good.
+    fn judge(&mut self, filled: &Filled) -> Verdict {
+        self.picture.clear();
+        if filled.is_damaged {
+            Verdict::Damaged
+        } else if filled.len == filled.room {
+            Verdict::Full
+        } else {
+            self.stream.copy(filled, &mut self.picture);
+            Verdict::of(&self.picture)
+        }
     }
 
     fn check_stall(&self) -> Result<(), Error> {

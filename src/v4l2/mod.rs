@@ -18,5 +18,5 @@ pub use device::{Agreed, Capture, Device, FourCc, Identity, PixelFormat, Size};
 pub use discover::{Node, discover, first_h264};
 pub use holders::{Holder, holders};
 pub use purpose::{Purpose, Step, explain};
-pub use stream::{Content, Filled, Stream};
+pub use stream::{Filled, Stream};
 pub use sys::Failure;

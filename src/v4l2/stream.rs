@@ -6,26 +6,22 @@ use super::sys::{self, Buffers, Failure, Mapping, TimeWidth};
 use crate::time::Timestamp;
 use rustix::fd::BorrowedFd;
 
-/// A buffer that the driver has filled.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// A buffer that the driver has filled, and ours until [`Stream::give_back`].
+#[derive(Debug)]
+#[must_use = "a buffer that is not given back is missing to the driver"]
 pub struct Filled {
+    index: u32,
+    data_offset: usize,
     /// The driver's count of pictures; a step of more than one is a loss.
     pub sequence: u32,
     /// When the picture was taken by the driver's clock, which is `CLOCK_MONOTONIC` only if that is plausible.
     pub stamp: Option<Timestamp>,
-    /// What is in it.
-    pub content: Content,
-}
-
-/// What a buffer holds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Content {
-    /// A picture, this many bytes of which were appended.
-    Bytes(usize),
     /// The driver marked it as damaged.
-    Damaged,
-    /// The buffer is full to the last byte: a picture that was cut, or (first buffer of v4l2loopback) left-overs.
-    Full,
+    pub is_damaged: bool,
+    /// Bytes in it, not more than `room`.
+    pub len: usize,
+    /// Bytes that there is room for. A compressed picture that fills it all was cut, or is none.
+    pub room: usize,
 }
 
 /// A device that streams. Stops on drop.
@@ -82,31 +78,39 @@ impl Stream {
         sys::buffer(self.device.fd(), what, self.kind, self.width, index)
     }
 
-    /// Appends the oldest picture to `out` and gives its buffer back to the driver; [`Failure::Again`] when there is none.
-    ///
-    /// It is a copy, because what is mapped is not ours alone: a feeder of v4l2loopback overwrites it at any time. A picture
-    /// has some ten kilobytes, and the driver has its buffer back at once.
-    pub fn take(&self, out: &mut Vec<u8>) -> Result<Filled, Failure> {
+    /// Takes the oldest filled buffer; [`Failure::Again`] when there is none.
+    pub fn take(&self) -> Result<Filled, Failure> {
         let state = self.buffer(Buffers::Dequeue, 0)?;
         let mapping = self
             .mappings
             .get(state.index as usize)
             .ok_or(Failure::Invalid)?;
-        let content = if state.flags & FLAG_ERROR != 0 {
-            Content::Damaged
-        } else if state.bytes_used as usize >= mapping.len() {
-            Content::Full
-        } else {
-            let before = out.len();
-            mapping.append_to(state.data_offset as usize..state.bytes_used as usize, out);
-            Content::Bytes(out.len() - before)
-        };
-        self.buffer(Buffers::Queue, state.index)?;
+        let end = mapping.len().min(state.bytes_used as usize);
+        let data_offset = end.min(state.data_offset as usize);
         Ok(Filled {
+            index: state.index,
+            data_offset,
             sequence: state.sequence,
             stamp: stamp(state.time),
-            content,
+            is_damaged: state.flags & FLAG_ERROR != 0,
+            len: end - data_offset,
+            room: mapping.len() - data_offset,
         })
+    }
+
+    /// Appends what is in a buffer to `out`.
+    ///
+    /// There is no slice to be had of it, because what is mapped is not ours alone: a feeder of v4l2loopback overwrites it at
+    /// any time. A compressed picture has some ten kilobytes, and the driver can have its buffer back at once.
+    pub fn copy(&self, filled: &Filled, out: &mut Vec<u8>) {
+        if let Some(mapping) = self.mappings.get(filled.index as usize) {
+            mapping.append_to(filled.data_offset..filled.data_offset + filled.len, out);
+        }
+    }
+
+    /// Gives a buffer back to the driver.
+    pub fn give_back(&self, filled: Filled) -> Result<(), Failure> {
+        self.buffer(Buffers::Queue, filled.index).map(drop)
     }
 
     /// The device, for its controls.
