@@ -114,7 +114,7 @@ fn write_node(out: &mut String, node: &Node, sizes: &[Sizes]) {
         paragraph(
             out,
             "    ",
-            &format!("{}  {}", format.fourcc, sizes_text(sizes)),
+            &format!("{} {}", format.fourcc, sizes_text(sizes)),
         );
     }
     if formats.len() > FORMATS_SHOWN {

@@ -10,7 +10,7 @@ use super::{Chunk, Context, Error, Source};
 use crate::stop::Woken;
 use crate::time::Timestamp;
 use crate::v4l2::{
-    self, Capture, Device, Failure, Filled, FourCc, Identity, Purpose, Step, Stream,
+    self, Agreed, Capture, Device, Failure, Filled, FourCc, Identity, Purpose, Step, Stream,
 };
 use buffers::{Buffers, Verdict};
 use settings::Encoder;
@@ -74,25 +74,29 @@ fn start(path: &Path, context: &Context) -> Result<Camera, Refusal> {
     };
     let capture = capture_of(&device, path)?;
     let wanted = &context.settings;
-    // Turning by 90 degrees may swap width and height: first this, then the size.
     let mut report = settings::Report::default();
+    // Turning by 90 degrees may swap width and height: first this, then the size.
     settings::rotate(&device, wanted, &mut report);
     let agreed = device
         .set_format(capture, FourCc::H264, wanted.width, wanted.height)
         .map_err(failed(Step::Format))?;
     if agreed.fourcc != FourCc::H264 || agreed.planes != 1 {
         let (fourcc, planes) = (agreed.fourcc, agreed.planes);
-        return Err(Refusal::Useless(format!(
-            "asked for H264 it gives {fourcc} in {planes} planes"
-        )));
+        let reason = format!("asked for H264 it gives {fourcc} in {planes} planes");
+        return Err(Refusal::Useless(reason));
     }
     let rate = device.set_rate(capture, wanted.fps.get());
     settings::encode(&device, wanted, &mut report);
     let encoder = Encoder::of(&device);
     let stream = Stream::start(device, capture, BUFFERS).map_err(failed(Step::Start))?;
-    let camera = Camera::new(path, context, stream, rate, encoder);
-    camera.log_opening(&identity, agreed, rate, &report);
-    Ok(camera)
+    let answer = Answer {
+        identity,
+        agreed,
+        rate,
+        report,
+    };
+    answer.log(path, context);
+    Ok(Camera::new(path, context, stream, encoder, &answer))
 }
 
 fn capture_of(device: &Device, path: &Path) -> Result<Capture, Refusal> {
@@ -110,6 +114,45 @@ fn capture_of(device: &Device, path: &Path) -> Result<Capture, Refusal> {
     ))
 }
 
+/// What the driver made of what it was asked for.
+struct Answer {
+    identity: Identity,
+    agreed: Agreed,
+    rate: Option<f64>,
+    report: settings::Report,
+}
+
+impl Answer {
+    fn log(&self, path: &Path, context: &Context) {
+        let (name, wanted, agreed) = (&context.name, &context.settings, &self.agreed);
+        let (path, card, driver) = (path.display(), &self.identity.card, &self.identity.driver);
+        let (width, height) = (agreed.width, agreed.height);
+        let rate = self.rate.map_or_else(
+            || "its own rate".into(),
+            |rate| format!("{} pictures/s", (rate * 100.0).round() / 100.0),
+        );
+        log::info!("{name}: {path} ({card}, {driver}): H.264, {width}x{height}, {rate}");
+        if (width, height) != (wanted.width, wanted.height) {
+            let (width, height) = (wanted.width, wanted.height);
+            log::info!("{name}: it was asked for {width}x{height}; what is in the stream counts");
+        }
+        let fps = f64::from(wanted.fps.get());
+        if self.rate.is_some_and(|rate| (rate - fps).abs() > 0.5) {
+            log::info!("{name}: it was asked for {fps} pictures/s");
+        }
+        self.report.log(name);
+    }
+
+    /// How long no picture may come: five of them, and some seconds at least.
+    fn stall(&self, context: &Context) -> Duration {
+        // A driver without a say in the rate is taken to give what was asked.
+        let rate = self
+            .rate
+            .unwrap_or_else(|| f64::from(context.settings.fps.get()));
+        STALL.max(Duration::try_from_secs_f64(5.0 / rate).unwrap_or(STALL))
+    }
+}
+
 /// A V4L2 camera that streams.
 struct Camera {
     path: PathBuf,
@@ -118,6 +161,8 @@ struct Camera {
     encoder: Encoder,
     buffers: Buffers,
     picture: Vec<u8>,
+    /// Bytes that no picture reaches.
+    limit: usize,
     /// When the last picture came; at first, when streaming began.
     last_picture: Timestamp,
     has_pictures: bool,
@@ -129,12 +174,9 @@ impl Camera {
         path: &Path,
         context: &Context,
         stream: Stream,
-        rate: Option<f64>,
         encoder: Encoder,
+        answer: &Answer,
     ) -> Self {
-        // A driver without a say in the rate is taken to give what was asked.
-        let rate = rate.unwrap_or_else(|| f64::from(context.settings.fps.get()));
-        let five_pictures = Duration::try_from_secs_f64(5.0 / rate).unwrap_or(STALL);
         let mut camera = Self {
             path: path.to_owned(),
             context: context.clone(),
@@ -142,42 +184,16 @@ impl Camera {
             encoder,
             buffers: Buffers::default(),
             picture: Vec::new(),
+            limit: match answer.agreed.largest {
+                0 => usize::MAX,
+                largest => usize::try_from(largest).unwrap_or(usize::MAX),
+            },
             last_picture: Timestamp::now(),
             has_pictures: false,
-            stall: STALL.max(five_pictures),
+            stall: answer.stall(context),
         };
         camera.request_keyframe();
         camera
-    }
-
-    fn log_opening(
-        &self,
-        identity: &Identity,
-        agreed: v4l2::Agreed,
-        rate: Option<f64>,
-        report: &settings::Report,
-    ) {
-        let (name, path) = (&self.context.name, self.path.display());
-        let wanted = &self.context.settings;
-        let (driver, card) = (&identity.driver, &identity.card);
-        let rate_text = rate.map_or_else(
-            || "its own rate".into(),
-            |rate| format!("{} pictures/s", (rate * 100.0).round() / 100.0),
-        );
-        log::info!(
-            "{name}: {path} ({card}, {driver}): H.264, {}x{}, {rate_text}",
-            agreed.width,
-            agreed.height
-        );
-        if (agreed.width, agreed.height) != (wanted.width, wanted.height) {
-            let (width, height) = (wanted.width, wanted.height);
-            log::info!("{name}: it was asked for {width}x{height}; what is in the stream counts");
-        }
-        let fps = f64::from(wanted.fps.get());
-        if rate.is_some_and(|rate| (rate - fps).abs() > 0.5) {
-            log::info!("{name}: it was asked for {fps} pictures/s");
-        }
-        report.log(name);
     }
 
     /// The end of this source, in words.
@@ -227,7 +243,7 @@ impl Camera {
         self.picture.clear();
         if filled.is_damaged {
             Verdict::Damaged
-        } else if filled.len == filled.room {
+        } else if filled.len >= self.limit.min(filled.room) {
             Verdict::Full
         } else {
             self.stream.copy(filled, &mut self.picture);

@@ -113,6 +113,8 @@ impl<W> Format<W> {
     const WIDTH: usize = 0;
     const HEIGHT: usize = 1;
     const PIXELFORMAT: usize = 2;
+    /// In a word of the same number stands that of the first plane, with which its `v4l2_plane_pix_format` begins.
+    const SIZEIMAGE: usize = 5;
     /// Holds the byte `num_planes` in front.
     const MPLANE_NUM_PLANES: usize = 45;
 
@@ -137,6 +139,11 @@ impl<W> Format<W> {
 
     pub(super) fn pixelformat(&self) -> u32 {
         self.fmt[Self::PIXELFORMAT]
+    }
+
+    /// Bytes of the largest picture.
+    pub(super) fn sizeimage(&self) -> u32 {
+        self.fmt[Self::SIZEIMAGE]
     }
 
     /// Planes of a buffer; 1 with the single-planar API.

@@ -138,6 +138,8 @@ pub struct Agreed {
     pub height: u32,
     /// Pieces of memory for each picture.
     pub planes: u8,
+    /// Bytes of the largest picture; the buffers may have some more. 0 from drivers that do not tell.
+    pub largest: u32,
 }
 
 /// An open node. Closed on drop.
@@ -228,11 +230,13 @@ impl Device {
         let wanted = abi::Format::new(capture.buffer_type(), format.0, width, height);
         let answer = sys::set_format(self.fd(), wanted)?;
         let (width, height) = answer.size();
+        let (fourcc, planes) = (FourCc(answer.pixelformat()), answer.planes());
         Ok(Agreed {
-            fourcc: FourCc(answer.pixelformat()),
+            fourcc,
             width,
             height,
-            planes: answer.planes(),
+            planes,
+            largest: answer.sizeimage(),
         })
     }
 

@@ -20,7 +20,7 @@ pub struct Filled {
     pub is_damaged: bool,
     /// Bytes in it, not more than `room`.
     pub len: usize,
-    /// Bytes that there is room for. A compressed picture that fills it all was cut, or is none.
+    /// Bytes that there is room for.
     pub room: usize,
 }
 
