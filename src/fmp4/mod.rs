@@ -9,3 +9,6 @@ pub use fragment::{Sample, fragment, fragment_bytes};
 pub use init::{Rotation, VideoDescription, init_segment};
 
 
+
+#[cfg(test)]
+mod tests;
