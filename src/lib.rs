@@ -17,7 +17,9 @@
 //!
 //! `h264` and `fmp4` do no I/O and read no clock.
 
+pub mod cli;
 pub mod h264;
+pub mod logger;
 pub mod source;
 pub mod stop;
 pub mod time;
