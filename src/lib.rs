@@ -17,9 +17,11 @@
 //!
 //! `h264` and `fmp4` do no I/O and read no clock.
 
+pub mod cli;
 pub mod fmp4;
 pub mod h264;
 pub mod hub;
+pub mod logger;
 pub mod message;
 pub mod process;
 pub mod serve;
