@@ -64,11 +64,9 @@ fn is_journal(fd: impl AsFd, journal_stream: Option<&OsStr>) -> bool {
     else {
         return false;
     };
-    rustix::fs::fstat(fd).is_ok_and(|stat| {
-        // The width of these fields differs between the targets.
-        device.parse::<u64>() == Ok(stat.st_dev as u64)
-            && inode.parse::<u64>() == Ok(stat.st_ino as u64)
-    })
+    // Compared as text: the width of these fields differs between the targets.
+    rustix::fs::fstat(fd)
+        .is_ok_and(|stat| device == stat.st_dev.to_string() && inode == stat.st_ino.to_string())
 }
 
 /// One record as one line: control characters, which cameras' programs write too, are made visible.

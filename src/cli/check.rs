@@ -86,7 +86,7 @@ fn camera(layers: Layers<'_>, notes: &mut Vec<String>) -> Result<Camera, Error> 
         keyframe_interval: layers.read(Key::KeyframeInterval, values::keyframe_interval)?,
     };
     let name = layers.read(Key::Name, values::camera_name)?;
-    if settings.width % 2 != 0 || settings.height % 2 != 0 {
+    if !settings.width.is_multiple_of(2) || !settings.height.is_multiple_of(2) {
         notes.push(format!(
             "camera {name}: {}x{} is odd; nearly all cameras give even sizes only and will choose another",
             settings.width, settings.height
