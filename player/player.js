@@ -228,9 +228,10 @@ export class Player {
   #listen(signal) {
     const video = this.#video;
     video.addEventListener("error", () => this.#rebuild(video.error?.message ?? "unknown"), { signal });
-    // A hidden tab is paused by the browser itself; only a pause in sight is somebody's wish.
+    // Browsers also pause by themselves, a hidden tab and a video that failed; only the rest is somebody's wish.
     video.addEventListener("pause", () => {
-      if (!document.hidden && video.isConnected) this.#isPaused = true;
+      const isBroken = video.error || this.#rebuilding || video.readyState === HTMLMediaElement.HAVE_NOTHING;
+      if (!document.hidden && video.isConnected && !isBroken) this.#isPaused = true;
       this.#tell();
     }, { signal });
     video.addEventListener("play", () => {
