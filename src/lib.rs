@@ -13,12 +13,22 @@
 //! | [`pipeline`] | one camera: source to hub, supervised, restarted |
 //! | [`hub`] | the recent fragments of one camera and everybody who follows them |
 //! | [`serve`] | HTTP, WebSocket, the page, the status |
+//! | [`cameras`] | what this machine has, for `berrymse cameras` |
 //! | [`cli`] | what was typed, the environment and the file to one checked configuration |
 //!
 //! `h264` and `fmp4` do no I/O and read no clock.
 
+pub mod cameras;
+pub mod cli;
+pub mod fmp4;
 pub mod h264;
+pub mod hub;
+pub mod logger;
+pub mod message;
+pub mod process;
+pub mod serve;
 pub mod source;
 pub mod stop;
 pub mod time;
+pub mod timeline;
 pub mod v4l2;

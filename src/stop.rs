@@ -25,7 +25,10 @@ pub enum Woken {
 impl Stop {
     /// A stop word that has not been said. Errors when the process has no descriptors left.
     pub fn new() -> io::Result<Self> {
-        Ok(Self(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)))
+        Ok(Self(Arc::new(eventfd(
+            0,
+            EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK,
+        )?)))
     }
 
     /// Says the word; every present and later wait returns at once.
@@ -54,7 +57,10 @@ impl Stop {
         let end = crate::time::Timestamp::now() + time;
         let mut left = time;
         loop {
-            let timeout = Timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos() as _ };
+            let timeout = Timespec {
+                tv_sec: left.as_secs() as _,
+                tv_nsec: left.subsec_nanos() as _,
+            };
             let stop = PollFd::from_borrowed_fd(self.0.as_fd(), PollFlags::IN);
             let mut fds = [stop.clone(), stop];
             let used = match fd {

@@ -1,2 +1,22 @@
-//! The kernel's camera interface (Video for Linux 2). `sys` has the structs and the system calls and
-//! is the only file with `unsafe`; `device` is the safe part that others use.
+//! The kernel's camera interface (Video for Linux 2), without libv4l or generated bindings. Knows pixels and buffers, not pictures:
+//! what is in the bytes is for others.
+//!
+//! `abi` has the structs, `sys` the system calls and all `unsafe`; [`Device`] and [`Stream`] are what others use, [`discover`] finds
+//! the nodes of this machine and says of each what it is good for.
+
+mod abi;
+pub mod controls;
+mod device;
+mod discover;
+mod holders;
+mod purpose;
+mod stream;
+mod sys;
+
+pub use controls::Control;
+pub use device::{Agreed, Capture, Device, FourCc, Identity, PixelFormat, Size};
+pub use discover::{Node, discover, first_h264};
+pub use holders::{Holder, holders};
+pub use purpose::{Purpose, Step, explain};
+pub use stream::{Content, Filled, Stream};
+pub use sys::Failure;

@@ -1,0 +1,308 @@
+//! `berrymse cameras`: what this machine has and which `--source` to use for each, for people and for programs.
+
+use crate::v4l2::{FourCc, Node, Purpose, Size, discover};
+use serde_json::{Value, json};
+use std::env;
+use std::fmt::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// Programs for the Raspberry Pi camera, the present name first.
+const CAMERA_PROGRAMS: [&str; 2] = ["rpicam-vid", "libcamera-vid"];
+/// Sizes shown for each format; JSON has all of them.
+const SIZES_SHOWN: usize = 8;
+const WIDTH: usize = 100;
+
+/// The sizes of a format, each with its rates in pictures per second.
+type Sizes = Vec<(Size, Vec<f64>)>;
+
+/// What was found.
+#[derive(Debug)]
+pub struct Report {
+    nodes: Vec<(Node, Vec<Sizes>)>,
+    camera_program: Option<PathBuf>,
+}
+
+/// Looks at all video nodes (which takes some milliseconds for each) and for the programs that cameras need.
+pub fn report() -> Report {
+    let with_sizes = |node: Node| {
+        let sizes = node
+            .formats
+            .iter()
+            .map(|format| node.sizes(format.fourcc))
+            .collect();
+        (node, sizes)
+    };
+    Report {
+        nodes: discover().into_iter().map(with_sizes).collect(),
+        camera_program: find_program(&CAMERA_PROGRAMS, env::var_os("PATH").as_deref()),
+    }
+}
+
+impl Report {
+    /// For people: a paragraph for each node, with a line feed at the end.
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        for (node, sizes) in &self.nodes {
+            write_node(&mut out, node, sizes);
+            out.push('\n');
+        }
+        if self.nodes.is_empty() {
+            paragraph(&mut out, "", NO_NODES);
+            out.push('\n');
+        }
+        match (&self.camera_program, self.has_sensor()) {
+            (Some(program), _) => {
+                let _ = writeln!(
+                    out,
+                    "Raspberry Pi camera: --source rpicam   (through {})",
+                    program.display()
+                );
+            }
+            (None, true) => paragraph(&mut out, "", NO_CAMERA_PROGRAM),
+            (None, false) => {}
+        }
+        out.push_str("Test picture, always there: --source test\n");
+        out
+    }
+
+    /// For programs: an object with `nodes`, `rpicam` and `test`. Names only grow.
+    pub fn json(&self) -> Value {
+        let usable = self.camera_program.as_ref();
+        let reason = (usable.is_none() && self.has_sensor()).then_some(NO_CAMERA_PROGRAM);
+        json!({
+            "nodes": self.nodes.iter().map(|(node, sizes)| node_json(node, sizes)).collect::<Vec<_>>(),
+            "rpicam": {
+                "program": usable.map(|program| program.to_string_lossy()),
+                "source": usable.map(|_| "rpicam"),
+                "reason": reason,
+            },
+            "test": { "source": "test" },
+        })
+    }
+
+    fn has_sensor(&self) -> bool {
+        self.nodes
+            .iter()
+            .any(|(node, _)| matches!(node.purpose, Some(Purpose::Sensor | Purpose::Isp)))
+    }
+}
+
+const NO_NODES: &str = "No video node found (/dev/video0 and so on). Is a camera plugged in? `lsusb` shows USB \
+    cameras, `sudo dmesg` what the kernel makes of them. In a container, the nodes must be passed in \
+    (docker run --device /dev/video0). A camera on the ribbon cable of a Raspberry Pi needs `camera_auto_detect=1` in \
+    /boot/firmware/config.txt and the package rpicam-apps-lite.";
+const NO_CAMERA_PROGRAM: &str = "There is a camera that libcamera drives, but neither rpicam-vid nor libcamera-vid in \
+    PATH: sudo apt install rpicam-apps-lite, then --source rpicam";
+
+fn write_node(out: &mut String, node: &Node, sizes: &[Sizes]) {
+    let label = node.purpose.map_or("not to be opened", Purpose::label);
+    let _ = writeln!(out, "{}  {}: {label}", node.path.display(), node.card);
+    if let Ok(identity) = &node.identity {
+        let _ = writeln!(out, "    driver {}, at {}", identity.driver, identity.bus);
+    }
+    match node.reason() {
+        None => {
+            let _ = writeln!(out, "    --source {}", node.name().display());
+        }
+        Some(reason) => paragraph(out, "    ", &format!("no source: {reason}")),
+    }
+    for (format, sizes) in node.formats.iter().zip(sizes) {
+        paragraph(
+            out,
+            "    ",
+            &format!("{}  {}", format.fourcc, sizes_text(sizes)),
+        );
+    }
+    if !node.holders.is_empty() {
+        let names: Vec<String> = node.holders.iter().map(ToString::to_string).collect();
+        let _ = writeln!(out, "    open in {}", names.join(", "));
+    }
+}
+
+fn sizes_text(sizes: &Sizes) -> String {
+    let mut words: Vec<String> = sizes
+        .iter()
+        .take(SIZES_SHOWN)
+        .map(|(size, rates)| size_text(size, rates))
+        .collect();
+    if sizes.len() > SIZES_SHOWN {
+        words.push(format!("{} more sizes", sizes.len() - SIZES_SHOWN));
+    }
+    words.join(", ")
+}
+
+fn size_text(size: &Size, rates: &[f64]) -> String {
+    let mut text = match size {
+        Size::Exactly(width, height) => format!("{width}x{height}"),
+        Size::Between((w_min, h_min), (w_max, h_max)) => {
+            format!("{w_min}x{h_min} to {w_max}x{h_max}")
+        }
+    };
+    if let (Some(highest), Some(lowest)) = (rates.first(), rates.last()) {
+        let (highest, lowest) = (round(*highest), round(*lowest));
+        let _ = if highest > lowest {
+            write!(text, " at {lowest}-{highest}/s")
+        } else {
+            write!(text, " at {highest}/s")
+        };
+    }
+    text
+}
+
+/// Two digits behind the point: 29.97 and no more.
+fn round(rate: f64) -> f64 {
+    (rate * 100.0).round() / 100.0
+}
+
+/// Writes words in lines of limited width, all but the first with two more spaces in front.
+fn paragraph(out: &mut String, indent: &str, text: &str) {
+    let mut line = indent.to_owned();
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        if line.len() + word.len() >= WIDTH && line.trim() != "" {
+            let _ = writeln!(out, "{}", line.trim_end());
+            line = format!("{indent}  ");
+        }
+        line.push_str(word);
+        line.push(' ');
+    }
+    let _ = writeln!(out, "{}", line.trim_end());
+}
+
+fn node_json(node: &Node, sizes: &[Sizes]) -> Value {
+    let identity = node.identity.as_ref().ok();
+    let formats = node.formats.iter().zip(sizes).map(|(format, sizes)| {
+        json!({
+            "fourcc": format.fourcc.to_string(),
+            "description": format.description,
+            "h264": format.fourcc == FourCc::H264,
+            "sizes": sizes.iter().map(|(size, rates)| size_json(size, rates)).collect::<Vec<_>>(),
+        })
+    });
+    json!({
+        "path": node.path.to_string_lossy(),
+        "link": node.link.as_ref().map(|link| link.to_string_lossy()),
+        "card": node.card,
+        "driver": identity.map(|identity| &identity.driver),
+        "bus": identity.map(|identity| &identity.bus),
+        "purpose": node.purpose.map(Purpose::label),
+        "source": node.is_usable().then(|| node.name().to_string_lossy()),
+        "reason": node.reason(),
+        "formats": formats.collect::<Vec<_>>(),
+        "open_in": node.holders.iter().map(|holder| json!({ "pid": holder.pid, "name": holder.name })).collect::<Vec<_>>(),
+    })
+}
+
+fn size_json(size: &Size, rates: &[f64]) -> Value {
+    let rates: Vec<f64> = rates.iter().copied().map(round).collect();
+    match *size {
+        Size::Exactly(width, height) => json!({ "width": width, "height": height, "fps": rates }),
+        Size::Between((w_min, h_min), (width, height)) => {
+            json!({ "min_width": w_min, "min_height": h_min, "width": width, "height": height, "fps": rates })
+        }
+    }
+}
+
+/// The first of the programs that is in a directory of `path`.
+fn find_program(names: &[&str], path: Option<&std::ffi::OsStr>) -> Option<PathBuf> {
+    let dirs: Vec<PathBuf> = env::split_paths(path?).collect();
+    let is_program = |path: &Path| {
+        path.metadata()
+            .is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+    };
+    names
+        .iter()
+        .flat_map(|name| dirs.iter().map(move |dir| dir.join(name)))
+        .find(|path| is_program(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::v4l2::Failure;
+
+    fn report_of(nodes: Vec<(Node, Vec<Sizes>)>) -> Report {
+        Report {
+            nodes,
+            camera_program: None,
+        }
+    }
+
+    #[test]
+    fn an_empty_machine_gets_help_and_the_test_picture() {
+        let report = report_of(Vec::new());
+        let text = report.text();
+        assert!(text.starts_with("No video node found"), "{text}");
+        assert!(text.ends_with("--source test\n"), "{text}");
+        assert!(text.lines().all(|line| line.len() <= WIDTH), "{text}");
+        assert_eq!(report.json()["nodes"], json!([]));
+        assert_eq!(report.json()["test"]["source"], "test");
+    }
+
+    #[test]
+    fn a_node_that_cannot_be_opened_is_listed_with_the_reason() {
+        let node = Node {
+            path: "/dev/video3".into(),
+            link: None,
+            card: "Cam".into(),
+            identity: Err(Failure::NotPermitted),
+            purpose: None,
+            formats: Vec::new(),
+            holders: Vec::new(),
+        };
+        let report = report_of(vec![(node, Vec::new())]);
+        assert!(
+            report
+                .text()
+                .contains("/dev/video3  Cam: not to be opened\n    no source: permission denied")
+        );
+        let json = report.json();
+        assert_eq!(json["nodes"][0]["source"], Value::Null);
+        assert!(
+            json["nodes"][0]["reason"]
+                .as_str()
+                .unwrap()
+                .contains("group video")
+        );
+    }
+
+    #[test]
+    fn sizes_are_written_with_their_rates() {
+        assert_eq!(
+            size_text(&Size::Exactly(640, 480), &[30.0, 15.0]),
+            "640x480 at 15-30/s"
+        );
+        assert_eq!(
+            size_text(&Size::Exactly(640, 480), &[30000.0 / 1001.0]),
+            "640x480 at 29.97/s"
+        );
+        assert_eq!(
+            size_text(&Size::Between((32, 32), (1920, 1080)), &[]),
+            "32x32 to 1920x1080"
+        );
+        assert_eq!(
+            sizes_text(&vec![(Size::Exactly(1, 1), Vec::new()); 9])
+                .matches("1x1")
+                .count(),
+            SIZES_SHOWN
+        );
+    }
+
+    #[test]
+    fn programs_are_found_in_the_order_of_their_names() {
+        let dir = env::temp_dir().join(format!("berrymse-path-{}", std::process::id()));
+        for (part, name) in [("a", "libcamera-vid"), ("b", "rpicam-vid")] {
+            std::fs::create_dir_all(dir.join(part)).unwrap();
+            let program = dir.join(part).join(name);
+            std::fs::write(&program, "").unwrap();
+            std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let path = env::join_paths([dir.join("a"), dir.join("b")]).unwrap();
+        assert_eq!(
+            find_program(&CAMERA_PROGRAMS, Some(&path)),
+            Some(dir.join("b/rpicam-vid"))
+        );
+        assert_eq!(find_program(&["nothing"], Some(&path)), None);
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+}

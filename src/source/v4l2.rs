@@ -1,0 +1,332 @@
+//! A camera that gives H.264 through V4L2: USB cameras that encode, the legacy driver of the Raspberry Pi camera, v4l2loopback.
+//!
+//! One buffer is one access unit, so that each picture is complete when it arrives. What drivers put into buffers
+//! besides pictures (left-overs, damage, nothing) stops here; every refusal is told in words.
+
+mod buffers;
+mod settings;
+
+use super::{Chunk, Context, Error, Source};
+use crate::stop::Woken;
+use crate::time::Timestamp;
+use crate::v4l2::{
+    self, Capture, Content, Device, Failure, FourCc, Identity, Purpose, Step, Stream,
+};
+use buffers::{Buffers, Verdict};
+use settings::Encoder;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A driver that fills one buffer while we copy another needs three; one more is for a late wake-up.
+const BUFFERS: u32 = 4;
+/// [`Source::read`] returns this often without a picture.
+const SLICE: Duration = Duration::from_millis(100);
+/// No camera that works is silent for longer.
+const STALL: Duration = Duration::from_secs(2);
+/// … except before the first picture: some USB cameras need two seconds and more to start their sensor.
+const FIRST_PICTURE: Duration = Duration::from_secs(5);
+/// A picture older than this (or from the future) has another clock than ours.
+const OLDEST: Duration = Duration::from_secs(5);
+
+/// Opens `path`, asks for H.264 and the settings, and starts the camera.
+///
+/// What the driver does not do as asked (size, rate, controls that it has not) is told in the log, once for each opening.
+pub fn open(path: &Path, context: &Context) -> Result<Box<dyn Source>, Error> {
+    if context.stop.is_stopped() {
+        return Err(Error::Stopped);
+    }
+    // All handles are closed again by the time that a refusal is explained: we are not to be found as the holder.
+    let started =
+        start(path, context).map_err(|refusal| Error::Unavailable(refusal.words(path)))?;
+    Ok(Box::new(started))
+}
+
+/// Why a node was not started.
+enum Refusal {
+    /// It is of no use as it is.
+    Useless(String),
+    /// A call failed.
+    Failed(Failure, Step, Option<Identity>),
+}
+
+impl Refusal {
+    fn words(self, path: &Path) -> String {
+        let path_shown = path.display();
+        match self {
+            Self::Useless(reason) => format!("{path_shown}: {reason}"),
+            Self::Failed(failure, step, identity) => {
+                format!(
+                    "{path_shown}: {}",
+                    v4l2::explain(failure, step, path, identity.as_ref())
+                )
+            }
+        }
+    }
+}
+
+fn start(path: &Path, context: &Context) -> Result<Camera, Refusal> {
+    let device =
+        Device::open(path).map_err(|failure| Refusal::Failed(failure, Step::Open, None))?;
+    let identity = device.identity().clone();
+    let failed = |step| {
+        let identity = identity.clone();
+        move |failure| Refusal::Failed(failure, step, Some(identity))
+    };
+    let capture = capture_of(&device, path)?;
+    let wanted = &context.settings;
+    // Turning by 90 degrees may swap width and height: first this, then the size.
+    let mut report = settings::Report::default();
+    settings::rotate(&device, wanted, &mut report);
+    let agreed = device
+        .set_format(capture, FourCc::H264, wanted.width, wanted.height)
+        .map_err(failed(Step::Format))?;
+    if agreed.fourcc != FourCc::H264 || agreed.planes != 1 {
+        let (fourcc, planes) = (agreed.fourcc, agreed.planes);
+        return Err(Refusal::Useless(format!(
+            "asked for H264 it gives {fourcc} in {planes} planes"
+        )));
+    }
+    let rate = device.set_rate(capture, wanted.fps.get());
+    settings::encode(&device, wanted, &mut report);
+    let encoder = Encoder::of(&device);
+    let stream = Stream::start(device, capture, BUFFERS).map_err(failed(Step::Start))?;
+    let camera = Camera::new(path, context, stream, rate, encoder);
+    camera.log_opening(&identity, agreed, rate, &report);
+    Ok(camera)
+}
+
+fn capture_of(device: &Device, path: &Path) -> Result<Capture, Refusal> {
+    let purpose = Purpose::of(device);
+    if let Purpose::H264(capture) = purpose {
+        return Ok(capture);
+    }
+    let formats = device
+        .identity()
+        .capture()
+        .map(|capture| device.formats(capture))
+        .unwrap_or_default();
+    Err(Refusal::Useless(
+        purpose.reason(path, &formats).unwrap_or_default(),
+    ))
+}
+
+/// A V4L2 camera that streams.
+struct Camera {
+    path: PathBuf,
+    context: Context,
+    stream: Stream,
+    encoder: Encoder,
+    buffers: Buffers,
+    picture: Vec<u8>,
+    /// When the last picture came; at first, when streaming began.
+    last_picture: Timestamp,
+    has_pictures: bool,
+    stall: Duration,
+}
+
+impl Camera {
+    fn new(
+        path: &Path,
+        context: &Context,
+        stream: Stream,
+        rate: Option<f64>,
+        encoder: Encoder,
+    ) -> Self {
+        // A driver without a say in the rate is taken to give what was asked.
+        let rate = rate.unwrap_or_else(|| f64::from(context.settings.fps.get()));
+        let five_pictures = Duration::try_from_secs_f64(5.0 / rate).unwrap_or(STALL);
+        let mut camera = Self {
+            path: path.to_owned(),
+            context: context.clone(),
+            stream,
+            encoder,
+            buffers: Buffers::default(),
+            picture: Vec::new(),
+            last_picture: Timestamp::now(),
+            has_pictures: false,
+            stall: STALL.max(five_pictures),
+        };
+        camera.request_keyframe();
+        camera
+    }
+
+    fn log_opening(
+        &self,
+        identity: &Identity,
+        agreed: v4l2::Agreed,
+        rate: Option<f64>,
+        report: &settings::Report,
+    ) {
+        let (name, path) = (&self.context.name, self.path.display());
+        let wanted = &self.context.settings;
+        let (driver, card) = (&identity.driver, &identity.card);
+        let rate_text = rate.map_or_else(
+            || "its own rate".into(),
+            |rate| format!("{} pictures/s", (rate * 100.0).round() / 100.0),
+        );
+        log::info!(
+            "{name}: {path} ({card}, {driver}): H.264, {}x{}, {rate_text}",
+            agreed.width,
+            agreed.height
+        );
+        if (agreed.width, agreed.height) != (wanted.width, wanted.height) {
+            let (width, height) = (wanted.width, wanted.height);
+            log::info!("{name}: it was asked for {width}x{height}; what is in the stream counts");
+        }
+        let fps = f64::from(wanted.fps.get());
+        if rate.is_some_and(|rate| (rate - fps).abs() > 0.5) {
+            log::info!("{name}: it was asked for {fps} pictures/s");
+        }
+        report.log(name);
+    }
+
+    /// The end of this source, in words.
+    fn lost(&self, failure: Failure) -> Error {
+        let words = v4l2::explain(
+            failure,
+            Step::Capture,
+            &self.path,
+            Some(self.stream.device().identity()),
+        );
+        Error::Lost(format!("{}: {words}", self.path.display()))
+    }
+
+    /// Takes one buffer; true if there is a picture in `self.picture`, with its time.
+    fn take(&mut self) -> Result<Option<Timestamp>, Error> {
+        self.picture.clear();
+        let filled = match self.stream.take(&mut self.picture) {
+            Ok(filled) => filled,
+            Err(Failure::Again) => {
+                // Woken for something that is no picture: not again at once.
+                self.context.stop.sleep(Duration::from_millis(5));
+                return Ok(None);
+            }
+            Err(failure) => return Err(self.lost(failure)),
+        };
+        let now = Timestamp::now();
+        let verdict = match filled.content {
+            Content::Damaged => Verdict::Damaged,
+            Content::Full => Verdict::Full,
+            Content::Bytes(_) => Verdict::of(&self.picture),
+        };
+        let is_intact = self.buffers.count(filled.sequence, verdict);
+        self.buffers.log(&self.context.name, now);
+        if !is_intact {
+            // What follows refers to the lost picture.
+            self.request_keyframe();
+        }
+        if verdict != Verdict::Picture {
+            return Ok(None);
+        }
+        self.last_picture = now;
+        self.has_pictures = true;
+        Ok(Some(captured_at(filled.stamp, now)))
+    }
+
+    fn check_stall(&self) -> Result<(), Error> {
+        let patience = if self.has_pictures {
+            self.stall
+        } else {
+            self.stall.max(FIRST_PICTURE)
+        };
+        let silence = Timestamp::now().since(self.last_picture);
+        if silence > patience {
+            Err(Error::Stalled(silence))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Source for Camera {
+    fn read(&mut self) -> Result<Option<Chunk<'_>>, Error> {
+        match self.context.stop.wait_readable(self.stream.fd(), SLICE) {
+            Woken::Stopped => return Err(Error::Stopped),
+            Woken::TimedOut => {
+                self.buffers.log(&self.context.name, Timestamp::now());
+                self.check_stall()?;
+                return Ok(None);
+            }
+            Woken::Ready => {}
+        }
+        let Some(captured_at) = self.take()? else {
+            self.check_stall()?;
+            return Ok(None);
+        };
+        Ok(Some(Chunk {
+            annexb: &self.picture,
+            captured_at,
+            end: self.buffers.end(&self.picture),
+        }))
+    }
+
+    fn request_keyframe(&mut self) {
+        if let Err(failure) = self.encoder.force_keyframe(self.stream.device()) {
+            log::debug!("{}: no keyframe on request: {failure}", self.context.name);
+        }
+    }
+
+    fn can_make_keyframes(&self) -> bool {
+        self.encoder.can_force_keyframes()
+    }
+}
+
+/// The driver's time where it can be one of our clock, else the time of arrival. The flag that names the clock is of no
+/// use: v4l2loopback does not set it, and drivers that set it give times of 0 or of the camera.
+fn captured_at(stamp: Option<Timestamp>, now: Timestamp) -> Timestamp {
+    stamp
+        .filter(|&stamp| stamp <= now && now.since(stamp) <= OLDEST)
+        .unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn context() -> Context {
+        Context {
+            name: "test".into(),
+            settings: crate::source::Settings {
+                width: 320,
+                height: 240,
+                fps: std::num::NonZeroU32::MIN,
+                bitrate: None,
+                rotation: None,
+                keyframe_interval: std::num::NonZeroU32::MIN,
+            },
+            stop: crate::stop::Stop::new().unwrap(),
+        }
+    }
+
+    #[test]
+    fn only_plausible_times_of_the_driver_are_taken() {
+        let now = Timestamp::from_nanos(100_000_000_000);
+        let stamp = |nanos| captured_at(Some(Timestamp::from_nanos(nanos)), now).as_nanos();
+        assert_eq!(stamp(99_900_000_000), 99_900_000_000);
+        assert_eq!(stamp(94_000_000_000), now.as_nanos());
+        assert_eq!(stamp(100_000_000_001), now.as_nanos());
+        assert_eq!(captured_at(None, now), now);
+    }
+
+    #[test]
+    fn what_is_no_camera_is_unavailable_with_the_reason() {
+        let error = |path: &str| {
+            open(Path::new(path), &context())
+                .map(drop)
+                .unwrap_err()
+                .to_string()
+        };
+        assert!(error("/dev/video-is-not-there").contains("is the camera plugged in?"));
+        assert!(error("/dev/null").starts_with("/dev/null: this is no video node"));
+    }
+
+    #[test]
+    fn a_stopping_program_opens_nothing() {
+        let context = context();
+        context.stop.stop();
+        assert_eq!(
+            open(Path::new("/dev/null"), &context).map(drop),
+            Err(Error::Stopped)
+        );
+    }
+}

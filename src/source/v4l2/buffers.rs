@@ -1,0 +1,248 @@
+//! What is in the buffers of a driver: which hold pictures, which were lost, and whether each holds a whole one.
+
+use crate::h264::End;
+use crate::time::Timestamp;
+use memchr::memmem;
+use std::fmt;
+use std::time::Duration;
+
+/// A NAL unit with its start code has at least this many bytes.
+const SMALLEST: usize = 5;
+/// Losses are told this often at most, with their count.
+const LOG_EVERY: Duration = Duration::from_secs(1);
+
+/// What a buffer turned out to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Verdict {
+    /// H.264.
+    Picture,
+    /// Marked as damaged by the driver.
+    Damaged,
+    /// Full to the last byte: cut, or left-overs.
+    Full,
+    /// Nothing in it, or next to nothing.
+    Empty,
+    /// No start code in it.
+    NoH264,
+}
+
+impl Verdict {
+    /// Looks into the bytes of a buffer that the driver calls good.
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        if bytes.len() < SMALLEST {
+            Self::Empty
+        } else if nal_units(bytes).next().is_none() {
+            Self::NoH264
+        } else {
+            Self::Picture
+        }
+    }
+}
+
+/// The losses of one camera, and whether it puts whole pictures into its buffers.
+#[derive(Default, Debug)]
+pub(super) struct Buffers {
+    last_sequence: Option<u32>,
+    has_pictures: bool,
+    gives_parts: bool,
+    losses: Losses,
+    logged_at: Option<Timestamp>,
+}
+
+impl Buffers {
+    /// Counts a buffer; false if pictures were lost with or before it.
+    pub(super) fn count(&mut self, sequence: u32, verdict: Verdict) -> bool {
+        let expected = self.last_sequence.map(|last| last.wrapping_add(1));
+        self.last_sequence = Some(sequence);
+        // What is thrown away ahead of the first picture is nobody's loss: v4l2loopback always begins with a stale buffer.
+        let skipped = match expected {
+            Some(expected) if self.has_pictures => forward(expected, sequence),
+            _ => 0,
+        };
+        self.losses.skipped = self.losses.skipped.saturating_add(skipped);
+        if verdict == Verdict::Picture {
+            self.has_pictures = true;
+            return skipped == 0;
+        }
+        if self.has_pictures {
+            self.losses.add(verdict);
+        } else {
+            log::debug!("buffer {sequence} ahead of the first picture thrown away ({verdict:?})");
+        }
+        !self.has_pictures
+    }
+
+    /// What the end of a buffer with these bytes means for the access unit.
+    pub(super) fn end(&mut self, bytes: &[u8]) -> End {
+        let mut has_slice = false;
+        for nal in nal_units(bytes).filter(|nal| is_slice(nal)) {
+            // The first slice of a buffer is the first of a picture (first_mb_in_slice, the Exp-Golomb code "1", is 0),
+            // unless the driver gives slices one by one. Then the next one may belong to the picture too.
+            if !has_slice && nal.get(1).is_some_and(|byte| byte & 0x80 == 0) && !self.gives_parts {
+                log::debug!("pictures come in several buffers: each waits for the next one");
+                self.gives_parts = true;
+            }
+            has_slice = true;
+        }
+        // Headers without a picture (the first buffer of the legacy Raspberry Pi driver) belong to the next one.
+        if has_slice && !self.gives_parts {
+            End::Complete
+        } else {
+            End::Open
+        }
+    }
+
+    /// Tells of new losses, unless it did so within the last second.
+    pub(super) fn log(&mut self, camera: &str, now: Timestamp) {
+        let is_due = self.logged_at.is_none_or(|at| now.since(at) >= LOG_EVERY);
+        if is_due && self.losses != Losses::default() {
+            log::warn!("{camera}: lost {}", self.losses);
+            self.losses = Losses::default();
+            self.logged_at = Some(now);
+        }
+    }
+}
+
+/// Steps from `expected` to `found`; none if that is backwards: a driver that began to count anew.
+fn forward(expected: u32, found: u32) -> u32 {
+    let steps = found.wrapping_sub(expected);
+    if steps <= u32::MAX / 2 { steps } else { 0 }
+}
+
+/// Pictures lost since the last report, by cause.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+struct Losses {
+    skipped: u32,
+    damaged: u32,
+    full: u32,
+    empty: u32,
+    no_h264: u32,
+}
+
+impl Losses {
+    fn add(&mut self, verdict: Verdict) {
+        let count = match verdict {
+            Verdict::Picture => return,
+            Verdict::Damaged => &mut self.damaged,
+            Verdict::Full => &mut self.full,
+            Verdict::Empty => &mut self.empty,
+            Verdict::NoH264 => &mut self.no_h264,
+        };
+        *count = count.saturating_add(1);
+    }
+}
+
+impl fmt::Display for Losses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let causes = [
+            (self.skipped, "skipped by the camera or its driver"),
+            (self.damaged, "marked as damaged by the driver"),
+            (self.full, "too large for the driver's buffers"),
+            (self.empty, "empty"),
+            (self.no_h264, "without H.264 in them"),
+        ];
+        let mut comma = "";
+        for (count, cause) in causes.iter().filter(|(count, _)| *count > 0) {
+            let noun = if *count == 1 { "picture" } else { "pictures" };
+            write!(f, "{comma}{count} {noun} {cause}")?;
+            comma = ", ";
+        }
+        Ok(())
+    }
+}
+
+/// From the header of each NAL unit to the end of the buffer (which is all that is needed here).
+fn nal_units(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    memmem::find_iter(bytes, &[0, 0, 1])
+        .filter_map(move |at| bytes.get(at.checked_add(3)?..))
+        .filter(|nal| !nal.is_empty())
+}
+
+/// `nal_unit_type` 1 to 5 (table 7-1), of which 3 and 4 go with a 2 that has the header.
+fn is_slice(nal: &[u8]) -> bool {
+    nal.first()
+        .is_some_and(|byte| matches!(byte & 0x1f, 1 | 2 | 5))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPS: &[u8] = &[0, 0, 0, 1, 0x67, 0x42];
+    const FIRST_SLICE: &[u8] = &[0, 0, 1, 0x65, 0x88];
+    const LATER_SLICE: &[u8] = &[0, 0, 1, 0x65, 0x40];
+
+    #[test]
+    fn only_buffers_with_start_codes_are_pictures() {
+        assert_eq!(Verdict::of(&[0, 0, 0, 1]), Verdict::Empty);
+        assert_eq!(Verdict::of(&[7; 100]), Verdict::NoH264);
+        assert_eq!(Verdict::of(&[9, 9, 0, 0, 1]), Verdict::NoH264);
+        assert_eq!(Verdict::of(FIRST_SLICE), Verdict::Picture);
+    }
+
+    #[test]
+    fn gaps_in_the_sequence_are_counted_across_its_end() {
+        let mut buffers = Buffers::default();
+        for sequence in [u32::MAX - 1, u32::MAX, 0, 3] {
+            buffers.count(sequence, Verdict::Picture);
+        }
+        assert_eq!(
+            buffers.losses,
+            Losses {
+                skipped: 2,
+                ..Losses::default()
+            }
+        );
+        assert!(
+            buffers.count(1, Verdict::Picture),
+            "a driver that starts anew has lost nothing"
+        );
+        assert!(!buffers.count(9, Verdict::Picture));
+    }
+
+    #[test]
+    fn what_is_thrown_away_ahead_of_the_first_picture_is_no_loss() {
+        let mut buffers = Buffers::default();
+        assert!(buffers.count(0, Verdict::Full));
+        assert!(buffers.count(70, Verdict::Picture));
+        assert_eq!(buffers.losses, Losses::default());
+        assert!(!buffers.count(71, Verdict::Damaged));
+        assert_eq!(
+            buffers.losses.to_string(),
+            "1 picture marked as damaged by the driver"
+        );
+    }
+
+    #[test]
+    fn a_buffer_ends_a_picture_unless_it_has_headers_only() {
+        let mut buffers = Buffers::default();
+        assert_eq!(buffers.end(SPS), End::Open);
+        assert_eq!(
+            buffers.end(&[SPS, FIRST_SLICE, LATER_SLICE].concat()),
+            End::Complete
+        );
+        assert_eq!(buffers.end(FIRST_SLICE), End::Complete);
+    }
+
+    #[test]
+    fn a_driver_that_gives_single_slices_is_found_out() {
+        let mut buffers = Buffers::default();
+        buffers.end(FIRST_SLICE);
+        assert_eq!(buffers.end(LATER_SLICE), End::Open);
+        assert_eq!(buffers.end(FIRST_SLICE), End::Open);
+    }
+
+    #[test]
+    fn losses_are_told_once_a_second() {
+        let at = |millis: u64| Timestamp::from_nanos(millis * 1_000_000);
+        let mut buffers = Buffers::default();
+        buffers.count(0, Verdict::Picture);
+        for (sequence, millis) in [(1, 0), (2, 10), (3, 500)] {
+            buffers.count(sequence, Verdict::Empty);
+            buffers.log("test", at(millis));
+        }
+        assert_eq!(buffers.losses.to_string(), "2 pictures empty");
+        buffers.log("test", at(1000));
+        assert_eq!(buffers.losses, Losses::default());
+    }
+}

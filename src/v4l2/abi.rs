@@ -1,0 +1,439 @@
+//! What the kernel's V4L2 calls look like in memory: the part of `linux/videodev2.h` that is used here.
+//! Shapes and numbers only, no calls.
+//!
+//! Structs with a `long`, an address or a time in them differ between machines. They are generic over the
+//! word `W` (`usize` in use) and the ticks `T` of a time (`i64`; `i32` on 32-bit kernels before 5.6), so that
+//! every layout is compiled and tested on every machine.
+
+use rustix::ioctl::{Opcode, opcode};
+
+/// Greatest number of planes of a multi-planar buffer (`VIDEO_MAX_PLANES`).
+pub(super) const MAX_PLANES: usize = 8;
+
+/// A four-character code of a pixel format, as the kernel packs it.
+pub(super) const fn fourcc(code: [u8; 4]) -> u32 {
+    u32::from_le_bytes(code)
+}
+
+/// `v4l2_buf_type`
+pub(super) mod buffer_type {
+    pub(crate) const CAPTURE: u32 = 1;
+    pub(crate) const OUTPUT: u32 = 2;
+    pub(crate) const CAPTURE_MPLANE: u32 = 9;
+    pub(crate) const OUTPUT_MPLANE: u32 = 10;
+}
+
+/// `V4L2_MEMORY_MMAP`
+pub(super) const MEMORY_MMAP: u32 = 1;
+/// `V4L2_BUF_FLAG_ERROR`
+pub(super) const FLAG_ERROR: u32 = 0x40;
+/// `V4L2_CAP_TIMEPERFRAME`: the driver can set the rate.
+pub(super) const TIME_PER_FRAME: u32 = 0x1000;
+
+/// `V4L2_CAP_*`
+pub(super) mod caps {
+    pub(crate) const VIDEO_CAPTURE: u32 = 0x0000_0001;
+    pub(crate) const VIDEO_OUTPUT: u32 = 0x0000_0002;
+    pub(crate) const VIDEO_CAPTURE_MPLANE: u32 = 0x0000_1000;
+    pub(crate) const VIDEO_OUTPUT_MPLANE: u32 = 0x0000_2000;
+    pub(crate) const VIDEO_M2M_MPLANE: u32 = 0x0000_4000;
+    pub(crate) const VIDEO_M2M: u32 = 0x0000_8000;
+    pub(crate) const META_CAPTURE: u32 = 0x0080_0000;
+    pub(crate) const STREAMING: u32 = 0x0400_0000;
+    pub(crate) const META_OUTPUT: u32 = 0x0800_0000;
+    pub(crate) const IO_MC: u32 = 0x2000_0000;
+    pub(crate) const DEVICE_CAPS: u32 = 0x8000_0000;
+}
+
+/// `V4L2_FRMSIZE_TYPE_DISCRETE` and `V4L2_FRMIVAL_TYPE_DISCRETE`; all other types are ranges.
+pub(super) const DISCRETE: u32 = 1;
+
+/// `v4l2_capability`
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub(super) struct Capability {
+    pub driver: [u8; 16],
+    pub card: [u8; 32],
+    pub bus_info: [u8; 32],
+    pub version: u32,
+    pub capabilities: u32,
+    pub device_caps: u32,
+    pub reserved: [u32; 3],
+}
+
+/// `v4l2_fmtdesc`
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub(super) struct FormatDescription {
+    pub index: u32,
+    pub kind: u32,
+    pub flags: u32,
+    pub description: [u8; 32],
+    pub pixelformat: u32,
+    pub mbus_code: u32,
+    pub reserved: [u32; 3],
+}
+
+/// `v4l2_frmsizeenum`; `size` is width, height of a discrete size, else minimum, maximum and step of the width, then of the height.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub(super) struct FrameSizes {
+    pub index: u32,
+    pub pixel_format: u32,
+    pub kind: u32,
+    pub size: [u32; 6],
+    pub reserved: [u32; 2],
+}
+
+/// `v4l2_frmivalenum`; `interval` is numerator and denominator (seconds) of a discrete interval, else those of the shortest, the
+/// longest and the step.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub(super) struct FrameIntervals {
+    pub index: u32,
+    pub pixel_format: u32,
+    pub width: u32,
+    pub height: u32,
+    pub kind: u32,
+    pub interval: [u32; 6],
+    pub reserved: [u32; 2],
+}
+
+/// `v4l2_format`. The union in it is aligned like an address, for `v4l2_window` holds some.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(super) struct Format<W> {
+    pub kind: u32,
+    pub align: [W; 0],
+    pub fmt: [u32; 50],
+}
+
+impl<W> Format<W> {
+    // Words of `v4l2_pix_format` and of the packed `v4l2_pix_format_mplane`: the first four are the same.
+    const WIDTH: usize = 0;
+    const HEIGHT: usize = 1;
+    const PIXELFORMAT: usize = 2;
+    /// Holds the byte `num_planes` in front.
+    const MPLANE_NUM_PLANES: usize = 45;
+
+    pub(super) fn new(kind: u32, pixelformat: u32, width: u32, height: u32) -> Self {
+        let mut fmt = [0; 50];
+        fmt[Self::WIDTH] = width;
+        fmt[Self::HEIGHT] = height;
+        fmt[Self::PIXELFORMAT] = pixelformat;
+        if kind == buffer_type::CAPTURE_MPLANE {
+            fmt[Self::MPLANE_NUM_PLANES] = u32::from_ne_bytes([1, 0, 0, 0]);
+        }
+        Self {
+            kind,
+            align: [],
+            fmt,
+        }
+    }
+
+    pub(super) fn size(&self) -> (u32, u32) {
+        (self.fmt[Self::WIDTH], self.fmt[Self::HEIGHT])
+    }
+
+    pub(super) fn pixelformat(&self) -> u32 {
+        self.fmt[Self::PIXELFORMAT]
+    }
+
+    /// Planes of a buffer; 1 with the single-planar API.
+    pub(super) fn planes(&self) -> u8 {
+        if self.kind == buffer_type::CAPTURE_MPLANE {
+            self.fmt[Self::MPLANE_NUM_PLANES].to_ne_bytes()[0]
+        } else {
+            1
+        }
+    }
+}
+
+/// `v4l2_streamparm` with `v4l2_captureparm` in front of the union.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(super) struct StreamParameters {
+    pub kind: u32,
+    pub capability: u32,
+    pub capturemode: u32,
+    pub numerator: u32,
+    pub denominator: u32,
+    pub rest: [u32; 46],
+}
+
+/// `v4l2_requestbuffers`
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub(super) struct RequestBuffers {
+    pub count: u32,
+    pub kind: u32,
+    pub memory: u32,
+    pub capabilities: u32,
+    pub flags: u32,
+}
+
+/// `v4l2_buffer`; `m` is the offset to map (in its first four bytes) or the address of the planes.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub(super) struct Buffer<W, T> {
+    pub index: u32,
+    pub kind: u32,
+    pub bytesused: u32,
+    pub flags: u32,
+    pub field: u32,
+    pub timestamp: [T; 2],
+    pub timecode: [u32; 4],
+    pub sequence: u32,
+    pub memory: u32,
+    pub m: W,
+    pub length: u32,
+    pub reserved2: u32,
+    pub request_fd: i32,
+}
+
+/// `v4l2_plane`; `m` is the offset to map, in its first four bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub(super) struct Plane<W> {
+    pub bytesused: u32,
+    pub length: u32,
+    pub m: W,
+    pub data_offset: u32,
+    pub reserved: [u32; 11],
+}
+
+/// `v4l2_query_ext_ctrl`
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub(super) struct QueryExtControl {
+    pub id: u32,
+    pub kind: u32,
+    pub name: [u8; 32],
+    pub minimum: i64,
+    pub maximum: i64,
+    pub step: u64,
+    pub default_value: i64,
+    pub flags: u32,
+    pub elem_size: u32,
+    pub elems: u32,
+    pub nr_of_dims: u32,
+    pub dims: [u32; 4],
+    pub reserved: [u32; 32],
+}
+
+/// `v4l2_ext_control`, packed in the kernel. A 64-bit value fills both words of `value`, any other the first.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub(super) struct ExtControl {
+    pub id: u32,
+    pub size: u32,
+    pub reserved2: u32,
+    pub value: [u32; 2],
+}
+
+/// `v4l2_ext_controls`; `controls` is the address of the first of `count`.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub(super) struct ExtControls<W> {
+    pub which: u32,
+    pub count: u32,
+    pub error_idx: u32,
+    pub request_fd: i32,
+    pub reserved: u32,
+    pub controls: W,
+}
+
+const V: u8 = b'V';
+pub(super) const QUERYCAP: Opcode = opcode::read::<Capability>(V, 0);
+pub(super) const ENUM_FMT: Opcode = opcode::read_write::<FormatDescription>(V, 2);
+pub(super) const REQBUFS: Opcode = opcode::read_write::<RequestBuffers>(V, 8);
+pub(super) const STREAMON: Opcode = opcode::write::<u32>(V, 18);
+pub(super) const STREAMOFF: Opcode = opcode::write::<u32>(V, 19);
+pub(super) const S_PARM: Opcode = opcode::read_write::<StreamParameters>(V, 22);
+pub(super) const ENUM_FRAMESIZES: Opcode = opcode::read_write::<FrameSizes>(V, 74);
+pub(super) const ENUM_FRAMEINTERVALS: Opcode = opcode::read_write::<FrameIntervals>(V, 75);
+pub(super) const QUERY_EXT_CTRL: Opcode = opcode::read_write::<QueryExtControl>(V, 103);
+
+impl<W> Format<W> {
+    pub(super) const S_FMT: Opcode = opcode::read_write::<Self>(V, 5);
+}
+
+impl<W, T> Buffer<W, T> {
+    pub(super) const QUERYBUF: Opcode = opcode::read_write::<Self>(V, 9);
+    pub(super) const QBUF: Opcode = opcode::read_write::<Self>(V, 15);
+    pub(super) const DQBUF: Opcode = opcode::read_write::<Self>(V, 17);
+}
+
+impl<W> ExtControls<W> {
+    pub(super) const G_EXT_CTRLS: Opcode = opcode::read_write::<Self>(V, 71);
+    pub(super) const S_EXT_CTRLS: Opcode = opcode::read_write::<Self>(V, 72);
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unnecessary_cast,
+        reason = "Opcode is another type on other machines"
+    )]
+
+    use super::*;
+    use std::mem::{align_of, offset_of, size_of};
+
+    /// Sizes, offsets (timestamp, timecode, sequence, memory, m, length, reserved2, request_fd) and numbers, as a C compiler made
+    /// them from the kernel's headers for that machine.
+    fn check_buffer<W, T>(size: usize, offsets: [usize; 8], numbers: [u32; 3]) {
+        assert_eq!(size_of::<Buffer<W, T>>(), size);
+        assert_eq!(
+            [
+                offset_of!(Buffer<W, T>, timestamp),
+                offset_of!(Buffer<W, T>, timecode),
+                offset_of!(Buffer<W, T>, sequence),
+                offset_of!(Buffer<W, T>, memory),
+                offset_of!(Buffer<W, T>, m),
+                offset_of!(Buffer<W, T>, length),
+                offset_of!(Buffer<W, T>, reserved2),
+                offset_of!(Buffer<W, T>, request_fd),
+            ],
+            offsets
+        );
+        assert_eq!(
+            [
+                Buffer::<W, T>::QUERYBUF as u32,
+                Buffer::<W, T>::QBUF as u32,
+                Buffer::<W, T>::DQBUF as u32
+            ],
+            numbers
+        );
+    }
+
+    #[test]
+    fn buffers_are_laid_out_as_on_64_bit_machines() {
+        check_buffer::<u64, i64>(
+            88,
+            [24, 40, 56, 60, 64, 72, 76, 80],
+            [0xc058_5609, 0xc058_560f, 0xc058_5611],
+        );
+    }
+
+    #[test]
+    fn buffers_are_laid_out_as_on_32_bit_machines_with_short_times() {
+        check_buffer::<u32, i32>(
+            68,
+            [20, 28, 44, 48, 52, 56, 60, 64],
+            [0xc044_5609, 0xc044_560f, 0xc044_5611],
+        );
+    }
+
+    #[test]
+    fn buffers_are_laid_out_as_on_32_bit_machines_with_long_times() {
+        // i386 alone aligns 64-bit numbers to 4 bytes.
+        if align_of::<i64>() == 8 {
+            check_buffer::<u32, i64>(
+                80,
+                [24, 40, 56, 60, 64, 68, 72, 76],
+                [0xc050_5609, 0xc050_560f, 0xc050_5611],
+            );
+        }
+    }
+
+    /// Size and offset of the union of `v4l2_format`; size of `v4l2_plane`, its `m` and `data_offset`; size of `v4l2_ext_controls` and its `controls`.
+    fn word_layouts<W>() -> [usize; 7] {
+        [
+            size_of::<Format<W>>(),
+            offset_of!(Format<W>, fmt),
+            size_of::<Plane<W>>(),
+            offset_of!(Plane<W>, m),
+            offset_of!(Plane<W>, data_offset),
+            size_of::<ExtControls<W>>(),
+            offset_of!(ExtControls<W>, controls),
+        ]
+    }
+
+    #[test]
+    fn structs_with_addresses_have_both_layouts() {
+        assert_eq!(word_layouts::<u64>(), [208, 8, 64, 8, 16, 32, 24]);
+        assert_eq!(word_layouts::<u32>(), [204, 4, 60, 8, 12, 24, 20]);
+        assert_eq!(
+            [
+                Format::<u64>::S_FMT as u32,
+                ExtControls::<u64>::S_EXT_CTRLS as u32
+            ],
+            [0xc0d0_5605, 0xc020_5648]
+        );
+        assert_eq!(
+            [
+                Format::<u32>::S_FMT as u32,
+                ExtControls::<u32>::S_EXT_CTRLS as u32
+            ],
+            [0xc0cc_5605, 0xc018_5648]
+        );
+        assert_eq!(
+            [
+                ExtControls::<u64>::G_EXT_CTRLS as u32,
+                ExtControls::<u32>::G_EXT_CTRLS as u32
+            ],
+            [0xc020_5647, 0xc018_5647]
+        );
+    }
+
+    #[test]
+    fn the_layouts_in_use_are_those_of_this_machine() {
+        assert_eq!(size_of::<usize>(), size_of::<*const u8>());
+        assert_eq!(align_of::<Format<usize>>(), align_of::<*const u8>());
+    }
+
+    #[test]
+    fn other_structs_are_the_same_everywhere() {
+        assert_eq!(size_of::<Capability>(), 104);
+        assert_eq!(offset_of!(Capability, device_caps), 88);
+        assert_eq!(size_of::<FormatDescription>(), 64);
+        assert_eq!(offset_of!(FormatDescription, pixelformat), 44);
+        assert_eq!(size_of::<RequestBuffers>(), 20);
+        assert_eq!(size_of::<StreamParameters>(), 204);
+        assert_eq!(size_of::<ExtControl>(), 20);
+        assert_eq!(offset_of!(ExtControl, value), 12);
+        assert_eq!(size_of::<QueryExtControl>(), 232);
+        assert_eq!(offset_of!(QueryExtControl, flags), 72);
+        assert_eq!(size_of::<FrameSizes>(), 44);
+        assert_eq!(size_of::<FrameIntervals>(), 52);
+        let numbers = [
+            QUERYCAP,
+            ENUM_FMT,
+            REQBUFS,
+            STREAMON,
+            STREAMOFF,
+            S_PARM,
+            ENUM_FRAMESIZES,
+            ENUM_FRAMEINTERVALS,
+            QUERY_EXT_CTRL,
+        ];
+        assert_eq!(
+            numbers.map(|n| n as u32),
+            [
+                0x8068_5600,
+                0xc040_5602,
+                0xc014_5608,
+                0x4004_5612,
+                0x4004_5613,
+                0xc0cc_5616,
+                0xc02c_564a,
+                0xc034_564b,
+                0xc0e8_5667
+            ]
+        );
+    }
+
+    #[test]
+    fn the_number_of_planes_is_read_where_the_kernel_writes_it() {
+        let mut format =
+            Format::<usize>::new(buffer_type::CAPTURE_MPLANE, fourcc(*b"H264"), 320, 240);
+        assert_eq!(format.planes(), 1);
+        // Byte 180 of v4l2_pix_format_mplane is num_planes, 181 is flags.
+        format.fmt[45] = u32::from_ne_bytes([2, 9, 9, 9]);
+        assert_eq!(format.planes(), 2);
+        assert_eq!(
+            (format.size(), format.pixelformat()),
+            ((320, 240), 0x3436_3248)
+        );
+    }
+}

@@ -1,0 +1,353 @@
+//! An open V4L2 node: what it is, what it can give, and how to ask for it. Streaming is in [`super::stream`].
+
+use super::abi::{self, buffer_type, caps};
+use super::controls::Control;
+use super::sys::{self, Failure};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{Mode, OFlags};
+use std::fmt;
+use std::path::Path;
+
+/// More formats, sizes, rates or controls than any device has: a driver that never says "that was the last" ends here.
+const ENOUGH: u32 = 512;
+
+/// A pixel format, by its four-character code.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct FourCc(u32);
+
+impl FourCc {
+    /// H.264 with start codes, one access unit in each buffer.
+    pub const H264: Self = Self(abi::fourcc(*b"H264"));
+    /// Motion JPEG.
+    pub const MJPG: Self = Self(abi::fourcc(*b"MJPG"));
+    /// Motion JPEG, as some drivers call it.
+    pub const JPEG: Self = Self(abi::fourcc(*b"JPEG"));
+}
+
+impl fmt::Display for FourCc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The highest bit marks a big-endian variant of the format.
+        let bytes = (self.0 & 0x7fff_ffff).to_le_bytes();
+        let text: String = bytes
+            .iter()
+            .map(|&b| {
+                if (33..127).contains(&b) {
+                    char::from(b)
+                } else {
+                    ' '
+                }
+            })
+            .collect();
+        let big_endian = if self.0 >> 31 == 1 { "-BE" } else { "" };
+        write!(f, "{}{big_endian}", text.trim_end())
+    }
+}
+
+/// Which of the two buffer interfaces a node captures with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Capture {
+    /// One piece of memory for each picture.
+    SinglePlanar,
+    /// Up to eight; H.264 uses one of them.
+    MultiPlanar,
+}
+
+impl Capture {
+    pub(super) fn buffer_type(self) -> u32 {
+        match self {
+            Self::SinglePlanar => buffer_type::CAPTURE,
+            Self::MultiPlanar => buffer_type::CAPTURE_MPLANE,
+        }
+    }
+}
+
+/// Who the node says it is. A loopback node changes its mind when a feeder comes or goes: ask again with each attempt.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Identity {
+    /// The kernel driver, for instance `uvcvideo`.
+    pub driver: String,
+    /// The name of the camera.
+    pub card: String,
+    /// Where it is plugged in.
+    pub bus: String,
+    /// `V4L2_CAP_*` of this node (not of the whole device, where the driver makes the difference).
+    caps: u32,
+}
+
+impl Identity {
+    pub(super) fn has(&self, caps: u32) -> bool {
+        self.caps & caps != 0
+    }
+
+    /// True for a node of v4l2loopback, whose pictures come from another program.
+    pub fn is_loopback(&self) -> bool {
+        self.driver == "v4l2 loopback"
+    }
+
+    /// True for an encoder, decoder or scaler: a queue to put pictures in and one to take them out.
+    pub(super) fn is_memory_to_memory(&self) -> bool {
+        let both = (
+            caps::VIDEO_CAPTURE | caps::VIDEO_CAPTURE_MPLANE,
+            caps::VIDEO_OUTPUT | caps::VIDEO_OUTPUT_MPLANE,
+        );
+        !self.is_loopback()
+            && (self.has(caps::VIDEO_M2M | caps::VIDEO_M2M_MPLANE)
+                || (self.has(both.0) && self.has(both.1)))
+    }
+
+    /// How the node captures; `None` if it does not (metadata, output only, encoder, nothing fed to a loopback node).
+    pub fn capture(&self) -> Option<Capture> {
+        if self.is_memory_to_memory() || !self.has(caps::STREAMING) {
+            None
+        } else if self.has(caps::VIDEO_CAPTURE) {
+            Some(Capture::SinglePlanar)
+        } else if self.has(caps::VIDEO_CAPTURE_MPLANE) {
+            Some(Capture::MultiPlanar)
+        } else {
+            None
+        }
+    }
+}
+
+/// A pixel format that a node gives.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PixelFormat {
+    /// Its code.
+    pub fourcc: FourCc,
+    /// The driver's words for it.
+    pub description: String,
+}
+
+/// A picture size, or a range of them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Size {
+    /// Width and height in pixels.
+    Exactly(u32, u32),
+    /// Smallest and largest (width, height).
+    Between((u32, u32), (u32, u32)),
+}
+
+/// The format that the driver agreed to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Agreed {
+    /// What is in the buffers.
+    pub fourcc: FourCc,
+    /// Width in pixels; the parameter sets in the stream may know better.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// Pieces of memory for each picture.
+    pub planes: u8,
+}
+
+/// An open node. Closed on drop.
+#[derive(Debug)]
+pub struct Device {
+    fd: OwnedFd,
+    identity: Identity,
+}
+
+impl Device {
+    /// Opens a node and asks it who it is. Says [`Failure::Unknown`] of a file that is no video node.
+    pub fn open(path: &Path) -> Result<Self, Failure> {
+        let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+        let fd = rustix::fs::open(path, flags, Mode::empty())?;
+        let raw = sys::query_capability(fd.as_fd())?;
+        let caps = if raw.capabilities & caps::DEVICE_CAPS != 0 {
+            raw.device_caps
+        } else {
+            raw.capabilities
+        };
+        let identity = Identity {
+            driver: text(&raw.driver),
+            card: text(&raw.card),
+            bus: text(&raw.bus_info),
+            caps,
+        };
+        Ok(Self { fd, identity })
+    }
+
+    /// Who it is, as of opening.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The formats that it captures, in the driver's order.
+    pub fn formats(&self, capture: Capture) -> Vec<PixelFormat> {
+        self.formats_of(capture.buffer_type())
+    }
+
+    pub(super) fn formats_of(&self, kind: u32) -> Vec<PixelFormat> {
+        (0..ENOUGH)
+            .map_while(|index| sys::enum_format(self.fd(), kind, index).ok())
+            .map(|raw| PixelFormat {
+                fourcc: FourCc(raw.pixelformat),
+                description: text(&raw.description),
+            })
+            .collect()
+    }
+
+    /// The sizes of a format; empty where the driver does not tell.
+    pub fn sizes(&self, format: FourCc) -> Vec<Size> {
+        (0..ENOUGH)
+            .map_while(|index| sys::enum_frame_size(self.fd(), format.0, index).ok())
+            .map(|raw| match (raw.kind, raw.size) {
+                (abi::DISCRETE, [width, height, ..]) => Size::Exactly(width, height),
+                (_, [w_min, w_max, _, h_min, h_max, _]) => {
+                    Size::Between((w_min, h_min), (w_max, h_max))
+                }
+            })
+            .collect()
+    }
+
+    /// Pictures per second of a format at a size, highest first; of a range its ends. Empty where the driver does not tell.
+    pub fn rates(&self, format: FourCc, width: u32, height: u32) -> Vec<f64> {
+        let mut rates: Vec<f64> = (0..ENOUGH)
+            .map_while(|index| {
+                sys::enum_frame_interval(self.fd(), format.0, (width, height), index).ok()
+            })
+            .flat_map(|raw| match (raw.kind, raw.interval) {
+                (abi::DISCRETE, [n, d, ..]) => [rate(n, d), None],
+                (_, [n_min, d_min, n_max, d_max, ..]) => [rate(n_min, d_min), rate(n_max, d_max)],
+            })
+            .flatten()
+            .collect();
+        rates.sort_by(|a, b| b.total_cmp(a));
+        rates.dedup();
+        rates
+    }
+
+    /// Asks for a format and size; the answer may differ in all of it.
+    pub fn set_format(
+        &self,
+        capture: Capture,
+        format: FourCc,
+        width: u32,
+        height: u32,
+    ) -> Result<Agreed, Failure> {
+        let wanted = abi::Format::new(capture.buffer_type(), format.0, width, height);
+        let answer = sys::set_format(self.fd(), wanted)?;
+        let (width, height) = answer.size();
+        Ok(Agreed {
+            fourcc: FourCc(answer.pixelformat()),
+            width,
+            height,
+            planes: answer.planes(),
+        })
+    }
+
+    /// Asks for a rate; returns the driver's, or `None` where the driver has no say in it or does not tell.
+    pub fn set_rate(&self, capture: Capture, pictures_per_second: u32) -> Option<f64> {
+        let answer =
+            sys::set_interval(self.fd(), capture.buffer_type(), 1, pictures_per_second).ok()?;
+        if answer.capability & abi::TIME_PER_FRAME == 0 {
+            return None;
+        }
+        rate(answer.numerator, answer.denominator)
+    }
+
+    /// All controls that hold one number or are a button.
+    pub fn controls(&self) -> Vec<Control> {
+        let mut controls = Vec::new();
+        let mut id = 0;
+        for _ in 0..ENOUGH {
+            match sys::next_control(self.fd(), id) {
+                Ok(raw) if raw.id > id => {
+                    id = raw.id;
+                    controls.extend(Control::from_raw(&raw));
+                }
+                _ => break,
+            }
+        }
+        controls
+    }
+
+    /// Reads a control.
+    pub fn get(&self, control: &Control) -> Result<i64, Failure> {
+        sys::get_control(self.fd(), control.id).map(|words| control.decode(words))
+    }
+
+    /// Sets a control to the possible value nearest to `value`, and returns that.
+    pub fn set(&self, control: &Control, value: i64) -> Result<i64, Failure> {
+        let value = control.nearest(value);
+        sys::set_control(self.fd(), control.id, control.encode(value))?;
+        Ok(value)
+    }
+
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// A string of the kernel: up to the first zero.
+pub(super) fn text(bytes: &[u8]) -> String {
+    let end = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
+    String::from_utf8_lossy(bytes.get(..end).unwrap_or_default())
+        .trim()
+        .to_owned()
+}
+
+/// Pictures per second of an interval in seconds; `None` for the nonsense that drivers give when they do not know.
+fn rate(numerator: u32, denominator: u32) -> Option<f64> {
+    let rate = f64::from(denominator) / f64::from(numerator);
+    (rate.is_finite() && rate > 0.0).then_some(rate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(driver: &str, caps: u32) -> Identity {
+        Identity {
+            driver: driver.into(),
+            card: String::new(),
+            bus: String::new(),
+            caps,
+        }
+    }
+
+    #[test]
+    fn formats_are_written_as_people_write_them() {
+        assert_eq!(FourCc::H264.to_string(), "H264");
+        assert_eq!(
+            FourCc(abi::fourcc(*b"Y16 ") | 1 << 31).to_string(),
+            "Y16-BE"
+        );
+        assert_eq!(FourCc(0).to_string(), "");
+    }
+
+    #[test]
+    fn an_encoder_is_no_camera_but_a_loopback_node_is() {
+        let both = caps::VIDEO_CAPTURE | caps::VIDEO_OUTPUT | caps::STREAMING;
+        assert_eq!(identity("vim2m", both).capture(), None);
+        assert_eq!(
+            identity("bcm2835-codec", caps::VIDEO_M2M_MPLANE | caps::STREAMING).capture(),
+            None
+        );
+        assert_eq!(
+            identity("v4l2 loopback", both).capture(),
+            Some(Capture::SinglePlanar)
+        );
+        assert_eq!(
+            identity("v4l2 loopback", caps::VIDEO_OUTPUT | caps::STREAMING).capture(),
+            None
+        );
+        let multi = caps::VIDEO_CAPTURE_MPLANE | caps::STREAMING;
+        assert_eq!(
+            identity("vivid", multi).capture(),
+            Some(Capture::MultiPlanar)
+        );
+    }
+
+    #[test]
+    fn intervals_become_rates() {
+        assert_eq!(rate(1, 30), Some(30.0));
+        assert_eq!((rate(0, 30), rate(1, 0), rate(0, 0)), (None, None, None));
+    }
+
+    #[test]
+    fn text_ends_at_the_zero() {
+        assert_eq!(text(b"uvcvideo\0\0\xff"), "uvcvideo");
+        assert_eq!(text(b"\xff"), "\u{fffd}");
+    }
+}

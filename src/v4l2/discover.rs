@@ -1,0 +1,214 @@
+//! The video nodes of this machine.
+
+use super::device::{Device, FourCc, Identity, PixelFormat, Size};
+use super::holders::{Holder, holders};
+use super::purpose::{Purpose, Step, explain};
+use super::sys::Failure;
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// More sizes of a format than this are of no help to a reader (and cost a call for each rate).
+const SIZES_LISTED: usize = 64;
+
+/// A video node and what it is good for.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// `/dev/videoN`
+    pub path: PathBuf,
+    /// The name in `/dev/v4l/by-id`, which stays the same when cameras are plugged in another order.
+    pub link: Option<PathBuf>,
+    /// The name of the camera, known even if the node could not be opened.
+    pub card: String,
+    /// Who it says it is, or why it could not be opened.
+    pub identity: Result<Identity, Failure>,
+    /// What it is good for; `None` if it could not be opened.
+    pub purpose: Option<Purpose>,
+    /// What it captures.
+    pub formats: Vec<PixelFormat>,
+    /// Who has it open.
+    pub holders: Vec<Holder>,
+}
+
+impl Node {
+    /// Looks at one node.
+    fn look(path: PathBuf, links: &HashMap<PathBuf, PathBuf>) -> Self {
+        let device = Device::open(&path);
+        let purpose = device.as_ref().ok().map(Purpose::of);
+        let formats = device
+            .as_ref()
+            .ok()
+            .and_then(|device| Some(device.formats(device.identity().capture()?)));
+        let identity = device.map(|device| device.identity().clone());
+        let card = identity
+            .as_ref()
+            .map_or_else(|_| name_in_sysfs(&path), |identity| identity.card.clone());
+        let link = links.get(&path).cloned();
+        let holders = holders(&path);
+        Self {
+            path,
+            link,
+            card,
+            identity,
+            purpose,
+            formats: formats.unwrap_or_default(),
+            holders,
+        }
+    }
+
+    /// The name to use it by: the lasting one, if it has one.
+    pub fn name(&self) -> &Path {
+        self.link.as_deref().unwrap_or(&self.path)
+    }
+
+    /// True if its pictures can be shown.
+    pub fn is_usable(&self) -> bool {
+        matches!(self.purpose, Some(Purpose::H264(_)))
+    }
+
+    /// Why it cannot be used, and what to try; `None` if it can.
+    pub fn reason(&self) -> Option<String> {
+        match (&self.identity, self.purpose) {
+            (Err(failure), _) => Some(explain(*failure, Step::Open, &self.path, None)),
+            (Ok(_), Some(purpose)) => purpose.reason(self.name(), &self.formats),
+            (Ok(_), None) => None,
+        }
+    }
+
+    /// Sizes and rates of a format, asked of the device now; empty where the driver does not tell.
+    pub fn sizes(&self, format: FourCc) -> Vec<(Size, Vec<f64>)> {
+        let Ok(device) = Device::open(&self.path) else {
+            return Vec::new();
+        };
+        let sizes = device.sizes(format).into_iter().take(SIZES_LISTED);
+        let with_rates = |size| {
+            let (Size::Exactly(width, height) | Size::Between(_, (width, height))) = size;
+            (size, device.rates(format, width, height))
+        };
+        sizes.map(with_rates).collect()
+    }
+}
+
+/// All video nodes, by number.
+pub fn discover() -> Vec<Node> {
+    let links = links(Path::new("/dev/v4l/by-id"));
+    nodes(Path::new("/dev"))
+        .into_iter()
+        .map(|path| Node::look(path, &links))
+        .collect()
+}
+
+/// The first node that gives H.264, by its lasting name; else what was found instead, in words.
+pub fn first_h264() -> Result<PathBuf, String> {
+    let nodes = discover();
+    match nodes.iter().find(|node| node.is_usable()) {
+        Some(node) => Ok(node.name().to_owned()),
+        None => Err(summary(&nodes)),
+    }
+}
+
+/// One sentence for each node that might have been meant.
+fn summary(nodes: &[Node]) -> String {
+    let candidates: Vec<String> = nodes
+        .iter()
+        .filter(|node| {
+            !matches!(
+                node.purpose,
+                Some(Purpose::Metadata | Purpose::Converter | Purpose::Encoder | Purpose::Isp)
+            )
+        })
+        .filter_map(|node| {
+            Some(format!(
+                "{} ({}): {}",
+                node.path.display(),
+                node.card,
+                node.reason()?
+            ))
+        })
+        .collect();
+    if candidates.is_empty() {
+        "no camera with H.264 found: no video node in /dev; is one plugged in?".into()
+    } else {
+        format!("no camera with H.264 found. {}", candidates.join("; "))
+    }
+}
+
+/// `videoN` in a directory, by number.
+fn nodes(dir: &Path) -> Vec<PathBuf> {
+    let number = |path: &Path| {
+        path.file_name()?
+            .to_str()?
+            .strip_prefix("video")?
+            .parse::<u32>()
+            .ok()
+    };
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut found: Vec<(u32, PathBuf)> = entries
+        .map(|entry| entry.path())
+        .filter_map(|path| Some((number(&path)?, path)))
+        .collect();
+    found.sort();
+    found.into_iter().map(|(_, path)| path).collect()
+}
+
+/// From the node to the name that udev made for it.
+fn links(dir: &Path) -> HashMap<PathBuf, PathBuf> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| Some((fs::canonicalize(entry.path()).ok()?, entry.path())))
+        .collect()
+}
+
+fn name_in_sysfs(path: &Path) -> String {
+    let node = path.file_name().unwrap_or_default();
+    let file = Path::new("/sys/class/video4linux").join(node).join("name");
+    fs::read_to_string(file)
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unopened(path: &str, failure: Failure) -> Node {
+        Node {
+            path: path.into(),
+            link: None,
+            card: "Cam".into(),
+            identity: Err(failure),
+            purpose: None,
+            formats: Vec::new(),
+            holders: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn nodes_are_sorted_by_number_and_links_lead_to_them() {
+        let dir = std::env::temp_dir().join(format!("berrymse-nodes-{}", std::process::id()));
+        fs::create_dir_all(dir.join("by-id")).unwrap();
+        for name in ["video10", "video9", "video", "videoX", "vbi0"] {
+            fs::write(dir.join(name), "").unwrap();
+        }
+        std::os::unix::fs::symlink(dir.join("video9"), dir.join("by-id/usb-cam")).unwrap();
+        assert_eq!(nodes(&dir), [dir.join("video9"), dir.join("video10")]);
+        let links = links(&dir.join("by-id"));
+        assert_eq!(
+            links.get(&fs::canonicalize(&dir).unwrap().join("video9")),
+            Some(&dir.join("by-id/usb-cam"))
+        );
+        assert_eq!(nodes(&dir.join("missing")), Vec::<PathBuf>::new());
+        fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn without_a_camera_the_summary_says_what_there_is() {
+        assert!(summary(&[]).contains("no video node"));
+        let text = summary(&[unopened("/dev/video3", Failure::NotPermitted)]);
+        assert!(
+            text.contains("/dev/video3 (Cam): permission denied"),
+            "{text}"
+        );
+    }
+}
