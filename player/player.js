@@ -13,6 +13,7 @@ import { judge } from "./watchdog.js";
 const TICK_MS = 250;
 const KEEP_SECONDS = 5;
 const LOOK_BACK_SECONDS = 60;
+const AT_EDGE_SECONDS = 0.25;
 /** Jitter is that of the line; a step longer than this is an outage. */
 const LONGEST_STEP_SECONDS = 0.5;
 
@@ -31,6 +32,7 @@ export class Player {
   #isPaused = false;
   #isRefused = false;
 
+  #wasAtEdge = false;
   #jitterSeconds = 0;
   #lastArrival = null;
   #dataAt = null;
@@ -95,6 +97,7 @@ export class Player {
     this.#video.removeAttribute("src");
     this.#video.load();
     this.#camera = { state: "", reason: "" };
+    this.#wasAtEdge = false;
     this.#dataAt = this.#playingSince = this.#shownAt = this.#lastArrival = null;
   }
 
@@ -201,7 +204,9 @@ export class Player {
 
   #steer(range) {
     const position = this.#video.currentTime;
-    if (!this.autoSkip) return { rate: 1, seekTo: position < range.start ? range.start : null };
+    this.#wasAtEdge ||= range.end - position < AT_EDGE_SECONDS;
+    // Who looks back stays where they are, but nobody wants to begin in the past.
+    if (!this.autoSkip && this.#wasAtEdge) return { rate: 1, seekTo: position < range.start ? range.start : null };
     return steer({
       engine: this.#engine,
       position,
@@ -228,9 +233,10 @@ export class Player {
   #listen(signal) {
     const video = this.#video;
     video.addEventListener("error", () => this.#rebuild(video.error?.message ?? "unknown"), { signal });
-    // A hidden tab is paused by the browser itself; only a pause in sight is somebody's wish.
+    // Browsers also pause by themselves, a hidden tab and a video that failed; only the rest is somebody's wish.
     video.addEventListener("pause", () => {
-      if (!document.hidden && video.isConnected) this.#isPaused = true;
+      const isBroken = video.error || this.#rebuilding || video.readyState === HTMLMediaElement.HAVE_NOTHING;
+      if (!document.hidden && video.isConnected && !isBroken) this.#isPaused = true;
       this.#tell();
     }, { signal });
     video.addEventListener("play", () => {
@@ -301,6 +307,7 @@ export class Player {
       this.#rebuilding = 0;
       this.#playingSince = null;
       this.#shownPosition = 0;
+      this.#wasAtEdge = false;
       this.#media.rebuild();
     }, wait);
   }
