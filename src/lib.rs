@@ -19,8 +19,16 @@
 //! `h264` and `fmp4` do no I/O and read no clock.
 
 pub mod cameras;
+pub mod cli;
+pub mod fmp4;
 pub mod h264;
+pub mod hub;
+pub mod logger;
+pub mod message;
+pub mod process;
+pub mod serve;
 pub mod source;
 pub mod stop;
 pub mod time;
+pub mod timeline;
 pub mod v4l2;

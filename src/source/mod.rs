@@ -3,6 +3,9 @@
 //! A source gives Annex B bytes with their capture times and knows nothing of MP4, the hub or
 //! viewers. It runs on its camera's own thread and may block, but hears [`Stop`] at once.
 
+pub mod process;
+pub mod reader;
+pub mod spec;
 pub mod v4l2;
 
 use crate::h264::End;

@@ -1,0 +1,222 @@
+/**
+ * Defines <berry-video src="…">: a live camera as an element like any other. This file is the shell: shadow DOM, words
+ * over the picture, buttons. What plays is in player.js.
+ *
+ * @attr src       WebSocket of the camera, relative to the page; default "video_websocket"
+ * @attr controls  shows buttons for pause and full screen
+ * @fires state    detail: {tone, text} whenever what is said about the picture changes
+ * @fires resize   detail: {width, height} when the picture has another size
+ * @csspart video, state, age, note, play, controls
+ * @cssproperty --berry-video-accent, --berry-video-fit (contain, cover)
+ *
+ * There is no sound in these streams, so the picture is always muted and browsers let it start by itself.
+ */
+
+import { socketUrl } from "./connection.js";
+import { Player } from "./player.js";
+import { ageWords, skippedWords, words } from "./words.js";
+
+const NOTE_MS = 3000;
+
+/** A constructed sheet needs no permission from a page's content security policy; a <style> would. */
+const sheet = new CSSStyleSheet();
+sheet.replaceSync(`
+:host { display: block; position: relative; overflow: hidden; background: #0c0b10; color: #fff;
+  font: 500 1rem/1.4 system-ui, sans-serif; }
+:host([hidden]) { display: none; }
+video { display: block; width: 100%; height: 100%; aspect-ratio: auto 16 / 9; object-fit: var(--berry-video-fit, contain);
+  transition: filter .3s; }
+.frozen video { filter: grayscale(1) brightness(.6); }
+[hidden] { display: none !important; }
+.state { position: absolute; inset: 0; display: flex; flex-direction: column; align-items: center; justify-content: center;
+  gap: .9em; padding: 1.5em; box-sizing: border-box; text-align: center; text-wrap: balance; overflow-wrap: anywhere;
+  text-shadow: 0 1px 3px #000; pointer-events: none; }
+.state::before { content: ""; width: 1.6em; height: 1.6em; border-radius: 50%; box-sizing: border-box;
+  border: .2em solid #ffffff38; border-top-color: var(--berry-video-accent, #ff4d6d); animation: turn 1s linear infinite; }
+.state[data-tone=trouble]::before { animation-duration: 2.5s; border-top-color: #ffb454; }
+@keyframes turn { to { transform: rotate(1turn); } }
+@media (prefers-reduced-motion: reduce) { .state::before { animation: none; } }
+.corner { position: absolute; inset: auto auto .6em .6em; display: flex; flex-wrap: wrap; gap: .4em; pointer-events: none;
+  font-size: .8rem; }
+.corner > * { padding: .15em .6em; border-radius: .4em; background: #000a; font-variant-numeric: tabular-nums; }
+.age { color: #ffcf8a; }
+button { font: inherit; color: inherit; border: 0; cursor: pointer; background: #000a; }
+button:focus-visible { outline: 2px solid #fff; outline-offset: -4px; }
+.play { position: absolute; inset: 0; margin: auto; width: 5.5em; height: 5.5em; border-radius: 50%; padding: 0; }
+.play svg { width: 2.4em; height: 2.4em; margin-left: .3em; }
+.controls { position: absolute; inset: auto .6em .6em auto; display: flex; gap: .4em; opacity: 0; transition: opacity .2s; }
+:host(:hover) .controls, .controls:focus-within { opacity: 1; }
+@media (hover: none) { .controls { opacity: .8; } }
+.controls button { display: grid; place-items: center; width: 2.6em; height: 2.6em; border-radius: .5em; padding: 0; }
+svg { width: 1.3em; height: 1.3em; fill: currentColor; }
+.frame { position: relative; width: 100%; height: 100%; }
+`);
+
+const ICONS = {
+  play: "M8 5v14l11-7z",
+  pause: "M6 5h4v14H6zM14 5h4v14h-4z",
+  fullscreen: "M4 4h6v2H6v4H4zM14 4h6v6h-2V6h-4zM4 14h2v4h4v2H4zM18 14h2v6h-6v-2h4z",
+};
+
+export class BerryVideo extends HTMLElement {
+  static observedAttributes = ["src", "controls"];
+
+  #parts;
+  #player = null;
+  #said = "";
+  #noteTimer = 0;
+
+  constructor() {
+    super();
+    const root = this.attachShadow({ mode: "open" });
+    root.adoptedStyleSheets = [sheet];
+    this.#parts = build(root);
+    const { video, play, pause, fullscreen } = this.#parts;
+    play.addEventListener("click", () => this.play());
+    pause.addEventListener("click", () => (this.#player?.isPaused ? this.play() : this.pause()));
+    fullscreen.addEventListener("click", () => this.#toggleFullscreen());
+    video.addEventListener("resize", () => this.#emit("resize", { width: video.videoWidth, height: video.videoHeight }));
+  }
+
+  connectedCallback() {
+    this.#start();
+  }
+
+  disconnectedCallback() {
+    this.#stop();
+  }
+
+  attributeChangedCallback(name, before, now) {
+    if (name === "controls") this.#parts.controls.hidden = now === null;
+    else if (before !== now && this.isConnected && this.#player) this.#start();
+  }
+
+  /** The WebSocket as the page wrote it. */
+  get src() {
+    return this.getAttribute("src") ?? "video_websocket";
+  }
+
+  set src(url) {
+    this.setAttribute("src", url);
+  }
+
+  /** The <video> inside, for what this element has no word for. */
+  get video() {
+    return this.#parts.video;
+  }
+
+  /** Plays on at the live edge. */
+  play() {
+    return this.#player?.play();
+  }
+
+  pause() {
+    this.#player?.pause();
+  }
+
+  #start() {
+    this.#stop();
+    const url = socketUrl(this.src, document.baseURI);
+    this.#player = new Player(this.#parts.video, url, {
+      change: (facts) => this.#show(facts),
+      skipped: (count) => this.#note(skippedWords(count)),
+    });
+    this.#player.start();
+  }
+
+  #stop() {
+    this.#player?.stop();
+    this.#player = null;
+  }
+
+  /** Called several times a second: touches the page only where something changed. */
+  #show(facts) {
+    const { frame, state, age, play, pause, video } = this.#parts;
+    const { tone, text } = words(facts);
+    frame.classList.toggle("frozen", facts.isFrozen);
+    setText(age, facts.isFrozen ? `Picture is ${ageWords(facts.ageMs)}` : "");
+    play.hidden = !facts.isRefused;
+    setIcon(pause, facts.isPaused ? "play" : "pause", facts.isPaused ? "Play" : "Pause");
+    setText(state, facts.isRefused ? "" : text);
+    state.dataset.tone = tone;
+    video.setAttribute("aria-label", text || "Live video");
+    const said = `${tone} ${text}`;
+    if (said === this.#said) return;
+    this.#said = said;
+    this.#emit("state", { tone, text });
+  }
+
+  #note(text) {
+    const { note } = this.#parts;
+    setText(note, text);
+    clearTimeout(this.#noteTimer);
+    this.#noteTimer = setTimeout(() => setText(note, ""), NOTE_MS);
+  }
+
+  #toggleFullscreen() {
+    if (document.fullscreenElement === this) document.exitFullscreen();
+    else if (this.requestFullscreen) this.requestFullscreen();
+    // iPhones let only the <video> itself fill the screen.
+    else this.#parts.video.webkitEnterFullscreen?.();
+  }
+
+  #emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
+/** By hand and not from HTML text, which pages with Trusted Types forbid. */
+function build(root) {
+  const frame = element("div", "frame");
+  const video = element("video", "video");
+  video.muted = video.playsInline = video.disableRemotePlayback = true;
+  const state = element("div", "state");
+  state.setAttribute("role", "status");
+  const corner = element("div", "corner");
+  const age = element("span", "age");
+  const note = element("span", "note");
+  const play = element("button", "play");
+  const controls = element("div", "controls");
+  controls.hidden = true;
+  const pause = element("button", "pause");
+  const fullscreen = element("button", "fullscreen");
+  for (const hidden of [state, age, note, play]) hidden.hidden = true;
+  setIcon(play, "play", "Play");
+  setIcon(pause, "pause", "Pause");
+  setIcon(fullscreen, "fullscreen", "Full screen");
+  corner.append(age, note);
+  controls.append(pause, fullscreen);
+  frame.append(video, state, corner, controls, play);
+  root.append(frame);
+  return { frame, video, state, age, note, play, controls, pause, fullscreen };
+}
+
+function element(tag, name) {
+  const made = document.createElement(tag);
+  made.className = name;
+  made.setAttribute("part", name);
+  if (tag === "button") made.type = "button";
+  return made;
+}
+
+function setText(target, text) {
+  if (target.textContent !== text) target.textContent = text;
+  target.hidden = text === "";
+}
+
+function setIcon(button, icon, label) {
+  if (button.title === label) return;
+  const SVG = "http://www.w3.org/2000/svg";
+  const svg = document.createElementNS(SVG, "svg");
+  const path = document.createElementNS(SVG, "path");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("aria-hidden", "true");
+  path.setAttribute("d", ICONS[icon]);
+  svg.append(path);
+  button.replaceChildren(svg);
+  button.title = label;
+  button.setAttribute("aria-label", label);
+}
+
+// A page may load this module twice under two URLs; the first one keeps the name.
+if (!customElements.get("berry-video")) customElements.define("berry-video", BerryVideo);

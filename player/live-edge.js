@@ -1,0 +1,109 @@
+/**
+ * Where to be on the timeline: pure decisions, no DOM. Times are seconds on the video element's timeline.
+ *
+ * The idea behind the smallest delay: play faster than the pictures come, so that the clock always runs into
+ * the end of the buffer and stands there. The next picture that is appended ends the wait and is painted at
+ * once. Nothing has to be estimated and nothing can accumulate: after any stall the player is at the edge again.
+ */
+
+/** @typedef {"chromium" | "gecko" | "webkit"} Engine */
+
+/**
+ * Per engine, as measured:
+ * - `rate`: Chromium shows every picture up to 2 and drops above; Firefox does best with 1.5; WebKit
+ *   drops most pictures at any rate above 1, so it plays at 1 some way behind the edge.
+ * - `catchUpRate`: for the burst that a joining viewer gets; pictures may be dropped there.
+ * - `target`: how far behind the edge to land after a jump.
+ */
+const TUNING = {
+  chromium: { rate: 2, catchUpRate: 8, target: 0.03 },
+  gecko: { rate: 1.5, catchUpRate: 4, target: 0.03 },
+  webkit: { rate: 1, catchUpRate: 1, target: 0.1 },
+};
+
+/** Further behind than this is not made up by playing faster, but by a jump. */
+const JUMP_SECONDS = 1;
+/** The burst at a join may be a whole keyframe interval: playing through it is quicker than a seek, which decodes it too. */
+const CATCH_UP_SECONDS = 0.25;
+
+/**
+ * The engine under a browser. On iOS every browser is WebKit, whatever its name.
+ * @param {string} userAgent
+ * @returns {Engine}
+ */
+export function engineOf(userAgent) {
+  if (/Firefox\//.test(userAgent)) return "gecko";
+  if (/Chrom(e|ium)\//.test(userAgent)) return "chromium";
+  return "webkit";
+}
+
+/**
+ * What to do with the play head.
+ * @param {{engine: Engine, position: number, start: number, end: number, frameSeconds: number, jitterSeconds: number}} now
+ *   `start` and `end` are those of the newest buffered range, `jitterSeconds` the mean deviation of arrivals.
+ * @returns {{rate: number, seekTo: number | null}}
+ */
+export function steer({ engine, position, start, end, frameSeconds, jitterSeconds }) {
+  const { rate, catchUpRate } = TUNING[engine];
+  const behind = end - position;
+  const isInHole = position < start || position > end + JUMP_SECONDS;
+  if (isInHole || behind > jumpLimit(frameSeconds, jitterSeconds)) {
+    return { rate, seekTo: edge({ engine, start, end, jitterSeconds }) };
+  }
+  const isCatchingUp = behind > Math.max(CATCH_UP_SECONDS, 3 * frameSeconds);
+  return { rate: isCatchingUp ? catchUpRate : rate, seekTo: null };
+}
+
+/**
+ * Where a jump lands.
+ * @param {{engine: Engine, start: number, end: number, jitterSeconds: number}} now as for `steer`
+ */
+export function edge({ engine, start, end, jitterSeconds }) {
+  const { rate, target } = TUNING[engine];
+  // Without a faster clock only the distance kept can absorb late pictures.
+  const distance = rate > 1 ? target : target + 3 * jitterSeconds;
+  return Math.max(start, end - distance);
+}
+
+/** A camera of one picture in two seconds, or a line that delivers in lumps, must not cause a jump each time. */
+function jumpLimit(frameSeconds, jitterSeconds) {
+  return JUMP_SECONDS + 2 * frameSeconds + 3 * jitterSeconds;
+}
+
+/**
+ * The mean deviation of arrival times from media times, smoothed as RFC 3550, 6.4.1 does it.
+ * @param {number} jitterSeconds the value so far
+ * @param {number} arrivalStep seconds since the last fragment came
+ * @param {number} mediaStep seconds between the two on the media timeline
+ */
+export function nextJitter(jitterSeconds, arrivalStep, mediaStep) {
+  return jitterSeconds + (Math.abs(arrivalStep - mediaStep) - jitterSeconds) / 16;
+}
+
+/**
+ * The timestampOffset that makes a fragment follow what is buffered. The server's times start anywhere
+ * for a late viewer, anew after its restart, and jump where pictures were left out; on the element's timeline
+ * all that joins without a hole, so there is nothing to seek over and no black between.
+ * Only a keyframe can start a new piece.
+ * @param {{offset: number, end: number, start: number, duration: number, isKeyframe: boolean}} fragment
+ *   `end` is where the buffered media end on the element's timeline, `start` is on the server's.
+ */
+export function spliceOffset({ offset, end, start, duration, isKeyframe }) {
+  const TOLERANCE_IN_FRAMES = 2;
+  const isContiguous = Math.abs(start + offset - end) <= TOLERANCE_IN_FRAMES * duration;
+  return isContiguous || !isKeyframe ? offset : end - start;
+}
+
+/**
+ * Up to where the buffer may be forgotten; null when it is not worth it. Always a keyframe: by MSE's rules
+ * a removal that ends between keyframes takes everything up to the next one with it.
+ * @param {{position: number, end: number, keyframes: number[], keepSeconds: number}} buffered
+ */
+export function trimPoint({ position, end, keyframes, keepSeconds }) {
+  // A play head that stands (a pause, a hidden tab) must not make the buffer grow for ever.
+  const LONGEST_SECONDS = 60;
+  const limit = Math.max(position - keepSeconds, end - LONGEST_SECONDS);
+  const found = keyframes.filter((time) => time <= limit).at(-1);
+  const isWorthIt = found !== undefined && found - keyframes[0] >= keepSeconds / 2;
+  return isWorthIt ? found : null;
+}

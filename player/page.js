@@ -1,0 +1,104 @@
+/**
+ * The demo page: every camera of this server, as large as the screen allows, with its name and what it gives.
+ * All URLs are relative, so that it works below any path of a reverse proxy.
+ */
+
+import "./berrymse.js";
+import { arrange } from "./wall.js";
+
+const STATUS_EVERY_MS = 5000;
+const TONE_WORDS = { live: "live", busy: "waiting", trouble: "no picture" };
+
+const wall = document.getElementById("cameras");
+const summary = document.getElementById("summary");
+
+/** name -> {figure, caption, figures} */
+const shown = new Map();
+let ratio = 16 / 9;
+
+/** A server that says nothing about its cameras has one, at the first camera's URL. */
+const UNKNOWN = [{ name: "" }];
+
+function show(cameras) {
+  const names = cameras.map(({ name }) => name);
+  if (names.length !== shown.size || names.some((name) => !shown.has(name))) {
+    shown.clear();
+    wall.replaceChildren(...cameras.map(addCamera));
+    fit();
+  }
+  for (const camera of cameras) describe(camera);
+}
+
+function addCamera({ name }) {
+  const figure = document.createElement("figure");
+  const video = document.createElement("berry-video");
+  video.setAttribute("src", name ? `live/${encodeURIComponent(name)}` : "video_websocket");
+  video.setAttribute("controls", "");
+  const caption = document.createElement("figcaption");
+  const [label, said, figures] = ["name", "said", "figures"].map((className) => {
+    const span = document.createElement("span");
+    span.className = className;
+    return span;
+  });
+  label.textContent = name || "Camera";
+  caption.append(label, said, figures);
+  caption.dataset.tone = "busy";
+  video.addEventListener("state", ({ detail }) => {
+    caption.dataset.tone = detail.tone;
+    said.textContent = TONE_WORDS[detail.tone];
+    title();
+  });
+  video.addEventListener("resize", ({ detail }) => {
+    // One camera gets a frame of its own shape; on a wall all are equal.
+    ratio = shown.size === 1 ? detail.width / detail.height : 16 / 9;
+    fit();
+  });
+  figure.append(video, caption);
+  shown.set(name, { caption, figures });
+  return figure;
+}
+
+function describe({ name, width, height, fps, viewers }) {
+  const parts = [];
+  if (width && height) parts.push(`${width} × ${height}`);
+  if (fps) parts.push(`${Math.round(fps)} fps`);
+  if (viewers > 1) parts.push(`${viewers} viewers`);
+  shown.get(name).figures.textContent = parts.join(" · ");
+}
+
+function title() {
+  const bad = [...shown].filter(([, { caption }]) => caption.dataset.tone === "trouble").map(([name]) => name || "camera");
+  document.title = bad.length > 0 ? `⚠ ${bad.join(", ")} – BerryMSE` : "BerryMSE";
+}
+
+function fit() {
+  const style = getComputedStyle(wall);
+  const width = wall.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+  // The height left by the bar, not that of the wall, which grows with its pictures.
+  const height = innerHeight - wall.offsetTop - parseFloat(style.paddingBottom);
+  const gap = parseFloat(style.columnGap);
+  const caption = parseFloat(style.getPropertyValue("--caption"));
+  const { columns, tile } = arrange({ count: shown.size, width, height, ratio, caption, gap });
+  wall.style.setProperty("--columns", columns);
+  wall.style.setProperty("--tile", `${tile}px`);
+  wall.style.setProperty("--ratio", ratio);
+}
+
+async function refresh() {
+  if (document.hidden) return;
+  try {
+    const response = await fetch("api/status", { cache: "no-store" });
+    if (!response.ok) throw new Error(response.statusText);
+    const { version, cameras } = await response.json();
+    show(cameras.length > 0 ? cameras : UNKNOWN);
+    summary.textContent = [cameras.length > 1 && `${cameras.length} cameras`, version].filter(Boolean).join(" · ");
+  } catch {
+    // The pictures say themselves when the server is gone; here only something must be on the page.
+    if (shown.size === 0) show(UNKNOWN);
+  }
+}
+
+new ResizeObserver(fit).observe(document.documentElement);
+document.addEventListener("visibilitychange", refresh);
+setInterval(refresh, STATUS_EVERY_MS);
+refresh();

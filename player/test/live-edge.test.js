@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { edge, engineOf, nextJitter, spliceOffset, steer, trimPoint } from "../live-edge.js";
+
+const calm = { start: 0, end: 10, frameSeconds: 1 / 30, jitterSeconds: 0 };
+
+test("at the edge the clock runs into the end of the buffer, as fast as each engine bears", () => {
+  const rate = (engine) => steer({ ...calm, engine, position: 9.97 }).rate;
+  assert.deepEqual([rate("chromium"), rate("gecko"), rate("webkit")], [2, 1.5, 1]);
+});
+
+test("the burst of a join is played through quickly and without a seek", () => {
+  assert.deepEqual(steer({ ...calm, engine: "chromium", position: 9.2 }), { rate: 8, seekTo: null });
+});
+
+test("more than a second behind is left with a jump to just before the end", () => {
+  assert.deepEqual(steer({ ...calm, engine: "chromium", position: 8.5 }), { rate: 2, seekTo: 9.97 });
+});
+
+test("a play head before the buffered range, or far after it, jumps into it", () => {
+  assert.equal(steer({ ...calm, engine: "gecko", position: 4, start: 9.99 }).seekTo, 9.99);
+  assert.equal(steer({ ...calm, engine: "chromium", position: 500 }).seekTo, 9.97);
+});
+
+test("a camera of one picture in two seconds is never jumped after", () => {
+  assert.deepEqual(steer({ ...calm, engine: "chromium", position: 8, frameSeconds: 2 }), { rate: 2, seekTo: null });
+});
+
+test("webkit keeps more distance on a jittery line", () => {
+  assert.equal(edge({ ...calm, engine: "webkit" }), 9.9);
+  assert.equal(edge({ ...calm, engine: "webkit", jitterSeconds: 0.1 }), 9.6);
+});
+
+test("jitter follows arrivals that are off and fades when they are even", () => {
+  let jitter = 0;
+  for (let i = 0; i < 200; i += 1) jitter = nextJitter(jitter, i % 2 ? 0.073 : 0, 0.033);
+  assert.ok(jitter > 0.03 && jitter < 0.04, `${jitter}`);
+  for (let i = 0; i < 200; i += 1) jitter = nextJitter(jitter, 0.033, 0.033);
+  assert.ok(jitter < 0.001, `${jitter}`);
+});
+
+test("every browser on iOS is webkit", () => {
+  const cases = {
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36": "chromium",
+    "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0": "gecko",
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/19.0 Safari/605.1.15": "webkit",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) CriOS/156.0 Mobile/15E148 Safari/604.1": "webkit",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) FxiOS/153.0 Mobile/15E148 Safari/604.1": "webkit",
+  };
+  for (const [userAgent, engine] of Object.entries(cases)) assert.equal(engineOf(userAgent), engine, userAgent);
+});
+
+const frame = { duration: 1 / 30, isKeyframe: true };
+
+test("a late viewer's timeline begins at zero", () => {
+  assert.equal(spliceOffset({ ...frame, offset: 0, end: 0, start: 5000 }), -5000);
+});
+
+test("a restarted server's times go on where the old ones ended", () => {
+  assert.equal(spliceOffset({ ...frame, offset: -5000, end: 60, start: 0 }), 60);
+});
+
+test("times that follow, early or late by less than two pictures, are left alone", () => {
+  for (const late of [-0.03, 0, 0.03]) {
+    assert.equal(spliceOffset({ ...frame, offset: -5000, end: 60, start: 5060 + late }), -5000);
+  }
+});
+
+test("a hole is closed at a keyframe only", () => {
+  const after = { offset: 0, end: 10, start: 14, duration: 1 / 30 };
+  assert.equal(spliceOffset({ ...after, isKeyframe: false }), 0);
+  assert.equal(spliceOffset({ ...after, isKeyframe: true }), -4);
+});
+
+test("the buffer is cut at a keyframe well behind the play head", () => {
+  const keyframes = [0, 2, 4, 6, 8, 10];
+  assert.equal(trimPoint({ position: 11, end: 11, keyframes, keepSeconds: 5 }), 6);
+  assert.equal(trimPoint({ position: 7, end: 11, keyframes, keepSeconds: 5 }), null);
+});
+
+test("a play head that stands does not make the buffer grow for ever", () => {
+  const keyframes = Array.from({ length: 100 }, (_, i) => 2 * i);
+  assert.equal(trimPoint({ position: 1, end: 200, keyframes, keepSeconds: 5 }), 140);
+});
+
+test("one keyframe in a whole stream is never cut away", () => {
+  assert.equal(trimPoint({ position: 500, end: 500, keyframes: [0], keepSeconds: 5 }), null);
+  assert.equal(trimPoint({ position: 0, end: 0, keyframes: [], keepSeconds: 5 }), null);
+});

@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { readMessage } from "../mp4.js";
+import { box, buffer, fragment, init, u32 } from "./boxes.js";
+
+test("the codec string and the timescale come from the init segment", () => {
+  const { kind, codec, timescale } = readMessage(init({ avcC: [1, 0x42, 0xc0, 0x0a], timescale: 90000 }));
+  assert.deepEqual({ kind, codec, timescale }, { kind: "init", codec: "avc1.42c00a", timescale: 90000 });
+});
+
+test("a fragment tells its time, its duration and whether it is a keyframe", () => {
+  const late = 2 ** 33 + 5;
+  const { kind, decodeTicks, durationTicks, isKeyframe } = readMessage(fragment({ decodeTicks: late, isKeyframe: true }));
+  assert.deepEqual({ kind, decodeTicks, durationTicks, isKeyframe },
+    { kind: "fragment", decodeTicks: late, durationTicks: 3000, isKeyframe: true });
+  assert.equal(readMessage(fragment({ decodeTicks: 0, isKeyframe: false })).isKeyframe, false);
+});
+
+test("the tests' fragments have the layout that pages of 2022 read: trun at byte 76, keyframe mark at byte 92", () => {
+  const bytes = new Uint8Array(fragment({ decodeTicks: 0, isKeyframe: true }));
+  assert.equal(String.fromCharCode(...bytes.slice(76, 80)), "trun");
+  assert.equal(bytes[92], 2);
+});
+
+test("what is neither init segment nor fragment is nothing", () => {
+  for (const other of [buffer(), buffer([0, 0]), buffer(box("free", u32(1))), buffer(u32(0xffffffff), [109, 111, 111, 118])]) {
+    assert.equal(readMessage(other), null);
+  }
+});
+
+test("a message cut anywhere is refused or read, and never throws", () => {
+  for (const whole of [init(), fragment({ decodeTicks: 9000, isKeyframe: true })]) {
+    for (let length = 0; length < whole.byteLength; length += 1) readMessage(whole.slice(0, length));
+  }
+});

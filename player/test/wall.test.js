@@ -1,0 +1,24 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { arrange } from "../wall.js";
+
+const screen = { width: 1416, height: 840, ratio: 16 / 9, caption: 40, gap: 12 };
+
+test("one camera fills the screen as far as its shape allows", () => {
+  assert.deepEqual(arrange({ ...screen, count: 1 }), { columns: 1, tile: 1416 });
+  assert.deepEqual(arrange({ ...screen, count: 1, height: 400 }), { columns: 1, tile: 640 });
+});
+
+test("four cameras stand two by two, and nothing has to be scrolled", () => {
+  const { columns, tile } = arrange({ ...screen, count: 4 });
+  assert.equal(columns, 2);
+  assert.ok(2 * (tile / screen.ratio + screen.caption) + screen.gap <= screen.height);
+});
+
+test("on a phone cameras stand one below the other at full width", () => {
+  assert.deepEqual(arrange({ ...screen, count: 6, width: 390 }), { columns: 1, tile: 390 });
+});
+
+test("a wide and flat wall puts all side by side", () => {
+  assert.equal(arrange({ ...screen, count: 5, width: 5000, height: 600 }).columns, 5);
+});

@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ageWords, skippedWords, words } from "../words.js";
+
+const playing = {
+  connection: "open",
+  camera: { state: "live", reason: "" },
+  trouble: "",
+  ageMs: 20,
+  isFrozen: false,
+  isPaused: false,
+  isRefused: false,
+};
+const none = { ...playing, ageMs: null };
+const said = (facts) => words(facts).text;
+
+test("a live picture needs no words", () => {
+  assert.deepEqual(words(playing), { tone: "live", text: "" });
+});
+
+test("each state before the picture has its words", () => {
+  assert.equal(said({ ...none, connection: "connecting" }), "Connecting…");
+  assert.equal(said({ ...none, camera: { state: "", reason: "" } }), "Waiting for the first picture…");
+  assert.equal(said({ ...none, camera: { state: "starting", reason: "" } }), "Camera is starting…");
+  const reason = "/dev/video0 does not exist";
+  assert.equal(said({ ...none, camera: { state: "waiting", reason } }), `No signal: ${reason}`);
+});
+
+test("a camera that is lost is said when its last picture has grown old, not before", () => {
+  const camera = { state: "lost", reason: "unplugged" };
+  assert.equal(said({ ...playing, camera }), "");
+  assert.equal(said({ ...playing, camera, ageMs: 1500, isFrozen: true }), "Camera lost: unplugged");
+});
+
+test("a server that is gone is said at once, over the last picture too", () => {
+  assert.equal(said({ ...playing, connection: "gone" }), "Server gone, trying again…");
+});
+
+test("a frozen picture never passes for a live one", () => {
+  assert.deepEqual(words({ ...playing, ageMs: 1500, isFrozen: true }), { tone: "trouble", text: "No new pictures" });
+});
+
+test("a state that is not known yet, from a newer server, is passed over", () => {
+  assert.equal(said({ ...playing, camera: { state: "dreaming", reason: "" } }), "");
+});
+
+test("what the server or the browser refuses comes first", () => {
+  assert.equal(said({ ...none, connection: "gone", trouble: "64 viewers are watching already" }), "64 viewers are watching already");
+});
+
+test("ages are said in a unit that fits", () => {
+  assert.deepEqual([1500, 119_000, 600_000, 3 * 3600_000].map(ageWords), ["1 s old", "119 s old", "10 min old", "3 h old"]);
+  assert.equal(skippedWords(1), "Too slow: 1 picture skipped");
+  assert.equal(skippedWords(12), "Too slow: 12 pictures skipped");
+});

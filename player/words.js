@@ -1,0 +1,57 @@
+/**
+ * What to tell the person in front of the picture. Pure: the facts in, words out, so that what is said can
+ * be tested and translated in one place.
+ */
+
+/**
+ * @typedef {object} Facts
+ * @property {"connecting" | "open" | "gone"} connection
+ * @property {{state: string, reason: string}} camera as the server last said it; state "" before that
+ * @property {string} trouble an error of the server or the browser that ends playing, in words; else ""
+ * @property {number | null} ageMs since a picture was last shown; null: none yet
+ * @property {boolean} isFrozen
+ * @property {boolean} isPaused by the person
+ * @property {boolean} isRefused the browser wants a click before it plays
+ */
+
+/**
+ * `tone`: live (nothing to say), busy (wait), trouble (something is wrong).
+ * @param {Facts} facts
+ * @returns {{tone: "live" | "busy" | "trouble", text: string}}
+ */
+export function words({ connection, camera, trouble, ageMs, isFrozen, isPaused }) {
+  if (trouble) return { tone: "trouble", text: trouble };
+  if (connection === "connecting") return { tone: "busy", text: "Connecting…" };
+  if (connection === "gone") return { tone: "trouble", text: "Server gone, trying again…" };
+  const isShowing = ageMs !== null && !isFrozen;
+  if (isShowing || isPaused) return { tone: "live", text: "" };
+  switch (camera.state) {
+    case "starting": return { tone: "busy", text: because("Camera is starting", camera.reason, "…") };
+    case "waiting": return { tone: "trouble", text: because("No signal", camera.reason) };
+    case "lost": return { tone: "trouble", text: because("Camera lost", camera.reason) };
+  }
+  if (ageMs === null) return { tone: "busy", text: "Waiting for the first picture…" };
+  return { tone: "trouble", text: "No new pictures" };
+}
+
+function because(what, reason, otherwise = "") {
+  return reason ? `${what}: ${reason}` : what + otherwise;
+}
+
+/**
+ * The age of a frozen picture: "4 s old", "3 min old", "2 h old".
+ * @param {number} ageMs
+ */
+export function ageWords(ageMs) {
+  const seconds = Math.floor(ageMs / 1000);
+  if (seconds < 120) return `${seconds} s old`;
+  if (seconds < 7200) return `${Math.floor(seconds / 60)} min old`;
+  return `${Math.floor(seconds / 3600)} h old`;
+}
+
+/**
+ * @param {number} count of pictures that the server left out because this viewer did not keep up
+ */
+export function skippedWords(count) {
+  return `Too slow: ${count} ${count === 1 ? "picture" : "pictures"} skipped`;
+}

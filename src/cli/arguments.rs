@@ -1,0 +1,208 @@
+//! The command line to what was typed; values are not looked at, but for `-h`, which is help when no
+//! height follows.
+//!
+//! The grammar is that of the 2022 program (Go's pflag): `--name value`, `--name=value`, `-n value`,
+//! `-nvalue`, `-n=value`; an option that takes a value takes whatever stands next, `-1` too; given
+//! twice, the last counts (except addresses, which add up).
+
+use super::Error;
+use super::given::{Given, Origin};
+use super::nearest::nearest;
+use super::table::{Key, Row, TABLE};
+use std::ffi::OsString;
+use std::iter::Peekable;
+
+/// Long options that take no value.
+const SWITCHES: [&str; 4] = ["help", "version", "verbose", "json"];
+/// The one sub-command.
+const CAMERAS: &str = "cameras";
+
+/// What the command line says.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) enum Arguments {
+    /// Show the help.
+    Help,
+    /// Show the version.
+    Version,
+    /// The sub-command `cameras`.
+    Cameras { json: bool, verbose: usize },
+    /// Serve, with these settings.
+    Serve { given: Vec<Given>, verbose: usize },
+}
+
+/// What has been seen so far.
+#[derive(Default)]
+struct Seen {
+    given: Vec<Given>,
+    verbose: usize,
+    json: bool,
+    cameras: bool,
+    /// Help or version: wins over all else, and nothing behind it is looked at.
+    answer: Option<Arguments>,
+}
+
+/// Reads the arguments (without the program's name).
+pub(super) fn read(args: impl Iterator<Item = OsString>) -> Result<Arguments, Error> {
+    let texts: Vec<String> = args
+        .map(|arg| {
+            arg.into_string()
+                .map_err(|arg| usage(&format!("'{}' is not UTF-8 text", arg.to_string_lossy())))
+        })
+        .collect::<Result<_, _>>()?;
+    let mut rest = texts.into_iter().peekable();
+    let mut seen = Seen::default();
+    while let Some(arg) = rest.next() {
+        if arg == "--" {
+            rest.by_ref().try_for_each(|word| seen.word(&word))?;
+        } else if let Some(long) = arg.strip_prefix("--") {
+            seen.long(long, &mut rest)?;
+        } else if let Some(short) = arg.strip_prefix('-').filter(|short| !short.is_empty()) {
+            seen.short(short, &mut rest)?;
+        } else {
+            seen.word(&arg)?;
+        }
+        if let Some(answer) = seen.answer {
+            return Ok(answer);
+        }
+    }
+    seen.finish()
+}
+
+impl Seen {
+    fn long(
+        &mut self,
+        option: &str,
+        rest: &mut Peekable<impl Iterator<Item = String>>,
+    ) -> Result<(), Error> {
+        let (name, value) = match option.split_once('=') {
+            Some((name, value)) => (name, Some(value.to_owned())),
+            None => (option, None),
+        };
+        if let Some(switch) = SWITCHES
+            .iter()
+            .find(|switch| switch.eq_ignore_ascii_case(name))
+        {
+            if value.is_some() {
+                return Err(usage(&format!("--{switch} takes no value")));
+            }
+            match *switch {
+                "help" => self.answer = Some(Arguments::Help),
+                "version" => self.answer = Some(Arguments::Version),
+                "verbose" => self.verbose += 1,
+                _ => self.json = true,
+            }
+            return Ok(());
+        }
+        let row = TABLE
+            .iter()
+            .find(|row| row.long.iter().any(|long| long.eq_ignore_ascii_case(name)));
+        let row = row.ok_or_else(|| unknown_option(name))?;
+        self.take(row, &format!("--{name}"), value.or_else(|| rest.next()))
+    }
+
+    /// A group of letters: switches, then perhaps an option with its value.
+    fn short(
+        &mut self,
+        group: &str,
+        rest: &mut Peekable<impl Iterator<Item = String>>,
+    ) -> Result<(), Error> {
+        let mut letters = group.chars();
+        while let Some(letter) = letters.next() {
+            let attached = letters.as_str();
+            match letter {
+                'v' => self.verbose += 1,
+                'V' => self.answer = Some(Arguments::Version),
+                'h' if attached.is_empty()
+                    && !rest.peek().is_some_and(|next| could_be_a_height(next)) =>
+                {
+                    self.answer = Some(Arguments::Help);
+                }
+                _ => {
+                    let row = TABLE
+                        .iter()
+                        .find(|row| row.short == Some(letter))
+                        .ok_or_else(|| usage(&format!("there is no option -{letter}")))?;
+                    let value = match attached.strip_prefix('=') {
+                        Some(value) => Some(value.to_owned()),
+                        None if attached.is_empty() => rest.next(),
+                        None => Some(attached.to_owned()),
+                    };
+                    return self.take(row, &format!("-{letter}"), value);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, row: &Row, option: &str, value: Option<String>) -> Result<(), Error> {
+        let text = value
+            .filter(|value| !value.is_empty())
+            .ok_or_else(|| usage(&format!("{option} needs a value: {option} {}", row.value)))?;
+        self.given.push(Given {
+            key: row.key,
+            text,
+            from: Origin::Flag(option.to_owned()),
+        });
+        Ok(())
+    }
+
+    /// An argument that is no option.
+    fn word(&mut self, word: &str) -> Result<(), Error> {
+        if word == CAMERAS && !self.cameras {
+            self.cameras = true;
+            return Ok(());
+        }
+        let hint = match nearest(word, [CAMERAS]) {
+            Some(near) => format!("did you mean 'berrymse {near}'?"),
+            None => format!("did you mean --source '{word}'?"),
+        };
+        Err(usage(&format!("'{word}' is not an option; {hint}")))
+    }
+
+    fn finish(self) -> Result<Arguments, Error> {
+        let Self {
+            given,
+            verbose,
+            json,
+            cameras,
+            answer: _,
+        } = self;
+        match (cameras, given.first()) {
+            (true, None) => Ok(Arguments::Cameras { json, verbose }),
+            (true, Some(first)) => Err(usage(&format!(
+                "{} has no meaning with '{CAMERAS}', which looks at every camera",
+                first.from
+            ))),
+            (false, _) if json => Err(usage(&format!("--json belongs to 'berrymse {CAMERAS}'"))),
+            (false, _) => Ok(Arguments::Serve { given, verbose }),
+        }
+    }
+}
+
+/// Whether the argument after `-h` is meant as its value, right or wrong, and not something by itself.
+fn could_be_a_height(next: &str) -> bool {
+    let is_option = next.starts_with('-') && !next[1..].starts_with(|c: char| c.is_ascii_digit());
+    !is_option && next != CAMERAS
+}
+
+fn unknown_option(name: &str) -> Error {
+    let known = SWITCHES
+        .into_iter()
+        .chain(TABLE.iter().flat_map(|row| row.long.iter().copied()));
+    match nearest(name, known) {
+        Some(near) => usage(&format!(
+            "there is no option --{name}; did you mean --{near}?"
+        )),
+        None => usage(&format!("there is no option --{name}")),
+    }
+}
+
+/// An error of the command line itself, with the way to the help.
+fn usage(what: &str) -> Error {
+    Error(format!("{what} (berrymse --help lists the options)"))
+}
+
+/// True for the settings that add up when given more than once.
+pub(super) const fn adds_up(key: Key) -> bool {
+    matches!(key, Key::Listen | Key::AllowedOrigins)
+}

@@ -1,0 +1,173 @@
+//! The second stage: for each setting the text that counts, read and checked together.
+
+use super::arguments::adds_up;
+use super::file::{Cameras, File};
+use super::given::{Given, Origin};
+use super::table::{Key, TABLE};
+use super::{Camera, Config, Error, Listen, Server, values};
+use crate::source::{Settings, Spec};
+use log::LevelFilter;
+
+/// The checked configuration from what was given on the command line, in the environment and in the file.
+pub(super) fn config(
+    flags: &[Given],
+    environment: &[Given],
+    file: File,
+    log: LevelFilter,
+) -> Result<Config, Error> {
+    let layers = |file| Layers([flags, environment, file]);
+    let mut notes = Vec::new();
+    let cameras = match &file.cameras {
+        Cameras::One(given) => vec![camera(layers(given), &mut notes)?],
+        Cameras::List(list) => {
+            if list.len() > 1 {
+                one_source_for_all(&[flags, environment], list.len())?;
+            }
+            list.iter()
+                .map(|(place, given)| {
+                    if !given.iter().any(|g| g.key == Key::Name) {
+                        return Err(Error(format!("{place}: this camera needs a name")));
+                    }
+                    camera(layers(given), &mut notes)
+                })
+                .collect::<Result<_, _>>()?
+        }
+    };
+    if let Cameras::List(list) = &file.cameras {
+        unique(&cameras, list)?;
+    }
+    let server = server(layers(&file.server))?;
+    Ok(Config {
+        cameras,
+        server,
+        log,
+        file: file.path,
+        notes,
+    })
+}
+
+/// Refuses a source for several cameras at once.
+fn one_source_for_all(layers: &[&[Given]], cameras: usize) -> Result<(), Error> {
+    match layers.iter().flat_map(|layer| layer.iter()).find(|given| given.key == Key::Source) {
+        None => Ok(()),
+        Some(given) => Err(given.refuse(format!(
+            "the configuration file has {cameras} cameras; change their sources there, or name another file with --config"
+        ))),
+    }
+}
+
+/// Refuses two cameras of one name, and two that read standard input.
+fn unique(cameras: &[Camera], list: &[(String, Vec<Given>)]) -> Result<(), Error> {
+    for (i, (camera, (place, _))) in cameras.iter().zip(list).enumerate() {
+        let before = cameras.get(..i).unwrap_or_default();
+        if before.iter().any(|other| other.name == camera.name) {
+            return Err(Error(format!(
+                "{place}: there is a camera named '{}' already",
+                camera.name
+            )));
+        }
+        if camera.source == Spec::Stdin && before.iter().any(|other| other.source == Spec::Stdin) {
+            return Err(Error(format!(
+                "{place}: only one camera can read standard input (-)"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn camera(layers: Layers<'_>, notes: &mut Vec<String>) -> Result<Camera, Error> {
+    let source = layers.last(Key::Source);
+    let settings = Settings {
+        width: layers.read(Key::Width, values::pixels)?,
+        height: layers.read(Key::Height, values::pixels)?,
+        fps: layers.read(Key::Fps, values::fps)?,
+        bitrate: layers.read(Key::Bitrate, values::bitrate)?,
+        rotation: layers.read(Key::Rotation, values::rotation)?,
+        keyframe_interval: layers.read(Key::KeyframeInterval, values::keyframe_interval)?,
+    };
+    let name = layers.read(Key::Name, values::camera_name)?;
+    if !settings.width.is_multiple_of(2) || !settings.height.is_multiple_of(2) {
+        notes.push(format!(
+            "camera {name}: {}x{} is odd; nearly all cameras give even sizes only and will choose another",
+            settings.width, settings.height
+        ));
+    }
+    let spec = layers.read(Key::Source, values::source)?;
+    Ok(Camera {
+        name,
+        source: spec,
+        source_text: source.text,
+        settings,
+    })
+}
+
+fn server(layers: Layers<'_>) -> Result<Server, Error> {
+    let mut listen: Vec<Listen> = Vec::new();
+    for given in layers.all(Key::Listen) {
+        for address in values::listen(&given.text).map_err(|why| given.refuse(why))? {
+            if address.port != 0 && listen.contains(&address) {
+                return Err(given.refuse(format!("{address} is given twice")));
+            }
+            listen.push(address);
+        }
+    }
+    let mut allowed_origins = Vec::new();
+    for given in layers.all(Key::AllowedOrigins) {
+        allowed_origins.extend(values::origins(&given.text).map_err(|why| given.refuse(why))?);
+    }
+    Ok(Server {
+        listen,
+        websocket: layers.read(Key::Websocket, values::websocket)?,
+        allowed_origins,
+        max_viewers: layers.read(Key::MaxViewers, values::viewers)?,
+    })
+}
+
+/// Command line, environment, file: the first that has a setting decides it.
+#[derive(Clone, Copy)]
+struct Layers<'a>([&'a [Given]; 3]);
+
+impl Layers<'_> {
+    /// All that counts for a setting: of the first layer that has it, else the default; empty without one.
+    fn all(&self, key: Key) -> Vec<Given> {
+        for layer in self.0 {
+            let mut found: Vec<Given> = layer
+                .iter()
+                .filter(|given| given.key == key)
+                .cloned()
+                .collect();
+            if !found.is_empty() {
+                if !adds_up(key) {
+                    found.drain(..found.len() - 1);
+                }
+                return found;
+            }
+        }
+        let default = TABLE
+            .iter()
+            .find(|row| row.key == key)
+            .and_then(|row| row.default);
+        default
+            .map(|text| Given {
+                key,
+                text: text.to_owned(),
+                from: Origin::Default,
+            })
+            .into_iter()
+            .collect()
+    }
+
+    /// The one text of a setting that has a default.
+    fn last(&self, key: Key) -> Given {
+        self.all(key).pop().unwrap_or(Given {
+            key,
+            text: String::new(),
+            from: Origin::Default,
+        })
+    }
+
+    fn read<T>(&self, key: Key, read: impl Fn(&str) -> Result<T, String>) -> Result<T, Error> {
+        let given = self.last(key);
+        read(&given.text).map_err(|why| given.refuse(why))
+    }
+}

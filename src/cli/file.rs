@@ -1,0 +1,283 @@
+//! The configuration file: which one, and its blocks and keys to what was given. Values are not looked at.
+
+use super::Error;
+use super::given::{Given, Origin};
+use super::nearest::nearest;
+use super::table::{Key, Section, file_keys};
+use super::yaml::{self, Entry, Node, Value};
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// Taken from the current directory when no file is named, and from a directory that is named.
+const NAME: &str = "config.yml";
+/// Taken when the current directory has none.
+const SYSTEM: &str = "/etc/berrymse/config.yml";
+/// Nobody writes a longer one by hand; keeps `-c /dev/zero` from filling the memory.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// What a file holds.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct File {
+    /// The file that was read, if any.
+    pub(super) path: Option<PathBuf>,
+    pub(super) cameras: Cameras,
+    /// Settings of `server:`.
+    pub(super) server: Vec<Given>,
+}
+
+/// How the file names its cameras.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Cameras {
+    /// Settings of `camera:`; empty if there is no such block.
+    One(Vec<Given>),
+    /// The settings of each item of `cameras:`, with its place for errors.
+    List(Vec<(String, Vec<Given>)>),
+}
+
+impl Default for Cameras {
+    fn default() -> Self {
+        Self::One(Vec::new())
+    }
+}
+
+/// Reads the file that `named` names, which must exist, or else the first of the usual ones that exists.
+pub(super) fn read(named: Option<&Given>, cwd: &Path) -> Result<File, Error> {
+    if let Some(given) = named {
+        let typed = Path::new(&given.text);
+        let path = cwd.join(typed);
+        let (path, shown) = if given.text.ends_with('/') || path.is_dir() {
+            (path.join(NAME), typed.join(NAME))
+        } else {
+            (path, typed.to_owned())
+        };
+        let shown = shown.display().to_string();
+        let text = load(&path).map_err(|why| given.refuse(format!("{shown} {why}")))?;
+        return blocks(&text, &shown, path);
+    }
+    for (path, shown) in [(cwd.join(NAME), NAME), (PathBuf::from(SYSTEM), SYSTEM)] {
+        // A broken link counts as a file: somebody wants settings read from there.
+        if fs::symlink_metadata(&path).is_ok() {
+            let text = load(&path).map_err(|why| Error(format!("{shown} {why}")))?;
+            return blocks(&text, shown, path).map_err(|Error(text)| {
+                Error(format!(
+                    "{text} ({shown} is read unless --config names another file)"
+                ))
+            });
+        }
+    }
+    Ok(File::default())
+}
+
+/// The text of a file, or why not.
+fn load(path: &Path) -> Result<String, String> {
+    let why = |e: io::Error| match e.kind() {
+        io::ErrorKind::NotFound => "does not exist".to_owned(),
+        _ => format!("cannot be read: {e}"),
+    };
+    let mut bytes = Vec::new();
+    fs::File::open(path)
+        .map_err(why)?
+        .take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(why)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err("is larger than a megabyte; it is no configuration".to_owned());
+    }
+    String::from_utf8(bytes).map_err(|_| "is not UTF-8 text".to_owned())
+}
+
+/// The blocks of the file `shown`.
+fn blocks(text: &str, shown: &str, path: PathBuf) -> Result<File, Error> {
+    let reader = Reader { shown };
+    let root = yaml::read(text).map_err(|e| reader.error(e.line, &e.why))?;
+    let mut file = File {
+        path: Some(path),
+        ..File::default()
+    };
+    let mut seen: Vec<(&str, usize)> = Vec::new();
+    for entry in root
+        .as_ref()
+        .map_or(Ok(&[][..]), |root| reader.entries(root, "the file"))?
+    {
+        let name = reader.block_name(entry)?;
+        if let Some((_, line)) = seen.iter().find(|(other, _)| *other == name) {
+            return Err(reader.error(
+                entry.line,
+                &format!("there is a '{name}:' at line {line} already"),
+            ));
+        }
+        seen.push((name, entry.line));
+        match name {
+            "camera" => {
+                file.cameras = Cameras::One(reader.block(&entry.node, Section::Camera, "camera")?)
+            }
+            "cameras" => file.cameras = Cameras::List(reader.cameras(entry)?),
+            _ => file.server = reader.block(&entry.node, Section::Server, "server")?,
+        }
+    }
+    if let [(_, first), (_, second)] = *seen
+        .iter()
+        .filter(|(name, _)| name.starts_with("camera"))
+        .collect::<Vec<_>>()
+    {
+        let why = format!(
+            "'camera:' and 'cameras:' (line {first}) exclude each other; put all into 'cameras:'"
+        );
+        return Err(reader.error(*second, &why));
+    }
+    Ok(file)
+}
+
+/// Walks the tree of the file `shown`.
+struct Reader<'a> {
+    shown: &'a str,
+}
+
+impl Reader<'_> {
+    fn error(&self, line: usize, why: &str) -> Error {
+        Error(format!("{}:{line}: {why}", self.shown))
+    }
+
+    /// The name of a block at the top of the file.
+    fn block_name(&self, entry: &Entry) -> Result<&'static str, Error> {
+        const BLOCKS: [&str; 3] = ["camera", "cameras", "server"];
+        if let Some(name) = BLOCKS
+            .into_iter()
+            .find(|name| name.eq_ignore_ascii_case(&entry.key))
+        {
+            return Ok(name);
+        }
+        let key = entry.key.rsplit('.').next().unwrap_or_default();
+        let inside = [Section::Camera, Section::Server]
+            .into_iter()
+            .find_map(|s| {
+                file_keys(s)
+                    .find(|(name, _)| name.eq_ignore_ascii_case(key))
+                    .map(|(name, _)| (s.name(), name))
+            });
+        let hint = match (inside, nearest(&entry.key, BLOCKS)) {
+            (Some((block, name)), _) => format!("'{name}:' belongs below '{block}:', indented"),
+            (None, Some(near)) => format!("did you mean {near}?"),
+            (None, None) => "the blocks are camera, cameras and server".to_owned(),
+        };
+        Err(self.error(entry.line, &format!("unknown key {}; {hint}", entry.key)))
+    }
+
+    fn cameras(&self, entry: &Entry) -> Result<Vec<(String, Vec<Given>)>, Error> {
+        let Value::List(items) = &entry.node.value else {
+            return Err(self.error(
+                entry.line,
+                "cameras: is not a list; each camera begins with '- name: …'",
+            ));
+        };
+        if items.is_empty() {
+            return Err(self.error(entry.line, "cameras: is empty"));
+        }
+        let mut cameras = Vec::new();
+        for (i, item) in items.iter().enumerate() {
+            let label = format!("cameras[{i}]");
+            let given = self.block(item, Section::Camera, &label)?;
+            cameras.push((format!("{}:{}: {label}", self.shown, item.line), given));
+        }
+        Ok(cameras)
+    }
+
+    /// The settings of a block, whose keys are shown as `label.key`.
+    fn block(&self, node: &Node, section: Section, label: &str) -> Result<Vec<Given>, Error> {
+        let mut seen: Vec<(Key, &Entry)> = Vec::new();
+        let mut all = Vec::new();
+        for entry in self.entries(node, label)? {
+            let known = file_keys(section).find(|(name, _)| name.eq_ignore_ascii_case(&entry.key));
+            let (name, key) = known.ok_or_else(|| self.unknown(entry, section, label))?;
+            if let Some((_, other)) = seen.iter().find(|(other, _)| *other == key) {
+                let again = other.key.eq_ignore_ascii_case(&entry.key);
+                // The two names of one setting may both be there, for both programs, as long as they agree.
+                if !again && other.node.value == entry.node.value {
+                    continue;
+                }
+                let why = if again {
+                    "is there already".to_owned()
+                } else {
+                    format!("is {label}.{} too, and differs", other.key)
+                };
+                return Err(self.error(
+                    entry.line,
+                    &format!("{label}.{name}: {why} (line {})", other.line),
+                ));
+            }
+            seen.push((key, entry));
+            self.setting(entry, key, &format!("{label}.{name}"), &mut all)?;
+        }
+        Ok(all)
+    }
+
+    /// One setting: a scalar, or a list where the setting may have several values.
+    fn setting(
+        &self,
+        entry: &Entry,
+        key: Key,
+        label: &str,
+        all: &mut Vec<Given>,
+    ) -> Result<(), Error> {
+        let nodes = match &entry.node.value {
+            Value::List(items) if super::arguments::adds_up(key) => items.as_slice(),
+            _ => std::slice::from_ref(&entry.node),
+        };
+        if nodes.is_empty() && key == Key::Listen {
+            return Err(self.error(
+                entry.line,
+                &format!("{label}: is empty; there is no address to serve on"),
+            ));
+        }
+        for node in nodes {
+            let why = match &node.value {
+                Value::Text(text) => {
+                    let from = Origin::File {
+                        file: self.shown.to_owned(),
+                        line: node.line,
+                        key: label.to_owned(),
+                    };
+                    all.push(Given {
+                        key,
+                        text: text.clone(),
+                        from,
+                    });
+                    continue;
+                }
+                // An empty value is reported at the key: the parser only knows where it would have to end.
+                Value::Null => {
+                    return Err(self.error(entry.line, &format!("{label}: has no value")));
+                }
+                Value::List(_) => "takes one value, not a list",
+                Value::Map(_) => "takes a value, not a block",
+            };
+            return Err(self.error(node.line, &format!("{label}: {why}")));
+        }
+        Ok(())
+    }
+
+    fn unknown(&self, entry: &Entry, section: Section, label: &str) -> Error {
+        let names: Vec<&str> = file_keys(section).map(|(name, _)| name).collect();
+        let hint = match nearest(&entry.key, names.iter().copied()) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("the keys here are {}", names.join(", ")),
+        };
+        self.error(
+            entry.line,
+            &format!("unknown key {label}.{}; {hint}", entry.key),
+        )
+    }
+
+    /// The entries of a block; none if it is empty, as when all its lines are comments.
+    fn entries<'n>(&self, node: &'n Node, label: &str) -> Result<&'n [Entry], Error> {
+        match &node.value {
+            Value::Map(entries) => Ok(entries),
+            Value::Null => Ok(&[]),
+            _ => Err(self.error(
+                node.line,
+                &format!("{label} must be made of lines 'key: value'"),
+            )),
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! What was typed, the environment and the file to one checked [`Config`]: the outside that people
+//! rely on, and the only place with defaults. It never acts and never prints; it reads the
+//! configuration file and nothing else.
+//!
+//! Two stages. First everything that somebody wrote becomes a [`given::Given`]: a setting, its text
+//! and the place where it stands (`arguments`, `file`, the environment here). Then `check` picks
+//! for each setting the text that counts (flag beats environment beats file beats default) and
+//! reads it (`values`). `table` has every setting once, with its names, its default and its help.
+
+mod arguments;
+mod check;
+mod file;
+mod given;
+mod help;
+mod listen;
+mod nearest;
+mod table;
+mod values;
+mod yaml;
+
+pub use listen::Listen;
+
+use crate::source;
+use arguments::Arguments;
+use given::{Given, Origin};
+use log::LevelFilter;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use table::{Key, TABLE};
+
+/// What the program is asked to do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// Serve cameras until told to stop.
+    Serve(Config),
+    /// Tell which cameras this machine has.
+    Cameras {
+        /// As JSON instead of a table.
+        json: bool,
+        /// How much to log meanwhile; warnings unless more was asked for.
+        log: LevelFilter,
+    },
+    /// Print this text (help, version) to standard output; ends with a newline.
+    Print(String),
+}
+
+/// Everything that can be set, checked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Config {
+    /// At least one; the first is the one that `/video_websocket` and `/stream.mp4` show. Names are unique.
+    pub cameras: Vec<Camera>,
+    /// The serving side.
+    pub server: Server,
+    /// How much to log.
+    pub log: LevelFilter,
+    /// The configuration file that was read.
+    pub file: Option<PathBuf>,
+    /// What is allowed but will surprise, in words; for the log at start-up.
+    pub notes: Vec<String>,
+}
+
+/// One camera.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Camera {
+    /// Its place in URLs: letters, digits, dot, dash and underscore.
+    pub name: String,
+    /// Where the pictures come from.
+    pub source: source::Spec,
+    /// The source as the user wrote it.
+    pub source_text: String,
+    /// What is asked of it.
+    pub settings: source::Settings,
+}
+
+/// The serving side.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Server {
+    /// At least one; unresolved.
+    pub listen: Vec<Listen>,
+    /// Path of the first camera's live stream, without the slash; one segment of URL-safe characters.
+    pub websocket: String,
+    /// Origins besides the server's own whose pages may connect, as browsers write them
+    /// (`https://example.com:8443`); `*` stands for all.
+    pub allowed_origins: Vec<String>,
+    /// How many viewers are let in at once, over all cameras.
+    pub max_viewers: usize,
+}
+
+/// Why the program will not start with what it was given: what, where, why and what to try, on one line.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Error(String);
+
+impl Error {
+    /// The exit code for a wrong use of the program.
+    pub const EXIT_CODE: u8 = 2;
+}
+
+/// Reads the command line (`args` without the program's own name), the environment and the
+/// configuration file. Relative paths are taken from `cwd`.
+pub fn parse(
+    args: impl Iterator<Item = OsString>,
+    env: impl Fn(&str) -> Option<OsString>,
+    cwd: &Path,
+) -> Result<Command, Error> {
+    let environment = environment(&env)?;
+    let (given, verbose) = match arguments::read(args)? {
+        Arguments::Help => return Ok(Command::Print(help::text())),
+        Arguments::Version => return Ok(Command::Print(help::version())),
+        Arguments::Cameras { json, verbose } => {
+            let log = log_level(&env, LevelFilter::Warn, verbose)?;
+            return Ok(Command::Cameras { json, log });
+        }
+        Arguments::Serve { given, verbose } => (given, verbose),
+    };
+    let log = log_level(&env, LevelFilter::Info, verbose)?;
+    let named = given
+        .iter()
+        .rev()
+        .chain(&environment)
+        .find(|g| g.key == Key::Config);
+    let file = file::read(named, cwd)?;
+    check::config(&given, &environment, file, log).map(Command::Serve)
+}
+
+/// The settings in the environment. An empty variable counts as none, as container and service
+/// managers pass it for "not set".
+fn environment(env: &impl Fn(&str) -> Option<OsString>) -> Result<Vec<Given>, Error> {
+    let mut all = Vec::new();
+    for row in TABLE {
+        let Some(name) = row.env else { continue };
+        let Some(value) = env(name).filter(|value| !value.is_empty()) else {
+            continue;
+        };
+        let text = value
+            .into_string()
+            .map_err(|_| Error(format!("{name} is not UTF-8 text")))?;
+        all.push(Given {
+            key: row.key,
+            text,
+            from: Origin::Environment(name),
+        });
+    }
+    Ok(all)
+}
+
+/// The level that `BERRYMSE_LOG` names, or else `default`; each `--verbose` raises it a step.
+fn log_level(
+    env: &impl Fn(&str) -> Option<OsString>,
+    default: LevelFilter,
+    verbose: usize,
+) -> Result<LevelFilter, Error> {
+    const NAME: &str = "BERRYMSE_LOG";
+    let level = match env(NAME).filter(|value| !value.is_empty()) {
+        None => default,
+        Some(value) => value
+            .to_str()
+            .and_then(|text| text.parse().ok())
+            .ok_or_else(|| {
+                Error(format!(
+                    "{NAME}: '{}' is none of off, error, warn, info, debug, trace",
+                    value.to_string_lossy()
+                ))
+            })?,
+    };
+    Ok((0..verbose).fold(level, |level, _| level.increment_severity()))
+}

@@ -1,0 +1,216 @@
+//! Every setting, once: its names on the command line, in the environment and in the file, its
+//! default and its help. No reading and no checking here.
+
+/// A setting.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Key {
+    /// The configuration file.
+    Config,
+    /// Where the pictures come from.
+    Source,
+    /// Width of the picture.
+    Width,
+    /// Height of the picture.
+    Height,
+    /// Bits per second.
+    Bitrate,
+    /// Clockwise turn in degrees.
+    Rotation,
+    /// Pictures per second.
+    Fps,
+    /// Distance of two IDR pictures.
+    KeyframeInterval,
+    /// The camera's name.
+    Name,
+    /// Addresses to listen on.
+    Listen,
+    /// Path of the first camera's live stream.
+    Websocket,
+    /// Origins of other sites' pages that may connect.
+    AllowedOrigins,
+    /// How many may watch at once.
+    MaxViewers,
+}
+
+/// A block of the configuration file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Section {
+    /// `camera:` and the items of `cameras:`.
+    Camera,
+    /// `server:`.
+    Server,
+}
+
+impl Section {
+    /// The block's key in the file.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Camera => "camera",
+            Self::Server => "server",
+        }
+    }
+}
+
+/// All about one setting.
+pub(super) struct Row {
+    pub(super) key: Key,
+    /// The letter of the short option.
+    pub(super) short: Option<char>,
+    /// Long options without the dashes: the first is the name, the second the 2022 program's spelling, then aliases.
+    pub(super) long: &'static [&'static str],
+    pub(super) env: Option<&'static str>,
+    /// Where it stands in the file, and its keys there: the first is the name.
+    pub(super) file: Option<(Section, &'static [&'static str])>,
+    /// The word for the value in the help.
+    pub(super) value: &'static str,
+    /// The default; `None` where nothing stands for "not set".
+    pub(super) default: Option<&'static str>,
+    pub(super) help: &'static str,
+}
+
+/// In the order of the help.
+pub(super) const TABLE: &[Row] = &[
+    Row {
+        key: Key::Config,
+        short: Some('c'),
+        long: &["config"],
+        env: Some("BERRYMSE_CONFIG"),
+        file: None,
+        value: "FILE",
+        default: None,
+        help: "settings; ./config.yml if there is one, else\n/etc/berrymse/config.yml; DIR/ is DIR/config.yml",
+    },
+    Row {
+        key: Key::Source,
+        short: Some('d'),
+        long: &["source", "Camera.SourceFD", "device"],
+        env: Some("BERRYMSE_SOURCE"),
+        file: Some((Section::Camera, &["source", "sourceFD"])),
+        value: "SOURCE",
+        default: Some("auto"),
+        help: "where the pictures come from, see below; also\n--device",
+    },
+    Row {
+        key: Key::Width,
+        short: Some('w'),
+        long: &["width", "Camera.Width"],
+        env: Some("BERRYMSE_WIDTH"),
+        file: Some((Section::Camera, &["width"])),
+        value: "PX",
+        default: Some("1280"),
+        help: "width of the picture, 16 to 8192",
+    },
+    Row {
+        key: Key::Height,
+        short: Some('h'),
+        long: &["height", "Camera.Height"],
+        env: Some("BERRYMSE_HEIGHT"),
+        file: Some((Section::Camera, &["height"])),
+        value: "PX",
+        default: Some("720"),
+        help: "height of the picture, 16 to 8192; -h alone is\nthis help",
+    },
+    Row {
+        key: Key::Bitrate,
+        short: Some('b'),
+        long: &["bitrate", "Camera.Bitrate"],
+        env: Some("BERRYMSE_BITRATE"),
+        file: Some((Section::Camera, &["bitrate"])),
+        value: "BIT_PER_S",
+        default: Some("1500000"),
+        help: "bits per second, 25000 to 200000000; -1 leaves\nthe camera's own",
+    },
+    Row {
+        key: Key::Rotation,
+        short: Some('r'),
+        long: &["rotation", "Camera.Rotation"],
+        env: Some("BERRYMSE_ROTATION"),
+        file: Some((Section::Camera, &["rotation"])),
+        value: "DEG",
+        default: Some("0"),
+        help: "turn clockwise by 0, 90, 180 or 270; -1 leaves\nthe camera's own",
+    },
+    Row {
+        key: Key::Fps,
+        short: Some('f'),
+        long: &["fps"],
+        env: Some("BERRYMSE_FPS"),
+        file: Some((Section::Camera, &["fps"])),
+        value: "N",
+        default: Some("30"),
+        help: "pictures per second, 1 to 240",
+    },
+    Row {
+        key: Key::KeyframeInterval,
+        short: Some('g'),
+        long: &["keyframe-interval"],
+        env: Some("BERRYMSE_KEYFRAME_INTERVAL"),
+        file: Some((Section::Camera, &["keyframeInterval"])),
+        value: "FRAMES",
+        default: Some("60"),
+        help: "a keyframe every so many pictures, 1 to 100000",
+    },
+    Row {
+        key: Key::Listen,
+        short: Some('l'),
+        long: &["listen", "Server.URL"],
+        env: Some("BERRYMSE_LISTEN"),
+        file: Some((Section::Server, &["listen", "url"])),
+        value: "HOST:PORT",
+        default: Some("localhost:2020"),
+        help: "address to serve on, may be given several times;\n:PORT is every address of this machine, PORT alone\nis localhost, port 0 any free one",
+    },
+    Row {
+        key: Key::Websocket,
+        short: Some('s'),
+        long: &["websocket", "Server.WebSocket"],
+        env: Some("BERRYMSE_WEBSOCKET"),
+        file: Some((Section::Server, &["webSocket"])),
+        value: "NAME",
+        default: Some("video_websocket"),
+        help: "path of the first camera's live stream",
+    },
+    Row {
+        key: Key::Name,
+        short: None,
+        long: &[],
+        env: None,
+        file: Some((Section::Camera, &["name"])),
+        value: "NAME",
+        default: Some("camera"),
+        help: "the camera's name in URLs: /live/NAME",
+    },
+    Row {
+        key: Key::AllowedOrigins,
+        short: None,
+        long: &[],
+        env: None,
+        file: Some((Section::Server, &["allowedOrigins"])),
+        value: "ORIGINS",
+        default: None,
+        help: "other sites whose pages may show the cameras, such as\nhttps://example.com (a list, or * for all)",
+    },
+    Row {
+        key: Key::MaxViewers,
+        short: None,
+        long: &[],
+        env: None,
+        file: Some((Section::Server, &["maxViewers"])),
+        value: "N",
+        // Enough for a busy site; few enough that strangers cannot take all the memory of a Pi Zero.
+        default: Some("2000"),
+        help: "viewers let in at once, 1 to 100000",
+    },
+];
+
+/// Keys of a block of the file that stand for a setting: (key, setting).
+pub(super) fn file_keys(section: Section) -> impl Iterator<Item = (&'static str, Key)> {
+    TABLE
+        .iter()
+        .filter_map(move |row| {
+            row.file
+                .filter(|(s, _)| *s == section)
+                .map(|(_, names)| (row.key, names))
+        })
+        .flat_map(|(key, names)| names.iter().map(move |name| (*name, key)))
+}

@@ -1,0 +1,220 @@
+//! One setting's text to its checked value. Every refusal says what would be right.
+
+use super::listen::Listen;
+use crate::source::Spec;
+use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
+
+/// Pixels; H.264 (level 6.2) goes to 16384, MSE decoders to 8192, and a macroblock is 16.
+const PIXELS: RangeInclusive<u32> = 16..=8192;
+const FPS: RangeInclusive<u32> = 1..=240;
+/// The Raspberry Pi's encoders begin at 25 kbit/s.
+const BITRATE: RangeInclusive<u32> = 25_000..=200_000_000;
+const KEYFRAME_INTERVAL: RangeInclusive<u32> = 1..=100_000;
+const VIEWERS: RangeInclusive<u32> = 1..=100_000;
+const ROTATIONS: [u16; 4] = [0, 90, 180, 270];
+/// First segments of paths that the server has for other things.
+const RESERVED: [&str; 7] = [
+    "api",
+    "favicon.ico",
+    "healthz",
+    "live",
+    "metrics",
+    "robots.txt",
+    "stream",
+];
+/// Endings of the files that the server has.
+const RESERVED_ENDINGS: [&str; 7] = [".css", ".html", ".js", ".json", ".mp4", ".png", ".svg"];
+/// What stands for "the camera's own".
+const LEAVE: &str = "-1";
+
+pub(super) fn source(text: &str) -> Result<Spec, String> {
+    text.parse::<Spec>().map_err(|e| e.to_string())
+}
+
+pub(super) fn pixels(text: &str) -> Result<u32, String> {
+    number(text, PIXELS, "pixels")
+}
+
+pub(super) fn fps(text: &str) -> Result<NonZeroU32, String> {
+    non_zero(number(text, FPS, "pictures per second")?)
+}
+
+pub(super) fn keyframe_interval(text: &str) -> Result<NonZeroU32, String> {
+    non_zero(number(text, KEYFRAME_INTERVAL, "pictures")?)
+}
+
+pub(super) fn viewers(text: &str) -> Result<usize, String> {
+    number(text, VIEWERS, "viewers").map(|n| n as usize)
+}
+
+/// `None` leaves the camera's own.
+pub(super) fn bitrate(text: &str) -> Result<Option<u32>, String> {
+    if text == LEAVE {
+        return Ok(None);
+    }
+    let hint = match text.parse::<u32>().ok().and_then(|n| n.checked_mul(1000)) {
+        Some(bits) if BITRATE.contains(&bits) => format!("; did you mean {bits}?"),
+        _ => format!("; {LEAVE} leaves the camera's own"),
+    };
+    number(text, BITRATE, "bits per second")
+        .map(Some)
+        .map_err(|why| why + &hint)
+}
+
+/// `None` leaves the camera's own.
+pub(super) fn rotation(text: &str) -> Result<Option<u16>, String> {
+    if text == LEAVE {
+        return Ok(None);
+    }
+    let degrees = text
+        .parse()
+        .ok()
+        .filter(|degrees| ROTATIONS.contains(degrees));
+    degrees.map(Some).ok_or_else(|| {
+        format!("'{text}' is not 0, 90, 180 or 270 degrees; {LEAVE} leaves the camera's own")
+    })
+}
+
+/// A camera's name: a segment of a path, and part of a file name.
+pub(super) fn camera_name(text: &str) -> Result<String, String> {
+    if text.len() > 64 {
+        return Err("a name has at most 64 characters".to_owned());
+    }
+    if !text.is_empty() && text != "." && text != ".." && text.bytes().all(is_name_byte) {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "'{text}' is not a name; a name is made of letters, digits, '.', '-' and '_'"
+    ))
+}
+
+const fn is_name_byte(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_')
+}
+
+/// The path of the live stream; the leading slash that some write is dropped.
+pub(super) fn websocket(text: &str) -> Result<String, String> {
+    let name = text.strip_prefix('/').unwrap_or(text);
+    let url_safe = |b: u8| is_name_byte(b) || b == b'~';
+    if name.is_empty()
+        || name == "."
+        || name == ".."
+        || name.len() > 64
+        || !name.bytes().all(url_safe)
+    {
+        return Err(format!(
+            "'{text}' is not one segment of a path, such as video_websocket (letters, digits, '.', '-', '_', '~')"
+        ));
+    }
+    if RESERVED.contains(&name) || RESERVED_ENDINGS.iter().any(|ending| name.ends_with(ending)) {
+        return Err(format!(
+            "'/{name}' is taken by the server itself; choose another name"
+        ));
+    }
+    Ok(name.to_owned())
+}
+
+/// A list of addresses, separated by commas.
+pub(super) fn listen(text: &str) -> Result<Vec<Listen>, String> {
+    text.split(',').map(Listen::parse).collect()
+}
+
+/// A list of origins, separated by commas, in the form in which browsers send them.
+pub(super) fn origins(text: &str) -> Result<Vec<String>, String> {
+    text.split(',').map(|one| origin(one.trim())).collect()
+}
+
+/// An origin as browsers serialise it (RFC 6454, 6.2): lower case, without path and without the scheme's own port.
+/// `null` is what pages opened from a file send.
+fn origin(text: &str) -> Result<String, String> {
+    if text == "*" || text == "null" {
+        return Ok(text.to_owned());
+    }
+    let no_origin = |try_this: &str| Err(format!("'{text}' is not an origin; write {try_this}"));
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return no_origin(&format!(
+            "it with its scheme: https://{}",
+            if text.is_empty() { "example.com" } else { text }
+        ));
+    };
+    let host = rest.strip_suffix('/').unwrap_or(rest);
+    let scheme_ok = scheme
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+    let host_ok = host
+        .bytes()
+        .all(|b| is_name_byte(b) || matches!(b, b':' | b'[' | b']'));
+    if scheme.is_empty() || host.is_empty() || !scheme_ok || !host_ok {
+        return no_origin(
+            "scheme, host and port only, such as https://example.com:8443, or * for all",
+        );
+    }
+    let (scheme, host) = (scheme.to_ascii_lowercase(), host.to_ascii_lowercase());
+    let own_port = match scheme.as_str() {
+        "http" => ":80",
+        "https" => ":443",
+        _ => "",
+    };
+    let host = if own_port.is_empty() {
+        &host
+    } else {
+        host.strip_suffix(own_port).unwrap_or(&host)
+    };
+    Ok(format!("{scheme}://{host}"))
+}
+
+fn number(text: &str, range: RangeInclusive<u32>, unit: &str) -> Result<u32, String> {
+    let (low, high) = (range.start(), range.end());
+    let n: i64 = text
+        .trim()
+        .parse()
+        .map_err(|_| format!("'{text}' is not a whole number of {unit} ({low} to {high})"))?;
+    u32::try_from(n)
+        .ok()
+        .filter(|n| range.contains(n))
+        .ok_or_else(|| format!("{n} is out of range: {low} to {high} {unit}"))
+}
+
+fn non_zero(n: u32) -> Result<NonZeroU32, String> {
+    NonZeroU32::new(n).ok_or_else(|| "0 is out of range".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_are_kept_as_browsers_send_them() {
+        for (text, kept) in [
+            ("*", "*"),
+            ("null", "null"),
+            ("https://Example.com/", "https://example.com"),
+            ("https://example.com:443", "https://example.com"),
+            ("http://example.com:443", "http://example.com:443"),
+            ("http://[::1]:80", "http://[::1]"),
+        ] {
+            assert_eq!(origins(text), Ok(vec![kept.to_owned()]), "{text}");
+        }
+        for text in [
+            "example.com",
+            "",
+            "https://",
+            "https://a/b",
+            "https://a b",
+            "://a",
+        ] {
+            assert!(origins(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn kilobits_are_recognised() {
+        assert_eq!(
+            bitrate("1500").unwrap_err(),
+            "1500 is out of range: 25000 to 200000000 bits per second; did you mean 1500000?"
+        );
+        assert!(bitrate("4294967295").is_err());
+        assert!(bitrate("-2").is_err());
+    }
+}

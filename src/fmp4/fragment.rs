@@ -1,0 +1,103 @@
+//! The fragment of one access unit: `moof` with one `traf` and one sample, and its `mdat`.
+//!
+//! Order and sizes of the boxes are fixed: players of the 2022 program look for `trun` at byte 76 and
+//! for the first sample's flags at byte 92 of a message.
+
+use super::boxes::{u32, u64};
+use super::init::TRACK_ID;
+
+/// One access unit as a sample.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sample {
+    /// Number of the fragment, from 1, one more each time (14496-12, 8.8.5).
+    pub sequence: u32,
+    /// Decoding time, in [`TIMESCALE`](crate::time::TIMESCALE) ticks.
+    pub decode_time: u64,
+    /// Nominal duration in ticks. Never 0: browsers drop pictures without a duration.
+    pub duration: u32,
+    /// Composition time minus decoding time in ticks; `None` for streams in which they are the same.
+    pub composition_offset: Option<i32>,
+    /// An IDR picture.
+    pub is_keyframe: bool,
+    /// Other pictures may depend on it.
+    pub is_reference: bool,
+}
+
+const MOOF_BYTES: usize = 104;
+const MDAT_HEADER_BYTES: usize = 8;
+const COMPOSITION_BYTES: usize = 4;
+
+/// Size of the fragment around `nals`, in bytes.
+pub fn fragment_bytes<'a>(sample: &Sample, nals: impl Iterator<Item = &'a [u8]>) -> usize {
+    moof_bytes(sample) + MDAT_HEADER_BYTES + sample_bytes(nals)
+}
+
+fn moof_bytes(sample: &Sample) -> usize {
+    MOOF_BYTES + if sample.composition_offset.is_some() { COMPOSITION_BYTES } else { 0 }
+}
+
+/// Each NAL unit has four bytes of length before it (14496-15, 5.3.4.2).
+fn sample_bytes<'a>(nals: impl Iterator<Item = &'a [u8]>) -> usize {
+    nals.map(|nal| 4 + nal.len()).sum()
+}
+
+/// Appends the fragment that holds `nals` (without start codes) as one sample. The assembler keeps access
+/// units far below the 4 GiB that the size fields could hold.
+pub fn fragment<'a>(out: &mut Vec<u8>, sample: &Sample, nals: impl Iterator<Item = &'a [u8]> + Clone) {
+    let moof = moof_bytes(sample) as u32;
+    let size = sample_bytes(nals.clone()) as u32;
+    header(out, moof, b"moof");
+    header(out, 16, b"mfhd"); // 8.8.5
+    u32(out, 0);
+    u32(out, sample.sequence);
+    header(out, moof - 24, b"traf"); // 8.8.6
+    header(out, 20, b"tfhd"); // 8.8.7: base is the moof, default sample flags
+    u32(out, 0x0002_0020);
+    u32(out, TRACK_ID);
+    u32(out, NOT_SYNC);
+    header(out, 20, b"tfdt"); // 8.8.12, version 1: 64 bits
+    u32(out, 0x0100_0000);
+    u64(out, sample.decode_time);
+    track_run(out, sample, moof, size);
+    header(out, MDAT_HEADER_BYTES as u32 + size, b"mdat"); // 8.1.1
+    for nal in nals {
+        u32(out, nal.len() as u32);
+        out.extend_from_slice(nal);
+    }
+}
+
+/// Depends on others, is not a sync sample (14496-12, 8.8.3.1).
+const NOT_SYNC: u32 = 0x0101_0000;
+/// Depends on no other sample, is a sync sample.
+const SYNC: u32 = 0x0200_0000;
+/// No other sample depends on this one.
+const DISPOSABLE: u32 = 0x0080_0000;
+
+/// 14496-12, 8.8.8: data offset, first sample's flags, duration, size, and the composition offset where
+/// decoding order is not display order (version 1: it has a sign).
+fn track_run(out: &mut Vec<u8>, sample: &Sample, moof: u32, size: u32) {
+    let flags = match (sample.is_keyframe, sample.is_reference) {
+        (true, _) => SYNC,
+        (false, true) => NOT_SYNC,
+        (false, false) => NOT_SYNC | DISPOSABLE,
+    };
+    let (bytes, version_and_flags) = match sample.composition_offset {
+        None => (32, 0x0000_0305),
+        Some(_) => (36, 0x0100_0b05),
+    };
+    header(out, bytes, b"trun");
+    u32(out, version_and_flags);
+    u32(out, 1); // samples
+    u32(out, moof + MDAT_HEADER_BYTES as u32);
+    u32(out, flags);
+    u32(out, sample.duration);
+    u32(out, size);
+    if let Some(offset) = sample.composition_offset {
+        out.extend_from_slice(&offset.to_be_bytes());
+    }
+}
+
+fn header(out: &mut Vec<u8>, bytes: u32, kind: &[u8; 4]) {
+    u32(out, bytes);
+    out.extend_from_slice(kind);
+}

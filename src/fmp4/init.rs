@@ -1,0 +1,220 @@
+//! The init segment: `ftyp` and `moov` of a stream that has no end.
+//!
+//! All durations are 0 and there is no `mehd`: that is how a browser tells a live stream from a
+//! recording and shows each picture as soon as it has it.
+
+use super::boxes::{boxed, full, u8, u16, u32, zeros};
+use crate::time::TIMESCALE;
+
+/// Number of the only track.
+pub(super) const TRACK_ID: u32 = 1;
+
+/// Clockwise turn that the display has to make (14496-12, 8.3.2 `matrix`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[allow(missing_docs)]
+pub enum Rotation {
+    #[default]
+    None,
+    Clockwise90,
+    Half,
+    Clockwise270,
+}
+
+/// What an init segment has to say of the video.
+#[derive(Clone, Copy, Debug)]
+pub struct VideoDescription<'a> {
+    /// Sequence parameter sets, without start codes; the first describes the stream. At most 31 count.
+    pub sps: &'a [Vec<u8>],
+    /// Picture parameter sets. At most 255 count.
+    pub pps: &'a [Vec<u8>],
+    /// Width after cropping, in samples.
+    pub width: u32,
+    /// Height after cropping, in samples.
+    pub height: u32,
+    /// Shape of a sample, width to height; (1, 1) for square ones.
+    pub sample_aspect: (u32, u32),
+    /// `chroma_format_idc` (ITU-T H.264, 7.4.2.1.1).
+    pub chroma_format: u8,
+    /// Bits of a luma sample.
+    pub luma_bits: u8,
+    /// Bits of a chroma sample.
+    pub chroma_bits: u8,
+    /// How the display is to turn it.
+    pub rotation: Rotation,
+}
+
+/// Appends the init segment.
+pub fn init_segment(out: &mut Vec<u8>, video: &VideoDescription<'_>) {
+    // 14496-12, 4.3
+    boxed(out, b"ftyp", |out| {
+        out.extend_from_slice(b"iso5");
+        u32(out, 512);
+        out.extend_from_slice(b"iso5iso6avc1mp41");
+    });
+    boxed(out, b"moov", |out| {
+        movie_header(out);
+        boxed(out, b"trak", |out| {
+            track_header(out, video);
+            boxed(out, b"mdia", |out| media(out, video));
+        });
+        boxed(out, b"mvex", track_extends);
+    });
+}
+
+/// 14496-12, 8.2.2
+fn movie_header(out: &mut Vec<u8>) {
+    full(out, b"mvhd", 0, 0, |out| {
+        zeros(out, 8); // creation and modification time
+        u32(out, TIMESCALE);
+        u32(out, 0); // duration: live
+        u32(out, 0x0001_0000); // rate 1.0
+        u16(out, 0x0100); // volume 1.0
+        zeros(out, 10);
+        matrix(out, Rotation::None);
+        zeros(out, 24);
+        u32(out, TRACK_ID + 1); // next track
+    });
+}
+
+/// 14496-12, 8.3.2; flags: enabled, in movie, in preview
+fn track_header(out: &mut Vec<u8>, video: &VideoDescription<'_>) {
+    full(out, b"tkhd", 0, 7, |out| {
+        zeros(out, 8);
+        u32(out, TRACK_ID);
+        zeros(out, 4);
+        u32(out, 0); // duration: live
+        zeros(out, 8);
+        zeros(out, 8); // layer, group, volume, reserved
+        matrix(out, video.rotation);
+        let (horizontal, vertical) = video.sample_aspect;
+        let shown_width = u64::from(video.width) * u64::from(horizontal.max(1)) / u64::from(vertical.max(1));
+        u32(out, fixed_16_16(shown_width));
+        u32(out, fixed_16_16(u64::from(video.height)));
+    });
+}
+
+/// Width and height are 16.16 fixed point numbers.
+fn fixed_16_16(pixels: u64) -> u32 {
+    (pixels.min(0xffff) as u32) << 16
+}
+
+/// 14496-12, 6.2.2: a, b, u, c, d, v, x, y, w. The translation that would bring a turned picture back to
+/// the origin is left out: players take the turn and lay the picture out themselves.
+fn matrix(out: &mut Vec<u8>, rotation: Rotation) {
+    const ONE: i32 = 0x0001_0000;
+    let (a, b, c, d) = match rotation {
+        Rotation::None => (ONE, 0, 0, ONE),
+        Rotation::Clockwise90 => (0, ONE, -ONE, 0),
+        Rotation::Half => (-ONE, 0, 0, -ONE),
+        Rotation::Clockwise270 => (0, -ONE, ONE, 0),
+    };
+    for value in [a, b, 0, c, d, 0, 0, 0, 0x4000_0000] {
+        out.extend_from_slice(&value.to_be_bytes());
+    }
+}
+
+fn media(out: &mut Vec<u8>, video: &VideoDescription<'_>) {
+    // 8.4.2
+    full(out, b"mdhd", 0, 0, |out| {
+        zeros(out, 8);
+        u32(out, TIMESCALE);
+        u32(out, 0); // duration: live
+        u16(out, 0x55c4); // language "und"
+        u16(out, 0);
+    });
+    // 8.4.3
+    full(out, b"hdlr", 0, 0, |out| {
+        u32(out, 0);
+        out.extend_from_slice(b"vide");
+        zeros(out, 12);
+        out.extend_from_slice(b"BerryMSE\0");
+    });
+    boxed(out, b"minf", |out| {
+        // 12.1.2
+        full(out, b"vmhd", 0, 1, |out| zeros(out, 8));
+        // 8.7.2: the media data is in the same file
+        boxed(out, b"dinf", |out| {
+            full(out, b"dref", 0, 0, |out| {
+                u32(out, 1);
+                full(out, b"url ", 0, 1, |_| {});
+            });
+        });
+        boxed(out, b"stbl", |out| sample_table(out, video));
+    });
+}
+
+/// 8.5.1: everything but the description is empty, the samples are in the fragments
+fn sample_table(out: &mut Vec<u8>, video: &VideoDescription<'_>) {
+    full(out, b"stsd", 0, 0, |out| {
+        u32(out, 1);
+        boxed(out, b"avc1", |out| sample_entry(out, video));
+    });
+    full(out, b"stts", 0, 0, |out| u32(out, 0));
+    full(out, b"stsc", 0, 0, |out| u32(out, 0));
+    full(out, b"stsz", 0, 0, |out| zeros(out, 8));
+    full(out, b"stco", 0, 0, |out| u32(out, 0));
+}
+
+/// 14496-12, 12.1.3 and 14496-15, 5.4.2
+fn sample_entry(out: &mut Vec<u8>, video: &VideoDescription<'_>) {
+    zeros(out, 6);
+    u16(out, 1); // data reference index
+    zeros(out, 16);
+    u16(out, video.width.min(0xffff) as u16);
+    u16(out, video.height.min(0xffff) as u16);
+    u32(out, 0x0048_0000); // 72 dpi
+    u32(out, 0x0048_0000);
+    u32(out, 0);
+    u16(out, 1); // frames per sample
+    zeros(out, 32); // compressor name
+    u16(out, 0x0018); // depth
+    u16(out, 0xffff); // pre-defined
+    boxed(out, b"avcC", |out| decoder_configuration(out, video));
+    if video.sample_aspect.0 != video.sample_aspect.1 {
+        // 14496-12, 12.1.4
+        boxed(out, b"pasp", |out| {
+            u32(out, video.sample_aspect.0);
+            u32(out, video.sample_aspect.1);
+        });
+    }
+}
+
+/// 14496-15, 5.3.3.1
+fn decoder_configuration(out: &mut Vec<u8>, video: &VideoDescription<'_>) {
+    let first: &[u8] = video.sps.first().map_or(&[], Vec::as_slice);
+    let header = |at: usize| first.get(at).copied().unwrap_or(0);
+    let profile = header(1);
+    u8(out, 1);
+    u8(out, profile);
+    u8(out, header(2)); // constraint flags
+    u8(out, header(3)); // level
+    u8(out, 0xfc | 3); // four bytes of length before each NAL unit
+    let sps = &video.sps[..video.sps.len().min(31)];
+    u8(out, 0xe0 | sps.len() as u8);
+    sps.iter().for_each(|set| parameter_set(out, set));
+    let pps = &video.pps[..video.pps.len().min(255)];
+    u8(out, pps.len() as u8);
+    pps.iter().for_each(|set| parameter_set(out, set));
+    // Only the profiles that existed in the first edition go without these.
+    if !matches!(profile, 66 | 77 | 88) {
+        u8(out, 0xfc | video.chroma_format & 3);
+        u8(out, 0xf8 | video.luma_bits.saturating_sub(8) & 7);
+        u8(out, 0xf8 | video.chroma_bits.saturating_sub(8) & 7);
+        u8(out, 0); // no extension sets
+    }
+}
+
+fn parameter_set(out: &mut Vec<u8>, set: &[u8]) {
+    let set = &set[..set.len().min(0xffff)];
+    u16(out, set.len() as u16);
+    out.extend_from_slice(set);
+}
+
+/// 14496-12, 8.8.3: every fragment states its own values
+fn track_extends(out: &mut Vec<u8>) {
+    full(out, b"trex", 0, 0, |out| {
+        u32(out, TRACK_ID);
+        u32(out, 1); // sample description
+        zeros(out, 12); // duration, size, flags
+    });
+}

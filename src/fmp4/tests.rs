@@ -1,0 +1,144 @@
+//! What is written is read back by two independent readers of MP4, and the sizes that pages of the 2022
+//! program rely on are checked byte by byte. What these cannot show, that browsers play it, is in tests/browser.
+
+use super::*;
+use mp4_atom::ReadFrom;
+use proptest::prelude::*;
+use shiguredo_mp4::demux::Fmp4SegmentDemuxer;
+
+const SPS: [u8; 5] = [0x67, 0x64, 0x00, 0x1f, 0xac];
+const PPS: [u8; 2] = [0x68, 0xee];
+
+fn video<'a>(sps: &'a [Vec<u8>], pps: &'a [Vec<u8>]) -> VideoDescription<'a> {
+    VideoDescription {
+        sps,
+        pps,
+        width: 1280,
+        height: 720,
+        sample_aspect: (1, 1),
+        chroma_format: 1,
+        luma_bits: 8,
+        chroma_bits: 8,
+        rotation: Rotation::None,
+    }
+}
+
+fn init() -> Vec<u8> {
+    let mut out = Vec::new();
+    init_segment(&mut out, &video(&[SPS.to_vec()], &[PPS.to_vec()]));
+    out
+}
+
+fn sample() -> Sample {
+    Sample {
+        sequence: 7,
+        decode_time: 0x1_0000_0002,
+        duration: 3000,
+        composition_offset: None,
+        is_keyframe: true,
+        is_reference: true,
+    }
+}
+
+fn made(sample: &Sample, nals: &[Vec<u8>]) -> Vec<u8> {
+    let mut out = Vec::new();
+    fragment(&mut out, sample, nals.iter().map(Vec::as_slice));
+    assert_eq!(out.len(), fragment_bytes(sample, nals.iter().map(Vec::as_slice)));
+    out
+}
+
+#[test]
+fn the_init_segment_is_that_of_a_live_stream() {
+    let bytes = init();
+    let mut rest = &bytes[..];
+    mp4_atom::Ftyp::read_from(&mut rest).unwrap();
+    let moov = mp4_atom::Moov::read_from(&mut rest).unwrap();
+    assert!(rest.is_empty());
+    assert_eq!((moov.mvhd.timescale, moov.mvhd.duration), (90_000, 0));
+    let trak = &moov.trak[0];
+    assert_eq!((trak.tkhd.duration, trak.mdia.mdhd.duration, trak.mdia.mdhd.timescale), (0, 0, 90_000));
+    assert_eq!((trak.tkhd.width.integer(), trak.tkhd.height.integer()), (1280, 720));
+    let mvex = moov.mvex.as_ref().unwrap();
+    assert!(mvex.mehd.is_none(), "a duration of the fragments makes it a recording");
+    let mp4_atom::Codec::Avc1(avc1) = &trak.mdia.minf.stbl.stsd.codecs[0] else { panic!("no avc1") };
+    assert_eq!((avc1.visual.width, avc1.visual.height), (1280, 720));
+    assert_eq!(avc1.avcc.sequence_parameter_sets, [SPS]);
+    assert_eq!(avc1.avcc.picture_parameter_sets, [PPS]);
+    assert_eq!((avc1.avcc.avc_profile_indication, avc1.avcc.avc_level_indication), (0x64, 0x1f));
+    assert!(avc1.avcc.ext.is_some(), "High profile has the chroma format behind the sets");
+}
+
+#[test]
+fn a_sample_that_is_not_square_is_declared() {
+    let mut out = Vec::new();
+    let sps = [SPS.to_vec()];
+    init_segment(&mut out, &VideoDescription { sample_aspect: (4, 3), ..video(&sps, &[]) });
+    let mut rest = &out[..];
+    mp4_atom::Ftyp::read_from(&mut rest).unwrap();
+    let moov = mp4_atom::Moov::read_from(&mut rest).unwrap();
+    assert_eq!(moov.trak[0].tkhd.width.integer(), 1706);
+    let mp4_atom::Codec::Avc1(avc1) = &moov.trak[0].mdia.minf.stbl.stsd.codecs[0] else { panic!("no avc1") };
+    let pasp = avc1.pasp.as_ref().unwrap();
+    assert_eq!((pasp.h_spacing, pasp.v_spacing), (4, 3));
+}
+
+#[test]
+fn players_of_the_2022_program_find_what_they_look_for() {
+    let key = made(&sample(), &[vec![0x65, 1]]);
+    assert_eq!((&key[76..80], key[92]), (&b"trun"[..], 2));
+    let other = made(&Sample { is_keyframe: false, ..sample() }, &[vec![0x41, 1]]);
+    assert_eq!((&other[76..80], other[92]), (&b"trun"[..], 1));
+    let reordered = Sample { is_keyframe: false, is_reference: false, composition_offset: Some(-3000), ..sample() };
+    let reordered = made(&reordered, &[vec![1, 1]]);
+    assert_eq!((&reordered[76..80], reordered[92]), (&b"trun"[..], 1));
+}
+
+#[test]
+fn every_field_of_a_fragment_is_read_back() {
+    let bytes = made(&Sample { composition_offset: Some(-1500), ..sample() }, &[vec![0x65; 10]]);
+    let moof = mp4_atom::Moof::read_from(&mut &bytes[..]).unwrap();
+    assert_eq!(moof.mfhd.sequence_number, 7);
+    let traf = &moof.traf[0];
+    assert_eq!((traf.tfhd.track_id, traf.tfhd.default_sample_flags), (1, Some(0x0101_0000)));
+    assert_eq!(traf.tfdt.as_ref().unwrap().base_media_decode_time, 0x1_0000_0002);
+    let trun = &traf.trun[0];
+    assert_eq!(trun.data_offset, Some(bytes.len() as i32 - 14));
+    let entry = trun.samples.get(0).unwrap();
+    assert_eq!((entry.duration, entry.size, entry.cts), (Some(3000), Some(14), Some(-1500)));
+}
+
+proptest! {
+    #[test]
+    fn muxing_then_demuxing_gives_the_same_nal_units(
+        units in prop::collection::vec(
+            (prop::collection::vec(prop::collection::vec(any::<u8>(), 1..100), 1..5), any::<bool>(), -10_000i32..10_000),
+            1..8,
+        ),
+    ) {
+        let mut demuxer = Fmp4SegmentDemuxer::new();
+        demuxer.handle_init_segment(&init()).unwrap();
+        for (number, (nals, is_keyframe, offset)) in units.into_iter().enumerate() {
+            let sample = Sample {
+                sequence: number as u32 + 1,
+                decode_time: number as u64 * 3000,
+                composition_offset: (offset % 2 == 0).then_some(offset),
+                is_keyframe,
+                ..sample()
+            };
+            let bytes = made(&sample, &nals);
+            let read = demuxer.handle_media_segment(&bytes).unwrap();
+            prop_assert_eq!(read.len(), 1);
+            let read = &read[0];
+            prop_assert_eq!(read.keyframe, is_keyframe);
+            prop_assert_eq!((read.timestamp, read.duration), (sample.decode_time, 3000));
+            let mut data = &bytes[read.data_offset as usize..][..read.data_size];
+            let mut got = Vec::new();
+            while let Some((length, rest)) = data.split_first_chunk::<4>() {
+                let (nal, rest) = rest.split_at(u32::from_be_bytes(*length) as usize);
+                got.push(nal.to_vec());
+                data = rest;
+            }
+            prop_assert_eq!(got, nals);
+        }
+    }
+}

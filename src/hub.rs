@@ -1,0 +1,385 @@
+//! The recent fragments of one camera and everybody who follows them.
+//!
+//! The pipeline holds the [`Hub`] and publishes; serving holds [`Audience`]s and cannot. The publisher never
+//! waits for a viewer: a viewer is a cursor into the ring of recent fragments, and one that has fallen out of
+//! it goes on at the newest keyframe and is told how many pictures were left out.
+
+mod meter;
+
+use crate::message::Message;
+use crate::time::Timestamp;
+use meter::Meter;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// Beside the pictures since the newest keyframe, those of the last second are kept: with less, a viewer who
+/// is one picture behind when a keyframe comes would have to skip for nothing.
+const KEPT: Duration = Duration::from_secs(1);
+
+/// A viewer further behind than this goes on at a newer keyframe if there is one.
+const PATIENCE: Duration = Duration::from_millis(700);
+
+/// Most bytes of fragments kept for one camera: 40 s at 1.5 Mbit/s. With longer keyframe intervals a new
+/// viewer waits for the next keyframe.
+const KEPT_BYTES: usize = 8 << 20;
+
+/// What a stream is, made anew when the video changes. The pointer is its identity: another `Arc` means
+/// "the video changed, send it first".
+#[derive(Debug)]
+pub struct Init {
+    /// The init segment.
+    pub message: Message,
+    /// Codec string, such as `avc1.64001f` (RFC 6381).
+    pub codec: String,
+    /// Width as shown, in pixels.
+    pub width: u32,
+    /// Height as shown, in pixels.
+    pub height: u32,
+}
+
+/// One picture, ready to be sent.
+#[derive(Clone, Debug)]
+pub struct Fragment {
+    /// The init segment that it belongs to.
+    pub init: Arc<Init>,
+    /// `moof` and `mdat`.
+    pub message: Message,
+    /// Decoding time in media ticks.
+    pub decode_time: u64,
+    /// When the camera took it.
+    pub captured_at: Timestamp,
+    /// An IDR picture.
+    pub is_keyframe: bool,
+}
+
+/// How the camera is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    /// It is being opened, no picture yet.
+    Starting,
+    /// Pictures come.
+    Live,
+    /// There is no camera, or none that can be used, so far.
+    Waiting,
+    /// There were pictures, and now there are none.
+    Lost,
+}
+
+impl State {
+    /// The word for it in `/api/status` and in messages to viewers.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Live => "live",
+            Self::Waiting => "waiting",
+            Self::Lost => "lost",
+        }
+    }
+}
+
+/// A state and the reason for it, in words; the reason of a live camera is empty.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(missing_docs)]
+pub struct Condition {
+    pub state: State,
+    pub reason: String,
+}
+
+/// What a viewer gets, in this order.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The camera's condition is this now.
+    Condition(Arc<Condition>),
+    /// So many pictures were left out because the viewer was too slow; a keyframe follows.
+    Skipped(u64),
+    /// The video is, from the next fragment on, what this says.
+    Init(Arc<Init>),
+    /// The next picture.
+    Fragment(Fragment),
+}
+
+/// A camera's figures at one moment.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Status {
+    pub condition: Arc<Condition>,
+    pub init: Option<Arc<Init>>,
+    /// Pictures per second, measured over the last seconds.
+    pub fps: f64,
+    /// Bits per second, measured over the last seconds.
+    pub bitrate: u64,
+    /// Pictures from one keyframe to the next, as last seen; 0 when not seen yet.
+    pub keyframe_interval: u64,
+    pub viewers: usize,
+    /// Pictures published since the start.
+    pub frames: u64,
+    /// Pictures that slow viewers were not given, added up.
+    pub frames_skipped: u64,
+    /// How often the source was opened anew after it had worked.
+    pub restarts: u64,
+    /// Capture time of the newest picture.
+    pub last_frame_at: Option<Timestamp>,
+}
+
+/// The publisher's handle.
+#[derive(Debug)]
+pub struct Hub(Arc<Shared>);
+
+/// The handle of those who serve; clones are the same audience.
+#[derive(Clone, Debug)]
+pub struct Audience(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    condition: Arc<Condition>,
+    /// Recent fragments; the first has the number `first`.
+    ring: VecDeque<Fragment>,
+    first: u64,
+    bytes: usize,
+    /// Number of the newest keyframe, if it is still in the ring.
+    keyframe: Option<u64>,
+    meter: Meter,
+    viewers: usize,
+    skipped: u64,
+    restarts: u64,
+    keyframe_wanted: bool,
+    /// Woken at each news.
+    followers: Vec<Waker>,
+    /// Woken at the next news.
+    waiting: Vec<Waker>,
+}
+
+/// A hub for one camera and its audience.
+pub fn hub() -> (Hub, Audience) {
+    let inner = Inner {
+        condition: Arc::new(Condition { state: State::Starting, reason: String::new() }),
+        ring: VecDeque::new(),
+        first: 0,
+        bytes: 0,
+        keyframe: None,
+        meter: Meter::default(),
+        viewers: 0,
+        skipped: 0,
+        restarts: 0,
+        keyframe_wanted: false,
+        followers: Vec::new(),
+        waiting: Vec::new(),
+    };
+    let shared = Arc::new(Shared { inner: Mutex::new(inner) });
+    (Hub(shared.clone()), Audience(shared))
+}
+
+impl Shared {
+    /// Nothing panics while the lock is held; if it did, the state would still be whole.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake(&self, mut inner: MutexGuard<'_, Inner>) {
+        let waiting = std::mem::take(&mut inner.waiting);
+        inner.followers.iter().for_each(Waker::wake_by_ref);
+        drop(inner);
+        waiting.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Hub {
+    /// Gives a picture to everybody.
+    pub fn publish(&self, fragment: Fragment) {
+        let mut inner = self.0.lock();
+        inner.meter.add(fragment.captured_at, fragment.message.len(), fragment.is_keyframe);
+        let number = inner.first + inner.ring.len() as u64;
+        if fragment.is_keyframe {
+            inner.keyframe = Some(number);
+            inner.keyframe_wanted = false;
+        }
+        inner.bytes += fragment.message.len();
+        inner.ring.push_back(fragment);
+        inner.prune();
+        self.0.wake(inner);
+    }
+
+    /// Says how the camera is.
+    pub fn set_condition(&self, state: State, reason: &str) {
+        let mut inner = self.0.lock();
+        if inner.condition.state == state && inner.condition.reason == reason {
+            return;
+        }
+        inner.condition = Arc::new(Condition { state, reason: reason.to_owned() });
+        self.0.wake(inner);
+    }
+
+    /// Counts a source that worked and had to be opened anew.
+    pub fn count_restart(&self) {
+        self.0.lock().restarts += 1;
+    }
+
+    /// True once after viewers joined who would be served better by a keyframe than by a replay.
+    pub fn take_keyframe_request(&self) -> bool {
+        std::mem::take(&mut self.0.lock().keyframe_wanted)
+    }
+}
+
+impl Inner {
+    fn prune(&mut self) {
+        let Some(newest) = self.ring.back() else { return };
+        let newest_at = newest.captured_at;
+        while let Some(oldest) = self.ring.front() {
+            let unused = self.keyframe.is_some_and(|keyframe| self.first < keyframe)
+                && newest_at.since(oldest.captured_at) > KEPT;
+            if !unused && self.bytes <= KEPT_BYTES {
+                break;
+            }
+            self.bytes -= oldest.message.len();
+            if self.keyframe == Some(self.first) {
+                self.keyframe = None;
+            }
+            self.ring.pop_front();
+            self.first += 1;
+        }
+    }
+
+    fn get(&self, number: u64) -> Option<&Fragment> {
+        self.ring.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
+    }
+
+    fn end(&self) -> u64 {
+        self.first + self.ring.len() as u64
+    }
+
+    /// True if the viewer at `number` should go on at the newest keyframe instead.
+    fn is_too_far_behind(&self, number: u64) -> bool {
+        let (Some(here), Some(newest)) = (self.get(number), self.ring.back()) else { return false };
+        self.keyframe.is_some_and(|keyframe| keyframe > number)
+            && newest.captured_at.since(here.captured_at) > PATIENCE
+    }
+}
+
+impl Audience {
+    /// A new viewer, who begins at the newest keyframe there is, else at the next.
+    pub fn join(&self) -> Viewer {
+        let mut inner = self.0.lock();
+        inner.viewers += 1;
+        inner.keyframe_wanted = true;
+        let position = inner.keyframe.map_or(Position::NextKeyframe(inner.end()), Position::At);
+        Viewer { shared: self.0.clone(), position, condition: None, init: None }
+    }
+
+    /// `waker` is woken at all news from now on.
+    pub fn follow(&self, waker: Waker) {
+        self.0.lock().followers.push(waker);
+    }
+
+    /// The present figures.
+    pub fn status(&self) -> Status {
+        let inner = self.0.lock();
+        let (fps, bitrate) = inner.meter.rates();
+        Status {
+            condition: inner.condition.clone(),
+            init: inner.ring.back().map(|fragment| fragment.init.clone()),
+            fps,
+            bitrate,
+            keyframe_interval: inner.meter.keyframe_interval(),
+            viewers: inner.viewers,
+            frames: inner.end(),
+            frames_skipped: inner.skipped,
+            restarts: inner.restarts,
+            last_frame_at: inner.ring.back().map(|fragment| fragment.captured_at),
+        }
+    }
+}
+
+/// One viewer's place in the stream.
+#[derive(Debug)]
+pub struct Viewer {
+    shared: Arc<Shared>,
+    position: Position,
+    /// What the viewer was told last.
+    condition: Option<Arc<Condition>>,
+    init: Option<Arc<Init>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Position {
+    /// The fragment with this number is next.
+    At(u64),
+    /// The first keyframe from this number on is next.
+    NextKeyframe(u64),
+}
+
+impl Viewer {
+    /// The next event, if there is one now.
+    pub fn try_next(&mut self) -> Option<Event> {
+        let shared = self.shared.clone();
+        self.next_from(&mut shared.lock())
+    }
+
+    /// The next event; the task is woken when there is one.
+    pub fn poll_next(&mut self, context: &Context<'_>) -> Poll<Event> {
+        let shared = self.shared.clone();
+        let mut inner = shared.lock();
+        match self.next_from(&mut inner) {
+            Some(event) => Poll::Ready(event),
+            None => {
+                inner.waiting.push(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    fn next_from(&mut self, inner: &mut Inner) -> Option<Event> {
+        if !self.condition.as_ref().is_some_and(|told| Arc::ptr_eq(told, &inner.condition)) {
+            self.condition = Some(inner.condition.clone());
+            return Some(Event::Condition(inner.condition.clone()));
+        }
+        let number = match self.position {
+            Position::At(number) => number,
+            Position::NextKeyframe(from) => inner.keyframe.filter(|&keyframe| keyframe >= from)?,
+        };
+        if number < inner.first || inner.is_too_far_behind(number) {
+            return self.skip(inner, number);
+        }
+        let fragment = inner.get(number)?;
+        if !self.init.as_ref().is_some_and(|told| Arc::ptr_eq(told, &fragment.init)) {
+            self.init = Some(fragment.init.clone());
+            self.position = Position::At(number);
+            return Some(Event::Init(fragment.init.clone()));
+        }
+        self.position = Position::At(number + 1);
+        Some(Event::Fragment(fragment.clone()))
+    }
+
+    /// Goes on at the newest keyframe, or at the next one when none is kept.
+    fn skip(&mut self, inner: &mut Inner, from: u64) -> Option<Event> {
+        let to = match inner.keyframe {
+            Some(keyframe) => {
+                self.position = Position::At(keyframe);
+                keyframe
+            }
+            None => {
+                inner.keyframe_wanted = true;
+                self.position = Position::NextKeyframe(inner.end());
+                inner.end()
+            }
+        };
+        let count = to.saturating_sub(from);
+        inner.skipped += count;
+        Some(Event::Skipped(count))
+    }
+}
+
+impl Drop for Viewer {
+    fn drop(&mut self) {
+        self.shared.lock().viewers -= 1;
+    }
+}
+
+#[cfg(test)]
+mod tests;

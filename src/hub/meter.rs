@@ -1,0 +1,59 @@
+//! Measures a stream: pictures and bits per second, distance of keyframes.
+
+use crate::time::Timestamp;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// How far back the rates look: longer than the usual keyframe interval, so that they do not swing with it.
+const SPAN: Duration = Duration::from_secs(4);
+
+/// Most pictures remembered: [`SPAN`] at 240 per second.
+const MOST: usize = 960;
+
+#[derive(Debug, Default)]
+pub(super) struct Meter {
+    recent: VecDeque<(Timestamp, usize)>,
+    bytes: usize,
+    since_keyframe: u64,
+    keyframe_interval: u64,
+    seen_keyframe: bool,
+}
+
+impl Meter {
+    pub(super) fn add(&mut self, at: Timestamp, bytes: usize, is_keyframe: bool) {
+        if is_keyframe {
+            if self.seen_keyframe {
+                self.keyframe_interval = self.since_keyframe;
+            }
+            self.seen_keyframe = true;
+            self.since_keyframe = 0;
+        }
+        self.since_keyframe += 1;
+        self.recent.push_back((at, bytes));
+        self.bytes += bytes;
+        while let Some(&(oldest, bytes)) = self.recent.front() {
+            if at.since(oldest) <= SPAN && self.recent.len() <= MOST {
+                break;
+            }
+            self.bytes -= bytes;
+            self.recent.pop_front();
+        }
+    }
+
+    /// Pictures and bits per second; zeros before the second picture.
+    pub(super) fn rates(&self) -> (f64, u64) {
+        let (Some(&(first, first_bytes)), Some(&(last, _))) = (self.recent.front(), self.recent.back()) else {
+            return (0.0, 0);
+        };
+        let seconds = last.since(first).as_secs_f64();
+        if seconds <= 0.0 {
+            return (0.0, 0);
+        }
+        let bits = (self.bytes - first_bytes) as f64 * 8.0;
+        ((self.recent.len() - 1) as f64 / seconds, (bits / seconds) as u64)
+    }
+
+    pub(super) fn keyframe_interval(&self) -> u64 {
+        self.keyframe_interval
+    }
+}

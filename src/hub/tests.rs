@@ -1,0 +1,196 @@
+use super::*;
+
+/// One picture each 33 ms; `K` is a keyframe. An event is written as in `"live init K0 p1 skipped:3"`.
+struct Stream {
+    hub: Hub,
+    audience: Audience,
+    init: Arc<Init>,
+    next: u64,
+    size: usize,
+}
+
+impl Stream {
+    fn new() -> Self {
+        let (hub, audience) = hub();
+        hub.set_condition(State::Live, "");
+        Self { hub, audience, init: Self::video(640), next: 0, size: 10 }
+    }
+
+    fn video(width: u32) -> Arc<Init> {
+        let message = Message::build(0, |out| out.extend_from_slice(b"init"));
+        Arc::new(Init { message, codec: String::new(), width, height: 480 })
+    }
+
+    fn publish(&mut self, pictures: &str) {
+        for kind in pictures.chars() {
+            let number = self.next;
+            self.next += 1;
+            self.hub.publish(Fragment {
+                init: self.init.clone(),
+                message: Message::build(self.size, |out| out.resize(out.len() + self.size, 0)),
+                decode_time: number,
+                captured_at: Timestamp::from_nanos(number * 33_000_000),
+                is_keyframe: kind == 'K',
+            });
+        }
+    }
+
+    fn join(&self) -> Viewer {
+        let mut viewer = self.audience.join();
+        assert!(matches!(viewer.try_next(), Some(Event::Condition(_))));
+        viewer
+    }
+}
+
+fn events(viewer: &mut Viewer) -> String {
+    let mut out = Vec::new();
+    while let Some(event) = viewer.try_next() {
+        out.push(match event {
+            Event::Condition(condition) => condition.state.word().to_owned(),
+            Event::Skipped(count) => format!("skipped:{count}"),
+            Event::Init(init) => format!("init:{}", init.width),
+            Event::Fragment(f) => format!("{}{}", if f.is_keyframe { 'K' } else { 'p' }, f.decode_time),
+        });
+    }
+    out.join(" ")
+}
+
+#[test]
+fn a_viewer_who_is_there_first_gets_everything() {
+    let mut stream = Stream::new();
+    let mut viewer = stream.join();
+    assert_eq!(events(&mut viewer), "");
+    stream.publish("Kpp");
+    assert_eq!(events(&mut viewer), "init:640 K0 p1 p2");
+    stream.publish("pK");
+    assert_eq!(events(&mut viewer), "p3 K4");
+}
+
+#[test]
+fn a_late_viewer_starts_at_the_newest_keyframe() {
+    let mut stream = Stream::new();
+    stream.publish("KppKpp");
+    assert_eq!(events(&mut stream.join()), "init:640 K3 p4 p5");
+}
+
+#[test]
+fn a_viewer_joining_before_any_keyframe_waits_for_it() {
+    let mut stream = Stream::new();
+    stream.publish("pp");
+    let mut viewer = stream.join();
+    stream.publish("p");
+    assert_eq!(events(&mut viewer), "");
+    stream.publish("Kp");
+    assert_eq!(events(&mut viewer), "init:640 K3 p4");
+}
+
+#[test]
+fn a_viewer_one_picture_behind_at_a_keyframe_skips_nothing() {
+    let mut stream = Stream::new();
+    let mut viewer = stream.join();
+    stream.publish("Kp");
+    events(&mut viewer);
+    stream.publish("pKp");
+    assert_eq!(events(&mut viewer), "p2 K3 p4");
+}
+
+#[test]
+fn a_viewer_who_falls_behind_goes_on_at_the_newest_keyframe_and_is_told() {
+    let mut stream = Stream::new();
+    let mut viewer = stream.join();
+    stream.publish("K");
+    events(&mut viewer);
+    stream.publish(&"p".repeat(59));
+    stream.publish("K");
+    stream.publish(&"p".repeat(59));
+    stream.publish("Kp");
+    assert_eq!(events(&mut viewer), "skipped:119 K120 p121");
+    assert_eq!(stream.audience.status().frames_skipped, 119);
+}
+
+#[test]
+fn without_a_newer_keyframe_a_slow_viewer_gets_every_picture() {
+    let mut stream = Stream::new();
+    let mut viewer = stream.join();
+    stream.publish("K");
+    events(&mut viewer);
+    stream.publish(&"p".repeat(100));
+    assert!(events(&mut viewer).starts_with("p1 p2 "));
+}
+
+#[test]
+fn a_new_video_is_announced_before_its_first_picture() {
+    let mut stream = Stream::new();
+    let mut viewer = stream.join();
+    stream.publish("Kp");
+    assert_eq!(events(&mut viewer), "init:640 K0 p1");
+    stream.init = Stream::video(320);
+    stream.publish("Kp");
+    assert_eq!(events(&mut viewer), "init:320 K2 p3");
+}
+
+#[test]
+fn an_endless_group_of_pictures_is_bounded_and_joiners_wait() {
+    let mut stream = Stream::new();
+    stream.size = 1 << 20;
+    let mut early = stream.join();
+    stream.publish("K");
+    events(&mut early);
+    stream.publish(&"p".repeat(20));
+    assert!(stream.audience.0.lock().bytes <= KEPT_BYTES);
+    assert_eq!(events(&mut early), "skipped:20");
+    let mut late = stream.join();
+    assert_eq!(events(&mut late), "");
+    stream.publish("K");
+    assert_eq!(events(&mut late), "init:640 K21");
+    assert_eq!(events(&mut early), "K21");
+}
+
+#[test]
+fn the_ring_keeps_the_last_second_but_not_more_than_it_needs() {
+    let mut stream = Stream::new();
+    for _ in 0..100 {
+        stream.publish("Kpppp");
+    }
+    let kept = stream.audience.0.lock().ring.len();
+    assert!((30..=32).contains(&kept), "{kept}");
+}
+
+#[test]
+fn conditions_reach_viewers_once_and_in_order() {
+    let mut stream = Stream::new();
+    let mut viewer = stream.join();
+    stream.publish("K");
+    events(&mut viewer);
+    stream.hub.set_condition(State::Lost, "unplugged");
+    stream.hub.set_condition(State::Lost, "unplugged");
+    assert_eq!(events(&mut viewer), "lost");
+    stream.hub.set_condition(State::Live, "");
+    stream.publish("K");
+    assert_eq!(events(&mut viewer), "live K1");
+}
+
+#[test]
+fn viewers_are_counted_and_joining_asks_for_a_keyframe_once() {
+    let stream = Stream::new();
+    let (a, b) = (stream.join(), stream.join());
+    assert_eq!(stream.audience.status().viewers, 2);
+    assert!(stream.hub.take_keyframe_request());
+    assert!(!stream.hub.take_keyframe_request());
+    drop(a);
+    drop(b);
+    assert_eq!(stream.audience.status().viewers, 0);
+}
+
+#[test]
+fn rates_are_measured() {
+    let mut stream = Stream::new();
+    stream.size = 1000;
+    for _ in 0..10 {
+        stream.publish(&format!("K{}", "p".repeat(29)));
+    }
+    let status = stream.audience.status();
+    assert!((status.fps - 30.3).abs() < 0.1, "{}", status.fps);
+    assert!(status.bitrate.abs_diff(30 * 1004 * 8 * 101 / 100) < 2000, "{}", status.bitrate);
+    assert_eq!(status.keyframe_interval, 30);
+}

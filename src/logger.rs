@@ -1,0 +1,303 @@
+//! Log records to lines on standard error, and the rule that keeps a repeated error from filling the log.
+//!
+//! `2026-11-22T15:04:05.123Z INFO  camera front: …` for people; `<6>camera front: …` (sd-daemon(3)) for
+//! the journal of systemd, which knows the time itself.
+
+use crate::time::Timestamp;
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use std::ffi::OsStr;
+use std::fmt::{self, Write as _};
+use std::io::{self, Write as _};
+use std::os::fd::AsFd;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Starts logging to standard error; to be called once, by `main`. `journal_stream` is the value of
+/// `JOURNAL_STREAM` in the environment.
+pub fn init(level: LevelFilter, journal_stream: Option<&OsStr>) {
+    let form = if is_journal(io::stderr().as_fd(), journal_stream) {
+        Form::Journal
+    } else {
+        Form::Plain
+    };
+    // The facade keeps its logger for the life of the program.
+    if log::set_logger(Box::leak(Box::new(Logger { level, form }))).is_ok() {
+        log::set_max_level(level);
+    }
+}
+
+/// How a line begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Form {
+    Plain,
+    Journal,
+}
+
+struct Logger {
+    level: LevelFilter,
+    form: Form,
+}
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        // Our dependencies' details (each poll of a socket) are of no use to anybody here.
+        let ours = metadata.target().starts_with(env!("CARGO_PKG_NAME"));
+        metadata.level() <= self.level && (ours || metadata.level() <= Level::Warn)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.enabled(record.metadata()) {
+            let line = line(self.form, record.level(), record.args(), SystemTime::now());
+            // Nobody is left to be told when even standard error fails.
+            let _ = io::stderr().write_all(line.as_bytes());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// Whether `fd` leads to the journal: a program started by a service inherits the variable, but not always
+/// the descriptor (systemd.exec(5), `$JOURNAL_STREAM`).
+fn is_journal(fd: impl AsFd, journal_stream: Option<&OsStr>) -> bool {
+    let Some((device, inode)) = journal_stream
+        .and_then(OsStr::to_str)
+        .and_then(|text| text.split_once(':'))
+    else {
+        return false;
+    };
+    // Compared as text: the width of these fields differs between the targets.
+    rustix::fs::fstat(fd)
+        .is_ok_and(|stat| device == stat.st_dev.to_string() && inode == stat.st_ino.to_string())
+}
+
+/// One record as one line: control characters, which cameras' programs write too, are made visible.
+fn line(form: Form, level: Level, message: &fmt::Arguments<'_>, now: SystemTime) -> String {
+    let mut line = String::with_capacity(128);
+    // Writing to a String cannot fail.
+    let _ = match form {
+        Form::Plain => write!(line, "{} {level:<5} ", Utc(now)),
+        Form::Journal => write!(line, "<{}>", severity(level)),
+    };
+    let _ = write!(OneLine(&mut line), "{message}");
+    line.push('\n');
+    line
+}
+
+/// syslog(3).
+const fn severity(level: Level) -> u8 {
+    match level {
+        Level::Error => 3,
+        Level::Warn => 4,
+        Level::Info => 6,
+        Level::Debug | Level::Trace => 7,
+    }
+}
+
+/// Passes text on with its control characters escaped.
+struct OneLine<'a>(&'a mut String);
+
+impl fmt::Write for OneLine<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for c in text.chars() {
+            if c.is_control() {
+                self.0.extend(c.escape_default());
+            } else {
+                self.0.push(c);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A moment as RFC 3339 writes it, in UTC with milliseconds.
+struct Utc(SystemTime);
+
+impl fmt::Display for Utc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let since_1970 = self.0.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let seconds = since_1970.as_secs();
+        let (year, month, day) = date(seconds / 86_400);
+        let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+        let millis = since_1970.subsec_millis();
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z"
+        )
+    }
+}
+
+/// Year, month and day of the Gregorian calendar, `days` after 1970-01-01. Counts from March, so that the leap day is
+/// the last of its year, in eras of 400 years (146097 days).
+const fn date(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_based = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * march_based + 2) / 5 + 1;
+    let month = if march_based < 10 {
+        march_based + 3
+    } else {
+        march_based - 9
+    };
+    (era * 400 + year_of_era + (month <= 2) as u64, month, day)
+}
+
+/// Decides when an error that comes again and again is logged: at once, after ten seconds, and
+/// then each minute with its count. Several errors that take turns are each counted for themselves.
+#[derive(Clone, Debug, Default)]
+pub struct Repeated {
+    known: Vec<Known>,
+}
+
+#[derive(Clone, Debug)]
+struct Known {
+    text: String,
+    logged_at: Timestamp,
+    last_at: Timestamp,
+    /// Times it came since it was logged.
+    unlogged: u64,
+    /// Time from the last line to the next.
+    pause: Duration,
+}
+
+impl Repeated {
+    const FIRST_PAUSE: Duration = Duration::from_secs(10);
+    const PAUSE: Duration = Duration::from_secs(60);
+    /// An error that stayed away for so long is news again.
+    const FORGOTTEN: Duration = Duration::from_secs(600);
+    /// Texts may differ each time (a number in them); more than so many are not told apart from news.
+    const MAX_KNOWN: usize = 16;
+
+    /// Nothing has happened yet.
+    pub const fn new() -> Self {
+        Self { known: Vec::new() }
+    }
+
+    /// Notes that `text` happened at `now`; returns the line to log, if one is due.
+    pub fn note(&mut self, text: &str, now: Timestamp) -> Option<String> {
+        self.known
+            .retain(|known| now.since(known.last_at) < Self::FORGOTTEN);
+        let Some(known) = self.known.iter_mut().find(|known| known.text == text) else {
+            if self.known.len() == Self::MAX_KNOWN {
+                self.known.remove(0);
+            }
+            let pause = Self::FIRST_PAUSE;
+            self.known.push(Known {
+                text: text.to_owned(),
+                logged_at: now,
+                last_at: now,
+                unlogged: 0,
+                pause,
+            });
+            return Some(text.to_owned());
+        };
+        known.last_at = now;
+        known.unlogged += 1;
+        let silent = now.since(known.logged_at);
+        if silent < known.pause {
+            return None;
+        }
+        let line = match known.unlogged {
+            1 => format!("{text} (again)"),
+            times => format!("{text} (again, {times} times in {} s)", silent.as_secs()),
+        };
+        (known.logged_at, known.unlogged, known.pause) = (now, 0, Self::PAUSE);
+        Some(line)
+    }
+
+    /// The trouble is over: what comes next is news.
+    pub fn clear(&mut self) {
+        self.known.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_nanos(seconds * 1_000_000_000)
+    }
+
+    #[test]
+    fn a_repeated_error_is_logged_at_once_then_after_ten_seconds_then_each_minute() {
+        let mut repeated = Repeated::new();
+        let lines: Vec<_> = (0..=140)
+            .filter_map(|s| repeated.note("busy", at(s)).map(|line| (s, line)))
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                (0, "busy".to_owned()),
+                (10, "busy (again, 10 times in 10 s)".to_owned()),
+                (70, "busy (again, 60 times in 60 s)".to_owned()),
+                (130, "busy (again, 60 times in 60 s)".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn errors_that_take_turns_do_not_flood_the_log() {
+        let mut repeated = Repeated::new();
+        let lines = (0..200)
+            .filter(|i| repeated.note(["a", "b"][i % 2], at(0)).is_some())
+            .count();
+        assert_eq!(lines, 2);
+    }
+
+    #[test]
+    fn after_the_end_of_the_trouble_or_a_long_time_it_is_news_again() {
+        let mut repeated = Repeated::new();
+        assert!(repeated.note("a", at(0)).is_some());
+        assert!(repeated.note("a", at(1)).is_none());
+        repeated.clear();
+        assert_eq!(repeated.note("a", at(2)).as_deref(), Some("a"));
+        assert_eq!(repeated.note("a", at(2000)).as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn texts_without_end_do_not_take_memory_without_end() {
+        let mut repeated = Repeated::new();
+        for i in 0..1000 {
+            assert!(repeated.note(&format!("error {i}"), at(0)).is_some());
+        }
+        assert!(repeated.known.len() <= Repeated::MAX_KNOWN);
+    }
+
+    #[test]
+    fn a_line_has_time_level_and_no_control_characters() {
+        let now = UNIX_EPOCH + Duration::from_millis(1_795_359_845_123);
+        let plain = line(Form::Plain, Level::Info, &format_args!("a\nb\x1b[0mé"), now);
+        assert_eq!(plain, "2026-11-22T15:04:05.123Z INFO  a\\nb\\u{1b}[0mé\n");
+        assert_eq!(
+            line(Form::Journal, Level::Warn, &format_args!("x"), now),
+            "<4>x\n"
+        );
+    }
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        for (days, civil) in [
+            (0, (1970, 1, 1)),
+            (59, (1970, 3, 1)),
+            (789, (1972, 2, 29)),
+            (11_016, (2000, 2, 29)),
+            (47_541, (2100, 3, 1)),
+        ] {
+            assert_eq!(date(days), civil, "{days}");
+        }
+    }
+
+    #[test]
+    fn the_journal_is_known_by_its_descriptor_and_not_by_the_variable_alone() {
+        let (reader, _writer) = rustix::pipe::pipe().unwrap();
+        let stat = rustix::fs::fstat(&reader).unwrap();
+        let right = format!("{}:{}", stat.st_dev, stat.st_ino);
+        assert!(is_journal(&reader, Some(OsStr::new(&right))));
+        for wrong in ["0:0", "", "x", ":"] {
+            assert!(!is_journal(&reader, Some(OsStr::new(wrong))), "{wrong}");
+        }
+        assert!(!is_journal(&reader, None));
+    }
+}

@@ -1,0 +1,82 @@
+//! What programs ask: status, liveness, metrics.
+
+use super::{Camera, Site};
+use crate::hub::{State, Status};
+use crate::time::Timestamp;
+use serde_json::{Value, json};
+use std::fmt::Write;
+
+/// `/api/status`
+pub(super) fn status(site: &Site) -> String {
+    let cameras: Vec<Value> = site.cameras.iter().map(camera).collect();
+    let status = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "uptime_s": site.started.elapsed().as_secs(),
+        "websocket": site.websocket,
+        "cameras": cameras,
+    });
+    let mut text = format!("{status:#}");
+    text.push('\n');
+    text
+}
+
+fn camera(camera: &Camera) -> Value {
+    let status = camera.audience.status();
+    let init = status.init.as_ref();
+    let is_live = status.condition.state == State::Live;
+    let reason = &status.condition.reason;
+    json!({
+        "name": &*camera.name,
+        "source": camera.source,
+        "state": status.condition.state.word(),
+        "error": (!is_live && !reason.is_empty()).then_some(reason),
+        "codec": init.map(|init| &init.codec),
+        "width": init.map(|init| init.width),
+        "height": init.map(|init| init.height),
+        "fps": if is_live { (status.fps * 100.0).round() / 100.0 } else { 0.0 },
+        "bitrate": if is_live { status.bitrate } else { 0 },
+        "keyframe_interval": status.keyframe_interval,
+        "viewers": status.viewers,
+        "frames": status.frames,
+        "frames_skipped": status.frames_skipped,
+        "restarts": status.restarts,
+        "last_frame_age_ms": age_ms(&status),
+    })
+}
+
+fn age_ms(status: &Status) -> Option<u64> {
+    status.last_frame_at.map(|at| Timestamp::now().since(at).as_millis() as u64)
+}
+
+type Figure = (&'static str, &'static str, &'static str, fn(&Status) -> f64);
+
+/// Name, type, help and value of each figure of a camera.
+const FIGURES: [Figure; 9] = [
+    ("berrymse_camera_live", "gauge", "1 while pictures come.", |s| f64::from(u8::from(s.condition.state == State::Live))),
+    ("berrymse_viewers", "gauge", "Viewers that are connected.", |s| s.viewers as f64),
+    ("berrymse_frames_total", "counter", "Pictures published.", |s| s.frames as f64),
+    ("berrymse_frames_skipped_total", "counter", "Pictures that slow viewers were not given.", |s| s.frames_skipped as f64),
+    ("berrymse_camera_restarts_total", "counter", "How often the source was opened anew.", |s| s.restarts as f64),
+    ("berrymse_frames_per_second", "gauge", "Pictures per second over the last seconds.", |s| s.fps),
+    ("berrymse_bits_per_second", "gauge", "Bit rate over the last seconds.", |s| s.bitrate as f64),
+    ("berrymse_keyframe_interval", "gauge", "Pictures from one keyframe to the next.", |s| s.keyframe_interval as f64),
+    ("berrymse_last_frame_age_seconds", "gauge", "Age of the newest picture; -1 before the first.", |s| {
+        age_ms(s).map_or(-1.0, |ms| ms as f64 / 1000.0)
+    }),
+];
+
+/// `/metrics`: Prometheus' text format, version 0.0.4. Names of cameras need no escaping: they are checked.
+pub(super) fn metrics(site: &Site) -> String {
+    let mut out = String::new();
+    let statuses: Vec<(&str, Status)> = site.cameras.iter().map(|c| (&*c.name, c.audience.status())).collect();
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "# HELP berrymse_uptime_seconds Time since the start.\n# TYPE berrymse_uptime_seconds counter");
+    let _ = writeln!(out, "berrymse_uptime_seconds {}", site.started.elapsed().as_secs());
+    for (name, kind, help, value) in FIGURES {
+        let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        for (camera, status) in &statuses {
+            let _ = writeln!(out, "{name}{{camera=\"{camera}\"}} {}", value(status));
+        }
+    }
+    out
+}

@@ -1,0 +1,191 @@
+//! The hot path: one thread that gives every WebSocket viewer the same bytes.
+//!
+//! Per picture and viewer it makes one `send()` of shared bytes on a non-blocking socket and nothing else; a
+//! task per viewer costs 1.17 to 1.26 times as much, and memory (docs/decisions/0002). A viewer whose socket is
+//! full costs no system call until the kernel says that there is room again, and its next pictures wait in
+//! the hub's ring, not here.
+
+use super::viewer::{Connection, Joining};
+use crate::hub::Audience;
+use mio::{Events, Interest, Poll, Token};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::task::{Wake, Waker};
+use std::time::{Duration, Instant};
+
+/// Viewers have the numbers from here on.
+const WAKE: Token = Token(usize::MAX);
+
+/// How often silent viewers are looked after.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Hands viewers to the thread. Clones are the same thread's.
+#[derive(Clone, Debug)]
+pub struct Fanout {
+    commands: Sender<Command>,
+    bell: Arc<Bell>,
+}
+
+enum Command {
+    Add(Joining),
+    Stop,
+}
+
+/// Wakes the thread.
+#[derive(Debug)]
+struct Bell {
+    waker: mio::Waker,
+    viewers: AtomicUsize,
+    /// A camera has published something.
+    news: AtomicBool,
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    /// Called by the cameras' threads. With nobody there it costs one load; while the thread has not yet
+    /// looked, it costs one exchange.
+    fn wake_by_ref(self: &Arc<Self>) {
+        if self.viewers.load(Ordering::Acquire) > 0 && !self.news.swap(true, Ordering::AcqRel) {
+            // Fails only if the thread is gone.
+            let _ = self.waker.wake();
+        }
+    }
+}
+
+impl Fanout {
+    /// Starts the thread, which then follows all `audiences`.
+    pub fn start<'a>(audiences: impl Iterator<Item = &'a Audience>) -> io::Result<(Self, std::thread::JoinHandle<()>)> {
+        let poll = Poll::new()?;
+        let bell = Arc::new(Bell {
+            waker: mio::Waker::new(poll.registry(), WAKE)?,
+            viewers: AtomicUsize::new(0),
+            news: AtomicBool::new(false),
+        });
+        for audience in audiences {
+            audience.follow(Waker::from(bell.clone()));
+        }
+        let (commands, inbox) = channel();
+        let thread = Thread { poll, inbox, bell: bell.clone(), connections: Vec::new(), free: Vec::new() };
+        let handle = std::thread::Builder::new().name("fan-out".into()).spawn(|| thread.run())?;
+        Ok((Self { commands, bell }, handle))
+    }
+
+    /// Serves this viewer from now on.
+    pub(super) fn add(&self, joining: Joining) {
+        self.bell.viewers.fetch_add(1, Ordering::AcqRel);
+        self.tell(Command::Add(joining));
+    }
+
+    /// Says goodbye to all viewers and ends the thread.
+    pub fn stop(&self) {
+        self.tell(Command::Stop);
+    }
+
+    fn tell(&self, command: Command) {
+        if self.commands.send(command).is_ok() {
+            let _ = self.bell.waker.wake();
+        }
+    }
+}
+
+struct Thread {
+    poll: Poll,
+    inbox: Receiver<Command>,
+    bell: Arc<Bell>,
+    connections: Vec<Option<Connection>>,
+    /// Empty places in `connections`.
+    free: Vec<usize>,
+}
+
+impl Thread {
+    fn run(mut self) {
+        let mut events = Events::with_capacity(1024);
+        let mut next_tick = Instant::now() + TICK;
+        loop {
+            let wait = if self.connections.len() == self.free.len() {
+                None // nobody there: sleep until somebody comes
+            } else {
+                Some(next_tick.saturating_duration_since(Instant::now()))
+            };
+            if let Err(error) = self.poll.poll(&mut events, wait)
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                log::error!("the fan-out cannot wait for its sockets: {error}");
+                std::thread::sleep(TICK);
+            }
+            for event in events.iter().filter(|event| event.token() != WAKE) {
+                let (readable, writable) = (event.is_readable(), event.is_writable());
+                self.with(event.token().0, |connection| connection.on_event(readable, writable));
+            }
+            if !self.take_commands() {
+                return;
+            }
+            if self.bell.news.swap(false, Ordering::AcqRel) {
+                self.each(Connection::send_news);
+            }
+            if Instant::now() >= next_tick {
+                next_tick = Instant::now() + TICK;
+                self.each(|connection| connection.on_tick(Instant::now()));
+            }
+        }
+    }
+
+    /// Returns false when the thread is to end.
+    fn take_commands(&mut self) -> bool {
+        while let Ok(command) = self.inbox.try_recv() {
+            match command {
+                Command::Add(joining) => self.add(joining),
+                Command::Stop => {
+                    self.connections.iter_mut().flatten().for_each(Connection::say_goodbye);
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    fn add(&mut self, joining: Joining) {
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.connections.push(None);
+            self.connections.len() - 1
+        });
+        let mut connection = Connection::new(joining);
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        match self.poll.registry().register(connection.socket(), Token(place), interest) {
+            Ok(()) => {
+                self.connections[place] = Some(connection);
+                // What the viewer sent together with its request, then what is there to be seen.
+                self.with(place, Connection::begin);
+            }
+            Err(error) => {
+                log::warn!("cannot serve a viewer: {error}");
+                self.free.push(place);
+                self.bell.viewers.fetch_sub(1, Ordering::AcqRel);
+            }
+        }
+    }
+
+    fn each(&mut self, mut work: impl FnMut(&mut Connection) -> Result<(), String>) {
+        for place in 0..self.connections.len() {
+            self.with(place, &mut work);
+        }
+    }
+
+    /// Does `work` for the viewer at `place`; an error ends the viewer.
+    fn with(&mut self, place: usize, work: impl FnOnce(&mut Connection) -> Result<(), String>) {
+        let Some(slot) = self.connections.get_mut(place) else { return };
+        let Some(connection) = slot else { return };
+        if let Err(reason) = work(connection) {
+            log::info!("{}: viewer {} left: {reason}", connection.camera(), connection.peer());
+            let _ = self.poll.registry().deregister(connection.socket());
+            *slot = None;
+            self.free.push(place);
+            self.bell.viewers.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}

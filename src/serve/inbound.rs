@@ -1,0 +1,239 @@
+//! What viewers send over a WebSocket: small masked frames (RFC 6455, 5.2), cut anywhere.
+
+use std::fmt;
+
+/// Largest message taken from a viewer, in bytes. The player's messages are a tenth of that.
+pub const MESSAGE_LIMIT: usize = 4096;
+
+/// Longest payload of a control frame (RFC 6455, 5.5).
+const CONTROL_LIMIT: usize = 125;
+
+/// Something whole that a viewer sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Incoming {
+    /// A text message; not checked to be UTF-8.
+    Text(Vec<u8>),
+    /// A binary message, which means nothing to us.
+    Binary,
+    /// To be answered with the same payload.
+    Ping(Vec<u8>),
+    /// An answer to our ping.
+    Pong,
+    /// The viewer closes.
+    Close,
+}
+
+/// Why a connection has to be closed, as the code of the close frame (RFC 6455, 7.4.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Violation {
+    /// 1002: not the protocol.
+    Protocol,
+    /// 1009: larger than [`MESSAGE_LIMIT`].
+    TooBig,
+}
+
+impl Violation {
+    /// The close code.
+    pub const fn code(self) -> u16 {
+        match self {
+            Self::Protocol => 1002,
+            Self::TooBig => 1009,
+        }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Protocol => "it sent something that is not WebSocket",
+            Self::TooBig => "it sent too large a message",
+        })
+    }
+}
+
+/// Puts frames together. Empty between messages, so that an idle viewer costs no memory.
+#[derive(Debug, Default)]
+pub struct Inbound {
+    /// The beginning of a frame.
+    partial: Vec<u8>,
+    /// The beginning of a message in several frames; the first byte is its opcode.
+    message: Option<Vec<u8>>,
+}
+
+struct Frame {
+    fin: bool,
+    opcode: u8,
+    payload: Vec<u8>,
+}
+
+impl Inbound {
+    /// Takes bytes from the socket and gives what became whole by them.
+    pub fn push(&mut self, bytes: &[u8], mut each: impl FnMut(Incoming)) -> Result<(), Violation> {
+        self.partial.extend_from_slice(bytes);
+        let mut used = 0;
+        while let Some((frame, length)) = parse(self.partial.get(used..).unwrap_or_default())? {
+            used += length;
+            if let Some(incoming) = self.frame(frame)? {
+                each(incoming);
+            }
+        }
+        self.partial.drain(..used);
+        if self.partial.is_empty() {
+            self.partial = Vec::new();
+        }
+        Ok(())
+    }
+
+    fn frame(&mut self, frame: Frame) -> Result<Option<Incoming>, Violation> {
+        match frame.opcode {
+            0 => {
+                let mut message = self.message.take().ok_or(Violation::Protocol)?;
+                if message.len() + frame.payload.len() > MESSAGE_LIMIT {
+                    return Err(Violation::TooBig);
+                }
+                message.extend_from_slice(&frame.payload);
+                Ok(self.message_part(frame.fin, message))
+            }
+            1 | 2 if self.message.is_some() => Err(Violation::Protocol),
+            1 | 2 => {
+                let mut message = vec![frame.opcode];
+                message.extend_from_slice(&frame.payload);
+                Ok(self.message_part(frame.fin, message))
+            }
+            8 => Ok(Some(Incoming::Close)),
+            9 => Ok(Some(Incoming::Ping(frame.payload))),
+            10 => Ok(Some(Incoming::Pong)),
+            _ => Err(Violation::Protocol),
+        }
+    }
+
+    fn message_part(&mut self, fin: bool, mut message: Vec<u8>) -> Option<Incoming> {
+        if !fin {
+            self.message = Some(message);
+            return None;
+        }
+        if message.first() == Some(&1) {
+            message.remove(0);
+            Some(Incoming::Text(message))
+        } else {
+            Some(Incoming::Binary)
+        }
+    }
+}
+
+/// The frame at the start of `bytes` and its length, or `None` if it is not whole yet.
+fn parse(bytes: &[u8]) -> Result<Option<(Frame, usize)>, Violation> {
+    let [first, second, rest @ ..] = bytes else { return Ok(None) };
+    let (fin, opcode) = (first & 0x80 != 0, first & 0x0f);
+    // No extension was agreed on, and clients must mask.
+    if first & 0x70 != 0 || second & 0x80 == 0 {
+        return Err(Violation::Protocol);
+    }
+    let (length, rest, header) = match second & 0x7f {
+        126 => match rest {
+            [a, b, rest @ ..] => (u64::from(u16::from_be_bytes([*a, *b])), rest, 4),
+            _ => return Ok(None),
+        },
+        127 => match rest.split_first_chunk::<8>() {
+            Some((length, rest)) => (u64::from_be_bytes(*length), rest, 10),
+            None => return Ok(None),
+        },
+        short => (u64::from(short), rest, 2),
+    };
+    if length > MESSAGE_LIMIT as u64 {
+        return Err(Violation::TooBig);
+    }
+    let length = length as usize;
+    if opcode >= 8 && (length > CONTROL_LIMIT || !fin) {
+        return Err(Violation::Protocol);
+    }
+    let Some((mask, rest)) = rest.split_first_chunk::<4>() else { return Ok(None) };
+    let Some(masked) = rest.get(..length) else { return Ok(None) };
+    let payload = masked.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask).collect();
+    Ok(Some((Frame { fin, opcode, payload }, header + 4 + length)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mask = [1, 2, 3, 4];
+        let mut out = vec![first];
+        if payload.len() < 126 {
+            out.push(0x80 | payload.len() as u8);
+        } else {
+            out.push(0x80 | 126);
+            out.extend_from_slice(&(payload.len() as u16).to_be_bytes());
+        }
+        out.extend_from_slice(&mask);
+        out.extend(payload.iter().zip(mask.iter().cycle()).map(|(a, b)| a ^ b));
+        out
+    }
+
+    fn all(bytes: &[u8]) -> Result<Vec<Incoming>, Violation> {
+        let mut out = Vec::new();
+        Inbound::default().push(bytes, |incoming| out.push(incoming)).map(|()| out)
+    }
+
+    #[test]
+    fn frames_of_each_kind_are_understood() {
+        let bytes = [masked(0x81, b"{}"), masked(0x89, b"x"), masked(0x8a, b""), masked(0x82, b"1"), masked(0x88, b"")];
+        let expected =
+            [Incoming::Text(b"{}".into()), Incoming::Ping(b"x".into()), Incoming::Pong, Incoming::Binary, Incoming::Close];
+        assert_eq!(all(&bytes.concat()), Ok(expected.into()));
+    }
+
+    #[test]
+    fn a_ping_between_the_parts_of_a_message_is_fine() {
+        let bytes = [masked(0x01, b"a"), masked(0x89, b""), masked(0x00, b"b"), masked(0x80, b"c")];
+        assert_eq!(all(&bytes.concat()), Ok(vec![Incoming::Ping(vec![]), Incoming::Text(b"abc".into())]));
+    }
+
+    #[test]
+    fn what_the_protocol_forbids_is_refused() {
+        assert_eq!(all(&[0x81, 0x00]), Err(Violation::Protocol), "not masked");
+        assert_eq!(all(&masked(0xc1, b"a")), Err(Violation::Protocol), "an extension");
+        assert_eq!(all(&masked(0x80, b"a")), Err(Violation::Protocol), "nothing to continue");
+        assert_eq!(all(&masked(0x83, b"a")), Err(Violation::Protocol), "unknown opcode");
+        assert_eq!(all(&masked(0x09, b"a")), Err(Violation::Protocol), "control frame in parts");
+        assert_eq!(all(&masked(0x89, &[0; 126])), Err(Violation::Protocol), "long control frame");
+        assert_eq!(all(&[masked(0x01, b"a"), masked(0x81, b"b")].concat()), Err(Violation::Protocol), "nested");
+    }
+
+    #[test]
+    fn large_messages_are_refused_before_they_are_stored() {
+        let mut header = vec![0x82, 0x80 | 127];
+        header.extend_from_slice(&u64::MAX.to_be_bytes());
+        assert_eq!(all(&header), Err(Violation::TooBig));
+        let parts: Vec<u8> = std::iter::once(masked(0x01, &[0; 4000]))
+            .chain(std::iter::once(masked(0x00, &[0; 4000])))
+            .flatten()
+            .collect();
+        assert_eq!(all(&parts), Err(Violation::TooBig));
+    }
+
+    proptest! {
+        #[test]
+        fn cutting_does_not_matter(
+            texts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 1..5),
+            cuts in prop::collection::vec(1usize..40, 1..20),
+        ) {
+            let bytes: Vec<u8> = texts.iter().flat_map(|text| masked(0x81, text)).collect();
+            let mut inbound = Inbound::default();
+            let (mut got, mut rest, mut cut) = (Vec::new(), &bytes[..], cuts.iter().cycle());
+            while !rest.is_empty() {
+                let (now, later) = rest.split_at((*cut.next().unwrap()).min(rest.len()));
+                inbound.push(now, |incoming| got.push(incoming)).unwrap();
+                rest = later;
+            }
+            prop_assert_eq!(got, texts.into_iter().map(Incoming::Text).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn noise_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
+            let _ = all(&bytes);
+        }
+    }
+}

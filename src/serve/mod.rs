@@ -1,0 +1,266 @@
+//! Everything that is seen from outside: HTTP/1.1, WebSocket, the page, the status.
+//!
+//! One thread runs HTTP; a WebSocket viewer's socket goes to the [`fanout`] thread. Serving knows nothing of
+//! cameras and MP4: it gives out what the hubs have.
+
+mod access;
+mod api;
+mod assets;
+mod fanout;
+mod inbound;
+pub mod listen;
+mod route;
+mod seats;
+mod stream;
+mod upgrade;
+mod viewer;
+
+pub use access::Origins;
+pub use fanout::Fanout;
+pub use inbound::{Inbound, Incoming, MESSAGE_LIMIT, Violation};
+pub use listen::{Address, Listening};
+pub use route::{Route, route};
+
+use crate::hub::Audience;
+use assets::Asset;
+use bytes::Bytes;
+use hyper::header::{self, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use seats::Seats;
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use stream::Content;
+use tokio::net::{TcpListener, TcpStream};
+
+/// A request's head has to be there within this time.
+const HEAD_TIME: Duration = Duration::from_secs(10);
+
+/// Largest request head, and most bytes that wait for a slow reader of `/stream.mp4` in user space.
+const BUFFER_BYTES: usize = 32 << 10;
+
+/// Most header lines in a request.
+const HEADERS: usize = 64;
+
+/// Connections beside those of viewers: pages, scripts, status.
+const PLAIN_CONNECTIONS: usize = 256;
+
+/// How many unsent bytes of a connection the kernel takes. Without a limit it takes megabytes, and a viewer who
+/// comes back after a stall is shown seconds of the past. This is 85 ms at 1.5 Mbit/s.
+const UNSENT_BYTES: u32 = 16 << 10;
+
+/// What the page may load: only from this server, nothing inline.
+const CONTENT_SECURITY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
+     media-src blob:; worker-src 'self' blob:; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'";
+
+/// One camera as it is served.
+#[derive(Clone, Debug)]
+pub struct Camera {
+    /// Its name in URLs.
+    pub name: Arc<str>,
+    /// Its source as the user typed it.
+    pub source: String,
+    /// Its pictures.
+    pub audience: Audience,
+}
+
+/// Settings of the server.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Name of the first camera's WebSocket, without a slash.
+    pub websocket: String,
+    /// Origins that may show the cameras, beside the server's own.
+    pub allowed_origins: Vec<String>,
+    /// Most viewers at once, of all cameras together.
+    pub max_viewers: usize,
+}
+
+/// Everything that requests are answered from.
+pub struct Site {
+    cameras: Vec<Camera>,
+    websocket: String,
+    origins: Origins,
+    seats: Seats,
+    connections: Seats,
+    fanout: Fanout,
+    assets: Vec<Asset>,
+    started: Instant,
+}
+
+impl Site {
+    /// A site that shows `cameras`, the first of which is the default.
+    pub fn new(cameras: Vec<Camera>, settings: Settings, fanout: Fanout) -> Self {
+        Self {
+            cameras,
+            websocket: settings.websocket,
+            origins: Origins::new(settings.allowed_origins),
+            seats: Seats::new(settings.max_viewers),
+            connections: Seats::new(settings.max_viewers + PLAIN_CONNECTIONS),
+            fanout,
+            assets: assets::assets(),
+            started: Instant::now(),
+        }
+    }
+
+    fn camera(&self, name: Option<&str>) -> Option<&Camera> {
+        match name {
+            None => self.cameras.first(),
+            Some(name) => self.cameras.iter().find(|camera| &*camera.name == name),
+        }
+    }
+}
+
+/// Takes connections of `listener` for ever.
+pub async fn run(listener: std::net::TcpListener, site: Arc<Site>) -> io::Result<Infallible> {
+    let listener = TcpListener::from_std(listener)?;
+    loop {
+        match listener.accept().await {
+            Ok((socket, peer)) => accept(socket, peer, &site),
+            Err(error) => {
+                // Out of descriptors, or the peer is gone already: nothing that ends the server.
+                log::warn!("cannot take a connection: {error}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+fn accept(socket: TcpStream, peer: SocketAddr, site: &Arc<Site>) {
+    // A socket that refuses an option still works.
+    let _ = socket.set_nodelay(true);
+    let _ = socket2::SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT_BYTES);
+    let Some(seat) = site.connections.take() else {
+        log::warn!("refused {peer}: too many connections");
+        return;
+    };
+    let site = site.clone();
+    tokio::spawn(async move {
+        let service = service_fn(|request| {
+            let site = site.clone();
+            async move { Ok::<_, Infallible>(answer(&site, peer, request)) }
+        });
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIME)
+            .max_buf_size(BUFFER_BYTES)
+            .max_headers(HEADERS)
+            .half_close(false)
+            .serve_connection(TokioIo::new(socket), service)
+            .with_upgrades();
+        if let Err(error) = connection.await {
+            log::debug!("{peer}: {error}");
+        }
+        drop(seat);
+    });
+}
+
+/// The answer to any request.
+fn answer(site: &Arc<Site>, peer: SocketAddr, mut request: Request<hyper::body::Incoming>) -> Response<Content> {
+    let is_head = request.method() == Method::HEAD;
+    if request.method() != Method::GET && !is_head {
+        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are served here.\n");
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
+    }
+    let path = request.uri().path().to_owned();
+    let listed_origin = request.headers().get(header::ORIGIN).filter(|origin| {
+        origin.to_str().is_ok_and(|origin| site.origins.allow_listed(origin))
+    }).cloned();
+    let mut response = match route(&path, &site.websocket) {
+        Some(Route::Asset(name)) => asset(site, name, request.headers()),
+        Some(Route::Live(name)) => match site.camera(name) {
+            Some(camera) => upgrade::live(site, camera, peer, &mut request),
+            None => no_camera(site),
+        },
+        Some(Route::Stream(name)) => match site.camera(name) {
+            Some(camera) => mp4(site, camera, request.headers(), is_head),
+            None => no_camera(site),
+        },
+        Some(Route::Status) => typed("application/json", api::status(site)),
+        Some(Route::Metrics) => typed("text/plain; version=0.0.4; charset=utf-8", api::metrics(site)),
+        Some(Route::Health) => plain(StatusCode::OK, "ok\n"),
+        None => not_found(),
+    };
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Some(origin) = listed_origin {
+        response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        response.headers_mut().insert(header::VARY, HeaderValue::from_static("Origin"));
+    }
+    if is_head {
+        *response.body_mut() = Content::Whole(None);
+    }
+    response
+}
+
+fn asset(site: &Site, name: &str, headers: &hyper::HeaderMap) -> Response<Content> {
+    let Some(asset) = site.assets.iter().find(|asset| asset.name == name) else { return not_found() };
+    let is_known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|tags| {
+        tags.split(',').map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| tag == asset.etag || tag == "*")
+    });
+    let mut response = if is_known {
+        let mut response = Response::new(Content::Whole(None));
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response
+    } else {
+        typed(asset.kind, Bytes::from_static(asset.content))
+    };
+    let out = response.headers_mut();
+    if let Ok(etag) = HeaderValue::from_str(&asset.etag) {
+        out.insert(header::ETAG, etag);
+    }
+    // The next version of the program has other files under the same names.
+    out.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    out.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY));
+    // Pages elsewhere may use the script; it holds no secret, and the pictures have their own rule.
+    out.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    response
+}
+
+/// The endless MP4. A page elsewhere may show it only if the WebSocket would be open to it, too.
+fn mp4(site: &Site, camera: &Camera, headers: &hyper::HeaderMap, is_head: bool) -> Response<Content> {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    if !site.origins.allow(text(header::ORIGIN), text(header::HOST)) {
+        return plain(StatusCode::FORBIDDEN, "Pages of other hosts have to be named in server.allowedOrigins.\n");
+    }
+    let content = if is_head { Content::Whole(None) } else {
+        match site.seats.take() {
+            Some(seat) => Content::Live { viewer: Box::new(camera.audience.join()), _seat: seat },
+            None => return plain(StatusCode::SERVICE_UNAVAILABLE, "Too many viewers.\n"),
+        }
+    };
+    let mut response = Response::new(content);
+    let out = response.headers_mut();
+    out.insert(header::CONTENT_TYPE, HeaderValue::from_static("video/mp4"));
+    out.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // nginx would collect before it passes on.
+    out.insert("X-Accel-Buffering", HeaderValue::from_static("no"));
+    response
+}
+
+fn no_camera(site: &Site) -> Response<Content> {
+    let names: Vec<&str> = site.cameras.iter().map(|camera| &*camera.name).collect();
+    plain(StatusCode::NOT_FOUND, format!("There is no such camera. There are: {}\n", names.join(", ")))
+}
+
+fn not_found() -> Response<Content> {
+    plain(StatusCode::NOT_FOUND, "Nothing is here. The page is at /\n")
+}
+
+fn typed(kind: &'static str, content: impl Into<Bytes>) -> Response<Content> {
+    let mut response = Response::new(Content::whole(content));
+    let out = response.headers_mut();
+    out.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    out.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// A few words in answer to a request.
+fn plain(status: StatusCode, words: impl Into<Bytes>) -> Response<Content> {
+    let mut response = typed("text/plain; charset=utf-8", words);
+    *response.status_mut() = status;
+    response
+}

@@ -1,0 +1,79 @@
+//! What a path means. Pure, so that the whole address space of the server can be read in one table.
+
+/// What is behind a path.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Route<'a> {
+    /// A file of the player, by name; the page itself is `index.html`.
+    Asset(&'a str),
+    /// The WebSocket of a camera; `None` is the first one.
+    Live(Option<&'a str>),
+    /// The endless MP4 of a camera; `None` is the first one.
+    Stream(Option<&'a str>),
+    /// `/api/status`
+    Status,
+    /// `/healthz`
+    Health,
+    /// `/metrics`
+    Metrics,
+}
+
+/// The route of `path`; `websocket` is the name of the first camera's WebSocket. What is no route is looked for
+/// among the player's files.
+pub fn route<'a>(path: &'a str, websocket: &str) -> Option<Route<'a>> {
+    let path = path.strip_prefix('/')?;
+    if path == websocket {
+        return Some(Route::Live(None));
+    }
+    Some(match path {
+        "" => Route::Asset("index.html"),
+        "stream.mp4" => Route::Stream(None),
+        "api/status" => Route::Status,
+        "healthz" => Route::Health,
+        "metrics" => Route::Metrics,
+        _ => match path.split_once('/') {
+            Some(("live", name)) if is_name(name) => Route::Live(Some(name)),
+            Some(("stream", file)) => Route::Stream(Some(file.strip_suffix(".mp4").filter(|name| is_name(name))?)),
+            Some(_) => return None,
+            None => Route::Asset(path),
+        },
+    })
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains('/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_path_of_the_interface_has_its_route() {
+        for (path, expected) in [
+            ("/", Some(Route::Asset("index.html"))),
+            ("/berrymse.js", Some(Route::Asset("berrymse.js"))),
+            ("/berryMSE.js", Some(Route::Asset("berryMSE.js"))),
+            ("/video_websocket", Some(Route::Live(None))),
+            ("/live/front", Some(Route::Live(Some("front")))),
+            ("/stream.mp4", Some(Route::Stream(None))),
+            ("/stream/front.mp4", Some(Route::Stream(Some("front")))),
+            ("/api/status", Some(Route::Status)),
+            ("/healthz", Some(Route::Health)),
+            ("/metrics", Some(Route::Metrics)),
+            ("/live/", None),
+            ("/live/a/b", None),
+            ("/stream/.mp4", None),
+            ("/stream/front", None),
+            ("/api/other", None),
+            ("", None),
+        ] {
+            assert_eq!(route(path, "video_websocket"), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_first_cameras_websocket_can_have_another_name() {
+        assert_eq!(route("/websocket", "websocket"), Some(Route::Live(None)));
+        assert_eq!(route("/video_websocket", "websocket"), Some(Route::Asset("video_websocket")));
+    }
+}

@@ -1,0 +1,133 @@
+//! From an HTTP request to a WebSocket viewer (RFC 6455, 4.2).
+
+use super::stream::Content;
+use super::viewer::Joining;
+use super::{Camera, Site, plain};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::upgrade::{Parts, Upgraded};
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpStream;
+
+/// Our own sub-protocol, with text messages beside the video.
+pub(super) const SUBPROTOCOL: &str = "berrymse.v1";
+
+/// Answers the request; the viewer itself begins when the answer is out.
+pub(super) fn live(
+    site: &Arc<Site>,
+    camera: &Camera,
+    peer: SocketAddr,
+    request: &mut Request<Incoming>,
+) -> Response<Content> {
+    let headers = request.headers();
+    let key = match key(headers) {
+        Ok(key) => key,
+        Err(response) => return *response,
+    };
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let (origin, host) = (text(header::ORIGIN), text(header::HOST));
+    if !site.origins.allow(origin, host) {
+        let (origin, host) = (origin.unwrap_or_default(), host.unwrap_or_default());
+        log::warn!("{}: refused {peer}: a page of {origin} asks for the pictures of {host}", camera.name);
+        let advice = format!(
+            "A page of {origin} may not show this camera: the server is {host}.\n\
+             If it should, add \"{origin}\" to server.allowedOrigins in config.yml.\n\
+             If this is the server's own page behind a proxy, let the proxy pass on the Host header.\n"
+        );
+        return plain(StatusCode::FORBIDDEN, advice);
+    }
+    let Some(seat) = site.seats.take() else {
+        log::warn!("{}: refused {peer}: {} viewers are all that server.maxViewers allows", camera.name, site.seats.limit());
+        return plain(StatusCode::SERVICE_UNAVAILABLE, "Too many viewers. Try again later, or raise server.maxViewers.\n");
+    };
+    let speaks_v1 = offers(headers, SUBPROTOCOL);
+    let mut response = Response::new(Content::Whole(None));
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let out = response.headers_mut();
+    out.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    out.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    if let Ok(accept) = HeaderValue::from_str(&accept(&key)) {
+        out.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    if speaks_v1 {
+        out.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    }
+    let upgrade = hyper::upgrade::on(request);
+    let (fanout, name, audience) = (site.fanout.clone(), camera.name.clone(), camera.audience.clone());
+    tokio::spawn(async move {
+        let taken = match upgrade.await {
+            Ok(upgraded) => take_socket(upgraded),
+            Err(error) => Err(io::Error::other(error)),
+        };
+        match taken {
+            Ok((socket, leftover)) => {
+                log::info!("{name}: viewer {peer} joined");
+                fanout.add(Joining { socket, peer, leftover, camera: name, viewer: audience.join(), speaks_v1, seat });
+            }
+            Err(error) => log::info!("{name}: viewer {peer} left during the handshake: {error}"),
+        }
+    });
+    response
+}
+
+/// The socket under the HTTP connection and what was read from it beyond the request.
+fn take_socket(upgraded: Upgraded) -> io::Result<(std::net::TcpStream, bytes::Bytes)> {
+    let Parts { io, read_buf, .. } = upgraded
+        .downcast::<TokioIo<TcpStream>>()
+        .map_err(|_| io::Error::other("the connection is not a plain socket"))?;
+    Ok((io.into_inner().into_std()?, read_buf))
+}
+
+/// The client's key, or the refusal.
+fn key(headers: &HeaderMap) -> Result<String, Box<Response<Content>>> {
+    let upgrades = has_token(headers, header::UPGRADE, "websocket") && has_token(headers, header::CONNECTION, "upgrade");
+    if !upgrades {
+        let mut response = plain(StatusCode::UPGRADE_REQUIRED, "This is a WebSocket. The page at / shows its video.\n");
+        response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        return Err(Box::new(response));
+    }
+    if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        let mut response = plain(StatusCode::UPGRADE_REQUIRED, "Only version 13 of WebSocket is spoken here.\n");
+        response.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        return Err(Box::new(response));
+    }
+    let key = headers.get(header::SEC_WEBSOCKET_KEY).and_then(|key| key.to_str().ok()).map(str::trim);
+    match key.filter(|key| STANDARD.decode(key).is_ok_and(|key| key.len() == 16)) {
+        Some(key) => Ok(key.to_owned()),
+        None => Err(Box::new(plain(StatusCode::BAD_REQUEST, "Sec-WebSocket-Key has to be 16 bytes in base64.\n"))),
+    }
+}
+
+/// RFC 6455, 4.2.2, item 5.4
+fn accept(key: &str) -> String {
+    let mut hash = sha1_smol::Sha1::new();
+    hash.update(key.as_bytes());
+    hash.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    STANDARD.encode(hash.digest().bytes())
+}
+
+fn offers(headers: &HeaderMap, protocol: &str) -> bool {
+    tokens(headers, header::SEC_WEBSOCKET_PROTOCOL).any(|token| token == protocol)
+}
+
+fn has_token(headers: &HeaderMap, name: header::HeaderName, token: &str) -> bool {
+    tokens(headers, name).any(|other| other.eq_ignore_ascii_case(token))
+}
+
+fn tokens(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
+    headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).map(str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_accept_key_is_that_of_the_rfc() {
+        assert_eq!(super::accept("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
+}

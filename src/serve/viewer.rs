@@ -1,0 +1,275 @@
+//! One WebSocket viewer on the fan-out thread: what it is sent next, what it says, whether it is still there.
+
+use super::inbound::{Inbound, Incoming};
+use super::seats::Seat;
+use crate::hub::{Event, Viewer};
+use crate::message::{Opcode, frame};
+use crate::time::Timestamp;
+use bytes::Bytes;
+use mio::net::TcpStream;
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A ping goes out this often; it also keeps proxies from closing a connection without pictures (60 s at nginx).
+const PING_EACH: Duration = Duration::from_secs(8);
+
+/// Nothing heard for so long, and nothing taken by the socket for [`STUCK`]: the viewer is gone.
+const SILENT: Duration = Duration::from_secs(25);
+
+/// See [`SILENT`]. A slow line takes bytes all the time, if few.
+const STUCK: Duration = Duration::from_secs(12);
+
+/// Most answers that wait for a viewer who asks but does not read.
+const CONTROL_LIMIT: usize = 16;
+
+/// Most messages taken from a viewer between two ticks; more is an attack.
+const INCOMING_LIMIT: u32 = 200;
+
+/// A viewer whose handshake is done.
+pub(super) struct Joining {
+    pub(super) socket: std::net::TcpStream,
+    pub(super) peer: SocketAddr,
+    /// What came behind the request.
+    pub(super) leftover: Bytes,
+    pub(super) camera: Arc<str>,
+    pub(super) viewer: Viewer,
+    /// The viewer speaks `berrymse.v1` and gets text messages too.
+    pub(super) speaks_v1: bool,
+    pub(super) seat: Seat,
+}
+
+pub(super) struct Connection {
+    socket: TcpStream,
+    peer: SocketAddr,
+    camera: Arc<str>,
+    viewer: Viewer,
+    speaks_v1: bool,
+    /// The message that is on its way, and how much of it the socket has taken.
+    sending: Option<(Bytes, usize)>,
+    /// Small messages that go before the next picture.
+    control: VecDeque<Bytes>,
+    /// The socket is full; the kernel will tell when there is room.
+    is_full: bool,
+    /// A close frame was queued: nothing follows it.
+    is_closing: Option<String>,
+    inbound: Inbound,
+    leftover: Bytes,
+    incoming_since_tick: u32,
+    heard_at: Instant,
+    progress_at: Instant,
+    pinged_at: Instant,
+    _seat: Seat,
+}
+
+impl Connection {
+    pub(super) fn new(joining: Joining) -> Self {
+        let now = Instant::now();
+        let Joining { socket, peer, leftover, camera, viewer, speaks_v1, seat } = joining;
+        let mut connection = Self {
+            socket: TcpStream::from_std(socket),
+            peer,
+            camera,
+            viewer,
+            speaks_v1,
+            sending: None,
+            control: VecDeque::new(),
+            is_full: false,
+            is_closing: None,
+            inbound: Inbound::default(),
+            leftover,
+            incoming_since_tick: 0,
+            heard_at: now,
+            progress_at: now,
+            pinged_at: now,
+            _seat: seat,
+        };
+        let hello = json!({"type": "hello", "version": env!("CARGO_PKG_VERSION"), "camera": &*connection.camera});
+        connection.text(&hello);
+        connection
+    }
+
+    pub(super) fn socket(&mut self) -> &mut TcpStream {
+        &mut self.socket
+    }
+
+    pub(super) fn camera(&self) -> &str {
+        &self.camera
+    }
+
+    pub(super) fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// The first work for a new viewer.
+    pub(super) fn begin(&mut self) -> Result<(), String> {
+        let leftover = std::mem::take(&mut self.leftover);
+        self.take(&leftover)?;
+        self.pump()
+    }
+
+    /// There is something new at the hub.
+    pub(super) fn send_news(&mut self) -> Result<(), String> {
+        if self.is_full { Ok(()) } else { self.pump() }
+    }
+
+    /// The kernel has news of the socket.
+    pub(super) fn on_event(&mut self, readable: bool, writable: bool) -> Result<(), String> {
+        if readable {
+            self.receive()?;
+        }
+        if writable {
+            self.is_full = false;
+        }
+        self.send_news()
+    }
+
+    /// Once a second: ping, and find out who is gone.
+    pub(super) fn on_tick(&mut self, now: Instant) -> Result<(), String> {
+        self.incoming_since_tick = 0;
+        let silent = now.saturating_duration_since(self.heard_at);
+        if silent > SILENT && now.saturating_duration_since(self.progress_at) > STUCK {
+            return Err(format!("nothing heard of it for {} s", silent.as_secs()));
+        }
+        if now.saturating_duration_since(self.pinged_at) >= PING_EACH {
+            self.pinged_at = now;
+            self.control(frame(Opcode::Ping, b""));
+        }
+        self.send_news()
+    }
+
+    /// The server stops. The socket gets what it takes at once.
+    pub(super) fn say_goodbye(&mut self) {
+        self.close(1001, "the server stops");
+        let _ = self.pump();
+    }
+
+    /// Sends until everything is sent or the socket is full.
+    fn pump(&mut self) -> Result<(), String> {
+        loop {
+            while let Some((bytes, sent)) = &mut self.sending {
+                match self.socket.write(bytes.get(*sent..).unwrap_or_default()) {
+                    Ok(count) => {
+                        *sent += count;
+                        self.progress_at = Instant::now();
+                        if *sent >= bytes.len() {
+                            self.sending = None;
+                        }
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        self.is_full = true;
+                        return Ok(());
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error.to_string()),
+                }
+            }
+            match self.next_message() {
+                Some(bytes) => self.sending = Some((bytes, 0)),
+                None => return self.is_closing.take().map_or(Ok(()), Err),
+            }
+        }
+    }
+
+    fn next_message(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(bytes) = self.control.pop_front() {
+                return Some(bytes);
+            }
+            if self.is_closing.is_some() {
+                return None;
+            }
+            match self.viewer.try_next()? {
+                Event::Fragment(fragment) => return Some(fragment.message.framed().clone()),
+                Event::Init(init) => return Some(init.message.framed().clone()),
+                Event::Condition(condition) => {
+                    let state = condition.state.word();
+                    self.text(&json!({"type": "state", "state": state, "reason": condition.reason}));
+                }
+                Event::Skipped(count) => self.text(&json!({"type": "skipped", "count": count})),
+            }
+        }
+    }
+
+    /// Reads until the socket is empty.
+    fn receive(&mut self) -> Result<(), String> {
+        let mut buffer = [0; 4096];
+        loop {
+            match self.socket.read(&mut buffer) {
+                Ok(0) => return Err("it closed the connection".into()),
+                Ok(count) => {
+                    self.heard_at = Instant::now();
+                    self.take(buffer.get(..count).unwrap_or_default())?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let received = Timestamp::now();
+        let mut incoming = Vec::new();
+        let result = self.inbound.push(bytes, |whole| incoming.push(whole));
+        for whole in incoming {
+            self.incoming_since_tick += 1;
+            if self.incoming_since_tick > INCOMING_LIMIT {
+                self.close(1008, "it sends too much");
+                break;
+            }
+            self.answer(whole, received);
+        }
+        if let Err(violation) = result {
+            self.close(violation.code(), &violation.to_string());
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, incoming: Incoming, received: Timestamp) {
+        match incoming {
+            Incoming::Ping(payload) => self.control(frame(Opcode::Pong, &payload)),
+            Incoming::Close => self.close(1000, "it said goodbye"),
+            Incoming::Text(text) if self.speaks_v1 => self.answer_text(&text, received),
+            Incoming::Text(_) | Incoming::Binary | Incoming::Pong => {}
+        }
+    }
+
+    fn answer_text(&mut self, text: &[u8], received: Timestamp) {
+        let Ok(message) = serde_json::from_slice::<Value>(text) else { return };
+        // Types that this server does not know are those of a newer player.
+        if message["type"] == "clock" && message["sent"].is_number() {
+            let micros = |at: Timestamp| at.as_nanos() / 1000;
+            self.text(&json!({
+                "type": "clock",
+                "sent": message["sent"],
+                "received_us": micros(received),
+                "now_us": micros(Timestamp::now()),
+            }));
+        }
+    }
+
+    fn text(&mut self, message: &Value) {
+        if self.speaks_v1 {
+            self.control(frame(Opcode::Text, message.to_string().as_bytes()));
+        }
+    }
+
+    fn control(&mut self, bytes: Bytes) {
+        if self.control.len() < CONTROL_LIMIT {
+            self.control.push_back(bytes);
+        }
+    }
+
+    fn close(&mut self, code: u16, reason: &str) {
+        if self.is_closing.is_none() {
+            // It goes before what else waits, so that it is seen.
+            self.control.clear();
+            self.control.push_back(frame(Opcode::Close, &code.to_be_bytes()));
+            self.is_closing = Some(reason.to_owned());
+        }
+    }
+}

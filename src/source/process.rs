@@ -1,0 +1,235 @@
+//! A program that writes H.264 to its standard output, as a source (`exec:`, and what is built on it).
+//!
+//! The program runs without a shell, in a process group of its own, and ends with us whatever way we end. It is
+//! killed when the thread that opened it ends: open it on the camera's own thread.
+
+mod group;
+mod last_words;
+mod spawn;
+
+use super::reader::{Piece, PipeReader};
+use super::{Chunk, Context, Error, Source};
+use group::Group;
+use last_words::LastWords;
+use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+/// Silence after which a program that has sent bytes counts as stuck, if that is longer than [`STALL_PICTURES`].
+const STALL: Duration = Duration::from_secs(5);
+/// The same before its first byte: cameras are slow to start.
+const STALL_AT_START: Duration = Duration::from_secs(10);
+/// Pictures that have to be missing: at one picture a minute five seconds of silence mean nothing.
+const STALL_PICTURES: u32 = 5;
+/// Silence after which an ended program counts as lost although somebody holds its output open.
+const ORPHANED: Duration = Duration::from_secs(1);
+/// Time to end by itself for a program that has closed its output, so that its own exit status is reported.
+const FAREWELL: Duration = Duration::from_millis(300);
+
+/// Starts `argv`. Call it on a thread that lives at least as long as the source. What the program writes to its
+/// standard error goes to the log, and into the error when it ends.
+pub fn open_exec(argv: &[String], context: &Context) -> Result<Box<dyn Source>, Error> {
+    let [program, arguments @ ..] = argv else {
+        return Err(Error::Unavailable(
+            "exec: the command is missing".to_owned(),
+        ));
+    };
+    let child =
+        start(program, arguments).map_err(|e| Error::Unavailable(why_not_started(program, &e)))?;
+    let process = Process::new(program, child, context)
+        .map_err(|e| Error::Unavailable(format!("exec: '{program}' cannot be listened to: {e}")))?;
+    log::debug!(
+        "camera {}: {program} runs as process {}",
+        context.name,
+        process.id
+    );
+    Ok(Box::new(process))
+}
+
+fn start(program: &str, arguments: &[String]) -> io::Result<Child> {
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
+    spawn::dies_with_us(&mut command);
+    command.spawn()
+}
+
+fn why_not_started(program: &str, e: &io::Error) -> String {
+    let is_path = program.contains('/');
+    match e.kind() {
+        ErrorKind::NotFound if is_path => {
+            format!(
+                "exec: '{program}' does not exist, or the interpreter that its first line names does not"
+            )
+        }
+        ErrorKind::NotFound => format!("exec: '{program}' is not installed or not in PATH"),
+        ErrorKind::PermissionDenied => {
+            format!("exec: '{program}' is not a program that this user may run")
+        }
+        _ => format!("exec: '{program}' cannot be started: {e}"),
+    }
+}
+
+/// A running program.
+#[derive(Debug)]
+struct Process {
+    /// The program's name without its directory.
+    program: String,
+    id: u32,
+    // Dropped in this order: the program first, so that the end of its standard error is near.
+    group: Group,
+    last_words: LastWords,
+    output: PipeReader,
+    stall: Duration,
+    stall_at_start: Duration,
+}
+
+impl Process {
+    fn new(program: &str, mut child: Child, context: &Context) -> io::Result<Self> {
+        let id = child.id();
+        let (output, stderr) = (child.stdout.take(), child.stderr.take());
+        // From here on an early return ends the program.
+        let group = Group::new(child);
+        let (Some(output), Some(stderr)) = (output, stderr) else {
+            return Err(ErrorKind::BrokenPipe.into());
+        };
+        let output = OwnedFd::from(output);
+        rustix::io::ioctl_fionbio(&output, true)?;
+        let pictures = Duration::from_secs(1) * STALL_PICTURES / context.settings.fps.get();
+        Ok(Self {
+            program: program.rsplit('/').next().unwrap_or(program).to_owned(),
+            id,
+            group,
+            last_words: LastWords::listen(stderr.into(), &context.name)?,
+            output: PipeReader::new(output, context.stop.clone()),
+            stall: STALL.max(pictures),
+            stall_at_start: STALL_AT_START.max(pictures),
+        })
+    }
+}
+
+impl Source for Process {
+    fn read(&mut self) -> Result<Option<Chunk<'_>>, Error> {
+        match self.output.read() {
+            Ok(Piece::Bytes(chunk)) => Ok(Some(chunk)),
+            Ok(Piece::Idle { silence, has_begun }) => {
+                let limit = if has_begun {
+                    self.stall
+                } else {
+                    self.stall_at_start
+                };
+                if silence >= ORPHANED && self.group.has_exited() {
+                    Err(lost(
+                        &self.program,
+                        &mut self.group,
+                        &mut self.last_words,
+                        has_begun,
+                    ))
+                } else if silence >= limit {
+                    Err(Error::Stalled(silence))
+                } else {
+                    Ok(None)
+                }
+            }
+            Ok(Piece::End { has_begun }) => Err(lost(
+                &self.program,
+                &mut self.group,
+                &mut self.last_words,
+                has_begun,
+            )),
+            Err(Error::Lost(why)) => {
+                Err(Error::Lost(format!("the output of {} {why}", self.program)))
+            }
+            Err(other) => Err(other),
+        }
+    }
+}
+
+/// The error for a program that sends no more: how it ended and what it said last.
+fn lost(program: &str, group: &mut Group, last_words: &mut LastWords, has_begun: bool) -> Error {
+    let by_itself = group.ends_by_itself(FAREWELL);
+    let mut text = match group.end() {
+        Some(status) if by_itself => format!("{program} {}", how_it_ended(status)),
+        _ if by_itself => format!("{program} has ended"),
+        _ => format!("{program} has closed its output"),
+    };
+    if !has_begun {
+        text.push_str(" before it sent a byte");
+    }
+    let words = last_words.quote();
+    if !words.is_empty() {
+        text.push_str("; its last words: ");
+        text.push_str(&words);
+    }
+    Error::Lost(text)
+}
+
+fn how_it_ended(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("ended with exit status {code}"),
+        (None, Some(signal)) => format!("was killed by signal {signal}"),
+        (None, None) => "has ended".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Settings;
+    use super::*;
+    use crate::stop::Stop;
+    use std::num::NonZeroU32;
+
+    fn process(script: &str, fps: u32) -> Process {
+        let settings = Settings {
+            width: 1280,
+            height: 720,
+            fps: NonZeroU32::new(fps).unwrap(),
+            bitrate: None,
+            rotation: None,
+            keyframe_interval: NonZeroU32::new(60).unwrap(),
+        };
+        let context = Context {
+            name: "test".to_owned(),
+            settings,
+            stop: Stop::new().unwrap(),
+        };
+        let child = start("sh", &["-c".to_owned(), script.to_owned()]).unwrap();
+        Process::new("sh", child, &context).unwrap()
+    }
+
+    fn error(process: &mut Process) -> Error {
+        loop {
+            if let Err(e) = process.read() {
+                return e;
+            }
+        }
+    }
+
+    #[test]
+    fn silence_is_a_stall_and_the_first_picture_has_more_time() {
+        let mut silent = process("exec sleep 1000", 30);
+        silent.stall = Duration::ZERO;
+        silent.stall_at_start = Duration::from_millis(250);
+        assert!(
+            matches!(error(&mut silent), Error::Stalled(silence) if silence >= silent.stall_at_start)
+        );
+        let mut stuck = process("printf x; exec sleep 1000", 30);
+        stuck.stall = Duration::from_millis(150);
+        assert!(matches!(error(&mut stuck), Error::Stalled(silence) if silence >= stuck.stall));
+    }
+
+    #[test]
+    fn slow_cameras_have_five_pictures_time() {
+        let limits = |fps| {
+            let process = process("exit 0", fps);
+            (process.stall.as_secs(), process.stall_at_start.as_secs())
+        };
+        assert_eq!((limits(30), limits(1)), ((5, 10), (5, 10)));
+    }
+}

@@ -1,0 +1,257 @@
+//! What a program writes to its standard error: line by line to the log, the last lines kept for the error message.
+//! It is always read, so that a talkative program never blocks, but not everything is logged.
+
+use super::group::within;
+use crate::stop::{Stop, Woken};
+use crate::time::Timestamp;
+use rustix::io::Errno;
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// Lines kept.
+const KEPT: usize = 10;
+/// Lines of them in an error message.
+const QUOTED: usize = 3;
+/// Longer lines are cut.
+const MAX_LINE_BYTES: usize = 500;
+/// Lines logged in each [`WINDOW`]: enough for the start-up of rpicam-vid or ffmpeg, not for a line with each picture.
+const LINES_IN_WINDOW: u32 = 30;
+const WINDOW: Duration = Duration::from_secs(10);
+/// Time for the rest to arrive once the program has ended.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Reads until the program closes its standard error; dropping it ends the reading.
+#[derive(Debug)]
+pub(super) struct LastWords {
+    kept: Arc<Mutex<VecDeque<String>>>,
+    stop: Stop,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl LastWords {
+    /// Starts to read `stderr` and to log its lines as those of `camera`.
+    pub(super) fn listen(stderr: OwnedFd, camera: &str) -> io::Result<Self> {
+        let stop = Stop::new()?;
+        let kept = Arc::new(Mutex::new(VecDeque::with_capacity(KEPT)));
+        let mut ear = Ear {
+            camera: camera.to_owned(),
+            kept: Arc::clone(&kept),
+            lines: Lines::default(),
+            budget: Budget::new(Timestamp::now()),
+        };
+        let thread = thread::Builder::new()
+            .name(format!("{camera} stderr"))
+            .spawn({
+                let stop = stop.clone();
+                move || ear.listen(&stderr, &stop)
+            })?;
+        Ok(Self {
+            kept,
+            stop,
+            thread: Some(thread),
+        })
+    }
+
+    /// The last lines, on one line, once the program has ended; empty if it said nothing.
+    pub(super) fn quote(&mut self) -> String {
+        self.finish();
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let skipped = kept.len().saturating_sub(QUOTED);
+        kept.iter()
+            .skip(skipped)
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(" | ")
+    }
+
+    /// Ends the reading, with a moment for what is still on its way: a stranger may hold the other end open for ever.
+    fn finish(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            within(PATIENCE, || thread.is_finished());
+            self.stop.stop();
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for LastWords {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+/// The reading thread's part.
+struct Ear {
+    camera: String,
+    kept: Arc<Mutex<VecDeque<String>>>,
+    lines: Lines,
+    budget: Budget,
+}
+
+impl Ear {
+    fn listen(&mut self, stderr: &OwnedFd, stop: &Stop) {
+        let mut buffer = [0; 4096];
+        while stop.wait_readable(stderr.as_fd(), WINDOW) != Woken::Stopped {
+            let length = match rustix::io::read(stderr, &mut buffer[..]) {
+                Ok(0) => break,
+                Ok(length) => length,
+                Err(Errno::INTR | Errno::AGAIN) => 0,
+                Err(_) => break,
+            };
+            let mut lines = Vec::new();
+            self.lines
+                .push(buffer.get(..length).unwrap_or_default(), |line| {
+                    lines.push(line)
+                });
+            self.note(lines);
+        }
+        let last = self.lines.take();
+        self.note(last.into_iter().collect());
+        self.tell_unlogged(self.budget.unlogged);
+    }
+
+    fn note(&mut self, lines: Vec<String>) {
+        let now = Timestamp::now();
+        let unlogged = self.budget.renew(now);
+        self.tell_unlogged(unlogged);
+        for line in lines {
+            if self.budget.spend() {
+                log::info!("camera {}: {line}", self.camera);
+            }
+            let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            if kept.len() == KEPT {
+                kept.pop_front();
+            }
+            kept.push_back(line);
+        }
+    }
+
+    fn tell_unlogged(&self, lines: u64) {
+        if lines > 0 {
+            log::info!(
+                "camera {}: ({lines} more lines of the program left out)",
+                self.camera
+            );
+        }
+    }
+}
+
+/// Cuts bytes into lines at line feeds and carriage returns (progress displays); what is not UTF-8 is replaced.
+#[derive(Debug, Default)]
+struct Lines {
+    partial: Vec<u8>,
+}
+
+impl Lines {
+    fn push(&mut self, bytes: &[u8], mut each: impl FnMut(String)) {
+        for &byte in bytes {
+            if matches!(byte, b'\n' | b'\r') {
+                self.take().into_iter().for_each(&mut each);
+            } else if self.partial.len() <= MAX_LINE_BYTES {
+                self.partial.push(byte);
+            }
+        }
+    }
+
+    /// The line so far; `None` if it is blank.
+    fn take(&mut self) -> Option<String> {
+        let bytes = std::mem::take(&mut self.partial);
+        let text = String::from_utf8_lossy(bytes.get(..MAX_LINE_BYTES).unwrap_or(&bytes));
+        let text = text.trim();
+        let more = if bytes.len() > MAX_LINE_BYTES {
+            "…"
+        } else {
+            ""
+        };
+        (!text.is_empty()).then(|| format!("{text}{more}"))
+    }
+}
+
+/// So many lines in a stretch of time, and no more.
+#[derive(Debug)]
+struct Budget {
+    since: Timestamp,
+    logged: u32,
+    unlogged: u64,
+}
+
+impl Budget {
+    const fn new(now: Timestamp) -> Self {
+        Self {
+            since: now,
+            logged: 0,
+            unlogged: 0,
+        }
+    }
+
+    /// Begins a new stretch if it is time; returns how many lines were left out in the old one.
+    fn renew(&mut self, now: Timestamp) -> u64 {
+        if now.since(self.since) < WINDOW {
+            return 0;
+        }
+        std::mem::replace(self, Self::new(now)).unlogged
+    }
+
+    /// Whether one more line is logged.
+    const fn spend(&mut self) -> bool {
+        let may = self.logged < LINES_IN_WINDOW;
+        if may {
+            self.logged += 1;
+        } else {
+            self.unlogged += 1;
+        }
+        may
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(pieces: &[&[u8]]) -> Vec<String> {
+        let (mut lines, mut all) = (Lines::default(), Vec::new());
+        for piece in pieces {
+            lines.push(piece, |line| all.push(line));
+        }
+        all.extend(lines.take());
+        all
+    }
+
+    #[test]
+    fn lines_are_the_same_wherever_the_bytes_are_cut() {
+        assert_eq!(
+            lines(&[b"one\ntw", b"o\r\n\n  \nframe=1\rframe", b"=2\rrest"]),
+            ["one", "two", "frame=1", "frame=2", "rest"]
+        );
+    }
+
+    #[test]
+    fn long_lines_are_cut_and_bad_bytes_replaced() {
+        let long = vec![b'x'; 2000];
+        assert_eq!(
+            lines(&[&long, b"\n\xffy"]),
+            [
+                format!("{}…", "x".repeat(MAX_LINE_BYTES)),
+                "\u{fffd}y".to_owned()
+            ]
+        );
+    }
+
+    #[test]
+    fn a_flood_is_logged_in_part_and_counted() {
+        let at = |seconds: u64| Timestamp::from_nanos(seconds * 1_000_000_000);
+        let mut budget = Budget::new(at(0));
+        assert_eq!(
+            (0..100).filter(|_| budget.spend()).count(),
+            LINES_IN_WINDOW as usize
+        );
+        assert_eq!(budget.renew(at(9)), 0);
+        assert_eq!(budget.renew(at(10)), u64::from(100 - LINES_IN_WINDOW));
+        assert!(budget.spend());
+        assert_eq!(budget.renew(at(25)), 0);
+    }
+}

@@ -1,0 +1,274 @@
+//! Bytes from a pipe with as little delay as there can be, for programs (`process`) and for standard
+//! input (here). Does not know what the bytes mean.
+//!
+//! A pipe has no marks between its writes. But a write that fits into the pipe is there as a whole when
+//! the reader wakes up, so the pipe is made large, all there is gets read at once, and silence right behind
+//! it tells that the writer has written what it had: [`End::Pause`].
+
+use super::{Chunk, Context, Error, Source};
+use crate::h264::End;
+use crate::stop::{Stop, Woken};
+use crate::time::Timestamp;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::FileType;
+use rustix::io::Errno;
+use std::io::IsTerminal;
+use std::time::Duration;
+
+/// What an unprivileged process may ask for (`/proc/sys/fs/pipe-max-size`), and more than any access unit should have.
+const PIPE_BYTES: usize = 1 << 20;
+/// Silence after which the writer counts as having paused. Two writes of one access unit follow each other
+/// within some 10 µs; the next access unit is 4 ms away at 240 pictures per second.
+const PAUSE: Duration = Duration::from_millis(1);
+/// The same when the pipe was full: its writer sleeps in the middle of a write and must first be scheduled again.
+const PAUSE_WHEN_FULL: Duration = Duration::from_millis(50);
+/// How long [`PipeReader::read`] blocks when nothing comes.
+const IDLE: Duration = Duration::from_millis(100);
+/// A pipe is filled page by page, the first of which may be in part used up.
+const PAGE_BYTES: usize = 4096;
+
+/// What a read gave.
+#[derive(Debug)]
+pub(super) enum Piece<'a> {
+    /// Bytes, or the news of a pause.
+    Bytes(Chunk<'a>),
+    /// Nothing for a tenth of a second.
+    Idle {
+        /// Time since the last byte, or since the beginning.
+        silence: Duration,
+        /// True if there was a byte before.
+        has_begun: bool,
+    },
+    /// There will be no more bytes.
+    End {
+        /// True if there was a byte before.
+        has_begun: bool,
+    },
+}
+
+/// The reading end of a pipe (or a socket, or a file).
+#[derive(Debug)]
+pub(super) struct PipeReader {
+    fd: OwnedFd,
+    stop: Stop,
+    buffer: Vec<u8>,
+    /// From so many bytes in one read on there may be a writer that waits for room.
+    full_from: usize,
+    flow: Flow,
+    last_byte_at: Timestamp,
+    has_begun: bool,
+}
+
+/// Whether the last word to the caller was a byte.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Flow {
+    /// No bytes since the last pause.
+    Quiet,
+    /// Bytes, and no pause yet; it is one after so much silence.
+    Flowing { pause_after: Duration },
+}
+
+impl PipeReader {
+    /// Takes over `fd`, which is best non-blocking, and enlarges it if it is a pipe.
+    pub(super) fn new(fd: OwnedFd, stop: Stop) -> Self {
+        let capacity = enlarge(fd.as_fd());
+        Self {
+            fd,
+            stop,
+            buffer: vec![0; PIPE_BYTES],
+            full_from: capacity.min(PIPE_BYTES).saturating_sub(PAGE_BYTES).max(1),
+            flow: Flow::Quiet,
+            last_byte_at: Timestamp::now(),
+            has_begun: false,
+        }
+    }
+
+    /// The next piece: bytes as soon as there are some, the news that they have paused, or after a tenth of a second
+    /// the news that there is nothing.
+    pub(super) fn read(&mut self) -> Result<Piece<'_>, Error> {
+        let patience = match self.flow {
+            Flow::Quiet => IDLE,
+            Flow::Flowing { pause_after } => pause_after.saturating_sub(self.silence()),
+        };
+        match self.stop.wait_readable(self.fd.as_fd(), patience) {
+            Woken::Stopped => return Err(Error::Stopped),
+            Woken::TimedOut => return Ok(self.pause().unwrap_or(self.idle())),
+            Woken::Ready => {}
+        }
+        let arrived_at = Timestamp::now();
+        match rustix::io::read(&self.fd, &mut self.buffer[..]) {
+            // What stands before the end is complete.
+            Ok(0) => Ok(self.pause().unwrap_or(Piece::End {
+                has_begun: self.has_begun,
+            })),
+            Ok(length) => {
+                let pause_after = if length >= self.full_from {
+                    PAUSE_WHEN_FULL
+                } else {
+                    PAUSE
+                };
+                self.flow = Flow::Flowing { pause_after };
+                self.last_byte_at = arrived_at;
+                self.has_begun = true;
+                let annexb = self.buffer.get(..length).unwrap_or_default();
+                Ok(Piece::Bytes(Chunk {
+                    annexb,
+                    captured_at: arrived_at,
+                    end: End::Open,
+                }))
+            }
+            Err(Errno::AGAIN | Errno::INTR) => Ok(self.idle()),
+            Err(e) => Err(Error::Lost(format!("cannot be read: {e}"))),
+        }
+    }
+
+    fn silence(&self) -> Duration {
+        Timestamp::now().since(self.last_byte_at)
+    }
+
+    /// The news of a pause, once after bytes.
+    fn pause(&mut self) -> Option<Piece<'static>> {
+        match std::mem::replace(&mut self.flow, Flow::Quiet) {
+            Flow::Quiet => None,
+            Flow::Flowing { .. } => Some(Piece::Bytes(Chunk {
+                annexb: &[],
+                captured_at: self.last_byte_at,
+                end: End::Pause,
+            })),
+        }
+    }
+
+    fn idle(&self) -> Piece<'static> {
+        Piece::Idle {
+            silence: self.silence(),
+            has_begun: self.has_begun,
+        }
+    }
+}
+
+/// Makes a pipe as large as it may be; returns how much it holds, "without end" for what is no pipe.
+fn enlarge(fd: BorrowedFd<'_>) -> usize {
+    let Ok(capacity) = rustix::pipe::fcntl_getpipe_size(fd) else {
+        return usize::MAX;
+    };
+    let mut wanted = PIPE_BYTES;
+    // A user with many pipes, or an administrator's lower limit: take what is allowed.
+    while wanted > capacity {
+        match rustix::pipe::fcntl_setpipe_size(fd, wanted) {
+            Ok(_) => break,
+            Err(_) => wanted /= 2,
+        }
+    }
+    rustix::pipe::fcntl_getpipe_size(fd).unwrap_or(capacity)
+}
+
+/// Opens standard input: a pipe, a socket or a file; a terminal is refused. It ends for good
+/// ([`Error::Ended`]) and never stalls: nobody could open it anew.
+pub fn open_stdin(context: &Context) -> Result<Box<dyn Source>, Error> {
+    let stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        return Err(Error::Ended(
+            "standard input is a terminal; pipe H.264 into it: rpicam-vid -t 0 -n --inline --flush -o - | berrymse -d -"
+                .to_owned(),
+        ));
+    }
+    // Not made non-blocking: the flag would be that of every process that shares this input. It is read
+    // only when there is something.
+    let fd = rustix::io::fcntl_dupfd_cloexec(stdin.as_fd(), 3)
+        .map_err(|e| Error::Ended(format!("standard input cannot be used: {e}")))?;
+    let kind = rustix::fs::fstat(&fd).map(|stat| FileType::from_raw_mode(stat.st_mode));
+    if kind == Ok(FileType::RegularFile) {
+        log::warn!(
+            "camera {}: standard input is a file and plays as fast as it can be read; file:PATH plays at --fps",
+            context.name
+        );
+    }
+    Ok(Box::new(Stdin(PipeReader::new(fd, context.stop.clone()))))
+}
+
+/// Standard input as a source.
+struct Stdin(PipeReader);
+
+impl Source for Stdin {
+    fn read(&mut self) -> Result<Option<Chunk<'_>>, Error> {
+        match self.0.read() {
+            Ok(Piece::Bytes(chunk)) => Ok(Some(chunk)),
+            Ok(Piece::Idle { .. }) => Ok(None),
+            Ok(Piece::End { has_begun: true }) => {
+                Err(Error::Ended("standard input has ended".to_owned()))
+            }
+            Ok(Piece::End { has_begun: false }) => {
+                Err(Error::Ended("standard input is empty".to_owned()))
+            }
+            Err(Error::Lost(why)) => Err(Error::Ended(format!("standard input {why}"))),
+            Err(other) => Err(other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::pipe::{PipeFlags, pipe_with};
+
+    fn pipe() -> (PipeReader, OwnedFd) {
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
+        (PipeReader::new(reader, Stop::new().unwrap()), writer)
+    }
+
+    /// What the next read gives, as text.
+    fn next(reader: &mut PipeReader) -> String {
+        match reader.read() {
+            Ok(Piece::Bytes(chunk)) => format!("{} {:?}", chunk.annexb.len(), chunk.end),
+            Ok(Piece::Idle { has_begun, .. }) => format!("idle {has_begun}"),
+            Ok(Piece::End { has_begun }) => format!("end {has_begun}"),
+            Err(e) => e.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_write_is_bytes_then_one_pause_then_nothing() {
+        let (mut reader, writer) = pipe();
+        assert_eq!(next(&mut reader), "idle false");
+        rustix::io::write(&writer, b"abc").unwrap();
+        let read: Vec<_> = (0..3).map(|_| next(&mut reader)).collect();
+        assert_eq!(read, ["3 Open", "0 Pause", "idle true"]);
+    }
+
+    #[test]
+    fn writes_without_a_pause_between_them_are_read_together() {
+        let (mut reader, writer) = pipe();
+        rustix::io::write(&writer, b"abc").unwrap();
+        rustix::io::write(&writer, b"de").unwrap();
+        assert_eq!(next(&mut reader), "5 Open");
+        rustix::io::write(&writer, b"f").unwrap();
+        assert_eq!(next(&mut reader), "1 Open");
+        assert_eq!(next(&mut reader), "0 Pause");
+    }
+
+    #[test]
+    fn the_end_of_the_stream_is_a_pause_first() {
+        let (mut reader, writer) = pipe();
+        rustix::io::write(&writer, b"abc").unwrap();
+        drop(writer);
+        let read: Vec<_> = (0..4).map(|_| next(&mut reader)).collect();
+        assert_eq!(read, ["3 Open", "0 Pause", "end true", "end true"]);
+    }
+
+    #[test]
+    fn a_full_pipe_is_no_pause_until_its_writer_had_time_to_go_on() {
+        let (mut reader, writer) = pipe();
+        let written = rustix::io::write(&writer, &vec![0; 2 * PIPE_BYTES]).unwrap();
+        let before = Timestamp::now();
+        assert_eq!(next(&mut reader), format!("{written} Open"));
+        assert_eq!(next(&mut reader), "0 Pause");
+        assert!(Timestamp::now().since(before) >= PAUSE_WHEN_FULL);
+    }
+
+    #[test]
+    fn stopping_ends_the_wait() {
+        let (mut reader, _writer) = pipe();
+        reader.stop.stop();
+        assert_eq!(next(&mut reader), "stopping");
+    }
+}

@@ -1,0 +1,198 @@
+//! SOURCE as typed to [`Spec`] and back. Opens nothing; looks at the file system only to say what an unknown word may
+//! have meant.
+
+use super::Spec;
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+
+/// Why a text is no source, and what to write instead.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ParseError(String);
+
+impl FromStr for Spec {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        if text.contains('\0') {
+            return Err(ParseError("a source has no NUL character".to_owned()));
+        }
+        match text {
+            "auto" => return Ok(Self::Auto),
+            "test" => return Ok(Self::Test),
+            "-" => return Ok(Self::Stdin),
+            "rpicam" => return Ok(Self::Rpicam(0)),
+            "/dev/stdin" => return Err(ParseError("for standard input write -".to_owned())),
+            _ => {}
+        }
+        match text.split_once(':') {
+            _ if text.starts_with("/dev/") => Ok(Self::V4l2(text.into())),
+            Some(("v4l2", path)) => {
+                non_empty(path, "v4l2:PATH").map(|path| Self::V4l2(path.into()))
+            }
+            Some(("file", path)) => {
+                non_empty(path, "file:PATH").map(|path| Self::File(path.into()))
+            }
+            Some(("exec", command)) => words(command).map(Self::Exec),
+            Some(("rpicam", number)) => number.parse().map(Self::Rpicam).map_err(|_| {
+                ParseError(format!(
+                    "'{number}' is not a camera's number; write rpicam:0, rpicam:1, …"
+                ))
+            }),
+            _ => Err(unknown(text)),
+        }
+    }
+}
+
+impl fmt::Display for Spec {
+    /// The text that is parsed to this source again.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::V4l2(path) if path.starts_with("/dev") => write!(f, "{}", path.display()),
+            Self::V4l2(path) => write!(f, "v4l2:{}", path.display()),
+            Self::Rpicam(0) => f.write_str("rpicam"),
+            Self::Rpicam(number) => write!(f, "rpicam:{number}"),
+            Self::Exec(argv) => {
+                let words = argv.iter().map(String::as_str);
+                let command = shlex::Quoter::new()
+                    .allow_nul(true)
+                    .join(words)
+                    .unwrap_or_else(|_| argv.join(" "));
+                write!(f, "exec:{command}")
+            }
+            Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::Stdin => f.write_str("-"),
+            Self::Test => f.write_str("test"),
+        }
+    }
+}
+
+fn non_empty<'a>(path: &'a str, form: &str) -> Result<&'a str, ParseError> {
+    if path.is_empty() {
+        Err(ParseError(format!("the path is missing; write {form}")))
+    } else {
+        Ok(path)
+    }
+}
+
+/// The words of a command, split as a shell splits them; nothing is expanded.
+fn words(command: &str) -> Result<Vec<String>, ParseError> {
+    let argv = shlex::split(command).ok_or_else(|| {
+        ParseError(format!(
+            "'exec:{command}' has an open quotation mark or a backslash at its end"
+        ))
+    })?;
+    match argv.first() {
+        Some(program) if !program.is_empty() => Ok(argv),
+        _ => Err(ParseError(
+            "the command is missing; write exec:COMMAND ARGS…".to_owned(),
+        )),
+    }
+}
+
+fn unknown(text: &str) -> ParseError {
+    const FORMS: &str = "a source is auto, /dev/videoN, v4l2:PATH, rpicam, rpicam:N, exec:COMMAND, file:PATH, - or test";
+    let lower = text.to_ascii_lowercase();
+    let number = text.strip_prefix("video").unwrap_or(text);
+    let hint = if text.is_empty() {
+        String::new()
+    } else if ["auto", "test", "rpicam"].contains(&lower.as_str()) {
+        format!("; did you mean {lower}?")
+    } else if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) {
+        format!("; did you mean /dev/video{number}?")
+    } else if ["rtsp://", "rtmp://", "http://", "https://"]
+        .iter()
+        .any(|scheme| lower.starts_with(scheme))
+    {
+        format!(
+            "; a stream from elsewhere comes through a program: 'exec:ffmpeg -i {text} -c:v copy -an -f h264 -'"
+        )
+    } else if text.contains('/') || Path::new(text).exists() {
+        format!("; for a file write file:{text}")
+    } else {
+        String::new()
+    };
+    ParseError(format!("'{text}' is not a source{hint} ({FORMS})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exec(words: &[&str]) -> Spec {
+        Spec::Exec(words.iter().map(|&word| word.to_owned()).collect())
+    }
+
+    #[test]
+    fn every_form_is_read_and_written_back() {
+        for (text, spec, written) in [
+            ("auto", Spec::Auto, "auto"),
+            ("test", Spec::Test, "test"),
+            ("-", Spec::Stdin, "-"),
+            (
+                "/dev/video0",
+                Spec::V4l2("/dev/video0".into()),
+                "/dev/video0",
+            ),
+            (
+                "/dev/v4l/by-id/usb-a:b",
+                Spec::V4l2("/dev/v4l/by-id/usb-a:b".into()),
+                "/dev/v4l/by-id/usb-a:b",
+            ),
+            (
+                "v4l2:/run/cam",
+                Spec::V4l2("/run/cam".into()),
+                "v4l2:/run/cam",
+            ),
+            ("rpicam", Spec::Rpicam(0), "rpicam"),
+            ("rpicam:1", Spec::Rpicam(1), "rpicam:1"),
+            (
+                "file:a b.h264",
+                Spec::File("a b.h264".into()),
+                "file:a b.h264",
+            ),
+            (
+                "exec:cat 'a b' \"c\"",
+                exec(&["cat", "a b", "c"]),
+                "exec:cat 'a b' c",
+            ),
+            ("exec:a: b:c", exec(&["a:", "b:c"]), "exec:a: b:c"),
+        ] {
+            assert_eq!(text.parse::<Spec>(), Ok(spec.clone()), "{text}");
+            assert_eq!(spec.to_string(), written, "{text}");
+            assert_eq!(written.parse::<Spec>(), Ok(spec), "{written}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_what_to_write() {
+        for (text, hint) in [
+            ("exec:", "the command is missing"),
+            ("exec:   ", "the command is missing"),
+            ("exec:''", "the command is missing"),
+            ("exec:echo 'a", "open quotation mark"),
+            ("file:", "write file:PATH"),
+            ("v4l2:", "write v4l2:PATH"),
+            ("rpicam:x", "'x' is not a camera's number"),
+            ("rpicam:-1", "'-1' is not a camera's number"),
+            ("Auto", "did you mean auto?"),
+            ("2", "did you mean /dev/video2?"),
+            ("video1", "did you mean /dev/video1?"),
+            ("./x.h264", "for a file write file:./x.h264"),
+            ("Cargo.toml", "for a file write file:Cargo.toml"),
+            (
+                "rtsp://h/s",
+                "'exec:ffmpeg -i rtsp://h/s -c:v copy -an -f h264 -'",
+            ),
+            ("/dev/stdin", "write -"),
+            ("webcam", "(a source is auto,"),
+            ("", "'' is not a source ("),
+            ("file:a\0b", "NUL"),
+        ] {
+            let error = text.parse::<Spec>().unwrap_err().to_string();
+            assert!(error.contains(hint), "{text}: {error}");
+        }
+    }
+}

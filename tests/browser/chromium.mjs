@@ -1,0 +1,190 @@
+/**
+ * A real Chromium, driven over its debugging pipe (file descriptors 3 and 4, JSON messages that end in a NUL): no
+ * package and no port is needed, and node 18 is enough.
+ */
+
+import { spawn } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const BINARY = process.env.CHROMIUM ?? "/usr/bin/chromium";
+const FLAGS = [
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--remote-debugging-pipe",
+];
+const PATIENCE_MS = 20_000;
+
+export async function launch() {
+  const profile = await mkdtemp(join(tmpdir(), "berrymse-chromium-"));
+  const child = spawn(BINARY, [...FLAGS, `--user-data-dir=${profile}`, "about:blank"], {
+    stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"],
+  });
+  return new Browser(child, profile);
+}
+
+class Browser {
+  #child;
+  #profile;
+  #commands = 0;
+  #waiting = new Map();
+  #pages = new Map();
+  #rest = "";
+
+  constructor(child, profile) {
+    this.#child = child;
+    this.#profile = profile;
+    const ended = new Promise((resolve) => child.once("close", resolve));
+    this.ended = ended;
+    child.once("error", (error) => this.#failAll(new Error(`${BINARY}: ${error.message}`)));
+    child.stdio[3].on("error", () => {});
+    child.stdio[4].setEncoding("utf8");
+    child.stdio[4].on("data", (text) => this.#receive(text));
+    ended.then(() => this.#failAll(new Error("Chromium has ended")));
+  }
+
+  send(method, params = {}, sessionId = undefined) {
+    const id = ++this.#commands;
+    this.#child.stdio[3].write(`${JSON.stringify({ id, method, params, sessionId })}\0`);
+    return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject, method }));
+  }
+
+  /** A page in a window of its own, so that none is hidden by another. */
+  async newPage() {
+    const { targetId } = await this.send("Target.createTarget", { url: "about:blank", newWindow: true });
+    const { sessionId } = await this.send("Target.attachToTarget", { targetId, flatten: true });
+    const page = new Page(this, targetId, sessionId);
+    this.#pages.set(sessionId, page);
+    await Promise.all([page.send("Page.enable"), page.send("Runtime.enable"), page.send("Log.enable")]);
+    return page;
+  }
+
+  async close() {
+    this.send("Browser.close").catch(() => {});
+    const killer = setTimeout(() => this.#child.kill("SIGKILL"), 5000);
+    await this.ended;
+    clearTimeout(killer);
+    await rm(this.#profile, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  #receive(text) {
+    const parts = (this.#rest + text).split("\0");
+    this.#rest = parts.pop();
+    for (const part of parts) this.#dispatch(JSON.parse(part));
+  }
+
+  #dispatch({ id, result, error, method, params, sessionId }) {
+    if (id === undefined) {
+      this.#pages.get(sessionId)?.event(method, params);
+      return;
+    }
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    if (error) waiting?.reject(new Error(`${waiting.method}: ${error.message}`));
+    else waiting?.resolve(result);
+  }
+
+  #failAll(error) {
+    for (const { reject } of this.#waiting.values()) reject(error);
+    this.#waiting.clear();
+  }
+}
+
+class Page {
+  #browser;
+  #targetId;
+  #sessionId;
+  #loaded = null;
+
+  /** What the page wrote to its console or the browser complained about. */
+  messages = [];
+
+  constructor(browser, targetId, sessionId) {
+    this.#browser = browser;
+    this.#targetId = targetId;
+    this.#sessionId = sessionId;
+  }
+
+  send(method, params) {
+    return this.#browser.send(method, params, this.#sessionId);
+  }
+
+  async goto(url) {
+    const loaded = new Promise((resolve) => { this.#loaded = resolve; });
+    const { errorText } = await this.send("Page.navigate", { url });
+    if (errorText) throw new Error(`${url}: ${errorText}`);
+    await loaded;
+  }
+
+  /**
+   * Runs a function in the page and gives its result.
+   * @param {Function} action has nothing of its surroundings here; what it needs comes as arguments
+   */
+  async evaluate(action, ...given) {
+    const expression = `(${action})(${given.map((value) => JSON.stringify(value)).join(",")})`;
+    const { result, exceptionDetails: thrown } = await this.send("Runtime.evaluate", {
+      expression,
+      awaitPromise: true,
+      returnByValue: true,
+    });
+    if (thrown) throw new Error(thrown.exception?.description ?? thrown.text);
+    return result.value;
+  }
+
+  /** Asks the page until the answer is truthy, and gives that. */
+  async until(what, action, { within = PATIENCE_MS, given = [] } = {}) {
+    const deadline = Date.now() + within;
+    for (;;) {
+      const answer = await this.evaluate(action, ...given);
+      if (answer) return answer;
+      if (Date.now() > deadline) {
+        const said = this.messages.map((line) => `\n  ${line}`).join("");
+        throw new Error(`not within ${within} ms: ${what}; the page's console:${said || " nothing"}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  /** Runs before any script of every page loaded from now on. */
+  async before(action) {
+    await this.send("Page.addScriptToEvaluateOnNewDocument", { source: `(${action})()` });
+  }
+
+  async resize(width, height, { scheme = "dark", mobile = false } = {}) {
+    await this.send("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile });
+    await this.send("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value: scheme }] });
+  }
+
+  async screenshot(file) {
+    const { data } = await this.send("Page.captureScreenshot", { format: "png" });
+    await writeFile(file, Buffer.from(data, "base64"));
+  }
+
+  async close() {
+    await this.#browser.send("Target.closeTarget", { targetId: this.#targetId });
+  }
+
+  event(method, params) {
+    switch (method) {
+      case "Page.loadEventFired":
+        this.#loaded?.();
+        break;
+      case "Runtime.consoleAPICalled":
+        this.messages.push(`${params.type}: ${params.args.map(({ value, description }) => value ?? description).join(" ")}`);
+        break;
+      case "Runtime.exceptionThrown":
+        this.messages.push(`exception: ${params.exceptionDetails.exception?.description ?? params.exceptionDetails.text}`);
+        break;
+      case "Log.entryAdded":
+        this.messages.push(`${params.entry.level}: ${params.entry.text}`);
+        break;
+    }
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * The clock in the test picture: what a page needs to read it out of a <video>, and what tests do with the readings.
+ * 48 blocks of 16 x 16 pixels from (16, 16) on, 12 in a row, white is 1: 1010, 32 bits of milliseconds of Unix time
+ * modulo 2^32, CRC-8 of their bytes (polynomial 7), 0101.
+ */
+
+/**
+ * To be run in a page before its scripts (`page.before`): from then on `clock.of(video)` is the milliseconds
+ * in the picture shown, or null; `clock.watch(video)` collects the delay of every picture in `clock.delays`.
+ */
+export function installClock() {
+  const BLOCK = 16;
+  const COLUMNS = 12;
+  const canvas = document.createElement("canvas");
+  canvas.width = BLOCK * COLUMNS;
+  canvas.height = BLOCK * 4;
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+
+  function bits(video) {
+    const { width, height } = canvas;
+    context.drawImage(video, BLOCK, BLOCK, width, height, 0, 0, width, height);
+    const { data } = context.getImageData(0, 0, width, height);
+    return Array.from({ length: 48 }, (_, i) => {
+      const x = (i % COLUMNS) * BLOCK + BLOCK / 2;
+      const y = Math.floor(i / COLUMNS) * BLOCK + BLOCK / 2;
+      return data[(y * width + x) * 4 + 1] > 127 ? 1 : 0;
+    });
+  }
+
+  const number = (list) => list.reduce((sum, bit) => sum * 2 + bit, 0);
+
+  /** Polynomial division bit by bit, as the definition of a CRC has it. */
+  function crc8(list) {
+    let crc = 0;
+    for (const bit of list) {
+      const carry = (crc >> 7) ^ bit;
+      crc = ((crc << 1) & 0xff) ^ (carry ? 7 : 0);
+    }
+    return crc;
+  }
+
+  function of(video) {
+    if (!video || video.readyState < 2) return null;
+    const all = bits(video);
+    const isFramed = all.slice(0, 4).join("") === "1010" && all.slice(44).join("") === "0101";
+    const time = all.slice(4, 36);
+    return isFramed && crc8(time) === number(all.slice(36, 44)) ? number(time) : null;
+  }
+
+  const delays = [];
+
+  function watch(video) {
+    const shown = (_, { presentationTime }) => {
+      video.requestVideoFrameCallback(shown);
+      const made = of(video);
+      if (made === null) return;
+      const at = (performance.timeOrigin + presentationTime) % 2 ** 32;
+      delays.push(at - made);
+    };
+    video.requestVideoFrameCallback(shown);
+  }
+
+  window.clock = { of, watch, delays };
+}
+
+/** @param {number[]} values */
+export function quantile(values, share) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
+}
+
+/** True when the video in the page shows pictures with a clock that goes. Runs in the page. */
+export async function isLive(selector) {
+  const found = document.querySelector(selector);
+  const video = found?.video ?? found;
+  const before = clock.of(video);
+  if (before === null) return false;
+  await new Promise((resolve) => setTimeout(resolve, 250));
+  const age = (Date.now() % 2 ** 32) - clock.of(video);
+  return clock.of(video) > before && age < 1000;
+}

@@ -1,0 +1,180 @@
+/** The page as it is shipped, in a real Chromium, on the test picture of the real program. */
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { launch } from "./chromium.mjs";
+import { installClock, isLive, quantile } from "./clock.mjs";
+import { proxy } from "./proxy.mjs";
+import { serve } from "./server.mjs";
+
+let browser;
+let server;
+
+before(async () => {
+  [browser, server] = await Promise.all([launch(), serve()]);
+});
+
+after(async () => {
+  await Promise.all([browser?.close(), server?.end()]);
+});
+
+async function open(url = server.url) {
+  const page = await browser.newPage();
+  await page.before(installClock);
+  await page.goto(url);
+  return page;
+}
+
+const said = () => document.querySelector("berry-video")?.shadowRoot.querySelector(".state").textContent;
+
+test("pictures advance and are less than a second old", async (t) => {
+  const page = await open();
+  await page.until("a live picture", isLive, { given: ["berry-video"] });
+  await page.evaluate(() => clock.watch(document.querySelector("berry-video").video));
+  const delays = await page.until("100 pictures", () => clock.delays.length >= 100 && clock.delays);
+  const [median, p95] = [0.5, 0.95].map((share) => quantile(delays, share));
+  t.diagnostic(`delay from test picture to presentation: median ${median.toFixed(0)} ms, 95 % ${p95.toFixed(0)} ms`);
+  assert.ok(median < 1000);
+  assert.equal(await page.evaluate(said), "");
+  assert.deepEqual(page.messages, []);
+  await page.close();
+});
+
+test("a late second viewer has a picture within 300 ms of its WebSocket", async (t) => {
+  const first = await open();
+  await first.until("a live picture", isLive, { given: ["berry-video"] });
+  const waits = [];
+  const edges = [];
+  for (let join = 0; join < 5; join += 1) {
+    // Not in step with the keyframes.
+    await new Promise((resolve) => setTimeout(resolve, 370));
+    const page = await browser.newPage();
+    await page.before(installClock);
+    await page.before(noteFirsts);
+    await page.goto(server.url);
+    const firsts = await page.until("a picture at the live edge", () => window.firsts?.edge && window.firsts);
+    waits.push(firsts.picture - firsts.open);
+    edges.push(firsts.edge - firsts.open);
+    await page.close();
+  }
+  const list = (values) => values.map((value) => value.toFixed(0)).join(", ");
+  t.diagnostic(`WebSocket to first picture: ${list(waits)} ms; to one less than 150 ms old: ${list(edges)} ms`);
+  assert.ok(quantile(waits, 0.5) < 300);
+  await first.close();
+});
+
+/** Runs in the page: when the WebSocket opened, when the first picture was shown, when the first fresh one. */
+function noteFirsts() {
+  window.firsts = {};
+  window.WebSocket = class extends WebSocket {
+    constructor(...given) {
+      super(...given);
+      this.addEventListener("open", () => { window.firsts.open ??= performance.now(); });
+    }
+  };
+  customElements.whenDefined("berry-video").then(async () => {
+    while (!document.querySelector("berry-video")) await new Promise(requestAnimationFrame);
+    const { video } = document.querySelector("berry-video");
+    const shown = (_, { presentationTime }) => {
+      window.firsts.picture ??= presentationTime;
+      const age = ((performance.timeOrigin + presentationTime) % 2 ** 32) - clock.of(video);
+      if (age < 150) window.firsts.edge ??= presentationTime;
+      else video.requestVideoFrameCallback(shown);
+    };
+    video.requestVideoFrameCallback(shown);
+  });
+}
+
+test("a page with a strict content security policy, with the program below a path of it, plays with one element", async () => {
+  const html = `<!doctype html><link rel="icon" href="cam/icon.svg"><script type="module" src="cam/berrymse.js"></script>
+    <berry-video src="cam/video_websocket"></berry-video>`;
+  const policy = "default-src 'none'; script-src 'self'; connect-src 'self'; media-src blob:; img-src 'self'; "
+    + "require-trusted-types-for 'script'";
+  const pages = { "/strict.html": { html, headers: { "content-security-policy": policy } } };
+  const site = await proxy(server.url, { prefix: "/cam/", pages });
+  try {
+    const page = await open(new URL("strict.html", site.url).href);
+    await page.until("a live picture", isLive, { given: ["berry-video"] });
+    assert.deepEqual(page.messages, []);
+    await page.close();
+  } finally {
+    await site.end();
+  }
+});
+
+test("the demo page below a path of a reverse proxy plays", async () => {
+  const site = await proxy(server.url, { prefix: "/garden/cam/" });
+  try {
+    const page = await open(new URL("garden/cam/", site.url).href);
+    await page.until("a live picture", isLive, { given: ["berry-video"] });
+    await page.close();
+  } finally {
+    await site.end();
+  }
+});
+
+test("an element moved to another place in the page, or to another camera, goes on playing", async () => {
+  const page = await open();
+  await page.until("a live picture", isLive, { given: ["berry-video"] });
+  await page.evaluate(() => document.body.append(document.querySelector("berry-video")));
+  await page.until("a live picture after the move", isLive, { given: ["berry-video"] });
+  await page.evaluate(() => document.querySelector("berry-video").setAttribute("src", "/video_websocket"));
+  await page.until("a live picture from the other URL", isLive, { given: ["berry-video"] });
+  await page.close();
+});
+
+test("a paused picture stays, and playing goes on at the live edge", async () => {
+  const page = await open();
+  await page.until("a live picture", isLive, { given: ["berry-video"] });
+  await page.evaluate(() => document.querySelector("berry-video").pause());
+  const position = () => document.querySelector("berry-video").video.currentTime;
+  const before = await page.evaluate(position);
+  await new Promise((resolve) => setTimeout(resolve, 2500));
+  assert.equal(await page.evaluate(position), before);
+  assert.equal(await page.evaluate(said), "");
+  await page.evaluate(() => document.querySelector("berry-video").play());
+  await page.until("a live picture", isLive, { given: ["berry-video"], within: 3000 });
+  await page.close();
+});
+
+test("a broken picture breaks playing only until the next keyframe", async () => {
+  const page = await browser.newPage();
+  await page.before(installClock);
+  await page.before(breakOnce);
+  await page.goto(server.url);
+  await page.until("a decode error", () => window.decodeError);
+  await page.until("a live picture again", isLive, { given: ["berry-video"], within: 6000 });
+  await page.close();
+});
+
+/** Runs in the page: the 30th picture that the browser gets has noise where its slices were. */
+function breakOnce() {
+  const append = SourceBuffer.prototype.appendBuffer;
+  let count = 0;
+  SourceBuffer.prototype.appendBuffer = function (given) {
+    count += 1;
+    if (count === 30) {
+      const { video } = document.querySelector("berry-video");
+      video.addEventListener("error", () => { window.decodeError = video.error.message; });
+      given = given.slice();
+      // Behind the boxes and the NAL unit's length and type.
+      for (let i = 140; i < given.length; i += 1) given[i] = Math.random() * 256;
+    }
+    append.call(this, given);
+  };
+}
+
+test("without a camera the page says so, and why", async () => {
+  const absent = await serve(["--source", "file:/nonexistent"]);
+  try {
+    const page = await open(absent.url);
+    const text = await page.until("words about the camera", () => {
+      const { textContent } = document.querySelector("berry-video")?.shadowRoot.querySelector(".state") ?? {};
+      return textContent?.startsWith("No signal: ") && textContent;
+    });
+    assert.match(text, /nonexistent/);
+    await page.close();
+  } finally {
+    await absent.end();
+  }
+});

@@ -1,0 +1,70 @@
+/**
+ * A reverse proxy as people put before the program: own pages beside it, the program itself below a path. Passes
+ * plain requests and WebSockets through, the Host header unchanged.
+ */
+
+import { createServer, request } from "node:http";
+import { connect } from "node:net";
+
+/**
+ * @param {string} target the program's URL
+ * @param {{prefix?: string, pages?: Record<string, {html: string, headers?: Record<string, string>}>}} site
+ *   `prefix` is the path of the program here; `pages` by their path
+ */
+export async function proxy(target, { prefix = "/", pages = {} } = {}) {
+  const { hostname, port } = new URL(target);
+  const inside = (url) => (url.startsWith(prefix) ? `/${url.slice(prefix.length)}` : null);
+
+  const server = createServer((incoming, outgoing) => {
+    const page = pages[incoming.url];
+    if (page) {
+      outgoing.writeHead(200, { "content-type": "text/html; charset=utf-8", ...page.headers });
+      outgoing.end(page.html);
+      return;
+    }
+    const path = inside(incoming.url);
+    if (path === null) {
+      outgoing.writeHead(404).end();
+      return;
+    }
+    const passed = request({ hostname, port, path, method: incoming.method, headers: incoming.headers }, (answer) => {
+      outgoing.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(outgoing);
+    });
+    passed.on("error", () => outgoing.destroy());
+    incoming.pipe(passed);
+  });
+
+  const sockets = new Set();
+  server.on("upgrade", (incoming, viewer) => {
+    const path = inside(incoming.url);
+    if (path === null) {
+      viewer.destroy();
+      return;
+    }
+    const camera = connect(Number(port), hostname, () => {
+      const { rawHeaders } = incoming;
+      const lines = rawHeaders.flatMap((name, i) => (i % 2 === 0 ? [`${name}: ${rawHeaders[i + 1]}`] : []));
+      camera.write([`GET ${path} HTTP/1.1`, ...lines, "", ""].join("\r\n"));
+      viewer.pipe(camera).pipe(viewer);
+    });
+    for (const [one, other] of [[viewer, camera], [camera, viewer]]) {
+      sockets.add(one);
+      one.on("error", () => other.destroy());
+      one.on("close", () => {
+        sockets.delete(one);
+        other.destroy();
+      });
+    }
+  });
+
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${server.address().port}/`,
+    async end() {
+      for (const socket of sockets) socket.destroy();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}

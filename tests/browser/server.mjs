@@ -1,0 +1,61 @@
+/** The real program as a child, on a port it picks itself, ended with the test. */
+
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const START_MS = 20_000;
+
+function binary() {
+  const candidates = [
+    process.env.BERRYMSE_BIN,
+    ...["debug", "release"].map((profile) => fileURLToPath(new URL(`../../target/${profile}/berrymse`, import.meta.url))),
+  ];
+  const found = candidates.find((path) => path && existsSync(path));
+  if (!found) throw new Error("no berrymse program: build it (cargo build) or name it in BERRYMSE_BIN");
+  return found;
+}
+
+/**
+ * Starts the program and waits until it serves.
+ * @param {string[]} options besides --listen; without a --source it gets the test picture
+ * @param {{port?: number}} where 0 lets the program pick
+ */
+export async function serve(options = [], { port = 0 } = {}) {
+  const source = options.includes("--source") ? [] : ["--source", "test"];
+  const child = spawn(binary(), [...source, ...options, "--listen", `127.0.0.1:${port}`], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const ended = new Promise((resolve) => child.once("close", resolve));
+  const url = await listening(child);
+  return {
+    url,
+    port: Number(new URL(url).port),
+    async end(signal = "SIGTERM") {
+      child.kill(signal);
+      await ended;
+    },
+  };
+}
+
+function listening(child) {
+  let output = "";
+  return new Promise((resolve, reject) => {
+    const fail = (why) => {
+      child.kill("SIGKILL");
+      reject(new Error(`berrymse ${why}; it said:\n${output}`));
+    };
+    const timer = setTimeout(() => fail(`did not serve within ${START_MS} ms`), START_MS);
+    const read = (text) => {
+      output += text;
+      const found = output.match(/Listening on (http:\S+)/);
+      if (!found) return;
+      clearTimeout(timer);
+      resolve(found[1]);
+    };
+    child.stdout.setEncoding("utf8").on("data", read);
+    child.stderr.setEncoding("utf8").on("data", (text) => { output += text; });
+    child.once("error", (error) => fail(error.message));
+    child.once("exit", (code, signal) => fail(`ended (${code ?? signal})`));
+  });
+}

@@ -1,0 +1,290 @@
+//! Programs and standard input as sources, with real children: what arrives and when, how errors read, and that
+//! nobody stays behind. Times are upper bounds for a busy machine; the delay itself is measured elsewhere.
+
+#![allow(clippy::unwrap_used)]
+
+use berrymse::h264::End;
+use berrymse::source::process::open_exec;
+use berrymse::source::reader::open_stdin;
+use berrymse::source::{Context, Error, Settings, Source};
+use berrymse::stop::Stop;
+use std::io::{self, BufRead, BufReader, Write};
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Tells a copy of this test program what to be.
+const ROLE: &str = "BERRYMSE_TEST_ROLE";
+
+fn context() -> Context {
+    let settings = Settings {
+        width: 1280,
+        height: 720,
+        fps: NonZeroU32::new(30).unwrap(),
+        bitrate: None,
+        rotation: None,
+        keyframe_interval: NonZeroU32::new(60).unwrap(),
+    };
+    Context {
+        name: "test".to_owned(),
+        settings,
+        stop: Stop::new().unwrap(),
+    }
+}
+
+fn shell(script: &str) -> Box<dyn Source> {
+    open_exec(
+        &["sh".to_owned(), "-c".to_owned(), script.to_owned()],
+        &context(),
+    )
+    .unwrap()
+}
+
+/// Reads up to the next pause.
+fn unit(source: &mut dyn Source) -> Vec<u8> {
+    let mut all = Vec::new();
+    for _ in 0..10_000 {
+        if let Some(chunk) = source.read().unwrap() {
+            all.extend_from_slice(chunk.annexb);
+            if chunk.end == End::Pause {
+                return all;
+            }
+        }
+    }
+    panic!("no pause after {} bytes", all.len());
+}
+
+/// The numbers that a script has written.
+fn numbers(source: &mut dyn Source, count: usize) -> Vec<u32> {
+    let mut text = String::new();
+    while text.lines().count() < count {
+        text += &String::from_utf8(unit(source)).unwrap();
+    }
+    text.lines().map(|line| line.parse().unwrap()).collect()
+}
+
+/// Reads until the source ends.
+fn error(source: &mut dyn Source) -> Error {
+    let end = Instant::now() + Duration::from_secs(30);
+    while Instant::now() < end {
+        if let Err(e) = source.read() {
+            return e;
+        }
+    }
+    panic!("it does not end");
+}
+
+fn state(process: u32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.trim_start().chars().next()
+}
+
+fn becomes(is_true: impl Fn() -> bool) -> bool {
+    let end = Instant::now() + Duration::from_secs(10);
+    while !is_true() && Instant::now() < end {
+        thread::sleep(Duration::from_millis(5));
+    }
+    is_true()
+}
+
+/// Gone, or dead and left to somebody else to reap.
+fn is_dead(process: u32) -> bool {
+    matches!(state(process), None | Some('Z' | 'X'))
+}
+
+#[test]
+fn each_write_is_bytes_and_then_a_pause() {
+    let mut source = shell("printf abc; sleep 0.3; printf de; exec sleep 1000");
+    assert_eq!(unit(&mut *source), b"abc");
+    assert_eq!(unit(&mut *source), b"de");
+    assert!(source.read().unwrap().is_none());
+}
+
+#[test]
+fn a_write_larger_than_the_pipe_arrives_whole() {
+    let mut source = shell("dd if=/dev/zero bs=3000001 count=1 2>/dev/null; exec sleep 1000");
+    let mut length = 0;
+    while length < 3_000_001 {
+        length += source.read().unwrap().map_or(0, |chunk| chunk.annexb.len());
+    }
+    assert_eq!(unit(&mut *source), b"");
+    assert_eq!(length, 3_000_001);
+}
+
+#[test]
+fn the_error_has_exit_status_and_last_words() {
+    for (script, text) in [
+        (
+            "printf x; echo one >&2; echo two >&2; exit 255",
+            "sh ended with exit status 255; its last words: one | two",
+        ),
+        (
+            "exit 0",
+            "sh ended with exit status 0 before it sent a byte",
+        ),
+        ("printf x; kill -9 $$", "sh was killed by signal 9"),
+        (
+            "exec >&-; exec sleep 1000",
+            "sh has closed its output before it sent a byte",
+        ),
+        ("sleep 1000 & printf x", "sh ended with exit status 0"),
+        (
+            "i=0; while [ $i -lt 99 ]; do i=$((i+1)); echo $i >&2; done; exit 1",
+            "sh ended with exit status 1 before it \
+            sent a byte; its last words: 97 | 98 | 99",
+        ),
+    ] {
+        assert_eq!(
+            error(&mut *shell(script)),
+            Error::Lost(text.to_owned()),
+            "{script}"
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_started_is_explained() {
+    for (program, why) in [
+        (
+            "no-such-program",
+            "exec: 'no-such-program' is not installed or not in PATH",
+        ),
+        (
+            "/no/such/program",
+            "exec: '/no/such/program' does not exist, or the interpreter that its first line names does not",
+        ),
+        (
+            "/etc/passwd",
+            "exec: '/etc/passwd' is not a program that this user may run",
+        ),
+    ] {
+        let error = open_exec(&[program.to_owned()], &context()).err();
+        assert_eq!(error, Some(Error::Unavailable(why.to_owned())));
+    }
+    assert!(open_exec(&[], &context()).is_err());
+}
+
+#[test]
+fn a_dropped_source_leaves_neither_program_nor_grandchildren_nor_zombie() {
+    let mut source = shell("sleep 1000 & echo $!; echo $$; wait");
+    let processes = numbers(&mut *source, 2);
+    assert!(processes.iter().all(|&process| !is_dead(process)));
+    drop(source);
+    assert!(becomes(|| is_dead(processes[0])));
+    assert_eq!(state(processes[1]), None, "our own child is reaped");
+}
+
+#[test]
+fn a_program_that_will_not_end_is_killed_soon() {
+    let mut source = shell("trap '' INT TERM; echo $$; while :; do sleep 1; done");
+    let processes = numbers(&mut *source, 1);
+    let before = Instant::now();
+    drop(source);
+    assert!(before.elapsed() < Duration::from_secs(2));
+    assert_eq!(state(processes[0]), None);
+}
+
+#[test]
+fn a_program_gets_the_time_to_end_in_order() {
+    let file = scratch("in-order");
+    let script = format!(
+        "trap 'echo bye > {}; exit' INT; echo $$; while :; do sleep 0.01; done",
+        file.display()
+    );
+    let mut source = shell(&script);
+    numbers(&mut *source, 1);
+    drop(source);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "bye\n");
+    std::fs::remove_file(file).unwrap();
+}
+
+#[test]
+fn a_flood_of_messages_blocks_nobody() {
+    let mut source = shell("yes message | head -c 3000000 >&2; printf ok; exec sleep 1000");
+    assert_eq!(unit(&mut *source), b"ok");
+}
+
+#[test]
+fn stopping_ends_a_read_at_once() {
+    let context = context();
+    let mut source = open_exec(&["sleep".to_owned(), "1000".to_owned()], &context).unwrap();
+    context.stop.stop();
+    assert_eq!(error(&mut *source), Error::Stopped);
+}
+
+#[test]
+fn the_program_dies_with_us_even_when_we_are_killed() {
+    let mut us = copy_of_us("killed").stdin(Stdio::null()).spawn().unwrap();
+    let process: u32 = line_from(&mut us, "process ").parse().unwrap();
+    assert!(!is_dead(process));
+    us.kill().unwrap();
+    us.wait().unwrap();
+    assert!(becomes(|| is_dead(process)));
+}
+
+#[test]
+fn standard_input_is_read_from_a_pipe_to_its_end() {
+    let mut us = copy_of_us("stdin").stdin(Stdio::piped()).spawn().unwrap();
+    us.stdin.take().unwrap().write_all(b"abc").unwrap();
+    assert_eq!(
+        line_from(&mut us, "read "),
+        "[97, 98, 99] then standard input has ended"
+    );
+    us.wait().unwrap();
+    let mut us = copy_of_us("stdin").stdin(Stdio::null()).spawn().unwrap();
+    assert_eq!(
+        line_from(&mut us, "read "),
+        "[] then standard input is empty"
+    );
+    us.wait().unwrap();
+}
+
+/// Not a test by itself: what the copies of this program do.
+#[test]
+fn as_another_process() {
+    let mut out = io::stdout();
+    match std::env::var(ROLE).as_deref() {
+        Ok("killed") => {
+            let mut source = shell("echo $$; exec sleep 1000");
+            let process = numbers(&mut *source, 1)[0];
+            writeln!(out, "\nprocess {process}").unwrap();
+            thread::sleep(Duration::from_secs(60));
+        }
+        Ok("stdin") => {
+            let mut source = open_stdin(&context()).unwrap();
+            let mut all = Vec::new();
+            let end = loop {
+                match source.read() {
+                    Ok(chunk) => all.extend_from_slice(chunk.map_or(&[][..], |chunk| chunk.annexb)),
+                    Err(e) => break e,
+                }
+            };
+            writeln!(out, "\nread {all:?} then {end}").unwrap();
+        }
+        _ => {}
+    }
+}
+
+fn copy_of_us(role: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", "as_another_process", "--nocapture"])
+        .env(ROLE, role)
+        .stdout(Stdio::piped());
+    command
+}
+
+/// The rest of the line that begins with `start`.
+fn line_from(child: &mut Child, start: &str) -> String {
+    let lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
+    lines
+        .map(Result::unwrap)
+        .find_map(|line| line.strip_prefix(start).map(str::to_owned))
+        .unwrap()
+}
+
+fn scratch(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("berrymse-process-{}-{name}", std::process::id()))
+}
