@@ -81,8 +81,9 @@ by commas; BERRYMSE_LOG=error|warn|info|debug|trace) and in the file:
   server:
     listen: localhost:2020        also webSocket
 
-An option beats the environment, the environment beats the file. Options for the picture count for all
-cameras; --source is refused when the file has several. Only in the file:
+An option beats the environment, the environment beats the file; of an option given twice the last
+counts, addresses add up. Options for the picture count for all cameras; --source is refused when
+the file has several. The 2022 program's long options and keys are understood too. Only in the file:
 ";
 
 const TAIL: &str = "

@@ -88,7 +88,7 @@ pub(super) const TABLE: &[Row] = &[
         file: Some((Section::Camera, &["source", "sourceFD"])),
         value: "SOURCE",
         default: Some("auto"),
-        help: "where the pictures come from, see below",
+        help: "where the pictures come from, see below; also\n--device",
     },
     Row {
         key: Key::Width,

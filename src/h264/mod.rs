@@ -1,5 +1,40 @@
 //! H.264 byte streams (ITU-T H.264): from Annex B bytes, cut anywhere, to pictures that are ready to
 //! be put into MP4 samples. Bytes and times in, values out: no I/O, no clock, no log.
+//!
+//! | file | what | section |
+//! |---|---|---|
+//! | [`annexb`] | where NAL units begin and end in a byte stream | B.1, B.2 |
+//! | [`nal`] | the first byte of a NAL unit | 7.3.1 |
+//! | [`bits`] | bits, exp-Golomb codes, emulation prevention | 7.2, 7.4.1.1, 9.1 |
+//! | [`sps`], [`pps`], [`parameter_sets`] | sequence and picture parameter sets, the rewriting of the former | 7.3.2.1, 7.3.2.2, E.1 |
+//! | [`slice`](mod@slice) | slice headers | 7.3.3 |
+//! | [`boundary`] | which NAL unit is the first of an access unit | 7.4.1.2.3, 7.4.1.2.4 |
+//! | [`trust`] | whether a program's pauses may be taken for ends of access units | |
+//! | [`access_unit`] | chunks to access units: the latency contract | |
+//! | [`order`] | picture order count and display order | 8.2.1 |
+//! | [`formats`] | what viewers must know before a keyframe, and when that changes | |
+//! | [`pictures`] | access units to what goes into one MP4 sample | ISO/IEC 14496-15 |
+
+pub mod access_unit;
+pub mod annexb;
+pub mod bits;
+pub mod boundary;
+pub mod formats;
+pub mod nal;
+pub mod order;
+pub mod parameter_sets;
+pub mod pictures;
+pub mod pps;
+pub mod slice;
+pub mod sps;
+pub mod trust;
+
+#[cfg(test)]
+mod testing;
+
+pub use access_unit::{AccessUnit, Assembler, Ends};
+pub use formats::Format;
+pub use pictures::{Picture, Pictures};
 
 /// What is known about the end of a piece of byte stream. This is the latency contract: a unit that is known
 /// to be complete is sent at once, any other waits for the next start code.

@@ -177,3 +177,59 @@ fn how_it_ended(status: ExitStatus) -> String {
         (None, None) => "has ended".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Settings;
+    use super::*;
+    use crate::stop::Stop;
+    use std::num::NonZeroU32;
+
+    fn process(script: &str, fps: u32) -> Process {
+        let settings = Settings {
+            width: 1280,
+            height: 720,
+            fps: NonZeroU32::new(fps).unwrap(),
+            bitrate: None,
+            rotation: None,
+            keyframe_interval: NonZeroU32::new(60).unwrap(),
+        };
+        let context = Context {
+            name: "test".to_owned(),
+            settings,
+            stop: Stop::new().unwrap(),
+        };
+        let child = start("sh", &["-c".to_owned(), script.to_owned()]).unwrap();
+        Process::new("sh", child, &context).unwrap()
+    }
+
+    fn error(process: &mut Process) -> Error {
+        loop {
+            if let Err(e) = process.read() {
+                return e;
+            }
+        }
+    }
+
+    #[test]
+    fn silence_is_a_stall_and_the_first_picture_has_more_time() {
+        let mut silent = process("exec sleep 1000", 30);
+        silent.stall = Duration::ZERO;
+        silent.stall_at_start = Duration::from_millis(250);
+        assert!(
+            matches!(error(&mut silent), Error::Stalled(silence) if silence >= silent.stall_at_start)
+        );
+        let mut stuck = process("printf x; exec sleep 1000", 30);
+        stuck.stall = Duration::from_millis(150);
+        assert!(matches!(error(&mut stuck), Error::Stalled(silence) if silence >= stuck.stall));
+    }
+
+    #[test]
+    fn slow_cameras_have_five_pictures_time() {
+        let limits = |fps| {
+            let process = process("exit 0", fps);
+            (process.stall.as_secs(), process.stall_at_start.as_secs())
+        };
+        assert_eq!((limits(30), limits(1)), ((5, 10), (5, 10)));
+    }
+}

@@ -1,0 +1,118 @@
+//! Start codes in a byte stream (Annex B) that comes in pieces: each byte is looked at once.
+
+use memchr::memmem::Finder;
+
+/// The bytes of a stream that are still of use, and how far they have been searched.
+#[derive(Debug)]
+pub struct Stream {
+    bytes: Vec<u8>,
+    searched: usize,
+    finder: Finder<'static>,
+}
+
+/// A start code (three bytes; a `zero_byte` before it counts to what is before).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StartCode {
+    /// Index of its first byte.
+    pub at: usize,
+    /// Index of the first byte of the NAL unit after it, which may not be there yet.
+    pub nal: usize,
+}
+
+impl Default for Stream {
+    fn default() -> Self {
+        Self {
+            bytes: Vec::new(),
+            searched: 0,
+            finder: Finder::new(&[0, 0, 1]),
+        }
+    }
+}
+
+impl Stream {
+    /// Adds what has come.
+    pub fn append(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// The next start code that has not been returned yet.
+    pub fn next_start_code(&mut self) -> Option<StartCode> {
+        let at = self
+            .finder
+            .find(self.bytes.get(self.searched..)?)
+            .map(|found| self.searched + found);
+        match at {
+            Some(at) => {
+                self.searched = at + 3;
+                Some(StartCode { at, nal: at + 3 })
+            }
+            None => {
+                // The last two bytes may be the beginning of a start code.
+                self.searched = self.searched.max(self.bytes.len().saturating_sub(2));
+                None
+            }
+        }
+    }
+
+    /// Takes all bytes so far as searched: no start code begins in them and ends in later ones.
+    pub fn cut(&mut self) {
+        self.searched = self.bytes.len();
+    }
+
+    /// Index after the last byte.
+    pub fn end(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// All bytes kept.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The bytes between two indices, without zeros at their end (`trailing_zero_8bits`, the `zero_byte` of the next
+    /// start code): no NAL unit ends in a zero byte (7.4.1).
+    pub fn nal(&self, start: usize, end: usize) -> &[u8] {
+        let bytes = self.bytes.get(start..end).unwrap_or_default();
+        let length = bytes
+            .iter()
+            .rposition(|&byte| byte != 0)
+            .map_or(0, |last| last + 1);
+        bytes.get(..length).unwrap_or_default()
+    }
+
+    /// Forgets the bytes before `from`, which become index 0, and returns how many bytes all indices moved by.
+    /// What may be the beginning of a start code is kept.
+    pub fn forget_before(&mut self, from: usize) -> usize {
+        let moved = from.min(self.searched).min(self.bytes.len());
+        self.bytes.drain(..moved);
+        self.searched -= moved;
+        moved
+    }
+}
+
+/// Where a NAL unit lies in a buffer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Span {
+    /// Index of its first byte.
+    pub start: usize,
+    /// Index after its last byte.
+    pub end: usize,
+}
+
+/// NAL units in one buffer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Nals<'a> {
+    /// The buffer.
+    pub bytes: &'a [u8],
+    /// Where in it.
+    pub spans: &'a [Span],
+}
+
+impl<'a> Nals<'a> {
+    /// The NAL units, without start codes.
+    pub fn iter(self) -> impl Iterator<Item = &'a [u8]> + Clone {
+        self.spans
+            .iter()
+            .map(move |span| self.bytes.get(span.start..span.end).unwrap_or_default())
+    }
+}

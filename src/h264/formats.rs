@@ -1,0 +1,363 @@
+//! What viewers must know before a keyframe: the parameter sets, and what follows from them. And when that changes.
+//!
+//! Parameter sets come in the stream, again and again, some new, some changed. Viewers get them in the init segment
+//! (`avcC`), and each new init segment costs them a new decoder, so:
+//!
+//! * A [`Format`] holds all sets that the stream has shown, and stays the same `Arc` as long as they do.
+//! * A set that is new or has changed makes a new `Format`, from the next keyframe on.
+//! * Until then a picture parameter set goes in-band, with the picture it came with: pictures before the keyframe may use
+//!   it. A sequence parameter set never does, since only an IDR picture can begin to use it (7.4.1.2.1); and a picture
+//!   parameter set of a sequence parameter set that viewers lack waits with that one, as decoders fail on it.
+//! * Where sets of the same id change for ever (an encoder that uses two contents in turn), the third change of that kind
+//!   is the last to make a new `Format`: from then on every keyframe carries all sets in-band, which override the
+//!   `Format`'s. Every decoder takes this, and nobody gets a new init segment each second. Where size, sample aspect, codec or
+//!   reordering change, it is a new `Format` each time, as decoders are set up for these.
+//! * Once anything went in-band, the keyframes of the same `Format` carry all sets: decoders keep the newest they saw, and a
+//!   viewer who joins has seen others.
+//! * When a sequence parameter set changes, the picture parameter sets of its old content are left out of the next `Format`
+//!   unless they come again or are used. Ids bound the number of sets.
+
+use super::bits::Error;
+use super::nal::{Header, UnitType};
+use super::order::Learned;
+use super::parameter_sets::ParameterSets;
+use super::pps::Pps;
+use super::slice::SliceHeader;
+use super::sps::{Restriction, Sps};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// New `Format`s for sets of known ids with other contents, before such changes go in-band.
+const MAX_CONTENT_CHANGES: u32 = 3;
+
+/// Sets in an `avcC` box: their counts have 5 and 8 bits, their lengths 16 (ISO/IEC 14496-15, 5.3.3.1.2).
+const MAX_SPS: usize = 31;
+const MAX_PPS: usize = 255;
+const MAX_SET_BYTES: usize = u16::MAX as usize;
+
+/// What viewers must know before a keyframe.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Format {
+    /// Sequence parameter sets as viewers get them, without start codes. The first is the one that describes the pictures.
+    pub sps: Vec<Vec<u8>>,
+    /// Picture parameter sets.
+    pub pps: Vec<Vec<u8>>,
+    /// Width as shown, in pixels of the stream.
+    pub width: u32,
+    /// Height as shown, in pixels of the stream.
+    pub height: u32,
+    /// Shape of a pixel, width to height.
+    pub sample_aspect: (u32, u32),
+    /// The `codecs` parameter of RFC 6381, such as `avc1.64001f`.
+    pub codec: String,
+    /// Most pictures that come before another one and are shown after it: by so many frame times a picture is
+    /// shown later than it is decoded.
+    pub reorder: u32,
+}
+
+/// The parameter sets of a stream, and the format that they make.
+#[derive(Debug, Default)]
+pub struct Formats {
+    sets: ParameterSets,
+    sps: BTreeMap<u8, SpsSlot>,
+    pps: BTreeMap<u8, PpsSlot>,
+    current: Option<Current>,
+    content_changes: u32,
+}
+
+#[derive(Debug)]
+struct SpsSlot {
+    nal: Vec<u8>,
+    learned: Learned,
+}
+
+#[derive(Debug)]
+struct PpsSlot {
+    nal: Vec<u8>,
+    /// Its sequence parameter set has changed since it came.
+    is_stale: bool,
+}
+
+#[derive(Debug)]
+struct Current {
+    format: Arc<Format>,
+    ids: Ids,
+    /// The sequence parameter set in use; `None` when it has been replaced since the keyframe.
+    active_sps: Option<u8>,
+    /// Decoders may have other sets than the format's.
+    is_overridden: bool,
+}
+
+/// Ids of the sets in a format, in its order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Ids {
+    sps: Vec<u8>,
+    pps: Vec<u8>,
+}
+
+impl Formats {
+    /// The parameter sets, to read slice headers with.
+    pub fn sets(&self) -> &ParameterSets {
+        &self.sets
+    }
+
+    /// The format of the last keyframe.
+    pub fn current(&self) -> Option<&Arc<Format>> {
+        self.current.as_ref().map(|current| &current.format)
+    }
+
+    /// What is known about the order of the pictures of a sequence parameter set.
+    pub fn learned(&mut self, sps_id: u8) -> Option<(&Sps, &mut Learned)> {
+        Some((
+            self.sets.sps(sps_id)?,
+            &mut self.sps.get_mut(&sps_id)?.learned,
+        ))
+    }
+
+    /// Takes in a parameter set. True if pictures before the next keyframe may need it in-band.
+    pub fn take(&mut self, nal: &[u8]) -> bool {
+        if nal.len() > MAX_SET_BYTES {
+            return false;
+        }
+        match Header::of(nal).map(Header::unit_type) {
+            Some(UnitType::Sps) => {
+                if let Ok(sps) = Sps::parse(nal) {
+                    self.take_sps(nal, sps);
+                }
+                false
+            }
+            Some(UnitType::Pps) => Pps::parse(nal).is_ok_and(|pps| self.take_pps(nal, pps)),
+            _ => false,
+        }
+    }
+
+    fn take_sps(&mut self, nal: &[u8], sps: Sps) {
+        let id = sps.id;
+        if self.sps.get(&id).is_some_and(|slot| slot.nal == nal) {
+            return;
+        }
+        self.sps.insert(
+            id,
+            SpsSlot {
+                nal: nal.to_vec(),
+                learned: Learned::default(),
+            },
+        );
+        self.sets.put_sps(sps);
+        for (pps_id, slot) in &mut self.pps {
+            slot.is_stale |= self.sets.pps(*pps_id).is_some_and(|pps| pps.sps_id == id);
+        }
+        if let Some(current) = &mut self.current {
+            current.active_sps = current.active_sps.filter(|active| *active != id);
+        }
+    }
+
+    fn take_pps(&mut self, nal: &[u8], pps: Pps) -> bool {
+        if let Some(slot) = self.pps.get_mut(&pps.id) {
+            if slot.nal == nal {
+                slot.is_stale = false;
+                return false;
+            }
+        }
+        self.pps.insert(
+            pps.id,
+            PpsSlot {
+                nal: nal.to_vec(),
+                is_stale: false,
+            },
+        );
+        self.sets.put_pps(pps);
+        self.current
+            .as_ref()
+            .is_some_and(|current| current.active_sps == Some(pps.sps_id))
+    }
+
+    /// Takes note that a set went in-band.
+    pub fn went_in_band(&mut self) {
+        if let Some(current) = &mut self.current {
+            current.is_overridden = true;
+        }
+    }
+
+    /// Takes note that a slice uses its picture parameter set.
+    pub fn used(&mut self, slice: &SliceHeader) {
+        if let Some(slot) = self.pps.get_mut(&slice.pps_id) {
+            slot.is_stale = false;
+        }
+    }
+
+    /// Settles the format of the keyframe with this slice header. The sets that it must carry in-band, if any,
+    /// are given to `in_band`.
+    pub fn keyframe(
+        &mut self,
+        slice: &SliceHeader,
+        in_band: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), Error> {
+        let (format, ids) = self.build(slice.sps_id)?;
+        let Some(current) = &mut self.current else {
+            self.current = Some(Current::new(format, ids, slice.sps_id));
+            return Ok(());
+        };
+        current.active_sps = Some(slice.sps_id);
+        let is_same = *current.format == format;
+        let is_content_change = current.format.has_same_description(&format) && current.ids == ids;
+        if is_same || (is_content_change && self.content_changes >= MAX_CONTENT_CHANGES) {
+            current.is_overridden |= !is_same;
+            if current.is_overridden {
+                format
+                    .sps
+                    .iter()
+                    .chain(&format.pps)
+                    .for_each(|nal| in_band(nal));
+            }
+        } else {
+            // Sets that come or go are bounded by their ids, and of another description decoders must know.
+            self.content_changes += u32::from(is_content_change);
+            self.current = Some(Current::new(format, ids, slice.sps_id));
+        }
+        Ok(())
+    }
+
+    /// The format that the newest sets make, if `sps_id` is in use.
+    fn build(&self, sps_id: u8) -> Result<(Format, Ids), Error> {
+        let (sps, nal, reorder) = self.as_viewers_get(sps_id)?;
+        let mut pps_ids = Vec::new();
+        let mut sps_ids = vec![sps_id];
+        for (id, slot) in &self.pps {
+            let Some(pps) = self.sets.pps(*id) else {
+                continue;
+            };
+            let has_room = sps_ids.contains(&pps.sps_id) || sps_ids.len() < MAX_SPS;
+            if slot.is_stale
+                || !has_room
+                || pps_ids.len() == MAX_PPS
+                || !self.sps.contains_key(&pps.sps_id)
+            {
+                continue;
+            }
+            pps_ids.push(*id);
+            if !sps_ids.contains(&pps.sps_id) {
+                sps_ids.push(pps.sps_id);
+            }
+        }
+        let mut format = Format {
+            sps: vec![nal],
+            pps: pps_ids
+                .iter()
+                .filter_map(|id| self.pps.get(id))
+                .map(|slot| slot.nal.clone())
+                .collect(),
+            width: sps.width,
+            height: sps.height,
+            sample_aspect: sps.sample_aspect,
+            codec: sps.codec(),
+            reorder,
+        };
+        self.keep_describing(&format, &mut sps_ids);
+        format.sps = sps_ids
+            .iter()
+            .filter_map(|id| self.as_viewers_get(*id).ok())
+            .map(|(_, nal, _)| nal)
+            .collect();
+        Ok((
+            format,
+            Ids {
+                sps: sps_ids,
+                pps: pps_ids,
+            },
+        ))
+    }
+
+    /// Puts the ids in order. The first is the one that describes the pictures: as long as another says the same, that
+    /// is the one of the current format, for sets that are used in turn do not make new formats.
+    fn keep_describing(&self, format: &Format, sps_ids: &mut [u8]) {
+        let Some(used) = sps_ids.first().copied() else {
+            return;
+        };
+        let describing = self
+            .current
+            .as_ref()
+            .and_then(|current| current.ids.sps.first().copied())
+            .filter(|id| {
+                sps_ids.contains(id)
+                    && self.as_viewers_get(*id).is_ok_and(|(sps, _, reorder)| {
+                        sps.width == format.width
+                            && sps.height == format.height
+                            && sps.sample_aspect == format.sample_aspect
+                            && sps.codec() == format.codec
+                            && reorder == format.reorder
+                    })
+            });
+        let first = describing.unwrap_or(used);
+        sps_ids.sort_unstable_by_key(|id| (*id != first, *id));
+    }
+
+    /// A sequence parameter set, its NAL unit, rewritten where that is right, and the number of frames that pictures
+    /// are shown later than decoded.
+    fn as_viewers_get(&self, sps_id: u8) -> Result<(&Sps, Vec<u8>, u32), Error> {
+        const MISSING: Error = Error::Missing("seq_parameter_set_id");
+        let sps = self.sets.sps(sps_id).ok_or(MISSING)?;
+        let slot = self.sps.get(&sps_id).ok_or(MISSING)?;
+        let announced = sps
+            .restriction
+            .map(|restriction| restriction.reorder_frames);
+        let depth = slot.learned.depth;
+        let has_none = depth == 0
+            && (sps.cannot_reorder()
+                || announced == Some(0)
+                || slot.learned.proves_no_reordering(announced.is_some()));
+        let (reorder, rewritten) = match (has_none, sps.restriction) {
+            (
+                true,
+                Some(Restriction {
+                    reorder_frames: 0, ..
+                }),
+            ) => (0, None),
+            (true, _) => (
+                0,
+                Some(Restriction {
+                    reorder_frames: 0,
+                    buffered_frames: sps.max_ref_frames,
+                }),
+            ),
+            (false, Some(said)) if said.reorder_frames < depth => {
+                let buffered_frames = said.buffered_frames.max(depth).max(sps.max_ref_frames);
+                (
+                    depth,
+                    Some(Restriction {
+                        reorder_frames: depth,
+                        buffered_frames,
+                    }),
+                )
+            }
+            // Nothing is said: decoders then expect the most there can be, which is never wrong.
+            (false, said) => (depth.max(said.map_or(0, |said| said.reorder_frames)), None),
+        };
+        let nal = match rewritten {
+            Some(restriction) => sps.rewrite(&slot.nal, restriction)?,
+            None => slot.nal.clone(),
+        };
+        Ok((sps, nal, reorder))
+    }
+}
+
+impl Current {
+    fn new(format: Format, ids: Ids, active_sps: u8) -> Self {
+        Self {
+            format: Arc::new(format),
+            ids,
+            active_sps: Some(active_sps),
+            is_overridden: false,
+        }
+    }
+}
+
+impl Format {
+    fn has_same_description(&self, other: &Self) -> bool {
+        self.width == other.width
+            && self.height == other.height
+            && self.sample_aspect == other.sample_aspect
+            && self.codec == other.codec
+            && self.reorder == other.reorder
+    }
+}

@@ -1,0 +1,83 @@
+//! The first byte of a NAL unit (7.3.1): what kind it is and whether others refer to it.
+
+/// `nal_unit_type` (Table 7-1), as far as this program treats types differently.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum UnitType {
+    /// 1: a slice of a picture that is not IDR.
+    Slice,
+    /// 2: partition A of a slice; it holds the slice header.
+    PartitionA,
+    /// 3 and 4: the rest of a partitioned slice.
+    PartitionBc,
+    /// 5: a slice of an IDR picture.
+    IdrSlice,
+    /// 6: supplemental enhancement information.
+    Sei,
+    /// 7: sequence parameter set.
+    Sps,
+    /// 8: picture parameter set.
+    Pps,
+    /// 9: access unit delimiter.
+    Delimiter,
+    /// 10: end of sequence.
+    EndOfSequence,
+    /// 11: end of stream.
+    EndOfStream,
+    /// 12: filler data.
+    Filler,
+    /// 14: prefix of a slice, for scalable and multiview streams.
+    Prefix,
+    /// 15 to 18: subset and depth parameter sets and reserved types that come before the slices.
+    BeforeSlices,
+    /// 19: slice of an auxiliary picture.
+    AuxiliarySlice,
+    /// 20 and 21: slice of another layer or view.
+    SliceExtension,
+    /// 0, 13, 22 and more: of no use here; belongs to the access unit in which it stands.
+    Other,
+}
+
+/// The first byte of a NAL unit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Header(u8);
+
+impl Header {
+    /// The header of `nal`; `None` if it is empty.
+    pub fn of(nal: &[u8]) -> Option<Self> {
+        nal.first().copied().map(Self)
+    }
+
+    /// The kind of NAL unit.
+    pub fn unit_type(self) -> UnitType {
+        match self.0 & 0x1f {
+            1 => UnitType::Slice,
+            2 => UnitType::PartitionA,
+            3 | 4 => UnitType::PartitionBc,
+            5 => UnitType::IdrSlice,
+            6 => UnitType::Sei,
+            7 => UnitType::Sps,
+            8 => UnitType::Pps,
+            9 => UnitType::Delimiter,
+            10 => UnitType::EndOfSequence,
+            11 => UnitType::EndOfStream,
+            12 => UnitType::Filler,
+            14 => UnitType::Prefix,
+            15..=18 => UnitType::BeforeSlices,
+            19 => UnitType::AuxiliarySlice,
+            20 | 21 => UnitType::SliceExtension,
+            _ => UnitType::Other,
+        }
+    }
+
+    /// `nal_ref_idc`, 0 to 3: 0 means that no other picture refers to this one.
+    pub fn ref_idc(self) -> u8 {
+        self.0 >> 5 & 3
+    }
+}
+
+impl UnitType {
+    /// True for the types whose NAL units begin with a slice header that belongs to the picture itself.
+    pub fn has_slice_header(self) -> bool {
+        matches!(self, Self::Slice | Self::PartitionA | Self::IdrSlice)
+    }
+}

@@ -1,0 +1,243 @@
+//! In which order pictures are shown: picture order count (8.2.1) and the place in display order that follows from it,
+//! without looking ahead.
+
+use super::slice::{OrderFields, SliceHeader, Structure};
+use super::sps::{OrderCount, Sps};
+
+/// Pictures remembered to see how many a later one overtakes: the largest decoded picture buffer.
+const MAX_REORDER: usize = 16;
+
+/// Further from its place in decoding order no picture is shown (A.3.1 bounds it by the decoded picture buffer): beyond
+/// that the order counts have a gap (an encoder that skips pictures), which must not become a delay.
+const MAX_DISTANCE: i64 = 2 * MAX_REORDER as i64;
+
+/// Pictures without reordering after which there is taken to be none.
+const PROOF_PICTURES: u32 = 16;
+
+/// The same for a stream that announces reordering: ten seconds, since an encoder that may make B pictures
+/// can leave them out for a while.
+const PROOF_PICTURES_AGAINST_VUI: u32 = 300;
+
+/// Picture order count of one picture after the other.
+#[derive(Clone, Debug, Default)]
+pub struct OrderCounter {
+    /// `prevPicOrderCntMsb` and `prevPicOrderCntLsb`.
+    reference: (i64, i64),
+    /// `prevFrameNum` and `prevFrameNumOffset`.
+    frame_num: (u32, i64),
+}
+
+impl OrderCounter {
+    /// `PicOrderCnt` (8-1) of the frame or field with this slice header; `resets` if it has memory management control
+    /// operation 5.
+    pub fn count(&mut self, slice: &SliceHeader, resets: bool, sps: &Sps) -> i64 {
+        let (top, bottom) = match (slice.order, &sps.order_count) {
+            (OrderFields::Sent { lsb, delta_bottom }, OrderCount::Sent { lsb_bits }) => self
+                .count_sent(
+                    slice,
+                    i64::from(lsb),
+                    i64::from(delta_bottom),
+                    1 << lsb_bits,
+                ),
+            (OrderFields::Cycle(deltas), cycle @ OrderCount::Cycle { .. }) => {
+                let offset = self.frame_num_offset(slice, sps);
+                count_in_cycle(slice, offset, deltas.map(i64::from), cycle)
+            }
+            _ => {
+                let offset = self.frame_num_offset(slice, sps);
+                let count =
+                    (offset + i64::from(slice.frame_num)) * 2 - i64::from(!slice.is_reference);
+                (count, count)
+            }
+        };
+        let count = match slice.structure {
+            Structure::Frame => top.min(bottom),
+            Structure::TopField => top,
+            Structure::BottomField => bottom,
+        };
+        if resets {
+            let lsb = if slice.structure == Structure::BottomField {
+                0
+            } else {
+                top - count
+            };
+            self.reference = (0, lsb);
+            self.frame_num = (0, 0);
+            return 0;
+        }
+        count
+    }
+
+    /// 8.2.1.1
+    fn count_sent(
+        &mut self,
+        slice: &SliceHeader,
+        lsb: i64,
+        delta_bottom: i64,
+        max_lsb: i64,
+    ) -> (i64, i64) {
+        if slice.idr_id.is_some() {
+            self.reference = (0, 0);
+        }
+        let (previous_msb, previous_lsb) = self.reference;
+        let msb = if lsb < previous_lsb && previous_lsb - lsb >= max_lsb / 2 {
+            previous_msb + max_lsb
+        } else if lsb > previous_lsb && lsb - previous_lsb > max_lsb / 2 {
+            previous_msb - max_lsb
+        } else {
+            previous_msb
+        };
+        if slice.is_reference {
+            self.reference = (msb, lsb);
+        }
+        (msb + lsb, msb + lsb + delta_bottom)
+    }
+
+    /// `FrameNumOffset` (8-6, 8-11)
+    fn frame_num_offset(&mut self, slice: &SliceHeader, sps: &Sps) -> i64 {
+        let (previous, previous_offset) = self.frame_num;
+        let offset = if slice.idr_id.is_some() {
+            0
+        } else if previous > slice.frame_num {
+            previous_offset + (1 << sps.frame_num_bits)
+        } else {
+            previous_offset
+        };
+        self.frame_num = (slice.frame_num, offset);
+        offset
+    }
+}
+
+/// 8.2.1.2
+fn count_in_cycle(
+    slice: &SliceHeader,
+    offset: i64,
+    deltas: [i64; 2],
+    cycle: &OrderCount,
+) -> (i64, i64) {
+    let OrderCount::Cycle {
+        non_ref_offset,
+        top_to_bottom,
+        ref_frame_offsets,
+        ..
+    } = cycle
+    else {
+        return (0, 0);
+    };
+    let length = ref_frame_offsets.len() as i64;
+    let mut frame = if length == 0 {
+        0
+    } else {
+        offset + i64::from(slice.frame_num)
+    };
+    if !slice.is_reference && frame > 0 {
+        frame -= 1;
+    }
+    let mut expected = 0;
+    if frame > 0 {
+        let sum = |count: i64| {
+            ref_frame_offsets
+                .iter()
+                .take(count as usize)
+                .copied()
+                .map(i64::from)
+                .sum::<i64>()
+        };
+        expected = sum(length)
+            .wrapping_mul((frame - 1) / length)
+            .wrapping_add(sum((frame - 1) % length + 1));
+    }
+    if !slice.is_reference {
+        expected = expected.wrapping_add(i64::from(*non_ref_offset));
+    }
+    let top = expected.wrapping_add(deltas[0]);
+    match slice.structure {
+        Structure::Frame => (
+            top,
+            top.wrapping_add(i64::from(*top_to_bottom))
+                .wrapping_add(deltas[1]),
+        ),
+        _ => (top, top.wrapping_add(i64::from(*top_to_bottom))),
+    }
+}
+
+/// What the pictures of one sequence parameter set have shown so far about their order.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Learned {
+    /// Most pictures that were decoded before another one and are shown after it.
+    pub depth: u32,
+    pictures: u32,
+    has_whole_sequence: bool,
+    has_odd_counts: bool,
+}
+
+impl Learned {
+    /// True if enough pictures came, all in display order, to say that it stays so. `is_announced` where
+    /// the stream says that there is reordering.
+    pub fn proves_no_reordering(&self, is_announced: bool) -> bool {
+        let enough = if is_announced {
+            PROOF_PICTURES_AGAINST_VUI
+        } else {
+            PROOF_PICTURES
+        };
+        self.depth == 0 && self.has_whole_sequence && self.pictures >= enough
+    }
+
+    /// Takes note that a coded video sequence, from one IDR picture to before the next, has been seen.
+    pub fn sequence_ended(&mut self) {
+        self.has_whole_sequence = true;
+    }
+}
+
+/// Places of pictures in display order, within the pictures from one IDR picture (or reset) to the next.
+#[derive(Clone, Debug, Default)]
+pub struct DisplayOrder {
+    /// Order count of the picture that is shown first.
+    base: i64,
+    /// Pictures decoded since.
+    decoded: i64,
+    /// Pictures that a gap in the order counts seems to have shifted all others by.
+    gap: i64,
+    recent: std::collections::VecDeque<i64>,
+}
+
+impl DisplayOrder {
+    /// Index of the next picture in display order minus that in decoding order. `begins` if nothing before it is
+    /// shown after it.
+    pub fn place(&mut self, count: i64, begins: bool, learned: &mut Learned) -> i64 {
+        if begins {
+            *self = Self {
+                base: count,
+                recent: std::mem::take(&mut self.recent),
+                ..Self::default()
+            };
+            self.recent.clear();
+        }
+        let overtaken = self
+            .recent
+            .iter()
+            .filter(|&&earlier| earlier > count)
+            .count();
+        learned.depth = learned.depth.max(overtaken as u32);
+        learned.pictures = learned.pictures.saturating_add(1);
+        if self.recent.len() == MAX_REORDER {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(count);
+        let since_base = count.wrapping_sub(self.base);
+        // A frame counts by 2, one for each field, except with encoders that count frames.
+        learned.has_odd_counts |= since_base % 2 != 0;
+        let displayed = if learned.has_odd_counts {
+            since_base
+        } else {
+            since_base / 2
+        };
+        let mut distance = displayed.wrapping_sub(self.decoded).wrapping_sub(self.gap);
+        if !(-MAX_DISTANCE..=MAX_DISTANCE).contains(&distance) {
+            self.gap = self.gap.wrapping_add(distance);
+            distance = 0;
+        }
+        self.decoded = self.decoded.wrapping_add(1);
+        distance
+    }
+}

@@ -1,0 +1,72 @@
+//! The parameter sets that slice headers refer to, by their ids.
+
+use super::bits::Error;
+use super::nal::{Header, UnitType};
+use super::pps::Pps;
+use super::sps::Sps;
+
+/// The newest set of each id.
+#[derive(Clone, Debug)]
+pub struct ParameterSets {
+    sps: Vec<Option<Sps>>,
+    pps: Vec<Option<Pps>>,
+}
+
+impl Default for ParameterSets {
+    fn default() -> Self {
+        Self {
+            sps: vec![None; 32],
+            pps: vec![None; 256],
+        }
+    }
+}
+
+impl ParameterSets {
+    /// Takes note of `nal` if it is a parameter set. One that cannot be read changes nothing.
+    pub fn learn(&mut self, nal: &[u8]) {
+        match Header::of(nal).map(Header::unit_type) {
+            Some(UnitType::Sps) => drop(Sps::parse(nal).map(|sps| self.put_sps(sps))),
+            Some(UnitType::Pps) => drop(Pps::parse(nal).map(|pps| self.put_pps(pps))),
+            _ => {}
+        }
+    }
+
+    /// Replaces the set of the same id.
+    pub fn put_sps(&mut self, sps: Sps) {
+        if let Some(slot) = self.sps.get_mut(usize::from(sps.id)) {
+            *slot = Some(sps);
+        }
+    }
+
+    /// Replaces the set of the same id.
+    pub fn put_pps(&mut self, pps: Pps) {
+        if let Some(slot) = self.pps.get_mut(usize::from(pps.id)) {
+            *slot = Some(pps);
+        }
+    }
+
+    /// The sequence parameter set `id`.
+    pub fn sps(&self, id: u8) -> Option<&Sps> {
+        self.sps.get(usize::from(id))?.as_ref()
+    }
+
+    /// The picture parameter set `id`.
+    pub fn pps(&self, id: u8) -> Option<&Pps> {
+        self.pps.get(usize::from(id))?.as_ref()
+    }
+
+    /// The picture parameter set `id` and the sequence parameter set it belongs to.
+    pub fn of_picture(&self, id: u32) -> Result<(&Pps, &Sps), Error> {
+        let pps = self
+            .pps
+            .get(id as usize)
+            .and_then(Option::as_ref)
+            .ok_or(Error::Missing("pic_parameter_set_id"))?;
+        let sps = self
+            .sps
+            .get(usize::from(pps.sps_id))
+            .and_then(Option::as_ref)
+            .ok_or(Error::Missing("seq_parameter_set_id"))?;
+        Ok((pps, sps))
+    }
+}

@@ -1,0 +1,321 @@
+//! Access units to pictures: what goes into one MP4 sample, and what must be known about it.
+//!
+//! A picture holds the slices and SEI of its access unit; two fields of one frame make one picture, as a sample holds
+//! both (ISO/IEC 14496-15, 5.2.2). Left out are delimiters, filler, end marks, parameter sets that viewers have from the
+//! [`Format`], redundant slices (a decoder that has the primary ones ignores them), auxiliary pictures, and other layers
+//! and views, which need sets that are not in the format.
+
+use super::access_unit::AccessUnit;
+use super::annexb::{Nals, Span};
+use super::formats::{Format, Formats};
+use super::nal::{Header, UnitType};
+use super::order::{DisplayOrder, OrderCounter};
+use super::slice::{SliceHeader, Structure};
+use crate::time::Timestamp;
+use std::sync::Arc;
+
+/// One coded picture (a frame, or the fields of a frame).
+#[derive(Clone, Debug)]
+pub struct Picture<'a> {
+    /// When the camera took it, or when its first byte came.
+    pub captured_at: Timestamp,
+    /// An IDR picture: decoding can begin here.
+    pub is_keyframe: bool,
+    /// Other pictures may refer to this one.
+    pub is_reference: bool,
+    /// How many frame times it is shown after it is decoded: 0 in a stream without reordering; never negative
+    /// once the depth of the reordering is known to the format.
+    pub display_shift: i32,
+    /// What decoders must know. The `Arc` changes exactly at a keyframe, and only if something in it has changed.
+    pub format: Arc<Format>,
+    /// Sets that must be in-band, a field that came before, the access unit.
+    parts: [Nals<'a>; 3],
+}
+
+impl<'a> Picture<'a> {
+    /// The NAL units to be stored, without start codes, none empty.
+    pub fn nals(&self) -> impl Iterator<Item = &'a [u8]> + Clone + use<'a> {
+        self.parts.into_iter().flat_map(Nals::iter)
+    }
+}
+
+/// Makes pictures of access units.
+#[derive(Debug, Default)]
+pub struct Pictures {
+    formats: Formats,
+    counter: OrderCounter,
+    display: DisplayOrder,
+    /// Nothing is of use before a keyframe.
+    is_started: bool,
+    /// The sequence parameter set of the pictures since the last keyframe.
+    sequence_of: Option<u8>,
+    /// NAL units of the access unit that are stored.
+    spans: Vec<Span>,
+    has_unreadable_slices: bool,
+    in_band: Copies,
+    /// The first field of a frame, until the second one is here.
+    field: Option<Field>,
+    field_nals: Copies,
+    /// A field that is given out from here.
+    lent_nals: Copies,
+}
+
+/// NAL units that outlive their access unit.
+#[derive(Debug, Default)]
+struct Copies {
+    bytes: Vec<u8>,
+    spans: Vec<Span>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Field {
+    slice: SliceHeader,
+    facts: Facts,
+}
+
+/// What is known about a picture besides its NAL units.
+#[derive(Clone, Copy, Debug)]
+struct Facts {
+    captured_at: Timestamp,
+    is_keyframe: bool,
+    is_reference: bool,
+    sps_id: u8,
+    /// Picture order count.
+    count: i64,
+    /// Nothing before it is shown after it.
+    begins: bool,
+}
+
+impl Pictures {
+    /// At the beginning of a stream.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Forgets what is under way: pictures are missing, and the next one is a keyframe. Parameter sets are kept.
+    pub fn reset(&mut self) {
+        self.is_started = false;
+        self.sequence_of = None;
+        self.field = None;
+        self.field_nals.clear();
+    }
+
+    /// Takes in an access unit. `None` if it holds no picture that viewers can use: before the first keyframe; without
+    /// its parameter sets; the first field of a frame, which waits for the second.
+    pub fn push<'a>(&'a mut self, unit: AccessUnit<'a>) -> Option<Picture<'a>> {
+        let Some(Coded {
+            slice,
+            resets,
+            is_reference,
+        }) = self.sort(unit.nals)
+        else {
+            // Slices that cannot be read: what refers to them cannot be shown either.
+            self.is_started &= !self.has_unreadable_slices;
+            return None;
+        };
+        let is_second = self
+            .field
+            .is_some_and(|first| is_second_field(&first.slice, &slice));
+        let is_keyframe = slice.idr_id.is_some();
+        if is_keyframe {
+            self.begin_sequence(&slice)?;
+        }
+        if !self.is_started {
+            return None;
+        }
+        let count = self
+            .formats
+            .learned(slice.sps_id)
+            .map(|(sps, _)| self.counter.count(&slice, resets, sps))?;
+        let facts = Facts {
+            captured_at: unit.captured_at,
+            is_keyframe,
+            is_reference,
+            sps_id: slice.sps_id,
+            count,
+            begins: is_keyframe || resets,
+        };
+        match self.field.take() {
+            Some(first) if is_second => {
+                self.take_in_band();
+                let both = Facts {
+                    is_reference: first.facts.is_reference || is_reference,
+                    count: if resets {
+                        0
+                    } else {
+                        first.facts.count.min(count)
+                    },
+                    begins: first.facts.begins || resets,
+                    ..first.facts
+                };
+                self.lend_field();
+                self.picture(both, unit.nals.bytes)
+            }
+            first if slice.structure != Structure::Frame => {
+                // A field without a partner is a picture by itself.
+                self.lend_field();
+                self.field = Some(Field { slice, facts });
+                self.take_in_band();
+                self.field_nals.extend(Nals {
+                    bytes: unit.nals.bytes,
+                    spans: &self.spans,
+                });
+                self.spans.clear();
+                first.and_then(|first| self.picture(first.facts, &[]))
+            }
+            _ => {
+                // The rare field without a partner before a frame goes with the frame, so that
+                // what refers to it can be decoded.
+                self.lend_field();
+                self.picture(facts, unit.nals.bytes)
+            }
+        }
+    }
+
+    /// Learns the parameter sets and sorts out which NAL units are stored.
+    fn sort(&mut self, nals: Nals<'_>) -> Option<Coded> {
+        self.spans.clear();
+        self.in_band.clear();
+        self.has_unreadable_slices = false;
+        let mut coded: Option<Coded> = None;
+        for (nal, span) in nals.iter().zip(nals.spans) {
+            let Some(header) = Header::of(nal) else {
+                continue;
+            };
+            match header.unit_type() {
+                UnitType::Sps | UnitType::Pps => {
+                    if self.formats.take(nal) {
+                        self.in_band.push(nal);
+                    }
+                }
+                UnitType::Sei | UnitType::PartitionBc => self.spans.push(*span),
+                UnitType::Slice | UnitType::PartitionA | UnitType::IdrSlice => {
+                    let parsed = SliceHeader::parse_with_marking(nal, self.formats.sets());
+                    if let Ok((slice, resets)) = parsed {
+                        if slice.redundant_count > 0 {
+                            continue;
+                        }
+                        self.formats.used(&slice);
+                        let coded = coded.get_or_insert(Coded {
+                            slice,
+                            resets,
+                            is_reference: false,
+                        });
+                        coded.is_reference |= slice.is_reference;
+                    }
+                    self.spans.push(*span);
+                }
+                _ => {}
+            }
+        }
+        coded
+    }
+
+    /// An IDR picture: the format is settled, all counting begins anew.
+    fn begin_sequence(&mut self, slice: &SliceHeader) -> Option<()> {
+        if let Some((_, learned)) = self
+            .sequence_of
+            .and_then(|sps_id| self.formats.learned(sps_id))
+        {
+            learned.sequence_ended();
+        }
+        self.field = None;
+        self.field_nals.clear();
+        self.in_band.clear();
+        let in_band = &mut self.in_band;
+        let settled = self.formats.keyframe(slice, &mut |nal| in_band.push(nal));
+        self.is_started = settled.is_ok();
+        self.sequence_of = settled.ok().map(|()| slice.sps_id);
+        self.sequence_of.map(|_| ())
+    }
+
+    /// The sets go where their field is kept.
+    fn take_in_band(&mut self) {
+        if !self.in_band.spans.is_empty() {
+            self.formats.went_in_band();
+        }
+        self.field_nals.extend(self.in_band.nals());
+        self.in_band.clear();
+    }
+
+    fn lend_field(&mut self) {
+        std::mem::swap(&mut self.field_nals, &mut self.lent_nals);
+        self.field_nals.clear();
+    }
+
+    fn picture<'a>(&'a mut self, facts: Facts, unit_bytes: &'a [u8]) -> Option<Picture<'a>> {
+        if !self.in_band.spans.is_empty() {
+            self.formats.went_in_band();
+        }
+        let format = self.formats.current().cloned()?;
+        let (_, learned) = self.formats.learned(facts.sps_id)?;
+        let distance = self.display.place(facts.count, facts.begins, learned);
+        // Counts with gaps must not delay a stream that has no reordering.
+        let is_in_order = learned.depth == 0 && format.reorder == 0;
+        let shift = if is_in_order {
+            0
+        } else {
+            distance.saturating_add(i64::from(format.reorder))
+        };
+        Some(Picture {
+            captured_at: facts.captured_at,
+            is_keyframe: facts.is_keyframe,
+            is_reference: facts.is_reference,
+            display_shift: i32::try_from(shift).unwrap_or(0),
+            format,
+            parts: [
+                self.in_band.nals(),
+                self.lent_nals.nals(),
+                Nals {
+                    bytes: unit_bytes,
+                    spans: &self.spans,
+                },
+            ],
+        })
+    }
+}
+
+/// What the slices of an access unit say.
+struct Coded {
+    slice: SliceHeader,
+    resets: bool,
+    is_reference: bool,
+}
+
+/// True if the two make a frame (3.30, 3.31); a reference field and one that is not do so as well, as far
+/// as samples are concerned.
+fn is_second_field(first: &SliceHeader, second: &SliceHeader) -> bool {
+    let is_opposite = matches!(
+        (first.structure, second.structure),
+        (Structure::TopField, Structure::BottomField)
+            | (Structure::BottomField, Structure::TopField)
+    );
+    is_opposite && first.frame_num == second.frame_num && second.idr_id.is_none()
+}
+
+impl Copies {
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.spans.clear();
+    }
+
+    fn push(&mut self, nal: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(nal);
+        self.spans.push(Span {
+            start,
+            end: self.bytes.len(),
+        });
+    }
+
+    fn extend(&mut self, nals: Nals<'_>) {
+        nals.iter().for_each(|nal| self.push(nal));
+    }
+
+    fn nals(&self) -> Nals<'_> {
+        Nals {
+            bytes: &self.bytes,
+            spans: &self.spans,
+        }
+    }
+}

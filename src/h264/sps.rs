@@ -1,0 +1,431 @@
+//! Sequence parameter sets (7.3.2.1.1): picture size, order counting, what the VUI says of reordering;
+//! and the rewriting that tells decoders how little they have to wait.
+
+use super::bits::{BitReader, BitWriter, Error};
+
+/// Most macroblocks in a row or column: pictures of 16384 x 16384, four times what level 6.2 allows.
+const MAX_SIDE_MBS: u32 = 1024;
+
+/// Most `max_num_ref_frames`, `max_num_reorder_frames` and `max_dec_frame_buffering` (A.3.1).
+const MAX_DPB_FRAMES: u32 = 16;
+
+/// What a sequence parameter set says, as far as this program needs it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sps {
+    /// `seq_parameter_set_id`, 0 to 31.
+    pub id: u8,
+    /// `profile_idc`.
+    pub profile: u8,
+    /// `constraint_set0_flag` (highest bit) to `constraint_set5_flag` and two reserved bits.
+    pub constraints: u8,
+    /// `level_idc`: ten times the level.
+    pub level: u8,
+    /// `ChromaArrayType`: 0 monochrome or separate planes, 1 4:2:0, 2 4:2:2, 3 4:4:4.
+    pub chroma_array_type: u8,
+    /// `separate_colour_plane_flag`.
+    pub has_separate_planes: bool,
+    /// Bits of `frame_num` in slice headers, 4 to 16.
+    pub frame_num_bits: u32,
+    /// How pictures are numbered for output.
+    pub order_count: OrderCount,
+    /// `max_num_ref_frames`.
+    pub max_ref_frames: u32,
+    /// `frame_mbs_only_flag`: no field pictures.
+    pub is_frames_only: bool,
+    /// Width as shown, in pixels.
+    pub width: u32,
+    /// Height as shown, in pixels.
+    pub height: u32,
+    /// Shape of a pixel, width to height; 1 to 1 where the stream does not say.
+    pub sample_aspect: (u32, u32),
+    /// `max_num_reorder_frames` and `max_dec_frame_buffering`; `None` without `bitstream_restriction_flag`.
+    pub restriction: Option<Restriction>,
+    vui_end: VuiEnd,
+}
+
+/// How many pictures a decoder holds (E.2.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Restriction {
+    /// `max_num_reorder_frames`: pictures that may be ahead of another in decoding and behind in output.
+    pub reorder_frames: u32,
+    /// `max_dec_frame_buffering`: size of the decoded picture buffer in frames.
+    pub buffered_frames: u32,
+}
+
+/// `pic_order_cnt_type` and what belongs to it (8.2.1).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum OrderCount {
+    /// Type 0: slice headers carry the low bits of the count.
+    Sent {
+        /// Bits of `pic_order_cnt_lsb`, 4 to 16.
+        lsb_bits: u32,
+    },
+    /// Type 1: an expected pattern, and slice headers carry the differences.
+    Cycle {
+        /// `delta_pic_order_always_zero_flag`.
+        is_always_as_expected: bool,
+        /// `offset_for_non_ref_pic`.
+        non_ref_offset: i32,
+        /// `offset_for_top_to_bottom_field`.
+        top_to_bottom: i32,
+        /// `offset_for_ref_frame`.
+        ref_frame_offsets: Vec<i32>,
+    },
+    /// Type 2: output order is decoding order.
+    Decoding,
+}
+
+/// Where in the payload the rewriting takes over, in bits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum VuiEnd {
+    /// There is no VUI; `vui_parameters_present_flag` is here.
+    NoVui { at: usize },
+    /// There is no restriction; `bitstream_restriction_flag` is here.
+    NoRestriction { at: usize },
+    /// `max_num_reorder_frames` is here.
+    Restriction { at: usize },
+}
+
+impl Sps {
+    /// Reads a NAL unit of type 7, header byte included.
+    pub fn parse(nal: &[u8]) -> Result<Self, Error> {
+        let r = &mut BitReader::after_header(nal);
+        let profile = r.bits(8, "profile_idc")? as u8;
+        let constraints = r.bits(8, "constraint_set_flags")? as u8;
+        let level = r.bits(8, "level_idc")? as u8;
+        let id = r.ue_to(31, "seq_parameter_set_id")? as u8;
+        let chroma = if has_chroma_format(profile) {
+            Chroma::read(r)?
+        } else {
+            Chroma::default()
+        };
+        let frame_num_bits = r.ue_to(12, "log2_max_frame_num_minus4")? + 4;
+        let order_count = OrderCount::read(r)?;
+        let max_ref_frames = r.ue_to(MAX_DPB_FRAMES, "max_num_ref_frames")?;
+        r.flag("gaps_in_frame_num_value_allowed_flag")?;
+        let width_mbs = r.ue_to(MAX_SIDE_MBS - 1, "pic_width_in_mbs_minus1")? + 1;
+        let map_units = r.ue_to(MAX_SIDE_MBS - 1, "pic_height_in_map_units_minus1")? + 1;
+        let is_frames_only = r.flag("frame_mbs_only_flag")?;
+        if !is_frames_only {
+            r.flag("mb_adaptive_frame_field_flag")?;
+        }
+        r.flag("direct_8x8_inference_flag")?;
+        let rows_per_unit = if is_frames_only { 1 } else { 2 };
+        if map_units * rows_per_unit > MAX_SIDE_MBS {
+            return Err(Error::Range("pic_height_in_map_units_minus1"));
+        }
+        let (crop_x, crop_y) = read_cropping(r, &chroma, rows_per_unit)?;
+        let width = shown(width_mbs * 16, crop_x)?;
+        let height = shown(map_units * rows_per_unit * 16, crop_y)?;
+        let vui = Vui::read(r)?;
+        Ok(Self {
+            id,
+            profile,
+            constraints,
+            level,
+            chroma_array_type: chroma.array_type(),
+            has_separate_planes: chroma.has_separate_planes,
+            frame_num_bits,
+            order_count,
+            max_ref_frames,
+            is_frames_only,
+            width,
+            height,
+            sample_aspect: vui.sample_aspect,
+            restriction: vui.restriction,
+            vui_end: vui.end,
+        })
+    }
+
+    /// The `codecs` parameter of RFC 6381, such as `avc1.64001f`.
+    pub fn codec(&self) -> String {
+        format!(
+            "avc1.{:02x}{:02x}{:02x}",
+            self.profile, self.constraints, self.level
+        )
+    }
+
+    /// True if the profile or the way of counting leaves no room for output in another order than that of
+    /// decoding: POC type 2, intra profiles (E.2.1), and Baseline, which has no B slices.
+    pub fn cannot_reorder(&self) -> bool {
+        let is_intra_profile =
+            matches!(self.profile, 44 | 86 | 100 | 110 | 122 | 244) && self.constraints & 0x10 != 0;
+        self.order_count == OrderCount::Decoding || self.profile == 66 || is_intra_profile
+    }
+
+    /// The NAL unit `nal`, from which `self` was read, with `restriction` in the VUI and every other bit as it was.
+    pub fn rewrite(&self, nal: &[u8], restriction: Restriction) -> Result<Vec<u8>, Error> {
+        let header = *nal.first().ok_or(Error::Short("nal_unit_header"))?;
+        let mut reader = BitReader::after_header(nal);
+        let mut writer = BitWriter::default();
+        let (VuiEnd::NoVui { at } | VuiEnd::NoRestriction { at } | VuiEnd::Restriction { at }) =
+            self.vui_end;
+        for _ in 0..at {
+            writer.flag(reader.flag("seq_parameter_set_data")?);
+        }
+        if let VuiEnd::NoVui { .. } = self.vui_end {
+            writer.flag(true); // vui_parameters_present_flag
+            // aspect ratio, overscan, signal type, chroma location, timing, two HRDs, pic_struct: not present
+            writer.bits(8, 0);
+        }
+        if !matches!(self.vui_end, VuiEnd::Restriction { .. }) {
+            writer.flag(true); // bitstream_restriction_flag
+            // The values that E.2.1 infers where nothing is said, so that nothing else changes.
+            writer.flag(true); // motion_vectors_over_pic_boundaries_flag
+            writer.ue(2); // max_bytes_per_pic_denom
+            writer.ue(1); // max_bits_per_mb_denom
+            writer.ue(15); // log2_max_mv_length_horizontal
+            writer.ue(15); // log2_max_mv_length_vertical
+        }
+        writer.ue(restriction.reorder_frames);
+        writer.ue(restriction.buffered_frames);
+        Ok(writer.into_nal(header))
+    }
+}
+
+/// The profiles whose parameter sets have `chroma_format_idc` and scaling lists.
+fn has_chroma_format(profile: u8) -> bool {
+    matches!(
+        profile,
+        100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135
+    )
+}
+
+struct Chroma {
+    format: u32,
+    has_separate_planes: bool,
+}
+
+impl Default for Chroma {
+    fn default() -> Self {
+        Self {
+            format: 1,
+            has_separate_planes: false,
+        }
+    }
+}
+
+impl Chroma {
+    fn read(r: &mut BitReader<'_>) -> Result<Self, Error> {
+        let format = r.ue_to(3, "chroma_format_idc")?;
+        let has_separate_planes = format == 3 && r.flag("separate_colour_plane_flag")?;
+        r.ue_to(6, "bit_depth_luma_minus8")?;
+        r.ue_to(6, "bit_depth_chroma_minus8")?;
+        r.flag("qpprime_y_zero_transform_bypass_flag")?;
+        if r.flag("seq_scaling_matrix_present_flag")? {
+            for list in 0..if format == 3 { 12 } else { 8 } {
+                if r.flag("seq_scaling_list_present_flag")? {
+                    skip_scaling_list(r, if list < 6 { 16 } else { 64 })?;
+                }
+            }
+        }
+        Ok(Self {
+            format,
+            has_separate_planes,
+        })
+    }
+
+    fn array_type(&self) -> u8 {
+        if self.has_separate_planes {
+            0
+        } else {
+            self.format as u8
+        }
+    }
+
+    /// `CropUnitX` and `CropUnitY` of a frame-only sequence (7-19 to 7-22).
+    fn crop_unit(&self) -> (u32, u32) {
+        match self.array_type() {
+            1 => (2, 2),
+            2 => (2, 1),
+            _ => (1, 1),
+        }
+    }
+}
+
+/// 7.3.2.1.1.1
+fn skip_scaling_list(r: &mut BitReader<'_>, size: u32) -> Result<(), Error> {
+    let (mut last, mut next) = (8_i32, 8_i32);
+    for _ in 0..size {
+        if next != 0 {
+            let delta = r.se("delta_scale")?;
+            next = last.wrapping_add(delta).rem_euclid(256);
+        }
+        if next != 0 {
+            last = next;
+        }
+    }
+    Ok(())
+}
+
+impl OrderCount {
+    fn read(r: &mut BitReader<'_>) -> Result<Self, Error> {
+        match r.ue_to(2, "pic_order_cnt_type")? {
+            0 => Ok(Self::Sent {
+                lsb_bits: r.ue_to(12, "log2_max_pic_order_cnt_lsb_minus4")? + 4,
+            }),
+            1 => {
+                let is_always_as_expected = r.flag("delta_pic_order_always_zero_flag")?;
+                let non_ref_offset = r.se("offset_for_non_ref_pic")?;
+                let top_to_bottom = r.se("offset_for_top_to_bottom_field")?;
+                let count = r.ue_to(255, "num_ref_frames_in_pic_order_cnt_cycle")?;
+                let ref_frame_offsets = (0..count)
+                    .map(|_| r.se("offset_for_ref_frame"))
+                    .collect::<Result<Vec<_>, _>>()?;
+                Ok(Self::Cycle {
+                    is_always_as_expected,
+                    non_ref_offset,
+                    top_to_bottom,
+                    ref_frame_offsets,
+                })
+            }
+            _ => Ok(Self::Decoding),
+        }
+    }
+}
+
+/// Pixels cut off in each direction.
+fn read_cropping(
+    r: &mut BitReader<'_>,
+    chroma: &Chroma,
+    rows_per_unit: u32,
+) -> Result<(u64, u64), Error> {
+    if !r.flag("frame_cropping_flag")? {
+        return Ok((0, 0));
+    }
+    let left = u64::from(r.ue("frame_crop_left_offset")?);
+    let right = u64::from(r.ue("frame_crop_right_offset")?);
+    let top = u64::from(r.ue("frame_crop_top_offset")?);
+    let bottom = u64::from(r.ue("frame_crop_bottom_offset")?);
+    let (unit_x, unit_y) = chroma.crop_unit();
+    Ok((
+        (left + right) * u64::from(unit_x),
+        (top + bottom) * u64::from(unit_y * rows_per_unit),
+    ))
+}
+
+fn shown(coded: u32, cropped: u64) -> Result<u32, Error> {
+    match u64::from(coded).checked_sub(cropped) {
+        Some(size) if size > 0 => Ok(size as u32),
+        _ => Err(Error::Range("frame_crop_offset")),
+    }
+}
+
+struct Vui {
+    sample_aspect: (u32, u32),
+    restriction: Option<Restriction>,
+    end: VuiEnd,
+}
+
+impl Vui {
+    /// `vui_parameters_present_flag` and E.1.1.
+    fn read(r: &mut BitReader<'_>) -> Result<Self, Error> {
+        let mut vui = Self {
+            sample_aspect: (1, 1),
+            restriction: None,
+            end: VuiEnd::NoVui { at: r.position() },
+        };
+        if !r.flag("vui_parameters_present_flag")? {
+            return Ok(vui);
+        }
+        vui.sample_aspect = read_sample_aspect(r)?;
+        if r.flag("overscan_info_present_flag")? {
+            r.flag("overscan_appropriate_flag")?;
+        }
+        if r.flag("video_signal_type_present_flag")? {
+            r.bits(4, "video_format and video_full_range_flag")?;
+            if r.flag("colour_description_present_flag")? {
+                r.bits(
+                    24,
+                    "colour_primaries, transfer_characteristics, matrix_coefficients",
+                )?;
+            }
+        }
+        if r.flag("chroma_loc_info_present_flag")? {
+            r.ue("chroma_sample_loc_type_top_field")?;
+            r.ue("chroma_sample_loc_type_bottom_field")?;
+        }
+        if r.flag("timing_info_present_flag")? {
+            r.bits(32, "num_units_in_tick")?;
+            r.bits(32, "time_scale")?;
+            r.flag("fixed_frame_rate_flag")?;
+        }
+        let has_nal_hrd = r.flag("nal_hrd_parameters_present_flag")?;
+        if has_nal_hrd {
+            skip_hrd(r)?;
+        }
+        let has_vcl_hrd = r.flag("vcl_hrd_parameters_present_flag")?;
+        if has_vcl_hrd {
+            skip_hrd(r)?;
+        }
+        if has_nal_hrd || has_vcl_hrd {
+            r.flag("low_delay_hrd_flag")?;
+        }
+        r.flag("pic_struct_present_flag")?;
+        vui.end = VuiEnd::NoRestriction { at: r.position() };
+        if r.flag("bitstream_restriction_flag")? {
+            r.flag("motion_vectors_over_pic_boundaries_flag")?;
+            r.ue("max_bytes_per_pic_denom")?;
+            r.ue("max_bits_per_mb_denom")?;
+            r.ue("log2_max_mv_length_horizontal")?;
+            r.ue("log2_max_mv_length_vertical")?;
+            vui.end = VuiEnd::Restriction { at: r.position() };
+            vui.restriction = Some(Restriction {
+                reorder_frames: r.ue_to(MAX_DPB_FRAMES, "max_num_reorder_frames")?,
+                buffered_frames: r.ue_to(MAX_DPB_FRAMES, "max_dec_frame_buffering")?,
+            });
+        }
+        Ok(vui)
+    }
+}
+
+/// `aspect_ratio_info_present_flag` and what follows it; Table E-1.
+fn read_sample_aspect(r: &mut BitReader<'_>) -> Result<(u32, u32), Error> {
+    const TABLE: [(u32, u32); 17] = [
+        (1, 1),
+        (1, 1),
+        (12, 11),
+        (10, 11),
+        (16, 11),
+        (40, 33),
+        (24, 11),
+        (20, 11),
+        (32, 11),
+        (80, 33),
+        (18, 11),
+        (15, 11),
+        (64, 33),
+        (160, 99),
+        (4, 3),
+        (3, 2),
+        (2, 1),
+    ];
+    const EXTENDED: u32 = 255;
+    if !r.flag("aspect_ratio_info_present_flag")? {
+        return Ok((1, 1));
+    }
+    match r.bits(8, "aspect_ratio_idc")? {
+        EXTENDED => {
+            let (width, height) = (r.bits(16, "sar_width")?, r.bits(16, "sar_height")?);
+            Ok(if width == 0 || height == 0 {
+                (1, 1)
+            } else {
+                (width, height)
+            })
+        }
+        idc => Ok(TABLE.get(idc as usize).copied().unwrap_or((1, 1))),
+    }
+}
+
+/// E.1.2
+fn skip_hrd(r: &mut BitReader<'_>) -> Result<(), Error> {
+    let count = r.ue_to(31, "cpb_cnt_minus1")? + 1;
+    r.bits(8, "bit_rate_scale and cpb_size_scale")?;
+    for _ in 0..count {
+        r.ue("bit_rate_value_minus1")?;
+        r.ue("cpb_size_value_minus1")?;
+        r.flag("cbr_flag")?;
+    }
+    r.bits(20, "delay lengths and time_offset_length")?;
+    Ok(())
+}

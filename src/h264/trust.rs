@@ -1,0 +1,160 @@
+//! Whether a program's pauses may be taken for the ends of its access units.
+//!
+//! A program that writes each access unit with one `write()` pauses exactly there, and a viewer may have the unit at
+//! once; one that writes blocks pauses anywhere. Nothing in the stream tells which it is, so it is learned from what
+//! comes after the pauses, and one pause in the wrong place costs the trust.
+
+use super::boundary::Verdict;
+
+/// Pauses in a row that were ends of access units, before the next one is believed.
+const PROVEN_PAUSES: u32 = 8;
+
+/// Access units for which nothing is believed after the first pause in the wrong place: about a minute.
+const BARRED_UNITS: u32 = 2000;
+
+/// Pauses in the wrong place after which nothing is ever believed again.
+const MAX_CONTRADICTIONS: u32 = 2;
+
+/// Sizes that pieces of streams have when they are cut by the block: pages and stdio buffers, and the payload of a TCP
+/// segment. A piece of such a size may have ended for that reason.
+const BLOCKS_BYTES: [usize; 2] = [4096, 1448];
+
+/// How much larger than any unit with a proven end a unit may be. A keyframe that is larger than what the program
+/// can write at once would otherwise be the first thing to be cut.
+const MAX_GROWTH: usize = 4;
+
+/// What has been learned about a program.
+#[derive(Debug, Default)]
+pub struct Trust {
+    proven_pauses: u32,
+    contradictions: u32,
+    barred_units: u32,
+    largest_proven_bytes: usize,
+    piece_bytes: usize,
+    pause: Pause,
+}
+
+/// The last pause, as far as it is not known yet what it was.
+#[derive(Clone, Copy, Debug, Default)]
+enum Pause {
+    #[default]
+    Settled,
+    /// So many zero bytes came since.
+    Zeros(u32, Place),
+    /// A start code came; which unit the NAL unit after it belongs to is not known yet.
+    StartCode(Place),
+}
+
+/// Where a pause was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// After a NAL unit that may be the last of an access unit of so many bytes.
+    UnitEnd(usize),
+    /// After what may be a NAL unit, but not the last of its access unit.
+    BetweenNals,
+    /// Where the stream cannot go on with a start code.
+    InsideNal,
+    /// Between bytes that are not used.
+    Nowhere,
+}
+
+/// What has become known about the last pause.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Finding {
+    /// Nothing that calls for action.
+    Nothing,
+    /// It was not the end of an access unit.
+    Contradiction,
+}
+
+impl Trust {
+    /// Takes in the next bytes.
+    pub fn bytes_came(&mut self, bytes: &[u8]) -> Finding {
+        self.piece_bytes = self.piece_bytes.saturating_add(bytes.len());
+        let Pause::Zeros(mut zeros, place) = self.pause else {
+            return Finding::Nothing;
+        };
+        for byte in bytes {
+            match byte {
+                0 => zeros = zeros.saturating_add(1),
+                1 if zeros >= 2 => {
+                    self.pause = Pause::StartCode(place);
+                    return Finding::Nothing;
+                }
+                _ => {
+                    self.contradict();
+                    return Finding::Contradiction;
+                }
+            }
+        }
+        self.pause = Pause::Zeros(zeros, place);
+        Finding::Nothing
+    }
+
+    /// Takes in what the newest NAL unit was found to be. `is_slice` is true for all that is part of a picture.
+    pub fn judged(&mut self, verdict: Verdict, is_slice: bool) {
+        let Pause::StartCode(place) = self.pause else {
+            return;
+        };
+        match (verdict, place) {
+            (Verdict::Unknown | Verdict::AsNextSlice, _) => return,
+            (Verdict::Starts, Place::UnitEnd(bytes)) => {
+                self.proven_pauses = self.proven_pauses.saturating_add(1);
+                self.largest_proven_bytes = self.largest_proven_bytes.max(bytes);
+            }
+            (Verdict::Continues, Place::UnitEnd(_)) if is_slice => self.contradict(),
+            _ => {}
+        }
+        self.pause = Pause::Settled;
+    }
+
+    /// Takes in a pause; true if it may be taken for the end of the access unit.
+    pub fn paused(&mut self, place: Place) -> bool {
+        let piece_bytes = std::mem::take(&mut self.piece_bytes);
+        if piece_bytes == 0 {
+            return false;
+        }
+        if place == Place::InsideNal || !matches!(self.pause, Pause::Settled) {
+            self.contradict();
+            return false;
+        }
+        match place {
+            Place::Nowhere => false,
+            Place::UnitEnd(bytes) => {
+                self.pause = Pause::Zeros(0, place);
+                self.is_proven()
+                    && BLOCKS_BYTES.iter().all(|block| piece_bytes % block != 0)
+                    && bytes <= self.largest_proven_bytes.saturating_mul(MAX_GROWTH)
+            }
+            _ => {
+                self.pause = Pause::Zeros(0, place);
+                false
+            }
+        }
+    }
+
+    /// Takes in that an access unit has ended, however that was found.
+    pub fn unit_ended(&mut self) {
+        self.barred_units = self.barred_units.saturating_sub(1);
+    }
+
+    /// Forgets the last pause, but not what was learned: the stream goes on elsewhere.
+    pub fn interrupt(&mut self) {
+        self.piece_bytes = 0;
+        self.pause = Pause::Settled;
+    }
+
+    /// True if pauses are believed at present.
+    pub fn is_proven(&self) -> bool {
+        self.proven_pauses >= PROVEN_PAUSES
+            && self.barred_units == 0
+            && self.contradictions < MAX_CONTRADICTIONS
+    }
+
+    fn contradict(&mut self) {
+        self.pause = Pause::Settled;
+        self.proven_pauses = 0;
+        self.contradictions = self.contradictions.saturating_add(1);
+        self.barred_units = BARRED_UNITS;
+    }
+}
