@@ -14,7 +14,7 @@
 
 import { socketUrl } from "./connection.js";
 import { Player } from "./player.js";
-import { ageWords, skippedWords, words } from "./words.js";
+import { cornerWords, skippedWords, words } from "./words.js";
 
 const NOTE_MS = 3000;
 
@@ -134,7 +134,7 @@ export class BerryVideo extends HTMLElement {
     const { frame, state, age, play, pause, video } = this.#parts;
     const { tone, text } = words(facts);
     frame.classList.toggle("frozen", facts.isFrozen);
-    setText(age, facts.isFrozen ? `Picture is ${ageWords(facts.ageMs)}` : "");
+    setText(age, cornerWords(facts));
     play.hidden = !facts.isRefused;
     setIcon(pause, facts.isPaused ? "play" : "pause", facts.isPaused ? "Play" : "Pause");
     setText(state, facts.isRefused ? "" : text);

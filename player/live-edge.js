@@ -23,6 +23,8 @@ const TUNING = {
 
 /** Further behind than this is not made up by playing faster, but by a jump. */
 const JUMP_SECONDS = 1;
+/** Chromium's clock runs on without pictures in a hidden tab, far past the end of the buffer. */
+const PAST_THE_END_SECONDS = 0.25;
 /** The burst at a join may be a whole keyframe interval: playing through it is quicker than a seek, which decodes it too. */
 const CATCH_UP_SECONDS = 0.25;
 
@@ -46,7 +48,7 @@ export function engineOf(userAgent) {
 export function steer({ engine, position, start, end, frameSeconds, jitterSeconds }) {
   const { rate, catchUpRate } = TUNING[engine];
   const behind = end - position;
-  const isInHole = position < start || position > end + JUMP_SECONDS;
+  const isInHole = position < start || position > end + PAST_THE_END_SECONDS;
   if (isInHole || behind > jumpLimit(frameSeconds, jitterSeconds)) {
     return { rate, seekTo: edge({ engine, start, end, jitterSeconds }) };
   }
@@ -102,7 +104,7 @@ export function spliceOffset({ offset, end, start, duration, isKeyframe }) {
 export function trimPoint({ position, end, keyframes, keepSeconds }) {
   // A play head that stands (a pause, a hidden tab) must not make the buffer grow for ever.
   const LONGEST_SECONDS = 60;
-  const limit = Math.max(position - keepSeconds, end - LONGEST_SECONDS);
+  const limit = Math.max(Math.min(position, end) - keepSeconds, end - LONGEST_SECONDS);
   const found = keyframes.filter((time) => time <= limit).at(-1);
   const isWorthIt = found !== undefined && found - keyframes[0] >= keepSeconds / 2;
   return isWorthIt ? found : null;

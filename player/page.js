@@ -7,7 +7,7 @@ import "./berrymse.js";
 import { arrange } from "./wall.js";
 
 const STATUS_EVERY_MS = 5000;
-const TONE_WORDS = { live: "live", busy: "waiting", trouble: "no picture" };
+const TONE_WORDS = { live: "live", paused: "paused", busy: "waiting", trouble: "not live" };
 
 const wall = document.getElementById("cameras");
 const summary = document.getElementById("summary");
@@ -91,7 +91,7 @@ async function refresh() {
     if (!response.ok) throw new Error(response.statusText);
     const { version, cameras } = await response.json();
     show(cameras.length > 0 ? cameras : UNKNOWN);
-    summary.textContent = [cameras.length > 1 && `${cameras.length} cameras`, version].filter(Boolean).join(" · ");
+    summary.textContent = [cameras.length > 1 && `${cameras.length} cameras`, version && `v${version}`].filter(Boolean).join(" · ");
   } catch {
     // The pictures say themselves when the server is gone; here only something must be on the page.
     if (shown.size === 0) show(UNKNOWN);

@@ -138,7 +138,8 @@ export class Player {
     const range = this.#media.range;
     if (!range) return;
     const to = edge({ engine: this.#engine, jitterSeconds: this.#jitterSeconds, ...range });
-    if (to > this.#video.currentTime) this.#video.currentTime = to;
+    const { currentTime } = this.#video;
+    if (currentTime < to || currentTime > range.end) this.#video.currentTime = to;
   }
 
   // ---- what the server says

@@ -15,16 +15,16 @@
  */
 
 /**
- * `tone`: live (nothing to say), busy (wait), trouble (something is wrong).
+ * `tone`: live (nothing to say), paused (by the person), busy (wait), trouble (something is wrong).
  * @param {Facts} facts
- * @returns {{tone: "live" | "busy" | "trouble", text: string}}
+ * @returns {{tone: "live" | "paused" | "busy" | "trouble", text: string}}
  */
 export function words({ connection, camera, trouble, ageMs, isFrozen, isPaused }) {
   if (trouble) return { tone: "trouble", text: trouble };
   if (connection === "connecting") return { tone: "busy", text: "Connecting…" };
   if (connection === "gone") return { tone: "trouble", text: "Server gone, trying again…" };
-  const isShowing = ageMs !== null && !isFrozen;
-  if (isShowing || isPaused) return { tone: "live", text: "" };
+  if (isPaused && ageMs !== null) return { tone: "paused", text: "" };
+  if (ageMs !== null && !isFrozen) return { tone: "live", text: "" };
   switch (camera.state) {
     case "starting": return { tone: "busy", text: because("Camera is starting", camera.reason, "…") };
     case "waiting": return { tone: "trouble", text: because("No signal", camera.reason) };
@@ -39,7 +39,17 @@ function because(what, reason, otherwise = "") {
 }
 
 /**
- * The age of a frozen picture: "4 s old", "3 min old", "2 h old".
+ * What stands in the corner of a picture that is not live; "" for one that is.
+ * @param {Facts} facts
+ */
+export function cornerWords({ ageMs, isFrozen, isPaused }) {
+  if (ageMs === null) return "";
+  if (isPaused) return "Paused";
+  return isFrozen ? `Picture is ${ageWords(ageMs)}` : "";
+}
+
+/**
+ * The age of a picture: "4 s old", "3 min old", "2 h old".
  * @param {number} ageMs
  */
 export function ageWords(ageMs) {

@@ -22,6 +22,11 @@ test("a play head before the buffered range, or far after it, jumps into it", ()
   assert.equal(steer({ ...calm, engine: "chromium", position: 500 }).seekTo, 9.97);
 });
 
+test("a play head that ran on past the end in a hidden tab comes back", () => {
+  assert.equal(steer({ ...calm, engine: "chromium", position: 10.5 }).seekTo, 9.97);
+  assert.equal(trimPoint({ position: 500, end: 11, keyframes: [0, 2, 4, 6, 8, 10], keepSeconds: 5 }), 6);
+});
+
 test("a camera of one picture in two seconds is never jumped after", () => {
   assert.deepEqual(steer({ ...calm, engine: "chromium", position: 8, frameSeconds: 2 }), { rate: 2, seekTo: null });
 });

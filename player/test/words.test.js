@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ageWords, skippedWords, words } from "../words.js";
+import { ageWords, cornerWords, skippedWords, words } from "../words.js";
 
 const playing = {
   connection: "open",
@@ -52,4 +52,12 @@ test("ages are said in a unit that fits", () => {
   assert.deepEqual([1500, 119_000, 600_000, 3 * 3600_000].map(ageWords), ["1 s old", "119 s old", "10 min old", "3 h old"]);
   assert.equal(skippedWords(1), "Too slow: 1 picture skipped");
   assert.equal(skippedWords(12), "Too slow: 12 pictures skipped");
+});
+
+test("a picture that is not live says so in its corner", () => {
+  assert.equal(cornerWords(playing), "");
+  assert.equal(cornerWords(none), "");
+  assert.equal(cornerWords({ ...playing, ageMs: 4200, isFrozen: true }), "Picture is 4 s old");
+  assert.equal(cornerWords({ ...playing, ageMs: 4200, isPaused: true }), "Paused");
+  assert.deepEqual(words({ ...playing, ageMs: 4200, isPaused: true }), { tone: "paused", text: "" });
 });

@@ -57,8 +57,8 @@ class Browser {
   }
 
   /** A page in a window of its own, so that none is hidden by another. */
-  async newPage() {
-    const { targetId } = await this.send("Target.createTarget", { url: "about:blank", newWindow: true });
+  async newPage({ newWindow = true } = {}) {
+    const { targetId } = await this.send("Target.createTarget", { url: "about:blank", newWindow });
     const { sessionId } = await this.send("Target.attachToTarget", { targetId, flatten: true });
     const page = new Page(this, targetId, sessionId);
     this.#pages.set(sessionId, page);
@@ -160,6 +160,13 @@ class Page {
   async resize(width, height, { scheme = "dark", mobile = false } = {}) {
     await this.send("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile });
     await this.send("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value: scheme }] });
+  }
+
+  /** Opens another tab over this one; to be closed by the caller. */
+  async cover() {
+    // A tab goes into the window that is in front.
+    await this.#browser.send("Target.activateTarget", { targetId: this.#targetId });
+    return this.#browser.newPage({ newWindow: false });
   }
 
   async screenshot(file) {

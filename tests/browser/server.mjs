@@ -31,6 +31,8 @@ export async function serve(options = [], { port = 0 } = {}) {
   return {
     url,
     port: Number(new URL(url).port),
+    /** SIGSTOP and SIGCONT: the program stands still, its connections stay. */
+    signal: (name) => child.kill(name),
     async end(signal = "SIGTERM") {
       child.kill(signal);
       await ended;
