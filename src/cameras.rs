@@ -1,6 +1,6 @@
 //! `berrymse cameras`: what this machine has and which `--source` to use for each, for people and for programs.
 
-use crate::v4l2::{FourCc, Node, Purpose, Size, discover};
+use crate::v4l2::{FourCc, Holder, Node, Purpose, Size, discover, holders};
 use serde_json::{Value, json};
 use std::env;
 use std::fmt::Write;
@@ -20,22 +20,33 @@ type Sizes = Vec<(Size, Vec<f64>)>;
 /// What was found.
 #[derive(Debug)]
 pub struct Report {
-    nodes: Vec<(Node, Vec<Sizes>)>,
+    nodes: Vec<Found>,
     camera_program: Option<PathBuf>,
+}
+
+/// A node, and what is asked of it for this report alone.
+#[derive(Debug)]
+struct Found {
+    node: Node,
+    /// Of each format.
+    sizes: Vec<Sizes>,
+    /// Who has it open.
+    holders: Vec<Holder>,
 }
 
 /// Looks at all video nodes (which takes some milliseconds for each) and for the programs that cameras need.
 pub fn report() -> Report {
-    let with_sizes = |node: Node| {
-        let sizes = node
+    let found = |node: Node| Found {
+        sizes: node
             .formats
             .iter()
             .map(|format| node.sizes(format.fourcc))
-            .collect();
-        (node, sizes)
+            .collect(),
+        holders: holders(&node.path),
+        node,
     };
     Report {
-        nodes: discover().into_iter().map(with_sizes).collect(),
+        nodes: discover().into_iter().map(found).collect(),
         camera_program: find_program(&CAMERA_PROGRAMS, env::var_os("PATH").as_deref()),
     }
 }
@@ -44,8 +55,8 @@ impl Report {
     /// For people: a paragraph for each node, with a line feed at the end.
     pub fn text(&self) -> String {
         let mut out = String::new();
-        for (node, sizes) in &self.nodes {
-            write_node(&mut out, node, sizes);
+        for found in &self.nodes {
+            write_node(&mut out, found);
             out.push('\n');
         }
         if self.nodes.is_empty() {
@@ -72,7 +83,7 @@ impl Report {
         let usable = self.camera_program.as_ref();
         let reason = (usable.is_none() && self.has_sensor()).then_some(NO_CAMERA_PROGRAM);
         json!({
-            "nodes": self.nodes.iter().map(|(node, sizes)| node_json(node, sizes)).collect::<Vec<_>>(),
+            "nodes": self.nodes.iter().map(node_json).collect::<Vec<_>>(),
             "rpicam": {
                 "program": usable.map(|program| program.to_string_lossy()),
                 "source": usable.map(|_| "rpicam"),
@@ -85,7 +96,7 @@ impl Report {
     fn has_sensor(&self) -> bool {
         self.nodes
             .iter()
-            .any(|(node, _)| matches!(node.purpose, Some(Purpose::Sensor | Purpose::Isp)))
+            .any(|Found { node, .. }| matches!(node.purpose, Some(Purpose::Sensor | Purpose::Isp)))
     }
 }
 
@@ -96,7 +107,14 @@ const NO_NODES: &str = "No video node found (/dev/video0 and so on). Is a camera
 const NO_CAMERA_PROGRAM: &str = "There is a camera that libcamera drives, but neither rpicam-vid nor libcamera-vid in \
     PATH: sudo apt install rpicam-apps-lite, then --source rpicam";
 
-fn write_node(out: &mut String, node: &Node, sizes: &[Sizes]) {
+fn write_node(
+    out: &mut String,
+    Found {
+        node,
+        sizes,
+        holders,
+    }: &Found,
+) {
     let label = node.purpose.map_or("not to be opened", Purpose::label);
     let _ = writeln!(out, "{}  {}: {label}", node.path.display(), node.card);
     if let Ok(identity) = &node.identity {
@@ -120,8 +138,8 @@ fn write_node(out: &mut String, node: &Node, sizes: &[Sizes]) {
     if formats.len() > FORMATS_SHOWN {
         let _ = writeln!(out, "    {} more formats", formats.len() - FORMATS_SHOWN);
     }
-    if !node.holders.is_empty() {
-        let names: Vec<String> = node.holders.iter().map(ToString::to_string).collect();
+    if !holders.is_empty() {
+        let names: Vec<String> = holders.iter().map(ToString::to_string).collect();
         let _ = writeln!(out, "    open in {}", names.join(", "));
     }
 }
@@ -175,7 +193,13 @@ fn paragraph(out: &mut String, indent: &str, text: &str) {
     let _ = writeln!(out, "{}", line.trim_end());
 }
 
-fn node_json(node: &Node, sizes: &[Sizes]) -> Value {
+fn node_json(
+    Found {
+        node,
+        sizes,
+        holders,
+    }: &Found,
+) -> Value {
     let identity = node.identity.as_ref().ok();
     let formats = node.formats.iter().zip(sizes).map(|(format, sizes)| {
         json!({
@@ -195,7 +219,7 @@ fn node_json(node: &Node, sizes: &[Sizes]) -> Value {
         "source": node.is_usable().then(|| node.name().to_string_lossy()),
         "reason": node.reason(),
         "formats": formats.collect::<Vec<_>>(),
-        "open_in": node.holders.iter().map(|holder| json!({ "pid": holder.pid, "name": holder.name })).collect::<Vec<_>>(),
+        "open_in": holders.iter().map(|holder| json!({ "pid": holder.pid, "name": holder.name })).collect::<Vec<_>>(),
     })
 }
 
@@ -227,7 +251,7 @@ mod tests {
     use super::*;
     use crate::v4l2::Failure;
 
-    fn report_of(nodes: Vec<(Node, Vec<Sizes>)>) -> Report {
+    fn report_of(nodes: Vec<Found>) -> Report {
         Report {
             nodes,
             camera_program: None,
@@ -254,9 +278,12 @@ mod tests {
             identity: Err(Failure::NotPermitted),
             purpose: None,
             formats: Vec::new(),
-            holders: Vec::new(),
         };
-        let report = report_of(vec![(node, Vec::new())]);
+        let report = report_of(vec![Found {
+            node,
+            sizes: Vec::new(),
+            holders: Vec::new(),
+        }]);
         assert!(
             report
                 .text()

@@ -25,6 +25,8 @@ const SLICE: Duration = Duration::from_millis(100);
 const STALL: Duration = Duration::from_secs(2);
 /// … except before the first picture: some USB cameras need two seconds and more to start their sensor.
 const FIRST_PICTURE: Duration = Duration::from_secs(5);
+/// A camera that loses picture after picture is not asked for a keyframe each time: those are large.
+const KEYFRAME_AFTER_LOSS: Duration = Duration::from_secs(1);
 /// A picture older than this (or from the future) has another clock than ours.
 const OLDEST: Duration = Duration::from_secs(5);
 
@@ -167,6 +169,7 @@ struct Camera {
     last_picture: Timestamp,
     has_pictures: bool,
     stall: Duration,
+    keyframe_asked: Timestamp,
 }
 
 impl Camera {
@@ -191,6 +194,7 @@ impl Camera {
             last_picture: Timestamp::now(),
             has_pictures: false,
             stall: answer.stall(context),
+            keyframe_asked: Timestamp::default(),
         };
         camera.request_keyframe();
         camera
@@ -226,8 +230,8 @@ impl Camera {
             .map_err(|failure| self.lost(failure))?;
         let is_intact = self.buffers.count(sequence, verdict);
         self.buffers.log(&self.context.name, now);
-        if !is_intact {
-            // What follows refers to the lost picture.
+        // What follows a loss refers to the lost picture.
+        if !is_intact && now.since(self.keyframe_asked) >= KEYFRAME_AFTER_LOSS {
             self.request_keyframe();
         }
         if verdict != Verdict::Picture {
@@ -289,6 +293,7 @@ impl Source for Camera {
     }
 
     fn request_keyframe(&mut self) {
+        self.keyframe_asked = Timestamp::now();
         if let Err(failure) = self.encoder.force_keyframe(self.stream.device()) {
             log::debug!("{}: no keyframe on request: {failure}", self.context.name);
         }

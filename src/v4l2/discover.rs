@@ -1,7 +1,6 @@
 //! The video nodes of this machine.
 
 use super::device::{Device, FourCc, Identity, PixelFormat, Size};
-use super::holders::{Holder, holders};
 use super::purpose::{Purpose, Step, explain};
 use super::sys::Failure;
 use std::collections::HashMap;
@@ -26,8 +25,6 @@ pub struct Node {
     pub purpose: Option<Purpose>,
     /// What it captures.
     pub formats: Vec<PixelFormat>,
-    /// Who has it open.
-    pub holders: Vec<Holder>,
 }
 
 impl Node {
@@ -44,7 +41,6 @@ impl Node {
             .as_ref()
             .map_or_else(|_| name_in_sysfs(&path), |identity| identity.card.clone());
         let link = links.get(&path).cloned();
-        let holders = holders(&path);
         Self {
             path,
             link,
@@ -52,7 +48,6 @@ impl Node {
             identity,
             purpose,
             formats: formats.unwrap_or_default(),
-            holders,
         }
     }
 
@@ -91,20 +86,26 @@ impl Node {
 
 /// All video nodes, by number.
 pub fn discover() -> Vec<Node> {
-    let links = links(Path::new("/dev/v4l/by-id"));
-    nodes(Path::new("/dev"))
-        .into_iter()
-        .map(|path| Node::look(path, &links))
-        .collect()
+    look_at_all().collect()
 }
 
 /// The first node that gives H.264, by its lasting name; else what was found instead, in words.
 pub fn first_h264() -> Result<PathBuf, String> {
-    let nodes = discover();
-    match nodes.iter().find(|node| node.is_usable()) {
-        Some(node) => Ok(node.name().to_owned()),
-        None => Err(summary(&nodes)),
+    let mut others = Vec::new();
+    for node in look_at_all() {
+        if node.is_usable() {
+            return Ok(node.name().to_owned());
+        }
+        others.push(node);
     }
+    Err(summary(&others))
+}
+
+fn look_at_all() -> impl Iterator<Item = Node> {
+    let links = links(Path::new("/dev/v4l/by-id"));
+    nodes(Path::new("/dev"))
+        .into_iter()
+        .map(move |path| Node::look(path, &links))
 }
 
 /// One sentence for each node that might have been meant.
@@ -180,7 +181,6 @@ mod tests {
             identity: Err(failure),
             purpose: None,
             formats: Vec::new(),
-            holders: Vec::new(),
         }
     }
 

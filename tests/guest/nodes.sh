@@ -1,4 +1,3 @@
-# guest: --m2m
 # Nodes that are of no use, each told in words; the list of cameras; capture with both buffer interfaces.
 . "$(dirname "$0")/lib.sh"
 
@@ -7,7 +6,6 @@ says 'unavailable: /dev/video10: this node gives YUYV, .* and no H.264; it needs
 says 'unavailable: /dev/video11: this node gives YUYV, .* and no H.264; it needs an encoder' "$(once 1 /dev/video11)"
 
 step "no cameras"
-says 'unavailable: /dev/video4: this is a decoder or converter' "$(once 1 /dev/video4)"
 says 'unavailable: /dev/video77: there is no such node' "$(once 1 /dev/video77)"
 says 'unavailable: /dev/null: this is no video node' "$(once 1 /dev/null)"
 
