@@ -88,7 +88,15 @@ export class Connection {
 
   #connect() {
     this.#drop();
-    const socket = new WebSocket(this.#url, PROTOCOL);
+    let socket;
+    try {
+      socket = new WebSocket(this.#url, PROTOCOL);
+    } catch (error) {
+      // An address that this page may never reach, such as ws: from a page that came by TLS.
+      console.error(`berrymse: ${this.#url}: ${error.message}`);
+      this.#lost();
+      return;
+    }
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
       this.#ticksSilent = 0;

@@ -30,7 +30,6 @@ export class Media {
   #buffer = null;
   #mime = "";
   #init = null;
-  #timescale = 1;
   #queue = [];
   #waitsForKeyframe = true;
   #keyframes = [];
@@ -70,7 +69,9 @@ export class Media {
       if (!this.#init || (this.#waitsForKeyframe && !message.isKeyframe)) return;
       this.#waitsForKeyframe = false;
       if (message.isKeyframe) this.#dropBacklog();
-      this.#queue.push(message);
+      const { kind, isKeyframe, bytes } = message;
+      const [start, duration] = [message.decodeTicks, message.durationTicks].map((ticks) => ticks / this.#init.timescale);
+      this.#queue.push({ kind, isKeyframe, start, duration, bytes });
     }
     this.#pump();
   }
@@ -132,7 +133,6 @@ export class Media {
   }
 
   #appendInit(buffer, init) {
-    this.#timescale = init.timescale;
     const mime = mimeOf(init.codec);
     if (mime !== this.#mime && buffer.changeType) {
       buffer.changeType(mime);
@@ -145,10 +145,7 @@ export class Media {
   #appendFragments(buffer) {
     const batch = [];
     while (this.#queue[0]?.kind === "fragment") {
-      const fragment = this.#queue[0];
-      const start = fragment.decodeTicks / this.#timescale;
-      const duration = fragment.durationTicks / this.#timescale;
-      const { isKeyframe } = fragment;
+      const { start, duration, isKeyframe, bytes } = this.#queue[0];
       const offset = spliceOffset({ offset: buffer.timestampOffset, end: this.#end, start, duration, isKeyframe });
       if (offset !== buffer.timestampOffset) {
         if (batch.length > 0) break;
@@ -157,7 +154,7 @@ export class Media {
       if (isKeyframe) this.#keyframes.push(start + offset);
       this.#end = start + offset + duration;
       this.frameSeconds = duration;
-      batch.push(fragment.bytes);
+      batch.push(bytes);
       this.#queue.shift();
     }
     buffer.appendBuffer(batch.length === 1 ? batch[0] : joined(batch));
@@ -178,7 +175,7 @@ export class Media {
   /** At a new keyframe: pictures that could not even be appended are not worth showing any more. */
   #dropBacklog() {
     const waiting = this.#queue.filter(({ kind }) => kind === "fragment");
-    const seconds = waiting.reduce((sum, { durationTicks }) => sum + durationTicks, 0) / this.#timescale;
+    const seconds = waiting.reduce((sum, { duration }) => sum + duration, 0);
     if (seconds > BACKLOG_SECONDS) this.#queue = this.#queue.filter(({ kind }) => kind === "init");
   }
 

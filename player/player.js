@@ -5,10 +5,10 @@
  */
 
 import { Connection, backOffMs } from "./connection.js";
+import { FrameWatch } from "./frame-watch.js";
 import { edge, engineOf, nextJitter, steer } from "./live-edge.js";
 import { Media, canPlay, isSupported } from "./media.js";
 import { readMessage } from "./mp4.js";
-import { judge } from "./watchdog.js";
 
 const TICK_MS = 250;
 const KEEP_SECONDS = 5;
@@ -22,6 +22,7 @@ export class Player {
   #on;
   #connection;
   #media;
+  #frames;
   #engine = engineOf(navigator.userAgent);
   #undo = null;
 
@@ -37,12 +38,7 @@ export class Player {
   #lastArrival = null;
   #dataAt = null;
   #playingSince = null;
-  #shownAt = null;
-  #shownPosition = -1;
-  #hasFrameCallback = false;
-  #paintedSinceTick = false;
   #verdict = "fine";
-  #rebuilds = 0;
   #rebuilding = 0;
 
   #autoSkip = true;
@@ -64,6 +60,7 @@ export class Player {
       appended: () => this.#appended(),
       failed: (reason) => this.#rebuild(reason),
     });
+    this.#frames = new FrameWatch(video, () => this.#tell());
   }
 
   start() {
@@ -79,7 +76,7 @@ export class Player {
       this.#tell();
       return;
     }
-    this.#watchFrames();
+    this.#frames.start(this.#undo.signal);
     const ticker = setInterval(() => this.#tick(), TICK_MS);
     this.#undo.signal.addEventListener("abort", () => clearInterval(ticker));
     this.#connection.open();
@@ -98,7 +95,7 @@ export class Player {
     this.#video.load();
     this.#camera = { state: "", reason: "" };
     this.#wasAtEdge = false;
-    this.#dataAt = this.#playingSince = this.#shownAt = this.#lastArrival = null;
+    this.#dataAt = this.#playingSince = this.#lastArrival = null;
   }
 
   reset() {
@@ -152,6 +149,9 @@ export class Player {
 
   #receiveText(message) {
     switch (message.type) {
+      case "hello":
+        this.#refusal = "";
+        break;
       case "state":
         this.#camera = { state: String(message.state), reason: String(message.reason ?? "") };
         break;
@@ -254,47 +254,18 @@ export class Player {
   }
 
   #wakeUp() {
-    this.#shownAt = this.#playingSince = this.#shownAt === null ? null : performance.now();
+    this.#frames.awake();
     this.toLiveEdge();
     if (!this.#isPaused) this.#play();
   }
 
-  #watchFrames() {
-    const { signal } = this.#undo;
-    const video = this.#video;
-    if (!video.requestVideoFrameCallback) return;
-    const shown = () => {
-      if (signal.aborted) return;
-      this.#hasFrameCallback = true;
-      this.#shown();
-      video.requestVideoFrameCallback(shown);
-    };
-    video.requestVideoFrameCallback(shown);
-  }
-
-  #shown() {
-    const wasFirst = this.#shownAt === null;
-    this.#shownAt = performance.now();
-    this.#rebuilds = 0;
-    if (wasFirst) this.#tell();
-  }
-
   #tick() {
-    const video = this.#video;
-    // Not every engine calls back for frames: there a moving play head is the best evidence.
-    if (!this.#hasFrameCallback && video.currentTime !== this.#shownPosition && video.readyState >= 2) this.#shown();
-    this.#shownPosition = video.currentTime;
-    this.#verdict = judge({
-      now: performance.now(),
-      shownAt: this.#shownAt,
-      playingSince: this.#playingSince,
+    this.#verdict = this.#frames.look({
       dataAt: this.#dataAt,
-      canShow: !document.hidden && !this.#isPaused && !this.#isRefused && this.#paintedSinceTick,
-      rebuilds: this.#rebuilds,
+      playingSince: this.#playingSince,
+      isPlaying: !this.#isPaused && !this.#isRefused,
     });
     if (this.#verdict === "stuck") this.#rebuild("pictures come but are not shown");
-    this.#paintedSinceTick = false;
-    requestAnimationFrame(() => { this.#paintedSinceTick = true; });
     this.#tell();
   }
 
@@ -302,19 +273,18 @@ export class Player {
     if (!this.#undo || this.#rebuilding) return;
     console.warn(`berrymse: starting the video anew (${reason})`);
     // A stream that breaks every decoder must not keep the page busy.
-    const wait = backOffMs(this.#rebuilds, Math.random());
-    this.#rebuilds += 1;
+    const wait = backOffMs(this.#frames.rebuilds, Math.random());
+    this.#frames.rebuilds += 1;
     this.#rebuilding = setTimeout(() => {
       this.#rebuilding = 0;
       this.#playingSince = null;
-      this.#shownPosition = 0;
       this.#wasAtEdge = false;
       this.#media.rebuild();
     }, wait);
   }
 
   #tell() {
-    const ageMs = this.#shownAt === null ? null : performance.now() - this.#shownAt;
+    const { ageMs } = this.#frames;
     this.#on.change?.({
       connection: this.#link,
       camera: this.#camera,

@@ -4,7 +4,7 @@
  */
 
 /** From here on a picture is marked as old. */
-export const FROZEN_MS = 1000;
+const FROZEN_MS = 1000;
 /** Data come and nothing is shown for this long: only a new MediaSource helps. */
 const STUCK_MS = 3000;
 const LONGEST_PATIENCE_MS = 60_000;
@@ -13,20 +13,21 @@ const LONGEST_PATIENCE_MS = 60_000;
  * @param {object} seen
  * @param {number} seen.now
  * @param {number | null} seen.shownAt when a picture was last seen to change; null: never
+ * @param {number} seen.awakeSince when the page came into sight
  * @param {number | null} seen.playingSince when the first keyframe went into the present buffer; null: not yet
  * @param {number | null} seen.dataAt when the last fragment was appended
  * @param {boolean} seen.canShow visible, painted by the browser, and meant to play
  * @param {number} seen.rebuilds how often in a row nothing helped
  * @returns {"fine" | "frozen" | "stuck"}
  */
-export function judge({ now, shownAt, playingSince, dataAt, canShow, rebuilds }) {
+export function judge({ now, shownAt, awakeSince, playingSince, dataAt, canShow, rebuilds }) {
   if (!canShow) return "fine";
   const isFlowing = dataAt !== null && now - dataAt < FROZEN_MS;
   if (playingSince !== null && isFlowing) {
-    const since = Math.max(playingSince, shownAt ?? 0);
+    const since = Math.max(playingSince, awakeSince, shownAt ?? 0);
     const patience = Math.min(STUCK_MS * 2 ** rebuilds, LONGEST_PATIENCE_MS);
     if (now - since > patience) return "stuck";
   }
-  if (shownAt !== null && now - shownAt > FROZEN_MS) return "frozen";
+  if (shownAt !== null && now - Math.max(shownAt, awakeSince) > FROZEN_MS) return "frozen";
   return "fine";
 }

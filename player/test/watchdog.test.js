@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { judge } from "../watchdog.js";
 
-const well = { now: 10_000, shownAt: 9980, playingSince: 100, dataAt: 9990, canShow: true, rebuilds: 0 };
+const well = { now: 10_000, shownAt: 9980, awakeSince: 0, playingSince: 100, dataAt: 9990, canShow: true, rebuilds: 0 };
 
 test("a picture shown a moment ago is fine", () => {
   assert.equal(judge(well), "fine");
@@ -25,6 +25,11 @@ test("a fresh buffer gets its time, and more of it when rebuilding did not help"
 
 test("nothing is wrong with a picture that cannot be seen or was stopped on purpose", () => {
   assert.equal(judge({ ...well, shownAt: 0, canShow: false }), "fine");
+});
+
+test("a page that comes into sight again gets a second before its old picture counts as frozen", () => {
+  assert.equal(judge({ ...well, shownAt: 1000, awakeSince: 9500 }), "fine");
+  assert.equal(judge({ ...well, shownAt: 1000, awakeSince: 8500 }), "frozen");
 });
 
 test("before the first picture nothing is frozen", () => {
