@@ -31,6 +31,8 @@ pub mod trust;
 pub mod vui;
 
 #[cfg(test)]
+mod streams;
+#[cfg(test)]
 mod testing;
 
 pub use access_unit::{AccessUnit, Assembler, Ends};
