@@ -422,3 +422,6 @@ fn is_part_of_picture(unit_type: UnitType) -> bool {
             UnitType::PartitionBc | UnitType::AuxiliarySlice | UnitType::SliceExtension
         )
 }
+
+#[cfg(test)]
+mod tests;

@@ -116,6 +116,20 @@ impl<'a> BitReader<'a> {
     }
 }
 
+impl BitReader<'_> {
+    /// True if nothing but the stop bit and zeros are left (7.3.2.11).
+    pub fn is_at_end(&self) -> bool {
+        let mut rest = self.clone();
+        let has_stop_bit = rest.flag("rbsp_stop_one_bit") == Ok(true);
+        while let Ok(bit) = rest.flag("rbsp_alignment_zero_bit") {
+            if bit {
+                return false;
+            }
+        }
+        has_stop_bit
+    }
+}
+
 /// Writes the payload of a NAL unit, most significant bit first.
 #[derive(Clone, Debug, Default)]
 pub struct BitWriter {
@@ -127,7 +141,7 @@ impl BitWriter {
     /// Adds the lowest `count` bits of `value`: u(n), n up to 32.
     pub fn bits(&mut self, count: u32, value: u32) {
         for shift in (0..count.min(32)).rev() {
-            if self.bits % 8 == 0 {
+            if self.bits.is_multiple_of(8) {
                 self.rbsp.push(0);
             }
             if let Some(last) = self.rbsp.last_mut() {
@@ -186,7 +200,7 @@ mod tests {
 
     #[test]
     fn the_codes_of_table_9_2_are_read() {
-        let mut reader = BitReader::after_header(&[0, 0b1_010_011_0, 0b0100_0010, 0b1_0000000]);
+        let mut reader = BitReader::after_header(&[0, 0b1010_0110, 0b0100_0010, 0b1000_0000]);
         assert_eq!(
             (0..5).map(|_| reader.ue("x").unwrap()).collect::<Vec<_>>(),
             [0, 1, 2, 3, 4]

@@ -23,7 +23,8 @@ use super::order::Learned;
 use super::parameter_sets::ParameterSets;
 use super::pps::Pps;
 use super::slice::SliceHeader;
-use super::sps::{Restriction, Sps};
+use super::sps::Sps;
+use super::vui::Restriction;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -153,11 +154,9 @@ impl Formats {
     }
 
     fn take_pps(&mut self, nal: &[u8], pps: Pps) -> bool {
-        if let Some(slot) = self.pps.get_mut(&pps.id) {
-            if slot.nal == nal {
-                slot.is_stale = false;
-                return false;
-            }
+        if let Some(slot) = self.pps.get_mut(&pps.id).filter(|slot| slot.nal == nal) {
+            slot.is_stale = false;
+            return false;
         }
         self.pps.insert(
             pps.id,

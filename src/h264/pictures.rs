@@ -183,25 +183,21 @@ impl Pictures {
                 continue;
             };
             match header.unit_type() {
-                UnitType::Sps | UnitType::Pps => {
-                    if self.formats.take(nal) {
-                        self.in_band.push(nal);
-                    }
-                }
+                UnitType::Sps | UnitType::Pps if self.formats.take(nal) => self.in_band.push(nal),
                 UnitType::Sei | UnitType::PartitionBc => self.spans.push(*span),
                 UnitType::Slice | UnitType::PartitionA | UnitType::IdrSlice => {
-                    let parsed = SliceHeader::parse_with_marking(nal, self.formats.sets());
-                    if let Ok((slice, resets)) = parsed {
-                        if slice.redundant_count > 0 {
-                            continue;
+                    match SliceHeader::parse_with_marking(nal, self.formats.sets()) {
+                        Ok((slice, _)) if slice.redundant_count > 0 => continue,
+                        Ok((slice, resets)) => {
+                            self.formats.used(&slice);
+                            let coded = coded.get_or_insert(Coded {
+                                slice,
+                                resets,
+                                is_reference: false,
+                            });
+                            coded.is_reference |= slice.is_reference;
                         }
-                        self.formats.used(&slice);
-                        let coded = coded.get_or_insert(Coded {
-                            slice,
-                            resets,
-                            is_reference: false,
-                        });
-                        coded.is_reference |= slice.is_reference;
+                        Err(_) => self.has_unreadable_slices = true,
                     }
                     self.spans.push(*span);
                 }
@@ -319,3 +315,6 @@ impl Copies {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,12 +2,10 @@
 //! and the rewriting that tells decoders how little they have to wait.
 
 use super::bits::{BitReader, BitWriter, Error};
+use super::vui::{MAX_DPB_FRAMES, Restriction, Vui, VuiEnd};
 
 /// Most macroblocks in a row or column: pictures of 16384 x 16384, four times what level 6.2 allows.
 const MAX_SIDE_MBS: u32 = 1024;
-
-/// Most `max_num_ref_frames`, `max_num_reorder_frames` and `max_dec_frame_buffering` (A.3.1).
-const MAX_DPB_FRAMES: u32 = 16;
 
 /// What a sequence parameter set says, as far as this program needs it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -43,15 +41,6 @@ pub struct Sps {
     vui_end: VuiEnd,
 }
 
-/// How many pictures a decoder holds (E.2.1).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Restriction {
-    /// `max_num_reorder_frames`: pictures that may be ahead of another in decoding and behind in output.
-    pub reorder_frames: u32,
-    /// `max_dec_frame_buffering`: size of the decoded picture buffer in frames.
-    pub buffered_frames: u32,
-}
-
 /// `pic_order_cnt_type` and what belongs to it (8.2.1).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum OrderCount {
@@ -73,17 +62,6 @@ pub enum OrderCount {
     },
     /// Type 2: output order is decoding order.
     Decoding,
-}
-
-/// Where in the payload the rewriting takes over, in bits.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum VuiEnd {
-    /// There is no VUI; `vui_parameters_present_flag` is here.
-    NoVui { at: usize },
-    /// There is no restriction; `bitstream_restriction_flag` is here.
-    NoRestriction { at: usize },
-    /// `max_num_reorder_frames` is here.
-    Restriction { at: usize },
 }
 
 impl Sps {
@@ -117,7 +95,7 @@ impl Sps {
         let (crop_x, crop_y) = read_cropping(r, &chroma, rows_per_unit)?;
         let width = shown(width_mbs * 16, crop_x)?;
         let height = shown(map_units * rows_per_unit * 16, crop_y)?;
-        let vui = Vui::read(r)?;
+        let vui = Vui::read(r);
         Ok(Self {
             id,
             profile,
@@ -154,12 +132,15 @@ impl Sps {
     }
 
     /// The NAL unit `nal`, from which `self` was read, with `restriction` in the VUI and every other bit as it was.
+    /// Unchanged where the VUI cannot be read.
     pub fn rewrite(&self, nal: &[u8], restriction: Restriction) -> Result<Vec<u8>, Error> {
         let header = *nal.first().ok_or(Error::Short("nal_unit_header"))?;
         let mut reader = BitReader::after_header(nal);
         let mut writer = BitWriter::default();
-        let (VuiEnd::NoVui { at } | VuiEnd::NoRestriction { at } | VuiEnd::Restriction { at }) =
-            self.vui_end;
+        let at = match self.vui_end {
+            VuiEnd::NoVui { at } | VuiEnd::NoRestriction { at } | VuiEnd::Restriction { at } => at,
+            VuiEnd::Unreadable => return Ok(nal.to_vec()),
+        };
         for _ in 0..at {
             writer.flag(reader.flag("seq_parameter_set_data")?);
         }
@@ -311,121 +292,5 @@ fn shown(coded: u32, cropped: u64) -> Result<u32, Error> {
     }
 }
 
-struct Vui {
-    sample_aspect: (u32, u32),
-    restriction: Option<Restriction>,
-    end: VuiEnd,
-}
-
-impl Vui {
-    /// `vui_parameters_present_flag` and E.1.1.
-    fn read(r: &mut BitReader<'_>) -> Result<Self, Error> {
-        let mut vui = Self {
-            sample_aspect: (1, 1),
-            restriction: None,
-            end: VuiEnd::NoVui { at: r.position() },
-        };
-        if !r.flag("vui_parameters_present_flag")? {
-            return Ok(vui);
-        }
-        vui.sample_aspect = read_sample_aspect(r)?;
-        if r.flag("overscan_info_present_flag")? {
-            r.flag("overscan_appropriate_flag")?;
-        }
-        if r.flag("video_signal_type_present_flag")? {
-            r.bits(4, "video_format and video_full_range_flag")?;
-            if r.flag("colour_description_present_flag")? {
-                r.bits(
-                    24,
-                    "colour_primaries, transfer_characteristics, matrix_coefficients",
-                )?;
-            }
-        }
-        if r.flag("chroma_loc_info_present_flag")? {
-            r.ue("chroma_sample_loc_type_top_field")?;
-            r.ue("chroma_sample_loc_type_bottom_field")?;
-        }
-        if r.flag("timing_info_present_flag")? {
-            r.bits(32, "num_units_in_tick")?;
-            r.bits(32, "time_scale")?;
-            r.flag("fixed_frame_rate_flag")?;
-        }
-        let has_nal_hrd = r.flag("nal_hrd_parameters_present_flag")?;
-        if has_nal_hrd {
-            skip_hrd(r)?;
-        }
-        let has_vcl_hrd = r.flag("vcl_hrd_parameters_present_flag")?;
-        if has_vcl_hrd {
-            skip_hrd(r)?;
-        }
-        if has_nal_hrd || has_vcl_hrd {
-            r.flag("low_delay_hrd_flag")?;
-        }
-        r.flag("pic_struct_present_flag")?;
-        vui.end = VuiEnd::NoRestriction { at: r.position() };
-        if r.flag("bitstream_restriction_flag")? {
-            r.flag("motion_vectors_over_pic_boundaries_flag")?;
-            r.ue("max_bytes_per_pic_denom")?;
-            r.ue("max_bits_per_mb_denom")?;
-            r.ue("log2_max_mv_length_horizontal")?;
-            r.ue("log2_max_mv_length_vertical")?;
-            vui.end = VuiEnd::Restriction { at: r.position() };
-            vui.restriction = Some(Restriction {
-                reorder_frames: r.ue_to(MAX_DPB_FRAMES, "max_num_reorder_frames")?,
-                buffered_frames: r.ue_to(MAX_DPB_FRAMES, "max_dec_frame_buffering")?,
-            });
-        }
-        Ok(vui)
-    }
-}
-
-/// `aspect_ratio_info_present_flag` and what follows it; Table E-1.
-fn read_sample_aspect(r: &mut BitReader<'_>) -> Result<(u32, u32), Error> {
-    const TABLE: [(u32, u32); 17] = [
-        (1, 1),
-        (1, 1),
-        (12, 11),
-        (10, 11),
-        (16, 11),
-        (40, 33),
-        (24, 11),
-        (20, 11),
-        (32, 11),
-        (80, 33),
-        (18, 11),
-        (15, 11),
-        (64, 33),
-        (160, 99),
-        (4, 3),
-        (3, 2),
-        (2, 1),
-    ];
-    const EXTENDED: u32 = 255;
-    if !r.flag("aspect_ratio_info_present_flag")? {
-        return Ok((1, 1));
-    }
-    match r.bits(8, "aspect_ratio_idc")? {
-        EXTENDED => {
-            let (width, height) = (r.bits(16, "sar_width")?, r.bits(16, "sar_height")?);
-            Ok(if width == 0 || height == 0 {
-                (1, 1)
-            } else {
-                (width, height)
-            })
-        }
-        idc => Ok(TABLE.get(idc as usize).copied().unwrap_or((1, 1))),
-    }
-}
-
-/// E.1.2
-fn skip_hrd(r: &mut BitReader<'_>) -> Result<(), Error> {
-    let count = r.ue_to(31, "cpb_cnt_minus1")? + 1;
-    r.bits(8, "bit_rate_scale and cpb_size_scale")?;
-    for _ in 0..count {
-        r.ue("bit_rate_value_minus1")?;
-        r.ue("cpb_size_value_minus1")?;
-        r.flag("cbr_flag")?;
-    }
-    r.bits(20, "delay lengths and time_offset_length")?;
-    Ok(())
-}
+#[cfg(test)]
+mod tests;

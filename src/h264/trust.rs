@@ -123,7 +123,9 @@ impl Trust {
             Place::UnitEnd(bytes) => {
                 self.pause = Pause::Zeros(0, place);
                 self.is_proven()
-                    && BLOCKS_BYTES.iter().all(|block| piece_bytes % block != 0)
+                    && BLOCKS_BYTES
+                        .iter()
+                        .all(|block| !piece_bytes.is_multiple_of(*block))
                     && bytes <= self.largest_proven_bytes.saturating_mul(MAX_GROWTH)
             }
             _ => {

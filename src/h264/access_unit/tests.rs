@@ -1,0 +1,709 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+use crate::h264::slice::Structure;
+use crate::h264::testing::{Seen, SliceSpec, SpsSpec, annexb, flush, pps, push};
+use proptest::prelude::*;
+
+fn sets() -> [Vec<u8>; 2] {
+    [SpsSpec::default().nal(), pps(0, 0, 0)]
+}
+
+/// Parameter sets and an IDR picture.
+fn keyframe(noise: usize) -> Vec<u8> {
+    let [sps, pps] = sets();
+    annexb(&[sps, pps, SliceSpec::idr(0).with_noise(noise).nal()])
+}
+
+fn p(n: u32) -> Vec<u8> {
+    annexb(&[SliceSpec::p(n).nal()])
+}
+
+/// The `n`th picture in two slices.
+fn two_slices(n: u32) -> [Vec<u8>; 2] {
+    let second = SliceSpec {
+        first_mb: 100,
+        ..SliceSpec::p(n)
+    };
+    [annexb(&[SliceSpec::p(n).nal()]), annexb(&[second.nal()])]
+}
+
+mod boundaries {
+    use super::*;
+
+    fn units(nals: &[Vec<u8>]) -> Vec<Vec<u8>> {
+        let mut assembler = Assembler::new(Ends::Learned);
+        let mut units = push(&mut assembler, &annexb(nals), 0, End::Open);
+        units.extend(flush(&mut assembler));
+        assert!(units.iter().all(|unit| !unit.is_early));
+        units.iter().map(Seen::types).collect()
+    }
+
+    fn after_sets(nals: &[Vec<u8>]) -> Vec<Vec<u8>> {
+        let mut all = sets().to_vec();
+        all.extend_from_slice(nals);
+        let mut units = units(&all);
+        units[0].drain(..2);
+        units
+    }
+
+    #[test]
+    fn slices_of_one_picture_stay_together_in_any_order() {
+        let slice = |first_mb, n| {
+            SliceSpec {
+                first_mb,
+                ..SliceSpec::p(n)
+            }
+            .nal()
+        };
+        let found = after_sets(&[
+            slice(100, 1),
+            slice(0, 1),
+            slice(50, 1),
+            slice(50, 2),
+            slice(0, 2),
+        ]);
+        assert_eq!(found, [vec![1, 1, 1], vec![1, 1]]);
+    }
+
+    #[test]
+    fn each_difference_of_7_4_1_2_4_begins_a_picture() {
+        let first = SliceSpec {
+            first_mb: 0,
+            ..SliceSpec::p(4)
+        };
+        let same = SliceSpec {
+            first_mb: 9,
+            ..first.clone()
+        };
+        let others = [
+            SliceSpec {
+                frame_num: 5,
+                ..same.clone()
+            },
+            SliceSpec {
+                pps_id: 1,
+                ..same.clone()
+            },
+            SliceSpec {
+                is_reference: false,
+                ..same.clone()
+            },
+            SliceSpec {
+                order: 10,
+                ..same.clone()
+            },
+            SliceSpec {
+                idr_id: Some(0),
+                ..same.clone()
+            },
+        ];
+        let [sps, pps0] = sets();
+        let head = [sps, pps0, pps(1, 0, 0), first.nal()];
+        for other in others {
+            let nals = [head.as_slice(), &[other.nal()]].concat();
+            assert_eq!(units(&nals).len(), 2, "{other:?}");
+        }
+        assert_eq!(units(&[head.as_slice(), &[same.nal()]].concat()).len(), 1);
+    }
+
+    #[test]
+    fn fields_and_idr_pictures_in_a_row_are_told_apart() {
+        let sps = SpsSpec {
+            is_frames_only: false,
+            ..SpsSpec::default()
+        }
+        .nal();
+        let field = |structure, idr_id| {
+            SliceSpec {
+                structure,
+                idr_id,
+                is_frames_only: false,
+                ..SliceSpec::default()
+            }
+            .nal()
+        };
+        let found = units(&[
+            sps,
+            pps(0, 0, 0),
+            field(Structure::TopField, Some(0)),
+            field(Structure::BottomField, None),
+            field(Structure::Frame, Some(0)),
+            field(Structure::Frame, Some(1)),
+        ]);
+        assert_eq!(found, [vec![7, 8, 5], vec![1], vec![5], vec![5]]);
+    }
+
+    #[test]
+    fn a_first_macroblock_that_comes_again_begins_a_picture() {
+        let found = after_sets(&[SliceSpec::idr(0).nal(), SliceSpec::idr(0).nal()]);
+        assert_eq!(found, [[5], [5]]);
+    }
+
+    #[test]
+    fn redundant_pictures_belong_to_their_primary_picture() {
+        let redundant = SliceSpec {
+            redundant_count: 1,
+            frame_num: 77,
+            ..SliceSpec::p(1)
+        };
+        let found = after_sets(&[
+            SliceSpec::p(1).nal(),
+            redundant.nal(),
+            SliceSpec::p(2).nal(),
+        ]);
+        assert_eq!(found, [vec![1, 1], vec![1]]);
+    }
+
+    #[test]
+    fn what_comes_before_slices_begins_a_unit() {
+        for starter in [
+            vec![0x09, 0xf0],
+            vec![0x06, 5, 1, 9, 0x80],
+            sets()[0].clone(),
+            sets()[1].clone(),
+            vec![0x0f, 9],
+        ] {
+            let found = after_sets(&[
+                SliceSpec::p(1).nal(),
+                starter.clone(),
+                SliceSpec::p(2).nal(),
+            ]);
+            assert_eq!(found, [vec![1], vec![starter[0] & 31, 1]]);
+        }
+    }
+
+    #[test]
+    fn what_comes_after_slices_belongs_to_their_unit() {
+        let found = after_sets(&[
+            SliceSpec::p(1).nal(),
+            vec![0x0c, 0xff, 0x80],
+            vec![0x0a],
+            vec![0x0b],
+            vec![0x0c, 0xff, 0x80],
+            SliceSpec::idr(0).nal(),
+        ]);
+        assert_eq!(found, [vec![1, 12, 10, 11], vec![12, 5]]);
+    }
+
+    #[test]
+    fn a_prefix_goes_with_its_slice() {
+        let prefix = vec![0x6e, 0x80, 0x80, 0x01];
+        let slice = |first_mb, n| {
+            SliceSpec {
+                first_mb,
+                ..SliceSpec::p(n)
+            }
+            .nal()
+        };
+        let found = after_sets(&[
+            prefix.clone(),
+            slice(0, 1),
+            prefix.clone(),
+            slice(9, 1),
+            prefix,
+            slice(0, 2),
+        ]);
+        assert_eq!(found, [vec![14, 1, 14, 1], vec![14, 1]]);
+    }
+
+    #[test]
+    fn without_parameter_sets_the_first_macroblock_begins_a_picture() {
+        let slice = |first_mb, n| {
+            SliceSpec {
+                first_mb,
+                ..SliceSpec::p(n)
+            }
+            .nal()
+        };
+        let found = units(&[slice(0, 1), slice(9, 1), slice(0, 2), slice(9, 2)]);
+        assert_eq!(found, [[1, 1], [1, 1]]);
+    }
+}
+
+mod device {
+    use super::*;
+
+    #[test]
+    fn a_buffer_is_given_out_at_once() {
+        let mut assembler = Assembler::new(Ends::FromDevice);
+        assert_eq!(
+            push(&mut assembler, &keyframe(20), 1, End::Complete).len(),
+            1
+        );
+        let units = push(&mut assembler, &p(1), 2, End::Complete);
+        assert_eq!((units[0].captured_at, units[0].is_early), (2, false));
+    }
+
+    #[test]
+    fn headers_alone_wait_and_do_not_lend_their_time() {
+        let mut assembler = Assembler::new(Ends::FromDevice);
+        assert_eq!(push(&mut assembler, &annexb(&sets()), 0, End::Complete), []);
+        let units = push(
+            &mut assembler,
+            &annexb(&[SliceSpec::idr(0).nal()]),
+            9,
+            End::Complete,
+        );
+        assert_eq!((units[0].types(), units[0].captured_at), (vec![7, 8, 5], 9));
+    }
+
+    #[test]
+    fn noise_is_never_glued_to_what_was_before() {
+        let mut assembler = Assembler::new(Ends::FromDevice);
+        let first = push(&mut assembler, &annexb(&sets()), 0, End::Complete);
+        assert_eq!(first, []);
+        let noise = [&[1, 0x65, 7, 7][..], &annexb(&[SliceSpec::idr(0).nal()])].concat();
+        let units = push(&mut assembler, &noise, 1, End::Complete);
+        assert_eq!(
+            units[0].nals,
+            [sets().to_vec(), vec![SliceSpec::idr(0).nal()]].concat()
+        );
+        assert_eq!(assembler.discarded_bytes(), 4);
+        assert_eq!(push(&mut assembler, &[9; 50], 2, End::Complete), []);
+        assert_eq!(push(&mut assembler, &p(1), 3, End::Complete).len(), 1);
+    }
+
+    #[test]
+    fn all_units_of_one_buffer_come() {
+        let mut assembler = Assembler::new(Ends::FromDevice);
+        let buffer = [keyframe(20), p(1), p(2)].concat();
+        assert_eq!(push(&mut assembler, &buffer, 1, End::Complete).len(), 3);
+    }
+
+    #[test]
+    fn zeros_at_the_end_of_a_buffer_are_no_part_of_it() {
+        let mut assembler = Assembler::new(Ends::FromDevice);
+        let units = push(
+            &mut assembler,
+            &[keyframe(20), vec![0; 100]].concat(),
+            1,
+            End::Complete,
+        );
+        assert_eq!(units[0].nals[2], SliceSpec::idr(0).nal());
+    }
+
+    #[test]
+    fn a_device_that_gives_slices_is_found_out_and_no_broken_picture_follows() {
+        let mut assembler = Assembler::new(Ends::FromDevice);
+        push(&mut assembler, &keyframe(20), 0, End::Complete);
+        let mut units = Vec::new();
+        for n in 1..4 {
+            for slice in two_slices(n) {
+                units.extend(push(&mut assembler, &slice, 1, End::Complete));
+            }
+        }
+        assert_eq!(
+            units.len(),
+            1,
+            "the first slice, before it was known to be one"
+        );
+        units = push(&mut assembler, &keyframe(20), 2, End::Complete);
+        assert_eq!(units, []);
+        let [first, second] = two_slices(1);
+        units = push(&mut assembler, &first, 3, End::Complete);
+        assert_eq!(units[0].types(), [7, 8, 5]);
+        units = push(&mut assembler, &second, 4, End::Complete);
+        units.extend(push(&mut assembler, &p(2), 5, End::Complete));
+        assert_eq!(units.len(), 1);
+        assert_eq!((units[0].types(), units[0].captured_at), (vec![1, 1], 3));
+    }
+
+    #[test]
+    fn sets_that_come_while_a_broken_picture_is_passed_over_are_not_lost() {
+        let mut assembler = Assembler::new(Ends::FromDevice);
+        push(&mut assembler, &keyframe(20), 0, End::Complete);
+        for slice in two_slices(1) {
+            push(&mut assembler, &slice, 1, End::Complete);
+        }
+        let with_set = annexb(&[pps(3, 0, 1), SliceSpec::p(2).nal()]);
+        let mut units = push(&mut assembler, &with_set, 2, End::Complete);
+        units.extend(push(&mut assembler, &p(3), 3, End::Complete));
+        assert_eq!(units.iter().map(Seen::types).collect::<Vec<_>>(), [[8]]);
+    }
+
+    #[test]
+    fn a_reset_withholds_until_the_next_keyframe() {
+        let mut assembler = Assembler::new(Ends::FromDevice);
+        push(&mut assembler, &keyframe(20), 0, End::Complete);
+        assembler.reset();
+        assert_eq!(push(&mut assembler, &p(5), 1, End::Complete), []);
+        assert_eq!(
+            push(&mut assembler, &keyframe(20), 2, End::Complete).len(),
+            1
+        );
+        assert_eq!(push(&mut assembler, &p(1), 3, End::Complete).len(), 1);
+    }
+}
+
+mod program {
+    use super::*;
+
+    /// An assembler that has seen a keyframe and `count` pictures, each followed by a pause.
+    fn after_pauses(count: u32) -> (Assembler, u32) {
+        let mut assembler = Assembler::new(Ends::Learned);
+        let mut next = 1;
+        push(&mut assembler, &keyframe(20), 0, End::Pause);
+        for _ in 1..count {
+            push(&mut assembler, &p(next), 0, End::Pause);
+            next += 1;
+        }
+        (assembler, next)
+    }
+
+    fn is_quick(assembler: &mut Assembler, n: u32) -> bool {
+        push(assembler, &p(n), 0, End::Pause)
+            .iter()
+            .any(|unit| unit.is_early)
+    }
+
+    #[test]
+    fn eight_proven_pauses_make_the_ninth_an_end() {
+        let (mut assembler, next) = after_pauses(8);
+        let units = push(&mut assembler, &p(next), 7, End::Pause);
+        assert_eq!(units.len(), 2, "the one before and, early, this one");
+        assert_eq!((units[1].captured_at, units[1].is_early), (7, true));
+        assert_eq!(push(&mut assembler, &p(next + 1), 8, End::Pause).len(), 1);
+    }
+
+    #[test]
+    fn a_pause_that_is_reported_without_bytes_counts_too() {
+        let (mut assembler, next) = after_pauses(8);
+        assert_eq!(push(&mut assembler, &p(next), 7, End::Open).len(), 1);
+        assert_eq!(push(&mut assembler, &[], 8, End::Pause).len(), 1);
+        assert_eq!(push(&mut assembler, &[], 9, End::Pause), []);
+    }
+
+    #[test]
+    fn a_device_without_pauses_is_not_asked() {
+        let mut assembler = Assembler::new(Ends::FromDevice);
+        push(&mut assembler, &keyframe(20), 0, End::Pause);
+        for n in 1..20 {
+            assert!(!is_quick(&mut assembler, n));
+        }
+    }
+
+    #[test]
+    fn pauses_before_the_picture_prove_nothing_and_do_no_harm() {
+        let mut assembler = Assembler::new(Ends::Learned);
+        for n in 0..8 {
+            assert!(!is_quick(&mut assembler, n));
+            push(&mut assembler, &annexb(&sets()), 0, End::Pause);
+        }
+        let units = push(
+            &mut assembler,
+            &annexb(&[SliceSpec::p(8).nal()]),
+            5,
+            End::Pause,
+        );
+        assert_eq!((units[0].types(), units[0].captured_at), (vec![7, 8, 1], 5));
+    }
+
+    #[test]
+    fn pieces_of_block_size_are_not_believed() {
+        for block in [4096, 2 * 1448] {
+            let (mut assembler, next) = after_pauses(9);
+            let overhead = annexb(&[SliceSpec::p(next).with_noise(0).nal()]).len();
+            push(
+                &mut assembler,
+                &annexb(&[SliceSpec::p(next).with_noise(4000).nal()]),
+                0,
+                End::Pause,
+            );
+            let block_sized = annexb(&[SliceSpec::p(next + 1).with_noise(block - overhead).nal()]);
+            assert_eq!(block_sized.len(), block);
+            let units = push(&mut assembler, &block_sized, 0, End::Pause);
+            assert!(units.iter().all(|unit| !unit.is_early));
+        }
+    }
+
+    #[test]
+    fn a_unit_much_larger_than_any_proven_one_is_not_believed_but_the_next_like_it_is() {
+        let (mut assembler, next) = after_pauses(9);
+        let large = |n| annexb(&[SliceSpec::p(n).with_noise(5001).nal()]);
+        assert_eq!(push(&mut assembler, &large(next), 0, End::Pause), []);
+        assert!(is_quick(&mut assembler, next + 1));
+        assert_eq!(
+            push(&mut assembler, &large(next + 2), 0, End::Pause).len(),
+            1
+        );
+    }
+
+    #[test]
+    fn a_pause_inside_a_picture_costs_the_trust_for_a_while_and_the_second_for_ever() {
+        let (mut assembler, mut next) = after_pauses(9);
+        for barred_units in [2000, 10_000] {
+            let nal = p(next);
+            assert_eq!(
+                push(&mut assembler, &nal[..15], 0, End::Pause).len(),
+                1,
+                "given out, broken"
+            );
+            next += 1;
+            let mut units = push(&mut assembler, &nal[15..], 0, End::Pause);
+            units.extend(push(&mut assembler, &p(next), 0, End::Pause));
+            assert_eq!(units, [], "withheld until a keyframe");
+            units = push(&mut assembler, &keyframe(20), 0, End::Pause);
+            next = 1;
+            let mut quick_after = 0;
+            while quick_after < barred_units && !is_quick(&mut assembler, next) {
+                next += 1;
+                quick_after += 1;
+            }
+            assert_eq!(units, []);
+            assert!(
+                (1990..=2010).contains(&quick_after) || quick_after == 10_000,
+                "{quick_after}"
+            );
+            next += 1;
+            if quick_after == 10_000 {
+                return;
+            }
+        }
+        panic!("believed again");
+    }
+
+    #[test]
+    fn a_slice_after_its_picture_was_given_out_withholds_the_rest() {
+        let (mut assembler, next) = after_pauses(9);
+        let [first, second] = two_slices(next);
+        assert_eq!(push(&mut assembler, &first, 0, End::Pause).len(), 1);
+        let mut units = push(&mut assembler, &second, 0, End::Pause);
+        units.extend(push(&mut assembler, &p(next + 1), 0, End::Pause));
+        assert_eq!(units, []);
+        push(&mut assembler, &keyframe(20), 0, End::Pause);
+        units = push(&mut assembler, &p(1), 0, End::Pause);
+        assert_eq!(units[0].types(), [7, 8, 5]);
+    }
+
+    #[test]
+    fn a_picture_ends_with_the_first_bytes_of_the_next() {
+        let mut assembler = Assembler::new(Ends::Learned);
+        push(&mut assembler, &keyframe(20), 0, End::Open);
+        let next = annexb(&[SliceSpec::p(1).with_noise(1000).nal()]);
+        assert_eq!(push(&mut assembler, &next[..16], 1, End::Open).len(), 1);
+    }
+}
+
+mod memory {
+    use super::*;
+
+    #[test]
+    fn a_stream_without_start_codes_does_not_grow() {
+        let mut assembler = Assembler::new(Ends::Learned);
+        for _ in 0..40 {
+            push(&mut assembler, &[0x55; 1 << 20], 0, End::Open);
+            assert!(assembler.stream.end() < 10);
+        }
+        assert_eq!(assembler.discarded_bytes(), 40 << 20);
+        push(&mut assembler, &keyframe(20), 0, End::Open);
+        assert_eq!(push(&mut assembler, &p(1), 0, End::Open).len(), 1);
+    }
+
+    #[test]
+    fn a_picture_without_end_is_dropped_and_withholds_until_a_keyframe() {
+        let mut assembler = Assembler::new(Ends::Learned);
+        push(&mut assembler, &keyframe(20), 0, End::Open);
+        push(&mut assembler, &p(1), 0, End::Open);
+        for _ in 0..20 {
+            assert_eq!(push(&mut assembler, &[0x55; 1 << 20], 0, End::Open), []);
+            assert!(assembler.stream.end() <= MAX_UNIT_BYTES + PIECE_BYTES);
+        }
+        assert_eq!(
+            push(&mut assembler, &[p(2), p(3)].concat(), 0, End::Open),
+            []
+        );
+        push(&mut assembler, &keyframe(20), 0, End::Open);
+        assert_eq!(push(&mut assembler, &p(1), 0, End::Open).len(), 1);
+    }
+
+    #[test]
+    fn a_large_keyframe_in_small_pieces_is_looked_at_once() {
+        let mut assembler = Assembler::new(Ends::Learned);
+        let stream = [keyframe(4_000_000), p(1)].concat();
+        // Quadratic work would be 8 gigabytes here, and the test would not end in reasonable time.
+        let units: usize = stream
+            .chunks(1000)
+            .map(|piece| push(&mut assembler, piece, 0, End::Open).len())
+            .sum();
+        assert_eq!(units, 1);
+    }
+}
+
+/// One NAL unit of a stream, and if an access unit begins there.
+#[derive(Clone, Debug)]
+struct Made {
+    nal: Vec<u8>,
+    begins: bool,
+}
+
+#[derive(Clone, Debug)]
+struct UnitSpec {
+    has_delimiter: bool,
+    has_sets: bool,
+    has_sei: bool,
+    is_idr: bool,
+    is_reference: bool,
+    slices: Vec<Vec<u8>>,
+    has_redundant: bool,
+    has_filler: bool,
+}
+
+fn unit_spec() -> impl Strategy<Value = UnitSpec> {
+    let noise = prop::collection::vec(prop_oneof![3 => 0_u8..4, 1 => any::<u8>()], 0..30);
+    let flags = (
+        any::<bool>(),
+        prop::bool::weighted(0.2),
+        any::<bool>(),
+        prop::bool::weighted(0.1),
+    );
+    let more = (
+        any::<bool>(),
+        prop::bool::weighted(0.2),
+        prop::bool::weighted(0.2),
+    );
+    (flags, more, prop::collection::vec(noise, 1..4)).prop_map(
+        |(
+            (has_delimiter, has_sets, has_sei, is_idr),
+            (is_reference, has_redundant, has_filler),
+            slices,
+        )| UnitSpec {
+            has_delimiter,
+            has_sets,
+            has_sei,
+            is_idr,
+            is_reference: is_reference || is_idr,
+            slices,
+            has_redundant,
+            has_filler,
+        },
+    )
+}
+
+fn make(units: &[UnitSpec]) -> Vec<Made> {
+    let mut made = Vec::new();
+    for (n, unit) in (0_u32..).zip(units) {
+        let mut nals = Vec::new();
+        if unit.has_delimiter {
+            nals.push(vec![0x09, 0xf0]);
+        }
+        if unit.has_sets || n == 0 {
+            nals.extend(sets());
+        }
+        if unit.has_sei {
+            nals.push(vec![0x06, 5, 2, 0, 1, 0x80]);
+        }
+        for (first_mb, noise) in (0..).zip(&unit.slices) {
+            let slice = SliceSpec {
+                first_mb: first_mb * 40,
+                idr_id: unit.is_idr.then_some(n),
+                is_reference: unit.is_reference,
+                noise: noise.clone(),
+                ..SliceSpec::p(n)
+            };
+            nals.push(slice.nal());
+            if unit.has_redundant {
+                nals.push(
+                    SliceSpec {
+                        redundant_count: 1,
+                        ..slice
+                    }
+                    .nal(),
+                );
+            }
+        }
+        if unit.has_filler {
+            nals.push(vec![0x0c, 0xff, 0xff, 0x80]);
+        }
+        made.extend(nals.into_iter().enumerate().map(|(i, nal)| Made {
+            nal,
+            begins: i == 0,
+        }));
+    }
+    made
+}
+
+fn expected(made: &[Made]) -> Vec<Vec<Vec<u8>>> {
+    let mut units: Vec<Vec<Vec<u8>>> = Vec::new();
+    for one in made {
+        if one.begins {
+            units.push(Vec::new());
+        }
+        units.last_mut().unwrap().push(one.nal.clone());
+    }
+    units
+}
+
+fn stream(made: &[Made], zeros: &[usize]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (one, zeros) in made.iter().zip(zeros.iter().cycle()) {
+        bytes.resize(bytes.len() + zeros, 0);
+        bytes.extend_from_slice(&[0, 0, 1]);
+        bytes.extend_from_slice(&one.nal);
+    }
+    bytes
+}
+
+fn nals_only(units: Vec<Seen>) -> Vec<Vec<Vec<u8>>> {
+    units.into_iter().map(|unit| unit.nals).collect()
+}
+
+proptest! {
+    #[test]
+    fn every_nal_comes_out_in_its_unit_wherever_the_stream_is_cut(
+        units in prop::collection::vec(unit_spec(), 1..12),
+        zeros in prop::collection::vec(0_usize..4, 1..5),
+        cuts in prop::collection::vec((1_usize..90, any::<bool>()), 1..20),
+    ) {
+        let made = make(&units);
+        let bytes = stream(&made, &zeros);
+        let mut assembler = Assembler::new(Ends::Learned);
+        let mut found = Vec::new();
+        let (mut rest, mut cuts) = (bytes.as_slice(), cuts.iter().cycle());
+        while !rest.is_empty() {
+            let (length, pauses) = cuts.next().unwrap();
+            let (piece, after) = rest.split_at((*length).min(rest.len()));
+            rest = after;
+            found.extend(push(&mut assembler, piece, 0, if *pauses { End::Pause } else { End::Open }));
+        }
+        found.extend(flush(&mut assembler));
+        prop_assert_eq!(nals_only(found), expected(&made));
+    }
+
+    #[test]
+    fn a_device_and_a_program_that_write_whole_units_give_the_same_as_a_file(
+        units in prop::collection::vec(unit_spec(), 1..40),
+        ends in Just(End::Complete).boxed().prop_union(Just(End::Pause).boxed()),
+    ) {
+        let made = make(&units);
+        let mut assembler = Assembler::new(Ends::Learned);
+        let mut found = Vec::new();
+        for unit in expected(&made) {
+            found.extend(push(&mut assembler, &annexb(&unit), 0, ends));
+        }
+        found.extend(flush(&mut assembler));
+        prop_assert_eq!(nals_only(found), expected(&made));
+    }
+
+    #[test]
+    fn no_input_panics(
+        chunks in prop::collection::vec(
+            (prop::collection::vec(prop_oneof![6 => 0_u8..2, 2 => prop::sample::select(vec![0x65, 0x41, 0x67, 0x68, 0x6e, 0x09]), 1 => any::<u8>()], 0..60), 0..4),
+            0..40),
+        device in any::<bool>(),
+    ) {
+        let mut assembler = Assembler::new(if device { Ends::FromDevice } else { Ends::Learned });
+        let mut pictures = crate::h264::Pictures::new();
+        for (bytes, end) in chunks {
+            let end = match end {
+                0 => End::Open,
+                1 => End::Pause,
+                2 => End::Complete,
+                _ => { assembler.reset(); End::Open }
+            };
+            assembler.push(&bytes, Timestamp::from_nanos(0), end, &mut |unit| {
+                assert!(unit.nals.iter().all(|nal| !nal.is_empty()));
+                let _ = pictures.push(unit).map(|picture| picture.nals().count());
+            });
+        }
+    }
+}

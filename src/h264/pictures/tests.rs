@@ -1,0 +1,585 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+use crate::h264::sps::Sps;
+use crate::h264::testing::{SliceSpec, SpsSpec, pps};
+
+/// A picture as the tests look at it.
+#[derive(Clone, Debug)]
+struct Seen {
+    nals: Vec<Vec<u8>>,
+    is_keyframe: bool,
+    is_reference: bool,
+    shift: i32,
+    format: Arc<Format>,
+}
+
+impl Seen {
+    fn types(&self) -> Vec<u8> {
+        self.nals.iter().map(|nal| nal[0] & 31).collect()
+    }
+}
+
+#[derive(Default)]
+struct Stream {
+    pictures: Pictures,
+}
+
+impl Stream {
+    /// With the sets and pushed the first keyframe.
+    fn with(sps: &SpsSpec) -> (Self, Seen) {
+        let mut stream = Self::default();
+        let slice = SliceSpec {
+            order_type: sps.order_type,
+            ..SliceSpec::idr(0)
+        };
+        let slice = SliceSpec {
+            is_frames_only: sps.is_frames_only,
+            ..slice
+        };
+        let first = stream
+            .push(&[sps.nal(), pps(0, 0, 0), slice.nal()])
+            .unwrap();
+        (stream, first)
+    }
+
+    fn push(&mut self, nals: &[Vec<u8>]) -> Option<Seen> {
+        let mut copies = Copies::default();
+        nals.iter().for_each(|nal| copies.push(nal));
+        let unit = AccessUnit {
+            nals: copies.nals(),
+            captured_at: Timestamp::from_nanos(7),
+            is_early: false,
+        };
+        self.pictures.push(unit).map(|picture| Seen {
+            nals: picture.nals().map(<[u8]>::to_vec).collect(),
+            is_keyframe: picture.is_keyframe,
+            is_reference: picture.is_reference,
+            shift: picture.display_shift,
+            format: picture.format,
+        })
+    }
+
+    fn slice(&mut self, slice: &SliceSpec) -> Option<Seen> {
+        self.push(&[slice.nal()])
+    }
+
+    /// An IDR picture and `counts.len()` others with these order counts; their shifts.
+    fn group(&mut self, counts: &[i32]) -> (Arc<Format>, Vec<i32>) {
+        let first = self.slice(&SliceSpec::idr(1)).unwrap();
+        let mut shifts = vec![first.shift];
+        for (n, count) in (1..).zip(counts) {
+            let slice = SliceSpec {
+                frame_num: n,
+                order: *count,
+                ..SliceSpec::default()
+            };
+            let seen = self.slice(&slice).unwrap();
+            assert!(Arc::ptr_eq(&seen.format, &first.format));
+            shifts.push(seen.shift);
+        }
+        (first.format, shifts)
+    }
+}
+
+fn restriction(nal: &[u8]) -> Option<u32> {
+    Sps::parse(nal)
+        .unwrap()
+        .restriction
+        .map(|restriction| restriction.reorder_frames)
+}
+
+#[test]
+fn only_slices_and_sei_are_stored() {
+    let (mut stream, first) = Stream::with(&SpsSpec::default());
+    assert_eq!(
+        (first.types(), first.is_keyframe, first.is_reference),
+        (vec![5], true, true)
+    );
+    let redundant = SliceSpec {
+        redundant_count: 1,
+        ..SliceSpec::p(1)
+    };
+    let seen = stream
+        .push(&[
+            vec![9, 0xf0],
+            SpsSpec::default().nal(),
+            pps(0, 0, 0),
+            vec![6, 5, 1, 1, 0x80],
+            vec![0x6e, 1, 1, 1],
+            SliceSpec::p(1).nal(),
+            redundant.nal(),
+            vec![0x0c, 0xff, 0x80],
+            vec![0x0a],
+        ])
+        .unwrap();
+    assert_eq!((seen.types(), seen.is_keyframe), (vec![6, 1], false));
+    let unused = SliceSpec {
+        is_reference: false,
+        ..SliceSpec::p(2)
+    };
+    assert!(!stream.slice(&unused).unwrap().is_reference);
+}
+
+#[test]
+fn nothing_comes_before_a_keyframe_whose_sets_are_known() {
+    let mut stream = Stream::default();
+    assert!(stream.slice(&SliceSpec::idr(0)).is_none());
+    assert!(
+        stream
+            .push(&[
+                SpsSpec::default().nal(),
+                pps(0, 0, 0),
+                SliceSpec::p(1).nal()
+            ])
+            .is_none()
+    );
+    assert!(stream.slice(&SliceSpec::idr(0)).unwrap().is_keyframe);
+    assert!(stream.slice(&SliceSpec::p(1)).is_some());
+    stream.pictures.reset();
+    assert!(stream.slice(&SliceSpec::p(2)).is_none());
+    assert!(stream.slice(&SliceSpec::idr(1)).is_some());
+}
+
+#[test]
+fn a_picture_that_cannot_be_read_ends_the_sequence() {
+    let (mut stream, _) = Stream::with(&SpsSpec::default());
+    assert!(
+        stream
+            .slice(&SliceSpec {
+                pps_id: 9,
+                ..SliceSpec::p(1)
+            })
+            .is_none()
+    );
+    assert!(stream.slice(&SliceSpec::p(2)).is_none());
+    assert!(stream.slice(&SliceSpec::idr(1)).is_some());
+}
+
+mod formats {
+    use super::*;
+
+    #[test]
+    fn sets_that_come_again_change_nothing() {
+        let (mut stream, first) = Stream::with(&SpsSpec::default());
+        for n in 1..9 {
+            let slice = if n % 3 == 0 {
+                SliceSpec::idr(n)
+            } else {
+                SliceSpec::p(n % 3)
+            };
+            let seen = stream
+                .push(&[SpsSpec::default().nal(), pps(0, 0, 0), slice.nal()])
+                .unwrap();
+            assert!(Arc::ptr_eq(&seen.format, &first.format));
+            assert_eq!(seen.nals.len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_changed_set_is_in_band_until_the_keyframe_that_has_it_in_its_format() {
+        let (mut stream, first) = Stream::with(&SpsSpec::default());
+        let seen = stream
+            .push(&[
+                pps(1, 0, 3),
+                SliceSpec {
+                    pps_id: 1,
+                    ..SliceSpec::p(1)
+                }
+                .nal(),
+            ])
+            .unwrap();
+        assert_eq!(seen.types(), [8, 1]);
+        assert!(Arc::ptr_eq(&seen.format, &first.format));
+        let seen = stream
+            .push(&[
+                pps(1, 0, 3),
+                SliceSpec {
+                    pps_id: 1,
+                    ..SliceSpec::p(2)
+                }
+                .nal(),
+            ])
+            .unwrap();
+        assert_eq!(seen.types(), [1]);
+        let key = stream.slice(&SliceSpec::idr(1)).unwrap();
+        assert_eq!((key.types(), key.format.pps.len()), (vec![5], 2));
+        assert!(!Arc::ptr_eq(&key.format, &first.format));
+    }
+
+    #[test]
+    fn a_new_size_begins_with_its_keyframe_and_drops_the_old_sets() {
+        let (mut stream, _) = Stream::with(&SpsSpec::default());
+        stream.push(&[pps(5, 0, 1), SliceSpec::p(1).nal()]).unwrap();
+        let wide = SpsSpec {
+            width_mbs: 40,
+            ..SpsSpec::default()
+        };
+        let seen = stream
+            .push(&[wide.nal(), pps(0, 0, 0), SliceSpec::idr(1).nal()])
+            .unwrap();
+        assert_eq!((seen.format.width, seen.format.height), (640, 192));
+        assert_eq!((seen.format.sps.len(), seen.format.pps.len()), (1, 1));
+        assert_eq!(seen.types(), [5]);
+    }
+
+    #[test]
+    fn a_sequence_set_never_goes_in_band_nor_does_a_picture_set_of_it() {
+        let (mut stream, first) = Stream::with(&SpsSpec::default());
+        let other = SpsSpec {
+            id: 1,
+            width_mbs: 40,
+            ..SpsSpec::default()
+        };
+        let seen = stream
+            .push(&[other.nal(), pps(1, 1, 0), SliceSpec::p(1).nal()])
+            .unwrap();
+        assert_eq!(seen.types(), [1]);
+        assert!(Arc::ptr_eq(&seen.format, &first.format));
+        let seen = stream
+            .slice(&SliceSpec {
+                pps_id: 1,
+                ..SliceSpec::idr(1)
+            })
+            .unwrap();
+        assert_eq!(
+            (
+                seen.format.width,
+                seen.format.sps.len(),
+                seen.format.pps.len()
+            ),
+            (640, 2, 2)
+        );
+        assert_eq!(
+            Sps::parse(&seen.format.sps[0]).unwrap().width,
+            640,
+            "the one that describes comes first"
+        );
+    }
+
+    #[test]
+    fn sets_used_in_turn_are_one_format() {
+        let (mut stream, _) = Stream::with(&SpsSpec::default());
+        let other = SpsSpec {
+            id: 1,
+            ..SpsSpec::default()
+        };
+        let both = stream
+            .push(&[other.nal(), pps(1, 1, 0), SliceSpec::idr(1).nal()])
+            .unwrap()
+            .format;
+        for n in 2..9 {
+            let seen = stream
+                .slice(&SliceSpec {
+                    pps_id: n % 2,
+                    ..SliceSpec::idr(n)
+                })
+                .unwrap();
+            assert!(Arc::ptr_eq(&seen.format, &both));
+        }
+    }
+
+    #[test]
+    fn contents_that_alternate_under_one_id_end_up_in_band() {
+        let (mut stream, first) = Stream::with(&SpsSpec::default());
+        let mut formats = vec![first.format];
+        let mut types = Vec::new();
+        for n in 1..12 {
+            let seen = stream
+                .push(&[pps(0, 0, (n % 2) as i32), SliceSpec::idr(n).nal()])
+                .unwrap();
+            if !Arc::ptr_eq(&seen.format, formats.last().unwrap()) {
+                formats.push(seen.format.clone());
+            }
+            assert!(seen.types() == [5] || seen.nals[1] == pps(0, 0, (n % 2) as i32));
+            types.push(seen.types());
+        }
+        assert_eq!(formats.len(), 4);
+        assert_eq!(types[2], [5]);
+        assert_eq!(types[3..], vec![vec![7, 8, 5]; 8]);
+    }
+
+    #[test]
+    fn keyframes_carry_the_sets_once_one_of_them_went_in_band_and_back() {
+        let (mut stream, first) = Stream::with(&SpsSpec::default());
+        stream.push(&[pps(0, 0, 5), SliceSpec::p(1).nal()]).unwrap();
+        let key = stream
+            .push(&[pps(0, 0, 0), SliceSpec::idr(1).nal()])
+            .unwrap();
+        assert!(Arc::ptr_eq(&key.format, &first.format));
+        assert_eq!(key.types(), [7, 8, 5], "decoders have seen another");
+    }
+}
+
+mod rewriting {
+    use super::*;
+
+    #[test]
+    fn baseline_and_order_type_2_are_told_to_wait_for_nothing() {
+        for sps in [
+            SpsSpec {
+                profile: 66,
+                ..SpsSpec::default()
+            },
+            SpsSpec {
+                order_type: 2,
+                ..SpsSpec::default()
+            },
+            SpsSpec {
+                order_type: 2,
+                restriction: Some((1, 4)),
+                ..SpsSpec::default()
+            },
+        ] {
+            let (_, first) = Stream::with(&sps);
+            assert_eq!(restriction(&first.format.sps[0]), Some(0), "{sps:?}");
+            assert_eq!(first.format.reorder, 0);
+        }
+    }
+
+    #[test]
+    fn others_are_told_after_a_sequence_and_sixteen_pictures_without_reordering() {
+        let (mut stream, first) = Stream::with(&SpsSpec::default());
+        assert_eq!(restriction(&first.format.sps[0]), None);
+        let (format, _) = stream.group(&[2, 4, 6, 8, 10, 12, 14]);
+        assert_eq!(restriction(&format.sps[0]), None, "one picture is no proof");
+        let (format, _) = stream.group(&[2, 4, 6, 8, 10, 12, 14]);
+        assert_eq!(restriction(&format.sps[0]), None, "nine are none");
+        let (format, shifts) = stream.group(&[2, 4, 6]);
+        assert_eq!(restriction(&format.sps[0]), Some(0));
+        assert_eq!(shifts, [0; 4]);
+    }
+
+    #[test]
+    fn a_stream_that_announces_reordering_must_do_without_for_long() {
+        let sps = SpsSpec {
+            restriction: Some((1, 4)),
+            ..SpsSpec::default()
+        };
+        let (mut stream, first) = Stream::with(&sps);
+        assert_eq!((first.format.reorder, first.shift), (1, 1));
+        let counts: Vec<i32> = (1..40).map(|n| 2 * n).collect();
+        for group in 0..9 {
+            let (format, shifts) = stream.group(&counts);
+            let (reorder, shift) = if group < 8 { (1, 1) } else { (0, 0) };
+            assert_eq!(
+                (format.reorder, restriction(&format.sps[0])),
+                (reorder, Some(reorder)),
+                "{group}"
+            );
+            assert_eq!(shifts, [shift; 40]);
+        }
+    }
+
+    #[test]
+    fn reordering_that_shows_late_takes_the_promise_back() {
+        let sps = SpsSpec {
+            profile: 66,
+            restriction: Some((0, 4)),
+            ..SpsSpec::default()
+        };
+        let (mut stream, first) = Stream::with(&sps);
+        assert_eq!(first.format.reorder, 0);
+        stream.group(&[4, 2]);
+        let (format, shifts) = stream.group(&[4, 2]);
+        assert_eq!((format.reorder, restriction(&format.sps[0])), (1, Some(1)));
+        assert_eq!(shifts, [1, 2, 0]);
+    }
+}
+
+mod order {
+    use super::*;
+
+    /// Display places of the pictures of a group, by shift.
+    fn places(shifts: &[i32]) -> Vec<i32> {
+        (0..).zip(shifts).map(|(n, shift)| n + shift).collect()
+    }
+
+    #[test]
+    fn pyramids_are_put_in_order_without_looking_ahead() {
+        let sps = SpsSpec {
+            restriction: Some((2, 4)),
+            ..SpsSpec::default()
+        };
+        let (mut stream, _) = Stream::with(&sps);
+        let (_, shifts) = stream.group(&[8, 4, 2, 6, 16, 12, 10, 14]);
+        assert_eq!(shifts, [2, 5, 2, 0, 1, 5, 2, 0, 1]);
+        assert_eq!(places(&shifts), [2, 6, 4, 3, 5, 10, 8, 7, 9]);
+    }
+
+    #[test]
+    fn depth_that_is_not_announced_is_learned() {
+        let (mut stream, _) = Stream::with(&SpsSpec::default());
+        let (format, _) = stream.group(&[8, 4, 2, 6]);
+        assert_eq!(format.reorder, 0);
+        let (format, shifts) = stream.group(&[8, 4, 2, 6]);
+        assert_eq!((format.reorder, restriction(&format.sps[0])), (2, None));
+        assert_eq!(shifts, [2, 5, 2, 0, 1]);
+    }
+
+    #[test]
+    fn encoders_that_count_frames_are_understood() {
+        let sps = SpsSpec {
+            restriction: Some((1, 4)),
+            ..SpsSpec::default()
+        };
+        let (mut stream, _) = Stream::with(&sps);
+        stream.group(&[2, 1, 4, 3]);
+        let (_, shifts) = stream.group(&[2, 1, 4, 3]);
+        assert_eq!(shifts, [1, 2, 0, 2, 0]);
+    }
+
+    #[test]
+    fn gaps_in_the_counts_do_not_delay_a_stream_in_order() {
+        let (mut stream, _) = Stream::with(&SpsSpec::default());
+        let (_, shifts) = stream.group(&[2, 40, 42, 60]);
+        assert_eq!(shifts, [0; 5]);
+    }
+
+    #[test]
+    fn a_reset_begins_a_new_order() {
+        let sps = SpsSpec {
+            restriction: Some((1, 4)),
+            ..SpsSpec::default()
+        };
+        let (mut stream, _) = Stream::with(&sps);
+        stream.group(&[4, 2]);
+        let reset = SliceSpec {
+            frame_num: 3,
+            order: 6,
+            resets: true,
+            ..SliceSpec::default()
+        };
+        let shifts: Vec<i32> = [
+            reset,
+            SliceSpec {
+                frame_num: 1,
+                order: 4,
+                ..SliceSpec::default()
+            },
+            SliceSpec {
+                frame_num: 2,
+                order: 2,
+                ..SliceSpec::default()
+            },
+        ]
+        .iter()
+        .map(|slice| stream.slice(slice).unwrap().shift)
+        .collect();
+        assert_eq!(shifts, [1, 2, 0]);
+    }
+
+    #[test]
+    fn the_low_bits_wrap() {
+        let sps = SpsSpec {
+            restriction: Some((1, 4)),
+            ..SpsSpec::default()
+        };
+        let (mut stream, _) = Stream::with(&sps);
+        let counts: Vec<i32> = (0..400)
+            .flat_map(|pair| [4 * pair + 4, 4 * pair + 2])
+            .collect();
+        let (_, shifts) = stream.group(&counts);
+        assert!(
+            shifts[1..].chunks(2).all(|pair| pair == [2, 0]),
+            "{shifts:?}"
+        );
+    }
+
+    #[test]
+    fn order_type_1_follows_its_cycle() {
+        let sps = SpsSpec {
+            order_type: 1,
+            restriction: Some((1, 4)),
+            ..SpsSpec::default()
+        };
+        let (mut stream, first) = Stream::with(&sps);
+        assert_eq!(first.shift, 1);
+        // Expected: reference frames at 2, 6, 8, 12; others 1 before the last reference frame.
+        let slices = [(1, true, 2), (2, false, 1), (2, true, 0)];
+        let shifts: Vec<i32> = slices
+            .into_iter()
+            .map(|(frame_num, is_reference, order)| {
+                let slice = SliceSpec {
+                    order_type: 1,
+                    frame_num,
+                    is_reference,
+                    order,
+                    ..SliceSpec::default()
+                };
+                stream.slice(&slice).unwrap().shift
+            })
+            .collect();
+        assert_eq!(shifts, [2, 0, 1]);
+    }
+}
+
+mod fields {
+    use super::*;
+
+    fn stream() -> Stream {
+        let mut stream = Stream::default();
+        let sps = SpsSpec {
+            is_frames_only: false,
+            restriction: Some((0, 4)),
+            ..SpsSpec::default()
+        };
+        assert!(stream.push(&[sps.nal(), pps(0, 0, 0)]).is_none());
+        stream
+    }
+
+    fn field(structure: Structure, idr_id: Option<u32>, frame_num: u32) -> SliceSpec {
+        let order = 2 * frame_num as i32 + i32::from(structure == BottomField);
+        SliceSpec {
+            structure,
+            idr_id,
+            frame_num,
+            order,
+            is_frames_only: false,
+            ..SliceSpec::default()
+        }
+    }
+
+    use Structure::{BottomField, Frame, TopField};
+
+    #[test]
+    fn two_fields_are_one_picture() {
+        let mut stream = stream();
+        assert!(stream.slice(&field(TopField, Some(0), 0)).is_none());
+        let seen = stream.slice(&field(BottomField, None, 0)).unwrap();
+        assert_eq!(
+            (seen.types(), seen.is_keyframe, seen.shift),
+            (vec![5, 1], true, 0)
+        );
+        assert!(stream.slice(&field(TopField, None, 1)).is_none());
+        let seen = stream.slice(&field(BottomField, None, 1)).unwrap();
+        assert_eq!(
+            (seen.types(), seen.is_keyframe, seen.shift),
+            (vec![1, 1], false, 0)
+        );
+        let seen = stream.slice(&field(Frame, None, 2)).unwrap();
+        assert_eq!((seen.types(), seen.shift), (vec![1], 0));
+    }
+
+    #[test]
+    fn fields_without_a_partner_are_not_lost() {
+        let mut stream = stream();
+        stream.slice(&field(TopField, Some(0), 0));
+        let seen = stream.slice(&field(TopField, None, 1)).unwrap();
+        assert_eq!((seen.types(), seen.is_keyframe), (vec![5], true));
+        let seen = stream.slice(&field(Frame, None, 2)).unwrap();
+        assert_eq!((seen.types(), seen.is_keyframe), (vec![1, 1], false));
+        stream.slice(&field(BottomField, None, 3));
+        let seen = stream.slice(&field(Frame, Some(1), 0)).unwrap();
+        assert_eq!((seen.types(), seen.is_keyframe), (vec![5], true));
+    }
+
+    #[test]
+    fn a_set_between_two_fields_stays_between_them() {
+        let mut stream = stream();
+        stream.slice(&field(TopField, Some(0), 0));
+        let seen = stream
+            .push(&[pps(1, 0, 2), field(BottomField, None, 0).nal()])
+            .unwrap();
+        assert_eq!(seen.types(), [5, 8, 1]);
+    }
+}
