@@ -3,6 +3,8 @@
 //! A source gives Annex B bytes with their capture times and knows nothing of MP4, the hub or
 //! viewers. It runs on its camera's own thread and may block, but hears [`Stop`] at once.
 
+pub mod test_picture;
+
 use crate::h264::End;
 use crate::stop::Stop;
 use crate::time::Timestamp;
