@@ -6,6 +6,7 @@
 pub mod process;
 pub mod reader;
 pub mod spec;
+pub mod test_picture;
 pub mod v4l2;
 
 use crate::h264::End;

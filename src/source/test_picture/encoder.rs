@@ -1,0 +1,273 @@
+//! Pictures of the scene, one after the other, as access units of H.264. Given the time, it reads no
+//! clock itself.
+
+use super::bits::{BitWriter, append_nal};
+use super::layout::Detail;
+use super::macroblock::{IntraCoder, Samples};
+use super::motion::{Motion, Vector};
+use super::parameter_sets::{self, Format, Kind};
+use super::scene::{Change, Scene};
+use crate::source::{Error, Settings};
+
+/// Largest picture, in pixels (width, height): 4K of cinemas and the size limit of level 5.
+const LARGEST: (u32, u32) = (4096, 2304);
+/// Smallest width and height, in pixels: one macroblock.
+const SMALLEST: u32 = 16;
+/// Most pictures per second: the fastest displays in common use.
+const FASTEST: u32 = 240;
+
+/// What is tried until the bit rate is kept, best first.
+const DETAILS: [Detail; 8] = [
+    Detail {
+        octave: 3,
+        fraction_height: 144,
+        is_rich: true,
+    },
+    Detail {
+        octave: 3,
+        fraction_height: 72,
+        is_rich: true,
+    },
+    Detail {
+        octave: 4,
+        fraction_height: 72,
+        is_rich: true,
+    },
+    Detail {
+        octave: 4,
+        fraction_height: 48,
+        is_rich: true,
+    },
+    Detail {
+        octave: 4,
+        fraction_height: 24,
+        is_rich: true,
+    },
+    Detail {
+        octave: 4,
+        fraction_height: 0,
+        is_rich: true,
+    },
+    Detail {
+        octave: 4,
+        fraction_height: 12,
+        is_rich: false,
+    },
+    Detail {
+        octave: 4,
+        fraction_height: 0,
+        is_rich: false,
+    },
+];
+
+/// Pictures that are made to learn the bit rate, IDR included.
+const SAMPLE_PICTURES: u64 = 13;
+/// When they are made, in Unix time: so that seconds and minutes change among them.
+const SAMPLE_TIME_MS: u64 = 1_600_000_019_900;
+/// Tenths of the asked rate that the samples may have: other times have other digits.
+const SAMPLE_TENTHS: u64 = 9;
+
+const NAL_IDR: u8 = 0x65;
+const NAL_NON_IDR: u8 = 0x61;
+const NAL_SEQUENCE_PARAMETER_SET: u8 = 0x67;
+const NAL_PICTURE_PARAMETER_SET: u8 = 0x68;
+
+/// Makes the pictures: Constrained Baseline, one slice each, parameter sets before each IDR picture.
+pub struct Encoder {
+    format: Format,
+    /// Pictures from one IDR picture to the next.
+    keyframe_interval: u32,
+    scene: Scene,
+    coder: IntraCoder,
+    motion: Motion,
+    samples: Samples,
+    bits: BitWriter,
+    access_unit: Vec<u8>,
+    /// Pictures since the last IDR picture, that one included; `None` before the first.
+    since_idr: Option<u32>,
+    idr_count: u32,
+}
+
+impl Encoder {
+    /// An encoder for pictures of the asked size (odd sizes are rounded down to even) and rate, with as
+    /// much detail as the asked bit rate allows. Errors if size or rate are out of range.
+    pub fn new(settings: &Settings) -> Result<Self, Error> {
+        let format = checked_format(settings)?;
+        let interval = settings.keyframe_interval.get();
+        let limit = settings
+            .bitrate
+            .map_or(u64::MAX, |bitrate| u64::from(bitrate) * SAMPLE_TENTHS / 10);
+        let keeps_limit = |detail: &Detail| {
+            Self::with_detail(format, interval, *detail).sampled_bitrate() <= limit
+        };
+        let [better @ .., last] = DETAILS;
+        let detail = better.into_iter().find(keeps_limit).unwrap_or(last);
+        Ok(Self::with_detail(format, interval, detail))
+    }
+
+    fn with_detail(format: Format, keyframe_interval: u32, detail: Detail) -> Self {
+        let (columns, rows) = (format.columns() as usize, format.rows() as usize);
+        Self {
+            format,
+            keyframe_interval,
+            scene: Scene::new(format, detail),
+            coder: IntraCoder::new(columns, detail.octave),
+            motion: Motion::new(columns, rows),
+            samples: Samples {
+                luma: [0; 256],
+                chroma: [[0; 64]; 2],
+            },
+            bits: BitWriter::default(),
+            access_unit: Vec::new(),
+            since_idr: None,
+            idr_count: 0,
+        }
+    }
+
+    /// The next picture, made at `unix_ms` (milliseconds of Unix time): an access unit in Annex B. It is
+    /// an IDR picture if it is the first, `keyframe_interval` after the last, or `force_idr`.
+    pub fn picture(&mut self, unix_ms: u64, force_idr: bool) -> &[u8] {
+        self.scene.update(unix_ms);
+        self.access_unit.clear();
+        let number = self
+            .since_idr
+            .filter(|since| !force_idr && *since < self.keyframe_interval);
+        match number {
+            Some(number) => {
+                self.since_idr = Some(number.saturating_add(1));
+                self.write_predicted(number);
+            }
+            None => {
+                self.since_idr = Some(1);
+                self.write_idr();
+            }
+        }
+        &self.access_unit
+    }
+
+    fn write_idr(&mut self) {
+        self.bits.clear();
+        parameter_sets::write_sequence(&mut self.bits, self.format);
+        append_nal(
+            &mut self.access_unit,
+            NAL_SEQUENCE_PARAMETER_SET,
+            self.bits.finish(),
+        );
+
+        self.bits.clear();
+        parameter_sets::write_picture(&mut self.bits, self.coder.qp());
+        append_nal(
+            &mut self.access_unit,
+            NAL_PICTURE_PARAMETER_SET,
+            self.bits.finish(),
+        );
+
+        self.idr_count = self.idr_count.wrapping_add(1);
+        self.bits.clear();
+        parameter_sets::write_slice_header(
+            &mut self.bits,
+            Kind::Idr {
+                id: self.idr_count % 2,
+            },
+        );
+        self.coder.start_picture(true);
+        for index in 0..(self.format.columns() * self.format.rows()) as usize {
+            let content = self.scene.content(index, &mut self.samples);
+            self.coder.write(&mut self.bits, &content);
+        }
+        append_nal(&mut self.access_unit, NAL_IDR, self.bits.finish());
+    }
+
+    fn write_predicted(&mut self, number: u32) {
+        self.bits.clear();
+        parameter_sets::write_slice_header(&mut self.bits, Kind::Predicted { number });
+        self.coder.start_picture(false);
+        self.motion.clear();
+        let mut skipped = 0;
+        let columns = self.format.columns() as usize;
+        let mut was_still = true;
+        for row in 0..self.format.rows() as usize {
+            let first = row * columns;
+            let is_still = self.scene.is_still(first..first + columns);
+            if is_still && was_still {
+                // Below macroblocks that stand still, skipped ones do so as well.
+                skipped += columns as u32;
+                self.coder.pass_row();
+                self.motion.push_still_row();
+            } else {
+                for index in first..first + columns {
+                    skipped = self.write_change(index, self.scene.change(index), skipped);
+                }
+            }
+            was_still = is_still;
+        }
+        if skipped > 0 {
+            self.bits.ue(skipped);
+        }
+        append_nal(&mut self.access_unit, NAL_NON_IDR, self.bits.finish());
+    }
+
+    /// Writes a macroblock unless it is one more to skip; returns how many are to be skipped then.
+    fn write_change(&mut self, index: usize, change: Change, skipped: u32) -> u32 {
+        let vector = match change {
+            Change::Redrawn => {
+                let content = self.scene.content(index, &mut self.samples);
+                self.bits.ue(skipped);
+                self.coder.write(&mut self.bits, &content);
+                self.motion.push(None);
+                return 0;
+            }
+            Change::Same => Vector::ZERO,
+            Change::Copied(vector) => vector,
+        };
+        let is_skipped = vector == self.motion.of_skip();
+        if !is_skipped {
+            self.bits.ue(skipped);
+            write_copied(&mut self.bits, vector, self.motion.predicted());
+        }
+        self.coder.pass();
+        self.motion.push(Some(vector));
+        if is_skipped { skipped + 1 } else { 0 }
+    }
+
+    /// Mean bits per second of a few pictures, weighted as in the stream.
+    fn sampled_bitrate(mut self) -> u64 {
+        let bits_at = |encoder: &mut Self, count: u64| {
+            let unix_ms = SAMPLE_TIME_MS + count * 1000 / u64::from(encoder.format.fps);
+            8 * encoder.picture(unix_ms, count == 0).len() as u64
+        };
+        let idr_bits = bits_at(&mut self, 0);
+        let interval = u64::from(self.keyframe_interval);
+        self.keyframe_interval = u32::MAX;
+        let others_bits: u64 = (1..SAMPLE_PICTURES)
+            .map(|count| bits_at(&mut self, count))
+            .sum();
+        let interval_bits = idr_bits + others_bits * (interval - 1) / (SAMPLE_PICTURES - 1);
+        interval_bits * u64::from(self.format.fps) / interval
+    }
+}
+
+/// A P_L0_16x16 macroblock without residual, 7.3.5.
+fn write_copied(bits: &mut BitWriter, vector: Vector, predicted: Vector) {
+    bits.ue(0); // mb_type
+    bits.se(4 * (vector.x - predicted.x)); // mvd_l0, in quarters of a sample
+    bits.se(4 * (vector.y - predicted.y));
+    bits.ue(0); // coded_block_pattern 0, Table 9-4 for inter
+}
+
+fn checked_format(settings: &Settings) -> Result<Format, Error> {
+    let (width, height) = (settings.width / 2 * 2, settings.height / 2 * 2);
+    let fps = settings.fps.get();
+    if !(SMALLEST..=LARGEST.0).contains(&width) || !(SMALLEST..=LARGEST.1).contains(&height) {
+        return Err(Error::Unavailable(format!(
+            "the test picture cannot be {}x{}: choose a --width of {SMALLEST} to {} and a --height of {SMALLEST} to {}",
+            settings.width, settings.height, LARGEST.0, LARGEST.1
+        )));
+    }
+    if fps > FASTEST {
+        return Err(Error::Unavailable(format!(
+            "the test picture cannot come {fps} times per second: choose an --fps of 1 to {FASTEST}"
+        )));
+    }
+    Ok(Format { width, height, fps })
+}

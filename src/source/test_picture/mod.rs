@@ -1,0 +1,216 @@
+//! The `test` source: a moving picture with a running clock, made and encoded by the program itself.
+//!
+//! It needs no camera, no file and no codec library, and is cheap enough for the smallest Raspberry Pi,
+//! because only macroblocks that change are coded: the scene says which (`scene`, `layout`), the
+//! macroblock layer writes them (`macroblock`, `cavlc`, `transform`, `motion`). Not a general encoder: it
+//! has the tools that this scene needs and no others.
+
+mod berry;
+mod bits;
+mod cavlc;
+pub mod clock_code;
+mod encoder;
+mod font;
+mod layout;
+mod macroblock;
+mod motion;
+mod mover;
+mod parameter_sets;
+mod scene;
+mod transform;
+mod wall_clock;
+
+pub use encoder::Encoder;
+
+use super::{Chunk, Context, Error, Source};
+use crate::h264::End;
+use crate::stop::Stop;
+use crate::time::Timestamp;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Longest wait in one [`Source::read`].
+const LONGEST_WAIT: Duration = Duration::from_millis(100);
+
+/// Opens the test picture. Errors if the asked size or rate is out of its range; says in the log what
+/// it gives instead of an odd size.
+pub fn open(context: &Context) -> Result<Box<dyn Source>, Error> {
+    let settings = &context.settings;
+    let encoder = Encoder::new(settings)?;
+    if settings.width % 2 + settings.height % 2 > 0 {
+        let (width, height) = (settings.width / 2 * 2, settings.height / 2 * 2);
+        log::warn!(
+            "{}: the test picture is {width}x{height}, since its size must be even",
+            context.name
+        );
+    }
+    let schedule = Schedule::new(Timestamp::now(), settings.fps.get());
+    Ok(Box::new(TestPicture {
+        encoder,
+        schedule,
+        stop: context.stop.clone(),
+        is_keyframe_asked: false,
+    }))
+}
+
+struct TestPicture {
+    encoder: Encoder,
+    schedule: Schedule,
+    stop: Stop,
+    is_keyframe_asked: bool,
+}
+
+impl Source for TestPicture {
+    fn read(&mut self) -> Result<Option<Chunk<'_>>, Error> {
+        let wait = self.schedule.due().since(Timestamp::now());
+        if self.stop.sleep(wait.min(LONGEST_WAIT)) {
+            return Err(Error::Stopped);
+        }
+        let captured_at = Timestamp::now();
+        if captured_at < self.schedule.due() {
+            return Ok(None);
+        }
+        let unix_time = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        self.schedule.advance(captured_at);
+        let force_idr = std::mem::take(&mut self.is_keyframe_asked);
+        let annexb = self
+            .encoder
+            .picture(unix_time.as_millis() as u64, force_idr);
+        Ok(Some(Chunk {
+            annexb,
+            captured_at,
+            end: End::Complete,
+        }))
+    }
+
+    fn request_keyframe(&mut self) {
+        self.is_keyframe_asked = true;
+    }
+
+    fn can_make_keyframes(&self) -> bool {
+        true
+    }
+}
+
+/// When pictures are due: at whole multiples of the picture time after the start, so that nothing adds
+/// up over days.
+#[derive(Debug)]
+struct Schedule {
+    start: Timestamp,
+    fps: u32,
+    next: u64,
+}
+
+impl Schedule {
+    fn new(start: Timestamp, fps: u32) -> Self {
+        Self {
+            start,
+            fps,
+            next: 0,
+        }
+    }
+
+    /// When the next picture is due.
+    fn due(&self) -> Timestamp {
+        let seconds = Duration::from_secs(self.next / u64::from(self.fps));
+        let rest = self.next % u64::from(self.fps) * 1_000_000_000 / u64::from(self.fps);
+        self.start + (seconds + Duration::from_nanos(rest))
+    }
+
+    /// Goes on after a picture made at `now`. Pictures that should have been made by then are left out:
+    /// after a standstill the stream goes on in the present.
+    fn advance(&mut self, now: Timestamp) {
+        let behind = now.since(self.start);
+        let passed = behind.as_nanos() * u128::from(self.fps) / 1_000_000_000;
+        self.next = u64::try_from(passed).unwrap_or(u64::MAX).max(self.next) + 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Settings;
+    use std::num::NonZeroU32;
+
+    fn context(width: u32, fps: u32) -> Context {
+        let settings = Settings {
+            width,
+            height: 96,
+            fps: NonZeroU32::new(fps).unwrap(),
+            bitrate: Some(1_500_000),
+            rotation: None,
+            keyframe_interval: NonZeroU32::new(60).unwrap(),
+        };
+        Context {
+            name: "test".into(),
+            settings,
+            stop: Stop::new().unwrap(),
+        }
+    }
+
+    fn after(start: Timestamp, nanos: u64) -> Timestamp {
+        start + Duration::from_nanos(nanos)
+    }
+
+    #[test]
+    fn the_schedule_does_not_drift_in_a_day() {
+        let start = Timestamp::from_nanos(77);
+        let mut schedule = Schedule::new(start, 30);
+        for _ in 0..30 * 86_400 {
+            schedule.advance(after(schedule.due(), 1_000_000));
+        }
+        assert_eq!(schedule.due().since(start), Duration::from_secs(86_400));
+    }
+
+    #[test]
+    fn after_a_standstill_one_picture_comes_at_once_and_the_next_in_time() {
+        let start = Timestamp::from_nanos(0);
+        let mut schedule = Schedule::new(start, 10);
+        schedule.advance(start);
+        assert_eq!(schedule.due(), after(start, 100_000_000));
+        schedule.advance(after(start, 10_050_000_000));
+        assert_eq!(schedule.due(), after(start, 10_100_000_000));
+    }
+
+    #[test]
+    fn a_keyframe_comes_with_the_picture_after_the_request() {
+        let mut source = open(&context(224, 240)).unwrap();
+        let mut kinds = Vec::new();
+        while kinds.len() < 6 {
+            if kinds.len() == 3 {
+                source.request_keyframe();
+            }
+            if let Some(chunk) = source.read().unwrap() {
+                assert_eq!(chunk.end, End::Complete);
+                assert!(Timestamp::now().since(chunk.captured_at) < Duration::from_secs(1));
+                kinds.push(chunk.annexb[4]);
+            }
+        }
+        assert_eq!(kinds, [0x67, 0x61, 0x61, 0x67, 0x61, 0x61]);
+    }
+
+    #[test]
+    fn a_slow_source_says_that_nothing_is_due_and_hears_stop() {
+        let context = context(224, 1);
+        let mut source = open(&context).unwrap();
+        assert!(source.read().unwrap().is_some());
+        assert!(source.read().unwrap().is_none());
+        context.stop.stop();
+        assert_eq!(source.read().unwrap_err(), Error::Stopped);
+    }
+
+    #[test]
+    fn sizes_and_rates_out_of_range_are_refused_with_the_range() {
+        for (width, fps) in [(15, 30), (4098, 30), (0, 30)] {
+            let error = open(&context(width, fps)).err().unwrap();
+            assert!(
+                error.to_string().contains("--width of 16 to 4096"),
+                "{error}"
+            );
+        }
+        let error = open(&context(640, 241)).err().unwrap();
+        assert!(error.to_string().contains("--fps of 1 to 240"), "{error}");
+        assert!(open(&context(4097, 1)).is_ok(), "rounded down");
+    }
+}
