@@ -159,7 +159,10 @@ struct Inner {
 /// A hub for one camera and its audience.
 pub fn hub() -> (Hub, Audience) {
     let inner = Inner {
-        condition: Arc::new(Condition { state: State::Starting, reason: String::new() }),
+        condition: Arc::new(Condition {
+            state: State::Starting,
+            reason: String::new(),
+        }),
         ring: VecDeque::new(),
         first: 0,
         bytes: 0,
@@ -172,7 +175,9 @@ pub fn hub() -> (Hub, Audience) {
         followers: Vec::new(),
         waiting: Vec::new(),
     };
-    let shared = Arc::new(Shared { inner: Mutex::new(inner) });
+    let shared = Arc::new(Shared {
+        inner: Mutex::new(inner),
+    });
     (Hub(shared.clone()), Audience(shared))
 }
 
@@ -194,7 +199,11 @@ impl Hub {
     /// Gives a picture to everybody.
     pub fn publish(&self, fragment: Fragment) {
         let mut inner = self.0.lock();
-        inner.meter.add(fragment.captured_at, fragment.message.len(), fragment.is_keyframe);
+        inner.meter.add(
+            fragment.captured_at,
+            fragment.message.len(),
+            fragment.is_keyframe,
+        );
         let number = inner.first + inner.ring.len() as u64;
         if fragment.is_keyframe {
             inner.keyframe = Some(number);
@@ -206,14 +215,28 @@ impl Hub {
         self.0.wake(inner);
     }
 
-    /// Says how the camera is.
-    pub fn set_condition(&self, state: State, reason: &str) {
+    /// Says how the camera is; returns true if that is news.
+    pub fn set_condition(&self, state: State, reason: &str) -> bool {
         let mut inner = self.0.lock();
         if inner.condition.state == state && inner.condition.reason == reason {
-            return;
+            return false;
         }
-        inner.condition = Arc::new(Condition { state, reason: reason.to_owned() });
+        inner.condition = Arc::new(Condition {
+            state,
+            reason: reason.to_owned(),
+        });
         self.0.wake(inner);
+        true
+    }
+
+    /// True while pictures come.
+    pub fn is_live(&self) -> bool {
+        self.0.lock().condition.state == State::Live
+    }
+
+    /// Pictures published so far.
+    pub fn frames(&self) -> u64 {
+        self.0.lock().end()
     }
 
     /// Counts a source that worked and had to be opened anew.
@@ -229,7 +252,9 @@ impl Hub {
 
 impl Inner {
     fn prune(&mut self) {
-        let Some(newest) = self.ring.back() else { return };
+        let Some(newest) = self.ring.back() else {
+            return;
+        };
         let newest_at = newest.captured_at;
         while let Some(oldest) = self.ring.front() {
             let unused = self.keyframe.is_some_and(|keyframe| self.first < keyframe)
@@ -247,7 +272,8 @@ impl Inner {
     }
 
     fn get(&self, number: u64) -> Option<&Fragment> {
-        self.ring.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
+        self.ring
+            .get(usize::try_from(number.checked_sub(self.first)?).ok()?)
     }
 
     fn end(&self) -> u64 {
@@ -256,7 +282,9 @@ impl Inner {
 
     /// True if the viewer at `number` should go on at the newest keyframe instead.
     fn is_too_far_behind(&self, number: u64) -> bool {
-        let (Some(here), Some(newest)) = (self.get(number), self.ring.back()) else { return false };
+        let (Some(here), Some(newest)) = (self.get(number), self.ring.back()) else {
+            return false;
+        };
         self.keyframe.is_some_and(|keyframe| keyframe > number)
             && newest.captured_at.since(here.captured_at) > PATIENCE
     }
@@ -268,8 +296,15 @@ impl Audience {
         let mut inner = self.0.lock();
         inner.viewers += 1;
         inner.keyframe_wanted = true;
-        let position = inner.keyframe.map_or(Position::NextKeyframe(inner.end()), Position::At);
-        Viewer { shared: self.0.clone(), position, condition: None, init: None }
+        let position = inner
+            .keyframe
+            .map_or(Position::NextKeyframe(inner.end()), Position::At);
+        Viewer {
+            shared: self.0.clone(),
+            position,
+            condition: None,
+            init: None,
+        }
     }
 
     /// `waker` is woken at all news from now on.
@@ -335,7 +370,11 @@ impl Viewer {
     }
 
     fn next_from(&mut self, inner: &mut Inner) -> Option<Event> {
-        if !self.condition.as_ref().is_some_and(|told| Arc::ptr_eq(told, &inner.condition)) {
+        if !self
+            .condition
+            .as_ref()
+            .is_some_and(|told| Arc::ptr_eq(told, &inner.condition))
+        {
             self.condition = Some(inner.condition.clone());
             return Some(Event::Condition(inner.condition.clone()));
         }
@@ -347,7 +386,11 @@ impl Viewer {
             return self.skip(inner, number);
         }
         let fragment = inner.get(number)?;
-        if !self.init.as_ref().is_some_and(|told| Arc::ptr_eq(told, &fragment.init)) {
+        if !self
+            .init
+            .as_ref()
+            .is_some_and(|told| Arc::ptr_eq(told, &fragment.init))
+        {
             self.init = Some(fragment.init.clone());
             self.position = Position::At(number);
             return Some(Event::Init(fragment.init.clone()));

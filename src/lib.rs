@@ -25,6 +25,7 @@ pub mod h264;
 pub mod hub;
 pub mod logger;
 pub mod message;
+pub mod pipeline;
 pub mod process;
 pub mod serve;
 pub mod source;

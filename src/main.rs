@@ -1,2 +1,121 @@
 //! Arguments, logging, run, exit code; nothing else.
-fn main() {}
+
+use berrymse::cli::{self, Command, Config};
+use berrymse::serve::{self, Fanout, Listening, Site};
+use berrymse::source::Context;
+use berrymse::stop::Stop;
+use berrymse::{cameras, hub, logger, pipeline};
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A camera's thread that has not ended by then is left to the end of the process.
+const GOODBYE: Duration = Duration::from_millis(700);
+
+#[allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is what a command line program does"
+)]
+fn main() -> ExitCode {
+    let directory = std::env::current_dir().unwrap_or_default();
+    match cli::parse(
+        std::env::args_os().skip(1),
+        |name| std::env::var_os(name),
+        &directory,
+    ) {
+        Ok(Command::Print(text)) => print!("{text}"),
+        Ok(Command::Cameras { json: true, .. }) => print!("{}", cameras::report().json()),
+        Ok(Command::Cameras { json: false, .. }) => print!("{}", cameras::report().text()),
+        Ok(Command::Serve(config)) => {
+            logger::init(config.log, std::env::var_os("JOURNAL_STREAM").as_deref());
+            if let Err(reason) = serve(config) {
+                eprintln!("berrymse: {reason}");
+                return ExitCode::FAILURE;
+            }
+        }
+        Err(error) => {
+            eprintln!("berrymse: {error}");
+            return ExitCode::from(cli::Error::EXIT_CODE);
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Runs until a signal comes. An error is a reason not to start.
+fn serve(config: Config) -> Result<(), String> {
+    config.notes.iter().for_each(|note| log::info!("{note}"));
+    let mut listening = Vec::new();
+    for address in &config.server.listen {
+        listening.extend(serve::listen::open(&serve::Address {
+            host: address.host.clone(),
+            port: address.port,
+        })?);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("cannot start: {error}"))?;
+    let stop = Stop::new().map_err(|error| format!("cannot start: {error}"))?;
+    let (mut threads, mut served) = (Vec::new(), Vec::new());
+    for camera in config.cameras {
+        let (hub, audience) = hub::hub();
+        let context = Context {
+            name: camera.name.clone(),
+            settings: camera.settings,
+            stop: stop.clone(),
+        };
+        served.push(serve::Camera {
+            name: camera.name.clone().into(),
+            source: camera.source_text,
+            audience,
+        });
+        let run = move || pipeline::run(&camera.source, &context, &hub);
+        let thread = std::thread::Builder::new().name(camera.name).spawn(run);
+        threads.push(thread.map_err(|error| format!("cannot start a camera's thread: {error}"))?);
+    }
+    let (fanout, fanout_thread) = Fanout::start(served.iter().map(|camera| &camera.audience))
+        .map_err(|error| format!("cannot start the fan-out: {error}"))?;
+    threads.push(fanout_thread);
+    let settings = serve::Settings {
+        websocket: config.server.websocket,
+        allowed_origins: config.server.allowed_origins,
+        max_viewers: config.server.max_viewers,
+    };
+    let site = Arc::new(Site::new(served, settings, fanout.clone()));
+    runtime.block_on(until_signal(listening, site))?;
+    stop.stop();
+    fanout.stop();
+    // Children of the cameras are reaped by their threads.
+    let patience = std::time::Instant::now() + GOODBYE;
+    while threads.iter().any(|thread| !thread.is_finished()) && std::time::Instant::now() < patience
+    {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
+}
+
+async fn until_signal(listening: Vec<Listening>, site: Arc<Site>) -> Result<(), String> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let handler =
+        |kind| signal(kind).map_err(|error| format!("cannot listen for signals: {error}"));
+    let (mut interrupt, mut terminate) = (
+        handler(SignalKind::interrupt())?,
+        handler(SignalKind::terminate())?,
+    );
+    let mut urls = String::new();
+    for Listening { listener, url } in listening {
+        urls.push_str(&format!("Listening on {url}\n"));
+        tokio::spawn(serve::run(listener, site.clone()));
+    }
+    // Whoever started us may have closed its end; that is no reason to stop.
+    let _ = std::io::stdout()
+        .write_all(urls.as_bytes())
+        .and_then(|()| std::io::stdout().flush());
+    tokio::select! {
+        _ = interrupt.recv() => log::info!("stopping: SIGINT"),
+        _ = terminate.recv() => log::info!("stopping: SIGTERM"),
+    }
+    Ok(())
+}

@@ -21,10 +21,14 @@ impl Message {
         let mut buffer = Vec::with_capacity(HEADER_MAX + capacity);
         buffer.resize(HEADER_MAX, 0);
         write(&mut buffer);
-        let (header, header_bytes) = header(Opcode::Binary, buffer.len().saturating_sub(HEADER_MAX));
+        let (header, header_bytes) =
+            header(Opcode::Binary, buffer.len().saturating_sub(HEADER_MAX));
         let start = HEADER_MAX - header_bytes;
         buffer[start..HEADER_MAX].copy_from_slice(&header[..header_bytes]);
-        Self { framed: Bytes::from(buffer).slice(start..), header_bytes }
+        Self {
+            framed: Bytes::from(buffer).slice(start..),
+            header_bytes,
+        }
     }
 
     /// The bytes as they go over a WebSocket.
@@ -115,6 +119,9 @@ mod tests {
     #[test]
     fn small_frames_carry_their_opcode() {
         assert_eq!(frame(Opcode::Ping, b"x")[..], [0x89, 1, b'x']);
-        assert_eq!(frame(Opcode::Close, &1001u16.to_be_bytes())[..], [0x88, 2, 3, 233]);
+        assert_eq!(
+            frame(Opcode::Close, &1001u16.to_be_bytes())[..],
+            [0x88, 2, 3, 233]
+        );
     }
 }

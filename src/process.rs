@@ -11,7 +11,10 @@ pub fn listener_on(port: u16) -> Option<String> {
         .flat_map(|table| listening_inodes(&table, port))
         .map(|inode| format!("socket:[{inode}]"))
         .collect();
-    holder(|link| link.to_str().is_some_and(|link| sockets.iter().any(|socket| socket == link)))
+    holder(|link| {
+        link.to_str()
+            .is_some_and(|link| sockets.iter().any(|socket| socket == link))
+    })
 }
 
 /// The program that has `path` open, as `ffmpeg (PID 123)`; other than this one.
@@ -25,7 +28,8 @@ fn listening_inodes(table: &str, port: u16) -> Vec<String> {
     let inode = |line: &str| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let local_port = u16::from_str_radix(fields.get(1)?.rsplit_once(':')?.1, 16).ok()?;
-        (local_port == port && *fields.get(3)? == "0A").then(|| fields.get(9).map(|&inode| inode.to_owned()))?
+        (local_port == port && *fields.get(3)? == "0A")
+            .then(|| fields.get(9).map(|&inode| inode.to_owned()))?
     };
     table.lines().filter_map(inode).collect()
 }
@@ -38,10 +42,11 @@ fn holder(is_it: impl Fn(&Path) -> bool) -> Option<String> {
             return None;
         }
         let mut open = fs::read_dir(process.path().join("fd")).ok()?.flatten();
-        open.any(|fd| fs::read_link(fd.path()).is_ok_and(|link| is_it(&link))).then(|| {
-            let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
-            format!("{} (PID {id})", name.trim())
-        })
+        open.any(|fd| fs::read_link(fd.path()).is_ok_and(|link| is_it(&link)))
+            .then(|| {
+                let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
+                format!("{} (PID {id})", name.trim())
+            })
     })
 }
 

@@ -45,15 +45,26 @@ struct Last {
 impl Timeline {
     /// A clock at 0 for a camera that is expected to give `fps` pictures per second.
     pub fn new(fps: NonZeroU32) -> Self {
-        Self { last: None, intervals: [(TIMESCALE / fps).max(1); WINDOW], next_interval: 0 }
+        Self {
+            last: None,
+            intervals: [(TIMESCALE / fps).max(1); WINDOW],
+            next_interval: 0,
+        }
     }
 
     /// The slot of the picture taken at `captured_at`. With `steady` the steps between decoding times stay
     /// within a tenth of the duration, which keeps composition times in order where pictures are reordered.
     pub fn place(&mut self, captured_at: Timestamp, steady: bool) -> Slot {
         let Some(last) = self.last else {
-            let slot = Slot { decode_time: 0, duration: self.nominal() };
-            self.last = Some(Last { slot, captured_at, offset: -ticks(captured_at) });
+            let slot = Slot {
+                decode_time: 0,
+                duration: self.nominal(),
+            };
+            self.last = Some(Last {
+                slot,
+                captured_at,
+                offset: -ticks(captured_at),
+            });
             return slot;
         };
         self.learn(captured_at.since(last.captured_at));
@@ -71,8 +82,15 @@ impl Timeline {
             step = duration;
             offset = before + step - ticks(captured_at);
         }
-        let slot = Slot { decode_time: (before + step) as u64, duration: self.nominal() };
-        self.last = Some(Last { slot, captured_at, offset });
+        let slot = Slot {
+            decode_time: (before + step) as u64,
+            duration: self.nominal(),
+        };
+        self.last = Some(Last {
+            slot,
+            captured_at,
+            offset,
+        });
         slot
     }
 
@@ -108,11 +126,17 @@ mod tests {
 
     fn run(times_us: impl IntoIterator<Item = u64>) -> Vec<Slot> {
         let mut timeline = Timeline::new(FPS);
-        times_us.into_iter().map(|us| timeline.place(Timestamp::from_nanos(us * 1000), false)).collect()
+        times_us
+            .into_iter()
+            .map(|us| timeline.place(Timestamp::from_nanos(us * 1000), false))
+            .collect()
     }
 
     fn steps(slots: &[Slot]) -> Vec<u64> {
-        slots.windows(2).map(|w| w[1].decode_time - w[0].decode_time).collect()
+        slots
+            .windows(2)
+            .map(|w| w[1].decode_time - w[0].decode_time)
+            .collect()
     }
 
     #[test]
@@ -122,7 +146,12 @@ mod tests {
         let mut timeline = Timeline::new(FPS);
         let mut last = 0;
         for n in 0..frames {
-            last = timeline.place(Timestamp::from_nanos(n * 1_001_000_000 / 30 / 1000 * 1000), false).decode_time;
+            last = timeline
+                .place(
+                    Timestamp::from_nanos(n * 1_001_000_000 / 30 / 1000 * 1000),
+                    false,
+                )
+                .decode_time;
         }
         let true_ticks = (frames - 1) * 1001 * 90 / 30;
         assert!(last.abs_diff(true_ticks) < 9, "{last} {true_ticks}");

@@ -12,7 +12,13 @@ pub(super) fn boxed(out: &mut Vec<u8>, kind: &[u8; 4], write: impl FnOnce(&mut V
 }
 
 /// Appends a box that begins with a version and flags (14496-12, 4.2 `FullBox`).
-pub(super) fn full(out: &mut Vec<u8>, kind: &[u8; 4], version: u8, flags: u32, write: impl FnOnce(&mut Vec<u8>)) {
+pub(super) fn full(
+    out: &mut Vec<u8>,
+    kind: &[u8; 4],
+    version: u8,
+    flags: u32,
+    write: impl FnOnce(&mut Vec<u8>),
+) {
     boxed(out, kind, |out| {
         u32(out, u32::from(version) << 24 | flags);
         write(out);

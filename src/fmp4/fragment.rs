@@ -33,7 +33,12 @@ pub fn fragment_bytes<'a>(sample: &Sample, nals: impl Iterator<Item = &'a [u8]>)
 }
 
 fn moof_bytes(sample: &Sample) -> usize {
-    MOOF_BYTES + if sample.composition_offset.is_some() { COMPOSITION_BYTES } else { 0 }
+    MOOF_BYTES
+        + if sample.composition_offset.is_some() {
+            COMPOSITION_BYTES
+        } else {
+            0
+        }
 }
 
 /// Each NAL unit has four bytes of length before it (14496-15, 5.3.4.2).
@@ -43,7 +48,11 @@ fn sample_bytes<'a>(nals: impl Iterator<Item = &'a [u8]>) -> usize {
 
 /// Appends the fragment that holds `nals` (without start codes) as one sample. The assembler keeps access
 /// units far below the 4 GiB that the size fields could hold.
-pub fn fragment<'a>(out: &mut Vec<u8>, sample: &Sample, nals: impl Iterator<Item = &'a [u8]> + Clone) {
+pub fn fragment<'a>(
+    out: &mut Vec<u8>,
+    sample: &Sample,
+    nals: impl Iterator<Item = &'a [u8]> + Clone,
+) {
     let moof = moof_bytes(sample) as u32;
     let size = sample_bytes(nals.clone()) as u32;
     header(out, moof, b"moof");

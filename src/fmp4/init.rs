@@ -87,7 +87,8 @@ fn track_header(out: &mut Vec<u8>, video: &VideoDescription<'_>) {
         zeros(out, 8); // layer, group, volume, reserved
         matrix(out, video.rotation);
         let (horizontal, vertical) = video.sample_aspect;
-        let shown_width = u64::from(video.width) * u64::from(horizontal.max(1)) / u64::from(vertical.max(1));
+        let shown_width =
+            u64::from(video.width) * u64::from(horizontal.max(1)) / u64::from(vertical.max(1));
         u32(out, fixed_16_16(shown_width));
         u32(out, fixed_16_16(u64::from(video.height)));
     });

@@ -8,7 +8,5 @@ mod init;
 pub use fragment::{Sample, fragment, fragment_bytes};
 pub use init::{Rotation, VideoDescription, init_segment};
 
-
-
 #[cfg(test)]
 mod tests;

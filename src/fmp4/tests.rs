@@ -43,7 +43,10 @@ fn sample() -> Sample {
 fn made(sample: &Sample, nals: &[Vec<u8>]) -> Vec<u8> {
     let mut out = Vec::new();
     fragment(&mut out, sample, nals.iter().map(Vec::as_slice));
-    assert_eq!(out.len(), fragment_bytes(sample, nals.iter().map(Vec::as_slice)));
+    assert_eq!(
+        out.len(),
+        fragment_bytes(sample, nals.iter().map(Vec::as_slice))
+    );
     out
 }
 
@@ -56,28 +59,60 @@ fn the_init_segment_is_that_of_a_live_stream() {
     assert!(rest.is_empty());
     assert_eq!((moov.mvhd.timescale, moov.mvhd.duration), (90_000, 0));
     let trak = &moov.trak[0];
-    assert_eq!((trak.tkhd.duration, trak.mdia.mdhd.duration, trak.mdia.mdhd.timescale), (0, 0, 90_000));
-    assert_eq!((trak.tkhd.width.integer(), trak.tkhd.height.integer()), (1280, 720));
+    assert_eq!(
+        (
+            trak.tkhd.duration,
+            trak.mdia.mdhd.duration,
+            trak.mdia.mdhd.timescale
+        ),
+        (0, 0, 90_000)
+    );
+    assert_eq!(
+        (trak.tkhd.width.integer(), trak.tkhd.height.integer()),
+        (1280, 720)
+    );
     let mvex = moov.mvex.as_ref().unwrap();
-    assert!(mvex.mehd.is_none(), "a duration of the fragments makes it a recording");
-    let mp4_atom::Codec::Avc1(avc1) = &trak.mdia.minf.stbl.stsd.codecs[0] else { panic!("no avc1") };
+    assert!(
+        mvex.mehd.is_none(),
+        "a duration of the fragments makes it a recording"
+    );
+    let mp4_atom::Codec::Avc1(avc1) = &trak.mdia.minf.stbl.stsd.codecs[0] else {
+        panic!("no avc1")
+    };
     assert_eq!((avc1.visual.width, avc1.visual.height), (1280, 720));
     assert_eq!(avc1.avcc.sequence_parameter_sets, [SPS]);
     assert_eq!(avc1.avcc.picture_parameter_sets, [PPS]);
-    assert_eq!((avc1.avcc.avc_profile_indication, avc1.avcc.avc_level_indication), (0x64, 0x1f));
-    assert!(avc1.avcc.ext.is_some(), "High profile has the chroma format behind the sets");
+    assert_eq!(
+        (
+            avc1.avcc.avc_profile_indication,
+            avc1.avcc.avc_level_indication
+        ),
+        (0x64, 0x1f)
+    );
+    assert!(
+        avc1.avcc.ext.is_some(),
+        "High profile has the chroma format behind the sets"
+    );
 }
 
 #[test]
 fn a_sample_that_is_not_square_is_declared() {
     let mut out = Vec::new();
     let sps = [SPS.to_vec()];
-    init_segment(&mut out, &VideoDescription { sample_aspect: (4, 3), ..video(&sps, &[]) });
+    init_segment(
+        &mut out,
+        &VideoDescription {
+            sample_aspect: (4, 3),
+            ..video(&sps, &[])
+        },
+    );
     let mut rest = &out[..];
     mp4_atom::Ftyp::read_from(&mut rest).unwrap();
     let moov = mp4_atom::Moov::read_from(&mut rest).unwrap();
     assert_eq!(moov.trak[0].tkhd.width.integer(), 1706);
-    let mp4_atom::Codec::Avc1(avc1) = &moov.trak[0].mdia.minf.stbl.stsd.codecs[0] else { panic!("no avc1") };
+    let mp4_atom::Codec::Avc1(avc1) = &moov.trak[0].mdia.minf.stbl.stsd.codecs[0] else {
+        panic!("no avc1")
+    };
     let pasp = avc1.pasp.as_ref().unwrap();
     assert_eq!((pasp.h_spacing, pasp.v_spacing), (4, 3));
 }
@@ -86,25 +121,51 @@ fn a_sample_that_is_not_square_is_declared() {
 fn players_of_the_2022_program_find_what_they_look_for() {
     let key = made(&sample(), &[vec![0x65, 1]]);
     assert_eq!((&key[76..80], key[92]), (&b"trun"[..], 2));
-    let other = made(&Sample { is_keyframe: false, ..sample() }, &[vec![0x41, 1]]);
+    let other = made(
+        &Sample {
+            is_keyframe: false,
+            ..sample()
+        },
+        &[vec![0x41, 1]],
+    );
     assert_eq!((&other[76..80], other[92]), (&b"trun"[..], 1));
-    let reordered = Sample { is_keyframe: false, is_reference: false, composition_offset: Some(-3000), ..sample() };
+    let reordered = Sample {
+        is_keyframe: false,
+        is_reference: false,
+        composition_offset: Some(-3000),
+        ..sample()
+    };
     let reordered = made(&reordered, &[vec![1, 1]]);
     assert_eq!((&reordered[76..80], reordered[92]), (&b"trun"[..], 1));
 }
 
 #[test]
 fn every_field_of_a_fragment_is_read_back() {
-    let bytes = made(&Sample { composition_offset: Some(-1500), ..sample() }, &[vec![0x65; 10]]);
+    let bytes = made(
+        &Sample {
+            composition_offset: Some(-1500),
+            ..sample()
+        },
+        &[vec![0x65; 10]],
+    );
     let moof = mp4_atom::Moof::read_from(&mut &bytes[..]).unwrap();
     assert_eq!(moof.mfhd.sequence_number, 7);
     let traf = &moof.traf[0];
-    assert_eq!((traf.tfhd.track_id, traf.tfhd.default_sample_flags), (1, Some(0x0101_0000)));
-    assert_eq!(traf.tfdt.as_ref().unwrap().base_media_decode_time, 0x1_0000_0002);
+    assert_eq!(
+        (traf.tfhd.track_id, traf.tfhd.default_sample_flags),
+        (1, Some(0x0101_0000))
+    );
+    assert_eq!(
+        traf.tfdt.as_ref().unwrap().base_media_decode_time,
+        0x1_0000_0002
+    );
     let trun = &traf.trun[0];
     assert_eq!(trun.data_offset, Some(bytes.len() as i32 - 14));
     let entry = trun.samples.get(0).unwrap();
-    assert_eq!((entry.duration, entry.size, entry.cts), (Some(3000), Some(14), Some(-1500)));
+    assert_eq!(
+        (entry.duration, entry.size, entry.cts),
+        (Some(3000), Some(14), Some(-1500))
+    );
 }
 
 proptest! {

@@ -42,7 +42,9 @@ impl Meter {
 
     /// Pictures and bits per second; zeros before the second picture.
     pub(super) fn rates(&self) -> (f64, u64) {
-        let (Some(&(first, first_bytes)), Some(&(last, _))) = (self.recent.front(), self.recent.back()) else {
+        let (Some(&(first, first_bytes)), Some(&(last, _))) =
+            (self.recent.front(), self.recent.back())
+        else {
             return (0.0, 0);
         };
         let seconds = last.since(first).as_secs_f64();
@@ -50,7 +52,10 @@ impl Meter {
             return (0.0, 0);
         }
         let bits = (self.bytes - first_bytes) as f64 * 8.0;
-        ((self.recent.len() - 1) as f64 / seconds, (bits / seconds) as u64)
+        (
+            (self.recent.len() - 1) as f64 / seconds,
+            (bits / seconds) as u64,
+        )
     }
 
     pub(super) fn keyframe_interval(&self) -> u64 {

@@ -13,12 +13,23 @@ impl Stream {
     fn new() -> Self {
         let (hub, audience) = hub();
         hub.set_condition(State::Live, "");
-        Self { hub, audience, init: Self::video(640), next: 0, size: 10 }
+        Self {
+            hub,
+            audience,
+            init: Self::video(640),
+            next: 0,
+            size: 10,
+        }
     }
 
     fn video(width: u32) -> Arc<Init> {
         let message = Message::build(0, |out| out.extend_from_slice(b"init"));
-        Arc::new(Init { message, codec: String::new(), width, height: 480 })
+        Arc::new(Init {
+            message,
+            codec: String::new(),
+            width,
+            height: 480,
+        })
     }
 
     fn publish(&mut self, pictures: &str) {
@@ -49,7 +60,9 @@ fn events(viewer: &mut Viewer) -> String {
             Event::Condition(condition) => condition.state.word().to_owned(),
             Event::Skipped(count) => format!("skipped:{count}"),
             Event::Init(init) => format!("init:{}", init.width),
-            Event::Fragment(f) => format!("{}{}", if f.is_keyframe { 'K' } else { 'p' }, f.decode_time),
+            Event::Fragment(f) => {
+                format!("{}{}", if f.is_keyframe { 'K' } else { 'p' }, f.decode_time)
+            }
         });
     }
     out.join(" ")
@@ -191,6 +204,10 @@ fn rates_are_measured() {
     }
     let status = stream.audience.status();
     assert!((status.fps - 30.3).abs() < 0.1, "{}", status.fps);
-    assert!(status.bitrate.abs_diff(30 * 1004 * 8 * 101 / 100) < 2000, "{}", status.bitrate);
+    assert!(
+        status.bitrate.abs_diff(30 * 1004 * 8 * 101 / 100) < 2000,
+        "{}",
+        status.bitrate
+    );
     assert_eq!(status.keyframe_interval, 30);
 }

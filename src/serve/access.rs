@@ -26,19 +26,30 @@ impl Origins {
     /// True if the list names this origin.
     pub fn allow_listed(&self, origin: &str) -> bool {
         self.allowed.iter().any(|allowed| {
-            allowed == "*" || allowed.trim_end_matches('/').eq_ignore_ascii_case(origin.trim_end_matches('/'))
+            allowed == "*"
+                || allowed
+                    .trim_end_matches('/')
+                    .eq_ignore_ascii_case(origin.trim_end_matches('/'))
         })
     }
 }
 
 /// Compares host and port; the scheme may differ, since a proxy may add TLS.
 fn is_same_host(origin: &str, host: &str) -> bool {
-    let (authority, default_port) = match (origin.strip_prefix("http://"), origin.strip_prefix("https://")) {
+    let (authority, default_port) = match (
+        origin.strip_prefix("http://"),
+        origin.strip_prefix("https://"),
+    ) {
         (Some(authority), _) => (authority, ":80"),
         (_, Some(authority)) => (authority, ":443"),
         _ => return false,
     };
-    let plain = |authority: &str| authority.strip_suffix(default_port).unwrap_or(authority).to_ascii_lowercase();
+    let plain = |authority: &str| {
+        authority
+            .strip_suffix(default_port)
+            .unwrap_or(authority)
+            .to_ascii_lowercase()
+    };
     plain(authority) == plain(host)
 }
 
@@ -64,7 +75,11 @@ mod tests {
             ("", "", false),
             ("file://", "", false),
         ] {
-            assert_eq!(origins.allow(Some(origin), Some(host)), may, "{origin} at {host}");
+            assert_eq!(
+                origins.allow(Some(origin), Some(host)),
+                may,
+                "{origin} at {host}"
+            );
         }
         assert!(!origins.allow(Some("http://pi"), None));
     }

@@ -45,33 +45,89 @@ fn camera(camera: &Camera) -> Value {
 }
 
 fn age_ms(status: &Status) -> Option<u64> {
-    status.last_frame_at.map(|at| Timestamp::now().since(at).as_millis() as u64)
+    status
+        .last_frame_at
+        .map(|at| Timestamp::now().since(at).as_millis() as u64)
 }
 
 type Figure = (&'static str, &'static str, &'static str, fn(&Status) -> f64);
 
 /// Name, type, help and value of each figure of a camera.
 const FIGURES: [Figure; 9] = [
-    ("berrymse_camera_live", "gauge", "1 while pictures come.", |s| f64::from(u8::from(s.condition.state == State::Live))),
-    ("berrymse_viewers", "gauge", "Viewers that are connected.", |s| s.viewers as f64),
-    ("berrymse_frames_total", "counter", "Pictures published.", |s| s.frames as f64),
-    ("berrymse_frames_skipped_total", "counter", "Pictures that slow viewers were not given.", |s| s.frames_skipped as f64),
-    ("berrymse_camera_restarts_total", "counter", "How often the source was opened anew.", |s| s.restarts as f64),
-    ("berrymse_frames_per_second", "gauge", "Pictures per second over the last seconds.", |s| s.fps),
-    ("berrymse_bits_per_second", "gauge", "Bit rate over the last seconds.", |s| s.bitrate as f64),
-    ("berrymse_keyframe_interval", "gauge", "Pictures from one keyframe to the next.", |s| s.keyframe_interval as f64),
-    ("berrymse_last_frame_age_seconds", "gauge", "Age of the newest picture; -1 before the first.", |s| {
-        age_ms(s).map_or(-1.0, |ms| ms as f64 / 1000.0)
-    }),
+    (
+        "berrymse_camera_live",
+        "gauge",
+        "1 while pictures come.",
+        |s| f64::from(u8::from(s.condition.state == State::Live)),
+    ),
+    (
+        "berrymse_viewers",
+        "gauge",
+        "Viewers that are connected.",
+        |s| s.viewers as f64,
+    ),
+    (
+        "berrymse_frames_total",
+        "counter",
+        "Pictures published.",
+        |s| s.frames as f64,
+    ),
+    (
+        "berrymse_frames_skipped_total",
+        "counter",
+        "Pictures that slow viewers were not given.",
+        |s| s.frames_skipped as f64,
+    ),
+    (
+        "berrymse_camera_restarts_total",
+        "counter",
+        "How often the source was opened anew.",
+        |s| s.restarts as f64,
+    ),
+    (
+        "berrymse_frames_per_second",
+        "gauge",
+        "Pictures per second over the last seconds.",
+        |s| s.fps,
+    ),
+    (
+        "berrymse_bits_per_second",
+        "gauge",
+        "Bit rate over the last seconds.",
+        |s| s.bitrate as f64,
+    ),
+    (
+        "berrymse_keyframe_interval",
+        "gauge",
+        "Pictures from one keyframe to the next.",
+        |s| s.keyframe_interval as f64,
+    ),
+    (
+        "berrymse_last_frame_age_seconds",
+        "gauge",
+        "Age of the newest picture; -1 before the first.",
+        |s| age_ms(s).map_or(-1.0, |ms| ms as f64 / 1000.0),
+    ),
 ];
 
 /// `/metrics`: Prometheus' text format, version 0.0.4. Names of cameras need no escaping: they are checked.
 pub(super) fn metrics(site: &Site) -> String {
     let mut out = String::new();
-    let statuses: Vec<(&str, Status)> = site.cameras.iter().map(|c| (&*c.name, c.audience.status())).collect();
+    let statuses: Vec<(&str, Status)> = site
+        .cameras
+        .iter()
+        .map(|c| (&*c.name, c.audience.status()))
+        .collect();
     // Writing to a String cannot fail.
-    let _ = writeln!(out, "# HELP berrymse_uptime_seconds Time since the start.\n# TYPE berrymse_uptime_seconds counter");
-    let _ = writeln!(out, "berrymse_uptime_seconds {}", site.started.elapsed().as_secs());
+    let _ = writeln!(
+        out,
+        "# HELP berrymse_uptime_seconds Time since the start.\n# TYPE berrymse_uptime_seconds counter"
+    );
+    let _ = writeln!(
+        out,
+        "berrymse_uptime_seconds {}",
+        site.started.elapsed().as_secs()
+    );
     for (name, kind, help, value) in FIGURES {
         let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
         for (camera, status) in &statuses {

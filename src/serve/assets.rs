@@ -17,13 +17,23 @@ macro_rules! embedded {
     ($($name:literal)*) => { &[$(($name, include_bytes!(concat!("../../player/", $name)))),*] };
 }
 
-const FILES: &[(&str, &[u8])] = embedded!("index.html");
+#[rustfmt::skip]
+const FILES: &[(&str, &[u8])] = embedded!(
+    "berryMSE.js" "berrymse.js" "connection.js" "icon.svg" "index.html"
+    "live-edge.js" "media.js" "mp4.js" "msevideo.js" "page.css"
+    "page.js" "player.js" "wall.js" "watchdog.js" "words.js"
+);
 
 /// All files, with their tags.
 pub(super) fn assets() -> Vec<Asset> {
     let asset = |&(name, content): &(&'static str, &'static [u8])| {
         let hash = sha1_smol::Sha1::from(content).digest().bytes();
-        Asset { name, kind: kind(name), content, etag: format!("\"{}\"", URL_SAFE_NO_PAD.encode(hash)) }
+        Asset {
+            name,
+            kind: kind(name),
+            content,
+            etag: format!("\"{}\"", URL_SAFE_NO_PAD.encode(hash)),
+        }
     };
     FILES.iter().map(asset).collect()
 }

@@ -59,7 +59,9 @@ impl Wake for Bell {
 
 impl Fanout {
     /// Starts the thread, which then follows all `audiences`.
-    pub fn start<'a>(audiences: impl Iterator<Item = &'a Audience>) -> io::Result<(Self, std::thread::JoinHandle<()>)> {
+    pub fn start<'a>(
+        audiences: impl Iterator<Item = &'a Audience>,
+    ) -> io::Result<(Self, std::thread::JoinHandle<()>)> {
         let poll = Poll::new()?;
         let bell = Arc::new(Bell {
             waker: mio::Waker::new(poll.registry(), WAKE)?,
@@ -70,8 +72,16 @@ impl Fanout {
             audience.follow(Waker::from(bell.clone()));
         }
         let (commands, inbox) = channel();
-        let thread = Thread { poll, inbox, bell: bell.clone(), connections: Vec::new(), free: Vec::new() };
-        let handle = std::thread::Builder::new().name("fan-out".into()).spawn(|| thread.run())?;
+        let thread = Thread {
+            poll,
+            inbox,
+            bell: bell.clone(),
+            connections: Vec::new(),
+            free: Vec::new(),
+        };
+        let handle = std::thread::Builder::new()
+            .name("fan-out".into())
+            .spawn(|| thread.run())?;
         Ok((Self { commands, bell }, handle))
     }
 
@@ -120,7 +130,9 @@ impl Thread {
             }
             for event in events.iter().filter(|event| event.token() != WAKE) {
                 let (readable, writable) = (event.is_readable(), event.is_writable());
-                self.with(event.token().0, |connection| connection.on_event(readable, writable));
+                self.with(event.token().0, |connection| {
+                    connection.on_event(readable, writable)
+                });
             }
             if !self.take_commands() {
                 return;
@@ -141,7 +153,10 @@ impl Thread {
             match command {
                 Command::Add(joining) => self.add(joining),
                 Command::Stop => {
-                    self.connections.iter_mut().flatten().for_each(Connection::say_goodbye);
+                    self.connections
+                        .iter_mut()
+                        .flatten()
+                        .for_each(Connection::say_goodbye);
                     return false;
                 }
             }
@@ -156,7 +171,11 @@ impl Thread {
         });
         let mut connection = Connection::new(joining);
         let interest = Interest::READABLE | Interest::WRITABLE;
-        match self.poll.registry().register(connection.socket(), Token(place), interest) {
+        match self
+            .poll
+            .registry()
+            .register(connection.socket(), Token(place), interest)
+        {
             Ok(()) => {
                 self.connections[place] = Some(connection);
                 // What the viewer sent together with its request, then what is there to be seen.
@@ -178,10 +197,16 @@ impl Thread {
 
     /// Does `work` for the viewer at `place`; an error ends the viewer.
     fn with(&mut self, place: usize, work: impl FnOnce(&mut Connection) -> Result<(), String>) {
-        let Some(slot) = self.connections.get_mut(place) else { return };
+        let Some(slot) = self.connections.get_mut(place) else {
+            return;
+        };
         let Some(connection) = slot else { return };
         if let Err(reason) = work(connection) {
-            log::info!("{}: viewer {} left: {reason}", connection.camera(), connection.peer());
+            log::info!(
+                "{}: viewer {} left: {reason}",
+                connection.camera(),
+                connection.peer()
+            );
             let _ = self.poll.registry().deregister(connection.socket());
             *slot = None;
             self.free.push(place);

@@ -123,7 +123,9 @@ impl Inbound {
 
 /// The frame at the start of `bytes` and its length, or `None` if it is not whole yet.
 fn parse(bytes: &[u8]) -> Result<Option<(Frame, usize)>, Violation> {
-    let [first, second, rest @ ..] = bytes else { return Ok(None) };
+    let [first, second, rest @ ..] = bytes else {
+        return Ok(None);
+    };
     let (fin, opcode) = (first & 0x80 != 0, first & 0x0f);
     // No extension was agreed on, and clients must mask.
     if first & 0x70 != 0 || second & 0x80 == 0 {
@@ -147,10 +149,25 @@ fn parse(bytes: &[u8]) -> Result<Option<(Frame, usize)>, Violation> {
     if opcode >= 8 && (length > CONTROL_LIMIT || !fin) {
         return Err(Violation::Protocol);
     }
-    let Some((mask, rest)) = rest.split_first_chunk::<4>() else { return Ok(None) };
-    let Some(masked) = rest.get(..length) else { return Ok(None) };
-    let payload = masked.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask).collect();
-    Ok(Some((Frame { fin, opcode, payload }, header + 4 + length)))
+    let Some((mask, rest)) = rest.split_first_chunk::<4>() else {
+        return Ok(None);
+    };
+    let Some(masked) = rest.get(..length) else {
+        return Ok(None);
+    };
+    let payload = masked
+        .iter()
+        .zip(mask.iter().cycle())
+        .map(|(byte, mask)| byte ^ mask)
+        .collect();
+    Ok(Some((
+        Frame {
+            fin,
+            opcode,
+            payload,
+        },
+        header + 4 + length,
+    )))
 }
 
 #[cfg(test)]
@@ -174,32 +191,77 @@ mod tests {
 
     fn all(bytes: &[u8]) -> Result<Vec<Incoming>, Violation> {
         let mut out = Vec::new();
-        Inbound::default().push(bytes, |incoming| out.push(incoming)).map(|()| out)
+        Inbound::default()
+            .push(bytes, |incoming| out.push(incoming))
+            .map(|()| out)
     }
 
     #[test]
     fn frames_of_each_kind_are_understood() {
-        let bytes = [masked(0x81, b"{}"), masked(0x89, b"x"), masked(0x8a, b""), masked(0x82, b"1"), masked(0x88, b"")];
-        let expected =
-            [Incoming::Text(b"{}".into()), Incoming::Ping(b"x".into()), Incoming::Pong, Incoming::Binary, Incoming::Close];
+        let bytes = [
+            masked(0x81, b"{}"),
+            masked(0x89, b"x"),
+            masked(0x8a, b""),
+            masked(0x82, b"1"),
+            masked(0x88, b""),
+        ];
+        let expected = [
+            Incoming::Text(b"{}".into()),
+            Incoming::Ping(b"x".into()),
+            Incoming::Pong,
+            Incoming::Binary,
+            Incoming::Close,
+        ];
         assert_eq!(all(&bytes.concat()), Ok(expected.into()));
     }
 
     #[test]
     fn a_ping_between_the_parts_of_a_message_is_fine() {
-        let bytes = [masked(0x01, b"a"), masked(0x89, b""), masked(0x00, b"b"), masked(0x80, b"c")];
-        assert_eq!(all(&bytes.concat()), Ok(vec![Incoming::Ping(vec![]), Incoming::Text(b"abc".into())]));
+        let bytes = [
+            masked(0x01, b"a"),
+            masked(0x89, b""),
+            masked(0x00, b"b"),
+            masked(0x80, b"c"),
+        ];
+        assert_eq!(
+            all(&bytes.concat()),
+            Ok(vec![Incoming::Ping(vec![]), Incoming::Text(b"abc".into())])
+        );
     }
 
     #[test]
     fn what_the_protocol_forbids_is_refused() {
         assert_eq!(all(&[0x81, 0x00]), Err(Violation::Protocol), "not masked");
-        assert_eq!(all(&masked(0xc1, b"a")), Err(Violation::Protocol), "an extension");
-        assert_eq!(all(&masked(0x80, b"a")), Err(Violation::Protocol), "nothing to continue");
-        assert_eq!(all(&masked(0x83, b"a")), Err(Violation::Protocol), "unknown opcode");
-        assert_eq!(all(&masked(0x09, b"a")), Err(Violation::Protocol), "control frame in parts");
-        assert_eq!(all(&masked(0x89, &[0; 126])), Err(Violation::Protocol), "long control frame");
-        assert_eq!(all(&[masked(0x01, b"a"), masked(0x81, b"b")].concat()), Err(Violation::Protocol), "nested");
+        assert_eq!(
+            all(&masked(0xc1, b"a")),
+            Err(Violation::Protocol),
+            "an extension"
+        );
+        assert_eq!(
+            all(&masked(0x80, b"a")),
+            Err(Violation::Protocol),
+            "nothing to continue"
+        );
+        assert_eq!(
+            all(&masked(0x83, b"a")),
+            Err(Violation::Protocol),
+            "unknown opcode"
+        );
+        assert_eq!(
+            all(&masked(0x09, b"a")),
+            Err(Violation::Protocol),
+            "control frame in parts"
+        );
+        assert_eq!(
+            all(&masked(0x89, &[0; 126])),
+            Err(Violation::Protocol),
+            "long control frame"
+        );
+        assert_eq!(
+            all(&[masked(0x01, b"a"), masked(0x81, b"b")].concat()),
+            Err(Violation::Protocol),
+            "nested"
+        );
     }
 
     #[test]

@@ -49,27 +49,41 @@ pub fn open(address: &Address) -> Result<Vec<Listening>, String> {
         }
     }
     match refusal {
-        Some(refusal) if opened.is_empty() || !opened.iter().any(|_| address.host == "localhost") => Err(refusal),
+        Some(refusal)
+            if opened.is_empty() || !opened.iter().any(|_| address.host == "localhost") =>
+        {
+            Err(refusal)
+        }
         _ => Ok(opened),
     }
 }
 
 /// The machine has no such address at all.
 fn is_missing(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported)
-        || error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())
+    matches!(
+        error.kind(),
+        io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported
+    ) || error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())
 }
 
 fn resolve(address: &Address) -> Result<Vec<IpAddr>, String> {
     if address.host.is_empty() {
-        return Ok(vec![Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::UNSPECIFIED.into()]);
+        return Ok(vec![
+            Ipv6Addr::UNSPECIFIED.into(),
+            Ipv4Addr::UNSPECIFIED.into(),
+        ]);
     }
     if let Ok(ip) = address.host.parse() {
         return Ok(vec![ip]);
     }
     let found = (address.host.as_str(), address.port).to_socket_addrs();
     let mut ips: Vec<IpAddr> = found
-        .map_err(|error| format!("cannot listen on {}: {error}. Is the name right? Try 0.0.0.0 for all addresses.", address.host))?
+        .map_err(|error| {
+            format!(
+                "cannot listen on {}: {error}. Is the name right? Try 0.0.0.0 for all addresses.",
+                address.host
+            )
+        })?
         .map(|address| address.ip())
         .collect();
     if address.host == "localhost" {
@@ -81,7 +95,11 @@ fn resolve(address: &Address) -> Result<Vec<IpAddr>, String> {
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     // A restart must not wait for the old connections to time out.
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {

@@ -159,17 +159,32 @@ fn accept(socket: TcpStream, peer: SocketAddr, site: &Arc<Site>) {
 }
 
 /// The answer to any request.
-fn answer(site: &Arc<Site>, peer: SocketAddr, mut request: Request<hyper::body::Incoming>) -> Response<Content> {
+fn answer(
+    site: &Arc<Site>,
+    peer: SocketAddr,
+    mut request: Request<hyper::body::Incoming>,
+) -> Response<Content> {
     let is_head = request.method() == Method::HEAD;
     if request.method() != Method::GET && !is_head {
-        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are served here.\n");
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        let mut response = plain(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "Only GET and HEAD are served here.\n",
+        );
+        response
+            .headers_mut()
+            .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
     let path = request.uri().path().to_owned();
-    let listed_origin = request.headers().get(header::ORIGIN).filter(|origin| {
-        origin.to_str().is_ok_and(|origin| site.origins.allow_listed(origin))
-    }).cloned();
+    let listed_origin = request
+        .headers()
+        .get(header::ORIGIN)
+        .filter(|origin| {
+            origin
+                .to_str()
+                .is_ok_and(|origin| site.origins.allow_listed(origin))
+        })
+        .cloned();
     let mut response = match route(&path, &site.websocket) {
         Some(Route::Asset(name)) => asset(site, name, request.headers()),
         Some(Route::Live(name)) => match site.camera(name) {
@@ -181,14 +196,24 @@ fn answer(site: &Arc<Site>, peer: SocketAddr, mut request: Request<hyper::body::
             None => no_camera(site),
         },
         Some(Route::Status) => typed("application/json", api::status(site)),
-        Some(Route::Metrics) => typed("text/plain; version=0.0.4; charset=utf-8", api::metrics(site)),
+        Some(Route::Metrics) => typed(
+            "text/plain; version=0.0.4; charset=utf-8",
+            api::metrics(site),
+        ),
         Some(Route::Health) => plain(StatusCode::OK, "ok\n"),
         None => not_found(),
     };
-    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response.headers_mut().insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     if let Some(origin) = listed_origin {
-        response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        response.headers_mut().insert(header::VARY, HeaderValue::from_static("Origin"));
+        response
+            .headers_mut()
+            .insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        response
+            .headers_mut()
+            .insert(header::VARY, HeaderValue::from_static("Origin"));
     }
     if is_head {
         *response.body_mut() = Content::Whole(None);
@@ -197,10 +222,18 @@ fn answer(site: &Arc<Site>, peer: SocketAddr, mut request: Request<hyper::body::
 }
 
 fn asset(site: &Site, name: &str, headers: &hyper::HeaderMap) -> Response<Content> {
-    let Some(asset) = site.assets.iter().find(|asset| asset.name == name) else { return not_found() };
-    let is_known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|tags| {
-        tags.split(',').map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| tag == asset.etag || tag == "*")
-    });
+    let Some(asset) = site.assets.iter().find(|asset| asset.name == name) else {
+        return not_found();
+    };
+    let is_known = headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .any(|tags| {
+            tags.split(',')
+                .map(|tag| tag.trim().trim_start_matches("W/"))
+                .any(|tag| tag == asset.etag || tag == "*")
+        });
     let mut response = if is_known {
         let mut response = Response::new(Content::Whole(None));
         *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -214,21 +247,44 @@ fn asset(site: &Site, name: &str, headers: &hyper::HeaderMap) -> Response<Conten
     }
     // The next version of the program has other files under the same names.
     out.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    out.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY));
+    out.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(CONTENT_SECURITY),
+    );
     // Pages elsewhere may use the script; it holds no secret, and the pictures have their own rule.
-    out.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    out.insert(
+        header::ACCESS_CONTROL_ALLOW_ORIGIN,
+        HeaderValue::from_static("*"),
+    );
     response
 }
 
 /// The endless MP4. A page elsewhere may show it only if the WebSocket would be open to it, too.
-fn mp4(site: &Site, camera: &Camera, headers: &hyper::HeaderMap, is_head: bool) -> Response<Content> {
-    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+fn mp4(
+    site: &Site,
+    camera: &Camera,
+    headers: &hyper::HeaderMap,
+    is_head: bool,
+) -> Response<Content> {
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value: &HeaderValue| value.to_str().ok())
+    };
     if !site.origins.allow(text(header::ORIGIN), text(header::HOST)) {
-        return plain(StatusCode::FORBIDDEN, "Pages of other hosts have to be named in server.allowedOrigins.\n");
+        return plain(
+            StatusCode::FORBIDDEN,
+            "Pages of other hosts have to be named in server.allowedOrigins.\n",
+        );
     }
-    let content = if is_head { Content::Whole(None) } else {
+    let content = if is_head {
+        Content::Whole(None)
+    } else {
         match site.seats.take() {
-            Some(seat) => Content::Live { viewer: Box::new(camera.audience.join()), _seat: seat },
+            Some(seat) => Content::Live {
+                viewer: Box::new(camera.audience.join()),
+                _seat: seat,
+            },
             None => return plain(StatusCode::SERVICE_UNAVAILABLE, "Too many viewers.\n"),
         }
     };
@@ -243,7 +299,10 @@ fn mp4(site: &Site, camera: &Camera, headers: &hyper::HeaderMap, is_head: bool) 
 
 fn no_camera(site: &Site) -> Response<Content> {
     let names: Vec<&str> = site.cameras.iter().map(|camera| &*camera.name).collect();
-    plain(StatusCode::NOT_FOUND, format!("There is no such camera. There are: {}\n", names.join(", ")))
+    plain(
+        StatusCode::NOT_FOUND,
+        format!("There is no such camera. There are: {}\n", names.join(", ")),
+    )
 }
 
 fn not_found() -> Response<Content> {

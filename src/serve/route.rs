@@ -32,7 +32,9 @@ pub fn route<'a>(path: &'a str, websocket: &str) -> Option<Route<'a>> {
         "metrics" => Route::Metrics,
         _ => match path.split_once('/') {
             Some(("live", name)) if is_name(name) => Route::Live(Some(name)),
-            Some(("stream", file)) => Route::Stream(Some(file.strip_suffix(".mp4").filter(|name| is_name(name))?)),
+            Some(("stream", file)) => Route::Stream(Some(
+                file.strip_suffix(".mp4").filter(|name| is_name(name))?,
+            )),
             Some(_) => return None,
             None => Route::Asset(path),
         },
@@ -74,6 +76,9 @@ mod tests {
     #[test]
     fn the_first_cameras_websocket_can_have_another_name() {
         assert_eq!(route("/websocket", "websocket"), Some(Route::Live(None)));
-        assert_eq!(route("/video_websocket", "websocket"), Some(Route::Asset("video_websocket")));
+        assert_eq!(
+            route("/video_websocket", "websocket"),
+            Some(Route::Asset("video_websocket"))
+        );
     }
 }

@@ -16,13 +16,18 @@ pub(super) struct Seat(Arc<AtomicUsize>);
 
 impl Seats {
     pub(super) fn new(limit: usize) -> Self {
-        Self { taken: Arc::new(AtomicUsize::new(0)), limit }
+        Self {
+            taken: Arc::new(AtomicUsize::new(0)),
+            limit,
+        }
     }
 
     /// A place, if one is free.
     pub(super) fn take(&self) -> Option<Seat> {
         let more = |taken| (taken < self.limit).then_some(taken + 1);
-        self.taken.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok()?;
+        self.taken
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, more)
+            .ok()?;
         Some(Seat(self.taken.clone()))
     }
 

@@ -30,11 +30,18 @@ pub(super) fn live(
         Ok(key) => key,
         Err(response) => return *response,
     };
-    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value: &HeaderValue| value.to_str().ok())
+    };
     let (origin, host) = (text(header::ORIGIN), text(header::HOST));
     if !site.origins.allow(origin, host) {
         let (origin, host) = (origin.unwrap_or_default(), host.unwrap_or_default());
-        log::warn!("{}: refused {peer}: a page of {origin} asks for the pictures of {host}", camera.name);
+        log::warn!(
+            "{}: refused {peer}: a page of {origin} asks for the pictures of {host}",
+            camera.name
+        );
         let advice = format!(
             "A page of {origin} may not show this camera: the server is {host}.\n\
              If it should, add \"{origin}\" to server.allowedOrigins in config.yml.\n\
@@ -43,8 +50,15 @@ pub(super) fn live(
         return plain(StatusCode::FORBIDDEN, advice);
     }
     let Some(seat) = site.seats.take() else {
-        log::warn!("{}: refused {peer}: {} viewers are all that server.maxViewers allows", camera.name, site.seats.limit());
-        return plain(StatusCode::SERVICE_UNAVAILABLE, "Too many viewers. Try again later, or raise server.maxViewers.\n");
+        log::warn!(
+            "{}: refused {peer}: {} viewers are all that server.maxViewers allows",
+            camera.name,
+            site.seats.limit()
+        );
+        return plain(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Too many viewers. Try again later, or raise server.maxViewers.\n",
+        );
     };
     let speaks_v1 = offers(headers, SUBPROTOCOL);
     let mut response = Response::new(Content::Whole(None));
@@ -56,10 +70,17 @@ pub(super) fn live(
         out.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
     }
     if speaks_v1 {
-        out.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+        out.insert(
+            header::SEC_WEBSOCKET_PROTOCOL,
+            HeaderValue::from_static(SUBPROTOCOL),
+        );
     }
     let upgrade = hyper::upgrade::on(request);
-    let (fanout, name, audience) = (site.fanout.clone(), camera.name.clone(), camera.audience.clone());
+    let (fanout, name, audience) = (
+        site.fanout.clone(),
+        camera.name.clone(),
+        camera.audience.clone(),
+    );
     tokio::spawn(async move {
         let taken = match upgrade.await {
             Ok(upgraded) => take_socket(upgraded),
@@ -68,7 +89,15 @@ pub(super) fn live(
         match taken {
             Ok((socket, leftover)) => {
                 log::info!("{name}: viewer {peer} joined");
-                fanout.add(Joining { socket, peer, leftover, camera: name, viewer: audience.join(), speaks_v1, seat });
+                fanout.add(Joining {
+                    socket,
+                    peer,
+                    leftover,
+                    camera: name,
+                    viewer: audience.join(),
+                    speaks_v1,
+                    seat,
+                });
             }
             Err(error) => log::info!("{name}: viewer {peer} left during the handshake: {error}"),
         }
@@ -86,21 +115,42 @@ fn take_socket(upgraded: Upgraded) -> io::Result<(std::net::TcpStream, bytes::By
 
 /// The client's key, or the refusal.
 fn key(headers: &HeaderMap) -> Result<String, Box<Response<Content>>> {
-    let upgrades = has_token(headers, header::UPGRADE, "websocket") && has_token(headers, header::CONNECTION, "upgrade");
+    let upgrades = has_token(headers, header::UPGRADE, "websocket")
+        && has_token(headers, header::CONNECTION, "upgrade");
     if !upgrades {
-        let mut response = plain(StatusCode::UPGRADE_REQUIRED, "This is a WebSocket. The page at / shows its video.\n");
-        response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        let mut response = plain(
+            StatusCode::UPGRADE_REQUIRED,
+            "This is a WebSocket. The page at / shows its video.\n",
+        );
+        response
+            .headers_mut()
+            .insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         return Err(Box::new(response));
     }
-    if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
-        let mut response = plain(StatusCode::UPGRADE_REQUIRED, "Only version 13 of WebSocket is spoken here.\n");
-        response.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    if headers
+        .get(header::SEC_WEBSOCKET_VERSION)
+        .is_none_or(|version| version != "13")
+    {
+        let mut response = plain(
+            StatusCode::UPGRADE_REQUIRED,
+            "Only version 13 of WebSocket is spoken here.\n",
+        );
+        response.headers_mut().insert(
+            header::SEC_WEBSOCKET_VERSION,
+            HeaderValue::from_static("13"),
+        );
         return Err(Box::new(response));
     }
-    let key = headers.get(header::SEC_WEBSOCKET_KEY).and_then(|key| key.to_str().ok()).map(str::trim);
+    let key = headers
+        .get(header::SEC_WEBSOCKET_KEY)
+        .and_then(|key| key.to_str().ok())
+        .map(str::trim);
     match key.filter(|key| STANDARD.decode(key).is_ok_and(|key| key.len() == 16)) {
         Some(key) => Ok(key.to_owned()),
-        None => Err(Box::new(plain(StatusCode::BAD_REQUEST, "Sec-WebSocket-Key has to be 16 bytes in base64.\n"))),
+        None => Err(Box::new(plain(
+            StatusCode::BAD_REQUEST,
+            "Sec-WebSocket-Key has to be 16 bytes in base64.\n",
+        ))),
     }
 }
 
@@ -121,13 +171,21 @@ fn has_token(headers: &HeaderMap, name: header::HeaderName, token: &str) -> bool
 }
 
 fn tokens(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
-    headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).map(str::trim)
+    headers
+        .get_all(name)
+        .into_iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
     fn the_accept_key_is_that_of_the_rfc() {
-        assert_eq!(super::accept("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert_eq!(
+            super::accept("dGhlIHNhbXBsZSBub25jZQ=="),
+            "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+        );
     }
 }

@@ -68,7 +68,15 @@ pub(super) struct Connection {
 impl Connection {
     pub(super) fn new(joining: Joining) -> Self {
         let now = Instant::now();
-        let Joining { socket, peer, leftover, camera, viewer, speaks_v1, seat } = joining;
+        let Joining {
+            socket,
+            peer,
+            leftover,
+            camera,
+            viewer,
+            speaks_v1,
+            seat,
+        } = joining;
         let mut connection = Self {
             socket: TcpStream::from_std(socket),
             peer,
@@ -187,7 +195,9 @@ impl Connection {
                 Event::Init(init) => return Some(init.message.framed().clone()),
                 Event::Condition(condition) => {
                     let state = condition.state.word();
-                    self.text(&json!({"type": "state", "state": state, "reason": condition.reason}));
+                    self.text(
+                        &json!({"type": "state", "state": state, "reason": condition.reason}),
+                    );
                 }
                 Event::Skipped(count) => self.text(&json!({"type": "skipped", "count": count})),
             }
@@ -239,7 +249,9 @@ impl Connection {
     }
 
     fn answer_text(&mut self, text: &[u8], received: Timestamp) {
-        let Ok(message) = serde_json::from_slice::<Value>(text) else { return };
+        let Ok(message) = serde_json::from_slice::<Value>(text) else {
+            return;
+        };
         // Types that this server does not know are those of a newer player.
         if message["type"] == "clock" && message["sent"].is_number() {
             let micros = |at: Timestamp| at.as_nanos() / 1000;
@@ -268,7 +280,8 @@ impl Connection {
         if self.is_closing.is_none() {
             // It goes before what else waits, so that it is seen.
             self.control.clear();
-            self.control.push_back(frame(Opcode::Close, &code.to_be_bytes()));
+            self.control
+                .push_back(frame(Opcode::Close, &code.to_be_bytes()));
             self.is_closing = Some(reason.to_owned());
         }
     }

@@ -3,6 +3,7 @@
 //! A source gives Annex B bytes with their capture times and knows nothing of MP4, the hub or
 //! viewers. It runs on its camera's own thread and may block, but hears [`Stop`] at once.
 
+mod file;
 pub mod process;
 pub mod reader;
 pub mod spec;
@@ -108,4 +109,24 @@ pub struct Context {
     pub settings: Settings,
     /// Heard by every wait.
     pub stop: Stop,
+}
+
+/// Opens what `spec` says. To be called on the camera's own thread, which reads it, too.
+pub fn open(spec: &Spec, context: &Context) -> Result<Box<dyn Source>, Error> {
+    match spec {
+        Spec::Auto => {
+            let path = crate::v4l2::first_h264().map_err(Error::Unavailable)?;
+            v4l2::open(&path, context)
+        }
+        Spec::V4l2(path) => v4l2::open(path, context),
+        Spec::Rpicam(_) => Err(Error::Unavailable(
+            "this version cannot start rpicam-vid by itself yet; use --source \"exec:rpicam-vid -t 0 -n --inline --flush \
+             --width 1280 --height 720 --framerate 30 --bitrate 1500000 -o -\""
+                .into(),
+        )),
+        Spec::Exec(arguments) => process::open_exec(arguments, context),
+        Spec::File(path) => file::open(path, context),
+        Spec::Stdin => reader::open_stdin(context),
+        Spec::Test => test_picture::open(context),
+    }
 }

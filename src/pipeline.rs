@@ -1,0 +1,185 @@
+//! The media half of one camera: source to pictures to fragments to hub, on the camera's own thread, for ever.
+//!
+//! Whatever happens to the source (absent, busy, unplugged, frozen, garbage, another size), it is opened anew, with
+//! growing pauses up to [`LONGEST_PAUSE`]; the reason is in the log, in the status and with the viewers, who stay.
+
+mod muxer;
+
+use crate::h264::{Assembler, Ends, Pictures};
+use crate::hub::{Hub, State};
+use crate::logger::Repeated;
+use crate::source::{self, Error, Source, Spec};
+use crate::time::Timestamp;
+use muxer::Muxer;
+use std::time::Duration;
+
+/// Pause before a source is opened again: it doubles with each failure.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Keyframes cost bits: no two requests come closer than this, however many viewers join.
+const KEYFRAME_PAUSE: Duration = Duration::from_millis(500);
+
+/// A source whose bytes hold no picture for so long is opened anew.
+const NO_PICTURE: Duration = Duration::from_secs(5);
+
+/// Runs a camera until the program stops.
+pub fn run(spec: &Spec, context: &source::Context, hub: &Hub) {
+    let mut camera = Camera {
+        name: &context.name,
+        hub,
+        muxer: Muxer::new(context.settings.fps),
+        has_worked: false,
+        complaints: Repeated::default(),
+    };
+    let mut pause = SHORTEST_PAUSE;
+    while !context.stop.is_stopped() {
+        let pictures_before = camera.hub.frames();
+        let error = match source::open(spec, context) {
+            Ok(source) => camera.play(source, ends(spec)),
+            Err(error) => error,
+        };
+        if matches!(error, Error::Stopped) {
+            break;
+        }
+        if camera.hub.frames() > pictures_before {
+            pause = SHORTEST_PAUSE;
+        }
+        camera.complain(&error);
+        if matches!(error, Error::Ended(_)) {
+            break;
+        }
+        context.stop.sleep(pause);
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Which sources say where an access unit ends.
+fn ends(spec: &Spec) -> Ends {
+    match spec {
+        Spec::Auto | Spec::V4l2(_) | Spec::File(_) | Spec::Test => Ends::FromDevice,
+        Spec::Rpicam(_) | Spec::Exec(_) | Spec::Stdin => Ends::Learned,
+    }
+}
+
+struct Camera<'a> {
+    name: &'a str,
+    hub: &'a Hub,
+    muxer: Muxer,
+    has_worked: bool,
+    complaints: Repeated,
+}
+
+impl Camera<'_> {
+    /// Publishes what `source` gives until it ends.
+    fn play(&mut self, mut source: Box<dyn Source>, ends: Ends) -> Error {
+        let mut assembler = Assembler::new(ends);
+        let mut pictures = Pictures::new();
+        let mut has_keyframe = false;
+        let mut last_picture = Timestamp::now();
+        let mut bytes_since_picture = 0;
+        let mut keyframes = KeyframeRequests::default();
+        loop {
+            match source.read() {
+                Ok(Some(chunk)) => {
+                    bytes_since_picture += chunk.annexb.len();
+                    assembler.push(chunk.annexb, chunk.captured_at, chunk.end, &mut |unit| {
+                        let Some(picture) = pictures.push(unit) else {
+                            return;
+                        };
+                        (last_picture, bytes_since_picture) = (Timestamp::now(), 0);
+                        has_keyframe |= picture.is_keyframe;
+                        if has_keyframe {
+                            self.publish(&picture);
+                        }
+                    });
+                }
+                Ok(None) => {}
+                Err(error) => return error,
+            }
+            let now = Timestamp::now();
+            if bytes_since_picture > 0 && now.since(last_picture) > NO_PICTURE {
+                return Error::Lost("it sends data in which there is no H.264 picture. Is it H.264, with its parameter sets (SPS, PPS) repeated or at the start?".into());
+            }
+            if source.can_make_keyframes()
+                && keyframes.are_due(self.hub.take_keyframe_request() || !has_keyframe, now)
+            {
+                source.request_keyframe();
+            }
+        }
+    }
+
+    fn publish(&mut self, picture: &crate::h264::Picture<'_>) {
+        let fragment = self.muxer.fragment(picture);
+        let init = fragment.init.clone();
+        self.hub.publish(fragment);
+        if self.hub.set_condition(State::Live, "") {
+            self.has_worked = true;
+            self.complaints.clear();
+            log::info!(
+                "{}: live, {}x{}, {}",
+                self.name,
+                init.width,
+                init.height,
+                init.codec
+            );
+        }
+    }
+
+    fn complain(&mut self, error: &Error) {
+        let text = error.to_string();
+        let state = if self.has_worked {
+            State::Lost
+        } else {
+            State::Waiting
+        };
+        if self.hub.is_live() {
+            self.hub.count_restart();
+        }
+        self.hub.set_condition(state, &text);
+        if let Some(line) = self.complaints.note(&text, Timestamp::now()) {
+            log::warn!("{}: {line}", self.name);
+        }
+    }
+}
+
+/// Merges the requests of all viewers.
+#[derive(Default)]
+struct KeyframeRequests {
+    is_wanted: bool,
+    last: Option<Timestamp>,
+}
+
+impl KeyframeRequests {
+    fn are_due(&mut self, is_wanted: bool, now: Timestamp) -> bool {
+        self.is_wanted |= is_wanted;
+        let rested = self
+            .last
+            .is_none_or(|last| now.since(last) >= KEYFRAME_PAUSE);
+        if !(self.is_wanted && rested) {
+            return false;
+        }
+        (self.is_wanted, self.last) = (false, Some(now));
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keyframe_requests_of_many_viewers_are_merged() {
+        let at = |ms: u64| Timestamp::from_nanos(ms * 1_000_000);
+        let mut requests = KeyframeRequests::default();
+        assert!(!requests.are_due(false, at(0)));
+        assert!(requests.are_due(true, at(1)));
+        assert!(!requests.are_due(true, at(2)));
+        assert!(!requests.are_due(false, at(500)));
+        assert!(
+            requests.are_due(false, at(501)),
+            "the second request is not forgotten"
+        );
+        assert!(!requests.are_due(false, at(2000)));
+    }
+}

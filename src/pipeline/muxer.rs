@@ -1,0 +1,106 @@
+//! Pictures to ready-made messages: the media clock, the init segment, the fragment.
+
+use crate::fmp4::{self, Rotation, Sample, VideoDescription};
+use crate::h264::{Format, Picture};
+use crate::hub::{Fragment, Init};
+use crate::message::Message;
+use crate::timeline::Timeline;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+/// Makes the messages of one camera. It outlives the camera's restarts, so that the viewers' media time goes on.
+pub(super) struct Muxer {
+    timeline: Timeline,
+    sequence: u32,
+    rotation: Rotation,
+    /// The format that the present init segment was made for.
+    current: Option<(Arc<Format>, Arc<Init>)>,
+    /// The video is not what it was at first. Programs that follow the MP4 (ffmpeg, VLC) take only the first init
+    /// segment, so from now on keyframes carry their parameter sets, too.
+    has_changed: bool,
+}
+
+impl Muxer {
+    pub(super) fn new(fps: NonZeroU32) -> Self {
+        Self {
+            timeline: Timeline::new(fps),
+            sequence: 0,
+            rotation: Rotation::None,
+            current: None,
+            has_changed: false,
+        }
+    }
+
+    /// The message for `picture`.
+    pub(super) fn fragment(&mut self, picture: &Picture<'_>) -> Fragment {
+        let init = self.init(&picture.format);
+        let is_reordered = picture.format.reorder > 0 || picture.display_shift != 0;
+        let slot = self.timeline.place(picture.captured_at, is_reordered);
+        self.sequence = self.sequence.wrapping_add(1);
+        let sample = Sample {
+            sequence: self.sequence,
+            decode_time: slot.decode_time,
+            duration: slot.duration,
+            composition_offset: is_reordered.then(|| {
+                picture
+                    .display_shift
+                    .saturating_mul(i32::try_from(slot.duration).unwrap_or(i32::MAX))
+            }),
+            is_keyframe: picture.is_keyframe,
+            is_reference: picture.is_reference,
+        };
+        let sets: [&[Vec<u8>]; 2] = if self.has_changed && picture.is_keyframe {
+            [&picture.format.sps, &picture.format.pps]
+        } else {
+            [&[], &[]]
+        };
+        let sets = sets.into_iter().flatten().map(Vec::as_slice);
+        let nals = sets.chain(picture.nals());
+        let message = Message::build(fmp4::fragment_bytes(&sample, nals.clone()), |out| {
+            fmp4::fragment(out, &sample, nals);
+        });
+        Fragment {
+            init,
+            message,
+            decode_time: slot.decode_time,
+            captured_at: picture.captured_at,
+            is_keyframe: picture.is_keyframe,
+        }
+    }
+
+    /// The init segment for `format`: the same one as long as nothing has changed, also after a restart.
+    fn init(&mut self, format: &Arc<Format>) -> Arc<Init> {
+        match &mut self.current {
+            Some((known, init)) if Arc::ptr_eq(known, format) || **known == **format => {
+                *known = format.clone();
+                init.clone()
+            }
+            _ => {
+                let init = Arc::new(init(format, self.rotation));
+                self.has_changed = self.current.is_some();
+                self.current = Some((format.clone(), init.clone()));
+                init
+            }
+        }
+    }
+}
+
+fn init(format: &Format, rotation: Rotation) -> Init {
+    let video = VideoDescription {
+        sps: &format.sps,
+        pps: &format.pps,
+        width: format.width,
+        height: format.height,
+        sample_aspect: format.sample_aspect,
+        chroma_format: 1,
+        luma_bits: 8,
+        chroma_bits: 8,
+        rotation,
+    };
+    Init {
+        message: Message::build(1024, |out| fmp4::init_segment(out, &video)),
+        codec: format.codec.clone(),
+        width: format.width,
+        height: format.height,
+    }
+}
