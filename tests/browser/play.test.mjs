@@ -1,6 +1,7 @@
 /** The page as it is shipped, in a real Chromium, on the test picture of the real program. */
 
 import assert from "node:assert/strict";
+import { readFileSync, readdirSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { launch } from "./chromium.mjs";
 import { installClock, isLive, quantile } from "./clock.mjs";
@@ -26,6 +27,15 @@ async function open(url = server.url) {
 }
 
 const said = () => document.querySelector("berry-video")?.shadowRoot.querySelector(".state").textContent;
+
+test("every file of the player is in the program", async () => {
+  const folder = new URL("../../player/", import.meta.url);
+  const names = readdirSync(folder).filter((name) => /\.(js|css|svg|html)$/.test(name));
+  for (const name of names) {
+    const answer = await fetch(new URL(name === "index.html" ? "" : name, server.url));
+    assert.equal(await answer.text(), readFileSync(new URL(name, folder), "utf8"), `${name}: is the program built from these files?`);
+  }
+});
 
 test("pictures advance and are less than a second old", async (t) => {
   const page = await open();
