@@ -1,6 +1,7 @@
 //! `berrymse cameras`: what this machine has and which `--source` to use for each, for people and for programs.
 
-use crate::v4l2::{FourCc, Holder, Node, Purpose, Size, discover, holders};
+use crate::holders::{Holder, holders};
+use crate::v4l2::{FourCc, Node, Purpose, Size, discover};
 use serde_json::{Value, json};
 use std::env;
 use std::fmt::Write;

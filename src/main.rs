@@ -48,10 +48,7 @@ fn serve(config: Config) -> Result<(), String> {
     config.notes.iter().for_each(|note| log::warn!("{note}"));
     let mut listening = Vec::new();
     for address in &config.server.listen {
-        listening.extend(serve::listen::open(&serve::Address {
-            host: address.host.clone(),
-            port: address.port,
-        })?);
+        listening.extend(serve::listen::open(address)?);
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -409,7 +409,7 @@ fn a_port_in_use_is_refused_with_the_name_of_its_user() {
         .unwrap();
     let words = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{words}");
-    assert!(words.contains("in use by berrymse (PID"), "{words}");
+    assert!(words.contains("in use by berrymse (process"), "{words}");
     assert!(words.contains("--listen"), "{words}");
 }
 

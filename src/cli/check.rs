@@ -4,7 +4,8 @@ use super::arguments::adds_up;
 use super::file::{Cameras, File};
 use super::given::{Given, Origin};
 use super::table::{Key, TABLE};
-use super::{Camera, Config, Error, Listen, Server, values};
+use super::{Camera, Config, Error, Server, values};
+use crate::serve::Address;
 use crate::source::{Settings, Spec};
 use log::LevelFilter;
 
@@ -102,7 +103,7 @@ fn camera(layers: Layers<'_>, notes: &mut Vec<String>) -> Result<Camera, Error> 
 }
 
 fn server(layers: Layers<'_>) -> Result<Server, Error> {
-    let mut listen: Vec<Listen> = Vec::new();
+    let mut listen: Vec<Address> = Vec::new();
     for given in layers.all(Key::Listen) {
         for address in values::listen(&given.text).map_err(|why| given.refuse(why))? {
             if address.port != 0 && listen.contains(&address) {

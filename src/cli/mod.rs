@@ -12,14 +12,12 @@ mod check;
 mod file;
 mod given;
 mod help;
-mod listen;
 mod nearest;
 mod table;
 mod values;
 mod yaml;
 
-pub use listen::Listen;
-
+use crate::serve::Address;
 use crate::source;
 use arguments::Arguments;
 use given::{Given, Origin};
@@ -76,7 +74,7 @@ pub struct Camera {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Server {
     /// At least one; unresolved.
-    pub listen: Vec<Listen>,
+    pub listen: Vec<Address>,
     /// Path of the first camera's live stream, without the slash; one segment of URL-safe characters.
     pub websocket: String,
     /// Origins besides the server's own whose pages may connect, as browsers write them

@@ -1,6 +1,6 @@
 //! One setting's text to its checked value. Every refusal says what would be right.
 
-use super::listen::Listen;
+use crate::serve::Address;
 use crate::source::Spec;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
@@ -116,8 +116,8 @@ pub(super) fn websocket(text: &str) -> Result<String, String> {
 }
 
 /// A list of addresses, separated by commas.
-pub(super) fn listen(text: &str) -> Result<Vec<Listen>, String> {
-    text.split(',').map(Listen::parse).collect()
+pub(super) fn listen(text: &str) -> Result<Vec<Address>, String> {
+    text.split(',').map(Address::parse).collect()
 }
 
 /// A list of origins, separated by commas, in the form in which browsers send them.

@@ -1,19 +1,12 @@
 //! Opening the addresses to listen on, and saying why one cannot be opened.
 
+use super::address::Address;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 
 /// Connections that the kernel holds until they are taken: a thousand viewers may reload at once.
 const BACKLOG: i32 = 1024;
-
-/// An address as typed. An empty host means all addresses.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[allow(missing_docs)]
-pub struct Address {
-    pub host: String,
-    pub port: u16,
-}
 
 /// An open address and the URL for people.
 #[derive(Debug)]
@@ -24,36 +17,31 @@ pub struct Listening {
 }
 
 /// Opens `address`: all that its name stands for, on the same port. What the machine does not have, such as
-/// IPv6, is left out as long as one works.
+/// IPv6, is left out as long as one works; anything else that fails is a reason not to start.
 pub fn open(address: &Address) -> Result<Vec<Listening>, String> {
     let mut opened: Vec<Listening> = Vec::new();
-    let mut refusal = None;
+    let mut missing = None;
     let mut port = address.port;
-    for ip in resolve(address)? {
-        match bind(SocketAddr::new(ip, port)) {
+    for mut socket_address in resolve(address)? {
+        socket_address.set_port(port);
+        match bind(socket_address) {
             Ok(listener) => {
-                if let Ok(local) = listener.local_addr() {
-                    port = local.port();
-                }
-                let url = url(&address.host, ip, port);
+                port = listener.local_addr().map_or(port, |local| local.port());
+                let url = url(&address.host, socket_address.ip(), port);
                 opened.push(Listening { listener, url });
             }
-            Err(error) if is_missing(&error) && !opened.is_empty() => {}
             Err(error) => {
-                let missing = is_missing(&error);
-                refusal = refusal.or(Some(explain(&error, address, SocketAddr::new(ip, port))));
-                if !missing {
-                    break;
+                let refusal = explain(&error, address, socket_address);
+                // The free port that was picked for one address need not be free for the other.
+                if !is_missing(&error) && (address.port != 0 || opened.is_empty()) {
+                    return Err(refusal);
                 }
+                missing = Some(refusal);
             }
         }
     }
-    match refusal {
-        Some(refusal)
-            if opened.is_empty() || !opened.iter().any(|_| address.host == "localhost") =>
-        {
-            Err(refusal)
-        }
+    match missing {
+        Some(refusal) if opened.is_empty() => Err(refusal),
         _ => Ok(opened),
     }
 }
@@ -66,32 +54,26 @@ fn is_missing(error: &io::Error) -> bool {
     ) || error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())
 }
 
-fn resolve(address: &Address) -> Result<Vec<IpAddr>, String> {
-    if address.host.is_empty() {
-        return Ok(vec![
-            Ipv6Addr::UNSPECIFIED.into(),
-            Ipv4Addr::UNSPECIFIED.into(),
-        ]);
+fn resolve(address: &Address) -> Result<Vec<SocketAddr>, String> {
+    let both = |v4: Ipv4Addr, v6: Ipv6Addr| {
+        vec![
+            SocketAddr::from((v4, address.port)),
+            SocketAddr::from((v6, address.port)),
+        ]
+    };
+    match address.host.as_str() {
+        "" => Ok(both(Ipv4Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED)),
+        // Whatever the hosts file says: browsers try either of them first.
+        "localhost" => Ok(both(Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST)),
+        host => {
+            let found = (host, address.port).to_socket_addrs();
+            let mut found: Vec<SocketAddr> = found
+                .map_err(|error| format!("cannot listen on {host}: {error}. Is the name right? 0.0.0.0 means all addresses."))?
+                .collect();
+            found.dedup();
+            Ok(found)
+        }
     }
-    if let Ok(ip) = address.host.parse() {
-        return Ok(vec![ip]);
-    }
-    let found = (address.host.as_str(), address.port).to_socket_addrs();
-    let mut ips: Vec<IpAddr> = found
-        .map_err(|error| {
-            format!(
-                "cannot listen on {}: {error}. Is the name right? Try 0.0.0.0 for all addresses.",
-                address.host
-            )
-        })?
-        .map(|address| address.ip())
-        .collect();
-    if address.host == "localhost" {
-        // Both, whatever the hosts file says: browsers try either first.
-        ips = vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-    }
-    ips.dedup();
-    Ok(ips)
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
@@ -123,7 +105,7 @@ fn url(host: &str, ip: IpAddr, port: u16) -> String {
 fn explain(error: &io::Error, address: &Address, tried: SocketAddr) -> String {
     let why = match error.kind() {
         io::ErrorKind::AddrInUse => {
-            let who = crate::process::listener_on(tried.port()).map_or_else(String::new, |who| format!(" by {who}"));
+            let who = crate::holders::listener_on(tried.port()).map_or_else(String::new, |who| format!(" by {who}"));
             format!(
                 "the port is in use{who}. Stop that program, or choose another port with --listen {}:PORT (0 picks a free one)",
                 address.host

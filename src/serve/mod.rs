@@ -4,6 +4,7 @@
 //! cameras and MP4: it gives out what the hubs have.
 
 mod access;
+mod address;
 mod api;
 mod assets;
 mod fanout;
@@ -16,9 +17,10 @@ mod upgrade;
 mod viewer;
 
 pub use access::Origins;
+pub use address::Address;
 pub use fanout::Fanout;
 pub use inbound::{Inbound, Incoming, MESSAGE_LIMIT, Violation};
-pub use listen::{Address, Listening};
+pub use listen::Listening;
 pub use route::{Route, route};
 
 use crate::hub::Audience;

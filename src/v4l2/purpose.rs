@@ -2,8 +2,8 @@
 
 use super::abi::{buffer_type, caps};
 use super::device::{Capture, Device, FourCc, Identity, PixelFormat};
-use super::holders::holders;
 use super::sys::Failure;
+use crate::holders::holders;
 use std::fmt;
 use std::path::Path;
 

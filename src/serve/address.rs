@@ -1,11 +1,11 @@
-//! `HOST:PORT` as typed. Names are not resolved here.
+//! An address to serve on as people write it. Names are not resolved here.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// An address to serve on, as typed; resolving it is the server's.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Listen {
+pub struct Address {
     /// A host name, an IPv4 address or an IPv6 address without brackets (perhaps with a `%zone`);
     /// empty for every address of the machine, IPv4 and IPv6.
     pub host: String,
@@ -13,9 +13,9 @@ pub struct Listen {
     pub port: u16,
 }
 
-impl Listen {
+impl Address {
     /// Reads `HOST:PORT`, `[IPV6]:PORT`, `:PORT`, or `PORT` for this machine alone; the error says why not.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         if text.contains("://") || text.contains('/') {
             return Err(format!(
@@ -58,7 +58,7 @@ impl Listen {
     }
 }
 
-impl fmt::Display for Listen {
+impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.host.contains(':') {
             write!(f, "[{}]:{}", self.host, self.port)
@@ -120,8 +120,8 @@ mod tests {
             ("raspberry-pi.local:2020", "raspberry-pi.local", 2020),
         ] {
             assert_eq!(
-                Listen::parse(text),
-                Ok(Listen {
+                Address::parse(text),
+                Ok(Address {
                     host: host.to_owned(),
                     port
                 }),
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn what_is_printed_is_read_back() {
         for text in ["localhost:2020", ":8080", "[::1]:0"] {
-            assert_eq!(Listen::parse(text).unwrap().to_string(), text);
+            assert_eq!(Address::parse(text).unwrap().to_string(), text);
         }
     }
 
@@ -173,7 +173,7 @@ mod tests {
                 "'' has no port; write HOST:PORT, such as localhost:2020",
             ),
         ] {
-            assert_eq!(Listen::parse(text).unwrap_err(), why, "{text}");
+            assert_eq!(Address::parse(text).unwrap_err(), why, "{text}");
         }
     }
 }

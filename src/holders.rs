@@ -1,0 +1,119 @@
+//! Which program holds a device or a port, from `/proc`; as far as we may look: what belongs to other users is seen by
+//! root only.
+
+use std::fmt;
+use std::fs;
+use std::path::Path;
+
+/// A process that has something open.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Holder {
+    /// Its process id.
+    pub pid: u32,
+    /// Its name, at most 15 bytes of it.
+    pub name: String,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.pid == std::process::id() {
+            f.write_str("this program itself, for another camera")
+        } else {
+            write!(f, "{} (process {})", self.name, self.pid)
+        }
+    }
+}
+
+/// The processes that have the file or device `path` open.
+pub fn holders(path: &Path) -> Vec<Holder> {
+    fs::canonicalize(path).map_or_else(|_| Vec::new(), |path| having_open(|target| target == path))
+}
+
+/// The process that listens on TCP `port`.
+pub fn listener_on(port: u16) -> Option<Holder> {
+    let sockets: Vec<String> = ["/proc/net/tcp", "/proc/net/tcp6"]
+        .into_iter()
+        .filter_map(|table| fs::read_to_string(table).ok())
+        .flat_map(|table| listening_inodes(&table, port))
+        .map(|inode| format!("socket:[{inode}]"))
+        .collect();
+    let is_it = |target: &Path| {
+        target
+            .to_str()
+            .is_some_and(|target| sockets.iter().any(|socket| socket == target))
+    };
+    having_open(is_it).into_iter().next()
+}
+
+fn having_open(is_it: impl Fn(&Path) -> bool) -> Vec<Holder> {
+    let Ok(processes) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let mut found: Vec<Holder> = processes
+        .flatten()
+        .filter_map(|process| process.file_name().to_str()?.parse().ok())
+        .filter(|&pid| holds(pid, &is_it))
+        .map(|pid| Holder {
+            pid,
+            name: name(pid),
+        })
+        .collect();
+    found.sort_by_key(|holder| holder.pid);
+    found
+}
+
+fn holds(pid: u32, is_it: impl Fn(&Path) -> bool) -> bool {
+    fs::read_dir(format!("/proc/{pid}/fd"))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .any(|fd| fs::read_link(fd.path()).is_ok_and(|target| is_it(&target)))
+}
+
+fn name(pid: u32) -> String {
+    fs::read_to_string(format!("/proc/{pid}/comm"))
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
+}
+
+/// Inodes of the sockets in a `/proc/net/tcp` table that listen (state 0A) on `port`.
+fn listening_inodes(table: &str, port: u16) -> Vec<String> {
+    let inode = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let local_port = u16::from_str_radix(fields.get(1)?.rsplit_once(':')?.1, 16).ok()?;
+        (local_port == port && *fields.get(3)? == "0A")
+            .then(|| fields.get(9).map(|&inode| inode.to_owned()))?
+    };
+    table.lines().filter_map(inode).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_open_file_has_us_as_its_holder() {
+        let path = std::env::temp_dir().join(format!("berrymse-holder-{}", std::process::id()));
+        let file = fs::File::create(&path).unwrap();
+        let found = holders(&path);
+        assert!(
+            found.iter().any(|holder| holder.pid == std::process::id()),
+            "{found:?}"
+        );
+        drop(file);
+        assert_eq!(holders(&path), []);
+        fs::remove_file(&path).unwrap();
+        assert_eq!(holders(&path), []);
+    }
+
+    #[test]
+    fn listeners_are_read_from_the_kernels_table() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
+             0: 0100007F:07E4 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0 100 0 0 10 0\n\
+             1: 0100007F:07E4 0100007F:9999 01 00000000:00000000 00:00000000 00000000     0        0 4712 1 0 20 4 0 10 -1\n";
+        assert_eq!(listening_inodes(table, 2020), ["4711"]);
+        assert!(listening_inodes(table, 80).is_empty());
+        assert!(listening_inodes("nonsense\n\n: : : :", 0).is_empty());
+    }
+}

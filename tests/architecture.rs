@@ -1,0 +1,201 @@
+//! The rules of ARCHITECTURE.md, held to be true.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Which modules a module may use.
+const MAY_USE: [(&str, &[&str]); 16] = [
+    ("cameras", &["holders", "v4l2"]),
+    ("cli", &["serve", "source"]),
+    ("fmp4", &["time"]),
+    ("h264", &["time"]),
+    ("hub", &["message", "time"]),
+    ("logger", &["time"]),
+    ("message", &[]),
+    (
+        "pipeline",
+        &[
+            "fmp4", "h264", "hub", "logger", "message", "source", "time", "timeline",
+        ],
+    ),
+    ("holders", &[]),
+    ("serve", &["holders", "hub", "message", "time"]),
+    ("source", &["h264", "stop", "time", "v4l2"]),
+    ("stop", &["time"]),
+    ("time", &[]),
+    ("timeline", &["time"]),
+    ("v4l2", &["holders", "stop", "time"]),
+    (
+        "main",
+        &[
+            "cameras", "cli", "hub", "logger", "pipeline", "serve", "source", "stop",
+        ],
+    ),
+];
+
+/// The only files with unsafe code.
+const UNSAFE: [&str; 2] = ["src/source/process/spawn.rs", "src/v4l2/sys.rs"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Modules that exist in tests only.
+fn is_test(path: &Path) -> bool {
+    ["tests.rs", "streams.rs", "testing.rs"]
+        .iter()
+        .any(|name| path.ends_with(name))
+}
+
+fn files(directory: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut out = Vec::new();
+    for entry in fs::read_dir(directory).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            out.extend(files(&path, extension));
+        } else if path.extension().is_some_and(|it| it == extension) {
+            out.push(path);
+        }
+    }
+    out
+}
+
+/// The code of a file, without comments and without the tests at its end.
+fn code(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    code.lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn module_of(path: &Path) -> String {
+    let inside = path.strip_prefix(root().join("src")).unwrap();
+    let first = inside
+        .components()
+        .next()
+        .unwrap()
+        .as_os_str()
+        .to_str()
+        .unwrap();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+#[test]
+fn modules_use_only_what_the_table_allows() {
+    let mut wrong = Vec::new();
+    for path in files(&root().join("src"), "rs") {
+        let module = module_of(&path);
+        if module == "lib" || is_test(&path) {
+            continue;
+        }
+        let (_, allowed) = MAY_USE
+            .iter()
+            .find(|(name, _)| *name == module)
+            .expect("every module is in the table");
+        let code = code(&path)
+            .replace("crate::{", "crate::")
+            .replace("berrymse::{", "berrymse::");
+        let prefix = if module == "main" {
+            "berrymse::"
+        } else {
+            "crate::"
+        };
+        let used: BTreeSet<&str> = code
+            .match_indices(prefix)
+            .map(|(at, _)| {
+                let rest = &code[at + prefix.len()..];
+                &rest[..rest
+                    .find(|c: char| !c.is_alphanumeric() && c != '_')
+                    .unwrap_or(rest.len())]
+            })
+            .filter(|used| MAY_USE.iter().any(|(name, _)| name == used))
+            .collect();
+        wrong.extend(
+            used.into_iter()
+                .filter(|used| *used != module && !allowed.contains(used))
+                .map(|used| format!("{} uses {used}", path.display())),
+        );
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn unsafe_code_is_where_the_documents_say() {
+    let found: Vec<String> = files(&root().join("src"), "rs")
+        .into_iter()
+        .filter(|path| code(path).contains("unsafe {") || code(path).contains("unsafe fn"))
+        .map(|path| {
+            path.strip_prefix(root())
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    let mut found = found;
+    found.sort();
+    assert_eq!(found, UNSAFE);
+}
+
+#[test]
+fn what_is_pure_reads_no_clock_and_does_no_io() {
+    for module in ["h264", "fmp4"] {
+        for path in files(&root().join("src").join(module), "rs")
+            .iter()
+            .filter(|path| !is_test(path))
+        {
+            let code = code(path);
+            for word in [
+                "::now()", "std::fs", "std::io", "std::net", "log::", "rustix",
+            ] {
+                assert!(!code.contains(word), "{} has {word}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_option_of_the_help_is_explained_in_the_readme() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_berrymse"))
+        .arg("--help")
+        .output()
+        .unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let options: BTreeSet<&str> = help
+        .split(|c: char| c.is_whitespace() || ",=[]".contains(c))
+        .filter(|word| word.starts_with("--") && word.len() > 3)
+        .map(|word| word.trim_end_matches(|c: char| !c.is_alphanumeric()))
+        .filter(|word| !word.contains('.') && *word != "--device")
+        .collect();
+    assert!(options.len() > 8, "{options:?}");
+    for option in options {
+        assert!(readme.contains(option), "{option} is not in the README");
+    }
+}
+
+#[test]
+fn links_between_the_documents_lead_somewhere() {
+    let mut documents = files(&root().join("docs"), "md");
+    documents
+        .extend(["README.md", "ARCHITECTURE.md", "CHANGELOG.md"].map(|name| root().join(name)));
+    for document in documents {
+        let text = fs::read_to_string(&document).unwrap();
+        for link in text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+        {
+            let path = link.split('#').next().unwrap();
+            if path.is_empty() || path.contains("://") {
+                continue;
+            }
+            let target = document.parent().unwrap().join(path);
+            assert!(target.exists(), "{}: {link}", document.display());
+        }
+    }
+}
