@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         &directory,
     ) {
         Ok(Command::Print(text)) => print!("{text}"),
-        Ok(Command::Cameras { json: true, .. }) => print!("{}", cameras::report().json()),
+        Ok(Command::Cameras { json: true, .. }) => println!("{:#}", cameras::report().json()),
         Ok(Command::Cameras { json: false, .. }) => print!("{}", cameras::report().text()),
         Ok(Command::Serve(config)) => {
             logger::init(config.log, std::env::var_os("JOURNAL_STREAM").as_deref());
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
 
 /// Runs until a signal comes. An error is a reason not to start.
 fn serve(config: Config) -> Result<(), String> {
-    config.notes.iter().for_each(|note| log::info!("{note}"));
+    config.notes.iter().for_each(|note| log::warn!("{note}"));
     let mut listening = Vec::new();
     for address in &config.server.listen {
         listening.extend(serve::listen::open(&serve::Address {
