@@ -40,7 +40,7 @@ video { display: block; width: 100%; height: 100%; aspect-ratio: auto 16 / 9; ob
   font-size: .8rem; }
 .corner > * { padding: .15em .6em; border-radius: .4em; background: #000a; font-variant-numeric: tabular-nums; }
 .age { color: #ffcf8a; }
-button { font: inherit; color: inherit; border: 0; cursor: pointer; background: #000a; }
+button { font: inherit; color: inherit; border: 1px solid #fff3; cursor: pointer; background: #1a1720c0; }
 button:focus-visible { outline: 2px solid #fff; outline-offset: -4px; }
 .play { position: absolute; inset: 0; margin: auto; width: 5.5em; height: 5.5em; border-radius: 50%; padding: 0; }
 .play svg { width: 2.4em; height: 2.4em; margin-left: .3em; }
@@ -59,7 +59,7 @@ const ICONS = {
 };
 
 export class BerryVideo extends HTMLElement {
-  static observedAttributes = ["src", "controls"];
+  static observedAttributes = ["src"];
 
   #parts;
   #player = null;
@@ -87,8 +87,7 @@ export class BerryVideo extends HTMLElement {
   }
 
   attributeChangedCallback(name, before, now) {
-    if (name === "controls") this.#parts.controls.hidden = now === null;
-    else if (before !== now && this.isConnected && this.#player) this.#start();
+    if (name === "src" && before !== now && this.isConnected && this.#player) this.#start();
   }
 
   /** The WebSocket as the page wrote it. */
@@ -131,11 +130,12 @@ export class BerryVideo extends HTMLElement {
 
   /** Called several times a second: touches the page only where something changed. */
   #show(facts) {
-    const { frame, state, age, play, pause, video } = this.#parts;
+    const { frame, state, age, play, controls, pause, video } = this.#parts;
     const { tone, text } = words(facts);
     frame.classList.toggle("frozen", facts.isFrozen);
     setText(age, cornerWords(facts));
     play.hidden = !facts.isRefused;
+    controls.hidden = facts.ageMs === null || !this.hasAttribute("controls");
     setIcon(pause, facts.isPaused ? "play" : "pause", facts.isPaused ? "Play" : "Pause");
     setText(state, facts.isRefused ? "" : text);
     state.dataset.tone = tone;
