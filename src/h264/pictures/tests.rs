@@ -574,6 +574,14 @@ mod fields {
     }
 
     #[test]
+    fn a_keyframe_field_before_a_frame_makes_it_a_keyframe() {
+        let mut stream = stream();
+        stream.slice(&field(TopField, Some(0), 0));
+        let seen = stream.slice(&field(Frame, None, 1)).unwrap();
+        assert_eq!((seen.types(), seen.is_keyframe), (vec![5, 1], true));
+    }
+
+    #[test]
     fn a_set_between_two_fields_stays_between_them() {
         let mut stream = stream();
         stream.slice(&field(TopField, Some(0), 0));
