@@ -323,4 +323,6 @@ impl Copies {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

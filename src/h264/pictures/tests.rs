@@ -5,7 +5,7 @@ use crate::h264::testing::{SliceSpec, SpsSpec, pps};
 
 /// A picture as the tests look at it.
 #[derive(Clone, Debug)]
-struct Seen {
+pub(super) struct Seen {
     nals: Vec<Vec<u8>>,
     is_keyframe: bool,
     is_reference: bool,
@@ -20,13 +20,13 @@ impl Seen {
 }
 
 #[derive(Default)]
-struct Stream {
+pub(super) struct Stream {
     pictures: Pictures,
 }
 
 impl Stream {
     /// With the sets and pushed the first keyframe.
-    fn with(sps: &SpsSpec) -> (Self, Seen) {
+    pub(super) fn with(sps: &SpsSpec) -> (Self, Seen) {
         let mut stream = Self::default();
         let slice = SliceSpec {
             order_type: sps.order_type,
@@ -64,7 +64,7 @@ impl Stream {
     }
 
     /// An IDR picture and `counts.len()` others with these order counts; their shifts.
-    fn group(&mut self, counts: &[i32]) -> (Arc<Format>, Vec<i32>) {
+    pub(super) fn group(&mut self, counts: &[i32]) -> (Arc<Format>, Vec<i32>) {
         let first = self.slice(&SliceSpec::idr(1)).unwrap();
         let mut shifts = vec![first.shift];
         for (n, count) in (1..).zip(counts) {
