@@ -22,6 +22,9 @@ const MAX_UNIT_NALS: usize = 4096;
 /// How much is taken in before it is looked at, so that a long chunk does not need its size in memory again.
 const PIECE_BYTES: usize = 1 << 20;
 
+/// No slice header is longer than this, as far as it is read to judge an unfinished NAL unit.
+const HEADER_BYTES: usize = 128;
+
 /// Whose word is taken for the end of an access unit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ends {
@@ -210,7 +213,12 @@ impl Assembler {
         else {
             return;
         };
-        let nal = self.stream.nal(start, end);
+        let seen_to = if is_complete {
+            end
+        } else {
+            end.min(start + HEADER_BYTES)
+        };
+        let nal = self.stream.nal(start, seen_to);
         let verdict = self.detector.judge(nal, is_complete);
         if verdict == Verdict::Unknown {
             return;
@@ -423,5 +431,7 @@ fn is_part_of_picture(unit_type: UnitType) -> bool {
         )
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,9 @@
 
 use memchr::memmem::Finder;
 
+/// More memory than this is given back when it is not needed any more: a camera's keyframes stay below.
+const LARGE_BYTES: usize = 4 << 20;
+
 /// The bytes of a stream that are still of use, and how far they have been searched.
 #[derive(Debug)]
 pub struct Stream {
@@ -86,6 +89,9 @@ impl Stream {
         let moved = from.min(self.searched).min(self.bytes.len());
         self.bytes.drain(..moved);
         self.searched -= moved;
+        if self.bytes.capacity() > LARGE_BYTES && self.bytes.len() < LARGE_BYTES / 4 {
+            self.bytes.shrink_to(LARGE_BYTES / 4);
+        }
         moved
     }
 }

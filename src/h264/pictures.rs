@@ -163,10 +163,16 @@ impl Pictures {
                 self.spans.clear();
                 first.and_then(|first| self.picture(first.facts, &[]))
             }
-            _ => {
+            first => {
                 // The rare field without a partner before a frame goes with the frame, so that
                 // what refers to it can be decoded.
                 self.lend_field();
+                let facts = first.map_or(facts, |first| Facts {
+                    is_keyframe: first.facts.is_keyframe || is_keyframe,
+                    is_reference: first.facts.is_reference || is_reference,
+                    begins: first.facts.begins || facts.begins,
+                    ..facts
+                });
                 self.picture(facts, unit.nals.bytes)
             }
         }
@@ -316,5 +322,7 @@ impl Copies {
     }
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

@@ -60,8 +60,11 @@ fn show<'a>(chunks: impl IntoIterator<Item = (&'a [u8], End)>) -> Shown {
     shown
 }
 
-/// Units, pictures, keyframes; width, height, codec and sample aspect of each format.
-fn summary(shown: &Shown) -> ([usize; 3], Vec<(u32, u32, &str, (u32, u32))>) {
+/// Width, height, codec and sample aspect.
+type Look<'a> = (u32, u32, &'a str, (u32, u32));
+
+/// Units, pictures, keyframes; the look of each format.
+fn summary(shown: &Shown) -> ([usize; 3], Vec<Look<'_>>) {
     let formats = shown
         .formats
         .iter()

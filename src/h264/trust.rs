@@ -16,7 +16,8 @@ const BARRED_UNITS: u32 = 2000;
 const MAX_CONTRADICTIONS: u32 = 2;
 
 /// Sizes that pieces of streams have when they are cut by the block: pages and stdio buffers, and the payload of a TCP
-/// segment. A piece of such a size may have ended for that reason.
+/// segment. A pause after such a piece says nothing, and is not held against the program either: stdio writes the
+/// blocks of a unit first and its rest a moment later.
 const BLOCKS_BYTES: [usize; 2] = [4096, 1448];
 
 /// How much larger than any unit with a proven end a unit may be. A keyframe that is larger than what the program
@@ -114,6 +115,13 @@ impl Trust {
         if piece_bytes == 0 {
             return false;
         }
+        if BLOCKS_BYTES
+            .iter()
+            .any(|block| piece_bytes.is_multiple_of(*block))
+        {
+            self.pause = Pause::Settled;
+            return false;
+        }
         if place == Place::InsideNal || !matches!(self.pause, Pause::Settled) {
             self.contradict();
             return false;
@@ -122,11 +130,7 @@ impl Trust {
             Place::Nowhere => false,
             Place::UnitEnd(bytes) => {
                 self.pause = Pause::Zeros(0, place);
-                self.is_proven()
-                    && BLOCKS_BYTES
-                        .iter()
-                        .all(|block| !piece_bytes.is_multiple_of(*block))
-                    && bytes <= self.largest_proven_bytes.saturating_mul(MAX_GROWTH)
+                self.is_proven() && bytes <= self.largest_proven_bytes.saturating_mul(MAX_GROWTH)
             }
             _ => {
                 self.pause = Pause::Zeros(0, place);

@@ -5,7 +5,7 @@ use crate::h264::testing::{SliceSpec, SpsSpec, pps};
 
 /// A picture as the tests look at it.
 #[derive(Clone, Debug)]
-struct Seen {
+pub(super) struct Seen {
     nals: Vec<Vec<u8>>,
     is_keyframe: bool,
     is_reference: bool,
@@ -20,13 +20,13 @@ impl Seen {
 }
 
 #[derive(Default)]
-struct Stream {
+pub(super) struct Stream {
     pictures: Pictures,
 }
 
 impl Stream {
     /// With the sets and pushed the first keyframe.
-    fn with(sps: &SpsSpec) -> (Self, Seen) {
+    pub(super) fn with(sps: &SpsSpec) -> (Self, Seen) {
         let mut stream = Self::default();
         let slice = SliceSpec {
             order_type: sps.order_type,
@@ -64,7 +64,7 @@ impl Stream {
     }
 
     /// An IDR picture and `counts.len()` others with these order counts; their shifts.
-    fn group(&mut self, counts: &[i32]) -> (Arc<Format>, Vec<i32>) {
+    pub(super) fn group(&mut self, counts: &[i32]) -> (Arc<Format>, Vec<i32>) {
         let first = self.slice(&SliceSpec::idr(1)).unwrap();
         let mut shifts = vec![first.shift];
         for (n, count) in (1..).zip(counts) {
@@ -571,6 +571,14 @@ mod fields {
         stream.slice(&field(BottomField, None, 3));
         let seen = stream.slice(&field(Frame, Some(1), 0)).unwrap();
         assert_eq!((seen.types(), seen.is_keyframe), (vec![5], true));
+    }
+
+    #[test]
+    fn a_keyframe_field_before_a_frame_makes_it_a_keyframe() {
+        let mut stream = stream();
+        stream.slice(&field(TopField, Some(0), 0));
+        let seen = stream.slice(&field(Frame, None, 1)).unwrap();
+        assert_eq!((seen.types(), seen.is_keyframe), (vec![5, 1], true));
     }
 
     #[test]
