@@ -9,7 +9,7 @@ mod meter;
 use crate::message::Message;
 use crate::time::Timestamp;
 use meter::Meter;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -160,8 +160,10 @@ struct Inner {
     keyframe_wanted: bool,
     /// Woken at each news.
     followers: Vec<Waker>,
-    /// Woken at the next news.
-    waiting: Vec<Waker>,
+    /// Woken at the next news: viewers by their ids, so that one who asks often, or leaves, leaves nothing behind
+    /// when there is no news for hours.
+    waiting: BTreeMap<u64, Waker>,
+    next_viewer: u64,
 }
 
 /// A hub for one camera and its audience.
@@ -181,7 +183,8 @@ pub fn hub() -> (Hub, Audience) {
         restarts: 0,
         keyframe_wanted: false,
         followers: Vec::new(),
-        waiting: Vec::new(),
+        waiting: BTreeMap::new(),
+        next_viewer: 0,
     };
     let shared = Arc::new(Shared {
         inner: Mutex::new(inner),
@@ -199,7 +202,7 @@ impl Shared {
         let waiting = std::mem::take(&mut inner.waiting);
         inner.followers.iter().for_each(Waker::wake_by_ref);
         drop(inner);
-        waiting.into_iter().for_each(Waker::wake);
+        waiting.into_values().for_each(Waker::wake);
     }
 }
 
@@ -310,8 +313,11 @@ impl Audience {
         let position = inner
             .keyframe
             .map_or(Position::NextKeyframe(inner.end()), Position::At);
+        let id = inner.next_viewer;
+        inner.next_viewer += 1;
         Viewer {
             shared: self.0.clone(),
+            id,
             position,
             condition: None,
             init: None,
@@ -346,6 +352,7 @@ impl Audience {
 #[derive(Debug)]
 pub struct Viewer {
     shared: Arc<Shared>,
+    id: u64,
     position: Position,
     /// What the viewer was told last.
     condition: Option<Arc<Condition>>,
@@ -374,7 +381,9 @@ impl Viewer {
         match self.next_from(&mut inner) {
             Some(event) => Poll::Ready(event),
             None => {
-                inner.waiting.push(context.waker().clone());
+                let before = inner.waiting.insert(self.id, context.waker().clone());
+                drop(inner);
+                drop(before);
                 Poll::Pending
             }
         }
@@ -431,7 +440,12 @@ impl Viewer {
 
 impl Drop for Viewer {
     fn drop(&mut self) {
-        self.shared.lock().viewers -= 1;
+        let mut inner = self.shared.lock();
+        inner.viewers -= 1;
+        // Dropped without the lock: it may be the last hold on a task that holds other viewers.
+        let waker = inner.waiting.remove(&self.id);
+        drop(inner);
+        drop(waker);
     }
 }
 

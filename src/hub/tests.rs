@@ -141,6 +141,28 @@ fn a_second_of_pictures_at_once_makes_nobody_slow() {
 }
 
 #[test]
+fn who_asks_often_or_leaves_takes_no_memory_while_there_is_no_news() {
+    struct Nobody;
+    impl std::task::Wake for Nobody {
+        fn wake(self: Arc<Self>) {}
+    }
+    let stream = Stream::new();
+    let nobody = Arc::new(Nobody);
+    let waker = Waker::from(nobody.clone());
+    let mut viewer = stream.join();
+    for _ in 0..100 {
+        assert!(viewer.poll_next(&Context::from_waker(&waker)).is_pending());
+    }
+    assert_eq!(
+        Arc::strong_count(&nobody),
+        3,
+        "ours, the waker's, the hub's"
+    );
+    drop(viewer);
+    assert_eq!(Arc::strong_count(&nobody), 2);
+}
+
+#[test]
 fn without_a_newer_keyframe_a_slow_viewer_gets_every_picture() {
     let mut stream = Stream::new();
     let mut viewer = stream.join();
