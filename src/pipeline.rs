@@ -1,7 +1,7 @@
 //! The media half of one camera: source to pictures to fragments to hub, on the camera's own thread, for ever.
 //!
 //! Whatever happens to the source (absent, busy, unplugged, frozen, garbage, another size), it is opened anew, with
-//! growing pauses up to [`LONGEST_PAUSE`]; the reason is in the log, in the status and with the viewers, who stay.
+//! growing pauses up to two seconds; the reason is in the log, in the status and with the viewers, who stay.
 
 mod muxer;
 

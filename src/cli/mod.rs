@@ -2,7 +2,7 @@
 //! rely on, and the only place with defaults. It never acts and never prints; it reads the
 //! configuration file and nothing else.
 //!
-//! Two stages. First everything that somebody wrote becomes a [`given::Given`]: a setting, its text
+//! Two stages. First everything that somebody wrote becomes a `Given`: a setting, its text
 //! and the place where it stands (`arguments`, `file`, the environment here). Then `check` picks
 //! for each setting the text that counts (flag beats environment beats file beats default) and
 //! reads it (`values`). `table` has every setting once, with its names, its default and its help.

@@ -92,9 +92,9 @@ fn init(format: &Format, rotation: Rotation) -> Init {
         width: format.width,
         height: format.height,
         sample_aspect: format.sample_aspect,
-        chroma_format: 1,
-        luma_bits: 8,
-        chroma_bits: 8,
+        chroma_format: format.chroma_format,
+        luma_bits: format.luma_bits,
+        chroma_bits: format.chroma_bits,
         rotation,
     };
     Init {

@@ -1,6 +1,6 @@
 //! Everything that is seen from outside: HTTP/1.1, WebSocket, the page, the status.
 //!
-//! One thread runs HTTP; a WebSocket viewer's socket goes to the [`fanout`] thread. Serving knows nothing of
+//! One thread runs HTTP; a WebSocket viewer's socket goes to the fan-out thread. Serving knows nothing of
 //! cameras and MP4: it gives out what the hubs have.
 
 mod access;
