@@ -110,11 +110,17 @@ impl PipeReader {
                 self.flow = Flow::Flowing { pause_after };
                 self.last_byte_at = arrived_at;
                 self.has_begun = true;
+                // A read that ends before the buffer and with room left in the pipe ended with a write.
+                let end = if length >= self.full_from {
+                    End::Open
+                } else {
+                    End::Drained
+                };
                 let annexb = self.buffer.get(..length).unwrap_or_default();
                 Ok(Piece::Bytes(Chunk {
                     annexb,
                     captured_at: arrived_at,
-                    end: End::Open,
+                    end,
                 }))
             }
             Err(Errno::AGAIN | Errno::INTR) => Ok(self.idle()),
