@@ -80,7 +80,7 @@ says 'end: Ok' "$("$RAW" /dev/video10 3)"
 step "auto where nothing is of use: what there is, in words; also while it is disconnected"
 start -w 320 -h 240 -f 10
 watch first
-expect 5 "state waiting 'no camera with H.264 found\\. /dev/video0 .*nothing feeds it yet.*; /dev/video10 .*no H.264"
+expect 5 "state waiting 'no camera with H.264 found\\. /dev/video0 .*: loopback, not fed; /dev/video10 .*: camera without H.264"
 v4l2-ctl -d10 --set-ctrl disconnect=1
 same_viewer
 step "no device at all: said so; a camera is plugged in: live"
