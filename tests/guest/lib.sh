@@ -2,11 +2,11 @@
 # see what its viewers see.
 #
 # Given: BERRYMSE_BIN, the program; WATCH and RAW, examples/watch.rs and examples/v4l2_raw.rs; CLIPS, a directory with
-# clip.h264 (320x240, 10/s, 4 s, a keyframe each second), long.h264 (the same with one keyframe) and small.h264 (160x120);
-# KEPT, a directory of the host for what is to be judged there.
+# clip.h264 (320x240, 10/s, 4 s, a keyframe each second), long.h264 (the same with one keyframe), small.h264 (160x120) and
+# large.h264 (640x480, keyframes of 200 kB); KEPT, a directory of the host for what is to be judged there.
 set -u
 t=$(mktemp -d)
-clip=$CLIPS/clip.h264 long=$CLIPS/long.h264 small=$CLIPS/small.h264
+clip=$CLIPS/clip.h264 long=$CLIPS/long.h264 small=$CLIPS/small.h264 large=$CLIPS/large.h264
 port=2020
 program= feeder= camera= viewer= log=$t/log
 declare -A viewers seen logged_at
@@ -147,7 +147,7 @@ first_is_keyframe() {
 
 # -------------------------------------------------------------------- devices --
 
-feed() { v4l2-feed -q "$@" & feeder=$!; }
+feed() { v4l2-feed -q "$@" 2>>"$t/feeder" & feeder=$!; }
 unfeed() { kill "$feeder"; wait "$feeder" 2>/dev/null; feeder=; }
 
 # plug [OPTION...]: a USB camera; it becomes /dev/video0 where the loopback nodes have other numbers

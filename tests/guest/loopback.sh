@@ -63,6 +63,26 @@ leave clean "$small" "$clip" "$long"
 stop
 unfeed
 
+step "replaced by a feeder of larger pictures than the node was set up for: told, instead of shown in pieces"
+feed "${fed[@]:0:2}" -s 160x120 -r 10 "$small"
+start -d /dev/video0 "${options[@]}"
+watch outgrown
+expect 15 'init 160x120'
+pictures 5
+unfeed
+feed "${fed[@]:0:2}" -s 640x480 -r 10 "$large"
+expect 15 "state lost '/dev/video0: its pictures do not fit into the driver's buffers of 76800 bytes"
+status_is state '^lost$'
+unfeed
+expect 12 "state lost '/dev/video0: nothing feeds it yet"
+feed "${fed[@]:0:2}" -s 640x480 -r 10 "$large"
+expect 15 'init 640x480'
+pictures 5
+status_is state '^live$'
+leave intact "$small" "$large"
+stop
+unfeed
+
 step "started before the feeder: waiting, in words; live when it comes"
 start -d /dev/video0 "${options[@]}"
 watch patient

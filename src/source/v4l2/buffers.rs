@@ -11,6 +11,8 @@ const SMALLEST: usize = 5;
 /// Losses are told this often at most, with their count; while they go on, more and more rarely.
 const FIRST_LOG_PAUSE: Duration = Duration::from_secs(1);
 const LOG_PAUSE: Duration = Duration::from_secs(60);
+/// So many cut pictures without a whole keyframe in between are no exception: the keyframes do not fit.
+const CUT_IN_A_ROW: u32 = 2;
 
 /// What a buffer turned out to be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,6 +52,8 @@ pub(super) struct Buffers {
     logged_at: Option<Timestamp>,
     /// Time from the last line about losses to the next.
     log_pause: Duration,
+    /// Buffers filled to the last byte since the last whole keyframe.
+    cut: u32,
 }
 
 impl Buffers {
@@ -65,6 +69,10 @@ impl Buffers {
         self.losses.skipped = self.losses.skipped.saturating_add(skipped);
         if skipped > 0 {
             log::debug!("{skipped} pictures missing before buffer {sequence}");
+        }
+        // v4l2loopback counts from 0 again when somebody else opens the node, and has a stale buffer then.
+        if verdict == Verdict::Full && sequence != 0 {
+            self.cut = self.cut.saturating_add(1);
         }
         if verdict == Verdict::Picture {
             self.has_pictures = true;
@@ -82,6 +90,9 @@ impl Buffers {
     pub(super) fn end(&mut self, bytes: &[u8]) -> End {
         let mut has_slice = false;
         for nal in nal_units(bytes).filter(|nal| is_slice(nal)) {
+            if is_idr(nal) {
+                self.cut = 0;
+            }
             // The first slice of a buffer is the first of a picture (first_mb_in_slice, the Exp-Golomb code "1", is 0),
             // unless the driver gives slices one by one. Then the next one may belong to the picture too.
             if !has_slice && nal.get(1).is_some_and(|byte| byte & 0x80 == 0) && !self.gives_parts {
@@ -96,6 +107,11 @@ impl Buffers {
         } else {
             End::Open
         }
+    }
+
+    /// True if the keyframes do not fit into the driver's buffers, so that there is nothing to be decoded.
+    pub(super) fn are_too_small(&self) -> bool {
+        self.cut >= CUT_IN_A_ROW
     }
 
     /// Tells of new losses, unless it did so a short while ago.
@@ -180,6 +196,11 @@ fn nal_units(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 fn is_slice(nal: &[u8]) -> bool {
     nal.first()
         .is_some_and(|byte| matches!(byte & 0x1f, 1 | 2 | 5))
+}
+
+/// `nal_unit_type` 5: a slice of a keyframe.
+fn is_idr(nal: &[u8]) -> bool {
+    nal.first().is_some_and(|byte| byte & 0x1f == 5)
 }
 
 #[cfg(test)]
@@ -277,5 +298,19 @@ mod tests {
             buffers.log("test", Timestamp::from_nanos(seconds * 1_000_000_000));
             assert_eq!(buffers.losses, Losses::default(), "{seconds}");
         }
+    }
+
+    #[test]
+    fn keyframes_that_are_cut_again_and_again_do_not_fit() {
+        let mut buffers = Buffers::default();
+        buffers.count(0, Verdict::Full);
+        buffers.count(7, Verdict::Full);
+        assert!(!buffers.are_too_small(), "the first one was stale");
+        buffers.end(FIRST_SLICE);
+        buffers.count(8, Verdict::Full);
+        assert!(!buffers.are_too_small(), "a whole keyframe came in between");
+        buffers.end(&[0, 0, 1, 0x41, 0x9a]);
+        buffers.count(9, Verdict::Full);
+        assert!(buffers.are_too_small());
     }
 }
