@@ -23,6 +23,7 @@ const SCRIPT = `
 
 let browser;
 let guest;
+let output = "";
 let port;
 let plug;
 
@@ -30,7 +31,8 @@ before(async () => {
   [port, plug] = await Promise.all([freePort(), freePort()]);
   guest = spawn(RUN, ["-q", "--loop", "4,5", "--timeout", "150", "--forward", `${port}:${port}`, "--forward", `${plug}:${plug}`,
     ...["CLIPS", "BERRYMSE_BIN"].flatMap((name) => ["--env", `${name}=${process.env[name]}`]),
-    "--env", `PORT=${port}`, "--env", `PLUG=${plug}`, "--", "bash", "-c", SCRIPT], { stdio: ["ignore", "inherit", "inherit"] });
+    "--env", `PORT=${port}`, "--env", `PLUG=${plug}`, "--", "bash", "-c", SCRIPT], { stdio: ["ignore", "pipe", "pipe"] });
+  for (const stream of [guest.stdout, guest.stderr]) stream.setEncoding("utf8").on("data", (text) => { output += text; });
   browser = await launch();
   await until("the program in the guest is live", async () => (await camera())?.state === "live", GUEST_MS);
 });
@@ -52,7 +54,7 @@ function freePort() {
 async function until(what, isSo, within) {
   const deadline = Date.now() + within;
   while (!(await isSo())) {
-    if (Date.now() > deadline) throw new Error(`not within ${within} ms: ${what}`);
+    if (Date.now() > deadline) throw new Error(`not within ${within} ms: ${what}; the guest said:\n${output}`);
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
 }

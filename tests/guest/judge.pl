@@ -38,7 +38,7 @@ for my $clip (@clips) {
 
 my $excuse = '';
 my $said = slurp($log);
-$excuse .= "the guest lost $1 picture(s); " while $said =~ /lost (\d+) pictures? skipped by/g;
+$excuse .= "the guest lost $1 picture(s); " while $said =~ /DEBUG (\d+) pictures missing before/g;
 $excuse .= "the viewer was too slow for $1 pictures; " while $said =~ /^[0-9.]+ skipped (\d+)/mg;
 
 my $has_been_lost = $said =~ / state lost /;

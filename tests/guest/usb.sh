@@ -48,6 +48,16 @@ status_is state '^lost$'
 kill -USR2 "$camera"
 live_again 15
 
+step "a loose plug: live in the end"
+for _ in 1 2 3 4 5; do
+    kill -USR1 "$camera"
+    until_true 10 sh -c '! test -e /dev/video0' || fail "not unplugged"
+    kill -USR1 "$camera"
+    until_true 10 test -e /dev/video0 || fail "not plugged in"
+done
+until_true 15 status_matches state '^live$' || fail "not live"
+pictures 5
+
 step "a second program wants the same camera: it is told who has it, and gets it afterwards"
 "$t/berrymse" -l 127.0.0.1:2021 -d /dev/video0 "${options[@]}" 2>"$t/second.log" >/dev/null & second=$!
 port=2021
