@@ -211,6 +211,20 @@ impl Camera {
         Error::Lost(format!("{}: {words}", self.path.display()))
     }
 
+    /// The end of a source whose pictures are not of the size that the driver was told.
+    fn too_large(&self) -> Error {
+        let advice = if self.stream.device().identity().is_loopback() {
+            "the node is still set up for the smaller pictures of an earlier feeder: end the feeder, and start it again when \
+             this program says that nothing feeds it"
+        } else {
+            "try a lower --bitrate, or a smaller --width and --height"
+        };
+        let (path, limit) = (self.path.display(), self.limit);
+        Error::Lost(format!(
+            "{path}: its pictures do not fit into the driver's buffers of {limit} bytes; {advice}"
+        ))
+    }
+
     /// Takes one buffer; returns the time of the picture that is then in `self.picture`, if it was one.
     fn take(&mut self) -> Result<Option<Timestamp>, Error> {
         let filled = match self.stream.take() {
@@ -230,6 +244,9 @@ impl Camera {
             .map_err(|failure| self.lost(failure))?;
         let is_intact = self.buffers.count(sequence, verdict);
         self.buffers.log(&self.context.name, now);
+        if self.buffers.are_too_small() {
+            return Err(self.too_large());
+        }
         // What follows a loss refers to the lost picture.
         if !is_intact && now.since(self.keyframe_asked) >= KEYFRAME_AFTER_LOSS {
             self.request_keyframe();
