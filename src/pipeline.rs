@@ -57,8 +57,9 @@ pub fn run(spec: &Spec, context: &source::Context, hub: &Hub) {
 /// Which sources say where an access unit ends.
 fn ends(spec: &Spec) -> Ends {
     match spec {
-        Spec::Auto | Spec::V4l2(_) | Spec::File(_) | Spec::Test => Ends::FromDevice,
-        Spec::Rpicam(_) | Spec::Exec(_) | Spec::Stdin => Ends::Learned,
+        Spec::V4l2(_) | Spec::File(_) | Spec::Test => Ends::FromDevice,
+        // Of the devices none ever pauses within a picture.
+        Spec::Auto | Spec::Rpicam(_) | Spec::Exec(_) | Spec::Stdin => Ends::Learned,
     }
 }
 

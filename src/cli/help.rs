@@ -63,7 +63,7 @@ const SWITCHES: &str = "  \
 
 const SOURCES: &str = "
 Sources:
-  auto                            the first camera that works
+  auto                            the first camera that works: V4L2, then rpicam
   /dev/videoN, v4l2:PATH          a V4L2 camera, also /dev/v4l/by-id/...
   rpicam, rpicam:N                a Raspberry Pi camera, through rpicam-vid
   exec:COMMAND ARGS...            a program that writes H.264 (Annex B) to its standard output
