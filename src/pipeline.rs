@@ -5,6 +5,7 @@
 
 mod muxer;
 
+use crate::fmp4::Rotation;
 use crate::h264::{Assembler, Ends, Pictures};
 use crate::hub::{Hub, State};
 use crate::logger::Repeated;
@@ -36,7 +37,13 @@ pub fn run(spec: &Spec, context: &source::Context, hub: &Hub) {
     while !context.stop.is_stopped() {
         let pictures_before = camera.hub.frames();
         let error = match source::open(spec, context) {
-            Ok(source) => camera.play(source, ends(spec)),
+            Ok(source) => {
+                let applied = source.applied_rotation();
+                camera
+                    .muxer
+                    .turn(left_to_display(context.settings.rotation, applied));
+                camera.play(source, ends(spec))
+            }
             Err(error) => error,
         };
         if matches!(error, Error::Stopped) {
@@ -61,6 +68,14 @@ fn ends(spec: &Spec) -> Ends {
         // Of the devices none ever pauses within a picture.
         Spec::Auto | Spec::Rpicam(_) | Spec::Exec(_) | Spec::Stdin => Ends::Learned,
     }
+}
+
+/// The turn that the camera has not made itself.
+fn left_to_display(wanted: Option<u16>, applied: u16) -> Rotation {
+    // Whoever wants no turn by us wants none at all.
+    wanted.map_or(Rotation::None, |wanted| {
+        Rotation::clockwise(wanted % 360 + 360 - applied % 360)
+    })
 }
 
 struct Camera<'a> {
@@ -168,6 +183,26 @@ impl KeyframeRequests {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_camera_does_not_turn_the_display_does() {
+        for (wanted, applied, left) in [
+            (None, 0, Rotation::None),
+            (None, 180, Rotation::None),
+            (Some(0), 0, Rotation::None),
+            (Some(90), 0, Rotation::Clockwise90),
+            (Some(180), 180, Rotation::None),
+            (Some(180), 0, Rotation::Half),
+            (Some(270), 180, Rotation::Clockwise90),
+            (Some(0), 90, Rotation::Clockwise270),
+        ] {
+            assert_eq!(
+                left_to_display(wanted, applied),
+                left,
+                "{wanted:?} {applied}"
+            );
+        }
+    }
 
     #[test]
     fn keyframe_requests_of_many_viewers_are_merged() {
