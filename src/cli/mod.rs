@@ -68,6 +68,8 @@ pub struct Camera {
     pub source_text: String,
     /// What is asked of it.
     pub settings: source::Settings,
+    /// It is open only while somebody watches.
+    pub on_demand: bool,
 }
 
 /// The serving side.

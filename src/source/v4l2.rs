@@ -78,7 +78,7 @@ fn start(path: &Path, context: &Context) -> Result<Camera, Refusal> {
     let wanted = &context.settings;
     let mut report = settings::Report::default();
     // Turning by 90 degrees may swap width and height: first this, then the size.
-    settings::rotate(&device, wanted, &mut report);
+    let rotation = settings::rotate(&device, wanted, &mut report);
     let agreed = device
         .set_format(capture, FourCc::H264, wanted.width, wanted.height)
         .map_err(failed(Step::Format))?;
@@ -95,6 +95,7 @@ fn start(path: &Path, context: &Context) -> Result<Camera, Refusal> {
         identity,
         agreed,
         rate,
+        rotation,
         report,
     };
     answer.log(path, context);
@@ -121,6 +122,8 @@ struct Answer {
     identity: Identity,
     agreed: Agreed,
     rate: Option<f64>,
+    /// Degrees by which the camera turns.
+    rotation: u16,
     report: settings::Report,
 }
 
@@ -170,6 +173,7 @@ struct Camera {
     has_pictures: bool,
     stall: Duration,
     keyframe_asked: Timestamp,
+    rotation: u16,
 }
 
 impl Camera {
@@ -195,6 +199,7 @@ impl Camera {
             has_pictures: false,
             stall: answer.stall(context),
             keyframe_asked: Timestamp::default(),
+            rotation: answer.rotation,
         };
         camera.request_keyframe();
         camera
@@ -307,6 +312,10 @@ impl Source for Camera {
             captured_at,
             end: self.buffers.end(&self.picture),
         }))
+    }
+
+    fn applied_rotation(&self) -> u16 {
+        self.rotation
     }
 
     fn request_keyframe(&mut self) {
