@@ -4,9 +4,11 @@
  *
  * @attr src       WebSocket of the camera, relative to the page; default "video_websocket"
  * @attr controls  shows buttons for pause and full screen
+ * @attr show-delay  shows how old the picture is when it is seen: "84 ms"
+ * @fires delay    detail: {delay, shown}, once a second: see the property, and how many pictures were shown
  * @fires state    detail: {tone, text} whenever what is said about the picture changes
  * @fires resize   detail: {width, height} when the picture has another size
- * @csspart video, state, age, note, play, controls
+ * @csspart video, state, age, delay, note, play, controls
  * @cssproperty --berry-video-accent, --berry-video-fit (contain, cover)
  *
  * There is no sound in these streams, so the picture is always muted and browsers let it start by itself.
@@ -14,7 +16,7 @@
 
 import { socketUrl } from "./connection.js";
 import { Player } from "./player.js";
-import { cornerWords, skippedWords, words } from "./words.js";
+import { cornerWords, delayWords, skippedWords, words } from "./words.js";
 
 const NOTE_MS = 3000;
 
@@ -104,6 +106,11 @@ export class BerryVideo extends HTMLElement {
     return this.#parts.video;
   }
 
+  /** From camera to screen: milliseconds from a picture being taken to its being shown, median of a second; null: not known. */
+  get delay() {
+    return this.#player?.delay ?? null;
+  }
+
   /** Plays on at the live edge. */
   play() {
     return this.#player?.play();
@@ -119,6 +126,7 @@ export class BerryVideo extends HTMLElement {
     this.#player = new Player(this.#parts.video, url, {
       change: (facts) => this.#show(facts),
       skipped: (count) => this.#note(skippedWords(count)),
+      delay: (seen) => this.#emit("delay", seen),
     });
     this.#player.start();
   }
@@ -130,10 +138,11 @@ export class BerryVideo extends HTMLElement {
 
   /** Called several times a second: touches the page only where something changed. */
   #show(facts) {
-    const { frame, state, age, play, controls, pause, video } = this.#parts;
+    const { frame, state, age, delay, play, controls, pause, video } = this.#parts;
     const { tone, text } = words(facts);
     frame.classList.toggle("frozen", facts.isFrozen);
     setText(age, cornerWords(facts));
+    setText(delay, this.hasAttribute("show-delay") ? delayWords(facts) : "");
     play.hidden = !facts.isRefused;
     controls.hidden = facts.ageMs === null || !this.hasAttribute("controls");
     setIcon(pause, facts.isPaused ? "play" : "pause", facts.isPaused ? "Play" : "Pause");
@@ -174,21 +183,22 @@ function build(root) {
   state.setAttribute("role", "status");
   const corner = element("div", "corner");
   const age = element("span", "age");
+  const delay = element("span", "delay");
   const note = element("span", "note");
   const play = element("button", "play");
   const controls = element("div", "controls");
   controls.hidden = true;
   const pause = element("button", "pause");
   const fullscreen = element("button", "fullscreen");
-  for (const hidden of [state, age, note, play]) hidden.hidden = true;
+  for (const hidden of [state, age, delay, note, play]) hidden.hidden = true;
   setIcon(play, "play", "Play");
   setIcon(pause, "pause", "Pause");
   setIcon(fullscreen, "fullscreen", "Full screen");
-  corner.append(age, note);
+  corner.append(age, delay, note);
   controls.append(pause, fullscreen);
   frame.append(video, state, corner, controls, play);
   root.append(frame);
-  return { frame, video, state, age, note, play, controls, pause, fullscreen };
+  return { frame, video, state, age, delay, note, play, controls, pause, fullscreen };
 }
 
 function element(tag, name) {

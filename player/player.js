@@ -5,12 +5,16 @@
  */
 
 import { Connection, backOffMs } from "./connection.js";
+import { Shown } from "./delay.js";
 import { FrameWatch } from "./frame-watch.js";
 import { edge, engineOf, nextJitter, steer } from "./live-edge.js";
 import { Media, canPlay, isSupported } from "./media.js";
 import { readMessage } from "./mp4.js";
 
+/** Of the protocol's media times. */
+const TICKS_PER_MS = 90;
 const TICK_MS = 250;
+const REPORT_TICKS = 4;
 const KEEP_SECONDS = 5;
 const LOOK_BACK_SECONDS = 60;
 const AT_EDGE_SECONDS = 0.25;
@@ -43,10 +47,18 @@ export class Player {
 
   #autoSkip = true;
 
+  #shown = new Shown();
+  #isShown = false;
+  #delay = null;
+  #ticks = 0;
+  /** The server's clock at media time 0, milliseconds. */
+  #mediaZero = null;
+
   /**
    * @param {HTMLVideoElement} video
    * @param {string} url of the WebSocket
-   * @param {{change?: (facts: import("./words.js").Facts) => void, skipped?: (count: number) => void}} on
+   * @param {{change?: (facts: import("./words.js").Facts) => void, skipped?: (count: number) => void,
+   *   delay?: (seen: {delay: number | null, shown: number}) => void}} on
    */
   constructor(video, url, on = {}) {
     this.#video = video;
@@ -60,7 +72,7 @@ export class Player {
       appended: () => this.#appended(),
       failed: (reason) => this.#rebuild(reason),
     });
-    this.#frames = new FrameWatch(video, () => this.#tell());
+    this.#frames = new FrameWatch(video, (picture) => this.#noteShown(picture));
   }
 
   start() {
@@ -94,7 +106,8 @@ export class Player {
     this.#video.removeAttribute("src");
     this.#video.load();
     this.#camera = { state: "", reason: "" };
-    this.#wasAtEdge = false;
+    this.#wasAtEdge = this.#isShown = false;
+    this.#delay = null;
     this.#dataAt = this.#playingSince = this.#lastArrival = null;
   }
 
@@ -126,6 +139,11 @@ export class Player {
     this.#media.keepSeconds = wanted ? KEEP_SECONDS : LOOK_BACK_SECONDS;
   }
 
+  /** How old the pictures of the last second were when they were shown, milliseconds; null: not known. */
+  get delay() {
+    return this.#delay;
+  }
+
   get isPaused() {
     return this.#isPaused;
   }
@@ -143,6 +161,7 @@ export class Player {
 
   #setLink(state) {
     this.#link = state;
+    this.#mediaZero = null;
     this.#lastArrival = null;
     this.#tell();
   }
@@ -154,6 +173,9 @@ export class Player {
         break;
       case "state":
         this.#camera = { state: String(message.state), reason: String(message.reason ?? "") };
+        break;
+      case "timing":
+        this.#mediaZero = message.captured_us / 1000 - message.media / TICKS_PER_MS;
         break;
       case "skipped":
         this.#on.skipped?.(Number(message.count) || 0);
@@ -175,6 +197,7 @@ export class Player {
     } else {
       this.#refusal = "";
       this.#measureJitter();
+      message.captured = this.#mediaZero === null ? null : this.#mediaZero + message.decodeTicks / TICKS_PER_MS;
     }
     if (!this.#unplayable) this.#media.push(message);
   }
@@ -259,7 +282,29 @@ export class Player {
     if (!this.#isPaused) this.#play();
   }
 
+  #noteShown(picture) {
+    if (picture) {
+      const { mediaTime, presentationTime } = picture;
+      const captured = this.#media.captures.at(mediaTime);
+      const offset = this.#connection.clock.offset(presentationTime);
+      const isKnown = captured !== null && offset !== null;
+      this.#shown.add(presentationTime, isKnown ? presentationTime + offset - captured : null);
+    }
+    if (this.#isShown) return;
+    this.#isShown = true;
+    this.#tell();
+  }
+
+  #report() {
+    const seen = this.#shown.look(performance.now());
+    this.#delay = seen.delay;
+    this.#connection.send({ type: "report", delay_ms: seen.delay, shown: seen.shown });
+    this.#on.delay?.(seen);
+  }
+
   #tick() {
+    this.#ticks += 1;
+    if (this.#ticks % REPORT_TICKS === 0) this.#report();
     this.#verdict = this.#frames.look({
       dataAt: this.#dataAt,
       playingSince: this.#playingSince,
@@ -291,6 +336,7 @@ export class Player {
       trouble: this.#unplayable || this.#refusal,
       ageMs,
       isFrozen: this.#verdict !== "fine" && ageMs !== null,
+      delay: this.#delay,
       isPaused: this.#isPaused,
       isRefused: this.#isRefused,
     });

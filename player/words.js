@@ -9,6 +9,7 @@
  * @property {{state: string, reason: string}} camera as the server last said it; state "" before that
  * @property {string} trouble an error of the server or the browser that ends playing, in words; else ""
  * @property {number | null} ageMs since a picture was last shown; null: none yet
+ * @property {number | null} delay how old pictures are when they are shown, milliseconds; null: not known
  * @property {boolean} isFrozen
  * @property {boolean} isPaused by the person
  * @property {boolean} isRefused the browser wants a click before it plays
@@ -57,6 +58,15 @@ export function ageWords(ageMs) {
   if (seconds < 120) return `${seconds} s old`;
   if (seconds < 7200) return `${Math.floor(seconds / 60)} min old`;
   return `${Math.floor(seconds / 3600)} h old`;
+}
+
+/**
+ * The delay of a live picture: "84 ms", "1.2 s"; "" when there is none to tell.
+ * @param {Facts} facts
+ */
+export function delayWords({ delay, isFrozen, isPaused }) {
+  if (delay === null || isFrozen || isPaused) return "";
+  return delay < 1000 ? `${Math.round(delay)} ms` : `${(delay / 1000).toFixed(1)} s`;
 }
 
 /**
