@@ -10,12 +10,14 @@ import { FrameWatch } from "./frame-watch.js";
 import { edge, engineOf, nextJitter, steer } from "./live-edge.js";
 import { Media, canPlay, isSupported } from "./media.js";
 import { readMessage } from "./mp4.js";
+import { Pace } from "./pace.js";
 
 /** Of the protocol's media times. */
 const TICKS_PER_MS = 90;
 const TICK_MS = 250;
 const REPORT_TICKS = 4;
 const KEEP_SECONDS = 5;
+/** What a 2022 page gets that switches staying live off. */
 const LOOK_BACK_SECONDS = 60;
 const AT_EDGE_SECONDS = 0.25;
 /** Jitter is that of the line; a step longer than this is an outage. */
@@ -51,6 +53,14 @@ export class Player {
   #isShown = false;
   #delay = null;
   #ticks = 0;
+  #arrived = 0;
+  #pace;
+  #lookback = 0;
+  #isResting = false;
+  #resting = 0;
+
+  /** Hidden for so many seconds, the page lets go of the server until it is seen again. */
+  restAfter = Infinity;
   /** The server's clock at media time 0, milliseconds. */
   #mediaZero = null;
 
@@ -72,6 +82,7 @@ export class Player {
       appended: () => this.#appended(),
       failed: (reason) => this.#rebuild(reason),
     });
+    this.#pace = new Pace(this.#engine);
     this.#frames = new FrameWatch(video, (picture) => this.#noteShown(picture));
   }
 
@@ -100,7 +111,9 @@ export class Player {
     this.#undo.abort();
     this.#undo = null;
     clearTimeout(this.#rebuilding);
-    this.#rebuilding = 0;
+    clearTimeout(this.#resting);
+    this.#rebuilding = this.#resting = 0;
+    this.#isResting = false;
     this.#connection.close();
     this.#media.close();
     this.#video.removeAttribute("src");
@@ -136,7 +149,42 @@ export class Player {
 
   set autoSkip(wanted) {
     this.#autoSkip = wanted;
-    this.#media.keepSeconds = wanted ? KEEP_SECONDS : LOOK_BACK_SECONDS;
+    this.#keep();
+  }
+
+  /** @param {"min" | "smooth" | number} wanted how far behind to play, see `latencyOf` */
+  set latency(wanted) {
+    this.#pace.latency = wanted;
+  }
+
+  /** @param {number} seconds of the past that can be looked at */
+  set lookback(seconds) {
+    this.#lookback = seconds;
+    this.#keep();
+  }
+
+  /** Shows what was `seconds` ago and goes on from there, until `live`. */
+  lookBack(seconds) {
+    const range = this.#media.range;
+    if (!range) return;
+    this.autoSkip = false;
+    this.#video.currentTime = Math.max(range.start, range.end - seconds);
+  }
+
+  /** Back from looking back. */
+  live() {
+    this.autoSkip = true;
+    return this.play();
+  }
+
+  /** Seconds behind the newest picture. */
+  get behind() {
+    const range = this.#media.range;
+    return range ? Math.max(range.end - this.#video.currentTime, 0) : 0;
+  }
+
+  #keep() {
+    this.#media.keepSeconds = Math.max(this.#autoSkip ? KEEP_SECONDS : LOOK_BACK_SECONDS, this.#lookback);
   }
 
   /** How old the pictures of the last second were when they were shown, milliseconds; null: not known. */
@@ -149,10 +197,10 @@ export class Player {
   }
 
   toLiveEdge() {
-    this.#connection.retryNow();
+    if (!this.#isResting) this.#connection.retryNow();
     const range = this.#media.range;
     if (!range) return;
-    const to = edge({ engine: this.#engine, jitterSeconds: this.#jitterSeconds, ...range });
+    const to = edge({ ...this.#line, ...range });
     const { currentTime } = this.#video;
     if (currentTime < to || currentTime > range.end) this.#video.currentTime = to;
   }
@@ -196,6 +244,7 @@ export class Player {
       if (this.#unplayable) this.#media.close();
     } else {
       this.#refusal = "";
+      this.#arrived += 1;
       this.#measureJitter();
       message.captured = this.#mediaZero === null ? null : this.#mediaZero + message.decodeTicks / TICKS_PER_MS;
     }
@@ -218,7 +267,7 @@ export class Player {
     this.#dataAt = performance.now();
     this.#playingSince ??= this.#dataAt;
     const video = this.#video;
-    if (document.hidden || this.#isPaused || this.#isRefused) return;
+    if (this.#isUnseen || this.#isPaused || this.#isRefused) return;
     if (video.paused) this.#play();
     if (video.seeking) return;
     const { rate, seekTo } = this.#steer(range);
@@ -231,13 +280,18 @@ export class Player {
     this.#wasAtEdge ||= range.end - position < AT_EDGE_SECONDS;
     // Who looks back stays where they are, but nobody wants to begin in the past.
     if (!this.autoSkip && this.#wasAtEdge) return { rate: 1, seekTo: position < range.start ? range.start : null };
-    return steer({
-      engine: this.#engine,
-      position,
-      frameSeconds: this.#media.frameSeconds,
-      jitterSeconds: this.#jitterSeconds,
-      ...range,
-    });
+    return steer({ ...this.#line, position, ...range });
+  }
+
+  get #line() {
+    const line = { engine: this.#engine, frameSeconds: this.#media.frameSeconds, jitterSeconds: this.#jitterSeconds };
+    return { ...line, target: this.#pace.target(line) };
+  }
+
+  /** Picture in picture is seen while the page is not. */
+  get #isUnseen() {
+    const video = this.#video;
+    return document.hidden && video.getRootNode().pictureInPictureElement !== video;
   }
 
   async #play() {
@@ -268,16 +322,30 @@ export class Player {
       this.#tell();
     }, { signal });
     document.addEventListener("visibilitychange", () => {
+      clearTimeout(this.#resting);
       if (!document.hidden) this.#wakeUp();
+      else if (this.restAfter < Infinity) this.#resting = setTimeout(() => this.#rest(), this.restAfter * 1000);
     }, { signal });
     addEventListener("pageshow", ({ persisted }) => {
       if (persisted) this.#wakeUp();
     }, { signal });
-    addEventListener("online", () => this.#connection.retryNow(), { signal });
+    addEventListener("online", () => {
+      if (!this.#isResting) this.#connection.retryNow();
+    }, { signal });
+  }
+
+  #rest() {
+    if (!this.#isUnseen) return;
+    this.#isResting = true;
+    this.#connection.close();
   }
 
   #wakeUp() {
     this.#frames.awake();
+    if (this.#isResting) {
+      this.#isResting = false;
+      this.#connection.open();
+    }
     this.toLiveEdge();
     if (!this.#isPaused) this.#play();
   }
@@ -298,6 +366,10 @@ export class Player {
   #report() {
     const seen = this.#shown.look(performance.now());
     this.#delay = seen.delay;
+    // Nothing shown at all is a picture out of sight, or one for the watchdog.
+    const canTell = seen.shown > 0 && !document.hidden && !this.#isPaused && this.#autoSkip;
+    if (canTell) this.#pace.look({ arrived: this.#arrived, shown: seen.shown, jitterSeconds: this.#jitterSeconds });
+    this.#arrived = 0;
     this.#connection.send({ type: "report", delay_ms: seen.delay, shown: seen.shown });
     this.#on.delay?.(seen);
   }
@@ -338,6 +410,7 @@ export class Player {
       isFrozen: this.#verdict !== "fine" && ageMs !== null,
       delay: this.#delay,
       isPaused: this.#isPaused,
+      behind: this.#autoSkip ? 0 : this.behind,
       isRefused: this.#isRefused,
     });
   }

@@ -10,6 +10,7 @@ const playing = {
   delay: 84.2,
   isFrozen: false,
   isPaused: false,
+  behind: 0,
   isRefused: false,
 };
 const none = { ...playing, ageMs: null };
@@ -18,9 +19,14 @@ const said = (facts) => words(facts).text;
 test("the delay is told of live pictures only", () => {
   assert.equal(delayWords(playing), "84 ms");
   assert.equal(delayWords({ ...playing, delay: 1240 }), "1.2 s");
-  for (const without of [{ delay: null }, { isFrozen: true }, { isPaused: true }]) {
+  for (const without of [{ delay: null }, { isFrozen: true }, { isPaused: true }, { behind: 4 }]) {
     assert.equal(delayWords({ ...playing, ...without }), "");
   }
+});
+
+test("who looks back is told how far", () => {
+  assert.equal(cornerWords({ ...playing, behind: 4.4 }), "4 s ago");
+  assert.equal(cornerWords({ ...playing, behind: 4.4, isPaused: true }), "Paused");
 });
 
 test("a live picture needs no words", () => {
