@@ -5,7 +5,7 @@
 
 /** Mean deviations of arrivals, seconds: judder that people see, and none. */
 const JITTERY = 0.015;
-const CALM = 0.006;
+const CALM = 0.01;
 /** So many bad seconds in a row are no accident. */
 const BAD_SECONDS = 3;
 const FIRST_REST_SECONDS = 10;
