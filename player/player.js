@@ -370,6 +370,7 @@ export class Player {
     const canTell = seen.shown > 0 && !document.hidden && !this.#isPaused && this.#autoSkip;
     if (canTell) this.#pace.look({ arrived: this.#arrived, shown: seen.shown, jitterSeconds: this.#jitterSeconds });
     this.#arrived = 0;
+    this.#tell();
     this.#connection.send({ type: "report", delay_ms: seen.delay, shown: seen.shown });
     this.#on.delay?.(seen);
   }
