@@ -34,6 +34,7 @@ function addCamera({ name }) {
   const video = document.createElement("berry-video");
   video.setAttribute("src", name ? `live/${encodeURIComponent(name)}` : "video_websocket");
   video.setAttribute("controls", "");
+  video.setAttribute("show-delay", "");
   const caption = document.createElement("figcaption");
   const [label, said, figures] = ["name", "said", "figures"].map((className) => {
     const span = document.createElement("span");

@@ -162,12 +162,45 @@ fn a_player_is_told_who_we_are_and_how_the_camera_is() {
         .socket
         .send(Message::text(r#"{"type":"clock","sent":12.5}"#))
         .unwrap();
-    let clock = viewer.text();
+    let mut clock = viewer.text();
+    while clock["type"] == "timing" {
+        clock = viewer.text();
+    }
     assert_eq!(
         (clock["type"].as_str(), clock["sent"].as_f64()),
         (Some("clock"), Some(12.5))
     );
     assert!(clock["now_us"].as_u64() >= clock["received_us"].as_u64());
+}
+
+#[test]
+fn a_player_is_told_when_the_first_picture_was_taken_and_tells_the_delay_it_sees() {
+    let server = live();
+    let mut viewer = Viewer::connect(&server, "/live/camera", Some("berrymse.v1"));
+    let timing = loop {
+        match viewer.socket.read().unwrap() {
+            Message::Binary(bytes) => assert!(is_init(&bytes), "a picture before its timing"),
+            Message::Text(text) => {
+                let message: serde_json::Value = serde_json::from_str(&text).unwrap();
+                if message["type"] == "timing" {
+                    break message;
+                }
+            }
+            _ => {}
+        }
+    };
+    let picture = viewer.binary();
+    let decode_time = u64::from_be_bytes(picture[64..72].try_into().unwrap());
+    assert_eq!(timing["media"].as_u64(), Some(decode_time));
+    assert!(timing["captured_us"].is_u64());
+    for report in [
+        r#"{"type":"report","delay_ms":"x"}"#,
+        r#"{"type":"report","delay_ms":42.25,"shown":30}"#,
+    ] {
+        viewer.socket.send(Message::text(report)).unwrap();
+    }
+    server.wait_for("the delay", |camera| camera["delay_ms"] == 42.3);
+    assert!(server.get("/metrics").1.contains("berrymse_delay_seconds"));
 }
 
 #[test]
