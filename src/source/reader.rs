@@ -284,7 +284,7 @@ mod tests {
         assert_eq!(next(&mut reader), "idle false");
         rustix::io::write(&writer, b"abc").unwrap();
         let read: Vec<_> = (0..3).map(|_| next(&mut reader)).collect();
-        assert_eq!(read, ["3 Open", "0 Pause", "idle true"]);
+        assert_eq!(read, ["3 Drained", "0 Pause", "idle true"]);
     }
 
     #[test]
@@ -292,9 +292,9 @@ mod tests {
         let (mut reader, writer) = pipe();
         rustix::io::write(&writer, b"abc").unwrap();
         rustix::io::write(&writer, b"de").unwrap();
-        assert_eq!(next(&mut reader), "5 Open");
+        assert_eq!(next(&mut reader), "5 Drained");
         rustix::io::write(&writer, b"f").unwrap();
-        assert_eq!(next(&mut reader), "1 Open");
+        assert_eq!(next(&mut reader), "1 Drained");
         assert_eq!(next(&mut reader), "0 Pause");
     }
 
@@ -304,7 +304,7 @@ mod tests {
         rustix::io::write(&writer, b"abc").unwrap();
         drop(writer);
         let read: Vec<_> = (0..4).map(|_| next(&mut reader)).collect();
-        assert_eq!(read, ["3 Open", "0 Pause", "end true", "end true"]);
+        assert_eq!(read, ["3 Drained", "0 Pause", "end true", "end true"]);
     }
 
     #[test]
@@ -330,7 +330,7 @@ mod tests {
         assert_eq!(next(&mut reader), "5 Complete");
         assert_eq!(next(&mut reader), "idle true", "and no pause on top");
         write(&writer, b"f");
-        assert_eq!(next(&mut reader), "1 Open");
+        assert_eq!(next(&mut reader), "1 Drained");
         write(&writer, b"gh");
         write(&program, b"33.333\n66.667\n");
         assert_eq!(next(&mut reader), "2 Open", "two units, or part of a third");
