@@ -307,7 +307,8 @@ fn film(options: &Options, mood: &Mood) -> Result<(), String> {
         if mood.is_time_for("hang", picture) {
             thread::sleep(Duration::from_secs(1000));
         }
-        let taken = begin.elapsed();
+        // A sensor takes its pictures in time, however late the encoder is.
+        let taken = due;
         let unix_time = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();

@@ -1,11 +1,15 @@
 //! The Raspberry Pi camera through the whole program, with a stand-in for rpicam-vid (examples/rpicam_stand_in.rs): what it is
 //! called with, what comes out, and what viewers see when it fails.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod support;
 
+use berrymse::h264::End;
+use berrymse::source::{Context, Settings, Spec, open};
+use berrymse::stop::Stop;
 use std::ffi::OsString;
 use std::fs;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -222,15 +226,75 @@ fn a_killed_and_a_hung_program_are_started_anew_and_viewers_stay() {
 }
 
 #[test]
-fn marks_give_each_picture_out_with_its_own_time() {
+fn marks_give_each_picture_out_whole_and_with_its_own_time() {
     let stand_in = StandIn::new("marks", "rpicam-vid");
-    // Keyframes of this size are several writes long.
-    let server = stand_in.serve(&["-d", "rpicam", "-w", "1280", "-h", "720", "-g", "15"]);
-    server.wait_for("live", is_live);
-    let mut viewer = server.watch("/live/camera");
-    let messages = viewer.collect(61);
-    assert_eq!(decode("mp4", &messages.concat()).len(), 60);
-    assert!(messages[1].len() > 4096, "a keyframe of more than a block");
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", "as_another_process", "--nocapture"])
+        .env(ROLE, "read");
+    stand_in.prepare(&mut command);
+    let text = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("read "))
+        .unwrap();
+    let figures: Vec<u64> = line.split(' ').map(|word| word.parse().unwrap()).collect();
+    let [whole, jitter_us] = figures[..] else {
+        panic!("{line}");
+    };
+    // A busy machine may make some lines late.
+    assert!(whole >= UNITS * 3 / 4, "{line}");
+    assert!(jitter_us < 5000, "{line}");
+}
+
+const ROLE: &str = "BERRYMSE_TEST_ROLE";
+const UNITS: u64 = 40;
+
+/// Not a test by itself: a reader of the source with the stand-in in its PATH.
+#[test]
+fn as_another_process() {
+    if std::env::var(ROLE).is_err() {
+        return;
+    }
+    let settings = Settings {
+        width: 1280,
+        height: 720,
+        fps: NonZeroU32::new(25).unwrap(),
+        bitrate: None,
+        rotation: None,
+        keyframe_interval: NonZeroU32::new(10).unwrap(),
+    };
+    let context = Context {
+        name: "test".into(),
+        settings,
+        stop: Stop::new().unwrap(),
+    };
+    let mut source = open(&Spec::Rpicam(0), &context).unwrap();
+    let (mut whole, mut last, mut deviations_us) = (0, None, Vec::new());
+    for _ in 0..10 * UNITS {
+        let Some(chunk) = source.read().unwrap() else {
+            continue;
+        };
+        if chunk.end != End::Complete {
+            last = None;
+            continue;
+        }
+        whole += 1;
+        if let Some(before) = last.replace(chunk.captured_at) {
+            assert!(
+                chunk.annexb.starts_with(&[0, 0, 0, 1]),
+                "the last one was whole"
+            );
+            let step = chunk.captured_at.since(before);
+            deviations_us.push(step.abs_diff(Duration::from_millis(40)).as_micros());
+        }
+        if whole == UNITS {
+            break;
+        }
+    }
+    // The median: until a quick unit has come, it is not known how long the way is.
+    deviations_us.sort_unstable();
+    println!("\nread {whole} {}", deviations_us[deviations_us.len() / 2]);
 }
 
 #[test]

@@ -111,6 +111,7 @@ impl PipeReader {
             Flow::Quiet => IDLE,
             Flow::Flowing { pause_after } => pause_after.saturating_sub(self.silence()),
         };
+        self.forget_old_marks();
         match self.stop.wait_readable(self.fd.as_fd(), patience) {
             Woken::Stopped => return Err(Error::Stopped),
             Woken::TimedOut => return Ok(self.pause().unwrap_or(self.idle())),
@@ -135,6 +136,16 @@ impl PipeReader {
             }
             Err(Errno::AGAIN | Errno::INTR) => Ok(self.idle()),
             Err(e) => Err(Error::Lost(format!("cannot be read: {e}"))),
+        }
+    }
+
+    /// While there are no bytes, no mark can be theirs: what has come late is not to be taken for the next unit's.
+    fn forget_old_marks(&mut self) {
+        let Some(marks) = self.marks.as_mut().filter(|_| self.flow == Flow::Quiet) else {
+            return;
+        };
+        if self.stop.wait_readable(self.fd.as_fd(), Duration::ZERO) == Woken::TimedOut {
+            marks.forget();
         }
     }
 

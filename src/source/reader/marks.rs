@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_millis(5);
 const MAX_MISSES: u32 = 10;
 /// The part of a line's lateness by which the estimate of the clocks' distance follows it, so that an estimate that has
 /// become wrong mends itself within half a minute.
-const FOLLOW: u64 = 256;
+const FOLLOW: u32 = 256;
 /// Longer ones are no numbers.
 const MAX_LINE_BYTES: usize = 32;
 
@@ -65,10 +65,15 @@ impl Marks {
             return None;
         };
         self.misses = 0;
-        let mut mark = self.clock.place(*last, arrived_at)?;
+        let mut mark = self.clock.place(*last, arrived_at);
         // Two lines: we were late, and what has arrived is more than a unit.
         mark.is_certain &= times.len() == 1;
         Some(mark)
+    }
+
+    /// Passes over the lines that are there.
+    pub(super) fn forget(&mut self) {
+        self.read();
     }
 
     /// The times of all complete lines that are there.
@@ -114,23 +119,22 @@ impl Clock {
         }
     }
 
-    /// `None` if the line is so late that it cannot be this unit's, or makes no sense.
-    fn place(&mut self, time: Duration, arrived_at: Timestamp) -> Option<Mark> {
-        let nanos = u64::try_from(time.as_nanos()).ok()?;
-        let zero_by_this = Timestamp::from_nanos(arrived_at.as_nanos().checked_sub(nanos)?);
+    /// A unit that arrives later than its successor is due may have a part of that behind it.
+    fn place(&mut self, time: Duration, arrived_at: Timestamp) -> Mark {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let zero_by_this = Timestamp::from_nanos(arrived_at.as_nanos().saturating_sub(nanos));
         let zero = *self.zero.get_or_insert(zero_by_this);
         let lateness = zero_by_this.since(zero);
         // 0 for what is earlier than the estimate, which is then mended at once.
         self.zero = Some(if lateness.is_zero() {
             zero_by_this
         } else {
-            zero + Duration::from_nanos(u64::try_from(lateness.as_nanos()).ok()? / FOLLOW)
+            zero + lateness / FOLLOW
         });
-        let is_certain = lateness < self.picture_time / 2;
-        (lateness < self.picture_time).then(|| Mark {
+        Mark {
             captured_at: (zero + time).min(arrived_at),
-            is_certain,
-        })
+            is_certain: lateness < self.picture_time,
+        }
     }
 }
 
@@ -168,7 +172,6 @@ mod tests {
         let mut place = |time, arrived| {
             clock
                 .place(Duration::from_millis(time), at(arrived))
-                .unwrap()
                 .captured_at
         };
         assert_eq!(place(0, 1005), at(1005));
@@ -178,25 +181,22 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_late_by_a_picture_is_not_this_units() {
+    fn a_line_that_is_late_by_a_picture_proves_nothing() {
         let mut clock = Clock::new(PICTURE);
-        assert!(clock.place(Duration::ZERO, at(1000)).unwrap().is_certain);
-        assert!(!clock.place(PICTURE, at(1065)).unwrap().is_certain);
-        assert_eq!(clock.place(PICTURE, at(1090)), None);
-        assert_eq!(
-            clock.place(Duration::from_secs(9999), at(1)),
-            None,
-            "nonsense"
-        );
+        assert!(clock.place(Duration::ZERO, at(1000)).is_certain);
+        assert!(clock.place(PICTURE, at(1065)).is_certain);
+        assert!(!clock.place(PICTURE, at(1090)).is_certain);
+        let nonsense = clock.place(Duration::from_secs(9999), at(1));
+        assert_eq!(nonsense.captured_at, at(1));
     }
 
     #[test]
     fn a_wrong_estimate_mends_itself() {
         let mut clock = Clock::new(PICTURE);
-        clock.place(Duration::ZERO, at(1000)).unwrap();
+        clock.place(Duration::ZERO, at(1000));
         let first_good = (1..3000).find(|&n| {
             let mark = clock.place(PICTURE * n, at(1500 + 40 * u64::from(n)));
-            mark.is_some_and(|mark| mark.is_certain)
+            mark.is_certain
         });
         assert!(first_good.is_some_and(|n| n < 1500), "{first_good:?}");
     }
