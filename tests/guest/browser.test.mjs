@@ -29,7 +29,7 @@ let plug;
 
 before(async () => {
   [port, plug] = await Promise.all([freePort(), freePort()]);
-  guest = spawn(RUN, ["-q", "--loop", "4,5", "--timeout", "150", "--forward", `${port}:${port}`, "--forward", `${plug}:${plug}`,
+  guest = spawn(RUN, ["-q", "--loop", "4,5", "--timeout", "300", "--forward", `${port}:${port}`, "--forward", `${plug}:${plug}`,
     ...["CLIPS", "BERRYMSE_BIN"].flatMap((name) => ["--env", `${name}=${process.env[name]}`]),
     "--env", `PORT=${port}`, "--env", `PLUG=${plug}`, "--", "bash", "-c", SCRIPT], { stdio: ["ignore", "pipe", "pipe"] });
   for (const stream of [guest.stdout, guest.stderr]) stream.setEncoding("utf8").on("data", (text) => { output += text; });
