@@ -29,7 +29,7 @@ let plug;
 
 before(async () => {
   [port, plug] = await Promise.all([freePort(), freePort()]);
-  guest = spawn(RUN, ["-q", "--loop", "4,5", "--timeout", "150", "--forward", `${port}:${port}`, "--forward", `${plug}:${plug}`,
+  guest = spawn(RUN, ["-q", "--loop", "4,5", "--timeout", "300", "--forward", `${port}:${port}`, "--forward", `${plug}:${plug}`,
     ...["CLIPS", "BERRYMSE_BIN"].flatMap((name) => ["--env", `${name}=${process.env[name]}`]),
     "--env", `PORT=${port}`, "--env", `PLUG=${plug}`, "--", "bash", "-c", SCRIPT], { stdio: ["ignore", "pipe", "pipe"] });
   for (const stream of [guest.stdout, guest.stderr]) stream.setEncoding("utf8").on("data", (text) => { output += text; });
@@ -122,5 +122,8 @@ test("a guest's USB camera plays in a browser, and again after it was unplugged"
   await plays(page);
   assert.equal(await page.evaluate(said), "");
   assert.equal(await page.evaluate(() => window.isSamePage), true);
-  assert.deepEqual(page.messages, []);
+  // On a loaded machine the player may find its video slow and begin it anew; it says so, and it is no error.
+  const [warnings, errors] = [true, false].map((isOwn) => page.messages.filter((line) => isOwn === line.startsWith("warning: berrymse:")));
+  for (const line of warnings) t.diagnostic(line);
+  assert.deepEqual(errors, []);
 });
