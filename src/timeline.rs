@@ -4,17 +4,24 @@
 //! duration after the one before (Media Source Extensions, coded frame processing). So media time follows
 //! the capture times closely and without drift, but a lost picture, a stall or a jump of the camera's clock
 //! never makes a larger step: what cannot be caught up softly is left behind, and the capture time is kept
-//! beside the media time for those who need it.
+//! beside the media time for those who need it. Where "captured" means "arrived", pictures may come in bursts
+//! that tell nothing of when they were taken: they are spread over the gap before them.
 
 use crate::time::{TIMESCALE, Timestamp};
+use std::collections::VecDeque;
 use std::num::NonZeroU32;
-use std::time::Duration;
 
 /// Media time may be this far from the capture time before the two are aligned anew.
 const REBASE_TICKS: i64 = TIMESCALE as i64 / 4;
 
+/// A longer interval is a stall and tells nothing about the rate.
+const STALL_TICKS: i64 = TIMESCALE as i64 * 2;
+
 /// How many of the last picture intervals decide the nominal duration.
 const WINDOW: usize = 9;
+
+/// How many of the last pictures tell the average interval: more than come in one burst.
+const AVERAGED: usize = 64;
 
 /// When and for how long a picture is shown, in [`TIMESCALE`] ticks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,17 +36,34 @@ pub struct Slot {
 #[derive(Debug)]
 pub struct Timeline {
     last: Option<Last>,
-    /// The last intervals between captures, in ticks, in a ring.
+    /// The last intervals between captures, in ticks, in a ring; that of a burst is the average of its pictures.
     intervals: [u32; WINDOW],
     next_interval: usize,
+    /// Ticks between the last pictures, each for itself.
+    averaged: VecDeque<u32>,
+    averaged_sum: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Last {
     slot: Slot,
     captured_at: Timestamp,
-    /// Media time minus capture time, in ticks.
-    offset: i64,
+    /// Capture time that media time has still to follow, in ticks; negative where media time is ahead.
+    debt: i64,
+    /// Ticks left out at the last gap. A burst behind it shows that pictures were taken meanwhile and came late
+    /// (a program that writes by the block, a network that paused): these claim their durations back.
+    left_out: i64,
+    burst: Burst,
+}
+
+/// Pictures that came one right behind the other after a gap. Where there was no gap it is one picture only: the
+/// next ones may come so fast because the camera has become so fast.
+#[derive(Clone, Copy, Debug)]
+struct Burst {
+    /// Ticks from the picture before it to its last one.
+    ticks: i64,
+    pictures: i64,
+    is_behind_gap: bool,
 }
 
 impl Timeline {
@@ -49,66 +73,131 @@ impl Timeline {
             last: None,
             intervals: [(TIMESCALE / fps).max(1); WINDOW],
             next_interval: 0,
+            averaged: VecDeque::with_capacity(AVERAGED),
+            averaged_sum: 0,
         }
     }
 
     /// The slot of the picture taken at `captured_at`. With `steady` the steps between decoding times stay
     /// within a tenth of the duration, which keeps composition times in order where pictures are reordered.
     pub fn place(&mut self, captured_at: Timestamp, steady: bool) -> Slot {
-        let Some(last) = self.last else {
-            let slot = Slot {
-                decode_time: 0,
-                duration: self.nominal(),
-            };
-            self.last = Some(Last {
-                slot,
+        let next = match self.last {
+            Some(last) => self.after(last, captured_at, steady),
+            None => Last {
+                slot: Slot {
+                    decode_time: 0,
+                    duration: self.nominal(),
+                },
                 captured_at,
-                offset: -ticks(captured_at),
-            });
-            return slot;
+                debt: 0,
+                left_out: 0,
+                burst: Burst::new(0, 1),
+            },
         };
-        self.learn(captured_at.since(last.captured_at));
-        let duration = i64::from(last.slot.duration);
-        let before = last.slot.decode_time as i64;
-        let mut offset = last.offset;
-        let wanted = ticks(captured_at) + offset - before;
-        let (least, most) = if steady {
-            (duration - duration / 10, duration + duration / 10)
-        } else {
-            (duration / 4, duration + duration / 2)
-        };
-        let mut step = wanted.clamp(least.max(1), most.max(1));
-        if (wanted - step).abs() > REBASE_TICKS {
-            step = duration;
-            offset = before + step - ticks(captured_at);
-        }
-        let slot = Slot {
-            decode_time: (before + step) as u64,
-            duration: self.nominal(),
-        };
-        self.last = Some(Last {
-            slot,
-            captured_at,
-            offset,
-        });
-        slot
+        self.last = Some(next);
+        next.slot
     }
 
-    /// The median of the last intervals: one late picture does not change it, a new rate soon does.
+    fn after(&mut self, last: Last, captured_at: Timestamp, steady: bool) -> Last {
+        let duration = i64::from(last.slot.duration);
+        let interval = ticks(captured_at) - ticks(last.captured_at);
+        self.average(interval);
+        let mut wanted = interval + last.debt;
+        let (mut left_out, mut burst) = (last.left_out, last.burst);
+        let (mut least, mut most) = if steady {
+            (duration - duration / 10, duration + duration / 10)
+        } else {
+            (duration / 8, duration + duration / 2)
+        };
+        if interval < duration / 4 && burst.goes_on() {
+            let claim = (duration - wanted).clamp(0, left_out);
+            wanted += claim;
+            left_out -= claim;
+            most = most.min(duration);
+            burst.add(interval);
+        } else {
+            // A burst gives no exact count of what a gap cost; a larger rest was a stall.
+            if burst.pictures > 1 && left_out < burst.ticks / 4 {
+                wanted += left_out;
+            }
+            left_out = 0;
+            self.learn(burst);
+            burst = Burst::new(interval, duration);
+        }
+        (least, most) = (least.max(1), most.max(1));
+        let mut step = wanted.clamp(least, most);
+        let mut debt = wanted - step;
+        if debt.abs() > REBASE_TICKS {
+            if debt > 0 || interval < 0 {
+                step = duration;
+            }
+            left_out += (wanted - step).max(0);
+            debt = 0;
+        }
+        Last {
+            slot: Slot {
+                decode_time: last.slot.decode_time + step as u64,
+                duration: self.nominal(),
+            },
+            captured_at,
+            debt,
+            left_out,
+            burst,
+        }
+    }
+
+    /// The median of the last intervals: one late picture does not change it, a new rate soon does. Where it is far
+    /// below the average, the camera is not that fast: its pictures come in bursts.
     fn nominal(&self) -> u32 {
         let mut sorted = self.intervals;
         sorted.sort_unstable();
-        sorted[WINDOW / 2]
+        let median = sorted[WINDOW / 2];
+        let average = self.averaged_sum / (self.averaged.len() as u32).max(1);
+        if median < average - average / 4 {
+            average
+        } else {
+            median
+        }
     }
 
-    fn learn(&mut self, interval: Duration) {
-        let ticks = interval.as_nanos() * u128::from(TIMESCALE) / 1_000_000_000;
-        // Two pictures in less than a millisecond are a burst after a stall, more than two seconds is the
-        // stall: neither tells the rate.
-        if (u128::from(TIMESCALE) / 1000..=u128::from(TIMESCALE) * 2).contains(&ticks) {
-            self.intervals[self.next_interval] = ticks as u32;
+    fn learn(&mut self, burst: Burst) {
+        let interval = burst.ticks / burst.pictures;
+        // Two pictures in less than a millisecond tell nothing.
+        if (i64::from(TIMESCALE) / 1000..=STALL_TICKS).contains(&interval) {
+            self.intervals[self.next_interval] = interval as u32;
             self.next_interval = (self.next_interval + 1) % WINDOW;
         }
+    }
+
+    fn average(&mut self, interval: i64) {
+        if (0..=STALL_TICKS).contains(&interval) {
+            if self.averaged.len() == AVERAGED {
+                self.averaged_sum -= self.averaged.pop_front().unwrap_or(0);
+            }
+            self.averaged.push_back(interval as u32);
+            self.averaged_sum += interval as u32;
+        }
+    }
+}
+
+impl Burst {
+    /// Begins `ticks` after the picture before, which was to last for `duration`.
+    const fn new(ticks: i64, duration: i64) -> Self {
+        Self {
+            ticks,
+            pictures: 1,
+            is_behind_gap: ticks > duration + duration / 2,
+        }
+    }
+
+    /// Whether a picture right behind the last one belongs to it.
+    const fn goes_on(&self) -> bool {
+        self.is_behind_gap && self.pictures < AVERAGED as i64
+    }
+
+    const fn add(&mut self, ticks: i64) {
+        self.ticks += ticks;
+        self.pictures += 1;
     }
 }
 
@@ -180,6 +269,53 @@ mod tests {
         let slots = run((0..30).map(|n| n * 66_667));
         assert_eq!(slots.last().unwrap().duration, 6000);
         assert_eq!(steps(&slots).last(), Some(&6000));
+    }
+
+    #[test]
+    fn pictures_that_come_in_bursts_are_spread_evenly() {
+        // a program that writes 27 pictures, then waits until it has 27 more
+        let slots = run((0..270).map(|n| n / 27 * 900_000 + n % 27));
+        let late = &slots[slots.len() - 54..];
+        assert!(late.iter().all(|slot| slot.duration.abs_diff(3000) < 10));
+        assert!(steps(late).iter().all(|step| step.abs_diff(3000) < 200));
+    }
+
+    #[test]
+    fn media_time_keeps_pace_with_bursts_of_any_length() {
+        for (expected_fps, pictures, gap_ms, spacing_us) in [
+            (30, 2, 67, 0),
+            (30, 5, 167, 2000),
+            (30, 13, 433, 1500),
+            (120, 27, 900, 3000),
+            (5, 27, 900, 300),
+            (30, 60, 2000, 5000),
+        ] {
+            let mut timeline = Timeline::new(NonZeroU32::new(expected_fps).unwrap());
+            let mut media = Vec::new();
+            for n in 0..80 * pictures {
+                let us = n / pictures * gap_ms * 1000 + n % pictures * spacing_us;
+                media.push(
+                    timeline
+                        .place(Timestamp::from_nanos(us * 1000), false)
+                        .decode_time,
+                );
+            }
+            let burst = |n: u64| media[(n * pictures) as usize];
+            let pace = (burst(79) - burst(40)) as f64 / (39 * gap_ms * 90) as f64;
+            assert!(
+                (pace - 1.0).abs() < 0.01,
+                "{pace} for {pictures} each {gap_ms} ms"
+            );
+        }
+    }
+
+    #[test]
+    fn a_stall_with_two_hasty_pictures_behind_it_leaves_no_hole() {
+        let slots = run([
+            0, 33_333, 66_667, 3_066_667, 3_068_000, 3_100_000, 3_133_333,
+        ]);
+        let total = slots.last().unwrap().decode_time;
+        assert!(total < 6 * 3000 + 3000, "{total}");
     }
 
     proptest! {

@@ -259,6 +259,25 @@ fn what_is_too_large_or_not_the_protocol_is_refused_with_a_code() {
     server.wait_for("empty", |camera| camera["viewers"] == 0);
 }
 
+#[test]
+fn a_viewer_who_floods_us_is_closed_and_disturbs_nobody() {
+    let server = live();
+    let mut other = server.watch("/video_websocket");
+    for flood in [
+        [0x89, 0x80, 0, 0, 0, 0].repeat(10_000), // pings
+        [0x00, 0x80, 0, 0, 0, 0].repeat(10_000), // parts of a message that never ends
+    ] {
+        let mut viewer = server.watch("/video_websocket");
+        let socket = viewer.socket.get_mut();
+        socket.write_all(&[0x01, 0x80, 0, 0, 0, 0]).unwrap();
+        let end = Instant::now() + PATIENCE;
+        while socket.write_all(&flood).is_ok() {
+            assert!(Instant::now() < end, "it may flood for ever");
+        }
+        other.collect(10);
+    }
+}
+
 fn upgrade(server: &Server, headers: &str) -> (u16, String) {
     let headers = format!(
         "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\

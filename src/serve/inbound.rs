@@ -21,6 +21,8 @@ pub enum Incoming {
     Pong,
     /// The viewer closes.
     Close,
+    /// A part of a message that is not whole yet: nothing to be answered, but work.
+    Part,
 }
 
 /// Why a connection has to be closed, as the code of the close frame (RFC 6455, 7.4.1).
@@ -67,15 +69,13 @@ struct Frame {
 }
 
 impl Inbound {
-    /// Takes bytes from the socket and gives what became whole by them.
+    /// Takes bytes from the socket and gives one [`Incoming`] for each frame that became whole by them.
     pub fn push(&mut self, bytes: &[u8], mut each: impl FnMut(Incoming)) -> Result<(), Violation> {
         self.partial.extend_from_slice(bytes);
         let mut used = 0;
         while let Some((frame, length)) = parse(self.partial.get(used..).unwrap_or_default())? {
             used += length;
-            if let Some(incoming) = self.frame(frame)? {
-                each(incoming);
-            }
+            each(self.frame(frame)?);
         }
         self.partial.drain(..used);
         if self.partial.is_empty() {
@@ -84,7 +84,7 @@ impl Inbound {
         Ok(())
     }
 
-    fn frame(&mut self, frame: Frame) -> Result<Option<Incoming>, Violation> {
+    fn frame(&mut self, frame: Frame) -> Result<Incoming, Violation> {
         match frame.opcode {
             0 => {
                 let mut message = self.message.take().ok_or(Violation::Protocol)?;
@@ -100,23 +100,23 @@ impl Inbound {
                 message.extend_from_slice(&frame.payload);
                 Ok(self.message_part(frame.fin, message))
             }
-            8 => Ok(Some(Incoming::Close)),
-            9 => Ok(Some(Incoming::Ping(frame.payload))),
-            10 => Ok(Some(Incoming::Pong)),
+            8 => Ok(Incoming::Close),
+            9 => Ok(Incoming::Ping(frame.payload)),
+            10 => Ok(Incoming::Pong),
             _ => Err(Violation::Protocol),
         }
     }
 
-    fn message_part(&mut self, fin: bool, mut message: Vec<u8>) -> Option<Incoming> {
+    fn message_part(&mut self, fin: bool, mut message: Vec<u8>) -> Incoming {
         if !fin {
             self.message = Some(message);
-            return None;
+            return Incoming::Part;
         }
         if message.first() == Some(&1) {
             message.remove(0);
-            Some(Incoming::Text(message))
+            Incoming::Text(message)
         } else {
-            Some(Incoming::Binary)
+            Incoming::Binary
         }
     }
 }
@@ -225,7 +225,12 @@ mod tests {
         ];
         assert_eq!(
             all(&bytes.concat()),
-            Ok(vec![Incoming::Ping(vec![]), Incoming::Text(b"abc".into())])
+            Ok(vec![
+                Incoming::Part,
+                Incoming::Ping(vec![]),
+                Incoming::Part,
+                Incoming::Text(b"abc".into())
+            ])
         );
     }
 

@@ -27,7 +27,8 @@ const STUCK: Duration = Duration::from_secs(12);
 /// Most answers that wait for a viewer who asks but does not read.
 const CONTROL_LIMIT: usize = 16;
 
-/// Most messages taken from a viewer between two ticks; more is an attack.
+/// Most frames taken from a viewer between two ticks; more is an attack. With the limit of a frame's size it bounds
+/// the time that one viewer can keep the thread from all others.
 const INCOMING_LIMIT: u32 = 200;
 
 /// A player reports each second; after this long without, what it said last is no longer true.
@@ -253,10 +254,10 @@ impl Connection {
         true
     }
 
-    /// Reads until the socket is empty.
+    /// Reads until the socket is empty; nothing more from a viewer that is being closed, who may send for ever.
     fn receive(&mut self) -> Result<(), String> {
         let mut buffer = [0; 4096];
-        loop {
+        while self.is_closing.is_none() {
             match self.socket.read(&mut buffer) {
                 Ok(0) => return Err("it closed the connection".into()),
                 Ok(count) => {
@@ -268,6 +269,7 @@ impl Connection {
                 Err(error) => return Err(error.to_string()),
             }
         }
+        Ok(())
     }
 
     fn take(&mut self, bytes: &[u8]) -> Result<(), String> {
@@ -293,7 +295,7 @@ impl Connection {
             Incoming::Ping(payload) => self.control(frame(Opcode::Pong, &payload)),
             Incoming::Close => self.close(1000, "it said goodbye"),
             Incoming::Text(text) if self.speaks_v1 => self.answer_text(&text, received),
-            Incoming::Text(_) | Incoming::Binary | Incoming::Pong => {}
+            Incoming::Text(_) | Incoming::Binary | Incoming::Pong | Incoming::Part => {}
         }
     }
 

@@ -344,7 +344,11 @@ mod tests {
         assert_eq!(next(&mut reader), "1 Drained");
         write(&writer, b"gh");
         write(&program, b"33.333\n66.667\n");
-        assert_eq!(next(&mut reader), "2 Drained", "two units, or part of a third");
+        assert_eq!(
+            next(&mut reader),
+            "2 Drained",
+            "two units, or part of a third"
+        );
     }
 
     #[test]
