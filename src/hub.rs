@@ -140,11 +140,19 @@ struct Shared {
     joined: Condvar,
 }
 
+/// A fragment and when it was given to viewers. That, and not when it was taken, tells who is slow: a source may
+/// give a second of pictures at once.
+#[derive(Debug)]
+struct Kept {
+    fragment: Fragment,
+    published_at: Timestamp,
+}
+
 #[derive(Debug)]
 struct Inner {
     condition: Arc<Condition>,
     /// Recent fragments; the first has the number `first`.
-    ring: VecDeque<Fragment>,
+    ring: VecDeque<Kept>,
     first: u64,
     bytes: usize,
     /// Number of the newest keyframe, if it is still in the ring.
@@ -201,8 +209,8 @@ impl Shared {
 }
 
 impl Hub {
-    /// Gives a picture to everybody.
-    pub fn publish(&self, fragment: Fragment) {
+    /// Gives a picture to everybody, at the time `now`.
+    pub fn publish(&self, fragment: Fragment, now: Timestamp) {
         let mut inner = self.0.lock();
         inner.meter.add(
             fragment.captured_at,
@@ -215,7 +223,10 @@ impl Hub {
             inner.keyframe_wanted = false;
         }
         inner.bytes += fragment.message.len();
-        inner.ring.push_back(fragment);
+        inner.ring.push_back(Kept {
+            fragment,
+            published_at: now,
+        });
         inner.prune();
         self.0.wake(inner);
     }
@@ -291,14 +302,14 @@ impl Inner {
         let Some(newest) = self.ring.back() else {
             return;
         };
-        let newest_at = newest.captured_at;
+        let newest_at = newest.published_at;
         while let Some(oldest) = self.ring.front() {
             let unused = self.keyframe.is_some_and(|keyframe| self.first < keyframe)
-                && newest_at.since(oldest.captured_at) > KEPT;
+                && newest_at.since(oldest.published_at) > KEPT;
             if !unused && self.bytes <= KEPT_BYTES {
                 break;
             }
-            self.bytes -= oldest.message.len();
+            self.bytes -= oldest.fragment.message.len();
             if self.keyframe == Some(self.first) {
                 self.keyframe = None;
             }
@@ -307,7 +318,7 @@ impl Inner {
         }
     }
 
-    fn get(&self, number: u64) -> Option<&Fragment> {
+    fn get(&self, number: u64) -> Option<&Kept> {
         self.ring
             .get(usize::try_from(number.checked_sub(self.first)?).ok()?)
     }
@@ -322,7 +333,7 @@ impl Inner {
             return false;
         };
         self.keyframe.is_some_and(|keyframe| keyframe > number)
-            && newest.captured_at.since(here.captured_at) > PATIENCE
+            && newest.published_at.since(here.published_at) > PATIENCE
     }
 }
 
@@ -355,7 +366,7 @@ impl Audience {
         let (fps, bitrate) = inner.meter.rates();
         Status {
             condition: inner.condition.clone(),
-            init: inner.ring.back().map(|fragment| fragment.init.clone()),
+            init: inner.ring.back().map(|kept| kept.fragment.init.clone()),
             fps,
             bitrate,
             keyframe_interval: inner.meter.keyframe_interval(),
@@ -363,7 +374,7 @@ impl Audience {
             frames: inner.end(),
             frames_skipped: inner.skipped,
             restarts: inner.restarts,
-            last_frame_at: inner.ring.back().map(|fragment| fragment.captured_at),
+            last_frame_at: inner.ring.back().map(|kept| kept.fragment.captured_at),
         }
     }
 }
@@ -422,7 +433,7 @@ impl Viewer {
         if number < inner.first || inner.is_too_far_behind(number) {
             return self.skip(inner, number);
         }
-        let fragment = inner.get(number)?;
+        let fragment = &inner.get(number)?.fragment;
         if !self
             .init
             .as_ref()

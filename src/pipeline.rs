@@ -171,7 +171,7 @@ impl Camera<'_> {
     fn publish(&mut self, picture: &crate::h264::Picture<'_>) {
         let fragment = self.muxer.fragment(picture);
         let init = fragment.init.clone();
-        self.hub.publish(fragment);
+        self.hub.publish(fragment, Timestamp::now());
         if self.hub.set_condition(State::Live, "") {
             self.has_worked = true;
             self.complaints.clear();

@@ -34,16 +34,21 @@ impl Stream {
 
     fn publish(&mut self, pictures: &str) {
         for kind in pictures.chars() {
-            let number = self.next;
-            self.next += 1;
-            self.hub.publish(Fragment {
-                init: self.init.clone(),
-                message: Message::build(self.size, |out| out.resize(out.len() + self.size, 0)),
-                decode_time: number,
-                captured_at: Timestamp::from_nanos(number * 33_000_000),
-                is_keyframe: kind == 'K',
-            });
+            let now = Timestamp::from_nanos(self.next * 33_000_000);
+            self.publish_at(kind, now, now);
         }
+    }
+
+    fn publish_at(&mut self, kind: char, captured_at: Timestamp, now: Timestamp) {
+        let fragment = Fragment {
+            init: self.init.clone(),
+            message: Message::build(self.size, |out| out.resize(out.len() + self.size, 0)),
+            decode_time: self.next,
+            captured_at,
+            is_keyframe: kind == 'K',
+        };
+        self.next += 1;
+        self.hub.publish(fragment, now);
     }
 
     fn join(&self) -> Viewer {
@@ -119,6 +124,20 @@ fn a_viewer_who_falls_behind_goes_on_at_the_newest_keyframe_and_is_told() {
     stream.publish("Kp");
     assert_eq!(events(&mut viewer), "skipped:119 K120 p121");
     assert_eq!(stream.audience.status().frames_skipped, 119);
+}
+
+#[test]
+fn a_second_of_pictures_at_once_makes_nobody_slow() {
+    let mut stream = Stream::new();
+    let mut viewer = stream.join();
+    let at = |ms: u64| Timestamp::from_nanos(ms * 1_000_000);
+    stream.publish_at('K', at(0), at(0));
+    assert_eq!(events(&mut viewer), "init:640 K0");
+    // The first of these began to come with the last ones, and could not be told to be complete.
+    stream.publish_at('p', at(0), at(1000));
+    stream.publish_at('p', at(1000), at(1000));
+    stream.publish_at('K', at(1000), at(1000));
+    assert_eq!(events(&mut viewer), "p1 p2 K3");
 }
 
 #[test]
