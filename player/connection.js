@@ -3,11 +3,15 @@
  * rules of the sub-protocol (hello, clock), nothing of MP4 or of video elements.
  */
 
+import { ServerClock } from "./delay.js";
+
 const PROTOCOL = "berrymse.v1";
 const TICK_MS = 1000;
 /** A clock message is answered at once, so so many ticks in a row without any message mean a dead line. */
 const SILENT_TICKS = 5;
 const OPENING_TICKS = 5;
+/** So many exchanges at once, so that the clocks agree from the beginning. */
+const FIRST_EXCHANGES = 5;
 
 /**
  * How long to wait before attempt number `failures` (0: at once). Jittered, so that a hundred viewers do
@@ -46,6 +50,9 @@ export class Connection {
   #ticker = 0;
   #ticksSilent = 0;
   #answersClock = false;
+
+  /** That of the server at the other end now. */
+  clock = new ServerClock();
 
   /**
    * @param {string} url ws: or wss:
@@ -88,6 +95,7 @@ export class Connection {
 
   #connect() {
     this.#drop();
+    this.clock = new ServerClock();
     let socket;
     try {
       socket = new WebSocket(this.#url, PROTOCOL);
@@ -116,8 +124,14 @@ export class Connection {
       return;
     }
     const message = parse(data);
-    if (message?.type === "clock") this.#answersClock = true;
+    if (message?.type === "clock") this.#compareClocks(message);
     if (message) this.#on.text(message);
+  }
+
+  #compareClocks({ sent, received_us: received, now_us: answered }) {
+    this.#answersClock = true;
+    this.clock.add({ sent, received: received / 1000, answered: answered / 1000, now: performance.now() });
+    if (this.clock.count < FIRST_EXCHANGES) this.#ask();
   }
 
   /** Counts ticks rather than time: after a standby the clock has jumped, yet the line may be fine. */

@@ -7,7 +7,7 @@ import { judge } from "./watchdog.js";
 
 export class FrameWatch {
   #video;
-  #firstShown;
+  #onShown;
   #shownAt = null;
   #awakeSince = 0;
   #position = -1;
@@ -19,11 +19,11 @@ export class FrameWatch {
 
   /**
    * @param {HTMLVideoElement} video
-   * @param {() => void} firstShown
+   * @param {(picture: VideoFrameCallbackMetadata | undefined) => void} onShown
    */
-  constructor(video, firstShown) {
+  constructor(video, onShown) {
     this.#video = video;
-    this.#firstShown = firstShown;
+    this.#onShown = onShown;
   }
 
   /** @param {AbortSignal} signal ends it */
@@ -32,10 +32,10 @@ export class FrameWatch {
     this.awake();
     const video = this.#video;
     if (!video.requestVideoFrameCallback) return;
-    const shown = () => {
+    const shown = (_, picture) => {
       if (signal.aborted) return;
       this.#hasCallback = true;
-      this.#shown();
+      this.#shown(picture);
       video.requestVideoFrameCallback(shown);
     };
     video.requestVideoFrameCallback(shown);
@@ -76,10 +76,9 @@ export class FrameWatch {
     return verdict;
   }
 
-  #shown() {
-    const isFirst = this.#shownAt === null;
+  #shown(picture) {
     this.#shownAt = performance.now();
     this.rebuilds = 0;
-    if (isFirst) this.#firstShown();
+    this.#onShown(picture);
   }
 }

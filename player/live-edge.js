@@ -13,12 +13,12 @@
  * - `rate`: Chromium shows every picture up to 2 and drops above; Firefox does best with 1.5; WebKit
  *   drops most pictures at any rate above 1, so it plays at 1 some way behind the edge.
  * - `catchUpRate`: for the burst that a joining viewer gets; pictures may be dropped there.
- * - `target`: how far behind the edge to land after a jump.
+ * - `landing`: how far behind the edge to land after a jump.
  */
 const TUNING = {
-  chromium: { rate: 2, catchUpRate: 8, target: 0.03 },
-  gecko: { rate: 1.5, catchUpRate: 4, target: 0.03 },
-  webkit: { rate: 1, catchUpRate: 1, target: 0.1 },
+  chromium: { rate: 2, catchUpRate: 8, landing: 0.03 },
+  gecko: { rate: 1.5, catchUpRate: 4, landing: 0.03 },
+  webkit: { rate: 1, catchUpRate: 1, landing: 0.1 },
 };
 
 /** Further behind than this is not made up by playing faster, but by a jump. */
@@ -41,29 +41,38 @@ export function engineOf(userAgent) {
 
 /**
  * What to do with the play head.
- * @param {{engine: Engine, position: number, start: number, end: number, frameSeconds: number, jitterSeconds: number}} now
- *   `start` and `end` are those of the newest buffered range, `jitterSeconds` the mean deviation of arrivals.
+ * @param {{engine: Engine, position: number, start: number, end: number, frameSeconds: number, jitterSeconds: number,
+ *   target: number | null}} now
+ *   `start` and `end` are those of the newest buffered range, `jitterSeconds` the mean deviation of arrivals, `target` how
+ *   far behind the end to stay; null: run into it.
  * @returns {{rate: number, seekTo: number | null}}
  */
-export function steer({ engine, position, start, end, frameSeconds, jitterSeconds }) {
+export function steer({ engine, position, start, end, frameSeconds, jitterSeconds, target }) {
   const { rate, catchUpRate } = TUNING[engine];
-  const behind = end - position;
+  const excess = end - position - (target ?? 0);
   const isInHole = position < start || position > end + PAST_THE_END_SECONDS;
-  if (isInHole || behind > jumpLimit(frameSeconds, jitterSeconds)) {
-    return { rate, seekTo: edge({ engine, start, end, jitterSeconds }) };
+  if (isInHole || excess > jumpLimit(frameSeconds, jitterSeconds)) {
+    return { rate: target === null ? rate : 1, seekTo: edge({ engine, start, end, jitterSeconds, target }) };
   }
-  const isCatchingUp = behind > Math.max(CATCH_UP_SECONDS, 3 * frameSeconds);
-  return { rate: isCatchingUp ? catchUpRate : rate, seekTo: null };
+  const isCatchingUp = excess > Math.max(CATCH_UP_SECONDS, 3 * frameSeconds);
+  if (isCatchingUp) return { rate: catchUpRate, seekTo: null };
+  return { rate: target === null || rate === 1 ? rate : steadyRate(excess), seekTo: null };
+}
+
+/** Makes up for a wrong distance within a second or two; in steps, so that the usual unrest of arrivals changes nothing. */
+function steadyRate(excess) {
+  const STEPS = 20;
+  return Math.round((1 + Math.max(-0.5, Math.min(excess, 0.5))) * STEPS) / STEPS;
 }
 
 /**
  * Where a jump lands.
- * @param {{engine: Engine, start: number, end: number, jitterSeconds: number}} now as for `steer`
+ * @param {{engine: Engine, start: number, end: number, jitterSeconds: number, target: number | null}} now as for `steer`
  */
-export function edge({ engine, start, end, jitterSeconds }) {
-  const { rate, target } = TUNING[engine];
+export function edge({ engine, start, end, jitterSeconds, target }) {
+  const { rate, landing } = TUNING[engine];
   // Without a faster clock only the distance kept can absorb late pictures.
-  const distance = rate > 1 ? target : target + 3 * jitterSeconds;
+  const distance = target ?? (rate > 1 ? landing : landing + 3 * jitterSeconds);
   return Math.max(start, end - distance);
 }
 
@@ -103,7 +112,7 @@ export function spliceOffset({ offset, end, start, duration, isKeyframe }) {
  */
 export function trimPoint({ position, end, keyframes, keepSeconds }) {
   // A play head that stands (a pause, a hidden tab) must not make the buffer grow for ever.
-  const LONGEST_SECONDS = 60;
+  const LONGEST_SECONDS = Math.max(60, keepSeconds);
   const limit = Math.max(Math.min(position, end) - keepSeconds, end - LONGEST_SECONDS);
   const found = keyframes.filter((time) => time <= limit).at(-1);
   const isWorthIt = found !== undefined && found - keyframes[0] >= keepSeconds / 2;

@@ -3,6 +3,7 @@
  * messages, joins them into one timeline without holes, forgets the past. Where to play is not decided here.
  */
 
+import { Captures } from "./delay.js";
 import { spliceOffset, trimPoint } from "./live-edge.js";
 
 /** iPhones have only the managed one; elsewhere the plain one behaves the same in all browsers. */
@@ -36,6 +37,8 @@ export class Media {
   #end = 0;
   #objectUrl = "";
 
+  captures = new Captures();
+
   /** Seconds of the past that stay in the buffer. */
   keepSeconds = 5;
 
@@ -58,7 +61,7 @@ export class Media {
     return last < 0 ? null : { start: buffered.start(last), end: buffered.end(last) };
   }
 
-  /** @param {import("./mp4.js").Init | import("./mp4.js").Fragment} message */
+  /** @param {import("./mp4.js").Init | (import("./mp4.js").Fragment & {captured: number | null})} message */
   push(message) {
     if (message.kind === "init") {
       this.#init = message;
@@ -69,9 +72,9 @@ export class Media {
       if (!this.#init || (this.#waitsForKeyframe && !message.isKeyframe)) return;
       this.#waitsForKeyframe = false;
       if (message.isKeyframe) this.#dropBacklog();
-      const { kind, isKeyframe, bytes } = message;
+      const { kind, isKeyframe, captured, bytes } = message;
       const [start, duration] = [message.decodeTicks, message.durationTicks].map((ticks) => ticks / this.#init.timescale);
-      this.#queue.push({ kind, isKeyframe, start, duration, bytes });
+      this.#queue.push({ kind, isKeyframe, captured, start, duration, bytes });
     }
     this.#pump();
   }
@@ -145,7 +148,7 @@ export class Media {
   #appendFragments(buffer) {
     const batch = [];
     while (this.#queue[0]?.kind === "fragment") {
-      const { start, duration, isKeyframe, bytes } = this.#queue[0];
+      const { start, duration, isKeyframe, captured, bytes } = this.#queue[0];
       const offset = spliceOffset({ offset: buffer.timestampOffset, end: this.#end, start, duration, isKeyframe });
       if (offset !== buffer.timestampOffset) {
         if (batch.length > 0) break;
@@ -154,6 +157,7 @@ export class Media {
       if (isKeyframe) this.#keyframes.push(start + offset);
       this.#end = start + offset + duration;
       this.frameSeconds = duration;
+      this.captures.add(start + offset, captured);
       batch.push(bytes);
       this.#queue.shift();
     }
@@ -169,6 +173,7 @@ export class Media {
     });
     if (point === null) return;
     this.#keyframes = this.#keyframes.filter((time) => time >= point);
+    this.captures.forget(point);
     this.#buffer.remove(0, point);
   }
 

@@ -34,14 +34,20 @@ function addCamera({ name }) {
   const video = document.createElement("berry-video");
   video.setAttribute("src", name ? `live/${encodeURIComponent(name)}` : "video_websocket");
   video.setAttribute("controls", "");
+  video.setAttribute("show-delay", "");
   const caption = document.createElement("figcaption");
-  const [label, said, figures] = ["name", "said", "figures"].map((className) => {
-    const span = document.createElement("span");
-    span.className = className;
-    return span;
-  });
+  const [label, said, figures] = ["button", "span", "span"].map((tag) => document.createElement(tag));
+  [label.className, said.className, figures.className] = ["name", "said", "figures"];
   label.textContent = name || "Camera";
-  caption.append(label, said, figures);
+  label.title = "Large, and back";
+  label.addEventListener("click", () => enlarge(figure));
+  // What was meant for a button inside the element is not meant for the picture.
+  video.addEventListener("click", (event) => {
+    if (!event.composedPath().some(({ localName }) => localName === "button" || localName === "input")) enlarge(figure);
+  });
+  const snapshot = button("Snapshot", () => save(video, name || "camera"));
+  const share = button("Share", () => tell(name));
+  caption.append(label, said, figures, snapshot, share);
   caption.dataset.tone = "busy";
   video.addEventListener("state", ({ detail }) => {
     caption.dataset.tone = detail.tone;
@@ -56,6 +62,40 @@ function addCamera({ name }) {
   figure.append(video, caption);
   shown.set(name, { caption, figures });
   return figure;
+}
+
+function button(text, action) {
+  const made = document.createElement("button");
+  made.textContent = text;
+  made.addEventListener("click", action);
+  return made;
+}
+
+/** One picture over all others, which play on below it; once more, and it is one of them again. */
+function enlarge(figure) {
+  const wasLarge = figure?.classList.contains("large");
+  wall.querySelector(".large")?.classList.remove("large");
+  if (figure && !wasLarge) figure.classList.add("large");
+}
+
+async function save(video, name) {
+  const picture = await video.snapshot();
+  if (!picture) return;
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(picture);
+  link.download = `${name} ${new Date().toISOString().slice(0, 19).replaceAll(":", ".")}.jpg`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+/** To be copied by hand: the clipboard is open to scripts only where TLS is. */
+function tell(name) {
+  const absolute = (path) => new URL(path, document.baseURI).href;
+  const socket = absolute(name ? `live/${encodeURIComponent(name)}` : "video_websocket").replace(/^http/, "ws");
+  document.getElementById("link").value = absolute("./");
+  document.getElementById("snippet").value =
+    `<script type="module" src="${absolute("berrymse.js")}"></script>\n<berry-video src="${socket}" controls></berry-video>`;
+  document.getElementById("share").showModal();
 }
 
 function describe({ name, width, height, fps, viewers }) {
@@ -98,6 +138,10 @@ async function refresh() {
   }
 }
 
+for (const field of document.querySelectorAll("#share [readonly]")) field.addEventListener("focus", () => field.select());
+addEventListener("keydown", ({ key }) => {
+  if (key === "Escape") enlarge(null);
+});
 new ResizeObserver(fit).observe(document.documentElement);
 document.addEventListener("visibilitychange", refresh);
 setInterval(refresh, STATUS_EVERY_MS);

@@ -5,13 +5,19 @@
  */
 
 import { Connection, backOffMs } from "./connection.js";
+import { Shown } from "./delay.js";
 import { FrameWatch } from "./frame-watch.js";
 import { edge, engineOf, nextJitter, steer } from "./live-edge.js";
 import { Media, canPlay, isSupported } from "./media.js";
 import { readMessage } from "./mp4.js";
+import { Pace } from "./pace.js";
 
+/** Of the protocol's media times. */
+const TICKS_PER_MS = 90;
 const TICK_MS = 250;
+const REPORT_TICKS = 4;
 const KEEP_SECONDS = 5;
+/** What a 2022 page gets that switches staying live off. */
 const LOOK_BACK_SECONDS = 60;
 const AT_EDGE_SECONDS = 0.25;
 /** Jitter is that of the line; a step longer than this is an outage. */
@@ -43,10 +49,26 @@ export class Player {
 
   #autoSkip = true;
 
+  #shown = new Shown();
+  #isShown = false;
+  #delay = null;
+  #ticks = 0;
+  #arrived = 0;
+  #pace;
+  #lookback = 0;
+  #isResting = false;
+  #resting = 0;
+
+  /** Hidden for so many seconds, the page lets go of the server until it is seen again. */
+  restAfter = Infinity;
+  /** The server's clock at media time 0, milliseconds. */
+  #mediaZero = null;
+
   /**
    * @param {HTMLVideoElement} video
    * @param {string} url of the WebSocket
-   * @param {{change?: (facts: import("./words.js").Facts) => void, skipped?: (count: number) => void}} on
+   * @param {{change?: (facts: import("./words.js").Facts) => void, skipped?: (count: number) => void,
+   *   delay?: (seen: {delay: number | null, shown: number}) => void}} on
    */
   constructor(video, url, on = {}) {
     this.#video = video;
@@ -60,7 +82,8 @@ export class Player {
       appended: () => this.#appended(),
       failed: (reason) => this.#rebuild(reason),
     });
-    this.#frames = new FrameWatch(video, () => this.#tell());
+    this.#pace = new Pace(this.#engine);
+    this.#frames = new FrameWatch(video, (picture) => this.#noteShown(picture));
   }
 
   start() {
@@ -88,13 +111,16 @@ export class Player {
     this.#undo.abort();
     this.#undo = null;
     clearTimeout(this.#rebuilding);
-    this.#rebuilding = 0;
+    clearTimeout(this.#resting);
+    this.#rebuilding = this.#resting = 0;
+    this.#isResting = false;
     this.#connection.close();
     this.#media.close();
     this.#video.removeAttribute("src");
     this.#video.load();
     this.#camera = { state: "", reason: "" };
-    this.#wasAtEdge = false;
+    this.#wasAtEdge = this.#isShown = false;
+    this.#delay = null;
     this.#dataAt = this.#playingSince = this.#lastArrival = null;
   }
 
@@ -123,7 +149,47 @@ export class Player {
 
   set autoSkip(wanted) {
     this.#autoSkip = wanted;
-    this.#media.keepSeconds = wanted ? KEEP_SECONDS : LOOK_BACK_SECONDS;
+    this.#keep();
+  }
+
+  /** @param {"min" | "smooth" | number} wanted how far behind to play, see `latencyOf` */
+  set latency(wanted) {
+    this.#pace.latency = wanted;
+  }
+
+  /** @param {number} seconds of the past that can be looked at */
+  set lookback(seconds) {
+    this.#lookback = seconds;
+    this.#keep();
+  }
+
+  /** Shows what was `seconds` ago and goes on from there, until `live`. */
+  lookBack(seconds) {
+    const range = this.#media.range;
+    if (!range) return;
+    this.autoSkip = false;
+    this.#video.currentTime = Math.max(range.start, range.end - seconds);
+  }
+
+  /** Back from looking back. */
+  live() {
+    this.autoSkip = true;
+    return this.play();
+  }
+
+  /** Seconds behind the newest picture. */
+  get behind() {
+    const range = this.#media.range;
+    return range ? Math.max(range.end - this.#video.currentTime, 0) : 0;
+  }
+
+  #keep() {
+    this.#media.keepSeconds = Math.max(this.#autoSkip ? KEEP_SECONDS : LOOK_BACK_SECONDS, this.#lookback);
+  }
+
+  /** How old the pictures of the last second were when they were shown, milliseconds; null: not known. */
+  get delay() {
+    return this.#delay;
   }
 
   get isPaused() {
@@ -131,10 +197,10 @@ export class Player {
   }
 
   toLiveEdge() {
-    this.#connection.retryNow();
+    if (!this.#isResting) this.#connection.retryNow();
     const range = this.#media.range;
     if (!range) return;
-    const to = edge({ engine: this.#engine, jitterSeconds: this.#jitterSeconds, ...range });
+    const to = edge({ ...this.#line, ...range });
     const { currentTime } = this.#video;
     if (currentTime < to || currentTime > range.end) this.#video.currentTime = to;
   }
@@ -143,6 +209,7 @@ export class Player {
 
   #setLink(state) {
     this.#link = state;
+    this.#mediaZero = null;
     this.#lastArrival = null;
     this.#tell();
   }
@@ -154,6 +221,9 @@ export class Player {
         break;
       case "state":
         this.#camera = { state: String(message.state), reason: String(message.reason ?? "") };
+        break;
+      case "timing":
+        this.#mediaZero = message.captured_us / 1000 - message.media / TICKS_PER_MS;
         break;
       case "skipped":
         this.#on.skipped?.(Number(message.count) || 0);
@@ -174,7 +244,9 @@ export class Player {
       if (this.#unplayable) this.#media.close();
     } else {
       this.#refusal = "";
+      this.#arrived += 1;
       this.#measureJitter();
+      message.captured = this.#mediaZero === null ? null : this.#mediaZero + message.decodeTicks / TICKS_PER_MS;
     }
     if (!this.#unplayable) this.#media.push(message);
   }
@@ -195,7 +267,7 @@ export class Player {
     this.#dataAt = performance.now();
     this.#playingSince ??= this.#dataAt;
     const video = this.#video;
-    if (document.hidden || this.#isPaused || this.#isRefused) return;
+    if (this.#isUnseen || this.#isPaused || this.#isRefused) return;
     if (video.paused) this.#play();
     if (video.seeking) return;
     const { rate, seekTo } = this.#steer(range);
@@ -208,13 +280,18 @@ export class Player {
     this.#wasAtEdge ||= range.end - position < AT_EDGE_SECONDS;
     // Who looks back stays where they are, but nobody wants to begin in the past.
     if (!this.autoSkip && this.#wasAtEdge) return { rate: 1, seekTo: position < range.start ? range.start : null };
-    return steer({
-      engine: this.#engine,
-      position,
-      frameSeconds: this.#media.frameSeconds,
-      jitterSeconds: this.#jitterSeconds,
-      ...range,
-    });
+    return steer({ ...this.#line, position, ...range });
+  }
+
+  get #line() {
+    const line = { engine: this.#engine, frameSeconds: this.#media.frameSeconds, jitterSeconds: this.#jitterSeconds };
+    return { ...line, target: this.#pace.target(line) };
+  }
+
+  /** Picture in picture is seen while the page is not. */
+  get #isUnseen() {
+    const video = this.#video;
+    return document.hidden && video.getRootNode().pictureInPictureElement !== video;
   }
 
   async #play() {
@@ -245,21 +322,62 @@ export class Player {
       this.#tell();
     }, { signal });
     document.addEventListener("visibilitychange", () => {
+      clearTimeout(this.#resting);
       if (!document.hidden) this.#wakeUp();
+      else if (this.restAfter < Infinity) this.#resting = setTimeout(() => this.#rest(), this.restAfter * 1000);
     }, { signal });
     addEventListener("pageshow", ({ persisted }) => {
       if (persisted) this.#wakeUp();
     }, { signal });
-    addEventListener("online", () => this.#connection.retryNow(), { signal });
+    addEventListener("online", () => {
+      if (!this.#isResting) this.#connection.retryNow();
+    }, { signal });
+  }
+
+  #rest() {
+    if (!this.#isUnseen) return;
+    this.#isResting = true;
+    this.#connection.close();
   }
 
   #wakeUp() {
     this.#frames.awake();
+    if (this.#isResting) {
+      this.#isResting = false;
+      this.#connection.open();
+    }
     this.toLiveEdge();
     if (!this.#isPaused) this.#play();
   }
 
+  #noteShown(picture) {
+    if (picture) {
+      const { mediaTime, presentationTime } = picture;
+      const captured = this.#media.captures.at(mediaTime);
+      const offset = this.#connection.clock.offset(presentationTime);
+      const isKnown = captured !== null && offset !== null;
+      this.#shown.add(presentationTime, isKnown ? presentationTime + offset - captured : null);
+    }
+    if (this.#isShown) return;
+    this.#isShown = true;
+    this.#tell();
+  }
+
+  #report() {
+    const seen = this.#shown.look(performance.now());
+    this.#delay = seen.delay;
+    // Nothing shown at all is a picture out of sight, or one for the watchdog.
+    const canTell = seen.shown > 0 && !document.hidden && !this.#isPaused && this.#autoSkip;
+    if (canTell) this.#pace.look({ arrived: this.#arrived, shown: seen.shown, jitterSeconds: this.#jitterSeconds });
+    this.#arrived = 0;
+    this.#tell();
+    this.#connection.send({ type: "report", delay_ms: seen.delay, shown: seen.shown });
+    this.#on.delay?.(seen);
+  }
+
   #tick() {
+    this.#ticks += 1;
+    if (this.#ticks % REPORT_TICKS === 0) this.#report();
     this.#verdict = this.#frames.look({
       dataAt: this.#dataAt,
       playingSince: this.#playingSince,
@@ -291,7 +409,9 @@ export class Player {
       trouble: this.#unplayable || this.#refusal,
       ageMs,
       isFrozen: this.#verdict !== "fine" && ageMs !== null,
+      delay: this.#delay,
       isPaused: this.#isPaused,
+      behind: this.#autoSkip ? 0 : this.behind,
       isRefused: this.#isRefused,
     });
   }

@@ -9,8 +9,10 @@
  * @property {{state: string, reason: string}} camera as the server last said it; state "" before that
  * @property {string} trouble an error of the server or the browser that ends playing, in words; else ""
  * @property {number | null} ageMs since a picture was last shown; null: none yet
+ * @property {number | null} delay how old pictures are when they are shown, milliseconds; null: not known
  * @property {boolean} isFrozen
  * @property {boolean} isPaused by the person
+ * @property {number} behind seconds that a person looks back; 0: live
  * @property {boolean} isRefused the browser wants a click before it plays
  */
 
@@ -42,9 +44,10 @@ function because(what, reason, otherwise = "") {
  * What stands in the corner of a picture that is not live; "" for one that is.
  * @param {Facts} facts
  */
-export function cornerWords({ ageMs, isFrozen, isPaused }) {
+export function cornerWords({ ageMs, isFrozen, isPaused, behind }) {
   if (ageMs === null) return "";
   if (isPaused) return "Paused";
+  if (behind > 0 && !isFrozen) return `${Math.round(behind)} s ago`;
   return isFrozen ? `Picture is ${ageWords(ageMs)}` : "";
 }
 
@@ -57,6 +60,15 @@ export function ageWords(ageMs) {
   if (seconds < 120) return `${seconds} s old`;
   if (seconds < 7200) return `${Math.floor(seconds / 60)} min old`;
   return `${Math.floor(seconds / 3600)} h old`;
+}
+
+/**
+ * The delay of a live picture: "84 ms", "1.2 s"; "" when there is none to tell.
+ * @param {Facts} facts
+ */
+export function delayWords({ delay, isFrozen, isPaused, behind }) {
+  if (delay === null || isFrozen || isPaused || behind > 0) return "";
+  return delay < 1000 ? `${Math.round(delay)} ms` : `${(delay / 1000).toFixed(1)} s`;
 }
 
 /**

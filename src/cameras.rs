@@ -1,15 +1,13 @@
 //! `berrymse cameras`: what this machine has and which `--source` to use for each, for people and for programs.
 
 use crate::holders::{Holder, holders};
+use crate::source::rpicam;
 use crate::v4l2::{FourCc, Node, Purpose, Size, discover};
 use serde_json::{Value, json};
 use std::env;
 use std::fmt::Write;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-/// Programs for the Raspberry Pi camera, the present name first.
-const CAMERA_PROGRAMS: [&str; 2] = ["rpicam-vid", "libcamera-vid"];
 /// Formats and sizes shown of each node, H.264 first; JSON has all of them.
 const FORMATS_SHOWN: usize = 6;
 const SIZES_SHOWN: usize = 8;
@@ -23,6 +21,8 @@ type Sizes = Vec<(Size, Vec<f64>)>;
 pub struct Report {
     nodes: Vec<Found>,
     camera_program: Option<PathBuf>,
+    /// What that program lists, by its numbers; an error is why it could not.
+    program_cameras: Result<Vec<String>, String>,
 }
 
 /// A node, and what is asked of it for this report alone.
@@ -46,9 +46,14 @@ pub fn report() -> Report {
         holders: holders(&node.path),
         node,
     };
+    let camera_program = rpicam::program(env::var_os("PATH").as_deref());
+    let program_cameras = camera_program.as_deref().map_or(Ok(Vec::new()), |program| {
+        rpicam::cameras(program).map_err(|error| error.to_string())
+    });
     Report {
         nodes: discover().into_iter().map(found).collect(),
-        camera_program: find_program(&CAMERA_PROGRAMS, env::var_os("PATH").as_deref()),
+        camera_program,
+        program_cameras,
     }
 }
 
@@ -66,17 +71,32 @@ impl Report {
         }
         match (&self.camera_program, self.has_sensor()) {
             (Some(program), _) => {
-                let _ = writeln!(
-                    out,
-                    "Raspberry Pi camera: --source rpicam   (through {})",
-                    program.display()
-                );
+                let _ = writeln!(out, "Raspberry Pi cameras, through {}:", program.display());
+                self.write_program_cameras(&mut out);
+                out.push('\n');
             }
             (None, true) => paragraph(&mut out, "", NO_CAMERA_PROGRAM),
             (None, false) => {}
         }
         out.push_str("Test picture, always there: --source test\n");
         out
+    }
+
+    fn write_program_cameras(&self, out: &mut String) {
+        match &self.program_cameras {
+            Ok(cameras) if cameras.is_empty() => paragraph(out, "    ", NO_PROGRAM_CAMERA),
+            Ok(cameras) => {
+                for (number, camera) in cameras.iter().enumerate() {
+                    paragraph(out, "    ", camera);
+                    let _ = writeln!(out, "    --source rpicam:{number}");
+                }
+            }
+            Err(reason) => paragraph(
+                out,
+                "    ",
+                &format!("it does not list its cameras ({reason}); try --source rpicam"),
+            ),
+        }
     }
 
     /// For programs: an object with `nodes`, `rpicam` and `test`. Names only grow.
@@ -88,7 +108,8 @@ impl Report {
             "rpicam": {
                 "program": usable.map(|program| program.to_string_lossy()),
                 "source": usable.map(|_| "rpicam"),
-                "reason": reason,
+                "cameras": self.program_cameras.as_ref().ok(),
+                "reason": self.program_cameras.as_ref().err().map_or(reason, |error| Some(error.as_str())),
             },
             "test": { "source": "test" },
         })
@@ -105,6 +126,8 @@ const NO_NODES: &str = "No video node found (/dev/video0 and so on). Is a camera
     cameras, `sudo dmesg` what the kernel makes of them. In a container, the nodes must be passed in \
     (docker run --device /dev/video0). A camera on the ribbon cable of a Raspberry Pi needs `camera_auto_detect=1` in \
     /boot/firmware/config.txt and the package rpicam-apps-lite.";
+const NO_PROGRAM_CAMERA: &str = "It finds no camera. Is the ribbon cable seated at both ends, and camera_auto_detect=1 (or the \
+    camera's dtoverlay) in /boot/firmware/config.txt?";
 const NO_CAMERA_PROGRAM: &str = "There is a camera that libcamera drives, but neither rpicam-vid nor libcamera-vid in \
     PATH: sudo apt install rpicam-apps-lite, then --source rpicam";
 
@@ -234,19 +257,6 @@ fn size_json(size: &Size, rates: &[f64]) -> Value {
     }
 }
 
-/// The first of the programs that is in a directory of `path`.
-fn find_program(names: &[&str], path: Option<&std::ffi::OsStr>) -> Option<PathBuf> {
-    let dirs: Vec<PathBuf> = env::split_paths(path?).collect();
-    let is_program = |path: &Path| {
-        path.metadata()
-            .is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
-    };
-    names
-        .iter()
-        .flat_map(|name| dirs.iter().map(move |dir| dir.join(name)))
-        .find(|path| is_program(path))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -256,6 +266,7 @@ mod tests {
         Report {
             nodes,
             camera_program: None,
+            program_cameras: Ok(Vec::new()),
         }
     }
 
@@ -301,6 +312,29 @@ mod tests {
     }
 
     #[test]
+    fn cameras_of_the_program_are_listed_with_their_source() {
+        let mut report = report_of(Vec::new());
+        report.camera_program = Some("/usr/bin/rpicam-vid".into());
+        assert!(
+            report.text().contains("finds no camera"),
+            "{}",
+            report.text()
+        );
+        report.program_cameras = Ok(vec!["imx708 [4608x2592]".into(), "ov5647".into()]);
+        let text = report.text();
+        assert!(
+            text.contains(
+                "imx708 [4608x2592]\n    --source rpicam:0\n    ov5647\n    --source rpicam:1"
+            ),
+            "{text}"
+        );
+        assert_eq!(report.json()["rpicam"]["cameras"][1], "ov5647");
+        report.program_cameras = Err("timed out".into());
+        assert!(report.text().contains("(timed out)"));
+        assert_eq!(report.json()["rpicam"]["reason"], "timed out");
+    }
+
+    #[test]
     fn sizes_are_written_with_their_rates() {
         assert_eq!(
             size_text(&Size::Exactly(640, 480), &[30.0, 15.0]),
@@ -320,23 +354,5 @@ mod tests {
                 .count(),
             SIZES_SHOWN
         );
-    }
-
-    #[test]
-    fn programs_are_found_in_the_order_of_their_names() {
-        let dir = env::temp_dir().join(format!("berrymse-path-{}", std::process::id()));
-        for (part, name) in [("a", "libcamera-vid"), ("b", "rpicam-vid")] {
-            std::fs::create_dir_all(dir.join(part)).unwrap();
-            let program = dir.join(part).join(name);
-            std::fs::write(&program, "").unwrap();
-            std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-        }
-        let path = env::join_paths([dir.join("a"), dir.join("b")]).unwrap();
-        assert_eq!(
-            find_program(&CAMERA_PROGRAMS, Some(&path)),
-            Some(dir.join("b/rpicam-vid"))
-        );
-        assert_eq!(find_program(&["nothing"], Some(&path)), None);
-        std::fs::remove_dir_all(&dir).unwrap();
     }
 }

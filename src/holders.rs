@@ -45,6 +45,39 @@ pub fn listener_on(port: u16) -> Option<Holder> {
     having_open(is_it).into_iter().next()
 }
 
+/// The process that has locked a file whose path begins with `prefix` (libcamera locks the media devices of its camera).
+pub fn lock_holder(prefix: &str) -> Option<Holder> {
+    let (folder, start) = prefix.rsplit_once('/')?;
+    let inodes: Vec<u64> = fs::read_dir(folder)
+        .ok()?
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(start))
+        .filter_map(|entry| Some(std::os::unix::fs::MetadataExt::ino(&entry.metadata().ok()?)))
+        .collect();
+    let table = fs::read_to_string("/proc/locks").ok()?;
+    let pid = locking_process(&table, &inodes)?;
+    Some(Holder {
+        pid,
+        name: name(pid),
+    })
+}
+
+/// From `/proc/locks`: lines such as `1: POSIX  ADVISORY  WRITE 3568 fd:00:2531452 0 EOF`.
+fn locking_process(table: &str, inodes: &[u64]) -> Option<u32> {
+    let holder = |line: &str| {
+        let mut fields = line
+            .split_whitespace()
+            .skip_while(|field| !matches!(*field, "READ" | "WRITE"));
+        let pid: u32 = fields.nth(1)?.parse().ok()?;
+        let inode: u64 = fields.next()?.rsplit_once(':')?.1.parse().ok()?;
+        inodes.contains(&inode).then_some(pid)
+    };
+    table
+        .lines()
+        .filter(|line| !line.contains("->"))
+        .find_map(holder)
+}
+
 fn having_open(is_it: impl Fn(&Path) -> bool) -> Vec<Holder> {
     let Ok(processes) = fs::read_dir("/proc") else {
         return Vec::new();
@@ -105,6 +138,16 @@ mod tests {
         assert_eq!(holders(&path), []);
         fs::remove_file(&path).unwrap();
         assert_eq!(holders(&path), []);
+    }
+
+    #[test]
+    fn locks_are_read_from_the_kernels_table() {
+        let table = "1: POSIX  ADVISORY  WRITE 3568 00:05:2531 0 EOF\n1: -> POSIX  ADVISORY  WRITE 99 00:05:77 0 EOF\n\
+            2: FLOCK  ADVISORY  READ 3517 00:05:77 0 EOF\nnonsense WRITE\n";
+        assert_eq!(locking_process(table, &[77]), Some(3517));
+        assert_eq!(locking_process(table, &[1, 2531]), Some(3568));
+        assert_eq!(locking_process(table, &[1]), None);
+        assert_eq!(lock_holder("/nonexistent/media"), None);
     }
 
     #[test]

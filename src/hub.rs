@@ -10,7 +10,7 @@ use crate::message::Message;
 use crate::time::Timestamp;
 use meter::Meter;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -65,6 +65,8 @@ pub enum State {
     Waiting,
     /// There were pictures, and now there are none.
     Lost,
+    /// It is closed, because nobody watches.
+    Idle,
 }
 
 impl State {
@@ -75,6 +77,7 @@ impl State {
             Self::Live => "live",
             Self::Waiting => "waiting",
             Self::Lost => "lost",
+            Self::Idle => "idle",
         }
     }
 }
@@ -134,6 +137,7 @@ pub struct Audience(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     inner: Mutex<Inner>,
+    joined: Condvar,
 }
 
 /// A fragment and when it was given to viewers. That, and not when it was taken, tells who is slow: a source may
@@ -188,6 +192,7 @@ pub fn hub() -> (Hub, Audience) {
     };
     let shared = Arc::new(Shared {
         inner: Mutex::new(inner),
+        joined: Condvar::new(),
     });
     (Hub(shared.clone()), Audience(shared))
 }
@@ -241,6 +246,37 @@ impl Hub {
         });
         self.0.wake(inner);
         true
+    }
+
+    /// True if somebody watches.
+    pub fn has_viewers(&self) -> bool {
+        self.0.lock().viewers > 0
+    }
+
+    /// If nobody watches: says that the camera is closed, and sees to it that who joins later begins with a picture made
+    /// after that; returns true. Does nothing if somebody watches.
+    pub fn idle(&self) -> bool {
+        let mut inner = self.0.lock();
+        if inner.viewers > 0 {
+            return false;
+        }
+        inner.keyframe = None;
+        drop(inner);
+        self.set_condition(State::Idle, "");
+        true
+    }
+
+    /// Waits up to `time` for somebody to watch; returns whether somebody does.
+    pub fn wait_for_viewer(&self, time: Duration) -> bool {
+        let nobody = |inner: &mut Inner| inner.viewers == 0;
+        match self
+            .0
+            .joined
+            .wait_timeout_while(self.0.lock(), time, nobody)
+        {
+            Ok((inner, _)) => inner.viewers > 0,
+            Err(poisoned) => poisoned.into_inner().0.viewers > 0,
+        }
     }
 
     /// True while pictures come.
@@ -310,6 +346,7 @@ impl Audience {
         let mut inner = self.0.lock();
         inner.viewers += 1;
         inner.keyframe_wanted = true;
+        self.0.joined.notify_all();
         let position = inner
             .keyframe
             .map_or(Position::NextKeyframe(inner.end()), Position::At);

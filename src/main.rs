@@ -1,6 +1,7 @@
 //! Arguments, logging, run, exit code; nothing else.
 
 use berrymse::cli::{self, Command, Config};
+use berrymse::pipeline::Opening;
 use berrymse::serve::{self, Fanout, Listening, Site};
 use berrymse::source::Context;
 use berrymse::stop::Stop;
@@ -68,7 +69,12 @@ fn serve(config: Config) -> Result<(), String> {
             source: camera.source_text,
             audience,
         });
-        let run = move || pipeline::run(&camera.source, &context, &hub);
+        let opening = if camera.on_demand {
+            Opening::OnDemand
+        } else {
+            Opening::Always
+        };
+        let run = move || pipeline::run(&camera.source, &context, opening, &hub);
         let thread = std::thread::Builder::new().name(camera.name).spawn(run);
         threads.push(thread.map_err(|error| format!("cannot start a camera's thread: {error}"))?);
     }

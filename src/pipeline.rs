@@ -1,10 +1,11 @@
 //! The media half of one camera: source to pictures to fragments to hub, on the camera's own thread, for ever.
 //!
 //! Whatever happens to the source (absent, busy, unplugged, frozen, garbage, another size), it is opened anew, with
-//! growing pauses up to [`LONGEST_PAUSE`]; the reason is in the log, in the status and with the viewers, who stay.
+//! growing pauses up to two seconds; the reason is in the log, in the status and with the viewers, who stay.
 
 mod muxer;
 
+use crate::fmp4::Rotation;
 use crate::h264::{Assembler, Ends, Pictures};
 use crate::hub::{Hub, State};
 use crate::logger::Repeated;
@@ -20,24 +21,54 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Keyframes cost bits: no two requests come closer than this, however many viewers join.
 const KEYFRAME_PAUSE: Duration = Duration::from_millis(500);
 
+/// A camera that is opened on demand is closed when nobody has watched for so long: a page that is loaded anew, or a line
+/// that breaks for a moment, finds it open.
+const UNWATCHED: Duration = Duration::from_secs(10);
+
+/// While nobody watches, the word "stop" is looked for this often.
+const NAP: Duration = Duration::from_millis(100);
+
 /// A source whose bytes hold no picture for so long is opened anew.
 const NO_PICTURE: Duration = Duration::from_secs(5);
 
+/// When a camera is open.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Opening {
+    /// From the start to the end.
+    Always,
+    /// While somebody watches, and ten seconds longer.
+    OnDemand,
+}
+
 /// Runs a camera until the program stops.
-pub fn run(spec: &Spec, context: &source::Context, hub: &Hub) {
+pub fn run(spec: &Spec, context: &source::Context, opening: Opening, hub: &Hub) {
     let mut camera = Camera {
         name: &context.name,
         hub,
         muxer: Muxer::new(context.settings.fps),
         has_worked: false,
         complaints: Repeated::default(),
+        audience: Watch::new(opening, Timestamp::now()),
     };
     let mut pause = SHORTEST_PAUSE;
     while !context.stop.is_stopped() {
+        if camera.audience.opening == Opening::OnDemand && !camera.wait_for_viewer(context) {
+            break;
+        }
         let pictures_before = camera.hub.frames();
-        let error = match source::open(spec, context) {
-            Ok(source) => camera.play(source, ends(spec)),
-            Err(error) => error,
+        let end = match source::open(spec, context) {
+            Ok(source) => {
+                let applied = source.applied_rotation();
+                camera
+                    .muxer
+                    .turn(left_to_display(context.settings.rotation, applied));
+                camera.play(source, ends(spec))
+            }
+            Err(error) => Err(error),
+        };
+        let Err(error) = end else {
+            pause = SHORTEST_PAUSE;
+            continue;
         };
         if matches!(error, Error::Stopped) {
             break;
@@ -57,9 +88,18 @@ pub fn run(spec: &Spec, context: &source::Context, hub: &Hub) {
 /// Which sources say where an access unit ends.
 fn ends(spec: &Spec) -> Ends {
     match spec {
-        Spec::Auto | Spec::V4l2(_) | Spec::File(_) | Spec::Test => Ends::FromDevice,
-        Spec::Rpicam(_) | Spec::Exec(_) | Spec::Stdin => Ends::Learned,
+        Spec::V4l2(_) | Spec::File(_) | Spec::Test => Ends::FromDevice,
+        // Of the devices none ever pauses within a picture.
+        Spec::Auto | Spec::Rpicam(_) | Spec::Exec(_) | Spec::Stdin => Ends::Learned,
     }
+}
+
+/// The turn that the camera has not made itself.
+fn left_to_display(wanted: Option<u16>, applied: u16) -> Rotation {
+    // Whoever wants no turn by us wants none at all.
+    wanted.map_or(Rotation::None, |wanted| {
+        Rotation::clockwise(wanted % 360 + 360 - applied % 360)
+    })
 }
 
 struct Camera<'a> {
@@ -68,11 +108,27 @@ struct Camera<'a> {
     muxer: Muxer,
     has_worked: bool,
     complaints: Repeated,
+    audience: Watch,
 }
 
 impl Camera<'_> {
-    /// Publishes what `source` gives until it ends.
-    fn play(&mut self, mut source: Box<dyn Source>, ends: Ends) -> Error {
+    /// Says that the camera is closed, and returns when somebody watches; false if the program stops.
+    fn wait_for_viewer(&mut self, context: &source::Context) -> bool {
+        if self.hub.idle() {
+            log::info!("{}: closed until somebody watches", self.name);
+            while !self.hub.wait_for_viewer(NAP) {
+                if context.stop.is_stopped() {
+                    return false;
+                }
+            }
+            self.hub.set_condition(State::Starting, "");
+        }
+        self.audience.watched_at = Timestamp::now();
+        true
+    }
+
+    /// Publishes what `source` gives until it fails, or until nobody wants it any more.
+    fn play(&mut self, mut source: Box<dyn Source>, ends: Ends) -> Result<(), Error> {
         let mut assembler = Assembler::new(ends);
         let mut pictures = Pictures::new();
         let mut has_keyframe = false;
@@ -95,11 +151,14 @@ impl Camera<'_> {
                     });
                 }
                 Ok(None) => {}
-                Err(error) => return error,
+                Err(error) => return Err(error),
             }
             let now = Timestamp::now();
             if bytes_since_picture > 0 && now.since(last_picture) > NO_PICTURE {
-                return Error::Lost("it sends data in which there is no H.264 picture. Is it H.264, with its parameter sets (SPS, PPS) repeated or at the start?".into());
+                return Err(Error::Lost("it sends data in which there is no H.264 picture. Is it H.264, with its parameter sets (SPS, PPS) repeated or at the start?".into()));
+            }
+            if self.audience.is_over(now, || self.hub.has_viewers()) {
+                return Ok(());
             }
             if source.can_make_keyframes()
                 && keyframes.are_due(self.hub.take_keyframe_request() || !has_keyframe, now)
@@ -143,6 +202,32 @@ impl Camera<'_> {
     }
 }
 
+/// Whether anybody has watched of late.
+struct Watch {
+    opening: Opening,
+    watched_at: Timestamp,
+}
+
+impl Watch {
+    fn new(opening: Opening, now: Timestamp) -> Self {
+        Self {
+            opening,
+            watched_at: now,
+        }
+    }
+
+    /// True if the camera may be closed.
+    fn is_over(&mut self, now: Timestamp, is_watched: impl FnOnce() -> bool) -> bool {
+        if self.opening == Opening::Always {
+            return false;
+        }
+        if is_watched() {
+            self.watched_at = now;
+        }
+        now.since(self.watched_at) >= UNWATCHED
+    }
+}
+
 /// Merges the requests of all viewers.
 #[derive(Default)]
 struct KeyframeRequests {
@@ -167,6 +252,37 @@ impl KeyframeRequests {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_camera_does_not_turn_the_display_does() {
+        for (wanted, applied, left) in [
+            (None, 0, Rotation::None),
+            (None, 180, Rotation::None),
+            (Some(0), 0, Rotation::None),
+            (Some(90), 0, Rotation::Clockwise90),
+            (Some(180), 180, Rotation::None),
+            (Some(180), 0, Rotation::Half),
+            (Some(270), 180, Rotation::Clockwise90),
+            (Some(0), 90, Rotation::Clockwise270),
+        ] {
+            assert_eq!(
+                left_to_display(wanted, applied),
+                left,
+                "{wanted:?} {applied}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_camera_on_demand_is_closed_some_seconds_after_the_last_viewer() {
+        let at = |seconds: u64| Timestamp::from_nanos(seconds * 1_000_000_000);
+        let mut watch = Watch::new(Opening::OnDemand, at(0));
+        assert!(!watch.is_over(at(9), || false));
+        assert!(!watch.is_over(at(15), || true), "a new viewer just in time");
+        assert!(!watch.is_over(at(24), || false));
+        assert!(watch.is_over(at(25), || false));
+        assert!(!Watch::new(Opening::Always, at(0)).is_over(at(99), || false));
+    }
 
     #[test]
     fn keyframe_requests_of_many_viewers_are_merged() {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Which modules a module may use.
 const MAY_USE: [(&str, &[&str]); 16] = [
-    ("cameras", &["holders", "v4l2"]),
+    ("cameras", &["holders", "source", "v4l2"]),
     ("cli", &["serve", "source"]),
     ("fmp4", &["time"]),
     ("h264", &["time"]),
@@ -22,7 +22,7 @@ const MAY_USE: [(&str, &[&str]); 16] = [
     ),
     ("holders", &[]),
     ("serve", &["holders", "hub", "message", "time"]),
-    ("source", &["h264", "stop", "time", "v4l2"]),
+    ("source", &["h264", "holders", "stop", "time", "v4l2"]),
     ("stop", &["time"]),
     ("time", &[]),
     ("timeline", &["time"]),

@@ -448,7 +448,7 @@ fn a_wrong_file_is_refused_with_line_key_and_the_nearest_key() {
         (
             "camera:\n  colour: red\n",
             "c.yml:2: unknown key camera.colour; the keys here are source, sourceFD, width, height, bitrate, rotation, fps, \
-             keyframeInterval, name",
+             keyframeInterval, onDemand, name",
         ),
         (
             "camra:\n  width: 640\n",
@@ -641,4 +641,18 @@ proptest! {
         let place = Place::new(&lines.join("\n"));
         let _ = place.run("", &[]);
     }
+}
+
+#[test]
+fn standard_input_cannot_be_on_demand() {
+    let wrong = |text: &str| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_berrymse"))
+            .args(["-d", "-", "--on-demand", text])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(wrong("true").contains("cannot be closed and opened again"));
+    assert!(wrong("perhaps").contains("'perhaps' is neither true nor false"));
 }

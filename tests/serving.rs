@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use support::{PATIENCE, Server, Viewer, is_init, is_keyframe};
+use support::{PATIENCE, Server, Viewer, fixture, is_init, is_keyframe};
 use tungstenite::Message;
 use tungstenite::protocol::frame::coding::CloseCode;
 
@@ -162,12 +162,45 @@ fn a_player_is_told_who_we_are_and_how_the_camera_is() {
         .socket
         .send(Message::text(r#"{"type":"clock","sent":12.5}"#))
         .unwrap();
-    let clock = viewer.text();
+    let mut clock = viewer.text();
+    while clock["type"] == "timing" {
+        clock = viewer.text();
+    }
     assert_eq!(
         (clock["type"].as_str(), clock["sent"].as_f64()),
         (Some("clock"), Some(12.5))
     );
     assert!(clock["now_us"].as_u64() >= clock["received_us"].as_u64());
+}
+
+#[test]
+fn a_player_is_told_when_the_first_picture_was_taken_and_tells_the_delay_it_sees() {
+    let server = live();
+    let mut viewer = Viewer::connect(&server, "/live/camera", Some("berrymse.v1"));
+    let timing = loop {
+        match viewer.socket.read().unwrap() {
+            Message::Binary(bytes) => assert!(is_init(&bytes), "a picture before its timing"),
+            Message::Text(text) => {
+                let message: serde_json::Value = serde_json::from_str(&text).unwrap();
+                if message["type"] == "timing" {
+                    break message;
+                }
+            }
+            _ => {}
+        }
+    };
+    let picture = viewer.binary();
+    let decode_time = u64::from_be_bytes(picture[64..72].try_into().unwrap());
+    assert_eq!(timing["media"].as_u64(), Some(decode_time));
+    assert!(timing["captured_us"].is_u64());
+    for report in [
+        r#"{"type":"report","delay_ms":"x"}"#,
+        r#"{"type":"report","delay_ms":42.25,"shown":30}"#,
+    ] {
+        viewer.socket.send(Message::text(report)).unwrap();
+    }
+    server.wait_for("the delay", |camera| camera["delay_ms"] == 42.3);
+    assert!(server.get("/metrics").1.contains("berrymse_delay_seconds"));
 }
 
 #[test]
@@ -480,7 +513,7 @@ fn a_camera_that_comes_late_is_waited_for_and_one_that_changes_goes_on() {
         state["reason"].as_str().unwrap().contains("camera.264"),
         "{state}"
     );
-    std::fs::copy(support::fixture("MIDR_MW_D.264"), &path).unwrap();
+    std::fs::copy(fixture("MIDR_MW_D.264"), &path).unwrap();
     assert!(
         is_init(&viewer.binary()),
         "the same viewer, without reconnecting"
@@ -494,7 +527,7 @@ fn a_camera_that_comes_late_is_waited_for_and_one_that_changes_goes_on() {
         .collect();
     std::fs::write(&path, garbage).unwrap();
     server.wait_for("lost", |camera| camera["state"] == "lost");
-    std::fs::copy(support::fixture("test_cif_P_CABAC_slice.264"), &path).unwrap();
+    std::fs::copy(fixture("test_cif_P_CABAC_slice.264"), &path).unwrap();
     server.wait_for("live again", |camera| {
         camera["state"] == "live" && camera["width"] == 352
     });
@@ -510,4 +543,74 @@ fn large_heads_and_silent_connections_are_refused() {
     let many: String = (0..200).map(|n| format!("X{n}: 1\r\n")).collect();
     assert_eq!(server.request("GET", "/", &many).0, 431);
     assert_eq!(server.get("/healthz").0, 200);
+}
+
+#[test]
+fn a_camera_on_demand_is_open_only_while_somebody_watches() {
+    let directory = std::env::temp_dir().join(format!("berrymse-demand-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let (pid, clip) = (directory.join("pid"), fixture("test_qcif_cabac.264"));
+    let script = format!(
+        "exec:sh -c 'echo $$ > {}; while :; do cat {}; sleep 0.2; done'",
+        pid.display(),
+        clip.display()
+    );
+    let server = Server::start(&["-d", &script, "--on-demand", "true"]);
+    let process = || {
+        std::fs::read_to_string(&pid)
+            .ok()?
+            .trim()
+            .parse::<u32>()
+            .ok()
+    };
+    let lives = |process: u32| std::path::Path::new(&format!("/proc/{process}")).exists();
+    let is = |word: &'static str| move |camera: &serde_json::Value| camera["state"] == word;
+    server.wait_for("idle", is("idle"));
+    assert_eq!(process(), None, "nobody has watched");
+    let mut first = None;
+    for is_last in [false, true] {
+        let mut viewer = Viewer::connect(&server, "/live/camera", Some("berrymse.v1"));
+        assert_eq!(viewer.text()["type"], "hello");
+        let mut states = Vec::new();
+        while states.last().is_none_or(|state| state != "live") {
+            let message = viewer.text();
+            states.extend(message["state"].as_str().map(str::to_owned));
+        }
+        assert!(states.contains(&"starting".to_owned()), "{states:?}");
+        assert!(is_init(&viewer.binary()) && is_keyframe(&viewer.binary()));
+        let now = process().unwrap();
+        assert!(lives(now) && first.replace(now) != Some(now));
+        drop(viewer);
+        if is_last {
+            break;
+        }
+        let left = Instant::now();
+        server.wait_for("idle", is("idle"));
+        assert!(
+            left.elapsed() > Duration::from_secs(8),
+            "{:?}",
+            left.elapsed()
+        );
+        assert!(!lives(now), "the program is gone");
+    }
+    assert_eq!(server.status()["cameras"][0]["restarts"], 0);
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+#[test]
+fn the_first_picture_on_demand_is_a_new_one() {
+    let server = Server::start(&["-d", "test", "--on-demand", "true"]);
+    server.wait_for("idle", |camera| camera["state"] == "idle");
+    let begin = Instant::now();
+    let mut viewer = server.watch("/live/camera");
+    assert!(is_init(&viewer.binary()) && is_keyframe(&viewer.binary()));
+    println!("first picture after {:?}", begin.elapsed());
+    drop(viewer);
+    server.wait_for("idle", |camera| camera["state"] == "idle");
+    let frames = server.status()["cameras"][0]["frames"].clone();
+    let mut viewer = server.watch("/live/camera");
+    assert!(is_init(&viewer.binary()) && is_keyframe(&viewer.binary()));
+    let metrics = server.get("/metrics").1;
+    assert!(metrics.contains("frames"), "{metrics}");
+    assert!(server.status()["cameras"][0]["frames"].as_u64() > frames.as_u64());
 }

@@ -35,6 +35,7 @@ fn play(ends: Ends, cut: usize, ways: u8, bytes: &[u8]) {
         let end = match ways >> (n % 4 * 2) & 3 {
             0 => End::Open,
             1 => End::Complete,
+            2 => End::Drained,
             _ => End::Pause,
         };
         assembler.push(piece, Timestamp::from_nanos(n as u64), end, &mut out);

@@ -2,11 +2,20 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { edge, engineOf, nextJitter, spliceOffset, steer, trimPoint } from "../live-edge.js";
 
-const calm = { start: 0, end: 10, frameSeconds: 1 / 30, jitterSeconds: 0 };
+const calm = { start: 0, end: 10, frameSeconds: 1 / 30, jitterSeconds: 0, target: null };
 
 test("at the edge the clock runs into the end of the buffer, as fast as each engine bears", () => {
   const rate = (engine) => steer({ ...calm, engine, position: 9.97 }).rate;
   assert.deepEqual([rate("chromium"), rate("gecko"), rate("webkit")], [2, 1.5, 1]);
+});
+
+test("at a distance the clock goes as the pictures do, and makes up for what is wrong", () => {
+  const rate = (position) => steer({ ...calm, engine: "chromium", position, target: 0.1 }).rate;
+  assert.deepEqual([9.9, 9.88, 9.8, 9.95, 9.7].map(rate), [1, 1, 1.1, 0.95, 1.2]);
+  assert.equal(rate(9.5), 8);
+  assert.equal(steer({ ...calm, engine: "chromium", position: 8.5, target: 0.1 }).seekTo, 9.9);
+  assert.equal(steer({ ...calm, engine: "chromium", position: 8.5, target: 2 }).rate, 0.5);
+  assert.equal(steer({ ...calm, engine: "webkit", position: 9.8, target: 0.1 }).rate, 1);
 });
 
 test("the burst of a join is played through quickly and without a seek", () => {

@@ -1,18 +1,33 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ageWords, cornerWords, skippedWords, words } from "../words.js";
+import { ageWords, cornerWords, delayWords, skippedWords, words } from "../words.js";
 
 const playing = {
   connection: "open",
   camera: { state: "live", reason: "" },
   trouble: "",
   ageMs: 20,
+  delay: 84.2,
   isFrozen: false,
   isPaused: false,
+  behind: 0,
   isRefused: false,
 };
 const none = { ...playing, ageMs: null };
 const said = (facts) => words(facts).text;
+
+test("the delay is told of live pictures only", () => {
+  assert.equal(delayWords(playing), "84 ms");
+  assert.equal(delayWords({ ...playing, delay: 1240 }), "1.2 s");
+  for (const without of [{ delay: null }, { isFrozen: true }, { isPaused: true }, { behind: 4 }]) {
+    assert.equal(delayWords({ ...playing, ...without }), "");
+  }
+});
+
+test("who looks back is told how far", () => {
+  assert.equal(cornerWords({ ...playing, behind: 4.4 }), "4 s ago");
+  assert.equal(cornerWords({ ...playing, behind: 4.4, isPaused: true }), "Paused");
+});
 
 test("a live picture needs no words", () => {
   assert.deepEqual(words(playing), { tone: "live", text: "" });

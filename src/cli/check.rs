@@ -94,11 +94,18 @@ fn camera(layers: Layers<'_>, notes: &mut Vec<String>) -> Result<Camera, Error> 
         ));
     }
     let spec = layers.read(Key::Source, values::source)?;
+    let on_demand = layers.read(Key::OnDemand, values::switch)?;
+    if on_demand && spec == Spec::Stdin {
+        return Err(layers.last(Key::OnDemand).refuse(
+            "standard input (-) cannot be closed and opened again; exec:COMMAND can".to_owned(),
+        ));
+    }
     Ok(Camera {
         name,
         source: spec,
         source_text: source.text,
         settings,
+        on_demand,
     })
 }
 

@@ -63,7 +63,7 @@ const SWITCHES: &str = "  \
 
 const SOURCES: &str = "
 Sources:
-  auto                            the first camera that works
+  auto                            the first camera that works: V4L2, then rpicam
   /dev/videoN, v4l2:PATH          a V4L2 camera, also /dev/v4l/by-id/...
   rpicam, rpicam:N                a Raspberry Pi camera, through rpicam-vid
   exec:COMMAND ARGS...            a program that writes H.264 (Annex B) to its standard output
@@ -77,7 +77,8 @@ Every option can stand in the environment (BERRYMSE_WIDTH=640; BERRYMSE_LISTEN s
 by commas; BERRYMSE_LOG=error|warn|info|debug|trace) and in the file:
 
   camera:                         or cameras:, a list of such blocks, each with a name
-    source: /dev/video0           also width, height, bitrate, rotation, fps, keyframeInterval
+    source: /dev/video0           also width, height, bitrate, rotation, fps, keyframeInterval,
+                                  onDemand
   server:
     listen: localhost:2020        also webSocket
 

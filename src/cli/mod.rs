@@ -2,7 +2,7 @@
 //! rely on, and the only place with defaults. It never acts and never prints; it reads the
 //! configuration file and nothing else.
 //!
-//! Two stages. First everything that somebody wrote becomes a [`given::Given`]: a setting, its text
+//! Two stages. First everything that somebody wrote becomes a `Given`: a setting, its text
 //! and the place where it stands (`arguments`, `file`, the environment here). Then `check` picks
 //! for each setting the text that counts (flag beats environment beats file beats default) and
 //! reads it (`values`). `table` has every setting once, with its names, its default and its help.
@@ -68,6 +68,8 @@ pub struct Camera {
     pub source_text: String,
     /// What is asked of it.
     pub settings: source::Settings,
+    /// It is open only while somebody watches.
+    pub on_demand: bool,
 }
 
 /// The serving side.

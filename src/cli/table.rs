@@ -20,6 +20,8 @@ pub(super) enum Key {
     Fps,
     /// Distance of two IDR pictures.
     KeyframeInterval,
+    /// Whether the camera is open only while somebody watches.
+    OnDemand,
     /// The camera's name.
     Name,
     /// Addresses to listen on.
@@ -149,6 +151,16 @@ pub(super) const TABLE: &[Row] = &[
         value: "FRAMES",
         default: Some("60"),
         help: "a keyframe every so many pictures, 1 to 100000",
+    },
+    Row {
+        key: Key::OnDemand,
+        short: None,
+        long: &["on-demand"],
+        env: Some("BERRYMSE_ON_DEMAND"),
+        file: Some((Section::Camera, &["onDemand"])),
+        value: "true|false",
+        default: Some("false"),
+        help: "open the camera only while somebody watches",
     },
     Row {
         key: Key::Listen,

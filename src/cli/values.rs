@@ -76,6 +76,14 @@ pub(super) fn rotation(text: &str) -> Result<Option<u16>, String> {
     })
 }
 
+pub(super) fn switch(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Ok(true),
+        "false" | "no" | "off" | "0" => Ok(false),
+        _ => Err(format!("'{text}' is neither true nor false")),
+    }
+}
+
 /// A camera's name: a segment of a path, and part of a file name.
 pub(super) fn camera_name(text: &str) -> Result<String, String> {
     if text.len() > 64 {

@@ -20,6 +20,23 @@ pub enum Rotation {
     Clockwise270,
 }
 
+impl Rotation {
+    /// From degrees clockwise, whole turns left out; what is no multiple of 90 is no turn.
+    pub const fn clockwise(degrees: u16) -> Self {
+        match degrees % 360 {
+            90 => Self::Clockwise90,
+            180 => Self::Half,
+            270 => Self::Clockwise270,
+            _ => Self::None,
+        }
+    }
+
+    /// True if width and height change places.
+    pub const fn is_sideways(self) -> bool {
+        matches!(self, Self::Clockwise90 | Self::Clockwise270)
+    }
+}
+
 /// What an init segment has to say of the video.
 #[derive(Clone, Copy, Debug)]
 pub struct VideoDescription<'a> {

@@ -133,7 +133,7 @@ impl Assembler {
         }
         match end {
             End::Complete if self.is_device_believed => self.complete(out),
-            End::Pause if self.ends == Ends::Learned => self.pause(out),
+            End::Drained | End::Pause if self.ends == Ends::Learned => self.pause(end, out),
             _ => {}
         }
         self.forget();
@@ -286,8 +286,8 @@ impl Assembler {
         self.unit_may_end(End::Complete, out);
     }
 
-    /// The program has paused here.
-    fn pause(&mut self, out: &mut dyn FnMut(AccessUnit<'_>)) {
+    /// The program has paused here, or nothing more was there to be read.
+    fn pause(&mut self, end: End, out: &mut dyn FnMut(AccessUnit<'_>)) {
         let is_nal_end = self.stream.bytes().last().is_some_and(|&byte| byte != 0);
         let place = match self.tail {
             Tail::Outside(_) | Tail::Unwanted => Place::Nowhere,
@@ -300,10 +300,14 @@ impl Assembler {
             }
             Tail::Nal { .. } => Place::UnitEnd(self.unit_bytes()),
         };
-        if self.trust.paused(place) {
+        let is_believed = match end {
+            End::Drained => self.trust.drained(place),
+            _ => self.trust.paused(place),
+        };
+        if is_believed {
             self.close_nal(self.stream.end(), out);
             self.tail = Tail::Unwanted;
-            self.unit_may_end(End::Pause, out);
+            self.unit_may_end(end, out);
         } else if place == Place::BetweenNals && !self.detector.has_picture() {
             self.unit.captured_at = None;
         }
@@ -314,7 +318,7 @@ impl Assembler {
         if !self.detector.has_picture() {
             self.unit.captured_at = None;
         } else if self.unit.state == State::Collecting {
-            self.give_out(self.unit.nals.len(), end == End::Pause, out);
+            self.give_out(self.unit.nals.len(), end != End::Complete, out);
             self.unit.nals.clear();
             self.unit.undecided_from = None;
             self.unit.state = State::GivenOut(end);

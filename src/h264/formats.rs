@@ -49,6 +49,12 @@ pub struct Format {
     pub height: u32,
     /// Shape of a pixel, width to height.
     pub sample_aspect: (u32, u32),
+    /// `chroma_format_idc` (7.4.2.1.1): 1 is 4:2:0.
+    pub chroma_format: u8,
+    /// Bits of a luma sample.
+    pub luma_bits: u8,
+    /// Bits of a chroma sample.
+    pub chroma_bits: u8,
     /// The `codecs` parameter of RFC 6381, such as `avc1.64001f`.
     pub codec: String,
     /// Most pictures that come before another one and are shown after it: by so many frame times a picture is
@@ -249,6 +255,9 @@ impl Formats {
             width: sps.width,
             height: sps.height,
             sample_aspect: sps.sample_aspect,
+            chroma_format: sps.chroma_format,
+            luma_bits: sps.luma_bits,
+            chroma_bits: sps.chroma_bits,
             codec: sps.codec(),
             reorder,
         };

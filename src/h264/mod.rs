@@ -45,6 +45,8 @@ pub use pictures::{Picture, Pictures};
 pub enum End {
     /// Nothing: more may follow at once.
     Open,
+    /// All that was there has been read: the program has made no further write yet.
+    Drained,
     /// The program that writes has paused here: it may be the end of its access unit.
     Pause,
     /// The device says that an access unit ends here (a V4L2 buffer, an encoder's packet).

@@ -22,6 +22,12 @@ pub struct Sps {
     pub chroma_array_type: u8,
     /// `separate_colour_plane_flag`.
     pub has_separate_planes: bool,
+    /// `chroma_format_idc`, 0 to 3.
+    pub chroma_format: u8,
+    /// Bits of a luma sample, 8 to 14.
+    pub luma_bits: u8,
+    /// Bits of a chroma sample, 8 to 14.
+    pub chroma_bits: u8,
     /// Bits of `frame_num` in slice headers, 4 to 16.
     pub frame_num_bits: u32,
     /// How pictures are numbered for output.
@@ -102,6 +108,9 @@ impl Sps {
             constraints,
             level,
             chroma_array_type: chroma.array_type(),
+            chroma_format: chroma.format as u8,
+            luma_bits: chroma.luma_bits,
+            chroma_bits: chroma.chroma_bits,
             has_separate_planes: chroma.has_separate_planes,
             frame_num_bits,
             order_count,
@@ -175,6 +184,8 @@ fn has_chroma_format(profile: u8) -> bool {
 struct Chroma {
     format: u32,
     has_separate_planes: bool,
+    luma_bits: u8,
+    chroma_bits: u8,
 }
 
 impl Default for Chroma {
@@ -182,6 +193,8 @@ impl Default for Chroma {
         Self {
             format: 1,
             has_separate_planes: false,
+            luma_bits: 8,
+            chroma_bits: 8,
         }
     }
 }
@@ -190,8 +203,8 @@ impl Chroma {
     fn read(r: &mut BitReader<'_>) -> Result<Self, Error> {
         let format = r.ue_to(3, "chroma_format_idc")?;
         let has_separate_planes = format == 3 && r.flag("separate_colour_plane_flag")?;
-        r.ue_to(6, "bit_depth_luma_minus8")?;
-        r.ue_to(6, "bit_depth_chroma_minus8")?;
+        let luma_bits = 8 + r.ue_to(6, "bit_depth_luma_minus8")? as u8;
+        let chroma_bits = 8 + r.ue_to(6, "bit_depth_chroma_minus8")? as u8;
         r.flag("qpprime_y_zero_transform_bypass_flag")?;
         if r.flag("seq_scaling_matrix_present_flag")? {
             for list in 0..if format == 3 { 12 } else { 8 } {
@@ -203,6 +216,8 @@ impl Chroma {
         Ok(Self {
             format,
             has_separate_planes,
+            luma_bits,
+            chroma_bits,
         })
     }
 

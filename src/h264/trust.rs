@@ -9,6 +9,10 @@ use super::boundary::Verdict;
 /// Pauses in a row that were ends of access units, before the next one is believed.
 const PROVEN_PAUSES: u32 = 8;
 
+/// Reads in a row that ended with the access unit, before the next one is believed: a program that writes a unit in two
+/// parts is mostly seen whole on a busy machine.
+const PROVEN_DRAINS: u32 = 60;
+
 /// Access units for which nothing is believed after the first pause in the wrong place: about a minute.
 const BARRED_UNITS: u32 = 2000;
 
@@ -24,9 +28,74 @@ const BLOCKS_BYTES: [usize; 2] = [4096, 1448];
 /// can write at once would otherwise be the first thing to be cut.
 const MAX_GROWTH: usize = 4;
 
-/// What has been learned about a program.
-#[derive(Debug, Default)]
+/// What has been learned about a program, for each of the two words that its reader has: "I have read all there is"
+/// ([`End::Drained`](super::End::Drained)), which comes at once but also between two writes that follow each other
+/// closely, and "nothing came after it for a while" ([`End::Pause`](super::End::Pause)).
+#[derive(Debug)]
 pub struct Trust {
+    drained: Habit,
+    paused: Habit,
+}
+
+impl Default for Trust {
+    fn default() -> Self {
+        Self {
+            drained: Habit::new(PROVEN_DRAINS),
+            paused: Habit::new(PROVEN_PAUSES),
+        }
+    }
+}
+
+impl Trust {
+    /// Takes in the next bytes.
+    pub fn bytes_came(&mut self, bytes: &[u8]) -> Finding {
+        let drained = self.drained.bytes_came(bytes);
+        let paused = self.paused.bytes_came(bytes);
+        if drained == Finding::Contradiction {
+            drained
+        } else {
+            paused
+        }
+    }
+
+    /// Takes in what the newest NAL unit was found to be. `is_slice` is true for all that is part of a picture.
+    pub fn judged(&mut self, verdict: Verdict, is_slice: bool) {
+        self.drained.judged(verdict, is_slice);
+        self.paused.judged(verdict, is_slice);
+    }
+
+    /// Takes in that all there was has been read; true if that may be taken for the end of the access unit.
+    pub fn drained(&mut self, place: Place) -> bool {
+        self.drained.paused(place)
+    }
+
+    /// Takes in a pause; true if it may be taken for the end of the access unit.
+    pub fn paused(&mut self, place: Place) -> bool {
+        self.paused.paused(place)
+    }
+
+    /// Takes in that an access unit has ended, however that was found.
+    pub fn unit_ended(&mut self) {
+        self.drained.unit_ended();
+        self.paused.unit_ended();
+    }
+
+    /// Forgets the last words, but not what was learned: the stream goes on elsewhere.
+    pub fn interrupt(&mut self) {
+        self.drained.interrupt();
+        self.paused.interrupt();
+    }
+
+    /// True if pauses are believed at present.
+    pub fn is_proven(&self) -> bool {
+        self.paused.is_proven()
+    }
+}
+
+/// What has been learned about one of the two.
+#[derive(Debug)]
+struct Habit {
+    needed_proofs: u32,
     proven_pauses: u32,
     contradictions: u32,
     barred_units: u32,
@@ -68,9 +137,21 @@ pub enum Finding {
     Contradiction,
 }
 
-impl Trust {
+impl Habit {
+    const fn new(needed_proofs: u32) -> Self {
+        Self {
+            needed_proofs,
+            proven_pauses: 0,
+            contradictions: 0,
+            barred_units: 0,
+            largest_proven_bytes: 0,
+            piece_bytes: 0,
+            pause: Pause::Settled,
+        }
+    }
+
     /// Takes in the next bytes.
-    pub fn bytes_came(&mut self, bytes: &[u8]) -> Finding {
+    fn bytes_came(&mut self, bytes: &[u8]) -> Finding {
         self.piece_bytes = self.piece_bytes.saturating_add(bytes.len());
         let Pause::Zeros(mut zeros, place) = self.pause else {
             return Finding::Nothing;
@@ -93,7 +174,7 @@ impl Trust {
     }
 
     /// Takes in what the newest NAL unit was found to be. `is_slice` is true for all that is part of a picture.
-    pub fn judged(&mut self, verdict: Verdict, is_slice: bool) {
+    fn judged(&mut self, verdict: Verdict, is_slice: bool) {
         let Pause::StartCode(place) = self.pause else {
             return;
         };
@@ -110,7 +191,7 @@ impl Trust {
     }
 
     /// Takes in a pause; true if it may be taken for the end of the access unit.
-    pub fn paused(&mut self, place: Place) -> bool {
+    fn paused(&mut self, place: Place) -> bool {
         let piece_bytes = std::mem::take(&mut self.piece_bytes);
         if piece_bytes == 0 {
             return false;
@@ -140,19 +221,19 @@ impl Trust {
     }
 
     /// Takes in that an access unit has ended, however that was found.
-    pub fn unit_ended(&mut self) {
+    fn unit_ended(&mut self) {
         self.barred_units = self.barred_units.saturating_sub(1);
     }
 
     /// Forgets the last pause, but not what was learned: the stream goes on elsewhere.
-    pub fn interrupt(&mut self) {
+    fn interrupt(&mut self) {
         self.piece_bytes = 0;
         self.pause = Pause::Settled;
     }
 
     /// True if pauses are believed at present.
-    pub fn is_proven(&self) -> bool {
-        self.proven_pauses >= PROVEN_PAUSES
+    fn is_proven(&self) -> bool {
+        self.proven_pauses >= self.needed_proofs
             && self.barred_units == 0
             && self.contradictions < MAX_CONTRADICTIONS
     }

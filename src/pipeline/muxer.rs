@@ -13,8 +13,8 @@ pub(super) struct Muxer {
     timeline: Timeline,
     sequence: u32,
     rotation: Rotation,
-    /// The format that the present init segment was made for.
-    current: Option<(Arc<Format>, Arc<Init>)>,
+    /// What the present init segment was made for.
+    current: Option<(Arc<Format>, Rotation, Arc<Init>)>,
     /// The video is not what it was at first. Programs that follow the MP4 (ffmpeg, VLC) take only the first init
     /// segment, so from now on keyframes carry their parameter sets, too.
     has_changed: bool,
@@ -29,6 +29,11 @@ impl Muxer {
             current: None,
             has_changed: false,
         }
+    }
+
+    /// How displays are to turn the pictures from the next one on.
+    pub(super) fn turn(&mut self, rotation: Rotation) {
+        self.rotation = rotation;
     }
 
     /// The message for `picture`.
@@ -68,17 +73,20 @@ impl Muxer {
         }
     }
 
-    /// The init segment for `format`: the same one as long as nothing has changed, also after a restart.
+    /// The init segment for `format` as it is turned: the same one as long as nothing has changed, also after a restart.
     fn init(&mut self, format: &Arc<Format>) -> Arc<Init> {
         match &mut self.current {
-            Some((known, init)) if Arc::ptr_eq(known, format) || **known == **format => {
+            Some((known, rotation, init))
+                if *rotation == self.rotation
+                    && (Arc::ptr_eq(known, format) || **known == **format) =>
+            {
                 *known = format.clone();
                 init.clone()
             }
             _ => {
                 let init = Arc::new(init(format, self.rotation));
                 self.has_changed = self.current.is_some();
-                self.current = Some((format.clone(), init.clone()));
+                self.current = Some((format.clone(), self.rotation, init.clone()));
                 init
             }
         }
@@ -92,15 +100,19 @@ fn init(format: &Format, rotation: Rotation) -> Init {
         width: format.width,
         height: format.height,
         sample_aspect: format.sample_aspect,
-        chroma_format: 1,
-        luma_bits: 8,
-        chroma_bits: 8,
+        chroma_format: format.chroma_format,
+        luma_bits: format.luma_bits,
+        chroma_bits: format.chroma_bits,
         rotation,
     };
+    let (mut width, mut height) = (format.width, format.height);
+    if rotation.is_sideways() {
+        (width, height) = (height, width);
+    }
     Init {
         message: Message::build(1024, |out| fmp4::init_segment(out, &video)),
         codec: format.codec.clone(),
-        width: format.width,
-        height: format.height,
+        width,
+        height,
     }
 }

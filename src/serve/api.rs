@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 /// `/api/status`
 pub(super) fn status(site: &Site) -> String {
-    let cameras: Vec<Value> = site.cameras.iter().map(camera).collect();
+    let cameras: Vec<Value> = site.cameras.iter().map(|c| camera(site, c)).collect();
     let status = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_s": site.started.elapsed().as_secs(),
@@ -20,7 +20,7 @@ pub(super) fn status(site: &Site) -> String {
     text
 }
 
-fn camera(camera: &Camera) -> Value {
+fn camera(site: &Site, camera: &Camera) -> Value {
     let status = camera.audience.status();
     let init = status.init.as_ref();
     let is_live = status.condition.state == State::Live;
@@ -41,6 +41,7 @@ fn camera(camera: &Camera) -> Value {
         "frames_skipped": status.frames_skipped,
         "restarts": status.restarts,
         "last_frame_age_ms": age_ms(&status),
+        "delay_ms": site.delays.median_ms(&camera.name).map(|ms| (f64::from(ms) * 10.0).round() / 10.0),
     })
 }
 
@@ -132,6 +133,16 @@ pub(super) fn metrics(site: &Site) -> String {
         let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
         for (camera, status) in &statuses {
             let _ = writeln!(out, "{name}{{camera=\"{camera}\"}} {}", value(status));
+        }
+    }
+    let (name, help) = (
+        "berrymse_delay_seconds",
+        "Age of pictures when they are shown: the median of the viewers who report it.",
+    );
+    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge");
+    for (camera, _) in &statuses {
+        if let Some(ms) = site.delays.median_ms(camera) {
+            let _ = writeln!(out, "{name}{{camera=\"{camera}\"}} {}", ms / 1000.0);
         }
     }
     out

@@ -19,9 +19,9 @@ macro_rules! embedded {
 
 #[rustfmt::skip]
 const FILES: &[(&str, &[u8])] = embedded!(
-    "berryMSE.js" "berrymse.js" "connection.js" "frame-watch.js" "icon.svg" "index.html"
+    "berryMSE.js" "berrymse.js" "connection.js" "delay.js" "frame-watch.js" "icon.svg" "index.html"
     "live-edge.js" "media.js" "mp4.js" "msevideo.js" "page.css"
-    "page.js" "player.js" "wall.js" "watchdog.js" "words.js"
+    "pace.js" "page.js" "player.js" "wall.js" "watchdog.js" "words.js"
 );
 
 /// All files, with their tags.

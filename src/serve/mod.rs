@@ -1,12 +1,13 @@
 //! Everything that is seen from outside: HTTP/1.1, WebSocket, the page, the status.
 //!
-//! One thread runs HTTP; a WebSocket viewer's socket goes to the [`fanout`] thread. Serving knows nothing of
+//! One thread runs HTTP; a WebSocket viewer's socket goes to the fan-out thread. Serving knows nothing of
 //! cameras and MP4: it gives out what the hubs have.
 
 mod access;
 mod address;
 mod api;
 mod assets;
+mod delays;
 mod fanout;
 mod inbound;
 pub mod listen;
@@ -26,6 +27,7 @@ pub use route::{Route, route};
 use crate::hub::Audience;
 use assets::Asset;
 use bytes::Bytes;
+use delays::Delays;
 use hyper::header::{self, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -89,6 +91,7 @@ pub struct Site {
     seats: Seats,
     connections: Seats,
     fanout: Fanout,
+    delays: Delays,
     assets: Vec<Asset>,
     started: Instant,
 }
@@ -103,6 +106,7 @@ impl Site {
             seats: Seats::new(settings.max_viewers),
             connections: Seats::new(settings.max_viewers + PLAIN_CONNECTIONS),
             fanout,
+            delays: Delays::default(),
             assets: assets::assets(),
             started: Instant::now(),
         }

@@ -76,11 +76,7 @@ pub(super) fn live(
         );
     }
     let upgrade = hyper::upgrade::on(request);
-    let (fanout, name, audience) = (
-        site.fanout.clone(),
-        camera.name.clone(),
-        camera.audience.clone(),
-    );
+    let (site, name, audience) = (site.clone(), camera.name.clone(), camera.audience.clone());
     tokio::spawn(async move {
         let taken = match upgrade.await {
             Ok(upgraded) => take_socket(upgraded),
@@ -89,10 +85,11 @@ pub(super) fn live(
         match taken {
             Ok((socket, leftover)) => {
                 log::info!("{name}: viewer {peer} joined");
-                fanout.add(Joining {
+                site.fanout.add(Joining {
                     socket,
                     peer,
                     leftover,
+                    report: site.delays.join(name.clone()),
                     camera: name,
                     viewer: audience.join(),
                     speaks_v1,

@@ -1,10 +1,11 @@
 //! One WebSocket viewer on the fan-out thread: what it is sent next, what it says, whether it is still there.
 
+use super::delays::Report;
 use super::inbound::{Inbound, Incoming};
 use super::seats::Seat;
-use crate::hub::{Event, Viewer};
+use crate::hub::{Event, Fragment, Viewer};
 use crate::message::{Opcode, frame};
-use crate::time::Timestamp;
+use crate::time::{TIMESCALE, Timestamp};
 use bytes::Bytes;
 use mio::net::TcpStream;
 use serde_json::{Value, json};
@@ -30,6 +31,12 @@ const CONTROL_LIMIT: usize = 16;
 /// the time that one viewer can keep the thread from all others.
 const INCOMING_LIMIT: u32 = 200;
 
+/// A player reports each second; after this long without, what it said last is no longer true.
+const REPORT_LIFE: Duration = Duration::from_secs(5);
+
+/// The viewer is told anew how media and capture times belong together when that has changed by more.
+const TIMING_TOLERANCE_US: u64 = 1000;
+
 /// A viewer whose handshake is done.
 pub(super) struct Joining {
     pub(super) socket: std::net::TcpStream,
@@ -40,6 +47,8 @@ pub(super) struct Joining {
     pub(super) viewer: Viewer,
     /// The viewer speaks `berrymse.v1` and gets text messages too.
     pub(super) speaks_v1: bool,
+    /// Where it reports the delay that it sees.
+    pub(super) report: Report,
     pub(super) seat: Seat,
 }
 
@@ -63,6 +72,10 @@ pub(super) struct Connection {
     heard_at: Instant,
     progress_at: Instant,
     pinged_at: Instant,
+    report: Report,
+    reported_at: Instant,
+    /// Media time minus capture time as the viewer was last told, in microseconds.
+    told_us: Option<i64>,
     _seat: Seat,
 }
 
@@ -76,6 +89,7 @@ impl Connection {
             camera,
             viewer,
             speaks_v1,
+            report,
             seat,
         } = joining;
         let mut connection = Self {
@@ -94,6 +108,9 @@ impl Connection {
             heard_at: now,
             progress_at: now,
             pinged_at: now,
+            report,
+            reported_at: now,
+            told_us: None,
             _seat: seat,
         };
         let hello = json!({"type": "hello", "version": env!("CARGO_PKG_VERSION"), "camera": &*connection.camera});
@@ -147,6 +164,9 @@ impl Connection {
             self.pinged_at = now;
             self.control(frame(Opcode::Ping, b""));
         }
+        if now.saturating_duration_since(self.reported_at) > REPORT_LIFE {
+            self.report.set(None);
+        }
         self.send_news()
     }
 
@@ -192,7 +212,14 @@ impl Connection {
                 return None;
             }
             match self.viewer.try_next()? {
-                Event::Fragment(fragment) => return Some(fragment.message.framed().clone()),
+                Event::Fragment(fragment) => {
+                    let picture = fragment.message.framed().clone();
+                    if !self.tell_timing(&fragment) {
+                        return Some(picture);
+                    }
+                    // No control message waits here, so the two go out in this order.
+                    self.control(picture);
+                }
                 Event::Init(init) => return Some(init.message.framed().clone()),
                 Event::Condition(condition) => {
                     let state = condition.state.word();
@@ -203,6 +230,28 @@ impl Connection {
                 Event::Skipped(count) => self.text(&json!({"type": "skipped", "count": count})),
             }
         }
+    }
+
+    /// Says when pictures were taken, where the viewer cannot know it from what it was told before.
+    fn tell_timing(&mut self, fragment: &Fragment) -> bool {
+        let micros = |nanos: u64| i64::try_from(nanos / 1000).unwrap_or(i64::MAX);
+        let captured_us = micros(fragment.captured_at.as_nanos());
+        let media_nanos = u128::from(fragment.decode_time) * 1_000_000_000 / u128::from(TIMESCALE);
+        let media_us = micros(u64::try_from(media_nanos).unwrap_or(u64::MAX));
+        let now_us = media_us.saturating_sub(captured_us);
+        let is_known = self
+            .told_us
+            .is_some_and(|told| told.abs_diff(now_us) <= TIMING_TOLERANCE_US);
+        if !self.speaks_v1 || is_known {
+            return false;
+        }
+        self.told_us = Some(now_us);
+        self.text(&json!({
+            "type": "timing",
+            "media": fragment.decode_time,
+            "captured_us": captured_us,
+        }));
+        true
     }
 
     /// Reads until the socket is empty; nothing more from a viewer that is being closed, who may send for ever.
@@ -254,15 +303,22 @@ impl Connection {
         let Ok(message) = serde_json::from_slice::<Value>(text) else {
             return;
         };
-        // Types that this server does not know are those of a newer player.
-        if message["type"] == "clock" && message["sent"].is_number() {
-            let micros = |at: Timestamp| at.as_nanos() / 1000;
-            self.text(&json!({
-                "type": "clock",
-                "sent": message["sent"],
-                "received_us": micros(received),
-                "now_us": micros(Timestamp::now()),
-            }));
+        match message["type"].as_str() {
+            Some("clock") if message["sent"].is_number() => {
+                let micros = |at: Timestamp| at.as_nanos() / 1000;
+                self.text(&json!({
+                    "type": "clock",
+                    "sent": message["sent"],
+                    "received_us": micros(received),
+                    "now_us": micros(Timestamp::now()),
+                }));
+            }
+            Some("report") => {
+                self.reported_at = Instant::now();
+                self.report.set(message["delay_ms"].as_f64());
+            }
+            // Types that this server does not know are those of a newer player.
+            _ => {}
         }
     }
 

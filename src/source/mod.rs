@@ -6,6 +6,7 @@
 mod file;
 pub mod process;
 pub mod reader;
+pub mod rpicam;
 pub mod spec;
 pub mod test_picture;
 pub mod v4l2;
@@ -41,6 +42,12 @@ pub trait Source: Send {
     /// True if [`Source::request_keyframe`] has an effect.
     fn can_make_keyframes(&self) -> bool {
         false
+    }
+
+    /// By how many degrees clockwise (0, 90, 180, 270) the camera itself turns its pictures; what is missing to
+    /// [`Settings::rotation`] is left to the display.
+    fn applied_rotation(&self) -> u16 {
+        0
     }
 }
 
@@ -114,19 +121,27 @@ pub struct Context {
 /// Opens what `spec` says. To be called on the camera's own thread, which reads it, too.
 pub fn open(spec: &Spec, context: &Context) -> Result<Box<dyn Source>, Error> {
     match spec {
-        Spec::Auto => {
-            let path = crate::v4l2::first_h264().map_err(Error::Unavailable)?;
-            v4l2::open(&path, context)
-        }
+        Spec::Auto => auto(context),
         Spec::V4l2(path) => v4l2::open(path, context),
-        Spec::Rpicam(_) => Err(Error::Unavailable(
-            "this version cannot start rpicam-vid by itself yet; use --source \"exec:rpicam-vid -t 0 -n --inline --flush \
-             --width 1280 --height 720 --framerate 30 --bitrate 1500000 -o -\""
-                .into(),
-        )),
+        Spec::Rpicam(number) => rpicam::open(*number, context),
         Spec::Exec(arguments) => process::open_exec(arguments, context),
         Spec::File(path) => file::open(path, context),
         Spec::Stdin => reader::open_stdin(context),
         Spec::Test => test_picture::open(context),
     }
+}
+
+/// The first camera that works: a node with H.264, else the Raspberry Pi's. The error says of both why not.
+fn auto(context: &Context) -> Result<Box<dyn Source>, Error> {
+    let no_node = match crate::v4l2::first_h264() {
+        Ok(path) => return v4l2::open(&path, context),
+        Err(reason) => reason,
+    };
+    if rpicam::program(std::env::var_os("PATH").as_deref()).is_none() {
+        return Err(Error::Unavailable(no_node));
+    }
+    rpicam::open(0, context).map_err(|error| match error {
+        Error::Stopped => error,
+        other => Error::Unavailable(format!("{no_node}. With --source rpicam: {other}")),
+    })
 }

@@ -7,12 +7,13 @@ mod group;
 mod last_words;
 mod spawn;
 
-use super::reader::{Piece, PipeReader};
+use super::reader::{Marks, Piece, PipeReader};
 use super::{Chunk, Context, Error, Source};
+use crate::time::Timestamp;
 use group::Group;
 use last_words::LastWords;
 use std::io::{self, ErrorKind};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -23,6 +24,8 @@ const STALL: Duration = Duration::from_secs(5);
 const STALL_AT_START: Duration = Duration::from_secs(10);
 /// Pictures that have to be missing: at one picture a minute five seconds of silence mean nothing.
 const STALL_PICTURES: u32 = 5;
+/// Between two looks at a program that has not begun.
+const WAIT: Duration = Duration::from_millis(20);
 /// Silence after which an ended program counts as lost although somebody holds its output open.
 const ORPHANED: Duration = Duration::from_secs(1);
 /// Time to end by itself for a program that has closed its output, so that its own exit status is reported.
@@ -36,19 +39,37 @@ pub fn open_exec(argv: &[String], context: &Context) -> Result<Box<dyn Source>, 
             "exec: the command is missing".to_owned(),
         ));
     };
-    let child =
-        start(program, arguments).map_err(|e| Error::Unavailable(why_not_started(program, &e)))?;
-    let process = Process::new(program, child, context)
-        .map_err(|e| Error::Unavailable(format!("exec: '{program}' cannot be listened to: {e}")))?;
-    log::debug!(
-        "camera {}: {program} runs as process {}",
-        context.name,
-        process.id
-    );
-    Ok(Box::new(process))
+    Process::start(program, arguments, Manner::any(context), context)
+        .map(|process| Box::new(process) as _)
 }
 
-fn start(program: &str, arguments: &[String]) -> io::Result<Child> {
+/// How a program is dealt with.
+#[derive(Debug)]
+pub(super) struct Manner {
+    /// Silence after which it counts as stuck.
+    pub(super) stall: Duration,
+    /// The same before its first byte.
+    pub(super) stall_at_start: Duration,
+    /// What its last words mean, where they are known.
+    pub(super) explain: fn(&str) -> Option<String>,
+    /// The writing end that it is given (under the same number as here), and what reads the other end.
+    pub(super) marks: Option<(OwnedFd, Marks)>,
+}
+
+impl Manner {
+    /// For a program of which nothing is known.
+    fn any(context: &Context) -> Self {
+        let pictures = Duration::from_secs(1) * STALL_PICTURES / context.settings.fps.get();
+        Self {
+            stall: STALL.max(pictures),
+            stall_at_start: STALL_AT_START.max(pictures),
+            explain: |_| None,
+            marks: None,
+        }
+    }
+}
+
+fn start(program: &str, arguments: &[String], kept: Option<&OwnedFd>) -> io::Result<Child> {
     let mut command = Command::new(program);
     command
         .args(arguments)
@@ -56,7 +77,7 @@ fn start(program: &str, arguments: &[String]) -> io::Result<Child> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0);
-    spawn::dies_with_us(&mut command);
+    spawn::prepare(&mut command, kept.map(AsRawFd::as_raw_fd));
     command.spawn()
 }
 
@@ -78,20 +99,71 @@ fn why_not_started(program: &str, e: &io::Error) -> String {
 
 /// A running program.
 #[derive(Debug)]
-struct Process {
-    /// The program's name without its directory.
-    program: String,
+pub(super) struct Process {
     id: u32,
-    // Dropped in this order: the program first, so that the end of its standard error is near.
-    group: Group,
-    last_words: LastWords,
+    // Dropped before the output, so that nobody is left who might write to it.
+    life: Life,
     output: PipeReader,
     stall: Duration,
     stall_at_start: Duration,
 }
 
+/// The program itself: whether it lives, and what it said.
+#[derive(Debug)]
+struct Life {
+    /// The program's name without its directory.
+    program: String,
+    // Dropped in this order: the program first, so that the end of its standard error is near.
+    group: Group,
+    last_words: LastWords,
+    explain: fn(&str) -> Option<String>,
+}
+
 impl Process {
-    fn new(program: &str, mut child: Child, context: &Context) -> io::Result<Self> {
+    /// Starts `program`. Call it on a thread that lives at least as long as the source.
+    pub(super) fn start(
+        program: &str,
+        arguments: &[String],
+        manner: Manner,
+        context: &Context,
+    ) -> Result<Self, Error> {
+        let kept = manner.marks.as_ref().map(|(fd, _)| fd);
+        let child = start(program, arguments, kept)
+            .map_err(|e| Error::Unavailable(why_not_started(program, &e)))?;
+        let process = Self::new(program, child, manner, context).map_err(|e| {
+            Error::Unavailable(format!("exec: '{program}' cannot be listened to: {e}"))
+        })?;
+        log::debug!(
+            "camera {}: {program} runs as process {}",
+            context.name,
+            process.id
+        );
+        Ok(process)
+    }
+
+    /// Waits until it has sent something; else says why it has not.
+    pub(super) fn wait_for_byte(&mut self) -> Result<(), Error> {
+        let begin = Timestamp::now();
+        loop {
+            if self.output.wait_for_byte(WAIT)? {
+                return Ok(());
+            }
+            let silence = Timestamp::now().since(begin);
+            if self.life.group.has_exited() {
+                return Err(self.life.lost(false));
+            }
+            if silence >= self.stall_at_start {
+                return Err(self.life.stalled(silence));
+            }
+        }
+    }
+
+    /// All that is kept of what it wrote to its standard error; listens no more.
+    pub(super) fn words(&mut self) -> String {
+        self.life.last_words.all()
+    }
+
+    fn new(program: &str, mut child: Child, manner: Manner, context: &Context) -> io::Result<Self> {
         let id = child.id();
         let (output, stderr) = (child.stdout.take(), child.stderr.take());
         // From here on an early return ends the program.
@@ -101,16 +173,60 @@ impl Process {
         };
         let output = OwnedFd::from(output);
         rustix::io::ioctl_fionbio(&output, true)?;
-        let pictures = Duration::from_secs(1) * STALL_PICTURES / context.settings.fps.get();
+        // Our copy of the writing end is closed here: the program has its own.
+        let marks = manner.marks.map(|(_, marks)| marks);
         Ok(Self {
-            program: program.rsplit('/').next().unwrap_or(program).to_owned(),
             id,
-            group,
-            last_words: LastWords::listen(stderr.into(), &context.name)?,
-            output: PipeReader::new(output, context.stop.clone()),
-            stall: STALL.max(pictures),
-            stall_at_start: STALL_AT_START.max(pictures),
+            life: Life {
+                program: program.rsplit('/').next().unwrap_or(program).to_owned(),
+                group,
+                last_words: LastWords::listen(stderr.into(), &context.name)?,
+                explain: manner.explain,
+            },
+            output: PipeReader::new(output, context.stop.clone()).with_marks(marks),
+            stall: manner.stall,
+            stall_at_start: manner.stall_at_start,
         })
+    }
+}
+
+impl Life {
+    /// The error for a program that runs but sends nothing.
+    fn stalled(&mut self, silence: Duration) -> Error {
+        match (self.explain)(&self.last_words.all()) {
+            Some(meaning) => {
+                let words = self.quoted();
+                Error::Lost(format!("no picture for {silence:.1?}: {meaning}{words}"))
+            }
+            None => Error::Stalled(silence),
+        }
+    }
+
+    /// The error for a program that sends no more: how it ended and what it said last.
+    fn lost(&mut self, has_begun: bool) -> Error {
+        let program = &self.program;
+        let by_itself = self.group.ends_by_itself(FAREWELL);
+        let mut text = match self.group.end() {
+            Some(status) if by_itself => format!("{program} {}", how_it_ended(status)),
+            _ if by_itself => format!("{program} has ended"),
+            _ => format!("{program} has closed its output"),
+        };
+        if !has_begun {
+            text.push_str(" before it sent a byte");
+        }
+        if let Some(meaning) = (self.explain)(&self.last_words.all()) {
+            text = format!("{meaning}. {text}");
+        }
+        Error::Lost(text + &self.quoted())
+    }
+
+    fn quoted(&mut self) -> String {
+        let words = self.last_words.quote();
+        if words.is_empty() {
+            words
+        } else {
+            format!("; its last words: {words}")
+        }
     }
 }
 
@@ -124,50 +240,22 @@ impl Source for Process {
                 } else {
                     self.stall_at_start
                 };
-                if silence >= ORPHANED && self.group.has_exited() {
-                    Err(lost(
-                        &self.program,
-                        &mut self.group,
-                        &mut self.last_words,
-                        has_begun,
-                    ))
+                if silence >= ORPHANED && self.life.group.has_exited() {
+                    Err(self.life.lost(has_begun))
                 } else if silence >= limit {
-                    Err(Error::Stalled(silence))
+                    Err(self.life.stalled(silence))
                 } else {
                     Ok(None)
                 }
             }
-            Ok(Piece::End { has_begun }) => Err(lost(
-                &self.program,
-                &mut self.group,
-                &mut self.last_words,
-                has_begun,
-            )),
-            Err(Error::Lost(why)) => {
-                Err(Error::Lost(format!("the output of {} {why}", self.program)))
-            }
+            Ok(Piece::End { has_begun }) => Err(self.life.lost(has_begun)),
+            Err(Error::Lost(why)) => Err(Error::Lost(format!(
+                "the output of {} {why}",
+                self.life.program
+            ))),
             Err(other) => Err(other),
         }
     }
-}
-
-/// The error for a program that sends no more: how it ended and what it said last.
-fn lost(program: &str, group: &mut Group, last_words: &mut LastWords, has_begun: bool) -> Error {
-    let by_itself = group.ends_by_itself(FAREWELL);
-    let mut text = match group.end() {
-        Some(status) if by_itself => format!("{program} {}", how_it_ended(status)),
-        _ if by_itself => format!("{program} has ended"),
-        _ => format!("{program} has closed its output"),
-    };
-    if !has_begun {
-        text.push_str(" before it sent a byte");
-    }
-    let words = last_words.quote();
-    if !words.is_empty() {
-        text.push_str("; its last words: ");
-        text.push_str(&words);
-    }
-    Error::Lost(text)
 }
 
 fn how_it_ended(status: ExitStatus) -> String {
@@ -199,8 +287,8 @@ mod tests {
             settings,
             stop: Stop::new().unwrap(),
         };
-        let child = start("sh", &["-c".to_owned(), script.to_owned()]).unwrap();
-        Process::new("sh", child, &context).unwrap()
+        let arguments = ["-c".to_owned(), script.to_owned()];
+        Process::start("sh", &arguments, Manner::any(&context), &context).unwrap()
     }
 
     fn error(process: &mut Process) -> Error {

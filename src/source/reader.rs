@@ -5,6 +5,10 @@
 //! the reader wakes up, so the pipe is made large, all there is gets read at once, and silence right behind
 //! it tells that the writer has written what it had: [`End::Pause`].
 
+mod marks;
+
+pub(super) use marks::Marks;
+
 use super::{Chunk, Context, Error, Source};
 use crate::h264::End;
 use crate::stop::{Stop, Woken};
@@ -57,6 +61,7 @@ pub(super) struct PipeReader {
     flow: Flow,
     last_byte_at: Timestamp,
     has_begun: bool,
+    marks: Option<Marks>,
 }
 
 /// Whether the last word to the caller was a byte.
@@ -80,6 +85,22 @@ impl PipeReader {
             flow: Flow::Quiet,
             last_byte_at: Timestamp::now(),
             has_begun: false,
+            marks: None,
+        }
+    }
+
+    /// Believes `marks` about the ends and times of the access units.
+    pub(super) fn with_marks(mut self, marks: Option<Marks>) -> Self {
+        self.marks = marks;
+        self
+    }
+
+    /// Waits for the first byte, without taking it; false after `time`, and at the end of a stream without one.
+    pub(super) fn wait_for_byte(&self, time: Duration) -> Result<bool, Error> {
+        match self.stop.wait_readable(self.fd.as_fd(), time) {
+            Woken::Stopped => Err(Error::Stopped),
+            Woken::TimedOut => Ok(false),
+            Woken::Ready => Ok(rustix::io::ioctl_fionread(&self.fd).is_ok_and(|bytes| bytes > 0)),
         }
     }
 
@@ -90,6 +111,7 @@ impl PipeReader {
             Flow::Quiet => IDLE,
             Flow::Flowing { pause_after } => pause_after.saturating_sub(self.silence()),
         };
+        self.forget_old_marks();
         match self.stop.wait_readable(self.fd.as_fd(), patience) {
             Woken::Stopped => return Err(Error::Stopped),
             Woken::TimedOut => return Ok(self.pause().unwrap_or(self.idle())),
@@ -110,16 +132,57 @@ impl PipeReader {
                 self.flow = Flow::Flowing { pause_after };
                 self.last_byte_at = arrived_at;
                 self.has_begun = true;
-                let annexb = self.buffer.get(..length).unwrap_or_default();
-                Ok(Piece::Bytes(Chunk {
-                    annexb,
-                    captured_at: arrived_at,
-                    end: End::Open,
-                }))
+                Ok(self.chunk(length))
             }
             Err(Errno::AGAIN | Errno::INTR) => Ok(self.idle()),
             Err(e) => Err(Error::Lost(format!("cannot be read: {e}"))),
         }
+    }
+
+    /// While there are no bytes, no mark can be theirs: what has come late is not to be taken for the next unit's.
+    fn forget_old_marks(&mut self) {
+        let Some(marks) = self.marks.as_mut().filter(|_| self.flow == Flow::Quiet) else {
+            return;
+        };
+        if self.stop.wait_readable(self.fd.as_fd(), Duration::ZERO) == Woken::TimedOut {
+            marks.forget();
+        }
+    }
+
+    /// The bytes just read, with what the marks say of them.
+    fn chunk(&mut self, mut length: usize) -> Piece<'_> {
+        let arrived_at = self.last_byte_at;
+        let mark = self
+            .marks
+            .as_mut()
+            .and_then(|marks| marks.wait(&self.stop, arrived_at));
+        // A read that ends before the buffer, and with room left in the pipe, ended with a write.
+        let mut end = if length >= self.full_from {
+            End::Open
+        } else {
+            End::Drained
+        };
+        if let Some(mark) = mark {
+            // The mark follows the unit's last byte, so that byte is there now.
+            while let Some(room) = self
+                .buffer
+                .get_mut(length..)
+                .filter(|room| !room.is_empty())
+            {
+                match rustix::io::read(&self.fd, room) {
+                    Ok(0) | Err(_) => break,
+                    Ok(more) => length += more,
+                }
+            }
+            if mark.is_certain && length < self.buffer.len() {
+                (end, self.flow) = (End::Complete, Flow::Quiet);
+            }
+        }
+        Piece::Bytes(Chunk {
+            annexb: self.buffer.get(..length).unwrap_or_default(),
+            captured_at: mark.map_or(arrived_at, |mark| mark.captured_at),
+            end,
+        })
     }
 
     fn silence(&self) -> Duration {
@@ -232,7 +295,7 @@ mod tests {
         assert_eq!(next(&mut reader), "idle false");
         rustix::io::write(&writer, b"abc").unwrap();
         let read: Vec<_> = (0..3).map(|_| next(&mut reader)).collect();
-        assert_eq!(read, ["3 Open", "0 Pause", "idle true"]);
+        assert_eq!(read, ["3 Drained", "0 Pause", "idle true"]);
     }
 
     #[test]
@@ -240,9 +303,9 @@ mod tests {
         let (mut reader, writer) = pipe();
         rustix::io::write(&writer, b"abc").unwrap();
         rustix::io::write(&writer, b"de").unwrap();
-        assert_eq!(next(&mut reader), "5 Open");
+        assert_eq!(next(&mut reader), "5 Drained");
         rustix::io::write(&writer, b"f").unwrap();
-        assert_eq!(next(&mut reader), "1 Open");
+        assert_eq!(next(&mut reader), "1 Drained");
         assert_eq!(next(&mut reader), "0 Pause");
     }
 
@@ -252,7 +315,7 @@ mod tests {
         rustix::io::write(&writer, b"abc").unwrap();
         drop(writer);
         let read: Vec<_> = (0..4).map(|_| next(&mut reader)).collect();
-        assert_eq!(read, ["3 Open", "0 Pause", "end true", "end true"]);
+        assert_eq!(read, ["3 Drained", "0 Pause", "end true", "end true"]);
     }
 
     #[test]
@@ -263,6 +326,29 @@ mod tests {
         assert_eq!(next(&mut reader), format!("{written} Open"));
         assert_eq!(next(&mut reader), "0 Pause");
         assert!(Timestamp::now().since(before) >= PAUSE_WHEN_FULL);
+    }
+
+    #[test]
+    fn a_marked_unit_is_complete_at_once_however_it_was_written() {
+        let (reader, writer) = pipe();
+        let (marks, program) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
+        let mut reader = reader.with_marks(Some(Marks::new(marks, Duration::from_secs(5))));
+        let write =
+            |fd: &OwnedFd, bytes: &[u8]| assert_eq!(rustix::io::write(fd, bytes), Ok(bytes.len()));
+        write(&writer, b"abc");
+        write(&writer, b"de");
+        write(&program, b"0.000\n");
+        assert_eq!(next(&mut reader), "5 Complete");
+        assert_eq!(next(&mut reader), "idle true", "and no pause on top");
+        write(&writer, b"f");
+        assert_eq!(next(&mut reader), "1 Drained");
+        write(&writer, b"gh");
+        write(&program, b"33.333\n66.667\n");
+        assert_eq!(
+            next(&mut reader),
+            "2 Drained",
+            "two units, or part of a third"
+        );
     }
 
     #[test]

@@ -78,7 +78,7 @@ fn start(path: &Path, context: &Context) -> Result<Camera, Refusal> {
     let wanted = &context.settings;
     let mut report = settings::Report::default();
     // Turning by 90 degrees may swap width and height: first this, then the size.
-    settings::rotate(&device, wanted, &mut report);
+    let rotation = settings::rotate(&device, wanted, &mut report);
     let agreed = device
         .set_format(capture, FourCc::H264, wanted.width, wanted.height)
         .map_err(failed(Step::Format))?;
@@ -95,6 +95,7 @@ fn start(path: &Path, context: &Context) -> Result<Camera, Refusal> {
         identity,
         agreed,
         rate,
+        rotation,
         report,
     };
     answer.log(path, context);
@@ -121,6 +122,8 @@ struct Answer {
     identity: Identity,
     agreed: Agreed,
     rate: Option<f64>,
+    /// Degrees by which the camera turns.
+    rotation: u16,
     report: settings::Report,
 }
 
@@ -170,6 +173,7 @@ struct Camera {
     has_pictures: bool,
     stall: Duration,
     keyframe_asked: Timestamp,
+    rotation: u16,
 }
 
 impl Camera {
@@ -195,6 +199,7 @@ impl Camera {
             has_pictures: false,
             stall: answer.stall(context),
             keyframe_asked: Timestamp::default(),
+            rotation: answer.rotation,
         };
         camera.request_keyframe();
         camera
@@ -209,6 +214,20 @@ impl Camera {
             Some(self.stream.device().identity()),
         );
         Error::Lost(format!("{}: {words}", self.path.display()))
+    }
+
+    /// The end of a source whose pictures are not of the size that the driver was told.
+    fn too_large(&self) -> Error {
+        let advice = if self.stream.device().identity().is_loopback() {
+            "the node is still set up for the smaller pictures of an earlier feeder: end the feeder, and start it again when \
+             this program says that nothing feeds it"
+        } else {
+            "try a lower --bitrate, or a smaller --width and --height"
+        };
+        let (path, limit) = (self.path.display(), self.limit);
+        Error::Lost(format!(
+            "{path}: its pictures do not fit into the driver's buffers of {limit} bytes; {advice}"
+        ))
     }
 
     /// Takes one buffer; returns the time of the picture that is then in `self.picture`, if it was one.
@@ -230,6 +249,9 @@ impl Camera {
             .map_err(|failure| self.lost(failure))?;
         let is_intact = self.buffers.count(sequence, verdict);
         self.buffers.log(&self.context.name, now);
+        if self.buffers.are_too_small() {
+            return Err(self.too_large());
+        }
         // What follows a loss refers to the lost picture.
         if !is_intact && now.since(self.keyframe_asked) >= KEYFRAME_AFTER_LOSS {
             self.request_keyframe();
@@ -290,6 +312,10 @@ impl Source for Camera {
             captured_at,
             end: self.buffers.end(&self.picture),
         }))
+    }
+
+    fn applied_rotation(&self) -> u16 {
+        self.rotation
     }
 
     fn request_keyframe(&mut self) {

@@ -108,29 +108,39 @@ fn look_at_all() -> impl Iterator<Item = Node> {
         .map(move |path| Node::look(path, &links))
 }
 
-/// One sentence for each node that might have been meant.
+/// The nodes that might have been meant, and a few words why it is none of them.
 fn summary(nodes: &[Node]) -> String {
-    let candidates: Vec<String> = nodes
+    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+    for (words, node) in nodes.iter().filter_map(|node| Some((words(node)?, node))) {
+        let name = format!("{} ({})", node.path.display(), node.card);
+        match groups.iter_mut().find(|(known, _)| *known == words) {
+            Some((_, names)) => names.push(name),
+            None => groups.push((words, vec![name])),
+        }
+    }
+    if nodes.is_empty() {
+        return "no camera with H.264 found: no video node in /dev; is one plugged in?".into();
+    }
+    if groups.is_empty() {
+        return "no camera with H.264 found: the video nodes here belong to no camera; is one plugged in?".into();
+    }
+    let groups: Vec<String> = groups
         .iter()
-        .filter(|node| {
-            !matches!(
-                node.purpose,
-                Some(Purpose::Metadata | Purpose::Converter | Purpose::Encoder | Purpose::Isp)
-            )
-        })
-        .filter_map(|node| {
-            Some(format!(
-                "{} ({}): {}",
-                node.path.display(),
-                node.card,
-                node.reason()?
-            ))
-        })
+        .map(|(words, names)| format!("{}: {words}", names.join(", ")))
         .collect();
-    if candidates.is_empty() {
-        "no camera with H.264 found: no video node in /dev; is one plugged in?".into()
-    } else {
-        format!("no camera with H.264 found. {}", candidates.join("; "))
+    format!(
+        "no camera with H.264 found. {}. `berrymse cameras` says more",
+        groups.join("; ")
+    )
+}
+
+/// Why a node is not the camera that is looked for, shorter than [`Node::reason`] where nothing can be done in a few words;
+/// `None` for what nobody takes for a camera.
+fn words(node: &Node) -> Option<String> {
+    match node.purpose {
+        Some(Purpose::Metadata | Purpose::Converter | Purpose::Encoder | Purpose::Isp) => None,
+        Some(Purpose::Sensor) | None => node.reason(),
+        Some(purpose) => Some(purpose.label().into()),
     }
 }
 
@@ -202,13 +212,39 @@ mod tests {
         fs::remove_dir_all(&dir).unwrap();
     }
 
+    fn opened(path: &str, purpose: Purpose) -> Node {
+        Node {
+            purpose: Some(purpose),
+            ..unopened(path, Failure::Gone)
+        }
+    }
+
     #[test]
     fn without_a_camera_the_summary_says_what_there_is() {
         assert!(summary(&[]).contains("no video node"));
+        assert!(
+            summary(&[opened("/dev/video10", Purpose::Encoder)]).contains("belong to no camera")
+        );
         let text = summary(&[unopened("/dev/video3", Failure::NotPermitted)]);
         assert!(
             text.contains("/dev/video3 (Cam): permission denied"),
             "{text}"
+        );
+    }
+
+    #[test]
+    fn the_summary_says_the_same_of_several_nodes_once() {
+        let capture = super::super::Capture::SinglePlanar;
+        let nodes = [
+            opened("/dev/video0", Purpose::NotFed),
+            opened("/dev/video1", Purpose::NeedsEncoder(capture)),
+            opened("/dev/video2", Purpose::NotFed),
+            opened("/dev/video3", Purpose::Metadata),
+        ];
+        assert_eq!(
+            summary(&nodes),
+            "no camera with H.264 found. /dev/video0 (Cam), /dev/video2 (Cam): loopback, not fed; \
+             /dev/video1 (Cam): camera without H.264. `berrymse cameras` says more"
         );
     }
 }

@@ -4,6 +4,7 @@
  */
 
 import { spawn } from "node:child_process";
+import { readFileSync, readdirSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -66,6 +67,17 @@ class Browser {
     return page;
   }
 
+  /** SIGSTOP and SIGCONT: all its processes stand still. */
+  signal(name) {
+    for (const pid of family(this.#child.pid)) {
+      try {
+        process.kill(pid, name);
+      } catch {
+        // It has ended by itself.
+      }
+    }
+  }
+
   async close() {
     this.send("Browser.close").catch(() => {});
     const killer = setTimeout(() => this.#child.kill("SIGKILL"), 5000);
@@ -95,6 +107,22 @@ class Browser {
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
   }
+}
+
+/** A process and all that it has started. */
+function family(root) {
+  const parents = new Map();
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    try {
+      // The name in brackets may contain anything.
+      const fields = readFileSync(`/proc/${pid}/stat`, "latin1").split(")").at(-1).trim().split(" ");
+      parents.set(Number(pid), Number(fields[1]));
+    } catch {
+      // It has ended since.
+    }
+  }
+  const belongs = (pid) => pid === root || (parents.has(pid) && belongs(parents.get(pid)));
+  return [...parents.keys()].filter(belongs);
 }
 
 class Page {

@@ -5,6 +5,7 @@
 
 import { createServer, request } from "node:http";
 import { connect } from "node:net";
+import { Conditions, Line } from "./line.mjs";
 
 /**
  * @param {string} target the program's URL
@@ -36,6 +37,7 @@ export async function proxy(target, { prefix = "/", pages = {} } = {}) {
   });
 
   const sockets = new Set();
+  const conditions = new Conditions();
   server.on("upgrade", (incoming, viewer) => {
     const path = inside(incoming.url);
     if (path === null) {
@@ -46,7 +48,8 @@ export async function proxy(target, { prefix = "/", pages = {} } = {}) {
       const { rawHeaders } = incoming;
       const lines = rawHeaders.flatMap((name, i) => (i % 2 === 0 ? [`${name}: ${rawHeaders[i + 1]}`] : []));
       camera.write([`GET ${path} HTTP/1.1`, ...lines, "", ""].join("\r\n"));
-      viewer.pipe(camera).pipe(viewer);
+      viewer.pipe(camera);
+      camera.pipe(new Line(conditions)).pipe(viewer);
     });
     for (const [one, other] of [[viewer, camera], [camera, viewer]]) {
       sockets.add(one);
@@ -61,6 +64,10 @@ export async function proxy(target, { prefix = "/", pages = {} } = {}) {
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     url: `http://127.0.0.1:${server.address().port}/`,
+    hold: () => conditions.set({ isHeld: true }),
+    release: () => conditions.set({ isHeld: false }),
+    /** From now on everything comes up to `ms` late, in order. */
+    jitter: (ms) => conditions.set({ jitterMs: ms }),
     async end() {
       for (const socket of sockets) socket.destroy();
       server.closeAllConnections();

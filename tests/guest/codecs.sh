@@ -3,6 +3,13 @@
 . "$(dirname "$0")/lib.sh"
 
 step "drivers with both queues are not taken for cameras"
+{
+    echo "cameras:"
+    for node in 4 5 6 7; do printf '  - name: m2m%s\n    source: /dev/video%s\n' "$node" "$node"; done
+} >"$t/codecs.yml"
+start -c "$t/codecs.yml"
 for node in 4 5 6 7; do
-    says "unavailable: /dev/video$node: this is a decoder or converter, not a camera" "$(once 1 /dev/video$node)"
+    status_is error "^/dev/video$node: this is a decoder or converter, not a camera" "m2m$node"
 done
+says '^/dev/video4  .*: decoder or converter$' "$("$t/berrymse" cameras)"
+stop

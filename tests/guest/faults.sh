@@ -1,28 +1,50 @@
-# Buffers that hold no whole picture.
+# Buffers that hold no whole picture, none at all, or several. One program through all of it, a viewer for each.
 . "$(dirname "$0")/lib.sh"
 
-step "noise and empty buffers are left out and counted"
-feed -d /dev/video0 -s 320x240 -r 15 --garbage 10 --empty 7 "$CLIP"
-watch /dev/video0
-pictures 30
-expect 3 'warn: camera: lost .*pictures? empty'
-unwatch
-grep -q -E 'warn: camera: lost .*without H.264' "$events" || fail "noise was not seen"
-[ "$(grep -c warn: "$events")" -lt 8 ] || fail "more than one warning a second"
-unfeed
+start -d /dev/video0 -w 320 -h 240 -f 10
+# faulty NAME FEED_OPTION...: the program goes on live with this feed, and its viewer gets pictures
+faulty() {
+    local name=$1; shift
+    feed -d /dev/video0 -s 320x240 -r 10 "$@" "$clip"
+    watch "$name"
+    live_again 12
+    first_is_keyframe
+    pictures 25
+}
+over() {
+    leave "$@"
+    unfeed
+}
 
-step "headers in a buffer of their own do not end a picture"
-feed -d /dev/video0 -s 320x240 -r 15 --split "$CLIP"
-watch /dev/video0
-expect 20 'picture: .* Open '
-pictures 10
-expect 5 'picture: .* Complete '
-unwatch
-unfeed
+step "three pictures in a buffer: all of them arrive"
+faulty joined --join 3
+over clean whole "$clip"
 
-step "half pictures go through: decoders cope, and more cannot be known"
-feed -d /dev/video0 -s 320x240 -r 15 --cut 5 "$CLIP"
-watch /dev/video0
-pictures 15
-unwatch
-unfeed
+step "the NAL units of a picture in buffers of their own: whole pictures arrive"
+faulty split --split
+over clean whole "$clip"
+
+step "a next to empty buffer in between: nothing is missing"
+faulty empty --empty 7
+logged 3 'camera: lost .*pictures? empty'
+over clean whole "$clip"
+
+step "noise for a picture: left out and counted, what is sent is as it was fed"
+faulty noise --garbage 10
+logged 3 'camera: lost .*pictures? without H.264'
+over intact "$clip"
+
+step "pictures left out by the feeder: the rest arrives as it was fed"
+faulty left-out --drop 7
+over intact "$clip"
+
+step "half pictures: they go through, more cannot be known; the viewer stays"
+faulty half --cut 8
+over
+
+step "after all that, a whole feed: clean"
+faulty healed
+over clean whole "$clip"
+
+[ "$(grep -c 'camera: lost' "$log")" -lt 60 ] || fail "the log is full of losses"
+stop

@@ -1,50 +1,134 @@
 # A loopback node before, while and after another program feeds it, and fed with another size.
 . "$(dirname "$0")/lib.sh"
 
-step "nobody feeds it: not ready, whatever the driver calls it"
-says 'unavailable: /dev/video0: nothing feeds it yet' "$(once 1 /dev/video0)"
-says 'unavailable: /dev/video1: nothing feeds it yet' "$(once 1 /dev/video1)"
+options=(-w 320 -h 240 -f 10)
+fed=(-d /dev/video0 -s 320x240 -r 10)
 
-step "the feeder comes while we wait"
-watch /dev/video0
-expect 5 'event: unavailable: .*nothing feeds it yet'
-feed -d /dev/video0 -s 320x240 -r 15 "$CLIP"
-expect 10 'info: .*H.264, 320x240'
-pictures 20
-step "the feeder goes: silence is found out"
+step "fed before the start: pictures from a keyframe on"
+feed "${fed[@]}" "$clip"
+until_true 5 sh -c 'v4l2-ctl -d0 --list-formats | grep -q H264' || fail "no feed"
+start -d /dev/video0 "${options[@]}"
+watch early
+expect 10 'init 320x240 avc1\.42'
+expect 5 K
+first_is_keyframe
+pictures 12
+status_is state '^live$'
+status_is width '^320$'
+
+step "the feeder stops: lost, in words; it comes back after that: live, for the same viewer"
 unfeed
-expect 6 'event: stalled: no picture for 2'
-expect 3 'event: unavailable: .*nothing feeds it yet'
-are_of "$CLIP"
-before=$(grep -c '^picture:' "$events")
+expect 8 "state lost 'no picture for 2\\.[0-9]s'"
+expect 5 "state lost '/dev/video0: nothing feeds it yet"
+status_is state '^lost$'
+status_is error 'nothing feeds it yet'
+feed "${fed[@]}" "$long"
+live_again 12
+status_is restarts '^1$'
 
-step "the feeder comes back with another size"
-feed -d /dev/video0 -s 160x120 -r 15 "$SMALL"
-expect 10 'info: .*H.264, 160x120'
-expect 1 'it was asked for 320x240'
-pictures 20
-unwatch
-are_of "$SMALL" "$before"
-
-step "joined while it runs: the stale first buffer is left out"
-watch /dev/video0
-pictures 20
-unwatch
-are_of "$SMALL"
-awk '/^picture:/ && $(NF-2) > 1500 { exit 1 }' "$events" || fail "pictures with impossible times"
-unfeed
-
-step "another reader on the same node"
-feed -d /dev/video1 -s 320x240 -r 15 "$CLIP"
-watch /dev/video1
+step "who joins in the middle of a group of pictures gets its keyframe at once"
+expect 10 K
+pictures 4
+keyframe=$(grep -E ' K ' "$t/early.events" | tail -1 | cut -d' ' -f3)
+watch late
+expect 2 "K $keyframe\$"
+first_is_keyframe
 pictures 10
-says 'end after 5 pictures' "$(once 10 --pictures 5 /dev/video1)"
-pictures 10
-unwatch
+leave clean "$long"
+look_at early
+leave clean "$clip" "$long"
+
+step "the feeder is replaced by one of another size while the node is open: a new init segment, and its size in the status"
+watch resized
+expect 5 'init 320x240'
+pictures 5
+unfeed
+feed "${fed[@]:0:2}" -s 160x120 -r 10 "$small"
+expect 15 'init 160x120 avc1\.42'
+expect 1 K
+pictures 12
+status_is width '^160$'
+status_is height '^120$'
+said 'state lost' && step "(the feeder took so long that the node was opened anew)"
+step "… and back, after it was lost"
+unfeed
+expect 8 "state lost "
+expect 5 "state lost '/dev/video0: nothing feeds it yet"
+feed "${fed[@]}" "$clip"
+expect 12 'init 320x240'
+expect 1 K
+pictures 12
+status_is width '^320$'
+leave clean "$small" "$clip" "$long"
+stop
 unfeed
 
-step "fed with something that is not H.264"
-feed -d /dev/video2 -s 320x240 -r 15 --fourcc YUYV "$CLIP"
-until_true 5 sh -c 'v4l2-ctl -d2 --list-formats | grep -q YUYV'
-says 'unavailable: /dev/video2: this node gives YUYV and no H.264' "$(once 1 /dev/video2)"
+step "replaced by a feeder of larger pictures than the node was set up for: told, instead of shown in pieces"
+feed "${fed[@]:0:2}" -s 160x120 -r 10 "$small"
+start -d /dev/video0 "${options[@]}"
+watch outgrown
+expect 15 'init 160x120'
+pictures 5
+unfeed
+feed "${fed[@]:0:2}" -s 640x480 -r 10 "$large"
+expect 15 "state lost '/dev/video0: its pictures do not fit into the driver's buffers of 76800 bytes"
+status_is state '^lost$'
+unfeed
+expect 12 "state lost '/dev/video0: nothing feeds it yet"
+feed "${fed[@]:0:2}" -s 640x480 -r 10 "$large"
+expect 15 'init 640x480'
+pictures 5
+status_is state '^live$'
+leave intact "$small" "$large"
+stop
+unfeed
+
+step "started before the feeder: waiting, in words; live when it comes"
+start -d /dev/video0 "${options[@]}"
+watch patient
+expect 3 "state waiting '/dev/video0: nothing feeds it yet: this is a loopback node"
+status_is state '^waiting$'
+status_is frames '^0$'
+feed "${fed[@]}" --delay 4 "$clip"
+live_again 20
+first_is_keyframe
+leave clean "$clip"
+stop
+unfeed
+
+step "started in the middle of a group of pictures: nothing before the first keyframe, nor the stale first buffer"
+feed "${fed[@]}" --pause 5:8 "$clip"
+until_true 5 sh -c 'v4l2-ctl -d0 --list-formats | grep -q H264' || fail "no feed"
+start -d /dev/video0 "${options[@]}"
+watch midway
+logged 5 'ahead of the first picture thrown away \(Full\)'
+expect 15 K
+pictures 5
+leave clean first=10 "$clip"
+stop
+unfeed
+
+step "a second program reads the same node: the first one's viewer notices nothing"
+feed -d /dev/video1 -s 320x240 -r 10 "$clip"
+start -d /dev/video1 "${options[@]}"
+watch undisturbed
+live_again 10
+"$t/berrymse" -l 127.0.0.1:2021 -d /dev/video1 "${options[@]}" 2>"$t/second.log" >/dev/null & second=$!
+until_true 10 grep -q 'live, 320x240' "$t/second.log" || fail "the second program: $(cat "$t/second.log")"
+pictures 10
+kill "$second"
+wait "$second" || fail "the second program ended with status $?"
+pictures 10
+leave clean "$clip"
+stop
+unfeed
+
+step "fed with something that is not H.264: said in words"
+start -d /dev/video2 "${options[@]}"
+watch other
+expect 3 "state waiting '/dev/video2: nothing feeds it yet"
+feed -d /dev/video2 -s 320x240 -r 10 --fourcc YUYV "$clip"
+expect 10 "state waiting '/dev/video2: this node gives YUYV and no H.264"
+leave
+stop
 unfeed

@@ -1,45 +1,93 @@
-# Nodes that are of no use, each told in words; the list of cameras; capture with both buffer interfaces.
+# Nodes that are of no use, each told in words; the list of cameras; no camera at all, and then one.
 . "$(dirname "$0")/lib.sh"
 
-step "cameras without H.264, single- and multi-planar"
-says 'unavailable: /dev/video10: this node gives YUYV, .* and no H.264; it needs an encoder' "$(once 1 /dev/video10)"
-says 'unavailable: /dev/video11: this node gives YUYV, .* and no H.264; it needs an encoder' "$(once 1 /dev/video11)"
+step "what is no camera is told, each for itself, and the program serves"
+cat >"$t/useless.yml" <<'E'
+cameras:
+  - name: raw
+    source: /dev/video10
+  - name: planes
+    source: /dev/video11
+  - name: missing
+    source: /dev/video77
+  - name: none
+    source: /dev/null
+  - name: idle
+    source: /dev/video0
+  - name: idle-too
+    source: /dev/video1
+E
+start -c "$t/useless.yml"
+status_is error '/dev/video10: this node gives YUYV, .* and no H.264; it needs an encoder' raw
+status_is error '/dev/video11: this node gives YUYV, .* and no H.264; it needs an encoder' planes
+status_is error '/dev/video77: there is no such node' missing
+status_is error '/dev/null: this is no video node' none
+status_is error '/dev/video0: nothing feeds it yet' idle
+status_is error '/dev/video1: nothing feeds it yet' idle-too
+status_is state '^waiting$' raw
+stop
 
-step "no cameras"
-says 'unavailable: /dev/video77: there is no such node' "$(once 1 /dev/video77)"
-says 'unavailable: /dev/null: this is no video node' "$(once 1 /dev/null)"
+step "the list of cameras names them all"
+feed -d /dev/video2 -s 320x240 -r 10 "$clip"
+text=$(until_true 5 sh -c 'v4l2-ctl -d2 --list-formats | grep -q H264' && "$t/berrymse" cameras)
+says '^/dev/video0  Loop camera 0: loopback, not fed$' "$text"
+says '^/dev/video2  Loop camera 2: H.264 camera$' "$text"
+says '^    --source /dev/video2$' "$text"
+says '^    open in v4l2-feed \(process [0-9]+\)$' "$text"
+says '^/dev/video10  vivid: camera without H.264$' "$text"
+says '^    no source: this node gives YUYV' "$text"
+json=$("$t/berrymse" cameras --json)
+perl -MJSON::PP -e '' 2>/dev/null && { perl -MJSON::PP -e 'undef $/; decode_json(<STDIN>)' <<<"$json" || fail "no JSON"; }
+says '"source": "/dev/video2"' "$json"
+unfeed
 
-step "no permission"
+step "no permission: the group is named"
 chmod 600 /dev/video10
-nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$t/dump" "$@" 2>&1; }
-says 'unavailable: /dev/video10: permission denied; .*group video: sudo usermod -aG video' "$(nobody --seconds 1 /dev/video10)"
-says 'no source: permission denied' "$(nobody --cameras)"
-says '"card": "vivid' "$("$t/dump" --json)"
+nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups "$t/berrymse")
+says 'no source: permission denied; .*group video' "$("${nobody[@]}" cameras | tr -s '\n ' ' ')"
+"${nobody[@]}" -l 127.0.0.1:2021 -d /dev/video10 2>"$t/nobody.log" >/dev/null & other=$!
+words='/dev/video10: permission denied; .*group video: sudo usermod -aG video'
+until_true 5 grep -q -E "$words" "$t/nobody.log" || fail "nobody: $(cat "$t/nobody.log")"
+port=2021
+status_is error "$words"
+port=2020
+kill "$other"
+wait "$other" || fail "it ended with status $?"
 
-step "nothing found: what there is, in words"
-says 'Err\("no camera with H.264 found\. /dev/video0 .*nothing feeds it yet.*; /dev/video10 .*no H.264' "$("$t/dump" --auto)"
-
-step "pictures through both buffer interfaces"
-says 'picture: [0-9]+ ([0-9]+) of \1 bytes Some' "$(once 10 --raw --pictures 10 /dev/video10)"
-multi=$(once 10 --raw --pictures 10 /dev/video11)
-says 'event: MultiPlanar' "$multi"
-says 'picture: [0-9]+ ([0-9]+) of \1 bytes Some' "$multi"
-
-step "marked as damaged by the driver"
+step "pictures through both buffer interfaces, and those that the driver marks as damaged"
+says 'picture [0-9]+: ([0-9]+) of \1 bytes, timed: true' "$("$RAW" /dev/video10 10)"
+multi=$("$RAW" /dev/video11 10)
+says '^MultiPlanar' "$multi"
+says 'picture [0-9]+: ([0-9]+) of \1 bytes, timed: true' "$multi"
 v4l2-ctl -d11 -c inject_v4l2_buf_flag_error=1
-says 'damaged: true' "$(once 10 --raw --pictures 30 /dev/video11)"
+says 'damaged: true' "$("$RAW" /dev/video11 30)"
 
 step "disconnected in the middle, and back"
 for node in 10 11; do
-    "$t/dump" --raw --seconds 20 /dev/video$node 2>"$events" & raw=$!
-    until_true 10 grep -q 'picture: 5 ' "$events"
+    "$RAW" /dev/video$node 1000 >"$t/raw" & raw=$!
+    until_true 10 grep -q 'picture 5:' "$t/raw" || fail "no raw pictures"
     v4l2-ctl -d$node --set-ctrl disconnect=1
     wait "$raw"
-    says 'event: raw Err\(Gone\)' "$(cat "$events")"
-    says 'event: raw Ok' "$(once 10 --raw --pictures 3 /dev/video$node)"
+    says 'end: Err\(Gone\)' "$(cat "$t/raw")"
+    says 'end: Ok' "$("$RAW" /dev/video$node 3)"
 done
 
 step "buffers refused"
 v4l2-ctl -d10 -c inject_vidioc_reqbufs_error=1
-says 'event: raw Err\(Invalid\)' "$(once 5 --raw --pictures 3 /dev/video10)"
-says 'event: raw Ok' "$(once 10 --raw --pictures 3 /dev/video10)"
+says 'end: Err\(Invalid\)' "$("$RAW" /dev/video10 3)"
+says 'end: Ok' "$("$RAW" /dev/video10 3)"
+
+step "auto where nothing is of use: what there is, in words; also while it is disconnected"
+start -w 320 -h 240 -f 10
+watch first
+expect 5 "state waiting 'no camera with H.264 found\\. /dev/video0 .*: loopback, not fed; /dev/video10 .*: camera without H.264"
+v4l2-ctl -d10 --set-ctrl disconnect=1
+same_viewer
+step "no device at all: said so; a camera is plugged in: live"
+modprobe -r vivid v4l2loopback || fail "the drivers are in use"
+expect 6 "state waiting 'no camera with H.264 found: no video node in /dev; is one plugged in\\?"
+says '^No video node found' "$("$t/berrymse" cameras)"
+plug -s 320x240 -r 10 "$clip"
+live_again 15
+leave clean "$clip"
+stop

@@ -364,6 +364,42 @@ mod program {
         assert_eq!(push(&mut assembler, &p(next + 1), 8, End::Pause).len(), 1);
     }
 
+    /// A program that has written `count` units, each with one write, and paused after each.
+    fn after_writes(count: u32) -> (Assembler, u32) {
+        let mut assembler = Assembler::new(Ends::Learned);
+        push(&mut assembler, &keyframe(20), 0, End::Drained);
+        for next in 1..count {
+            push(&mut assembler, &p(next), 0, End::Drained);
+            push(&mut assembler, &[], 0, End::Pause);
+        }
+        (assembler, count)
+    }
+
+    #[test]
+    fn a_program_that_always_writes_whole_units_is_not_waited_for() {
+        let (mut assembler, next) = after_writes(50);
+        assert_eq!(push(&mut assembler, &p(next), 7, End::Drained), []);
+        let (mut assembler, next) = after_writes(70);
+        assert_eq!(push(&mut assembler, &p(next), 7, End::Drained).len(), 1);
+        assert_eq!(push(&mut assembler, &[], 8, End::Pause), []);
+        assert_eq!(push(&mut assembler, &p(next + 1), 9, End::Drained).len(), 1);
+    }
+
+    #[test]
+    fn a_program_that_writes_units_in_two_parts_is_believed_when_it_pauses() {
+        let mut assembler = Assembler::new(Ends::Learned);
+        push(&mut assembler, &keyframe(20), 0, End::Pause);
+        for next in 1..200 {
+            let unit = p(next);
+            let (first, second) = unit.split_at(unit.len() / 2);
+            let early = push(&mut assembler, first, 0, End::Drained).len();
+            assert!(early == 0 || next <= 8, "half a picture was given out");
+            push(&mut assembler, second, 0, End::Drained);
+            let ended = push(&mut assembler, &[], 0, End::Pause).len();
+            assert_eq!(ended, usize::from(next > 7), "unit {next}");
+        }
+    }
+
     #[test]
     fn a_pause_that_is_reported_without_bytes_counts_too() {
         let (mut assembler, next) = after_pauses(8);

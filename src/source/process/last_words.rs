@@ -58,9 +58,18 @@ impl LastWords {
 
     /// The last lines, on one line, once the program has ended; empty if it said nothing.
     pub(super) fn quote(&mut self) -> String {
+        self.newest(QUOTED)
+    }
+
+    /// All that is kept, on one line.
+    pub(super) fn all(&mut self) -> String {
+        self.newest(KEPT)
+    }
+
+    fn newest(&mut self, count: usize) -> String {
         self.finish();
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let skipped = kept.len().saturating_sub(QUOTED);
+        let skipped = kept.len().saturating_sub(count);
         kept.iter()
             .skip(skipped)
             .map(String::as_str)

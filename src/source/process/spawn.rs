@@ -1,19 +1,29 @@
-//! The one thing about starting a program that needs `unsafe`: it dies when we die, even by SIGKILL.
+//! What a child does before it becomes the program, which is what needs `unsafe`: it dies when we die, even by SIGKILL,
+//! and it keeps the one descriptor that it is to have.
 
+use rustix::fd::{BorrowedFd, RawFd};
+use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 /// Has the program killed when the *thread* that starts it ends (prctl(2), `PR_SET_PDEATHSIG`): start it on a thread
 /// that lives as long as the program shall. Does not reach the program's own children, nor a set-user-ID program.
+///
+/// The descriptor `kept`, which must stay open until the program has been started, is open in the program, too, and there
+/// only: no other child that is started at the same time gets it.
 #[allow(
     unsafe_code,
     reason = "Command has no safe way to call prctl(2) between fork and exec"
 )]
-pub(super) fn dies_with_us(command: &mut Command) {
+pub(super) fn prepare(command: &mut Command, kept: Option<RawFd>) {
     let us = getpid();
     let between_fork_and_exec = move || {
         set_parent_process_death_signal(Some(Signal::KILL))?;
+        if let Some(fd) = kept {
+            // SAFETY: the caller keeps it open, and the child has a copy of every descriptor of ours.
+            fcntl_setfd(unsafe { BorrowedFd::borrow_raw(fd) }, FdFlags::empty())?;
+        }
         // Had we died before the line above, no signal would ever come.
         if getppid() == Some(us) {
             Ok(())
@@ -21,7 +31,7 @@ pub(super) fn dies_with_us(command: &mut Command) {
             Err(rustix::io::Errno::SRCH.into())
         }
     };
-    // SAFETY: after fork in a program with threads only async-signal-safe calls are allowed. The closure makes two
-    // system calls, prctl(2) and getppid(2), and builds an error from a number: it takes no lock and no memory.
+    // SAFETY: after fork in a program with threads only async-signal-safe calls are allowed. The closure makes three
+    // system calls, prctl(2), fcntl(2) and getppid(2), and builds an error from a number: it takes no lock and no memory.
     unsafe { command.pre_exec(between_fork_and_exec) };
 }

@@ -8,8 +8,11 @@ use std::time::Duration;
 
 /// A NAL unit with its start code has at least this many bytes.
 const SMALLEST: usize = 5;
-/// Losses are told this often at most, with their count.
-const LOG_EVERY: Duration = Duration::from_secs(1);
+/// Losses are told this often at most, with their count; while they go on, more and more rarely.
+const FIRST_LOG_PAUSE: Duration = Duration::from_secs(1);
+const LOG_PAUSE: Duration = Duration::from_secs(60);
+/// So many cut pictures without a whole keyframe in between are no exception: the keyframes do not fit.
+const CUT_IN_A_ROW: u32 = 2;
 
 /// What a buffer turned out to be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,6 +50,10 @@ pub(super) struct Buffers {
     gives_parts: bool,
     losses: Losses,
     logged_at: Option<Timestamp>,
+    /// Time from the last line about losses to the next.
+    log_pause: Duration,
+    /// Buffers filled to the last byte since the last whole keyframe.
+    cut: u32,
 }
 
 impl Buffers {
@@ -60,6 +67,13 @@ impl Buffers {
             _ => 0,
         };
         self.losses.skipped = self.losses.skipped.saturating_add(skipped);
+        if skipped > 0 {
+            log::debug!("{skipped} pictures missing before buffer {sequence}");
+        }
+        // v4l2loopback counts from 0 again when somebody else opens the node, and has a stale buffer then.
+        if verdict == Verdict::Full && sequence != 0 {
+            self.cut = self.cut.saturating_add(1);
+        }
         if verdict == Verdict::Picture {
             self.has_pictures = true;
             return skipped == 0;
@@ -76,6 +90,9 @@ impl Buffers {
     pub(super) fn end(&mut self, bytes: &[u8]) -> End {
         let mut has_slice = false;
         for nal in nal_units(bytes).filter(|nal| is_slice(nal)) {
+            if is_idr(nal) {
+                self.cut = 0;
+            }
             // The first slice of a buffer is the first of a picture (first_mb_in_slice, the Exp-Golomb code "1", is 0),
             // unless the driver gives slices one by one. Then the next one may belong to the picture too.
             if !has_slice && nal.get(1).is_some_and(|byte| byte & 0x80 == 0) && !self.gives_parts {
@@ -92,14 +109,31 @@ impl Buffers {
         }
     }
 
-    /// Tells of new losses, unless it did so within the last second.
+    /// True if the keyframes do not fit into the driver's buffers, so that there is nothing to be decoded.
+    pub(super) fn are_too_small(&self) -> bool {
+        self.cut >= CUT_IN_A_ROW
+    }
+
+    /// Tells of new losses, unless it did so a short while ago.
     pub(super) fn log(&mut self, camera: &str, now: Timestamp) {
-        let is_due = self.logged_at.is_none_or(|at| now.since(at) >= LOG_EVERY);
-        if is_due && self.losses != Losses::default() {
-            log::warn!("{camera}: lost {}", self.losses);
-            self.losses = Losses::default();
-            self.logged_at = Some(now);
+        if self.losses == Losses::default() {
+            return;
         }
+        let silent = self.logged_at.map(|at| now.since(at));
+        let pause = self.log_pause.max(FIRST_LOG_PAUSE);
+        match silent {
+            Some(silent) if silent < pause => return,
+            Some(silent) if silent < pause * 2 => {
+                log::warn!("{camera}: lost {} in {} s", self.losses, silent.as_secs());
+                self.log_pause = (pause * 2).min(LOG_PAUSE);
+            }
+            _ => {
+                log::warn!("{camera}: lost {}", self.losses);
+                self.log_pause = FIRST_LOG_PAUSE;
+            }
+        }
+        self.losses = Losses::default();
+        self.logged_at = Some(now);
     }
 }
 
@@ -162,6 +196,11 @@ fn nal_units(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 fn is_slice(nal: &[u8]) -> bool {
     nal.first()
         .is_some_and(|byte| matches!(byte & 0x1f, 1 | 2 | 5))
+}
+
+/// `nal_unit_type` 5: a slice of a keyframe.
+fn is_idr(nal: &[u8]) -> bool {
+    nal.first().is_some_and(|byte| byte & 0x1f == 5)
 }
 
 #[cfg(test)]
@@ -233,16 +272,45 @@ mod tests {
     }
 
     #[test]
-    fn losses_are_told_once_a_second() {
-        let at = |millis: u64| Timestamp::from_nanos(millis * 1_000_000);
+    fn losses_that_go_on_are_told_more_and_more_rarely() {
         let mut buffers = Buffers::default();
         buffers.count(0, Verdict::Picture);
-        for (sequence, millis) in [(1, 0), (2, 10), (3, 500)] {
-            buffers.count(sequence, Verdict::Empty);
-            buffers.log("test", at(millis));
+        let mut told_at = Vec::new();
+        for second in 0..=200 {
+            buffers.count(second + 1, Verdict::Empty);
+            buffers.log(
+                "test",
+                Timestamp::from_nanos(u64::from(second) * 1_000_000_000),
+            );
+            if buffers.losses == Losses::default() {
+                told_at.push(second);
+            }
         }
-        assert_eq!(buffers.losses.to_string(), "2 pictures empty");
-        buffers.log("test", at(1000));
-        assert_eq!(buffers.losses, Losses::default());
+        assert_eq!(told_at, [0, 1, 3, 7, 15, 31, 63, 123, 183]);
+    }
+
+    #[test]
+    fn losses_after_a_quiet_time_are_told_at_once() {
+        let mut buffers = Buffers::default();
+        buffers.count(0, Verdict::Picture);
+        for (sequence, seconds) in [(1, 0), (2, 1), (3, 3), (4, 30), (5, 31)] {
+            buffers.count(sequence, Verdict::Empty);
+            buffers.log("test", Timestamp::from_nanos(seconds * 1_000_000_000));
+            assert_eq!(buffers.losses, Losses::default(), "{seconds}");
+        }
+    }
+
+    #[test]
+    fn keyframes_that_are_cut_again_and_again_do_not_fit() {
+        let mut buffers = Buffers::default();
+        buffers.count(0, Verdict::Full);
+        buffers.count(7, Verdict::Full);
+        assert!(!buffers.are_too_small(), "the first one was stale");
+        buffers.end(FIRST_SLICE);
+        buffers.count(8, Verdict::Full);
+        assert!(!buffers.are_too_small(), "a whole keyframe came in between");
+        buffers.end(&[0, 0, 1, 0x41, 0x9a]);
+        buffers.count(9, Verdict::Full);
+        assert!(buffers.are_too_small());
     }
 }

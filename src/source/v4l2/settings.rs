@@ -72,29 +72,33 @@ impl<'a> Panel<'a> {
     }
 }
 
-/// Turns the picture; to be done ahead of setting the format.
-pub(super) fn rotate(device: &Device, settings: &Settings, report: &mut Report) {
+/// Turns the picture, as far as the driver can; to be done ahead of setting the format. Returns the degrees by which the
+/// camera now turns.
+pub(super) fn rotate(device: &Device, settings: &Settings, report: &mut Report) -> u16 {
     let Some(degrees) = settings.rotation else {
-        return;
+        return 0;
     };
     let mut panel = Panel::new(device, report);
     if panel.set(id::ROTATE, i64::from(degrees)) {
-        return;
+        // A refusal is told, and leaves what was.
+        let now = panel
+            .get(id::ROTATE)
+            .and_then(|now| u16::try_from(now).ok());
+        return now.unwrap_or(0) % 360;
     }
-    let has_flips = panel.find(id::HFLIP).is_some() && panel.find(id::VFLIP).is_some();
-    match degrees {
-        180 if has_flips => {
-            panel.set(id::HFLIP, 1);
-            panel.set(id::VFLIP, 1);
+    let is_flipped = |panel: &Panel<'_>| {
+        [id::HFLIP, id::VFLIP].map(|flip| panel.get(flip) == Some(1)) == [true; 2]
+    };
+    // Both flips together are a turn that an earlier run may have left; one alone is a mirror that somebody wants.
+    if degrees == 180 || is_flipped(&panel) {
+        let flip = i64::from(degrees == 180);
+        let has_both = panel.find(id::HFLIP).is_some() && panel.find(id::VFLIP).is_some();
+        if has_both {
+            panel.set(id::HFLIP, flip);
+            panel.set(id::VFLIP, flip);
         }
-        // Both flips together are a turn that an earlier run may have left; one alone is a mirror that somebody wants.
-        0 if panel.get(id::HFLIP) == Some(1) && panel.get(id::VFLIP) == Some(1) => {
-            panel.set(id::HFLIP, 0);
-            panel.set(id::VFLIP, 0);
-        }
-        0 => {}
-        _ => panel.report.missing.push("rotation"),
     }
+    if is_flipped(&panel) { 180 } else { 0 }
 }
 
 /// Sets up the encoder; to be done after the format was set.

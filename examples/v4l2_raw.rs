@@ -1,0 +1,55 @@
+//! Takes raw pictures from a V4L2 node through the program's own buffers, and says what came. For the tests in `guest/`: the
+//! drivers there that have several planes, damaged buffers and refusals have no H.264, so that the program leaves them alone.
+//!
+//!     v4l2_raw NODE PICTURES
+//!
+//! A line on standard output for each picture, and one for the end.
+
+#![allow(clippy::print_stdout, reason = "a program for tests")]
+
+use berrymse::stop::{Stop, Woken};
+use berrymse::v4l2::{Device, Failure, Stream};
+use std::path::Path;
+use std::time::Duration;
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let [node, count] = words.as_slice() else {
+        println!("usage: v4l2_raw NODE PICTURES");
+        return;
+    };
+    let end = count
+        .parse()
+        .map_err(|_| Failure::Invalid)
+        .and_then(|count| take(Path::new(node), count));
+    println!("end: {end:?}");
+}
+
+fn take(node: &Path, count: u32) -> Result<(), Failure> {
+    let stop = Stop::new().map_err(|_| Failure::NoMemory)?;
+    let device = Device::open(node)?;
+    let capture = device.identity().capture().ok_or(Failure::Invalid)?;
+    let format = device
+        .formats(capture)
+        .first()
+        .ok_or(Failure::Invalid)?
+        .fourcc;
+    let agreed = device.set_format(capture, format, 320, 240)?;
+    println!("{capture:?} {agreed:?}");
+    let stream = Stream::start(device, capture, 4)?;
+    let mut bytes = Vec::new();
+    for _ in 0..count {
+        while stop.wait_readable(stream.fd(), Duration::from_secs(1)) != Woken::Ready {}
+        let filled = stream.take()?;
+        bytes.clear();
+        stream.copy(&filled, &mut bytes);
+        let (sequence, room, is_damaged) = (filled.sequence, filled.room, filled.is_damaged);
+        println!(
+            "picture {sequence}: {} of {room} bytes, timed: {}, damaged: {is_damaged}",
+            bytes.len(),
+            filled.stamp.is_some()
+        );
+        stream.give_back(filled)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,86 @@
+/**
+ * How close to the edge to play: as close as possible, or at a distance that absorbs what the line does to the pictures'
+ * rhythm. Pure; asked once a second.
+ */
+
+/** Mean deviations of arrivals, seconds: judder that people see, and none. */
+const JITTERY = 0.015;
+const CALM = 0.01;
+/** So many bad seconds in a row are no accident. */
+const BAD_SECONDS = 3;
+const FIRST_REST_SECONDS = 10;
+const LONGEST_REST_SECONDS = 600;
+/** Firefox shows five sixths of the pictures whatever one does. */
+const ENOUGH = { chromium: 0.9, gecko: 0.65, webkit: 0 };
+const LEAST_TARGET = 0.05;
+const SMOOTH_TARGET = 0.1;
+const MOST_SECONDS = 60;
+
+/**
+ * What a page's author wrote: "min", "smooth", or the seconds to stay behind.
+ * @param {string | null} written
+ * @returns {"min" | "smooth" | number}
+ */
+export function latencyOf(written) {
+  if (written === "smooth") return "smooth";
+  const seconds = Number.parseFloat(written ?? "");
+  return seconds > 0 ? Math.min(seconds, MOST_SECONDS) : "min";
+}
+
+export class Pace {
+  #engine;
+  #isSteady = false;
+  #bad = 0;
+  #rest = 0;
+  #nextRest = FIRST_REST_SECONDS;
+  #steadyFor = 0;
+  #shareAtEdge = null;
+  #blindFor = 0;
+
+  /** @type {"min" | "smooth" | number} */
+  latency = "min";
+
+  /** @param {import("./live-edge.js").Engine} engine */
+  constructor(engine) {
+    this.#engine = engine;
+  }
+
+  /**
+   * How many seconds to stay behind the edge; null: none, run into it.
+   * @param {{frameSeconds: number, jitterSeconds: number}} line
+   */
+  target({ frameSeconds, jitterSeconds }) {
+    const { latency } = this;
+    if (typeof latency === "number") return latency;
+    if (latency === "min" && !this.#isSteady) return null;
+    // Four mean deviations: nearly every picture is there when its time comes.
+    return Math.max(latency === "smooth" ? SMOOTH_TARGET : LEAST_TARGET, frameSeconds + 4 * jitterSeconds);
+  }
+
+  /**
+   * What the last second was like, while the picture could be seen.
+   * @param {{arrived: number, shown: number, jitterSeconds: number}} second
+   */
+  look({ arrived, shown, jitterSeconds }) {
+    const share = arrived >= 5 ? shown / arrived : null;
+    const isJittery = jitterSeconds > JITTERY;
+    this.#blindFor -= 1;
+    if (!this.#isSteady) {
+      const isDropping = share !== null && share < ENOUGH[this.#engine] && this.#blindFor <= 0;
+      this.#bad = isJittery || isDropping ? this.#bad + 1 : 0;
+      if (this.#bad < BAD_SECONDS) return;
+      this.#isSteady = true;
+      this.#shareAtEdge = isJittery ? null : share;
+      this.#rest = this.#nextRest;
+      this.#nextRest = Math.min(this.#nextRest * 2, LONGEST_REST_SECONDS);
+      this.#steadyFor = this.#bad = 0;
+      return;
+    }
+    this.#steadyFor += 1;
+    if (jitterSeconds < CALM) this.#rest -= 1;
+    // A screen or a computer that is too slow for the pictures is so at any distance.
+    const isVain = this.#steadyFor >= 5 && this.#shareAtEdge !== null && share !== null && share < this.#shareAtEdge + 0.05;
+    if (isVain) this.#blindFor = LONGEST_REST_SECONDS;
+    if (isVain || this.#rest <= 0) this.#isSteady = false;
+  }
+}

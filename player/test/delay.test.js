@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Captures, ServerClock, Shown } from "../delay.js";
+
+/** An exchange at `at` with a server that is `ahead` of the page. */
+function exchange({ at, ahead, there, back }) {
+  const received = at + there + ahead;
+  return { sent: at, received, answered: received + 0.2, now: at + there + 0.2 + back };
+}
+
+test("the clocks agree within half of the shortest round trip, however uneven the others are", () => {
+  const clock = new ServerClock();
+  assert.equal(clock.offset(0), null);
+  clock.add(exchange({ at: 0, ahead: 7_000_000, there: 80, back: 2 }));
+  clock.add(exchange({ at: 1000, ahead: 7_000_000, there: 2, back: 1 }));
+  clock.add(exchange({ at: 2000, ahead: 7_000_000, there: 1, back: 60 }));
+  assert.ok(Math.abs(clock.offset(2000) - 7_000_000) <= 1.5);
+});
+
+test("clocks that drift apart are followed for hours", () => {
+  const clock = new ServerClock();
+  let [ahead, at] = [500, 0];
+  for (; at < 6 * 3600 * 1000; at += 1000) {
+    ahead += 0.05;
+    clock.add(exchange({ at, ahead, there: 3 + (at % 7), back: 3 + (at % 11) }));
+  }
+  assert.ok(Math.abs(clock.offset(at) - ahead) < 6, `${clock.offset(at) - ahead} ms`);
+});
+
+test("after a standby the exchanges before it are not believed", () => {
+  const clock = new ServerClock();
+  clock.add(exchange({ at: 0, ahead: 100, there: 1, back: 1 }));
+  clock.add(exchange({ at: 1000, ahead: 3_600_100, there: 9, back: 9 }));
+  assert.equal(clock.count, 1);
+  assert.ok(Math.abs(clock.offset(1000) - 3_600_100) < 1);
+});
+
+test("answers that make no sense change nothing", () => {
+  const clock = new ServerClock();
+  clock.add({ sent: 5, received: NaN, answered: 1, now: 6 });
+  clock.add({ sent: 5, received: 0, answered: 100, now: 6 });
+  assert.equal(clock.offset(10), null);
+});
+
+test("a picture shown has the capture time of the newest picture not after it", () => {
+  const captures = new Captures();
+  assert.equal(captures.at(1), null);
+  captures.add(0, 500);
+  captures.add(0.0333, 540);
+  assert.deepEqual([captures.at(0.03), captures.at(0.033299), captures.at(9)], [500, 540, 540]);
+  captures.forget(0.01);
+  assert.equal(captures.at(0.005), null);
+  captures.add(0, 900);
+  assert.equal(captures.at(1), 900);
+});
+
+test("the delay is the median of the last second, null when nothing is shown", () => {
+  const shown = new Shown();
+  for (const [at, age] of [[0, 900], [1500, 40], [1600, null], [1700, 300], [1800, 41]]) shown.add(at, age);
+  assert.deepEqual(shown.look(1900), { delay: 41, shown: 4 });
+  assert.deepEqual(shown.look(9000), { delay: null, shown: 0 });
+});

@@ -1,0 +1,231 @@
+//! Lines on a second pipe by which a program tells that it has written an access unit, and when its picture was taken:
+//! what `rpicam-vid --save-pts` writes (timecode format v2: milliseconds with three digits behind the point, one line
+//! for each access unit, after it). Its clock begins with the first picture.
+
+use crate::stop::{Stop, Woken};
+use crate::time::Timestamp;
+use rustix::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+/// A line follows its unit within some 10 µs; on a busy machine the program may lose its processor in between.
+const PATIENCE: Duration = Duration::from_millis(5);
+/// So many units without a line, and none is waited for any more.
+const MAX_MISSES: u32 = 10;
+/// The part of a line's lateness by which the estimate of the clocks' distance follows it, so that an estimate that has
+/// become wrong mends itself within half a minute.
+const FOLLOW: u32 = 256;
+/// Longer ones are no numbers.
+const MAX_LINE_BYTES: usize = 32;
+
+/// The reading end of that pipe.
+#[derive(Debug)]
+pub(in crate::source) struct Marks {
+    fd: OwnedFd,
+    line: Vec<u8>,
+    misses: u32,
+    clock: Clock,
+}
+
+/// What a line says of the bytes before it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Mark {
+    /// When the picture was taken, as far as that shows from outside: the times between pictures are the camera's, and
+    /// the way from the camera to here counts as long as it ever was at its shortest.
+    pub(super) captured_at: Timestamp,
+    /// The bytes before it end with the unit's last byte, and hold no part of another.
+    pub(super) is_certain: bool,
+}
+
+impl Marks {
+    /// Takes over `fd`, which has to be non-blocking. `picture_time` is that of the asked rate.
+    pub(in crate::source) fn new(fd: OwnedFd, picture_time: Duration) -> Self {
+        Self {
+            fd,
+            line: Vec::new(),
+            misses: 0,
+            clock: Clock::new(picture_time),
+        }
+    }
+
+    /// The mark of the unit whose bytes have arrived, waited for shortly.
+    pub(super) fn wait(&mut self, stop: &Stop, arrived_at: Timestamp) -> Option<Mark> {
+        let is_hoped_for = self.misses < MAX_MISSES;
+        let patience = if is_hoped_for {
+            PATIENCE
+        } else {
+            Duration::ZERO
+        };
+        let times = match stop.wait_readable(self.fd.as_fd(), patience) {
+            // Read even when given up: else the pipe would be full one day, and the program would wait for us.
+            Woken::Ready => self.read(),
+            Woken::TimedOut | Woken::Stopped => Vec::new(),
+        };
+        let Some(last) = times.last() else {
+            self.misses = self.misses.saturating_add(1);
+            return None;
+        };
+        self.misses = 0;
+        let mut mark = self.clock.place(*last, arrived_at);
+        // Two lines: we were late, and what has arrived is more than a unit.
+        mark.is_certain &= times.len() == 1;
+        Some(mark)
+    }
+
+    /// Passes over the lines that are there.
+    pub(super) fn forget(&mut self) {
+        self.read();
+    }
+
+    /// The times of all complete lines that are there.
+    fn read(&mut self) -> Vec<Duration> {
+        let mut times = Vec::new();
+        let mut buffer = [0; 512];
+        while let Ok(length @ 1..) = rustix::io::read(&self.fd, &mut buffer[..]) {
+            for &byte in buffer.get(..length).unwrap_or_default() {
+                if byte == b'\n' {
+                    times.extend(time(&std::mem::take(&mut self.line)));
+                } else if self.line.len() < MAX_LINE_BYTES {
+                    self.line.push(byte);
+                }
+            }
+        }
+        times
+    }
+}
+
+/// A line's time; `None` for the heading and for what is no time.
+fn time(line: &[u8]) -> Option<Duration> {
+    let (millis, micros) = std::str::from_utf8(line).ok()?.split_once('.')?;
+    if micros.len() != 3 {
+        return None;
+    }
+    let (millis, micros): (u64, u64) = (millis.parse().ok()?, micros.parse().ok()?);
+    Some(Duration::from_millis(millis) + Duration::from_micros(micros))
+}
+
+/// From the program's clock to ours.
+#[derive(Debug)]
+struct Clock {
+    /// When its clock was 0, as far as the quickest unit tells.
+    zero: Option<Timestamp>,
+    picture_time: Duration,
+}
+
+impl Clock {
+    fn new(picture_time: Duration) -> Self {
+        Self {
+            zero: None,
+            picture_time,
+        }
+    }
+
+    /// A unit that arrives later than its successor is due may have a part of that behind it.
+    fn place(&mut self, time: Duration, arrived_at: Timestamp) -> Mark {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let zero_by_this = Timestamp::from_nanos(arrived_at.as_nanos().saturating_sub(nanos));
+        let zero = *self.zero.get_or_insert(zero_by_this);
+        let lateness = zero_by_this.since(zero);
+        // 0 for what is earlier than the estimate, which is then mended at once.
+        self.zero = Some(if lateness.is_zero() {
+            zero_by_this
+        } else {
+            zero + lateness / FOLLOW
+        });
+        Mark {
+            captured_at: (zero + time).min(arrived_at),
+            is_certain: lateness < self.picture_time,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::pipe::{PipeFlags, pipe_with};
+
+    const PICTURE: Duration = Duration::from_millis(40);
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_nanos(millis * 1_000_000)
+    }
+
+    #[test]
+    fn lines_are_milliseconds_with_three_digits() {
+        assert_eq!(time(b"33.333"), Some(Duration::from_micros(33_333)));
+        assert_eq!(time(b"0.000"), Some(Duration::ZERO));
+        for line in [
+            "# timecode format v2",
+            "",
+            "1",
+            "1.1",
+            "-1.000",
+            "1.00x",
+            "99999999999999999999.000",
+        ] {
+            assert_eq!(time(line.as_bytes()), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn times_are_the_cameras_whatever_the_way_takes() {
+        let mut clock = Clock::new(PICTURE);
+        let mut place = |time, arrived| {
+            clock
+                .place(Duration::from_millis(time), at(arrived))
+                .captured_at
+        };
+        assert_eq!(place(0, 1005), at(1005));
+        assert_eq!(place(40, 1042), at(1042), "a quicker way");
+        let third = place(80, 1090);
+        assert_eq!(third, at(1082), "8 ms late");
+    }
+
+    #[test]
+    fn a_line_that_is_late_by_a_picture_proves_nothing() {
+        let mut clock = Clock::new(PICTURE);
+        assert!(clock.place(Duration::ZERO, at(1000)).is_certain);
+        assert!(clock.place(PICTURE, at(1065)).is_certain);
+        assert!(!clock.place(PICTURE, at(1090)).is_certain);
+        let nonsense = clock.place(Duration::from_secs(9999), at(1));
+        assert_eq!(nonsense.captured_at, at(1));
+    }
+
+    #[test]
+    fn a_wrong_estimate_mends_itself() {
+        let mut clock = Clock::new(PICTURE);
+        clock.place(Duration::ZERO, at(1000));
+        let first_good = (1..3000).find(|&n| {
+            let mark = clock.place(PICTURE * n, at(1500 + 40 * u64::from(n)));
+            mark.is_certain
+        });
+        assert!(first_good.is_some_and(|n| n < 1500), "{first_good:?}");
+    }
+
+    #[test]
+    fn one_line_is_a_mark_two_are_none_and_silence_is_given_up() {
+        let stop = Stop::new().unwrap();
+        let (reading, writing) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
+        let mut marks = Marks::new(reading, PICTURE);
+        let write = |text: &str| assert!(rustix::io::write(&writing, text.as_bytes()).is_ok());
+        write("# timecode format v2\n0.0");
+        assert_eq!(marks.wait(&stop, at(1000)), None);
+        write("00\n");
+        assert_eq!(
+            marks.wait(&stop, at(1000)),
+            Some(Mark {
+                captured_at: at(1000),
+                is_certain: true
+            })
+        );
+        write("40.000\n80.000\n");
+        assert!(!marks.wait(&stop, at(1080)).unwrap().is_certain);
+        for _ in 0..MAX_MISSES {
+            assert_eq!(marks.wait(&stop, at(1120)), None);
+        }
+        let before = Timestamp::now();
+        for _ in 0..100 {
+            assert_eq!(marks.wait(&stop, at(1160)), None);
+        }
+        assert!(Timestamp::now().since(before) < 100 * PATIENCE);
+    }
+}

@@ -1,0 +1,168 @@
+//! A Raspberry Pi camera, through rpicam-vid (libcamera-vid on older systems): the options it is started with, and what
+//! it means when it does not start. The running program is [`process`](super::process)'s.
+//!
+//! libcamera itself is not linked: its interface changes several times a year, and the system's own program always fits the
+//! system's own library, tuning files and camera drivers.
+
+mod command;
+mod words;
+
+pub use command::PROGRAMS;
+
+use super::process::{Manner, Process};
+use super::reader::Marks;
+use super::{Chunk, Context, Error, Source};
+use command::{Command, Encoder, Optional};
+use rustix::pipe::{PipeFlags, pipe_with};
+use std::env;
+use std::ffi::OsStr;
+use std::io::{self, Read};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+/// Silence after which a camera that worked counts as stuck …
+const STALL: Duration = Duration::from_secs(2);
+/// … if that is more than so many pictures.
+const STALL_PICTURES: u32 = 5;
+/// The same before the first picture: libcamera looks at all cameras and modes first, on a Pi Zero for seconds.
+const STALL_AT_START: Duration = Duration::from_secs(15);
+/// A program that takes longer to list its cameras hangs.
+const LISTING: Duration = Duration::from_secs(5);
+/// Attempts with other options before the program's word is final; each leaves one more option out.
+const ATTEMPTS: usize = 5;
+
+/// The program for these cameras, if one is in the directories of `path` (as in `PATH`).
+pub fn program(path: Option<&OsStr>) -> Option<PathBuf> {
+    let dirs: Vec<PathBuf> = env::split_paths(path?).collect();
+    let is_program = |path: &Path| {
+        path.metadata()
+            .is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+    };
+    PROGRAMS
+        .iter()
+        .flat_map(|name| dirs.iter().map(move |dir| dir.join(name)))
+        .find(|path| is_program(path))
+}
+
+/// The cameras that the program knows, each as it describes it, without its number. Errors if it cannot tell.
+pub fn cameras(program: &Path) -> io::Result<Vec<String>> {
+    let mut child = std::process::Command::new(program)
+        .arg("--list-cameras")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let stdout = child.stdout.take();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    // Ends at the latest when the program is killed.
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        let read = stdout.map_or(Ok(0), |stdout| {
+            stdout.take(1 << 16).read_to_string(&mut text)
+        });
+        let _ = sender.send(read.map(|_| text));
+    });
+    let text = receiver.recv_timeout(LISTING);
+    let _ = child.kill();
+    child.wait()?;
+    text.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+        .map(|text| words::listed(&text))
+}
+
+/// Starts the program for camera `number` and waits for its first byte. Call it on a thread that lives at least as long as
+/// the source.
+pub(super) fn open(number: u32, context: &Context) -> Result<Box<dyn Source>, Error> {
+    let Some(program) = program(env::var_os("PATH").as_deref()) else {
+        return Err(Error::Unavailable(words::NO_PROGRAM.to_owned()));
+    };
+    let mut command = Command::new(number, &context.settings, Encoder::of_this_machine());
+    let program = program.to_string_lossy();
+    let mut attempt = 1;
+    loop {
+        let marks = command
+            .has(Optional::SavePts)
+            .then(|| pipe(context))
+            .flatten();
+        if marks.is_none() {
+            command.drop(Optional::SavePts);
+        }
+        let marks_fd = marks.as_ref().map(|(fd, _)| fd.as_raw_fd());
+        let mut process = Process::start(
+            &program,
+            &command.arguments(marks_fd),
+            manner(marks, context),
+            context,
+        )?;
+        let Err(error) = process.wait_for_byte() else {
+            return Ok(Box::new(Camera {
+                process,
+                rotation: command.rotation(),
+            }));
+        };
+        if attempt == ATTEMPTS || !command.yield_to(&process.words()) {
+            return Err(error);
+        }
+        attempt += 1;
+        log::info!("{}: trying again {command}", context.name);
+    }
+}
+
+fn manner(marks: Option<(OwnedFd, Marks)>, context: &Context) -> Manner {
+    let pictures = Duration::from_secs(1) * STALL_PICTURES / context.settings.fps.get();
+    Manner {
+        stall: STALL.max(pictures),
+        stall_at_start: STALL_AT_START.max(pictures),
+        explain: words::meaning,
+        marks,
+    }
+}
+
+/// For the program the end to write marks to, for us the other. Without descriptors left there are no marks.
+fn pipe(context: &Context) -> Option<(OwnedFd, Marks)> {
+    let (reading, writing) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).ok()?;
+    let picture_time = Duration::from_secs(1) / context.settings.fps.get();
+    Some((writing, Marks::new(reading, picture_time)))
+}
+
+struct Camera {
+    process: Process,
+    rotation: u16,
+}
+
+impl Source for Camera {
+    fn read(&mut self) -> Result<Option<Chunk<'_>>, Error> {
+        self.process.read()
+    }
+
+    fn applied_rotation(&self) -> u16 {
+        self.rotation
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_found_in_the_order_of_their_names() {
+        let dir = env::temp_dir().join(format!("berrymse-path-{}", std::process::id()));
+        for (part, name) in [("a", "libcamera-vid"), ("b", "rpicam-vid")] {
+            std::fs::create_dir_all(dir.join(part)).unwrap();
+            let file = dir.join(part).join(name);
+            std::fs::write(&file, "").unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let path = env::join_paths([dir.join("a"), dir.join("b")]).unwrap();
+        assert_eq!(program(Some(&path)), Some(dir.join("b/rpicam-vid")));
+        assert_eq!(
+            program(Some(dir.join("a").as_os_str())),
+            Some(dir.join("a/libcamera-vid"))
+        );
+        assert_eq!(program(Some(OsStr::new("/nonexistent"))), None);
+        assert_eq!(program(None), None);
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+}

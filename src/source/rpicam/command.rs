@@ -1,0 +1,336 @@
+//! The command line of rpicam-vid for a camera, its settings and the machine's encoder, and how it is taken back where an
+//! older version knows less. Pure, but for the look at the machine.
+
+use crate::source::Settings;
+use std::fmt;
+use std::fs;
+use std::os::fd::RawFd;
+
+/// The names of the program, the present one first.
+pub const PROGRAMS: [&str; 2] = ["rpicam-vid", "libcamera-vid"];
+
+/// Above so many macroblocks in a second (1080p at 30) the program's level 4.0 ends (H.264, table A-1); the Pi's encoder
+/// does not start with a level too low.
+const LEVEL_4_MACROBLOCKS: u32 = 245_760;
+
+/// What makes H.264 of the pictures.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Encoder {
+    /// The chip's (Raspberry Pi 0 to 4).
+    Own,
+    /// x264 through libav (Raspberry Pi 5, which has no encoder).
+    Libav,
+}
+
+impl Encoder {
+    /// As the machine says of itself.
+    pub(super) fn of_this_machine() -> Self {
+        let model = fs::read_to_string("/proc/device-tree/model").unwrap_or_default();
+        let nodes = fs::read_dir("/sys/class/video4linux")
+            .into_iter()
+            .flatten()
+            .flatten();
+        let names: Vec<String> = nodes
+            .filter_map(|node| fs::read_to_string(node.path().join("name")).ok())
+            .collect();
+        Self::of(&model, &names)
+    }
+
+    /// By the machine's `model` and the `names` of its video nodes. The nodes count more: a model may be newer than this text.
+    fn of(model: &str, names: &[String]) -> Self {
+        const OLDER: [&str; 8] = [
+            "Zero", "Pi 2", "Pi 3", "Pi 4", "Pi 400", "Model A", "Model B", "Module",
+        ];
+        const NEWER: [&str; 3] = ["Pi 5", "Pi 500", "Module 5"];
+        let has = |start: &str| names.iter().any(|name| name.starts_with(start));
+        let is = |parts: &[&str]| parts.iter().any(|part| model.contains(part));
+        if has("bcm2835-codec") {
+            Self::Own
+        } else if has("pispbe") || has("rp1-cfe") {
+            Self::Libav
+        } else if model.is_empty() || (is(&OLDER) && !is(&NEWER)) {
+            Self::Own
+        } else {
+            Self::Libav
+        }
+    }
+}
+
+/// What an older version may not know, and the camera works without.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Optional {
+    SavePts,
+    LowLatency,
+    Level,
+    Flush,
+    Camera,
+}
+
+impl Optional {
+    const ALL: [Self; 5] = [
+        Self::SavePts,
+        Self::LowLatency,
+        Self::Level,
+        Self::Flush,
+        Self::Camera,
+    ];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::SavePts => "save-pts",
+            Self::LowLatency => "low-latency",
+            Self::Level => "level",
+            Self::Flush => "flush",
+            Self::Camera => "camera",
+        }
+    }
+}
+
+/// What the program is asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Command {
+    number: u32,
+    settings: Settings,
+    encoder: Encoder,
+    dropped: Vec<Optional>,
+}
+
+impl Command {
+    pub(super) fn new(number: u32, settings: &Settings, encoder: Encoder) -> Self {
+        Self {
+            number,
+            settings: settings.clone(),
+            encoder,
+            dropped: Vec::new(),
+        }
+    }
+
+    /// True if the program is to be given this option.
+    pub(super) fn has(&self, option: Optional) -> bool {
+        let settings = &self.settings;
+        let macroblocks = settings.width.div_ceil(16) * settings.height.div_ceil(16);
+        let is_of_use = match option {
+            // It is refused with libav, unless the name of a file ends in 264.
+            Optional::SavePts => self.encoder == Encoder::Own,
+            Optional::LowLatency => self.encoder == Encoder::Libav,
+            Optional::Level => {
+                self.encoder == Encoder::Own
+                    && macroblocks.saturating_mul(settings.fps.get()) > LEVEL_4_MACROBLOCKS
+            }
+            Optional::Flush => true,
+            Optional::Camera => self.number > 0,
+        };
+        is_of_use && !self.dropped.contains(&option)
+    }
+
+    /// Leaves an option out.
+    pub(super) fn drop(&mut self, option: Optional) {
+        if !self.dropped.contains(&option) {
+            self.dropped.push(option);
+        }
+    }
+
+    /// Turns by the camera: it can turn by half, and nothing else.
+    pub(super) fn rotation(&self) -> u16 {
+        if self.settings.rotation == Some(180) {
+            180
+        } else {
+            0
+        }
+    }
+
+    /// The arguments; `marks` is where marks are to be written to.
+    ///
+    /// `--verbose 0` is not among them: it would silence libcamera, which alone says why a camera cannot be had.
+    pub(super) fn arguments(&self, marks: Option<RawFd>) -> Vec<String> {
+        let settings = &self.settings;
+        let mut out: Vec<String> = ["-t", "0", "-n", "--inline", "--codec", "h264", "-o", "-"]
+            .map(str::to_owned)
+            .into();
+        let mut add = |name: &str, value: &dyn fmt::Display| {
+            out.extend([format!("--{name}"), value.to_string()])
+        };
+        add("width", &settings.width);
+        add("height", &settings.height);
+        add("framerate", &settings.fps);
+        add("intra", &settings.keyframe_interval);
+        if let Some(bitrate) = settings.bitrate {
+            add("bitrate", &bitrate);
+        }
+        if self.rotation() == 180 {
+            add("rotation", &180);
+        }
+        if self.encoder == Encoder::Libav {
+            add("libav-format", &"h264");
+        }
+        if self.has(Optional::Camera) {
+            add("camera", &self.number);
+        }
+        if self.has(Optional::Level) {
+            add("level", &"4.2");
+        }
+        if let (true, Some(fd)) = (self.has(Optional::SavePts), marks) {
+            add("save-pts", &format_args!("/dev/fd/{fd}"));
+        }
+        for switch in [Optional::Flush, Optional::LowLatency] {
+            if self.has(switch) {
+                out.push(format!("--{}", switch.name()));
+            }
+        }
+        out
+    }
+
+    /// Changes what the program's last words complain about; false if there is nothing to change.
+    pub(super) fn yield_to(&mut self, words: &str) -> bool {
+        let is_refused = |option: &Optional| {
+            let name = option.name();
+            words.contains(&format!("unrecognised option '--{name}'"))
+                || (*option == Optional::SavePts
+                    && (words.contains("timestamp file") || words.contains("--save-pts")))
+        };
+        let refused = Optional::ALL
+            .into_iter()
+            .find(|option| self.has(*option) && is_refused(option));
+        if let Some(option) = refused {
+            // Without the number it would be another camera.
+            if option == Optional::Camera {
+                return false;
+            }
+            self.drop(option);
+            return true;
+        }
+        // A machine that is not what it looked like.
+        if self.encoder == Encoder::Own && words.contains("libav: cannot allocate output context") {
+            self.encoder = Encoder::Libav;
+            return true;
+        }
+        false
+    }
+}
+
+impl fmt::Display for Command {
+    /// What is missing, for the log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.dropped.last() {
+            Some(option) => write!(f, "without --{}", option.name()),
+            None => f.write_str("with the encoder in software"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::num::NonZeroU32;
+
+    fn settings() -> Settings {
+        Settings {
+            width: 1280,
+            height: 720,
+            fps: NonZeroU32::new(30).unwrap(),
+            bitrate: Some(1_500_000),
+            rotation: Some(0),
+            keyframe_interval: NonZeroU32::new(60).unwrap(),
+        }
+    }
+
+    fn line(number: u32, settings: &Settings, encoder: Encoder) -> String {
+        Command::new(number, settings, encoder)
+            .arguments(Some(7))
+            .join(" ")
+    }
+
+    #[test]
+    fn the_machine_decides_on_the_encoder() {
+        use Encoder::{Libav, Own};
+        for (model, nodes, encoder) in [
+            (
+                "Raspberry Pi 4 Model B Rev 1.4\0",
+                &["bcm2835-codec-decode\n", "unicam-image\n"][..],
+                Own,
+            ),
+            (
+                "Raspberry Pi 5 Model B Rev 1.0\0",
+                &["rp1-cfe-csi2_ch0\n", "pispbe-input\n"],
+                Libav,
+            ),
+            ("Raspberry Pi 5 Model B Rev 1.0\0", &[], Libav),
+            ("Raspberry Pi Compute Module 5 Rev 1.0\0", &[], Libav),
+            ("Raspberry Pi Compute Module 4 Rev 1.0\0", &[], Own),
+            ("Raspberry Pi 500 Rev 1.0\0", &[], Libav),
+            ("Raspberry Pi 400 Rev 1.0\0", &[], Own),
+            ("Raspberry Pi Zero 2 W Rev 1.0\0", &[], Own),
+            ("Raspberry Pi Model B Plus Rev 1.2\0", &[], Own),
+            ("Raspberry Pi 6 Model B\0", &["pispbe-input\n"], Libav),
+            ("", &["pispbe-input\n"], Libav),
+            ("", &["HD USB Camera\n"], Own),
+            ("", &[], Own),
+        ] {
+            let nodes: Vec<String> = nodes.iter().map(|&name| name.to_owned()).collect();
+            assert_eq!(Encoder::of(model, &nodes), encoder, "{model} {nodes:?}");
+        }
+    }
+
+    #[test]
+    fn the_settings_are_options() {
+        let common = "-t 0 -n --inline --codec h264 -o - --width 1280 --height 720 --framerate 30 --intra 60 --bitrate 1500000";
+        assert_eq!(
+            line(0, &settings(), Encoder::Own),
+            format!("{common} --save-pts /dev/fd/7 --flush")
+        );
+        assert_eq!(
+            line(1, &settings(), Encoder::Libav),
+            format!("{common} --libav-format h264 --camera 1 --flush --low-latency")
+        );
+        let turned = Settings {
+            rotation: Some(180),
+            bitrate: None,
+            ..settings()
+        };
+        let turned = line(0, &turned, Encoder::Own);
+        assert!(
+            turned.contains("--rotation 180") && !turned.contains("--bitrate"),
+            "{turned}"
+        );
+        for rotation in [None, Some(0), Some(90), Some(270)] {
+            let other = Settings {
+                rotation,
+                ..settings()
+            };
+            assert!(
+                !line(0, &other, Encoder::Own).contains("--rotation"),
+                "{rotation:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn fast_pictures_get_a_higher_level() {
+        let full_hd = |fps| Settings {
+            width: 1920,
+            height: 1080,
+            fps: NonZeroU32::new(fps).unwrap(),
+            ..settings()
+        };
+        assert!(!line(0, &full_hd(30), Encoder::Own).contains("--level"));
+        assert!(line(0, &full_hd(50), Encoder::Own).contains("--level 4.2"));
+        assert!(!line(0, &full_hd(50), Encoder::Libav).contains("--level"));
+    }
+
+    #[test]
+    fn what_is_refused_is_left_out() {
+        let mut own = Command::new(0, &settings(), Encoder::Own);
+        assert!(own.yield_to("ERROR: *** unrecognised option '--save-pts' ***"));
+        assert!(!own.arguments(Some(7)).join(" ").contains("save-pts"));
+        assert!(!own.yield_to("ERROR: *** unrecognised option '--save-pts' ***"));
+        assert!(own.yield_to("ERROR: *** unrecognised option '--flush' ***"));
+        assert!(!own.yield_to("ERROR: *** no cameras available ***"));
+        assert!(own.yield_to(
+            "ERROR: *** libav: cannot allocate output context, try setting with --libav-format ***"
+        ));
+        assert!(own.arguments(None).contains(&"--libav-format".to_owned()));
+        let mut other = Command::new(1, &settings(), Encoder::Own);
+        assert!(!other.yield_to("ERROR: *** unrecognised option '--camera' ***"));
+        assert!(other.yield_to("ERROR: *** Failed to open timestamp file /dev/fd/7 ***"));
+    }
+}

@@ -1,0 +1,144 @@
+/** <berry-video> as pages use it: attributes, events, methods, several of it, from another origin. */
+
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, afterEach, before, test } from "node:test";
+import { launch } from "./chromium.mjs";
+import { installClock, isLive } from "./clock.mjs";
+import { serve } from "./server.mjs";
+
+let browser;
+let server;
+let site;
+let page;
+let folder;
+
+/** A page of another origin, which the server lets show its cameras. */
+async function startSite() {
+  let html = "";
+  const made = createServer((_, answer) => answer.setHeader("content-type", "text/html; charset=utf-8").end(html));
+  await new Promise((resolve) => made.listen(0, "127.0.0.1", resolve));
+  const origin = `http://127.0.0.1:${made.address().port}`;
+  return { origin, write: (text) => { html = text; }, end: () => new Promise((resolve) => made.close(resolve)) };
+}
+
+before(async () => {
+  site = await startSite();
+  folder = await mkdtemp(join(tmpdir(), "berrymse-"));
+  const config = join(folder, "config.yml");
+  await writeFile(config, `server: { allowedOrigins: ["${site.origin}"] }\n`);
+  [browser, server] = await Promise.all([launch(), serve(["--config", config])]);
+});
+
+after(async () => {
+  await Promise.all([browser?.close(), server?.end()]);
+  await site.end();
+  await rm(folder, { recursive: true });
+});
+
+afterEach(() => page?.close());
+
+async function open(body) {
+  const { href } = new URL("berrymse.js", server.url);
+  site.write(`<!doctype html><link rel="icon" href="data:,"><script type="module" src="${href}"></script>${body}`);
+  page = await browser.newPage();
+  await page.before(installClock);
+  await page.goto(site.origin);
+}
+
+const socket = () => new URL("video_websocket", server.url).href.replace("http", "ws");
+
+test("a page of another origin, with that origin allowed, plays with two lines", async () => {
+  await open(`<berry-video src="${socket()}"></berry-video>`);
+  await page.until("a live picture", isLive, { given: ["berry-video"] });
+  assert.deepEqual(page.messages, []);
+});
+
+test("several on one page play, and each ends its viewer when it is taken away", async () => {
+  await open(`<berry-video src="${socket()}"></berry-video>`.repeat(4));
+  for (let n = 1; n <= 4; n += 1) {
+    await page.until(`live picture ${n}`, isLive, { given: [`berry-video:nth-of-type(${n})`] });
+  }
+  const viewers = async () => (await (await fetch(new URL("api/status", server.url))).json()).cameras[0].viewers;
+  assert.equal(await viewers(), 4);
+  await page.evaluate(() => document.querySelectorAll("berry-video:not(:first-of-type)").forEach((one) => one.remove()));
+  while (await viewers() !== 1) await new Promise((resolve) => setTimeout(resolve, 50));
+});
+
+test("attributes and properties mirror each other, also those given before the class was there", async () => {
+  await open(`<berry-video></berry-video><script>
+    Object.assign(document.querySelector("berry-video"), { src: "${socket()}", latency: "smooth", showDelay: true, lookback: 3 });
+  </script>`);
+  await page.until("a live picture", isLive, { given: ["berry-video"] });
+  const seen = await page.evaluate(() => {
+    const element = document.querySelector("berry-video");
+    element.controls = true;
+    element.restAfter = 7;
+    element.setAttribute("latency", "0.5");
+    return [element.outerHTML, element.latency, element.lookback, element.restAfter, element.showDelay];
+  });
+  assert.match(seen[0], /lookback="3".*controls="" rest-after="7"/);
+  assert.deepEqual(seen.slice(1), [0.5, 3, 7, true]);
+});
+
+test("a snapshot is the picture in its own size", async () => {
+  await open(`<berry-video src="${socket()}"></berry-video>`);
+  await page.until("a live picture", isLive, { given: ["berry-video"] });
+  const [type, width, height] = await page.evaluate(async () => {
+    const blob = await document.querySelector("berry-video").snapshot();
+    const image = await createImageBitmap(blob);
+    return [blob.type, image.width, image.height];
+  });
+  const { cameras: [camera] } = await (await fetch(new URL("api/status", server.url))).json();
+  assert.deepEqual([type, width, height], ["image/jpeg", camera.width, camera.height]);
+});
+
+test("the slider looks back and goes on there, and the button returns to live", async () => {
+  await open(`<berry-video controls lookback="10" src="${socket()}"></berry-video>`);
+  await page.until("a live picture", isLive, { given: ["berry-video"] });
+  await page.until("5 s to look at", () => {
+    const { buffered } = document.querySelector("berry-video").video;
+    return buffered.end(0) - buffered.start(0) > 5;
+  });
+  const part = (name) => `document.querySelector("berry-video").shadowRoot.querySelector(".${name}")`;
+  await page.evaluate(`() => { const it = ${part("lookback")}; it.value = -4; it.dispatchEvent(new Event("input")); }`);
+  const age = () => (Date.now() % 2 ** 32) - clock.of(document.querySelector("berry-video").video);
+  const isBack = (now) => now > 3500 && now < 4600;
+  await page.until("a picture of the past", () => (Date.now() % 2 ** 32) - clock.of(document.querySelector("berry-video").video) > 3500);
+  await new Promise((resolve) => setTimeout(resolve, 2000));
+  const later = await page.evaluate(age);
+  assert.ok(isBack(later), `after 2 s the picture is ${later} ms old`);
+  assert.equal(await page.evaluate(`() => ${part("age")}.textContent`), "4 s ago");
+  await page.evaluate(`() => ${part("live")}.click()`);
+  await page.until("a live picture", isLive, { given: ["berry-video"], within: 3000 });
+});
+
+test("latency in seconds is kept", async (t) => {
+  await open(`<berry-video latency="0.6" src="${socket()}"></berry-video>`);
+  await page.until("the distance", () => {
+    const { delay } = document.querySelector("berry-video");
+    return delay > 500 && delay < 700;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 3000));
+  const [delay, rate] = await page.evaluate(() => {
+    const { delay, video } = document.querySelector("berry-video");
+    return [delay, video.playbackRate];
+  });
+  t.diagnostic(`${delay} ms at rate ${rate}`);
+  assert.ok(delay > 500 && delay < 700);
+  assert.ok(rate > 0.9 && rate < 1.1);
+});
+
+test("a page hidden for long leaves the server, and is live when it is seen again", async () => {
+  await open(`<berry-video rest-after="2" src="${socket()}"></berry-video>`);
+  await page.until("a live picture", isLive, { given: ["berry-video"] });
+  const viewers = async () => (await (await fetch(new URL("api/status", server.url))).json()).cameras[0].viewers;
+  const other = await page.cover();
+  while (await viewers() > 0) await new Promise((resolve) => setTimeout(resolve, 100));
+  await other.close();
+  await page.until("the page to be seen", () => !document.hidden);
+  await page.until("a live picture", isLive, { given: ["berry-video"], within: 2000 });
+});

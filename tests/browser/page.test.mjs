@@ -1,0 +1,65 @@
+/** The demo page as a tool: one picture large, snapshot, what to copy. SCREENSHOTS=FOLDER keeps what it looks like. */
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { launch } from "./chromium.mjs";
+import { installClock, isLive } from "./clock.mjs";
+import { serve } from "./server.mjs";
+
+let browser;
+let server;
+let page;
+
+before(async () => {
+  [browser, server] = await Promise.all([launch(), serve()]);
+  page = await browser.newPage();
+  await page.before(installClock);
+  await page.goto(server.url);
+  await page.until("a live picture", isLive, { given: ["berry-video"] });
+});
+
+after(async () => {
+  await Promise.all([browser?.close(), server?.end()]);
+});
+
+async function screenshot(name) {
+  const { SCREENSHOTS } = process.env;
+  if (SCREENSHOTS) await page.screenshot(`${SCREENSHOTS}/${name}.png`);
+}
+
+test("a picture is large on click and one of all on the next, and plays on", async () => {
+  await page.resize(1280, 800);
+  const height = () => document.querySelector("figure").clientHeight / innerHeight;
+  await page.evaluate(() => document.querySelector("berry-video").click());
+  assert.equal(await page.evaluate(height), 1);
+  await page.until("a live picture", isLive, { given: ["berry-video"] });
+  await screenshot("large");
+  await page.evaluate(() => dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" })));
+  assert.ok(await page.evaluate(height) < 1);
+  await screenshot("wall");
+  await page.resize(390, 844, { scheme: "light", mobile: true });
+  await screenshot("phone");
+  await page.resize(1280, 800, { scheme: "light" });
+});
+
+test("the share dialog has what a page of one's own needs", async () => {
+  await page.evaluate(() => [...document.querySelectorAll("figcaption button")].find((one) => one.textContent === "Share").click());
+  const snippet = await page.evaluate(() => document.getElementById("snippet").value);
+  assert.ok(snippet.includes(`src="${server.url}berrymse.js"`), snippet);
+  assert.match(snippet, /<berry-video src="ws:\S+\/live\/camera" controls>/);
+  await screenshot("share");
+  await page.evaluate(() => document.getElementById("share").close());
+});
+
+test("a snapshot is offered as a file", async () => {
+  const [name, href] = await page.evaluate(async () => {
+    const clicked = new Promise((resolve) => {
+      HTMLAnchorElement.prototype.click = function () { resolve([this.download, this.href]); };
+    });
+    [...document.querySelectorAll("figcaption button")].find((one) => one.textContent === "Snapshot").click();
+    return clicked;
+  });
+  assert.match(name, /^camera \d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.jpg$/);
+  assert.match(href, /^blob:/);
+  assert.deepEqual(page.messages, []);
+});

@@ -1,0 +1,347 @@
+//! The Raspberry Pi camera through the whole program, with a stand-in for rpicam-vid (examples/rpicam_stand_in.rs): what it is
+//! called with, what comes out, and what viewers see when it fails.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+mod support;
+
+use berrymse::h264::End;
+use berrymse::source::{Context, Settings, Spec, open};
+use berrymse::stop::Stop;
+use std::ffi::OsString;
+use std::fs;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+use support::{Server, decode, is_init, is_keyframe};
+
+/// A directory with the stand-in as `name`, and its mood.
+struct StandIn {
+    directory: PathBuf,
+}
+
+impl StandIn {
+    fn new(test: &str, name: &str) -> Self {
+        let directory =
+            std::env::temp_dir().join(format!("berrymse-rpicam-{}-{test}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let program = Path::new(env!("CARGO_BIN_EXE_berrymse"))
+            .with_file_name("examples")
+            .join("rpicam_stand_in");
+        assert!(
+            program.exists(),
+            "cargo test builds it; with cargo test --test rpicam: cargo build --examples"
+        );
+        std::os::unix::fs::symlink(program, directory.join(name)).unwrap();
+        let stand_in = Self { directory };
+        stand_in.is(&[]);
+        stand_in
+    }
+
+    /// How it behaves when it is started next.
+    fn is(&self, mood: &[&str]) {
+        fs::write(self.directory.join("mood"), mood.join("\n")).unwrap();
+    }
+
+    fn prepare(&self, command: &mut Command) {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = [self.directory.clone()]
+            .into_iter()
+            .chain(std::env::split_paths(&path));
+        let path: OsString = std::env::join_paths(path).unwrap();
+        command
+            .env("PATH", path)
+            .env("RPICAM_STAND_IN", self.directory.join("mood"))
+            .env("RPICAM_STAND_IN_CALLS", self.directory.join("calls"));
+    }
+
+    fn serve(&self, options: &[&str]) -> Server {
+        Server::start_with(options, |command| {
+            command.args(["--listen", "127.0.0.1:0"]);
+            self.prepare(command);
+        })
+    }
+
+    /// The arguments of each start so far.
+    fn calls(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.directory.join("calls")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+fn is_live(camera: &serde_json::Value) -> bool {
+    camera["state"] == "live"
+}
+
+/// Waits for an error with `part` in it.
+fn words(server: &Server, part: &str) -> String {
+    let camera = server.wait_for(part, |camera| {
+        camera["error"]
+            .as_str()
+            .is_some_and(|text| text.contains(part))
+    });
+    camera["error"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn pictures_come_with_the_settings_asked_for() {
+    let stand_in = StandIn::new("settings", "rpicam-vid");
+    let server = stand_in.serve(&[
+        "-d", "rpicam", "-w", "320", "-h", "240", "-f", "25", "-g", "10",
+    ]);
+    let camera = server.wait_for("live", is_live);
+    assert_eq!(
+        (&camera["width"], &camera["height"]),
+        (&320.into(), &240.into())
+    );
+    let mut viewer = server.watch("/live/camera");
+    let messages = viewer.collect(30);
+    assert!(is_init(&messages[0]) && is_keyframe(&messages[1]));
+    assert_eq!(decode("mp4", &messages.concat()).len(), 29);
+    let calls = stand_in.calls();
+    assert_eq!(calls.len(), 1, "{calls:?}");
+    for option in [
+        "-t 0 -n",
+        "--codec h264",
+        "--width 320 --height 240",
+        "--framerate 25",
+        "--intra 10",
+        "--bitrate 1500000",
+        "--inline",
+        "--flush",
+        "-o -",
+        "--save-pts /dev/fd/",
+    ] {
+        assert!(calls[0].contains(option), "{option}: {calls:?}");
+    }
+    assert_eq!(
+        server.wait_for("interval", |camera| camera["keyframe_interval"] == 10)["restarts"],
+        0
+    );
+}
+
+#[test]
+fn an_older_program_gets_the_options_that_it_knows() {
+    let stand_in = StandIn::new("older", "libcamera-vid");
+    stand_in.is(&["unknown save-pts"]);
+    let server = stand_in.serve(&["-d", "rpicam:0", "-w", "320", "-h", "240"]);
+    server.wait_for("live", is_live);
+    let calls = stand_in.calls();
+    assert_eq!(calls.len(), 2, "{calls:?}");
+    assert!(!calls[1].contains("save-pts") && calls[1].contains("--flush"));
+    assert!(
+        server.log().contains("trying again without --save-pts"),
+        "{}",
+        server.log()
+    );
+}
+
+#[test]
+fn an_encoder_in_software_is_found_out() {
+    let stand_in = StandIn::new("libav", "rpicam-vid");
+    stand_in.is(&["no-context"]);
+    let server = stand_in.serve(&["-d", "rpicam", "-w", "320", "-h", "240"]);
+    server.wait_for("live", is_live);
+    let last = stand_in.calls().pop().unwrap();
+    assert!(
+        last.contains("--libav-format h264") && last.contains("--low-latency"),
+        "{last}"
+    );
+    assert!(!last.contains("--save-pts"), "{last}");
+}
+
+#[test]
+fn half_a_turn_is_made_by_the_camera() {
+    let stand_in = StandIn::new("turn", "rpicam-vid");
+    let server = stand_in.serve(&["-d", "rpicam", "-w", "320", "-h", "240", "-r", "180"]);
+    server.wait_for("live", is_live);
+    assert!(stand_in.calls()[0].contains("--rotation 180"));
+}
+
+#[test]
+fn each_failure_is_told_in_words_and_pictures_follow_without_a_restart_of_ours() {
+    let stand_in = StandIn::new("failures", "rpicam-vid");
+    stand_in.is(&["in-use"]);
+    let server = stand_in.serve(&["-d", "rpicam", "-w", "320", "-h", "240"]);
+    let text = words(&server, "serves one program at a time");
+    assert!(text.contains("failed to acquire camera"), "{text}");
+    for (mood, meaning, original) in [
+        ("no-cameras", "ribbon cable", "no cameras available"),
+        ("no-memory", "CMA", "failed to allocate capture buffers"),
+        (
+            "no-codec",
+            "rpicam-apps-encoder",
+            "Unable to find an appropriate H.264 codec",
+        ),
+        (
+            "unknown inline",
+            "unrecognised option '--inline'",
+            "ERROR: ***",
+        ),
+    ] {
+        stand_in.is(&[mood]);
+        let text = words(&server, meaning);
+        assert!(text.contains(original), "{text}");
+    }
+    stand_in.is(&[]);
+    server.wait_for("live", is_live);
+    assert_eq!(
+        server.status()["cameras"][0]["restarts"],
+        0,
+        "it had not worked before"
+    );
+}
+
+#[test]
+fn a_killed_and_a_hung_program_are_started_anew_and_viewers_stay() {
+    let stand_in = StandIn::new("killed", "rpicam-vid");
+    stand_in.is(&["die 20"]);
+    let server = stand_in.serve(&["-d", "rpicam", "-w", "320", "-h", "240", "-g", "10"]);
+    server.wait_for("live", is_live);
+    let mut viewer = server.watch("/live/camera");
+    words(&server, "was killed by signal 6");
+    stand_in.is(&["hang 15"]);
+    let begin = Instant::now();
+    words(&server, "no picture for 2.");
+    assert!(begin.elapsed() < Duration::from_secs(10));
+    stand_in.is(&["timeout 15"]);
+    let text = words(&server, "ribbon cable");
+    assert!(text.contains("Camera frontend has timed out"), "{text}");
+    stand_in.is(&[]);
+    server.wait_for("live", is_live);
+    let before = server.status()["cameras"][0]["frames"].as_u64().unwrap();
+    server.wait_for("pictures", |camera| {
+        camera["frames"].as_u64().unwrap() > before + 10
+    });
+    assert!(server.status()["cameras"][0]["restarts"].as_u64().unwrap() >= 3);
+    let messages = viewer.collect(30);
+    assert!(is_init(&messages[0]));
+    assert_eq!(server.status()["cameras"][0]["viewers"], 1);
+}
+
+#[test]
+fn marks_give_each_picture_out_whole_and_with_its_own_time() {
+    let stand_in = StandIn::new("marks", "rpicam-vid");
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", "as_another_process", "--nocapture"])
+        .env(ROLE, "read");
+    stand_in.prepare(&mut command);
+    let text = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("read "))
+        .unwrap();
+    let figures: Vec<u64> = line.split(' ').map(|word| word.parse().unwrap()).collect();
+    let [whole, jitter_us] = figures[..] else {
+        panic!("{line}");
+    };
+    // A busy machine may make some lines late.
+    assert!(whole >= UNITS * 3 / 4, "{line}");
+    assert!(jitter_us < 5000, "{line}");
+}
+
+const ROLE: &str = "BERRYMSE_TEST_ROLE";
+const UNITS: u64 = 40;
+
+/// Not a test by itself: a reader of the source with the stand-in in its PATH.
+#[test]
+fn as_another_process() {
+    if std::env::var(ROLE).is_err() {
+        return;
+    }
+    let settings = Settings {
+        width: 1280,
+        height: 720,
+        fps: NonZeroU32::new(25).unwrap(),
+        bitrate: None,
+        rotation: None,
+        keyframe_interval: NonZeroU32::new(10).unwrap(),
+    };
+    let context = Context {
+        name: "test".into(),
+        settings,
+        stop: Stop::new().unwrap(),
+    };
+    let mut source = open(&Spec::Rpicam(0), &context).unwrap();
+    let (mut whole, mut last, mut deviations_us) = (0, None, Vec::new());
+    for _ in 0..10 * UNITS {
+        let Some(chunk) = source.read().unwrap() else {
+            continue;
+        };
+        if chunk.end != End::Complete {
+            last = None;
+            continue;
+        }
+        whole += 1;
+        if let Some(before) = last.replace(chunk.captured_at) {
+            assert!(
+                chunk.annexb.starts_with(&[0, 0, 0, 1]),
+                "the last one was whole"
+            );
+            let step = chunk.captured_at.since(before);
+            deviations_us.push(step.abs_diff(Duration::from_millis(40)).as_micros());
+        }
+        if whole == UNITS {
+            break;
+        }
+    }
+    // The median: until a quick unit has come, it is not known how long the way is.
+    deviations_us.sort_unstable();
+    println!("\nread {whole} {}", deviations_us[deviations_us.len() / 2]);
+}
+
+#[test]
+fn auto_takes_it_where_no_node_has_h264_and_says_why_when_it_fails() {
+    let stand_in = StandIn::new("auto", "rpicam-vid");
+    stand_in.is(&["no-cameras"]);
+    let server = stand_in.serve(&["-w", "320", "-h", "240"]);
+    let text = words(
+        &server,
+        "With --source rpicam: no camera found by libcamera",
+    );
+    assert!(text.contains("no camera with H.264 found"), "{text}");
+    stand_in.is(&[]);
+    server.wait_for("live", is_live);
+}
+
+#[test]
+fn the_list_of_cameras_has_those_of_the_program() {
+    let stand_in = StandIn::new("list", "rpicam-vid");
+    let list = |json: bool| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_berrymse"));
+        command.arg("cameras").args(json.then_some("--json"));
+        stand_in.prepare(&mut command);
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    let text = list(false);
+    assert!(
+        text.contains("imx708") && text.contains("--source rpicam:0"),
+        "{text}"
+    );
+    let json: serde_json::Value = serde_json::from_str(&list(true)).unwrap();
+    assert!(
+        json["rpicam"]["cameras"][0]
+            .as_str()
+            .unwrap()
+            .starts_with("imx708")
+    );
+    stand_in.is(&["no-cameras"]);
+    assert!(list(false).contains("It finds no camera"));
+}
+
+#[test]
+fn without_the_program_it_is_said_how_to_get_it() {
+    let server = Server::start_with(&["-d", "rpicam"], |command| {
+        command
+            .args(["--listen", "127.0.0.1:0"])
+            .env("PATH", "/nonexistent");
+    });
+    assert!(words(&server, "rpicam-apps-lite").contains("neither rpicam-vid nor libcamera-vid"));
+}
