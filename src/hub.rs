@@ -279,11 +279,6 @@ impl Hub {
         }
     }
 
-    /// True while pictures come.
-    pub fn is_live(&self) -> bool {
-        self.0.lock().condition.state == State::Live
-    }
-
     /// Pictures published so far.
     pub fn frames(&self) -> u64 {
         self.0.lock().end()

@@ -4,14 +4,17 @@
 //! growing pauses up to two seconds; the reason is in the log, in the status and with the viewers, who stay.
 
 mod muxer;
+mod signs;
 
 use crate::fmp4::Rotation;
-use crate::h264::{Assembler, Ends, Pictures};
+use crate::h264::nal::Header;
+use crate::h264::{AccessUnit, Assembler, Ends, Pictures};
 use crate::hub::{Hub, State};
 use crate::logger::Repeated;
 use crate::source::{self, Error, Source, Spec};
 use crate::time::Timestamp;
 use muxer::Muxer;
+use signs::Signs;
 use std::time::Duration;
 
 /// Pause before a source is opened again: it doubles with each failure.
@@ -27,9 +30,6 @@ const UNWATCHED: Duration = Duration::from_secs(10);
 
 /// While nobody watches, the word "stop" is looked for this often.
 const NAP: Duration = Duration::from_millis(100);
-
-/// A source whose bytes hold no picture for so long is opened anew.
-const NO_PICTURE: Duration = Duration::from_secs(5);
 
 /// When a camera is open.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,7 +62,7 @@ pub fn run(spec: &Spec, context: &source::Context, opening: Opening, hub: &Hub) 
                 camera
                     .muxer
                     .turn(left_to_display(context.settings.rotation, applied));
-                camera.play(source, ends(spec))
+                camera.play(source, spec)
             }
             Err(error) => Err(error),
         };
@@ -73,12 +73,13 @@ pub fn run(spec: &Spec, context: &source::Context, opening: Opening, hub: &Hub) 
         if matches!(error, Error::Stopped) {
             break;
         }
-        if camera.hub.frames() > pictures_before {
-            pause = SHORTEST_PAUSE;
-        }
         camera.complain(&error);
         if matches!(error, Error::Ended(_)) {
             break;
+        }
+        if camera.hub.frames() > pictures_before {
+            pause = SHORTEST_PAUSE;
+            camera.hub.count_restart();
         }
         context.stop.sleep(pause);
         pause = (pause * 2).min(LONGEST_PAUSE);
@@ -128,34 +129,36 @@ impl Camera<'_> {
     }
 
     /// Publishes what `source` gives until it fails, or until nobody wants it any more.
-    fn play(&mut self, mut source: Box<dyn Source>, ends: Ends) -> Result<(), Error> {
-        let mut assembler = Assembler::new(ends);
+    fn play(&mut self, mut source: Box<dyn Source>, spec: &Spec) -> Result<(), Error> {
+        let mut assembler = Assembler::new(ends(spec));
         let mut pictures = Pictures::new();
+        let mut signs = Signs::new(Timestamp::now());
         let mut has_keyframe = false;
-        let mut last_picture = Timestamp::now();
-        let mut bytes_since_picture = 0;
         let mut keyframes = KeyframeRequests::default();
         loop {
-            match source.read() {
-                Ok(Some(chunk)) => {
-                    bytes_since_picture += chunk.annexb.len();
-                    assembler.push(chunk.annexb, chunk.captured_at, chunk.end, &mut |unit| {
-                        let Some(picture) = pictures.push(unit) else {
-                            return;
-                        };
-                        (last_picture, bytes_since_picture) = (Timestamp::now(), 0);
-                        has_keyframe |= picture.is_keyframe;
-                        if has_keyframe {
-                            self.publish(&picture);
-                        }
-                    });
+            if let Some(chunk) = source.read()? {
+                if !chunk.annexb.is_empty() {
+                    signs.data(Timestamp::now());
                 }
-                Ok(None) => {}
-                Err(error) => return Err(error),
+                assembler.push(chunk.annexb, chunk.captured_at, chunk.end, &mut |unit| {
+                    if has_slices(&unit) {
+                        signs.slices();
+                    }
+                    // The first one is a keyframe.
+                    if let Some(picture) = pictures.push(unit) {
+                        signs.picture(Timestamp::now());
+                        has_keyframe = true;
+                        self.publish(&picture);
+                    }
+                });
             }
             let now = Timestamp::now();
-            if bytes_since_picture > 0 && now.since(last_picture) > NO_PICTURE {
-                return Err(Error::Lost("it sends data in which there is no H.264 picture. Is it H.264, with its parameter sets (SPS, PPS) repeated or at the start?".into()));
+            if let Some(finding) = signs.look(now) {
+                // Standard input cannot be opened anew, and what was learned from it would be lost.
+                if finding.is_final() && *spec != Spec::Stdin {
+                    return Err(finding.error());
+                }
+                self.note(&finding.error());
             }
             if self.audience.is_over(now, || self.hub.has_viewers()) {
                 return Ok(());
@@ -185,21 +188,39 @@ impl Camera<'_> {
         }
     }
 
+    /// The source has failed.
     fn complain(&mut self, error: &Error) {
         let text = error.to_string();
-        let state = if self.has_worked {
+        self.hub.set_condition(self.without_pictures(), &text);
+        self.log(&text);
+    }
+
+    /// The source is open, but something is the matter: said once.
+    fn note(&mut self, error: &Error) {
+        let text = error.to_string();
+        if self.hub.set_condition(self.without_pictures(), &text) {
+            self.log(&text);
+        }
+    }
+
+    fn without_pictures(&self) -> State {
+        if self.has_worked {
             State::Lost
         } else {
             State::Waiting
-        };
-        if self.hub.is_live() {
-            self.hub.count_restart();
         }
-        self.hub.set_condition(state, &text);
-        if let Some(line) = self.complaints.note(&text, Timestamp::now()) {
+    }
+
+    fn log(&mut self, text: &str) {
+        if let Some(line) = self.complaints.note(text, Timestamp::now()) {
             log::warn!("{}: {line}", self.name);
         }
     }
+}
+
+fn has_slices(unit: &AccessUnit<'_>) -> bool {
+    let mut headers = unit.nals.iter().filter_map(Header::of);
+    headers.any(|header| header.unit_type().has_slice_header())
 }
 
 /// Whether anybody has watched of late.
