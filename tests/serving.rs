@@ -3,6 +3,7 @@
 
 mod support;
 
+use rustix::process::Signal;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
@@ -428,7 +429,7 @@ fn the_mp4_over_http_is_one_that_ffmpeg_likes() {
 
 #[test]
 fn it_stops_within_a_second_when_asked_and_says_goodbye() {
-    for signal in ["-TERM", "-INT"] {
+    for signal in [Signal::TERM, Signal::INT] {
         let mut server = live();
         let mut viewer = server.watch("/video_websocket");
         viewer.binary();
