@@ -312,6 +312,54 @@ fn a_page_of_another_site_may_not_open_the_camera() {
             .0,
         403
     );
+    let (_, head, _) = server.request("HEAD", "/stream.mp4", "");
+    assert!(
+        head.contains("cross-origin-resource-policy: same-origin"),
+        "{head}"
+    );
+}
+
+#[test]
+fn requests_that_hide_for_whom_they_are_are_refused() {
+    let server = live();
+    for headers in [
+        "Origin: http://evil\u{e9}.example\r\n".to_owned(),
+        format!(
+            "Origin: {}\r\nOrigin: http://evil.example\r\n",
+            server.url.trim_end_matches('/')
+        ),
+        "Host: other.example\r\n".to_owned(),
+    ] {
+        assert_eq!(upgrade(&server, &headers).0, 400, "{headers}");
+    }
+    let mut socket = TcpStream::connect(server.address()).unwrap();
+    write!(socket, "GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+}
+
+#[test]
+fn only_a_get_of_http_1_1_becomes_a_websocket() {
+    let server = live();
+    let headers = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    for (method, version) in [("HEAD", "1.1"), ("GET", "1.0")] {
+        let mut socket = TcpStream::connect(server.address()).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(
+            socket,
+            "{method} /video_websocket HTTP/{version}\r\nHost: {}\r\nConnection: Upgrade, close\r\n{headers}\r\n",
+            server.address()
+        )
+        .unwrap();
+        let mut answer = [0; 12];
+        socket.read_exact(&mut answer).unwrap();
+        assert!(
+            answer.ends_with(b" 426"),
+            "{method} {version}: {}",
+            String::from_utf8_lossy(&answer)
+        );
+    }
 }
 
 /// A directory for one test's files.
