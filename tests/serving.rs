@@ -362,6 +362,48 @@ fn only_a_get_of_http_1_1_becomes_a_websocket() {
     }
 }
 
+#[test]
+fn a_log_that_nobody_reads_holds_up_no_picture() {
+    let (_reader, mut log) = std::io::pipe().unwrap();
+    let capacity = rustix::pipe::fcntl_getpipe_size(&log).unwrap();
+    log.write_all(&vec![b' '; capacity]).unwrap();
+    let mut server = Server::start_with(&TEST, |command| {
+        command.args(["--listen", "127.0.0.1:0"]).stderr(log);
+    });
+    let mut viewer = server.watch("/video_websocket");
+    viewer.collect(10);
+    server.signal("-TERM");
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn an_answer_that_nobody_reads_is_no_reason_to_panic() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let full = std::fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    for (stdout, code, words) in [
+        (Stdio::from(writer), 0, ""),
+        (
+            Stdio::from(full),
+            1,
+            "berrymse: cannot write the answer: No space left",
+        ),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_berrymse"))
+            .arg("--help")
+            .stdout(stdout)
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{stderr}");
+        assert!(stderr.starts_with(words), "{stderr}");
+        assert!(!stderr.contains("panicked"), "{stderr}");
+    }
+}
+
 /// A directory for one test's files.
 struct Scratch(std::path::PathBuf);
 
