@@ -5,10 +5,12 @@
 
 use crate::time::Timestamp;
 use log::{Level, LevelFilter, Log, Metadata, Record};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::ffi::OsStr;
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Starts logging to standard error; to be called once, by `main`. `journal_stream` is the value of
@@ -20,7 +22,13 @@ pub fn init(level: LevelFilter, journal_stream: Option<&OsStr>) {
         Form::Plain
     };
     // The facade keeps its logger for the life of the program.
-    if log::set_logger(Box::leak(Box::new(Logger { level, form }))).is_ok() {
+    if log::set_logger(Box::leak(Box::new(Logger {
+        level,
+        form,
+        unwritten: AtomicU64::new(0),
+    })))
+    .is_ok()
+    {
         log::set_max_level(level);
     }
 }
@@ -35,6 +43,8 @@ enum Form {
 struct Logger {
     level: LevelFilter,
     form: Form,
+    /// Lines since the last one that found no room.
+    unwritten: AtomicU64,
 }
 
 impl Log for Logger {
@@ -45,14 +55,34 @@ impl Log for Logger {
     }
 
     fn log(&self, record: &Record<'_>) {
-        if self.enabled(record.metadata()) {
-            let line = line(self.form, record.level(), record.args(), SystemTime::now());
-            // Nobody is left to be told when even standard error fails.
-            let _ = io::stderr().write_all(line.as_bytes());
+        if !self.enabled(record.metadata()) {
+            return;
         }
+        if !has_room(io::stderr().as_fd()) {
+            self.unwritten.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let now = SystemTime::now();
+        let mut text = String::new();
+        let unwritten = self.unwritten.swap(0, Ordering::Relaxed);
+        if unwritten > 0 {
+            let words = format_args!("({unwritten} lines left out, because nobody read them)");
+            text = line(self.form, Level::Warn, &words, now);
+        }
+        text.push_str(&line(self.form, record.level(), record.args(), now));
+        // Nobody is left to be told when even standard error fails.
+        let _ = io::stderr().write_all(text.as_bytes());
     }
 
     fn flush(&self) {}
+}
+
+/// Whether a line can be written at once. The threads that log are those that bring the pictures: they must not wait
+/// until somebody types Ctrl-Q into a terminal, or reads from a pipe.
+fn has_room(fd: impl AsFd) -> bool {
+    let mut fds = [PollFd::new(&fd, PollFlags::OUT)];
+    // An error comes to light, and does no harm, when the line is written.
+    !matches!(poll(&mut fds, Some(&Timespec::default())), Ok(0))
 }
 
 /// Whether `fd` leads to the journal: a program started by a service inherits the variable, but not always
@@ -274,6 +304,19 @@ mod tests {
             line(Form::Journal, Level::Warn, &format_args!("x"), now),
             "<4>x\n"
         );
+    }
+
+    #[test]
+    fn a_pipe_that_nobody_reads_has_no_room_after_a_while() {
+        let (reader, writer) = rustix::pipe::pipe().unwrap();
+        assert!(has_room(&writer));
+        rustix::io::ioctl_fionbio(&writer, true).unwrap();
+        while rustix::io::write(&writer, &[0; 1000]).is_ok() {}
+        assert!(!has_room(&writer));
+        rustix::io::read(&reader, &mut [0; 65_536]).unwrap();
+        assert!(has_room(&writer));
+        drop(reader);
+        assert!(has_room(&writer), "the write tells");
     }
 
     #[test]

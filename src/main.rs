@@ -14,11 +14,6 @@ use std::time::Duration;
 /// A camera's thread that has not ended by then is left to the end of the process.
 const GOODBYE: Duration = Duration::from_millis(700);
 
-#[allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this is what a command line program does"
-)]
 fn main() -> ExitCode {
     let directory = std::env::current_dir().unwrap_or_default();
     match cli::parse(
@@ -26,22 +21,48 @@ fn main() -> ExitCode {
         |name| std::env::var_os(name),
         &directory,
     ) {
-        Ok(Command::Print(text)) => print!("{text}"),
-        Ok(Command::Cameras { json: true, .. }) => println!("{:#}", cameras::report().json()),
-        Ok(Command::Cameras { json: false, .. }) => print!("{}", cameras::report().text()),
+        Ok(Command::Print(text)) => answer(&text),
+        Ok(Command::Cameras { json: true, .. }) => {
+            answer(&format!("{:#}\n", cameras::report().json()))
+        }
+        Ok(Command::Cameras { json: false, .. }) => answer(&cameras::report().text()),
         Ok(Command::Serve(config)) => {
             logger::init(config.log, std::env::var_os("JOURNAL_STREAM").as_deref());
-            if let Err(reason) = serve(config) {
-                eprintln!("berrymse: {reason}");
-                return ExitCode::FAILURE;
+            match serve(config) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(reason) => {
+                    complain(&reason);
+                    ExitCode::FAILURE
+                }
             }
         }
         Err(error) => {
-            eprintln!("berrymse: {error}");
-            return ExitCode::from(cli::Error::EXIT_CODE);
+            complain(&error.to_string());
+            ExitCode::from(cli::Error::EXIT_CODE)
         }
     }
-    ExitCode::SUCCESS
+}
+
+/// Prints what was asked for. Whoever reads may stop when they have seen enough (`berrymse --help | head`).
+fn answer(text: &str) -> ExitCode {
+    match print(text) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            complain(&format!("cannot write the answer: {error}"));
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+fn print(text: &str) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
+}
+
+/// Nobody is left to be told when even standard error fails; the exit code still tells.
+fn complain(reason: &str) {
+    let _ = writeln!(std::io::stderr(), "berrymse: {reason}");
 }
 
 /// Runs until a signal comes. An error is a reason not to start.
@@ -113,9 +134,7 @@ async fn until_signal(listening: Vec<Listening>, site: Arc<Site>) -> Result<(), 
         tokio::spawn(serve::run(listener, site.clone()));
     }
     // Whoever started us may have closed its end; that is no reason to stop.
-    let _ = std::io::stdout()
-        .write_all(urls.as_bytes())
-        .and_then(|()| std::io::stdout().flush());
+    let _ = print(&urls);
     tokio::select! {
         _ = interrupt.recv() => log::info!("stopping: SIGINT"),
         _ = terminate.recv() => log::info!("stopping: SIGTERM"),

@@ -313,6 +313,96 @@ fn a_page_of_another_site_may_not_open_the_camera() {
             .0,
         403
     );
+    let (_, head, _) = server.request("HEAD", "/stream.mp4", "");
+    assert!(
+        head.contains("cross-origin-resource-policy: same-origin"),
+        "{head}"
+    );
+}
+
+#[test]
+fn requests_that_hide_for_whom_they_are_are_refused() {
+    let server = live();
+    for headers in [
+        "Origin: http://evil\u{e9}.example\r\n".to_owned(),
+        format!(
+            "Origin: {}\r\nOrigin: http://evil.example\r\n",
+            server.url.trim_end_matches('/')
+        ),
+        "Host: other.example\r\n".to_owned(),
+    ] {
+        assert_eq!(upgrade(&server, &headers).0, 400, "{headers}");
+    }
+    let mut socket = TcpStream::connect(server.address()).unwrap();
+    write!(socket, "GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+}
+
+#[test]
+fn only_a_get_of_http_1_1_becomes_a_websocket() {
+    let server = live();
+    let headers = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    for (method, version) in [("HEAD", "1.1"), ("GET", "1.0")] {
+        let mut socket = TcpStream::connect(server.address()).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(
+            socket,
+            "{method} /video_websocket HTTP/{version}\r\nHost: {}\r\nConnection: Upgrade, close\r\n{headers}\r\n",
+            server.address()
+        )
+        .unwrap();
+        let mut answer = [0; 12];
+        socket.read_exact(&mut answer).unwrap();
+        assert!(
+            answer.ends_with(b" 426"),
+            "{method} {version}: {}",
+            String::from_utf8_lossy(&answer)
+        );
+    }
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_no_picture() {
+    let (_reader, mut log) = std::io::pipe().unwrap();
+    let capacity = rustix::pipe::fcntl_getpipe_size(&log).unwrap();
+    log.write_all(&vec![b' '; capacity]).unwrap();
+    let mut server = Server::start_with(&TEST, |command| {
+        command.args(["--listen", "127.0.0.1:0"]).stderr(log);
+    });
+    let mut viewer = server.watch("/video_websocket");
+    viewer.collect(10);
+    server.signal("-TERM");
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn an_answer_that_nobody_reads_is_no_reason_to_panic() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let full = std::fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    for (stdout, code, words) in [
+        (Stdio::from(writer), 0, ""),
+        (
+            Stdio::from(full),
+            1,
+            "berrymse: cannot write the answer: No space left",
+        ),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_berrymse"))
+            .arg("--help")
+            .stdout(stdout)
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{stderr}");
+        assert!(stderr.starts_with(words), "{stderr}");
+        assert!(!stderr.contains("panicked"), "{stderr}");
+    }
 }
 
 /// A directory for one test's files.

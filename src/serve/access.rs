@@ -23,6 +23,11 @@ impl Origins {
         self.allow_listed(origin) || host.is_some_and(|host| is_same_host(origin, host))
     }
 
+    /// True if no pages but the server's own may show the cameras.
+    pub fn are_own_only(&self) -> bool {
+        self.allowed.is_empty()
+    }
+
     /// True if the list names this origin.
     pub fn allow_listed(&self, origin: &str) -> bool {
         self.allowed.iter().any(|allowed| {

@@ -30,7 +30,7 @@ use bytes::Bytes;
 use delays::Delays;
 use hyper::header::{self, HeaderValue};
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use seats::Seats;
 use std::convert::Infallible;
@@ -181,6 +181,12 @@ fn answer(
             .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
+    if !says_clearly_for_whom(&request) {
+        return plain(
+            StatusCode::BAD_REQUEST,
+            "Host is needed, and Host and Origin may be there only once.\n",
+        );
+    }
     let path = request.uri().path().to_owned();
     let listed_origin = request
         .headers()
@@ -225,6 +231,18 @@ fn answer(
         *response.body_mut() = Content::Whole(None);
     }
     response
+}
+
+/// `Host` and `Origin`, which decide who may see the cameras, are readable and there once; HTTP/1.1 has a `Host` (RFC
+/// 9112, 3.2).
+fn says_clearly_for_whom<T>(request: &Request<T>) -> bool {
+    let is_clear = |name| {
+        let mut values = request.headers().get_all(name).iter();
+        values.next().is_none_or(|value| value.to_str().is_ok()) && values.next().is_none()
+    };
+    is_clear(header::HOST)
+        && is_clear(header::ORIGIN)
+        && (request.version() < Version::HTTP_11 || request.headers().contains_key(header::HOST))
 }
 
 fn asset(site: &Site, name: &str, headers: &hyper::HeaderMap) -> Response<Content> {
@@ -298,6 +316,13 @@ fn mp4(
     let out = response.headers_mut();
     out.insert(header::CONTENT_TYPE, HeaderValue::from_static("video/mp4"));
     out.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if site.origins.are_own_only() {
+        // A page elsewhere can ask for a video without an Origin; the browser must not give it.
+        out.insert(
+            "Cross-Origin-Resource-Policy",
+            HeaderValue::from_static("same-origin"),
+        );
+    }
     // nginx would collect before it passes on.
     out.insert("X-Accel-Buffering", HeaderValue::from_static("no"));
     response

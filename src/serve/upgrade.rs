@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::upgrade::{Parts, Upgraded};
-use hyper::{Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::TokioIo;
 use std::io;
 use std::net::SocketAddr;
@@ -26,7 +26,9 @@ pub(super) fn live(
     request: &mut Request<Incoming>,
 ) -> Response<Content> {
     let headers = request.headers();
-    let key = match key(headers) {
+    // RFC 6455, 4.1: GET and HTTP/1.1; hyper does not look.
+    let can_upgrade = request.method() == Method::GET && request.version() >= Version::HTTP_11;
+    let key = match key(headers, can_upgrade) {
         Ok(key) => key,
         Err(response) => return *response,
     };
@@ -111,8 +113,9 @@ fn take_socket(upgraded: Upgraded) -> io::Result<(std::net::TcpStream, bytes::By
 }
 
 /// The client's key, or the refusal.
-fn key(headers: &HeaderMap) -> Result<String, Box<Response<Content>>> {
-    let upgrades = has_token(headers, header::UPGRADE, "websocket")
+fn key(headers: &HeaderMap, can_upgrade: bool) -> Result<String, Box<Response<Content>>> {
+    let upgrades = can_upgrade
+        && has_token(headers, header::UPGRADE, "websocket")
         && has_token(headers, header::CONNECTION, "upgrade");
     if !upgrades {
         let mut response = plain(

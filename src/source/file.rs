@@ -5,8 +5,8 @@ use crate::h264::{AccessUnit, Assembler, End, Ends};
 use crate::stop::Stop;
 use crate::time::Timestamp;
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,27 +16,41 @@ const PIECE_BYTES: usize = 64 << 10;
 /// Later than this (the machine slept), the schedule begins anew instead of being caught up.
 const LATE: Duration = Duration::from_secs(1);
 
+/// Bytes without a picture after which none is expected any more; an access unit is far smaller.
+const BARREN_BYTES: usize = 64 << 20;
+
 /// Opens the file at `path`.
 pub(super) fn open(path: &Path, context: &Context) -> Result<Box<dyn Source>, Error> {
-    let file = File::open(path)
-        .map_err(|error| Error::Unavailable(explain(path, error.kind(), &error.to_string())))?;
-    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
-        return Err(Error::Unavailable(format!(
-            "{} is a directory; file: wants an H.264 file (Annex B)",
-            path.display()
-        )));
-    }
     Ok(Box::new(Recording {
         path: path.to_owned(),
-        file,
+        file: open_regular(path).map_err(Error::Unavailable)?,
         assembler: Assembler::new(Ends::Learned),
         queue: VecDeque::new(),
         current: Vec::new(),
         units_this_time: 0,
+        barren_bytes: 0,
         interval: Duration::from_secs(1) / context.settings.fps.get(),
         due: Timestamp::now(),
         stop: context.stop.clone(),
     }))
+}
+
+/// Opens what has a beginning and an end. The open of a FIFO would wait for its writer and hear nothing meanwhile.
+fn open_regular(path: &Path) -> Result<File, String> {
+    let why = |error: io::Error| explain(path, error.kind(), &error.to_string());
+    let kind = fs::metadata(path).map_err(why)?.file_type();
+    let shown = path.display();
+    if kind.is_dir() {
+        Err(format!(
+            "{shown} is a directory; file: wants an H.264 file (Annex B)"
+        ))
+    } else if !kind.is_file() {
+        Err(format!(
+            "{shown} is not a regular file; what writes H.264 into it is read with \"exec:cat {shown}\""
+        ))
+    } else {
+        File::open(path).map_err(why)
+    }
 }
 
 fn explain(path: &Path, kind: ErrorKind, text: &str) -> String {
@@ -61,6 +75,8 @@ struct Recording {
     current: Vec<u8>,
     /// Access units found since the beginning of the file.
     units_this_time: u64,
+    /// Bytes read since the last access unit was found.
+    barren_bytes: usize,
     interval: Duration,
     /// When the next access unit is to be given.
     due: Timestamp,
@@ -69,8 +85,15 @@ struct Recording {
 
 impl Source for Recording {
     fn read(&mut self) -> Result<Option<Chunk<'_>>, Error> {
-        while self.queue.is_empty() {
+        if self.queue.is_empty() {
             self.read_piece()?;
+        }
+        if self.queue.is_empty() {
+            return if self.stop.is_stopped() {
+                Err(Error::Stopped)
+            } else {
+                Ok(None)
+            };
         }
         let now = Timestamp::now();
         if now.since(self.due) > LATE {
@@ -95,13 +118,16 @@ impl Source for Recording {
 }
 
 impl Recording {
-    /// Reads on, from the start again after the end.
+    /// Reads on, after the end from the start of what then has this name.
     fn read_piece(&mut self) -> Result<(), Error> {
-        let lost = |error: std::io::Error| {
-            Error::Lost(format!("cannot read {}: {error}", self.path.display()))
-        };
         let mut piece = vec![0; PIECE_BYTES];
-        let count = self.file.read(&mut piece).map_err(lost)?;
+        let count = match self.file.read(&mut piece) {
+            Ok(count) => count,
+            Err(error) => {
+                let path = self.path.display();
+                return Err(Error::Lost(format!("cannot read {path}: {error}")));
+            }
+        };
         let (queue, units) = (&mut self.queue, &mut self.units_this_time);
         let mut keep = |unit: AccessUnit<'_>| {
             *units += 1;
@@ -110,18 +136,29 @@ impl Recording {
         if count > 0 {
             let piece = piece.get(..count).unwrap_or_default();
             self.assembler.push(piece, self.due, End::Open, &mut keep);
+            self.barren_bytes += count;
+            if !self.queue.is_empty() {
+                self.barren_bytes = 0;
+            }
+            if self.barren_bytes > BARREN_BYTES {
+                return Err(self.barren());
+            }
             return Ok(());
         }
         self.assembler.flush(&mut keep);
         if std::mem::take(&mut self.units_this_time) == 0 {
-            let path = self.path.display();
-            return Err(Error::Lost(format!(
-                "{path} holds no H.264 picture. It has to be a raw H.264 stream (Annex B); \
-                 \"ffmpeg -i VIDEO -c copy -bsf:v h264_mp4toannexb -f h264 {path}.h264\" makes one of an MP4"
-            )));
+            return Err(self.barren());
         }
-        self.file.seek(SeekFrom::Start(0)).map_err(lost)?;
+        self.file = open_regular(&self.path).map_err(Error::Lost)?;
         Ok(())
+    }
+
+    fn barren(&self) -> Error {
+        let path = self.path.display();
+        Error::Lost(format!(
+            "{path} holds no H.264 picture. It has to be a raw H.264 stream (Annex B); \
+             \"ffmpeg -i VIDEO -c copy -bsf:v h264_mp4toannexb -f h264 {path}.h264\" makes one of an MP4"
+        ))
     }
 }
 
@@ -132,4 +169,89 @@ fn annexb(unit: &AccessUnit<'_>) -> Vec<u8> {
         out.extend_from_slice(nal);
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Settings;
+    use super::*;
+    use std::num::NonZeroU32;
+
+    fn context() -> Context {
+        Context {
+            name: "test".to_owned(),
+            settings: Settings {
+                width: 1280,
+                height: 720,
+                fps: NonZeroU32::new(240).unwrap(),
+                bitrate: None,
+                rotation: None,
+                keyframe_interval: NonZeroU32::new(60).unwrap(),
+            },
+            stop: Stop::new().unwrap(),
+        }
+    }
+
+    fn fixture(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/fixtures/streams")
+            .join(name)
+    }
+
+    fn error(source: &mut dyn Source) -> String {
+        loop {
+            if let Err(error) = source.read() {
+                return error.to_string();
+            }
+        }
+    }
+
+    #[test]
+    fn what_has_no_beginning_is_refused() {
+        for (path, why) in [
+            ("/dev/zero", "exec:cat /dev/zero"),
+            ("/", "is a directory"),
+            ("/nonexistent", "there is no file"),
+        ] {
+            let error = open(Path::new(path), &context()).err().unwrap().to_string();
+            assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_without_end_and_pictures_hears_the_word_stop_and_is_given_up() {
+        let path = std::env::temp_dir().join(format!("berrymse-barren-{}", std::process::id()));
+        File::create(&path).unwrap().set_len(1 << 40).unwrap();
+        let context = context();
+        let mut source = open(&path, &context).unwrap();
+        assert!(source.read().unwrap().is_none());
+        assert!(error(&mut *source).contains("holds no H.264 picture"));
+        context.stop.stop();
+        let mut source = open(&path, &context).unwrap();
+        assert_eq!(source.read().unwrap_err(), Error::Stopped);
+        fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_is_replaced_is_played_from_its_next_repetition_on() {
+        let path = std::env::temp_dir().join(format!("berrymse-replaced-{}", std::process::id()));
+        let other = path.with_extension("new");
+        fs::copy(fixture("Error_I_P.264"), &path).unwrap();
+        fs::copy(fixture("Static.264"), &other).unwrap();
+        let mut source = open(&path, &context()).unwrap();
+        fs::rename(&other, &path).unwrap();
+        let wanted = fs::read(fixture("Static.264")).unwrap();
+        let mut units = 0;
+        while units < 20 {
+            let Some(chunk) = source.read().unwrap() else {
+                continue;
+            };
+            units += 1;
+            if chunk.annexb.len() > 100 && wanted.windows(64).any(|w| w == &chunk.annexb[20..84]) {
+                fs::remove_file(&path).unwrap();
+                return;
+            }
+        }
+        panic!("still the old file after {units} access units");
+    }
 }

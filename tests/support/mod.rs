@@ -41,17 +41,17 @@ impl Server {
         change(&mut command);
         let mut child = command.spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
-        let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        std::thread::spawn({
-            let log = log.clone();
-            move || {
+        // A test may have led it elsewhere.
+        if let Some(stderr) = child.stderr.take() {
+            let (log, mut stderr) = (log.clone(), BufReader::new(stderr));
+            std::thread::spawn(move || {
                 let mut line = String::new();
                 while stderr.read_line(&mut line).is_ok_and(|count| count > 0) {
                     eprint!("  | {line}");
                     log.lock().unwrap().push_str(&std::mem::take(&mut line));
                 }
-            }
-        });
+            });
+        }
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
