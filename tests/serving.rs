@@ -373,7 +373,7 @@ fn a_log_that_nobody_reads_holds_up_no_picture() {
     });
     let mut viewer = server.watch("/video_websocket");
     viewer.collect(10);
-    server.signal("-TERM");
+    server.signal(Signal::TERM);
     assert_eq!(server.child.wait().unwrap().code(), Some(0));
 }
 
