@@ -68,6 +68,9 @@ fn complain(reason: &str) {
 /// Runs until a signal comes. An error is a reason not to start.
 fn serve(config: Config) -> Result<(), String> {
     config.notes.iter().for_each(|note| log::warn!("{note}"));
+    if let Err(reason) = serve::make_room(config.server.max_viewers + serve::PLAIN_CONNECTIONS) {
+        log::warn!("{reason}");
+    }
     let mut listening = Vec::new();
     for address in &config.server.listen {
         listening.extend(serve::listen::open(address)?);

@@ -95,6 +95,16 @@ fn is_dead(process: u32) -> bool {
 }
 
 #[test]
+fn a_program_has_the_usual_limit_of_descriptors_whatever_ours_is() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut files = getrlimit(Resource::Nofile);
+    files.current = files.maximum;
+    setrlimit(Resource::Nofile, files).unwrap();
+    let limit = numbers(&mut *shell("ulimit -Sn"), 1)[0];
+    assert!(limit <= 1024, "{limit}");
+}
+
+#[test]
 fn each_write_is_bytes_and_then_a_pause() {
     let mut source = shell("printf abc; sleep 0.3; printf de; exec sleep 1000");
     assert_eq!(unit(&mut *source), b"abc");

@@ -8,6 +8,7 @@ mod address;
 mod api;
 mod assets;
 mod delays;
+mod descriptors;
 mod fanout;
 mod inbound;
 pub mod listen;
@@ -19,6 +20,7 @@ mod viewer;
 
 pub use access::Origins;
 pub use address::Address;
+pub use descriptors::make_room;
 pub use fanout::Fanout;
 pub use inbound::{Inbound, Incoming, MESSAGE_LIMIT, Violation};
 pub use listen::Listening;
@@ -51,7 +53,7 @@ const BUFFER_BYTES: usize = 32 << 10;
 const HEADERS: usize = 64;
 
 /// Connections beside those of viewers: pages, scripts, status.
-const PLAIN_CONNECTIONS: usize = 256;
+pub const PLAIN_CONNECTIONS: usize = 256;
 
 /// How many unsent bytes of a connection the kernel takes. Without a limit it takes megabytes, and a viewer who
 /// comes back after a stall is shown seconds of the past. This is 85 ms at 1.5 Mbit/s.
