@@ -174,7 +174,7 @@ impl Camera<'_> {
     fn publish(&mut self, picture: &crate::h264::Picture<'_>) {
         let fragment = self.muxer.fragment(picture);
         let init = fragment.init.clone();
-        self.hub.publish(fragment, Timestamp::now());
+        // First the word, then the picture: a viewer is told in this order.
         if self.hub.set_condition(State::Live, "") {
             self.has_worked = true;
             self.complaints.clear();
@@ -186,6 +186,7 @@ impl Camera<'_> {
                 init.codec
             );
         }
+        self.hub.publish(fragment, Timestamp::now());
     }
 
     /// The source has failed.

@@ -3,6 +3,7 @@
 
 mod support;
 
+use rustix::process::Signal;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
@@ -372,7 +373,7 @@ fn a_log_that_nobody_reads_holds_up_no_picture() {
     });
     let mut viewer = server.watch("/video_websocket");
     viewer.collect(10);
-    server.signal("-TERM");
+    server.signal(Signal::TERM);
     assert_eq!(server.child.wait().unwrap().code(), Some(0));
 }
 
@@ -554,7 +555,7 @@ fn the_mp4_over_http_is_one_that_ffmpeg_likes() {
 
 #[test]
 fn it_stops_within_a_second_when_asked_and_says_goodbye() {
-    for signal in ["-TERM", "-INT"] {
+    for signal in [Signal::TERM, Signal::INT] {
         let mut server = live();
         let mut viewer = server.watch("/video_websocket");
         viewer.binary();

@@ -176,7 +176,7 @@ plug "${sim[@]}" -e 20 "$clip"
 start -d /dev/video0 "${options[@]}"
 watch damaged
 live_again 15
-logged 10 'camera: lost 1 picture skipped by the camera or its driver'
+logged 10 'camera: lost [0-9]+ pictures? skipped by the camera or its driver'
 pictures 10
 leave intact "$clip"
 stop

@@ -135,12 +135,9 @@ impl Server {
         Viewer::connect(self, path, None)
     }
 
-    pub fn signal(&self, signal: &str) {
-        let done = Command::new("kill")
-            .args([signal, &self.child.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(done.success());
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let process = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(process, signal).unwrap();
     }
 }
 

@@ -80,6 +80,7 @@ impl Buffers {
         }
         if self.has_pictures {
             self.losses.add(verdict);
+            log::debug!("buffer {sequence} thrown away ({verdict:?})");
         } else {
             log::debug!("buffer {sequence} ahead of the first picture thrown away ({verdict:?})");
         }
