@@ -83,11 +83,7 @@ fn serve(config: Config) -> Result<(), String> {
     let (mut threads, mut served) = (Vec::new(), Vec::new());
     for camera in config.cameras {
         let (hub, audience) = hub::hub();
-        let context = Context {
-            name: camera.name.clone(),
-            settings: camera.settings,
-            stop: stop.clone(),
-        };
+        let context = Context::new(&camera.name, camera.settings, stop.clone());
         served.push(serve::Camera {
             name: camera.name.clone().into(),
             source: camera.source_text,

@@ -27,11 +27,7 @@ fn context() -> Context {
         rotation: None,
         keyframe_interval: NonZeroU32::new(60).unwrap(),
     };
-    Context {
-        name: "test".to_owned(),
-        settings,
-        stop: Stop::new().unwrap(),
-    }
+    Context::new("test", settings, Stop::new().unwrap())
 }
 
 fn shell(script: &str) -> Box<dyn Source> {

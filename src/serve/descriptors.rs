@@ -14,7 +14,7 @@ pub fn make_room(connections: usize) -> Result<(), String> {
         return Ok(());
     }
     limit.current = Some(limit.maximum.map_or(wanted, |maximum| maximum.min(wanted)));
-    let raised = setrlimit(Resource::Nofile, limit.clone());
+    let raised = setrlimit(Resource::Nofile, limit);
     let available = limit.current.unwrap_or(wanted);
     if raised.is_ok() && available >= wanted {
         return Ok(());
