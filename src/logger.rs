@@ -174,7 +174,7 @@ const fn date(days: u64) -> (u64, u64, u64) {
 }
 
 /// Decides when an error that comes again and again is logged: at once, after ten seconds, and
-/// then each minute with its count. Several errors that take turns are each counted for themselves.
+/// then each minute with its count. Numbers (times, process ids) do not make it another error. Several errors that take turns are each counted for themselves.
 #[derive(Clone, Debug, Default)]
 pub struct Repeated {
     known: Vec<Known>,
@@ -182,7 +182,7 @@ pub struct Repeated {
 
 #[derive(Clone, Debug)]
 struct Known {
-    text: String,
+    shape: String,
     logged_at: Timestamp,
     last_at: Timestamp,
     /// Times it came since it was logged.
@@ -196,7 +196,7 @@ impl Repeated {
     const PAUSE: Duration = Duration::from_secs(60);
     /// An error that stayed away for so long is news again.
     const FORGOTTEN: Duration = Duration::from_secs(600);
-    /// Texts may differ each time (a number in them); more than so many are not told apart from news.
+    /// Texts may differ each time; more than so many are not told apart from news.
     const MAX_KNOWN: usize = 16;
 
     /// Nothing has happened yet.
@@ -208,13 +208,14 @@ impl Repeated {
     pub fn note(&mut self, text: &str, now: Timestamp) -> Option<String> {
         self.known
             .retain(|known| now.since(known.last_at) < Self::FORGOTTEN);
-        let Some(known) = self.known.iter_mut().find(|known| known.text == text) else {
+        let shape: String = text.chars().filter(|c| !c.is_ascii_digit()).collect();
+        let Some(known) = self.known.iter_mut().find(|known| known.shape == shape) else {
             if self.known.len() == Self::MAX_KNOWN {
                 self.known.remove(0);
             }
             let pause = Self::FIRST_PAUSE;
             self.known.push(Known {
-                text: text.to_owned(),
+                shape,
                 logged_at: now,
                 last_at: now,
                 unlogged: 0,
@@ -268,6 +269,26 @@ mod tests {
     }
 
     #[test]
+    fn another_number_is_no_news() {
+        let mut repeated = Repeated::new();
+        assert!(
+            repeated
+                .note("[mmal 4711] failed after 5.0 s", at(0))
+                .is_some()
+        );
+        assert!(
+            repeated
+                .note("[mmal 12] failed after 5.13 s", at(1))
+                .is_none()
+        );
+        let line = repeated.note("[mmal 9] failed after 5.2 s", at(10));
+        assert_eq!(
+            line.as_deref(),
+            Some("[mmal 9] failed after 5.2 s (again, 2 times in 10 s)")
+        );
+    }
+
+    #[test]
     fn errors_that_take_turns_do_not_flood_the_log() {
         let mut repeated = Repeated::new();
         let lines = (0..200)
@@ -289,8 +310,8 @@ mod tests {
     #[test]
     fn texts_without_end_do_not_take_memory_without_end() {
         let mut repeated = Repeated::new();
-        for i in 0..1000 {
-            assert!(repeated.note(&format!("error {i}"), at(0)).is_some());
+        for i in 1..1000 {
+            assert!(repeated.note(&"x".repeat(i), at(0)).is_some());
         }
         assert!(repeated.known.len() <= Repeated::MAX_KNOWN);
     }

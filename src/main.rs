@@ -68,6 +68,9 @@ fn complain(reason: &str) {
 /// Runs until a signal comes. An error is a reason not to start.
 fn serve(config: Config) -> Result<(), String> {
     config.notes.iter().for_each(|note| log::warn!("{note}"));
+    if let Err(reason) = serve::make_room(config.server.max_viewers + serve::PLAIN_CONNECTIONS) {
+        log::warn!("{reason}");
+    }
     let mut listening = Vec::new();
     for address in &config.server.listen {
         listening.extend(serve::listen::open(address)?);
@@ -80,11 +83,7 @@ fn serve(config: Config) -> Result<(), String> {
     let (mut threads, mut served) = (Vec::new(), Vec::new());
     for camera in config.cameras {
         let (hub, audience) = hub::hub();
-        let context = Context {
-            name: camera.name.clone(),
-            settings: camera.settings,
-            stop: stop.clone(),
-        };
+        let context = Context::new(&camera.name, camera.settings, stop.clone());
         served.push(serve::Camera {
             name: camera.name.clone().into(),
             source: camera.source_text,

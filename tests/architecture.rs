@@ -21,7 +21,7 @@ const MAY_USE: [(&str, &[&str]); 16] = [
         ],
     ),
     ("holders", &[]),
-    ("serve", &["holders", "hub", "message", "time"]),
+    ("serve", &["holders", "hub", "logger", "message", "time"]),
     ("source", &["h264", "holders", "stop", "time", "v4l2"]),
     ("stop", &["time"]),
     ("time", &[]),

@@ -27,11 +27,7 @@ fn context() -> Context {
         rotation: None,
         keyframe_interval: NonZeroU32::new(60).unwrap(),
     };
-    Context {
-        name: "test".to_owned(),
-        settings,
-        stop: Stop::new().unwrap(),
-    }
+    Context::new("test", settings, Stop::new().unwrap())
 }
 
 fn shell(script: &str) -> Box<dyn Source> {
@@ -92,6 +88,16 @@ fn becomes(is_true: impl Fn() -> bool) -> bool {
 /// Gone, or dead and left to somebody else to reap.
 fn is_dead(process: u32) -> bool {
     matches!(state(process), None | Some('Z' | 'X'))
+}
+
+#[test]
+fn a_program_has_the_usual_limit_of_descriptors_whatever_ours_is() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut files = getrlimit(Resource::Nofile);
+    files.current = files.maximum;
+    setrlimit(Resource::Nofile, files).unwrap();
+    let limit = numbers(&mut *shell("ulimit -Sn"), 1)[0];
+    assert!(limit <= 1024, "{limit}");
 }
 
 #[test]

@@ -264,11 +264,7 @@ fn as_another_process() {
         rotation: None,
         keyframe_interval: NonZeroU32::new(10).unwrap(),
     };
-    let context = Context {
-        name: "test".into(),
-        settings,
-        stop: Stop::new().unwrap(),
-    };
+    let context = Context::new("test", settings, Stop::new().unwrap());
     let mut source = open(&Spec::Rpicam(0), &context).unwrap();
     let (mut whole, mut last, mut deviations_us) = (0, None, Vec::new());
     for _ in 0..10 * UNITS {

@@ -4,7 +4,7 @@
 mod support;
 
 use rustix::process::Signal;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -405,6 +405,42 @@ fn an_answer_that_nobody_reads_is_no_reason_to_panic() {
     }
 }
 
+#[test]
+fn there_is_room_for_all_viewers() {
+    let script = format!(
+        "ulimit -Sn 300 && ulimit -Hn && exec {} -d test -l 127.0.0.1:0",
+        env!("CARGO_BIN_EXE_berrymse")
+    );
+    let mut child = Command::new("sh")
+        .args(["-c", &script])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let hard = lines.next().unwrap().unwrap();
+    lines.next().unwrap().unwrap(); // it listens
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
+    let files = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"));
+    let soft: u64 = files
+        .unwrap()
+        .split_whitespace()
+        .nth(3)
+        .unwrap()
+        .parse()
+        .unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // 2000 viewers, pages, and the rest
+    let wanted = 2000 + 256 + 128;
+    assert_eq!(
+        soft,
+        hard.parse().map_or(wanted, |hard: u64| hard.min(wanted))
+    );
+}
+
 /// A directory for one test's files.
 struct Scratch(std::path::PathBuf);
 
@@ -563,7 +599,7 @@ fn it_serves_on_several_addresses_and_prints_each() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     for start in ["http://127.0.0.1:", "http://[::1]:"] {
         let line = lines.next().unwrap().unwrap();
         let url = line.strip_prefix("Listening on ").unwrap();

@@ -8,6 +8,7 @@ mod address;
 mod api;
 mod assets;
 mod delays;
+mod descriptors;
 mod fanout;
 mod inbound;
 pub mod listen;
@@ -19,12 +20,15 @@ mod viewer;
 
 pub use access::Origins;
 pub use address::Address;
+pub use descriptors::make_room;
 pub use fanout::Fanout;
 pub use inbound::{Inbound, Incoming, MESSAGE_LIMIT, Violation};
 pub use listen::Listening;
 pub use route::{Route, route};
 
 use crate::hub::Audience;
+use crate::logger::Repeated;
+use crate::time::Timestamp;
 use assets::Asset;
 use bytes::Bytes;
 use delays::Delays;
@@ -36,7 +40,7 @@ use seats::Seats;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use stream::Content;
 use tokio::net::{TcpListener, TcpStream};
@@ -51,7 +55,7 @@ const BUFFER_BYTES: usize = 32 << 10;
 const HEADERS: usize = 64;
 
 /// Connections beside those of viewers: pages, scripts, status.
-const PLAIN_CONNECTIONS: usize = 256;
+pub const PLAIN_CONNECTIONS: usize = 256;
 
 /// How many unsent bytes of a connection the kernel takes. Without a limit it takes megabytes, and a viewer who
 /// comes back after a stall is shown seconds of the past. This is 85 ms at 1.5 Mbit/s.
@@ -94,6 +98,7 @@ pub struct Site {
     delays: Delays,
     assets: Vec<Asset>,
     started: Instant,
+    complaints: Mutex<Repeated>,
 }
 
 impl Site {
@@ -109,6 +114,18 @@ impl Site {
             delays: Delays::default(),
             assets: assets::assets(),
             started: Instant::now(),
+            complaints: Mutex::default(),
+        }
+    }
+
+    /// Logs what clients can bring about as often as they like, as seldom as that allows.
+    fn complain(&self, words: &str) {
+        let mut complaints = self
+            .complaints
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(line) = complaints.note(words, Timestamp::now()) {
+            log::warn!("{line}");
         }
     }
 
@@ -123,12 +140,16 @@ impl Site {
 /// Takes connections of `listener` for ever.
 pub async fn run(listener: std::net::TcpListener, site: Arc<Site>) -> io::Result<Infallible> {
     let listener = TcpListener::from_std(listener)?;
+    let mut complaints = Repeated::new();
     loop {
         match listener.accept().await {
             Ok((socket, peer)) => accept(socket, peer, &site),
             Err(error) => {
                 // Out of descriptors, or the peer is gone already: nothing that ends the server.
-                log::warn!("cannot take a connection: {error}");
+                let words = format!("cannot take a connection: {error}");
+                if let Some(line) = complaints.note(&words, Timestamp::now()) {
+                    log::warn!("{line}");
+                }
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
@@ -140,7 +161,7 @@ fn accept(socket: TcpStream, peer: SocketAddr, site: &Arc<Site>) {
     let _ = socket.set_nodelay(true);
     let _ = socket2::SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT_BYTES);
     let Some(seat) = site.connections.take() else {
-        log::warn!("refused {peer}: too many connections");
+        site.complain(&format!("refused {peer}: too many connections"));
         return;
     };
     let site = site.clone();

@@ -40,10 +40,10 @@ pub(super) fn live(
     let (origin, host) = (text(header::ORIGIN), text(header::HOST));
     if !site.origins.allow(origin, host) {
         let (origin, host) = (origin.unwrap_or_default(), host.unwrap_or_default());
-        log::warn!(
+        site.complain(&format!(
             "{}: refused {peer}: a page of {origin} asks for the pictures of {host}",
             camera.name
-        );
+        ));
         let advice = format!(
             "A page of {origin} may not show this camera: the server is {host}.\n\
              If it should, add \"{origin}\" to server.allowedOrigins in config.yml.\n\
@@ -52,11 +52,11 @@ pub(super) fn live(
         return plain(StatusCode::FORBIDDEN, advice);
     }
     let Some(seat) = site.seats.take() else {
-        log::warn!(
+        site.complain(&format!(
             "{}: refused {peer}: {} viewers are all that server.maxViewers allows",
             camera.name,
             site.seats.limit()
-        );
+        ));
         return plain(
             StatusCode::SERVICE_UNAVAILABLE,
             "Too many viewers. Try again later, or raise server.maxViewers.\n",

@@ -178,9 +178,9 @@ mod tests {
     use std::num::NonZeroU32;
 
     fn context() -> Context {
-        Context {
-            name: "test".to_owned(),
-            settings: Settings {
+        Context::new(
+            "test",
+            Settings {
                 width: 1280,
                 height: 720,
                 fps: NonZeroU32::new(240).unwrap(),
@@ -188,8 +188,8 @@ mod tests {
                 rotation: None,
                 keyframe_interval: NonZeroU32::new(60).unwrap(),
             },
-            stop: Stop::new().unwrap(),
-        }
+            Stop::new().unwrap(),
+        )
     }
 
     fn fixture(name: &str) -> PathBuf {

@@ -116,6 +116,20 @@ pub struct Context {
     pub settings: Settings,
     /// Heard by every wait.
     pub stop: Stop,
+    /// Bounds what the programs of this camera write to the log, however often they are started.
+    program_log: process::budget::Budget,
+}
+
+impl Context {
+    /// The context of the camera `name`; it goes on over all restarts of the source.
+    pub fn new(name: &str, settings: Settings, stop: Stop) -> Self {
+        Self {
+            name: name.to_owned(),
+            settings,
+            stop,
+            program_log: process::budget::Budget::default(),
+        }
+    }
 }
 
 /// Opens what `spec` says. To be called on the camera's own thread, which reads it, too.

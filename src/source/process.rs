@@ -3,6 +3,7 @@
 //! The program runs without a shell, in a process group of its own, and ends with us whatever way we end. It is
 //! killed when the thread that opened it ends: open it on the camera's own thread.
 
+pub(super) mod budget;
 mod group;
 mod last_words;
 mod spawn;
@@ -180,7 +181,7 @@ impl Process {
             life: Life {
                 program: program.rsplit('/').next().unwrap_or(program).to_owned(),
                 group,
-                last_words: LastWords::listen(stderr.into(), &context.name)?,
+                last_words: LastWords::listen(stderr.into(), context)?,
                 explain: manner.explain,
             },
             output: PipeReader::new(output, context.stop.clone()).with_marks(marks),
@@ -282,11 +283,7 @@ mod tests {
             rotation: None,
             keyframe_interval: NonZeroU32::new(60).unwrap(),
         };
-        let context = Context {
-            name: "test".to_owned(),
-            settings,
-            stop: Stop::new().unwrap(),
-        };
+        let context = Context::new("test", settings, Stop::new().unwrap());
         let arguments = ["-c".to_owned(), script.to_owned()];
         Process::start("sh", &arguments, Manner::any(&context), &context).unwrap()
     }

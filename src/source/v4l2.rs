@@ -343,9 +343,9 @@ mod tests {
     use super::*;
 
     fn context() -> Context {
-        Context {
-            name: "test".into(),
-            settings: crate::source::Settings {
+        Context::new(
+            "test",
+            crate::source::Settings {
                 width: 320,
                 height: 240,
                 fps: std::num::NonZeroU32::MIN,
@@ -353,8 +353,8 @@ mod tests {
                 rotation: None,
                 keyframe_interval: std::num::NonZeroU32::MIN,
             },
-            stop: crate::stop::Stop::new().unwrap(),
-        }
+            crate::stop::Stop::new().unwrap(),
+        )
     }
 
     #[test]

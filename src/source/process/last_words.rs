@@ -1,7 +1,9 @@
 //! What a program writes to its standard error: line by line to the log, the last lines kept for the error message.
 //! It is always read, so that a talkative program never blocks, but not everything is logged.
 
+use super::budget::Budget;
 use super::group::within;
+use crate::source::Context;
 use crate::stop::{Stop, Woken};
 use crate::time::Timestamp;
 use rustix::io::Errno;
@@ -18,9 +20,8 @@ const KEPT: usize = 10;
 const QUOTED: usize = 3;
 /// Longer lines are cut.
 const MAX_LINE_BYTES: usize = 500;
-/// Lines logged in each [`WINDOW`]: enough for the start-up of rpicam-vid or ffmpeg, not for a line with each picture.
-const LINES_IN_WINDOW: u32 = 30;
-const WINDOW: Duration = Duration::from_secs(10);
+/// Without a line for so long, the reader looks up.
+const IDLE: Duration = Duration::from_secs(10);
 /// Time for the rest to arrive once the program has ended.
 const PATIENCE: Duration = Duration::from_millis(100);
 
@@ -33,18 +34,18 @@ pub(super) struct LastWords {
 }
 
 impl LastWords {
-    /// Starts to read `stderr` and to log its lines as those of `camera`.
-    pub(super) fn listen(stderr: OwnedFd, camera: &str) -> io::Result<Self> {
+    /// Starts to read `stderr` and to log its lines as those of the camera, within its budget.
+    pub(super) fn listen(stderr: OwnedFd, context: &Context) -> io::Result<Self> {
         let stop = Stop::new()?;
         let kept = Arc::new(Mutex::new(VecDeque::with_capacity(KEPT)));
         let mut ear = Ear {
-            camera: camera.to_owned(),
+            camera: context.name.clone(),
             kept: Arc::clone(&kept),
             lines: Lines::default(),
-            budget: Budget::new(Timestamp::now()),
+            budget: context.program_log.clone(),
         };
         let thread = thread::Builder::new()
-            .name(format!("{camera} stderr"))
+            .name(format!("{} stderr", context.name))
             .spawn({
                 let stop = stop.clone();
                 move || ear.listen(&stderr, &stop)
@@ -104,7 +105,7 @@ struct Ear {
 impl Ear {
     fn listen(&mut self, stderr: &OwnedFd, stop: &Stop) {
         let mut buffer = [0; 4096];
-        while stop.wait_readable(stderr.as_fd(), WINDOW) != Woken::Stopped {
+        while stop.wait_readable(stderr.as_fd(), IDLE) != Woken::Stopped {
             let length = match rustix::io::read(stderr, &mut buffer[..]) {
                 Ok(0) => break,
                 Ok(length) => length,
@@ -120,7 +121,6 @@ impl Ear {
         }
         let last = self.lines.take();
         self.note(last.into_iter().collect());
-        self.tell_unlogged(self.budget.unlogged);
     }
 
     fn note(&mut self, lines: Vec<String>) {
@@ -180,43 +180,6 @@ impl Lines {
     }
 }
 
-/// So many lines in a stretch of time, and no more.
-#[derive(Debug)]
-struct Budget {
-    since: Timestamp,
-    logged: u32,
-    unlogged: u64,
-}
-
-impl Budget {
-    const fn new(now: Timestamp) -> Self {
-        Self {
-            since: now,
-            logged: 0,
-            unlogged: 0,
-        }
-    }
-
-    /// Begins a new stretch if it is time; returns how many lines were left out in the old one.
-    fn renew(&mut self, now: Timestamp) -> u64 {
-        if now.since(self.since) < WINDOW {
-            return 0;
-        }
-        std::mem::replace(self, Self::new(now)).unlogged
-    }
-
-    /// Whether one more line is logged.
-    const fn spend(&mut self) -> bool {
-        let may = self.logged < LINES_IN_WINDOW;
-        if may {
-            self.logged += 1;
-        } else {
-            self.unlogged += 1;
-        }
-        may
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -248,19 +211,5 @@ mod tests {
                 "\u{fffd}y".to_owned()
             ]
         );
-    }
-
-    #[test]
-    fn a_flood_is_logged_in_part_and_counted() {
-        let at = |seconds: u64| Timestamp::from_nanos(seconds * 1_000_000_000);
-        let mut budget = Budget::new(at(0));
-        assert_eq!(
-            (0..100).filter(|_| budget.spend()).count(),
-            LINES_IN_WINDOW as usize
-        );
-        assert_eq!(budget.renew(at(9)), 0);
-        assert_eq!(budget.renew(at(10)), u64::from(100 - LINES_IN_WINDOW));
-        assert!(budget.spend());
-        assert_eq!(budget.renew(at(25)), 0);
     }
 }

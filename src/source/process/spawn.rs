@@ -3,9 +3,15 @@
 
 use rustix::fd::{BorrowedFd, RawFd};
 use rustix::io::{FdFlags, fcntl_setfd};
-use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
+use rustix::process::{
+    Resource, Signal, getpid, getppid, getrlimit, set_parent_process_death_signal, setrlimit,
+};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+
+/// Descriptors that programs may usually have: we may have raised the limit for ourselves, and select(2), which some
+/// programs use, breaks with higher numbers.
+const USUAL_FILES: u64 = 1024;
 
 /// Has the program killed when the *thread* that starts it ends (prctl(2), `PR_SET_PDEATHSIG`): start it on a thread
 /// that lives as long as the program shall. Does not reach the program's own children, nor a set-user-ID program.
@@ -20,6 +26,9 @@ pub(super) fn prepare(command: &mut Command, kept: Option<RawFd>) {
     let us = getpid();
     let between_fork_and_exec = move || {
         set_parent_process_death_signal(Some(Signal::KILL))?;
+        let mut files = getrlimit(Resource::Nofile);
+        files.current = files.current.map(|count| count.min(USUAL_FILES));
+        setrlimit(Resource::Nofile, files)?;
         if let Some(fd) = kept {
             // SAFETY: the caller keeps it open, and the child has a copy of every descriptor of ours.
             fcntl_setfd(unsafe { BorrowedFd::borrow_raw(fd) }, FdFlags::empty())?;
@@ -31,7 +40,8 @@ pub(super) fn prepare(command: &mut Command, kept: Option<RawFd>) {
             Err(rustix::io::Errno::SRCH.into())
         }
     };
-    // SAFETY: after fork in a program with threads only async-signal-safe calls are allowed. The closure makes three
-    // system calls, prctl(2), fcntl(2) and getppid(2), and builds an error from a number: it takes no lock and no memory.
+    // SAFETY: after fork in a program with threads only async-signal-safe calls are allowed. The closure makes a few
+    // system calls, prctl(2), prlimit(2), fcntl(2) and getppid(2), and builds an error from a number: it takes no lock and
+    // no memory.
     unsafe { command.pre_exec(between_fork_and_exec) };
 }

@@ -142,11 +142,7 @@ mod tests {
             rotation: None,
             keyframe_interval: NonZeroU32::new(60).unwrap(),
         };
-        Context {
-            name: "test".into(),
-            settings,
-            stop: Stop::new().unwrap(),
-        }
+        Context::new("test", settings, Stop::new().unwrap())
     }
 
     fn after(start: Timestamp, nanos: u64) -> Timestamp {
