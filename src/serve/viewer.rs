@@ -24,6 +24,10 @@ const SILENT: Duration = Duration::from_secs(25);
 /// See [`SILENT`]. A slow line takes bytes all the time, if few.
 const STUCK: Duration = Duration::from_secs(12);
 
+/// The kernel ends a connection whose peer has not acknowledged anything for so long. Its buffers take pings alone for
+/// hours, so that without pictures nobody else would notice that the viewer is gone; with [`PING_EACH`] that is 30 s.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
+
 /// Most answers that wait for a viewer who asks but does not read.
 const CONTROL_LIMIT: usize = 16;
 
@@ -92,6 +96,8 @@ impl Connection {
             report,
             seat,
         } = joining;
+        // A socket that refuses an option still works.
+        let _ = socket2::SockRef::from(&socket).set_tcp_user_timeout(Some(UNACKNOWLEDGED));
         let mut connection = Self {
             socket: TcpStream::from_std(socket),
             peer,
