@@ -6,9 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which modules a module may use.
-const MAY_USE: [(&str, &[&str]); 16] = [
-    ("cameras", &["holders", "source", "v4l2"]),
-    ("cli", &["serve", "source"]),
+const MAY_USE: [(&str, &[&str]); 17] = [
+    ("cameras", &["encode", "holders", "source", "v4l2"]),
+    ("cli", &["encode", "serve", "source"]),
+    ("encode", &["time", "v4l2"]),
     ("fmp4", &["time"]),
     ("h264", &["time"]),
     ("hub", &["message", "time"]),
@@ -22,7 +23,10 @@ const MAY_USE: [(&str, &[&str]); 16] = [
     ),
     ("holders", &[]),
     ("serve", &["holders", "hub", "logger", "message", "time"]),
-    ("source", &["h264", "holders", "stop", "time", "v4l2"]),
+    (
+        "source",
+        &["encode", "h264", "holders", "stop", "time", "v4l2"],
+    ),
     ("stop", &["time"]),
     ("time", &[]),
     ("timeline", &["time"]),
