@@ -45,6 +45,17 @@ pub trait Source: Send {
         false
     }
 
+    /// Asks the encoder for another bit rate while it runs, in bits per second; effective at once and until this source is
+    /// closed. Returns the rate that it took, the nearest one that it has, or `None` where it cannot or refuses.
+    fn set_bitrate(&mut self, _bits_per_second: u32) -> Option<u32> {
+        None
+    }
+
+    /// True if [`Source::set_bitrate`] has an effect.
+    fn can_set_bitrate(&self) -> bool {
+        false
+    }
+
     /// How the camera itself turns and mirrors its pictures; what is missing to [`Settings::orientation`] is left to the
     /// display.
     fn applied_orientation(&self) -> Orientation {

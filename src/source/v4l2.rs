@@ -329,6 +329,24 @@ impl Source for Camera {
     fn can_make_keyframes(&self) -> bool {
         self.encoder.can_force_keyframes()
     }
+
+    fn set_bitrate(&mut self, bits_per_second: u32) -> Option<u32> {
+        match self
+            .encoder
+            .set_bitrate(self.stream.device(), bits_per_second)
+        {
+            Ok(taken) => taken,
+            Err(failure) => {
+                let name = &self.context.name;
+                log::debug!("{name}: no bit rate of {bits_per_second}: {failure}");
+                None
+            }
+        }
+    }
+
+    fn can_set_bitrate(&self) -> bool {
+        self.encoder.can_set_bitrate()
+    }
 }
 
 /// The driver's time where it can be one of our clock, else the time of arrival. The flag that names the clock is of no

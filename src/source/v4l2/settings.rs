@@ -170,15 +170,16 @@ pub(super) fn encode(device: &Device, settings: &Settings, report: &mut Report) 
 #[derive(Debug)]
 pub(super) struct Encoder {
     force_key_frame: Option<Control>,
+    bitrate: Option<Control>,
 }
 
 impl Encoder {
     pub(super) fn of(device: &Device) -> Self {
+        let controls = device.controls();
+        let find = |id| controls.iter().find(|control| control.id == id).cloned();
         Self {
-            force_key_frame: device
-                .controls()
-                .into_iter()
-                .find(|control| control.id == id::FORCE_KEY_FRAME),
+            force_key_frame: find(id::FORCE_KEY_FRAME),
+            bitrate: find(id::BITRATE),
         }
     }
 
@@ -192,6 +193,23 @@ impl Encoder {
             Some(control) => device.set(control, 1).map(drop),
             None => Ok(()),
         }
+    }
+
+    pub(super) fn can_set_bitrate(&self) -> bool {
+        self.bitrate.is_some()
+    }
+
+    /// Sets the bits per second; returns those that the driver took, `None` where it has no say in it.
+    pub(super) fn set_bitrate(
+        &self,
+        device: &Device,
+        bits_per_second: u32,
+    ) -> Result<Option<u32>, Failure> {
+        let Some(control) = &self.bitrate else {
+            return Ok(None);
+        };
+        let taken = device.set(control, i64::from(bits_per_second))?;
+        Ok(Some(u32::try_from(taken).unwrap_or(bits_per_second)))
     }
 }
 
