@@ -27,6 +27,7 @@ pub mod holders;
 pub mod hub;
 pub mod logger;
 pub mod message;
+pub mod orientation;
 pub mod pipeline;
 pub mod serve;
 pub mod source;

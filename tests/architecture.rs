@@ -6,26 +6,43 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which modules a module may use.
-const MAY_USE: [(&str, &[&str]); 17] = [
+const MAY_USE: [(&str, &[&str]); 18] = [
     ("cameras", &["encode", "holders", "source", "v4l2"]),
     ("cli", &["encode", "serve", "source"]),
-    ("encode", &["time", "v4l2"]),
-    ("fmp4", &["time"]),
+    ("encode", &["stop", "time", "v4l2"]),
+    ("fmp4", &["orientation", "time"]),
     ("h264", &["time"]),
     ("hub", &["message", "time"]),
     ("logger", &["time"]),
     ("message", &[]),
+    ("orientation", &[]),
     (
         "pipeline",
         &[
-            "fmp4", "h264", "hub", "logger", "message", "source", "time", "timeline",
+            "fmp4",
+            "h264",
+            "hub",
+            "logger",
+            "message",
+            "orientation",
+            "source",
+            "time",
+            "timeline",
         ],
     ),
     ("holders", &[]),
     ("serve", &["holders", "hub", "logger", "message", "time"]),
     (
         "source",
-        &["encode", "h264", "holders", "stop", "time", "v4l2"],
+        &[
+            "encode",
+            "h264",
+            "holders",
+            "orientation",
+            "stop",
+            "time",
+            "v4l2",
+        ],
     ),
     ("stop", &["time"]),
     ("time", &[]),
