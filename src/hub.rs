@@ -120,6 +120,8 @@ pub struct Status {
     pub frames: u64,
     /// Pictures that slow viewers were not given, added up.
     pub frames_skipped: u64,
+    /// Pictures of the camera that came to nothing: lost on the way here, or not encoded for want of time.
+    pub frames_dropped: u64,
     /// How often the source was opened anew after it had worked.
     pub restarts: u64,
     /// Capture time of the newest picture.
@@ -160,6 +162,7 @@ struct Inner {
     meter: Meter,
     viewers: usize,
     skipped: u64,
+    dropped: u64,
     restarts: u64,
     keyframe_wanted: bool,
     /// Woken at each news.
@@ -184,6 +187,7 @@ pub fn hub() -> (Hub, Audience) {
         meter: Meter::default(),
         viewers: 0,
         skipped: 0,
+        dropped: 0,
         restarts: 0,
         keyframe_wanted: false,
         followers: Vec::new(),
@@ -284,6 +288,11 @@ impl Hub {
         self.0.lock().end()
     }
 
+    /// Counts pictures of the camera that came to nothing.
+    pub fn count_dropped(&self, pictures: u64) {
+        self.0.lock().dropped += pictures;
+    }
+
     /// Counts a source that worked and had to be opened anew.
     pub fn count_restart(&self) {
         self.0.lock().restarts += 1;
@@ -374,6 +383,7 @@ impl Audience {
             viewers: inner.viewers,
             frames: inner.end(),
             frames_skipped: inner.skipped,
+            frames_dropped: inner.dropped,
             restarts: inner.restarts,
             last_frame_at: inner.ring.back().map(|kept| kept.fragment.captured_at),
         }

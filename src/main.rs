@@ -83,7 +83,8 @@ fn serve(config: Config) -> Result<(), String> {
     let (mut threads, mut served) = (Vec::new(), Vec::new());
     for camera in config.cameras {
         let (hub, audience) = hub::hub();
-        let context = Context::new(&camera.name, camera.settings, stop.clone());
+        let mut context = Context::new(&camera.name, camera.settings, stop.clone());
+        (context.encoder, context.pixel_format) = (camera.encoder, camera.pixel_format);
         served.push(serve::Camera {
             name: camera.name.clone().into(),
             source: camera.source_text,

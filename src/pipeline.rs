@@ -126,6 +126,7 @@ impl Camera<'_> {
         let mut signs = Signs::new(Timestamp::now());
         let mut has_keyframe = false;
         let mut keyframes = KeyframeRequests::default();
+        let mut dropped = 0;
         loop {
             if let Some(chunk) = source.read()? {
                 if !chunk.annexb.is_empty() {
@@ -142,6 +143,11 @@ impl Camera<'_> {
                         self.publish(&picture);
                     }
                 });
+            }
+            let lost = source.dropped();
+            if lost > dropped {
+                self.hub.count_dropped(lost - dropped);
+                dropped = lost;
             }
             let now = Timestamp::now();
             if let Some(finding) = signs.look(now) {

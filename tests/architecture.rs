@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// Which modules a module may use.
 const MAY_USE: [(&str, &[&str]); 18] = [
     ("cameras", &["encode", "holders", "source", "v4l2"]),
-    ("cli", &["encode", "serve", "source"]),
+    ("cli", &["encode", "serve", "source", "v4l2"]),
     ("encode", &["stop", "time", "v4l2"]),
     ("fmp4", &["orientation", "time"]),
     ("h264", &["time"]),
