@@ -233,7 +233,7 @@ pub fn explain(failure: Failure, step: Step, node: &Path, identity: Option<&Iden
         Failure::Invalid if step == Step::Start => "the driver does not start with this format (invalid argument); \
                                                     on a Raspberry Pi with a camera cable, use --source rpicam"
             .into(),
-        Failure::Unknown | Failure::Invalid | Failure::Again | Failure::Other(_) => format!("{failure} while {step}"),
+        Failure::Unknown | Failure::Invalid | Failure::Drained | Failure::Again | Failure::Other(_) => format!("{failure} while {step}"),
     }
 }
 
