@@ -82,11 +82,11 @@ impl<T> Event<T> {
 
 /// Distance of two lines and size of the whole, in bytes, of one piece of memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct PlaneFormat {
+pub(crate) struct PlaneFormat {
     /// From the beginning of a line to that of the next; 0 of compressed pictures.
-    pub bytes_per_line: u32,
+    pub(crate) bytes_per_line: u32,
     /// Bytes of the piece.
-    pub size: u32,
+    pub(crate) size: u32,
 }
 
 impl<W> Format<W> {
