@@ -177,6 +177,8 @@ export class Media {
     }
     this.#queue.shift();
     buffer.appendBuffer(init.bytes);
+    // A property of its own: the page's `transform` is left alone.
+    this.#video.style.scale = init.isMirrored ? "-1 1" : "";
   }
 
   /**

@@ -1,7 +1,8 @@
 /**
  * Reads what the player has to know out of the server's MP4 messages: is it an init segment or a
- * fragment, which codec, does it start at a keyframe, when does it play. Their shape is that of docs/protocol.md, box names
- * and layouts those of ISO/IEC 14496-12; the bytes themselves go to the browser unchanged. No DOM, no state.
+ * fragment, which codec, is it mirrored, does it start at a keyframe, when does it play. Their shape is that of
+ * docs/protocol.md, box names and layouts those of ISO/IEC 14496-12; the bytes themselves go to the browser unchanged,
+ * but for a mirror. No DOM, no state.
  */
 
 /** Ticks in a second of media time. */
@@ -10,8 +11,10 @@ export const TIMESCALE = 90_000;
 const SAMPLE_IS_NON_SYNC = 0x10000;
 
 /**
- * @typedef {{kind: "init", codec: string, avcC: Uint8Array, bytes: Uint8Array<ArrayBuffer>}} Init
- * `codec` is an RFC 6381 string such as avc1.64001f, `avcC` the decoder configuration record (14496-15, 5.3.3.1).
+ * @typedef {{kind: "init", codec: string, avcC: Uint8Array, isMirrored: boolean, matrix: number[],
+ *   bytes: Uint8Array<ArrayBuffer>}} Init
+ * `codec` is an RFC 6381 string such as avc1.64001f, `avcC` the decoder configuration record (14496-15, 5.3.3.1). Whoever
+ * shows what `isMirrored` mirrors it left to right; `matrix` is the turn (a, b, c, d as 16.16), which is left to the browser.
  * @typedef {{kind: "fragment", isKeyframe: boolean, decodeTicks: number, durationTicks: number,
  *   bytes: Uint8Array<ArrayBuffer>}} Fragment
  */
@@ -33,7 +36,27 @@ export function readMessage(buffer) {
   if (!avcC || avcC.length < 4) return null;
   // Profile, compatibility and level.
   const hex = [1, 2, 3].map((i) => avcC[i].toString(16).padStart(2, "0")).join("");
-  return { kind: "init", codec: `avc1.${hex}`, avcC, bytes };
+  return { kind: "init", codec: `avc1.${hex}`, avcC, ...withoutMirror(bytes) };
+}
+
+/**
+ * Browsers turn a picture as the track header's matrix says (14496-12, 8.3.2), but not all mirror it: Chromium does, Firefox
+ * then does not even turn. So the mirror is taken out of what they get.
+ * @param {Uint8Array<ArrayBuffer>} bytes
+ */
+function withoutMirror(bytes) {
+  const turned = bytes.slice();
+  const tkhd = payload(new DataView(turned.buffer), "moov", "trak", "tkhd");
+  const at = tkhd?.[0] === 1 ? 52 : 40;
+  if (!tkhd || tkhd.length < at + 36) return { isMirrored: false, matrix: [], bytes };
+  const view = new DataView(turned.buffer, tkhd.byteOffset + at);
+  let [a, b, c, d] = [0, 4, 12, 16].map((offset) => view.getInt32(offset));
+  const isMirrored = a * d < b * c;
+  if (isMirrored) {
+    view.setInt32(0, a = -a);
+    view.setInt32(12, c = -c);
+  }
+  return { isMirrored, matrix: [a, b, c, d], bytes: turned };
 }
 
 /** Boxes that have something before the boxes inside them: so many bytes. */
@@ -43,7 +66,7 @@ const BEFORE_BOXES = new Map([["stsd", 8], ["avc1", 78]]);
  * What is in the box at the end of a path of types; null when there is no such box.
  * @param {DataView} view @param {string[]} path
  */
-export function payload(view, ...path) {
+function payload(view, ...path) {
   const HEADER = 8;
   let from = 0;
   let to = view.byteLength;

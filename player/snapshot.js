@@ -15,6 +15,12 @@ export async function snapshot(surface, type, quality) {
   const canvas = document.createElement("canvas");
   canvas.width = width;
   canvas.height = height;
-  canvas.getContext("2d")?.drawImage(surface, 0, 0);
+  const context = canvas.getContext("2d");
+  if (surface.style.scale) {
+    // Mirrored by the page and not by the browser, see media.js.
+    context?.translate(width, 0);
+    context?.scale(-1, 1);
+  }
+  context?.drawImage(surface, 0, 0);
   return new Promise((resolve) => canvas.toBlob(resolve, type, quality));
 }
