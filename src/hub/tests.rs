@@ -46,6 +46,7 @@ impl Stream {
             decode_time: self.next,
             captured_at,
             is_keyframe: kind == 'K',
+            is_reference: kind != 'b',
         };
         self.next += 1;
         self.hub.publish(fragment, now);
