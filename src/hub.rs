@@ -170,6 +170,8 @@ struct Inner {
     bytes: usize,
     /// Number of the newest keyframe, if it is still in the ring.
     keyframe: Option<u64>,
+    /// Its size, even if it is not kept any more.
+    keyframe_bytes: usize,
     meter: Meter,
     viewers: usize,
     skipped: u64,
@@ -197,6 +199,7 @@ pub fn hub() -> (Hub, Audience) {
         first: 0,
         bytes: 0,
         keyframe: None,
+        keyframe_bytes: 0,
         meter: Meter::default(),
         viewers: 0,
         skipped: 0,
@@ -241,6 +244,7 @@ impl Hub {
         let number = inner.first + inner.ring.len() as u64;
         if fragment.is_keyframe {
             inner.keyframe = Some(number);
+            inner.keyframe_bytes = fragment.message.len();
             inner.keyframe_wanted = false;
             inner.requests.answered();
         }
@@ -366,13 +370,17 @@ impl Inner {
         };
         let now = newest.published_at;
         let keyframe = self.keyframe.filter(|&keyframe| keyframe > number);
-        let is_slow = self.slow.contains_key(&id);
+        let capacity = self.slow.get(&id).copied();
         let course = decide(View {
             lag: now.since(here.published_at),
             keyframe_lag: keyframe
                 .and_then(|keyframe| self.get(keyframe))
                 .map(|keyframe| now.since(keyframe.published_at)),
-            is_slow,
+            keyframe_time: capacity.map_or(Duration::ZERO, |bits_per_second| {
+                let bits = self.keyframe_bytes as f64 * 8.0;
+                Duration::from_secs_f64((bits / f64::from(bits_per_second.max(1))).min(3600.0))
+            }),
+            is_slow: capacity.is_some(),
             is_spare: !here.fragment.is_reference && has_previous,
             asking: self.requests.state(self.viewers, self.slow.len(), now),
         });

@@ -16,8 +16,9 @@ const PATIENCE: Duration = Duration::from_millis(700);
 /// On a slow line what is further behind than this never catches up: a few pictures, so that none is left out for nothing.
 const SLACK: Duration = Duration::from_millis(100);
 
-/// A slow line whose next picture is this old would be better served by a keyframe made now.
-const LATE: Duration = Duration::from_millis(700);
+/// A slow line whose next picture is this old would be better served by a keyframe made now, if it is twice as old as the
+/// keyframe would be when it arrives: with keyframes that are large beside the line they would soon be all that is seen.
+const LATE: Duration = Duration::from_secs(1);
 
 /// How the viewer and the camera stand.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +27,8 @@ pub(super) struct View {
     pub(super) lag: Duration,
     /// The same for the newest keyframe, if it lies ahead of the viewer.
     pub(super) keyframe_lag: Option<Duration>,
+    /// How long the viewer's line takes for a keyframe.
+    pub(super) keyframe_time: Duration,
     /// The viewer's line is full.
     pub(super) is_slow: bool,
     /// The next picture can be left out without harm to others.
@@ -71,9 +74,10 @@ pub(super) fn decide(view: View) -> Course {
     }
     // However far behind the viewer is: a jump leads here.
     let best = view.keyframe_lag.unwrap_or(view.lag);
+    let is_late = best > LATE.max(2 * view.keyframe_time);
     match view.asking {
-        Asking::IsUnderWay if best > LATE => Course::Wait,
-        Asking::IsPossible if best > LATE => Course::Ask,
+        Asking::IsUnderWay if is_late => Course::Wait,
+        Asking::IsPossible if is_late => Course::Ask,
         _ if view.lag <= SLACK => Course::Send,
         _ if view.keyframe_lag.is_some() => Course::Jump,
         _ if view.is_spare => Course::LeaveOut,
@@ -92,6 +96,7 @@ mod tests {
     const GOOD: View = View {
         lag: Duration::ZERO,
         keyframe_lag: None,
+        keyframe_time: Duration::from_millis(400),
         is_slow: false,
         is_spare: true,
         asking: Asking::IsPossible,
@@ -155,7 +160,7 @@ mod tests {
     #[test]
     fn a_keyframe_is_asked_for_when_none_is_near_and_it_is_allowed() {
         let late = View {
-            lag: ms(800),
+            lag: ms(1100),
             is_slow: true,
             is_spare: false,
             ..GOOD
@@ -175,6 +180,11 @@ mod tests {
             }),
             Course::Send
         );
+        let would_not_help = View {
+            keyframe_time: ms(600),
+            ..late
+        };
+        assert_eq!(decide(would_not_help), Course::Send);
         let after_a_hole = View {
             lag: ms(5000),
             keyframe_lag: Some(ms(1500)),

@@ -26,7 +26,7 @@ const TICK: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(250);
 
 /// How often slow lines that have enough on their way are looked at, where there are no pictures to do it with.
-const LOOK_AT_HELD: Duration = Duration::from_millis(20);
+const LOOK_AT_HELD: Duration = Duration::from_millis(10);
 
 /// Hands viewers to the thread. Clones are the same thread's.
 #[derive(Clone, Debug)]

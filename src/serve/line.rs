@@ -17,7 +17,7 @@ const CALM: Duration = Duration::from_secs(3);
 
 /// What may be on its way beside what fills the round trip, as time on the line. Enough to keep the line busy between two
 /// pictures; what is more would only wait.
-const QUEUE: Duration = Duration::from_millis(100);
+const QUEUE: Duration = Duration::from_millis(60);
 
 /// Nothing acknowledged for so long, beside the round trip, while something should be: a hole in the line.
 const HOLE: Duration = Duration::from_millis(300);
@@ -126,11 +126,6 @@ impl Line {
             (rate * (self.round_trip + QUEUE).as_secs_f64()) as u64
         });
         self.is_slow() && (is_hole || self.outstanding > window.max(LEAST_WINDOW))
-    }
-
-    /// The time from here to there.
-    pub(super) fn one_way(&self) -> Duration {
-        self.round_trip / 2
     }
 }
 
