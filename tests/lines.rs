@@ -36,6 +36,7 @@ fn camera() -> Server {
             fps: NonZeroU32::new(FPS as u32).unwrap(),
             bitrate: None,
             rotation: None,
+            flips: berrymse::source::Flips::default(),
             keyframe_interval: NonZeroU32::new(60).unwrap(),
         };
         let mut encoder = Encoder::new(&settings).unwrap();
