@@ -6,23 +6,31 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which modules a module may use.
-const MAY_USE: [(&str, &[&str]); 16] = [
+const MAY_USE: [(&str, &[&str]); 18] = [
     ("cameras", &["holders", "source", "v4l2"]),
-    ("cli", &["serve", "source"]),
+    ("cli", &["nearest", "panel", "serve", "source"]),
     ("fmp4", &["time"]),
     ("h264", &["time"]),
     ("hub", &["message", "time"]),
     ("logger", &["time"]),
     ("message", &[]),
+    ("nearest", &[]),
+    ("panel", &["nearest", "time"]),
     (
         "pipeline",
         &[
-            "fmp4", "h264", "hub", "logger", "message", "source", "time", "timeline",
+            "fmp4", "h264", "hub", "logger", "message", "panel", "source", "time", "timeline",
         ],
     ),
     ("holders", &[]),
-    ("serve", &["holders", "hub", "logger", "message", "time"]),
-    ("source", &["h264", "holders", "stop", "time", "v4l2"]),
+    (
+        "serve",
+        &["holders", "hub", "logger", "message", "panel", "time"],
+    ),
+    (
+        "source",
+        &["h264", "holders", "panel", "stop", "time", "v4l2"],
+    ),
     ("stop", &["time"]),
     ("time", &[]),
     ("timeline", &["time"]),
@@ -30,7 +38,7 @@ const MAY_USE: [(&str, &[&str]); 16] = [
     (
         "main",
         &[
-            "cameras", "cli", "hub", "logger", "pipeline", "serve", "source", "stop",
+            "cameras", "cli", "hub", "logger", "panel", "pipeline", "serve", "source", "stop",
         ],
     ),
 ];

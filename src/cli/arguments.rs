@@ -7,8 +7,8 @@
 
 use super::Error;
 use super::given::{Given, Origin};
-use super::nearest::nearest;
 use super::table::{Key, Row, TABLE};
+use crate::nearest::nearest;
 use std::ffi::OsString;
 use std::iter::Peekable;
 
@@ -204,5 +204,5 @@ fn usage(what: &str) -> Error {
 
 /// True for the settings that add up when given more than once.
 pub(super) const fn adds_up(key: Key) -> bool {
-    matches!(key, Key::Listen | Key::AllowedOrigins)
+    matches!(key, Key::Listen | Key::AllowedOrigins | Key::Controls)
 }

@@ -1,7 +1,7 @@
 //! The user's settings as controls of a V4L2 camera. Whatever the driver has no control for stays as it is, and is told.
 
 use crate::source::Settings;
-use crate::v4l2::controls::id;
+use crate::v4l2::controls::{flag, id};
 use crate::v4l2::{Control, Device, Failure};
 
 /// Items of `V4L2_CID_MPEG_VIDEO_BITRATE_MODE`.
@@ -40,7 +40,11 @@ impl<'a> Panel<'a> {
     fn new(device: &'a Device, report: &'a mut Report) -> Self {
         Self {
             device,
-            controls: device.controls(),
+            controls: device
+                .controls()
+                .into_iter()
+                .filter(|control| !control.has(flag::READ_ONLY))
+                .collect(),
             report,
         }
     }
