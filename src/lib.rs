@@ -28,6 +28,7 @@ pub mod hub;
 pub mod logger;
 pub mod message;
 pub mod nearest;
+pub mod orientation;
 pub mod panel;
 pub mod pipeline;
 pub mod serve;

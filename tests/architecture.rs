@@ -6,20 +6,30 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which modules a module may use.
-const MAY_USE: [(&str, &[&str]); 18] = [
+const MAY_USE: &[(&str, &[&str])] = &[
     ("cameras", &["holders", "source", "v4l2"]),
     ("cli", &["nearest", "panel", "serve", "source"]),
-    ("fmp4", &["time"]),
+    ("fmp4", &["orientation", "time"]),
     ("h264", &["time"]),
     ("hub", &["message", "time"]),
     ("logger", &["time"]),
     ("message", &[]),
     ("nearest", &[]),
+    ("orientation", &[]),
     ("panel", &["nearest", "time"]),
     (
         "pipeline",
         &[
-            "fmp4", "h264", "hub", "logger", "message", "panel", "source", "time", "timeline",
+            "fmp4",
+            "h264",
+            "hub",
+            "logger",
+            "message",
+            "orientation",
+            "panel",
+            "source",
+            "time",
+            "timeline",
         ],
     ),
     ("holders", &[]),
@@ -29,7 +39,15 @@ const MAY_USE: [(&str, &[&str]); 18] = [
     ),
     (
         "source",
-        &["h264", "holders", "panel", "stop", "time", "v4l2"],
+        &[
+            "h264",
+            "holders",
+            "orientation",
+            "panel",
+            "stop",
+            "time",
+            "v4l2",
+        ],
     ),
     ("stop", &["time"]),
     ("time", &[]),

@@ -12,6 +12,7 @@ pub mod test_picture;
 pub mod v4l2;
 
 use crate::h264::End;
+use crate::orientation::Orientation;
 use crate::panel::{Board, Panel};
 use crate::stop::Stop;
 use crate::time::Timestamp;
@@ -61,10 +62,10 @@ pub trait Source: Send {
         None
     }
 
-    /// By how many degrees clockwise (0, 90, 180, 270) the camera itself turns its pictures; what is missing to
-    /// [`Settings::rotation`] is left to the display.
-    fn applied_rotation(&self) -> u16 {
-        0
+    /// How the camera itself turns and mirrors its pictures; what is missing to [`Settings::orientation`] is left to the
+    /// display.
+    fn applied_orientation(&self) -> Orientation {
+        Orientation::default()
     }
 }
 
@@ -120,8 +121,28 @@ pub struct Settings {
     pub bitrate: Option<u32>,
     /// Clockwise turn of the picture in degrees (0, 90, 180, 270); `None` leaves the camera's own.
     pub rotation: Option<u16>,
+    /// Mirrors, as seen after the turn.
+    pub flips: Flips,
     /// Distance of two IDR pictures, in pictures.
     pub keyframe_interval: NonZeroU32,
+}
+
+/// Mirrors of the picture; `None` leaves the camera's own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Flips {
+    /// Left to right.
+    pub horizontal: Option<bool>,
+    /// Top to bottom.
+    pub vertical: Option<bool>,
+}
+
+impl Settings {
+    /// How the picture is to lie, beyond what is the camera's own.
+    pub fn orientation(&self) -> Orientation {
+        let [horizontal, vertical] =
+            [self.flips.horizontal, self.flips.vertical].map(|flip| flip.unwrap_or(false));
+        Orientation::new(self.rotation.unwrap_or(0), horizontal, vertical)
+    }
 }
 
 /// What every kind of source is opened with.

@@ -8,6 +8,7 @@ mod knobs;
 mod settings;
 
 use super::{Chunk, Context, Error, Source};
+use crate::orientation::Orientation;
 use crate::panel::{Board, Control};
 use crate::stop::Woken;
 use crate::time::Timestamp;
@@ -81,7 +82,7 @@ fn start(path: &Path, context: &Context) -> Result<Camera, Refusal> {
     let wanted = &context.settings;
     let mut report = settings::Report::default();
     // Turning by 90 degrees may swap width and height: first this, then the size.
-    let rotation = settings::rotate(&device, wanted, &mut report);
+    let orientation = settings::orient(&device, wanted, &mut report);
     let agreed = device
         .set_format(capture, FourCc::H264, wanted.width, wanted.height)
         .map_err(failed(Step::Format))?;
@@ -100,7 +101,7 @@ fn start(path: &Path, context: &Context) -> Result<Camera, Refusal> {
         identity,
         agreed,
         rate,
-        rotation,
+        orientation,
         report,
     };
     answer.log(path, context);
@@ -127,8 +128,8 @@ struct Answer {
     identity: Identity,
     agreed: Agreed,
     rate: Option<f64>,
-    /// Degrees by which the camera turns.
-    rotation: u16,
+    /// What the camera does of the turn and the mirrors.
+    orientation: Orientation,
     report: settings::Report,
 }
 
@@ -178,7 +179,7 @@ struct Camera {
     has_pictures: bool,
     stall: Duration,
     keyframe_asked: Timestamp,
-    rotation: u16,
+    orientation: Orientation,
 }
 
 impl Camera {
@@ -204,7 +205,7 @@ impl Camera {
             has_pictures: false,
             stall: answer.stall(context),
             keyframe_asked: Timestamp::default(),
-            rotation: answer.rotation,
+            orientation: answer.orientation,
         };
         camera.request_keyframe();
         camera
@@ -319,8 +320,8 @@ impl Source for Camera {
         }))
     }
 
-    fn applied_rotation(&self) -> u16 {
-        self.rotation
+    fn applied_orientation(&self) -> Orientation {
+        self.orientation
     }
 
     fn board(&mut self) -> Option<&mut dyn Board> {
@@ -388,6 +389,7 @@ mod tests {
                 fps: std::num::NonZeroU32::MIN,
                 bitrate: None,
                 rotation: None,
+                flips: crate::source::Flips::default(),
                 keyframe_interval: std::num::NonZeroU32::MIN,
             },
             crate::stop::Stop::new().unwrap(),
