@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 /// Which modules a module may use.
 const MAY_USE: &[(&str, &[&str])] = &[
-    ("cameras", &["holders", "source", "v4l2"]),
-    ("cli", &["nearest", "panel", "serve", "source"]),
+    ("cameras", &["encode", "holders", "source", "v4l2"]),
+    ("cli", &["encode", "nearest", "panel", "serve", "source"]),
+    ("encode", &["stop", "time", "v4l2"]),
     ("fmp4", &["orientation", "time"]),
     ("h264", &["time"]),
     ("hub", &["message", "time"]),
@@ -40,6 +41,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "source",
         &[
+            "encode",
             "h264",
             "holders",
             "orientation",
