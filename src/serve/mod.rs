@@ -12,9 +12,11 @@ mod delays;
 mod descriptors;
 mod fanout;
 mod inbound;
+mod line;
 pub mod listen;
 mod route;
 mod seats;
+mod socket;
 mod stream;
 mod upgrade;
 mod viewer;
@@ -170,6 +172,7 @@ fn accept(socket: TcpStream, peer: SocketAddr, site: &Arc<Site>) {
     // A socket that refuses an option still works.
     let _ = socket.set_nodelay(true);
     let _ = socket2::SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT_BYTES);
+    socket::retry_soon(&socket);
     let Some(seat) = site.connections.take() else {
         site.complain(&format!("refused {peer}: too many connections"));
         return;
