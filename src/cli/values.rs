@@ -1,6 +1,7 @@
 //! One setting's text to its checked value. Every refusal says what would be right.
 
 use crate::encode;
+use crate::panel::Wish;
 use crate::serve::Address;
 use crate::source::Spec;
 use crate::v4l2::FourCc;
@@ -107,6 +108,18 @@ pub(super) fn pixel_format(text: &str) -> Result<Option<FourCc>, String> {
     is_code.then(|| Some(FourCc::new(code))).ok_or_else(|| {
         format!("'{text}' is no four-character code, such as YUYV or MJPG (`berrymse cameras` lists the camera's), nor auto")
     })
+}
+
+/// `name=value` of a control. What the value may be, only the camera knows.
+pub(super) fn control(text: &str) -> Result<(String, Wish), String> {
+    let (name, value) = text.split_once('=').unwrap_or((text, ""));
+    let is_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    if name.is_empty() || !name.bytes().all(is_name) {
+        return Err(format!(
+            "'{name}' is no name of a control: those are made of small letters, digits and underscores, as in white_balance_automatic"
+        ));
+    }
+    Ok((name.to_owned(), Wish::from(value)))
 }
 
 /// A camera's name: a segment of a path, and part of a file name.

@@ -41,6 +41,7 @@ fn camera(site: &Site, camera: &Camera) -> Value {
         "frames_skipped": status.frames_skipped,
         "frames_dropped": status.frames_dropped,
         "restarts": status.restarts,
+        "controls_refused": *camera.remote.view().refused,
         "last_frame_age_ms": age_ms(&status),
         "delay_ms": site.delays.median_ms(&camera.name).map(|ms| (f64::from(ms) * 10.0).round() / 10.0),
     })

@@ -14,6 +14,7 @@ pub mod v4l2;
 use crate::encode;
 use crate::h264::End;
 use crate::orientation::Orientation;
+use crate::panel::{Board, Panel};
 use crate::stop::Stop;
 use crate::time::Timestamp;
 use crate::v4l2::{FourCc, Purpose};
@@ -66,6 +67,11 @@ pub trait Source: Send {
 
     /// Of a camera that gives JPEGs, the newest picture as it came, and when it was taken.
     fn newest_jpeg(&self) -> Option<(Timestamp, &[u8])> {
+        None
+    }
+
+    /// The controls of the camera; `None` where it has none that could be set while it runs.
+    fn board(&mut self) -> Option<&mut dyn Board> {
         None
     }
 
@@ -165,6 +171,8 @@ pub struct Context {
     pub pixel_format: Option<FourCc>,
     /// Heard by every wait.
     pub stop: Stop,
+    /// What is to be set of its controls at each opening.
+    pub panel: Panel,
     /// Bounds what the programs of this camera write to the log, however often they are started.
     program_log: process::budget::Budget,
 }
@@ -178,6 +186,7 @@ impl Context {
             encoder: encode::Choice::Auto,
             pixel_format: None,
             stop,
+            panel: Panel::default(),
             program_log: process::budget::Budget::default(),
         }
     }

@@ -1,5 +1,7 @@
 //! What openh264 makes of a moving texture.
 
+#![allow(clippy::unwrap_used)]
+
 use super::candidate;
 use crate::encode::{Encoder, Picture, Pixels, Settings, Shape};
 use crate::h264::sps::Sps;

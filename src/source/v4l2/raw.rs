@@ -6,11 +6,13 @@
 pub mod capture;
 pub mod choice;
 
+use super::knobs::Knobs;
 use super::settings::{self, Report};
 use super::{FIRST_PICTURE, Refusal, SLICE, STALL};
 use crate::encode::{self, Candidate, Encoder, I420, JpegDecoder, Picture, Pixels, Shape};
 use crate::h264::End;
 use crate::orientation::Orientation;
+use crate::panel::{Board, Control};
 use crate::source::{Chunk, Context, Error, Source};
 use crate::stop::Woken;
 use crate::time::Timestamp;
@@ -87,6 +89,7 @@ pub(super) fn start(
     for candidate in &found.candidates {
         match setup(&device, capture, candidate.as_ref(), &offers, context) {
             Ok(setup) => {
+                context.panel.apply(Some(&mut Knobs::new(&device)));
                 setup.log(&device, path, context, &reasons);
                 report.log(&context.name);
                 return run(device, capture, setup, path, context, orientation);
@@ -427,6 +430,10 @@ impl Source for Camera {
         true
     }
 
+    fn board(&mut self) -> Option<&mut dyn Board> {
+        Some(self)
+    }
+
     fn applied_orientation(&self) -> Orientation {
         self.orientation
     }
@@ -438,6 +445,16 @@ impl Source for Camera {
 
     fn newest_jpeg(&self) -> Option<(Timestamp, &[u8])> {
         self.decoding.as_ref()?.newest()
+    }
+}
+
+impl Board for Camera {
+    fn controls(&mut self) -> Vec<Control> {
+        Knobs::new(self.stream.device()).controls()
+    }
+
+    fn set(&mut self, name: &str, value: i64) -> Result<(), String> {
+        Knobs::new(self.stream.device()).set(name, value)
     }
 }
 
