@@ -34,12 +34,11 @@ pub struct Mode {
 impl Mode {
     /// How far it is from what was asked; 0 is "as asked". The size counts more than the rate.
     fn distance(&self, wanted: &Wanted) -> f64 {
-        let ratio = |has: u32, wanted: u32| (f64::from(has) / f64::from(wanted.max(1))).ln();
-        // More than was asked is work and bits for nothing; it counts half as much again.
-        let far = |ratio: f64| {
-            if ratio > 0.0 { 1.5 * ratio } else { -ratio }
+        let far = |has: u32, wanted: u32| {
+            let ratio = f64::from(has.max(1)) / f64::from(wanted.max(1));
+            ratio.ln().abs()
         };
-        let size = far(ratio(self.width, wanted.width)) + far(ratio(self.height, wanted.height));
+        let size = far(self.width, wanted.width) + far(self.height, wanted.height);
         // 30 000/1001 is 30 to everybody.
         let slow = self
             .rate
