@@ -2,6 +2,7 @@
 
 use super::delays::Report;
 use super::inbound::{Inbound, Incoming};
+use super::line::Line;
 use super::seats::Seat;
 use crate::hub::{Event, Fragment, Viewer};
 use crate::message::{Opcode, frame};
@@ -10,7 +11,7 @@ use bytes::Bytes;
 use mio::net::TcpStream;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,7 +32,7 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
 /// Most answers that wait for a viewer who asks but does not read.
 const CONTROL_LIMIT: usize = 16;
 
-/// Most frames taken from a viewer between two ticks; more is an attack. With the limit of a frame's size it bounds
+/// Most reads and frames of a viewer between two ticks; more is an attack. With the limit of a frame's size it bounds
 /// the time that one viewer can keep the thread from all others.
 const INCOMING_LIMIT: u32 = 200;
 
@@ -43,7 +44,7 @@ const TIMING_TOLERANCE_US: u64 = 1000;
 
 /// A viewer whose handshake is done.
 pub(super) struct Joining {
-    pub(super) socket: std::net::TcpStream,
+    pub(super) line: Line,
     pub(super) peer: SocketAddr,
     /// What came behind the request.
     pub(super) leftover: Bytes,
@@ -57,7 +58,7 @@ pub(super) struct Joining {
 }
 
 pub(super) struct Connection {
-    socket: TcpStream,
+    line: Line,
     peer: SocketAddr,
     camera: Arc<str>,
     viewer: Viewer,
@@ -87,7 +88,7 @@ impl Connection {
     pub(super) fn new(joining: Joining) -> Self {
         let now = Instant::now();
         let Joining {
-            socket,
+            mut line,
             peer,
             leftover,
             camera,
@@ -97,9 +98,9 @@ impl Connection {
             seat,
         } = joining;
         // A socket that refuses an option still works.
-        let _ = socket2::SockRef::from(&socket).set_tcp_user_timeout(Some(UNACKNOWLEDGED));
+        let _ = socket2::SockRef::from(&*line.socket()).set_tcp_user_timeout(Some(UNACKNOWLEDGED));
         let mut connection = Self {
-            socket: TcpStream::from_std(socket),
+            line,
             peer,
             camera,
             viewer,
@@ -125,7 +126,7 @@ impl Connection {
     }
 
     pub(super) fn socket(&mut self) -> &mut TcpStream {
-        &mut self.socket
+        self.line.socket()
     }
 
     pub(super) fn camera(&self) -> &str {
@@ -140,6 +141,8 @@ impl Connection {
     pub(super) fn begin(&mut self) -> Result<(), String> {
         let leftover = std::mem::take(&mut self.leftover);
         self.take(&leftover)?;
+        // With TLS, more may have been read from the socket already; no event will tell.
+        self.receive()?;
         self.pump()
     }
 
@@ -186,7 +189,7 @@ impl Connection {
     fn pump(&mut self) -> Result<(), String> {
         loop {
             while let Some((bytes, sent)) = &mut self.sending {
-                match self.socket.write(bytes.get(*sent..).unwrap_or_default()) {
+                match self.line.write(bytes.get(*sent..).unwrap_or_default()) {
                     Ok(count) => {
                         *sent += count;
                         self.progress_at = Instant::now();
@@ -204,9 +207,26 @@ impl Connection {
             }
             match self.next_message() {
                 Some(bytes) => self.sending = Some((bytes, 0)),
-                None => return self.is_closing.take().map_or(Ok(()), Err),
+                None => return self.pause(),
             }
         }
+    }
+
+    /// Nothing is left to be sent, or nothing more is to be.
+    fn pause(&mut self) -> Result<(), String> {
+        match self.line.flush() {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.is_full = true;
+                return Ok(());
+            }
+            Err(error) => return Err(error.to_string()),
+        }
+        let Some(reason) = self.is_closing.take() else {
+            return Ok(());
+        };
+        self.line.finish();
+        Err(reason)
     }
 
     fn next_message(&mut self) -> Option<Bytes> {
@@ -264,10 +284,11 @@ impl Connection {
     fn receive(&mut self) -> Result<(), String> {
         let mut buffer = [0; 4096];
         while self.is_closing.is_none() {
-            match self.socket.read(&mut buffer) {
+            match self.line.read(&mut buffer) {
                 Ok(0) => return Err("it closed the connection".into()),
                 Ok(count) => {
                     self.heard_at = Instant::now();
+                    self.incoming_since_tick += 1;
                     self.take(buffer.get(..count).unwrap_or_default())?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),

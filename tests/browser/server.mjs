@@ -19,11 +19,11 @@ function binary() {
 /**
  * Starts the program and waits until it serves.
  * @param {string[]} options besides --listen; without a --source it gets the test picture
- * @param {{port?: number}} where 0 lets the program pick
+ * @param {{port?: number, scheme?: string}} where port 0 lets the program pick; https needs a certificate among the options
  */
-export async function serve(options = [], { port = 0 } = {}) {
+export async function serve(options = [], { port = 0, scheme = "http" } = {}) {
   const source = options.includes("--source") ? [] : ["--source", "test"];
-  const child = spawn(binary(), [...source, ...options, "--listen", `127.0.0.1:${port}`], {
+  const child = spawn(binary(), [...source, ...options, "--listen", `${scheme === "https" ? "https://" : ""}127.0.0.1:${port}`], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   const ended = new Promise((resolve) => child.once("close", resolve));
@@ -50,7 +50,7 @@ function listening(child) {
     const timer = setTimeout(() => fail(`did not serve within ${START_MS} ms`), START_MS);
     const read = (text) => {
       output += text;
-      const found = output.match(/Listening on (http:\S+)/);
+      const found = output.match(/Listening on (https?:\S+)/);
       if (!found) return;
       clearTimeout(timer);
       resolve(found[1]);
