@@ -126,6 +126,7 @@ impl Camera<'_> {
         let mut signs = Signs::new(Timestamp::now());
         let mut has_keyframe = false;
         let mut keyframes = KeyframeRequests::default();
+        self.hub.set_makes_keyframes(source.can_make_keyframes());
         loop {
             if let Some(chunk) = source.read()? {
                 if !chunk.annexb.is_empty() {

@@ -15,11 +15,13 @@ mod line;
 pub mod listen;
 mod route;
 mod seats;
+mod socket;
 mod stream;
 mod tls;
 mod transport;
 mod upgrade;
 mod viewer;
+mod wire;
 
 pub use access::Origins;
 pub use address::Address;
@@ -169,6 +171,7 @@ fn accept(socket: TcpStream, peer: SocketAddr, tls: Option<Tls>, site: &Arc<Site
     // A socket that refuses an option still works.
     let _ = socket.set_nodelay(true);
     let _ = socket2::SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT_BYTES);
+    socket::retry_soon(&socket);
     let Some(seat) = site.connections.take() else {
         site.complain(&format!("refused {peer}: too many connections"));
         return;

@@ -1,8 +1,8 @@
 //! The server's certificate: read at the start, and again whenever its files have changed on disk, since certificates are
 //! renewed every few weeks and no viewer is to lose the picture for it. Handshakes are tokio-rustls', on the HTTP
-//! thread; what follows the upgrade to a WebSocket is in `line`.
+//! thread; what follows the upgrade to a WebSocket is in `wire`.
 
-use super::line::RECORD_BYTES;
+use super::wire::RECORD_BYTES;
 use super::transport::Transport;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::{Error as PemError, PemObject};

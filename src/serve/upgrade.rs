@@ -1,9 +1,9 @@
 //! From an HTTP request to a WebSocket viewer (RFC 6455, 4.2).
 
-use super::line::Line;
 use super::stream::Content;
 use super::transport::Transport;
 use super::viewer::Joining;
+use super::wire::Wire;
 use super::{Camera, Site, plain};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -82,14 +82,14 @@ pub(super) fn live(
     let (site, name, audience) = (site.clone(), camera.name.clone(), camera.audience.clone());
     tokio::spawn(async move {
         let taken = match upgrade.await {
-            Ok(upgraded) => take_line(upgraded),
+            Ok(upgraded) => take_wire(upgraded),
             Err(error) => Err(io::Error::other(error)),
         };
         match taken {
-            Ok((line, leftover)) => {
+            Ok((wire, leftover)) => {
                 log::info!("{name}: viewer {peer} joined");
                 site.fanout.add(Joining {
-                    line,
+                    wire,
                     peer,
                     leftover,
                     report: site.delays.join(name.clone()),
@@ -106,12 +106,12 @@ pub(super) fn live(
 }
 
 /// What is under the HTTP connection, and what was read from it beyond the request.
-fn take_line(upgraded: Upgraded) -> io::Result<(Line, bytes::Bytes)> {
+fn take_wire(upgraded: Upgraded) -> io::Result<(Wire, bytes::Bytes)> {
     let Parts { io, read_buf, .. } = upgraded
         .downcast::<TokioIo<Transport>>()
         .map_err(|_| io::Error::other("the connection is none of ours"))?;
     let (socket, session) = io.into_inner().into_parts();
-    Ok((Line::new(socket.into_std()?, session), read_buf))
+    Ok((Wire::new(socket.into_std()?, session), read_buf))
 }
 
 /// The client's key, or the refusal.

@@ -4,6 +4,8 @@ use super::delays::Report;
 use super::inbound::{Inbound, Incoming};
 use super::line::Line;
 use super::seats::Seat;
+use super::socket;
+use super::wire::Wire;
 use crate::hub::{Event, Fragment, Viewer};
 use crate::message::{Opcode, frame};
 use crate::time::{TIMESCALE, Timestamp};
@@ -44,7 +46,7 @@ const TIMING_TOLERANCE_US: u64 = 1000;
 
 /// A viewer whose handshake is done.
 pub(super) struct Joining {
-    pub(super) line: Line,
+    pub(super) wire: Wire,
     pub(super) peer: SocketAddr,
     /// What came behind the request.
     pub(super) leftover: Bytes,
@@ -58,7 +60,7 @@ pub(super) struct Joining {
 }
 
 pub(super) struct Connection {
-    line: Line,
+    wire: Wire,
     peer: SocketAddr,
     camera: Arc<str>,
     viewer: Viewer,
@@ -69,6 +71,9 @@ pub(super) struct Connection {
     control: VecDeque<Bytes>,
     /// The socket is full; the kernel will tell when there is room.
     is_full: bool,
+    line: Line,
+    /// The line is slow and has enough on its way; nobody will tell when there is room.
+    is_held: bool,
     /// A close frame was queued: nothing follows it.
     is_closing: Option<String>,
     inbound: Inbound,
@@ -88,7 +93,7 @@ impl Connection {
     pub(super) fn new(joining: Joining) -> Self {
         let now = Instant::now();
         let Joining {
-            mut line,
+            mut wire,
             peer,
             leftover,
             camera,
@@ -98,9 +103,9 @@ impl Connection {
             seat,
         } = joining;
         // A socket that refuses an option still works.
-        let _ = socket2::SockRef::from(&*line.socket()).set_tcp_user_timeout(Some(UNACKNOWLEDGED));
+        let _ = socket2::SockRef::from(&*wire.socket()).set_tcp_user_timeout(Some(UNACKNOWLEDGED));
         let mut connection = Self {
-            line,
+            wire,
             peer,
             camera,
             viewer,
@@ -108,6 +113,8 @@ impl Connection {
             sending: None,
             control: VecDeque::new(),
             is_full: false,
+            line: Line::new(Timestamp::now()),
+            is_held: false,
             is_closing: None,
             inbound: Inbound::default(),
             leftover,
@@ -126,7 +133,7 @@ impl Connection {
     }
 
     pub(super) fn socket(&mut self) -> &mut TcpStream {
-        self.line.socket()
+        self.wire.socket()
     }
 
     pub(super) fn camera(&self) -> &str {
@@ -149,6 +156,42 @@ impl Connection {
     /// There is something new at the hub.
     pub(super) fn send_news(&mut self) -> Result<(), String> {
         if self.is_full { Ok(()) } else { self.pump() }
+    }
+
+    /// Nothing more is sent before somebody looks again.
+    pub(super) fn is_held(&self) -> bool {
+        self.is_held
+    }
+
+    /// Looks again, if that is waited for.
+    pub(super) fn send_if_held(&mut self) -> Result<(), String> {
+        if self.is_held {
+            self.send_news()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Some times a second: finds out whether pictures arrive in time. A system call, which a viewer whose line is slow
+    /// costs before each picture, too.
+    pub(super) fn look_at_line(&mut self) -> Result<(), String> {
+        let Some(reading) = socket::look(self.wire.socket()) else {
+            return Ok(()); // an old kernel: the socket being full is all that is known
+        };
+        let now = Timestamp::now();
+        let unsent = self
+            .sending
+            .as_ref()
+            .map_or(0, |(bytes, sent)| bytes.len().saturating_sub(*sent));
+        let waiting = self.viewer.waits_for(reading.outstanding + unsent as u64);
+        let was_slow = self.line.is_slow();
+        self.line
+            .learn(reading, waiting.map(|(published, _)| published), now);
+        if was_slow || self.line.is_slow() {
+            self.viewer.set_slow(self.line.capacity());
+        }
+        self.is_held = self.line.is_full(now);
+        Ok(())
     }
 
     /// The kernel has news of the socket.
@@ -189,7 +232,7 @@ impl Connection {
     fn pump(&mut self) -> Result<(), String> {
         loop {
             while let Some((bytes, sent)) = &mut self.sending {
-                match self.line.write(bytes.get(*sent..).unwrap_or_default()) {
+                match self.wire.write(bytes.get(*sent..).unwrap_or_default()) {
                     Ok(count) => {
                         *sent += count;
                         self.progress_at = Instant::now();
@@ -214,7 +257,7 @@ impl Connection {
 
     /// Nothing is left to be sent, or nothing more is to be.
     fn pause(&mut self) -> Result<(), String> {
-        match self.line.flush() {
+        match self.wire.flush() {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.is_full = true;
@@ -225,7 +268,7 @@ impl Connection {
         let Some(reason) = self.is_closing.take() else {
             return Ok(());
         };
-        self.line.finish();
+        self.wire.finish();
         Err(reason)
     }
 
@@ -236,6 +279,12 @@ impl Connection {
             }
             if self.is_closing.is_some() {
                 return None;
+            }
+            if self.line.is_slow() {
+                self.look_at_line().ok()?;
+                if self.is_held {
+                    return None;
+                }
             }
             match self.viewer.try_next()? {
                 Event::Fragment(fragment) => {
@@ -284,7 +333,7 @@ impl Connection {
     fn receive(&mut self) -> Result<(), String> {
         let mut buffer = [0; 4096];
         while self.is_closing.is_none() {
-            match self.line.read(&mut buffer) {
+            match self.wire.read(&mut buffer) {
                 Ok(0) => return Err("it closed the connection".into()),
                 Ok(count) => {
                     self.heard_at = Instant::now();

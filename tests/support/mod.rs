@@ -3,6 +3,8 @@
 #![allow(unreachable_pub, reason = "a module of several test programs")]
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+pub mod line;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -155,7 +157,12 @@ pub struct Viewer {
 
 impl Viewer {
     pub fn connect(server: &Server, path: &str, protocol: Option<&str>) -> Self {
-        let mut request = format!("ws://{}{path}", server.address())
+        Self::connect_to(server.address(), path, protocol)
+    }
+
+    /// Through something else.
+    pub fn connect_to(address: &str, path: &str, protocol: Option<&str>) -> Self {
+        let mut request = format!("ws://{address}{path}")
             .into_client_request()
             .unwrap();
         if let Some(protocol) = protocol {
@@ -163,7 +170,7 @@ impl Viewer {
                 .headers_mut()
                 .insert("Sec-WebSocket-Protocol", protocol.parse().unwrap());
         }
-        let stream = TcpStream::connect(server.address()).unwrap();
+        let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
         let (socket, _) = tungstenite::client(request, stream).unwrap();
