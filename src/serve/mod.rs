@@ -7,6 +7,7 @@ mod access;
 mod address;
 mod api;
 mod assets;
+mod controls;
 mod delays;
 mod descriptors;
 mod fanout;
@@ -25,6 +26,7 @@ mod wire;
 
 pub use access::Origins;
 pub use address::Address;
+pub use controls::wishes;
 pub use descriptors::make_room;
 pub use fanout::Fanout;
 pub use inbound::{Inbound, Incoming, MESSAGE_LIMIT, Violation};
@@ -34,6 +36,7 @@ pub use tls::{Tls, TlsFiles};
 
 use crate::hub::Audience;
 use crate::logger::Repeated;
+use crate::panel::Remote;
 use crate::time::Timestamp;
 use assets::Asset;
 use bytes::Bytes;
@@ -81,6 +84,8 @@ pub struct Camera {
     pub source: String,
     /// Its pictures.
     pub audience: Audience,
+    /// Its controls.
+    pub remote: Remote,
 }
 
 /// Settings of the server.
@@ -92,6 +97,8 @@ pub struct Settings {
     pub allowed_origins: Vec<String>,
     /// Most viewers at once, of all cameras together.
     pub max_viewers: usize,
+    /// Viewers may set controls of the cameras.
+    pub controls: bool,
 }
 
 /// Everything that requests are answered from.
@@ -99,6 +106,8 @@ pub struct Site {
     cameras: Vec<Camera>,
     websocket: String,
     origins: Origins,
+    /// Controls may be set.
+    controls: bool,
     seats: Seats,
     connections: Seats,
     fanout: Fanout,
@@ -115,6 +124,7 @@ impl Site {
             cameras,
             websocket: settings.websocket,
             origins: Origins::new(settings.allowed_origins),
+            controls: settings.controls,
             seats: Seats::new(settings.max_viewers),
             connections: Seats::new(settings.max_viewers + PLAIN_CONNECTIONS),
             fanout,
@@ -204,7 +214,7 @@ async fn converse(
             Ok::<_, Infallible>(if is_lost {
                 to_https(&request)
             } else {
-                answer(&site, peer, request)
+                answer(&site, peer, request).await
             })
         }
     });
@@ -238,21 +248,17 @@ fn to_https<T>(request: &Request<T>) -> Response<Content> {
 }
 
 /// The answer to any request.
-fn answer(
+async fn answer(
     site: &Arc<Site>,
     peer: SocketAddr,
     mut request: Request<hyper::body::Incoming>,
 ) -> Response<Content> {
     let is_head = request.method() == Method::HEAD;
-    if request.method() != Method::GET && !is_head {
-        let mut response = plain(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "Only GET and HEAD are served here.\n",
-        );
-        response
-            .headers_mut()
-            .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return response;
+    let path = request.uri().path().to_owned();
+    let route = route(&path, &site.websocket);
+    let is_to_be_read = request.method() == Method::GET || is_head;
+    if !is_to_be_read && !matches!(route, Some(Route::Controls(_))) {
+        return wrong_method("GET, HEAD");
     }
     if !says_clearly_for_whom(&request) {
         return plain(
@@ -260,7 +266,6 @@ fn answer(
             "Host is needed, and Host and Origin may be there only once.\n",
         );
     }
-    let path = request.uri().path().to_owned();
     let listed_origin = request
         .headers()
         .get(header::ORIGIN)
@@ -270,7 +275,7 @@ fn answer(
                 .is_ok_and(|origin| site.origins.allow_listed(origin))
         })
         .cloned();
-    let mut response = match route(&path, &site.websocket) {
+    let mut response = match route {
         Some(Route::Asset(name)) => asset(site, name, request.headers()),
         Some(Route::Live(name)) => match site.camera(name) {
             Some(camera) => upgrade::live(site, camera, peer, &mut request),
@@ -278,6 +283,10 @@ fn answer(
         },
         Some(Route::Stream(name)) => match site.camera(name) {
             Some(camera) => mp4(site, camera, request.headers(), is_head),
+            None => no_camera(site),
+        },
+        Some(Route::Controls(name)) => match site.camera(Some(name)) {
+            Some(camera) => controls::answer(site, camera, request).await,
             None => no_camera(site),
         },
         Some(Route::Status) => typed("application/json", api::status(site)),
@@ -407,6 +416,15 @@ fn no_camera(site: &Site) -> Response<Content> {
         StatusCode::NOT_FOUND,
         format!("There is no such camera. There are: {}\n", names.join(", ")),
     )
+}
+
+fn wrong_method(allowed: &'static str) -> Response<Content> {
+    let words = format!("Only {allowed} are served here.\n");
+    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, words);
+    response
+        .headers_mut()
+        .insert(header::ALLOW, HeaderValue::from_static(allowed));
+    response
 }
 
 fn not_found() -> Response<Content> {

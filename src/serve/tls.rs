@@ -2,8 +2,8 @@
 //! renewed every few weeks and no viewer is to lose the picture for it. Handshakes are tokio-rustls', on the HTTP
 //! thread; what follows the upgrade to a WebSocket is in `wire`.
 
-use super::wire::RECORD_BYTES;
 use super::transport::Transport;
+use super::wire::RECORD_BYTES;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::{Error as PemError, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};

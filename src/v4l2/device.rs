@@ -1,7 +1,7 @@
 //! An open V4L2 node: what it is, what it can give, and how to ask for it. Streaming is in [`super::stream`].
 
 use super::abi::{self, buffer_type, caps};
-use super::controls::Control;
+use super::controls::{Control, ControlKind};
 use super::sys::{self, Failure};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
@@ -302,7 +302,7 @@ impl Device {
         rate(answer.numerator, answer.denominator)
     }
 
-    /// All controls that hold one number or are a button.
+    /// All controls that hold one number or are a button, also those that can only be read.
     pub fn controls(&self) -> Vec<Control> {
         let mut controls = Vec::new();
         let mut id = 0;
@@ -316,6 +316,29 @@ impl Device {
             }
         }
         controls
+    }
+
+    /// The items of a menu: value and words.
+    pub fn menu(&self, control: &Control) -> Vec<(i64, String)> {
+        let is_menu = matches!(control.kind, ControlKind::Menu | ControlKind::NumberMenu);
+        if !is_menu {
+            return Vec::new();
+        }
+        let first = u32::try_from(control.minimum).unwrap_or(0);
+        let last = u32::try_from(control.maximum).unwrap_or(0);
+        // Refused are those that this camera leaves out.
+        (first..=last.min(first.saturating_add(ENOUGH)))
+            .filter_map(|index| sys::menu_item(self.fd(), control.id, index).ok())
+            .map(|item| {
+                let words = if control.kind == ControlKind::NumberMenu {
+                    let [a, b, c, d, e, f, g, h, ..] = item.name;
+                    i64::from_ne_bytes([a, b, c, d, e, f, g, h]).to_string()
+                } else {
+                    text(&item.name)
+                };
+                (i64::from(item.index), words)
+            })
+            .collect()
     }
 
     /// Reads a control.

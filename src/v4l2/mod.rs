@@ -12,7 +12,7 @@ mod purpose;
 mod stream;
 mod sys;
 
-pub use controls::Control;
+pub use controls::{Control, ControlKind};
 pub use device::{Agreed, Capture, Colour, Device, FourCc, Identity, PixelFormat, Size};
 pub use discover::{Node, discover, first_h264};
 pub use purpose::{Purpose, Step, explain};

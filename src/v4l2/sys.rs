@@ -275,6 +275,22 @@ pub(super) fn next_control(fd: BorrowedFd<'_>, id: u32) -> Result<abi::QueryExtC
     Ok(query)
 }
 
+/// Item number `index` of a menu; `Invalid` where there is none: menus may have gaps.
+pub(super) fn menu_item(
+    fd: BorrowedFd<'_>,
+    id: u32,
+    index: u32,
+) -> Result<abi::QueryMenu, Failure> {
+    let mut item = abi::QueryMenu {
+        id,
+        index,
+        ..Default::default()
+    };
+    // SAFETY: VIDIOC_QUERYMENU takes this struct, without addresses in it.
+    unsafe { call(fd, abi::QUERYMENU, &mut item)? };
+    Ok(item)
+}
+
 /// The value of a control, as it lies in the kernel's union.
 pub(super) fn get_control(fd: BorrowedFd<'_>, id: u32) -> Result<[u32; 2], Failure> {
     control_call(fd, ExtControls::<usize>::G_EXT_CTRLS, id, [0; 2])

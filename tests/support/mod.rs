@@ -79,6 +79,17 @@ impl Server {
 
     /// Status code, head and body of a request without a body.
     pub fn request(&self, method: &str, path: &str, headers: &str) -> (u16, String, Vec<u8>) {
+        self.request_with(method, path, headers, b"")
+    }
+
+    /// Status code, head and body of a request; the headers say how long the body is.
+    pub fn request_with(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &str,
+        body: &[u8],
+    ) -> (u16, String, Vec<u8>) {
         let mut socket = TcpStream::connect(self.address()).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let address = self.address();
@@ -87,6 +98,7 @@ impl Server {
             socket,
             "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\r\n"
         );
+        let _ = socket.write_all(body);
         let mut response = Vec::new();
         let _ = socket.read_to_end(&mut response);
         let end = response
