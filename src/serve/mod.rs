@@ -18,6 +18,7 @@ mod route;
 mod seats;
 mod socket;
 mod stream;
+mod strip;
 mod tls;
 mod transport;
 mod upgrade;
@@ -73,7 +74,7 @@ const UNSENT_BYTES: u32 = 16 << 10;
 
 /// What the page may load: only from this server, nothing inline.
 const CONTENT_SECURITY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
-     media-src blob:; worker-src 'self' blob:; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'";
+     media-src blob:; worker-src 'self'; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'";
 
 /// One camera as it is served.
 #[derive(Clone, Debug)]
@@ -345,7 +346,7 @@ fn asset(site: &Site, name: &str, headers: &hyper::HeaderMap) -> Response<Conten
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response
     } else {
-        typed(asset.kind, Bytes::from_static(asset.content))
+        typed(asset.kind, asset.content.clone())
     };
     let out = response.headers_mut();
     if let Ok(etag) = HeaderValue::from_str(&asset.etag) {
