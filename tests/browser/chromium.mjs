@@ -78,6 +78,19 @@ class Browser {
     }
   }
 
+  /** Its processes as they are now, with what each is for: "browser", "renderer", "gpu-process", … */
+  processes() {
+    return family(this.#child.pid).flatMap((pid) => {
+      try {
+        const type = readFileSync(`/proc/${pid}/cmdline`, "latin1").match(/--type=([\w-]+)/)?.[1] ?? "browser";
+        return [{ pid, type }];
+      } catch {
+        // It has ended since.
+        return [];
+      }
+    });
+  }
+
   async close() {
     this.send("Browser.close").catch(() => {});
     const killer = setTimeout(() => this.#child.kill("SIGKILL"), 5000);
