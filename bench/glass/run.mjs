@@ -19,7 +19,6 @@ import { parseArgs } from "node:util";
 import { preferences } from "../../tests/browser/firefox-preferences.mjs";
 import { serve } from "../../tests/browser/server.mjs";
 
-const SCREEN = { width: 1300, height: 900 };
 const GOALS = {
   chromium: { p50: 8, p95: 12, p99: 25, shown: 0.999 },
   firefox: { p50: 35 },
@@ -38,6 +37,10 @@ const { values } = parseArgs({
     check: { type: "boolean", default: false },
   },
 });
+
+const [WIDTH, HEIGHT] = values.size.split("x").map(Number);
+/** So large that our page shows the picture about as large as it is. */
+const SCREEN = { width: WIDTH + 20, height: HEIGHT + 180 };
 
 /** What is to be undone at the end, the newest first. */
 const ends = [];
@@ -138,18 +141,17 @@ async function main() {
   if (built.status !== 0) throw new Error("the meter cannot be built");
   const screen = await startScreen();
   const plain = await servePlain();
-  const [width, height] = values.size.split("x");
   const folder = mkdtempSync(join(tmpdir(), "berrymse-glass-"));
   ends.push(() => rmSync(folder, { recursive: true }));
   const config = join(folder, "config.yml");
   writeFileSync(config, `server: { allowedOrigins: ["${plain}"] }\n`);
-  const server = await serve(["--config", config, "--width", width, "--height", height, "--fps", values.fps]);
+  const server = await serve(["--config", config, "--width", `${WIDTH}`, "--height", `${HEIGHT}`, "--fps", values.fps]);
   ends.push(() => server.end());
 
   const ws = new URL("video_websocket", server.url).href.replace("http", "ws");
   const pages = [{ name: "ours", url: server.url, seconds: values.seconds }];
   if (Number(values["plain-seconds"]) > 0) {
-    pages.push({ name: "plain", url: `${plain}/?width=${width}&ws=${encodeURIComponent(ws)}`, seconds: values["plain-seconds"] });
+    pages.push({ name: "plain", url: `${plain}/?width=${WIDTH}&ws=${encodeURIComponent(ws)}`, seconds: values["plain-seconds"] });
   }
   for (const given of values.page) {
     const [, name, url] = given.match(/^([^=]+)=(.*)$/) ?? [null, "page", given];

@@ -48,8 +48,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     std::thread::spawn(move || websocket::read_pictures(stream, |at| sender.send(at).is_ok()));
 
     let mut display = x11::Display::open(&std::env::var("DISPLAY").unwrap_or_default())?;
-    let place = screen::find(&mut display, PATIENCE)?;
+    screen::find(&mut display, PATIENCE)?;
     std::thread::sleep(settings.warmup);
+    // Pages move things while they load.
+    let place = screen::find(&mut display, PATIENCE)?;
     let start = unix_ms();
     let seen = watch(&mut display, &place, settings.window, settings.poll)?;
     let end = unix_ms();
