@@ -275,6 +275,7 @@ fn film(options: &Options, mood: &Mood) -> Result<(), String> {
             .map(|_| number("bitrate", 0))
             .transpose()?,
         rotation: None,
+        flips: berrymse::source::Flips::default(),
         keyframe_interval: positive(number("intra", 60)?)?,
     };
     let mut encoder = Encoder::new(&settings).map_err(|e| e.to_string())?;

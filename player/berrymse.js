@@ -195,7 +195,13 @@ export class BerryVideo extends HTMLElement {
     const canvas = document.createElement("canvas");
     canvas.width = video.videoWidth;
     canvas.height = video.videoHeight;
-    canvas.getContext("2d").drawImage(video, 0, 0);
+    const context = canvas.getContext("2d");
+    if (video.style.scale) {
+      // Mirrored by the page and not by the browser, see media.js.
+      context.translate(canvas.width, 0);
+      context.scale(-1, 1);
+    }
+    context.drawImage(video, 0, 0);
     return new Promise((resolve) => canvas.toBlob(resolve, type, quality));
   }
 

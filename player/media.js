@@ -142,6 +142,8 @@ export class Media {
       this.#mime = mime;
     }
     buffer.appendBuffer(init.bytes);
+    // A property of its own: the page's `transform` is left alone.
+    this.#video.style.scale = init.isMirrored ? "-1 1" : "";
   }
 
   /** All that waits and joins goes in at once: a joining viewer's burst costs one turn instead of sixty. */

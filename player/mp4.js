@@ -1,12 +1,13 @@
 /**
  * Reads what the player has to know out of the server's MP4 messages: is it an init segment or a
- * fragment, which codec, does it start at a keyframe, when does it play. Box names and layouts are those of
- * ISO/IEC 14496-12; the bytes themselves go to the browser unchanged. No DOM, no state.
+ * fragment, which codec, is it mirrored, does it start at a keyframe, when does it play. Box names and layouts are those of
+ * ISO/IEC 14496-12; the bytes themselves go to the browser unchanged, but for a mirror. No DOM, no state.
  */
 
 /**
- * @typedef {{kind: "init", codec: string, timescale: number, bytes: Uint8Array}} Init
- * `codec` is an RFC 6381 string such as avc1.64001f.
+ * @typedef {{kind: "init", codec: string, timescale: number, isMirrored: boolean, bytes: Uint8Array}} Init
+ * `codec` is an RFC 6381 string such as avc1.64001f. Whoever shows what `isMirrored` mirrors it left to right; a turn is left
+ * to the browser.
  * @typedef {{kind: "fragment", isKeyframe: boolean, decodeTicks: number, durationTicks: number, bytes: Uint8Array}} Fragment
  */
 
@@ -31,7 +32,25 @@ function readInit(view, moov, bytes) {
   if (!codec || !mdhd) return null;
   const isLong = u8(view, mdhd.from) === 1;
   const timescale = u32(view, mdhd.from + (isLong ? 20 : 12));
-  return timescale > 0 ? { kind: "init", codec, timescale, bytes } : null;
+  return timescale > 0 ? { kind: "init", codec, timescale, ...withoutMirror(view, moov, bytes) } : null;
+}
+
+/**
+ * Browsers turn a picture as the track header's matrix says (14496-12, 8.3.2), but not all mirror it: Chromium does, Firefox then does
+ * not even turn. So the mirror is taken out of what they get.
+ */
+function withoutMirror(view, moov, bytes) {
+  const tkhd = find(view, ["trak", "tkhd"], moov);
+  const isLong = tkhd && u8(view, tkhd.from) === 1;
+  const at = tkhd ? tkhd.from + (isLong ? 52 : 40) : 0;
+  if (!tkhd || at + 36 > tkhd.to) return { isMirrored: false, bytes };
+  const [a, b, c, d] = [0, 4, 12, 16].map((offset) => view.getInt32(at + offset));
+  if (a * d - b * c >= 0) return { isMirrored: false, bytes };
+  const turned = bytes.slice();
+  const out = new DataView(turned.buffer);
+  out.setInt32(at, -a);
+  out.setInt32(at + 12, -c);
+  return { isMirrored: true, bytes: turned };
 }
 
 /** The decoder configuration record (14496-15, 5.3.3.1) has profile, compatibility and level at its bytes 1 to 3. */

@@ -20,12 +20,14 @@
 
 pub mod cameras;
 pub mod cli;
+pub mod encode;
 pub mod fmp4;
 pub mod h264;
 pub mod holders;
 pub mod hub;
 pub mod logger;
 pub mod message;
+pub mod orientation;
 pub mod pipeline;
 pub mod serve;
 pub mod source;

@@ -6,7 +6,6 @@
 mod muxer;
 mod signs;
 
-use crate::fmp4::Rotation;
 use crate::h264::nal::Header;
 use crate::h264::{AccessUnit, Assembler, Ends, Pictures};
 use crate::hub::{Hub, State};
@@ -58,10 +57,10 @@ pub fn run(spec: &Spec, context: &source::Context, opening: Opening, hub: &Hub) 
         let pictures_before = camera.hub.frames();
         let end = match source::open(spec, context) {
             Ok(source) => {
-                let applied = source.applied_rotation();
+                let wanted = context.settings.orientation();
                 camera
                     .muxer
-                    .turn(left_to_display(context.settings.rotation, applied));
+                    .orient(wanted.left_after(source.applied_orientation()));
                 camera.play(source, spec)
             }
             Err(error) => Err(error),
@@ -93,14 +92,6 @@ fn ends(spec: &Spec) -> Ends {
         // Of the devices none ever pauses within a picture.
         Spec::Auto | Spec::Rpicam(_) | Spec::Exec(_) | Spec::Stdin => Ends::Learned,
     }
-}
-
-/// The turn that the camera has not made itself.
-fn left_to_display(wanted: Option<u16>, applied: u16) -> Rotation {
-    // Whoever wants no turn by us wants none at all.
-    wanted.map_or(Rotation::None, |wanted| {
-        Rotation::clockwise(wanted % 360 + 360 - applied % 360)
-    })
 }
 
 struct Camera<'a> {
@@ -274,26 +265,6 @@ impl KeyframeRequests {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_the_camera_does_not_turn_the_display_does() {
-        for (wanted, applied, left) in [
-            (None, 0, Rotation::None),
-            (None, 180, Rotation::None),
-            (Some(0), 0, Rotation::None),
-            (Some(90), 0, Rotation::Clockwise90),
-            (Some(180), 180, Rotation::None),
-            (Some(180), 0, Rotation::Half),
-            (Some(270), 180, Rotation::Clockwise90),
-            (Some(0), 90, Rotation::Clockwise270),
-        ] {
-            assert_eq!(
-                left_to_display(wanted, applied),
-                left,
-                "{wanted:?} {applied}"
-            );
-        }
-    }
 
     #[test]
     fn a_camera_on_demand_is_closed_some_seconds_after_the_last_viewer() {

@@ -6,23 +6,44 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which modules a module may use.
-const MAY_USE: [(&str, &[&str]); 16] = [
-    ("cameras", &["holders", "source", "v4l2"]),
-    ("cli", &["serve", "source"]),
-    ("fmp4", &["time"]),
+const MAY_USE: [(&str, &[&str]); 18] = [
+    ("cameras", &["encode", "holders", "source", "v4l2"]),
+    ("cli", &["encode", "serve", "source"]),
+    ("encode", &["stop", "time", "v4l2"]),
+    ("fmp4", &["orientation", "time"]),
     ("h264", &["time"]),
     ("hub", &["message", "time"]),
     ("logger", &["time"]),
     ("message", &[]),
+    ("orientation", &[]),
     (
         "pipeline",
         &[
-            "fmp4", "h264", "hub", "logger", "message", "source", "time", "timeline",
+            "fmp4",
+            "h264",
+            "hub",
+            "logger",
+            "message",
+            "orientation",
+            "source",
+            "time",
+            "timeline",
         ],
     ),
     ("holders", &[]),
     ("serve", &["holders", "hub", "logger", "message", "time"]),
-    ("source", &["h264", "holders", "stop", "time", "v4l2"]),
+    (
+        "source",
+        &[
+            "encode",
+            "h264",
+            "holders",
+            "orientation",
+            "stop",
+            "time",
+            "v4l2",
+        ],
+    ),
     ("stop", &["time"]),
     ("time", &[]),
     ("timeline", &["time"]),

@@ -80,6 +80,9 @@ fn short(config: &Config) -> String {
             number(s.rotation.map(u32::from)),
             s.keyframe_interval
         ));
+        for (name, flip) in [("hflip", s.flips.horizontal), ("vflip", s.flips.vertical)] {
+            out.extend(flip.map(|flip| format!("{name} {flip}")));
+        }
     }
     let listen: Vec<String> = config
         .server
@@ -439,6 +442,33 @@ fn a_wrong_environment_is_refused_with_the_name_of_the_variable() {
 }
 
 #[test]
+fn flips_are_true_by_themselves_or_say_what_they_are() {
+    let place = Place::new("camera: {hflip: false, vflip: yes}\n");
+    let common = "camera=auto 1280x720@30 1500000b r0 g60";
+    for (line, expected) in [
+        ("", "hflip false, vflip true"),
+        ("--hflip", "hflip true, vflip true"),
+        ("--hflip --vflip", "hflip true, vflip true"),
+        ("--hflip --vflip=false", "hflip true, vflip false"),
+        ("--vflip no --hflip true", "hflip true, vflip false"),
+        ("--vflip off -d auto", "hflip false, vflip false"),
+    ] {
+        assert_eq!(
+            short(&place.config(line, &[])),
+            format!("{common}, {expected}, default"),
+            "{line}"
+        );
+    }
+    let error = place.run("--hflip sideways", &[]).unwrap_err();
+    assert!(error.to_string().starts_with("'sideways' is not an option"));
+    let error = place.run("--hflip=maybe", &[]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "--hflip: 'maybe' is neither true nor false"
+    );
+}
+
+#[test]
 fn a_wrong_file_is_refused_with_line_key_and_the_nearest_key() {
     for (text, why) in [
         (
@@ -447,8 +477,8 @@ fn a_wrong_file_is_refused_with_line_key_and_the_nearest_key() {
         ),
         (
             "camera:\n  colour: red\n",
-            "c.yml:2: unknown key camera.colour; the keys here are source, sourceFD, width, height, bitrate, rotation, fps, \
-             keyframeInterval, onDemand, name",
+            "c.yml:2: unknown key camera.colour; the keys here are source, sourceFD, width, height, bitrate, rotation, hflip, \
+             vflip, fps, keyframeInterval, onDemand, name",
         ),
         (
             "camra:\n  width: 640\n",

@@ -25,6 +25,7 @@ fn context() -> Context {
         fps: NonZeroU32::new(30).unwrap(),
         bitrate: None,
         rotation: None,
+        flips: berrymse::source::Flips::default(),
         keyframe_interval: NonZeroU32::new(60).unwrap(),
     };
     Context::new("test", settings, Stop::new().unwrap())

@@ -262,6 +262,7 @@ fn as_another_process() {
         fps: NonZeroU32::new(25).unwrap(),
         bitrate: None,
         rotation: None,
+        flips: berrymse::source::Flips::default(),
         keyframe_interval: NonZeroU32::new(10).unwrap(),
     };
     let context = Context::new("test", settings, Stop::new().unwrap());

@@ -41,6 +41,7 @@ impl Case {
             fps: NonZeroU32::new(self.fps).unwrap(),
             bitrate: self.bitrate,
             rotation: None,
+            flips: berrymse::source::Flips::default(),
             keyframe_interval: NonZeroU32::new(self.keyframe_interval).unwrap(),
         };
         Encoder::new(&settings).unwrap()

@@ -8,6 +8,22 @@ test("the codec string and the timescale come from the init segment", () => {
   assert.deepEqual({ kind, codec, timescale }, { kind: "init", codec: "avc1.42c00a", timescale: 90000 });
 });
 
+test("a mirror is told and taken out of what the browser gets; a turn stays", () => {
+  const ONE = 0x10000;
+  const END = 0x40000000;
+  const turns = [[ONE, 0, 0, ONE], [0, ONE, -ONE, 0], [-ONE, 0, 0, -ONE], [0, -ONE, ONE, 0]];
+  for (const [a, b, c, d] of turns) {
+    const plain = init({ matrix: [a, b, 0, c, d, 0, 0, 0, END] });
+    const mirrored = init({ matrix: [-a, b, 0, -c, d, 0, 0, 0, END] });
+    const before = new Uint8Array(mirrored.slice(0));
+    assert.equal(readMessage(plain).isMirrored, false);
+    assert.equal(readMessage(mirrored).isMirrored, true);
+    for (const from of [plain, mirrored]) assert.deepEqual(readMessage(from).bytes, new Uint8Array(plain));
+    assert.deepEqual(new Uint8Array(mirrored), before, "the message itself stays as it was");
+  }
+  assert.equal(readMessage(init()).isMirrored, false);
+});
+
 test("a fragment tells its time, its duration and whether it is a keyframe", () => {
   const late = 2 ** 33 + 5;
   const { kind, decodeTicks, durationTicks, isKeyframe } = readMessage(fragment({ decodeTicks: late, isKeyframe: true }));
@@ -29,7 +45,7 @@ test("what is neither init segment nor fragment is nothing", () => {
 });
 
 test("a message cut anywhere is refused or read, and never throws", () => {
-  for (const whole of [init(), fragment({ decodeTicks: 9000, isKeyframe: true })]) {
+  for (const whole of [init({ matrix: [-1, 0, 0, 0, 1, 0, 0, 0, 1] }), fragment({ decodeTicks: 9000, isKeyframe: true })]) {
     for (let length = 0; length < whole.byteLength; length += 1) readMessage(whole.slice(0, length));
   }
 });

@@ -3,12 +3,13 @@
 //!
 //! The grammar is that of the 2022 program (Go's pflag): `--name value`, `--name=value`, `-n value`,
 //! `-nvalue`, `-n=value`; an option that takes a value takes whatever stands next, `-1` too; given
-//! twice, the last counts (except addresses, which add up).
+//! twice, the last counts (except addresses, which add up). The flips can do without a value, as those of rpicam-vid.
 
 use super::Error;
 use super::given::{Given, Origin};
 use super::nearest::nearest;
 use super::table::{Key, Row, TABLE};
+use super::values;
 use std::ffi::OsString;
 use std::iter::Peekable;
 
@@ -97,7 +98,15 @@ impl Seen {
             .iter()
             .find(|row| row.long.iter().any(|long| long.eq_ignore_ascii_case(name)));
         let row = row.ok_or_else(|| unknown_option(name))?;
-        self.take(row, &format!("--{name}"), value.or_else(|| rest.next()))
+        let value = value.or_else(|| {
+            if can_do_without_value(row.key) {
+                let value = rest.next_if(|next| values::switch(next).is_ok());
+                Some(value.unwrap_or_else(|| "true".to_owned()))
+            } else {
+                rest.next()
+            }
+        });
+        self.take(row, &format!("--{name}"), value)
     }
 
     /// A group of letters: switches, then perhaps an option with its value.
@@ -200,6 +209,11 @@ fn unknown_option(name: &str) -> Error {
 /// An error of the command line itself, with the way to the help.
 fn usage(what: &str) -> Error {
     Error(format!("{what} (berrymse --help lists the options)"))
+}
+
+/// True for the options that mean "true" by themselves.
+const fn can_do_without_value(key: Key) -> bool {
+    matches!(key, Key::Hflip | Key::Vflip)
 }
 
 /// True for the settings that add up when given more than once.

@@ -6,7 +6,7 @@ use super::given::{Given, Origin};
 use super::table::{Key, TABLE};
 use super::{Camera, Config, Error, Server, values};
 use crate::serve::Address;
-use crate::source::{Settings, Spec};
+use crate::source::{Flips, Settings, Spec};
 use log::LevelFilter;
 
 /// The checked configuration from what was given on the command line, in the environment and in the file.
@@ -84,6 +84,10 @@ fn camera(layers: Layers<'_>, notes: &mut Vec<String>) -> Result<Camera, Error> 
         fps: layers.read(Key::Fps, values::fps)?,
         bitrate: layers.read(Key::Bitrate, values::bitrate)?,
         rotation: layers.read(Key::Rotation, values::rotation)?,
+        flips: Flips {
+            horizontal: layers.read_if_given(Key::Hflip, values::switch)?,
+            vertical: layers.read_if_given(Key::Vflip, values::switch)?,
+        },
         keyframe_interval: layers.read(Key::KeyframeInterval, values::keyframe_interval)?,
     };
     let name = layers.read(Key::Name, values::camera_name)?;
@@ -177,5 +181,16 @@ impl Layers<'_> {
     fn read<T>(&self, key: Key, read: impl Fn(&str) -> Result<T, String>) -> Result<T, Error> {
         let given = self.last(key);
         read(&given.text).map_err(|why| given.refuse(why))
+    }
+
+    /// The same for a setting without a default.
+    fn read_if_given<T>(
+        &self,
+        key: Key,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, Error> {
+        let given = self.all(key).pop();
+        let read = given.map(|given| read(&given.text).map_err(|why| given.refuse(why)));
+        read.transpose()
     }
 }

@@ -16,6 +16,10 @@ pub(super) enum Key {
     Bitrate,
     /// Clockwise turn in degrees.
     Rotation,
+    /// Mirrored left to right.
+    Hflip,
+    /// Mirrored top to bottom.
+    Vflip,
     /// Pictures per second.
     Fps,
     /// Distance of two IDR pictures.
@@ -131,6 +135,26 @@ pub(super) const TABLE: &[Row] = &[
         value: "DEG",
         default: Some("0"),
         help: "turn clockwise by 0, 90, 180 or 270; -1 leaves\nthe camera's own",
+    },
+    Row {
+        key: Key::Hflip,
+        short: None,
+        long: &["hflip"],
+        env: Some("BERRYMSE_HFLIP"),
+        file: Some((Section::Camera, &["hflip"])),
+        value: "[true|false]",
+        default: None,
+        help: "mirror left to right, as seen after the turn;\nnot given, it is the camera's own",
+    },
+    Row {
+        key: Key::Vflip,
+        short: None,
+        long: &["vflip"],
+        env: Some("BERRYMSE_VFLIP"),
+        file: Some((Section::Camera, &["vflip"])),
+        value: "[true|false]",
+        default: None,
+        help: "mirror top to bottom",
     },
     Row {
         key: Key::Fps,

@@ -4,38 +4,11 @@
 //! recording and shows each picture as soon as it has it.
 
 use super::boxes::{boxed, full, u8, u16, u32, zeros};
+use crate::orientation::Orientation;
 use crate::time::TIMESCALE;
 
 /// Number of the only track.
 pub(super) const TRACK_ID: u32 = 1;
-
-/// Clockwise turn that the display has to make (14496-12, 8.3.2 `matrix`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[allow(missing_docs)]
-pub enum Rotation {
-    #[default]
-    None,
-    Clockwise90,
-    Half,
-    Clockwise270,
-}
-
-impl Rotation {
-    /// From degrees clockwise, whole turns left out; what is no multiple of 90 is no turn.
-    pub const fn clockwise(degrees: u16) -> Self {
-        match degrees % 360 {
-            90 => Self::Clockwise90,
-            180 => Self::Half,
-            270 => Self::Clockwise270,
-            _ => Self::None,
-        }
-    }
-
-    /// True if width and height change places.
-    pub const fn is_sideways(self) -> bool {
-        matches!(self, Self::Clockwise90 | Self::Clockwise270)
-    }
-}
 
 /// What an init segment has to say of the video.
 #[derive(Clone, Copy, Debug)]
@@ -56,8 +29,8 @@ pub struct VideoDescription<'a> {
     pub luma_bits: u8,
     /// Bits of a chroma sample.
     pub chroma_bits: u8,
-    /// How the display is to turn it.
-    pub rotation: Rotation,
+    /// How the display is to turn and mirror it (14496-12, 8.3.2 `matrix`).
+    pub orientation: Orientation,
 }
 
 /// Appends the init segment.
@@ -87,7 +60,7 @@ fn movie_header(out: &mut Vec<u8>) {
         u32(out, 0x0001_0000); // rate 1.0
         u16(out, 0x0100); // volume 1.0
         zeros(out, 10);
-        matrix(out, Rotation::None);
+        matrix(out, Orientation::default());
         zeros(out, 24);
         u32(out, TRACK_ID + 1); // next track
     });
@@ -102,7 +75,7 @@ fn track_header(out: &mut Vec<u8>, video: &VideoDescription<'_>) {
         u32(out, 0); // duration: live
         zeros(out, 8);
         zeros(out, 8); // layer, group, volume, reserved
-        matrix(out, video.rotation);
+        matrix(out, video.orientation);
         let (horizontal, vertical) = video.sample_aspect;
         let shown_width =
             u64::from(video.width) * u64::from(horizontal.max(1)) / u64::from(vertical.max(1));
@@ -118,14 +91,11 @@ fn fixed_16_16(pixels: u64) -> u32 {
 
 /// 14496-12, 6.2.2: a, b, u, c, d, v, x, y, w. The translation that would bring a turned picture back to
 /// the origin is left out: players take the turn and lay the picture out themselves.
-fn matrix(out: &mut Vec<u8>, rotation: Rotation) {
+fn matrix(out: &mut Vec<u8>, orientation: Orientation) {
     const ONE: i32 = 0x0001_0000;
-    let (a, b, c, d) = match rotation {
-        Rotation::None => (ONE, 0, 0, ONE),
-        Rotation::Clockwise90 => (0, ONE, -ONE, 0),
-        Rotation::Half => (-ONE, 0, 0, -ONE),
-        Rotation::Clockwise270 => (0, -ONE, ONE, 0),
-    };
+    let [(a, b), (c, d)] = orientation
+        .steps()
+        .map(|(right, down)| (i32::from(right) * ONE, i32::from(down) * ONE));
     for value in [a, b, 0, c, d, 0, 0, 0, 0x4000_0000] {
         out.extend_from_slice(&value.to_be_bytes());
     }

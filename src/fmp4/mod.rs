@@ -6,7 +6,7 @@ mod fragment;
 mod init;
 
 pub use fragment::{Sample, fragment, fragment_bytes};
-pub use init::{Rotation, VideoDescription, init_segment};
+pub use init::{VideoDescription, init_segment};
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 //! program rely on are checked byte by byte. What these cannot show, that browsers play it, is in tests/browser.
 
 use super::*;
+use crate::orientation::Orientation;
 use mp4_atom::ReadFrom;
 use proptest::prelude::*;
 use shiguredo_mp4::demux::Fmp4SegmentDemuxer;
@@ -19,7 +20,7 @@ fn video<'a>(sps: &'a [Vec<u8>], pps: &'a [Vec<u8>]) -> VideoDescription<'a> {
         chroma_format: 1,
         luma_bits: 8,
         chroma_bits: 8,
-        rotation: Rotation::None,
+        orientation: Orientation::default(),
     }
 }
 

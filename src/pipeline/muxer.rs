@@ -1,9 +1,10 @@
 //! Pictures to ready-made messages: the media clock, the init segment, the fragment.
 
-use crate::fmp4::{self, Rotation, Sample, VideoDescription};
+use crate::fmp4::{self, Sample, VideoDescription};
 use crate::h264::{Format, Picture};
 use crate::hub::{Fragment, Init};
 use crate::message::Message;
+use crate::orientation::Orientation;
 use crate::timeline::Timeline;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -12,9 +13,9 @@ use std::sync::Arc;
 pub(super) struct Muxer {
     timeline: Timeline,
     sequence: u32,
-    rotation: Rotation,
+    orientation: Orientation,
     /// What the present init segment was made for.
-    current: Option<(Arc<Format>, Rotation, Arc<Init>)>,
+    current: Option<(Arc<Format>, Orientation, Arc<Init>)>,
     /// The video is not what it was at first. Programs that follow the MP4 (ffmpeg, VLC) take only the first init
     /// segment, so from now on keyframes carry their parameter sets, too.
     has_changed: bool,
@@ -25,15 +26,15 @@ impl Muxer {
         Self {
             timeline: Timeline::new(fps),
             sequence: 0,
-            rotation: Rotation::None,
+            orientation: Orientation::default(),
             current: None,
             has_changed: false,
         }
     }
 
-    /// How displays are to turn the pictures from the next one on.
-    pub(super) fn turn(&mut self, rotation: Rotation) {
-        self.rotation = rotation;
+    /// How displays are to lay the pictures from the next one on.
+    pub(super) fn orient(&mut self, orientation: Orientation) {
+        self.orientation = orientation;
     }
 
     /// The message for `picture`.
@@ -73,27 +74,27 @@ impl Muxer {
         }
     }
 
-    /// The init segment for `format` as it is turned: the same one as long as nothing has changed, also after a restart.
+    /// The init segment for `format` as it lies: the same one as long as nothing has changed, also after a restart.
     fn init(&mut self, format: &Arc<Format>) -> Arc<Init> {
         match &mut self.current {
-            Some((known, rotation, init))
-                if *rotation == self.rotation
+            Some((known, orientation, init))
+                if *orientation == self.orientation
                     && (Arc::ptr_eq(known, format) || **known == **format) =>
             {
                 *known = format.clone();
                 init.clone()
             }
             _ => {
-                let init = Arc::new(init(format, self.rotation));
+                let init = Arc::new(init(format, self.orientation));
                 self.has_changed = self.current.is_some();
-                self.current = Some((format.clone(), self.rotation, init.clone()));
+                self.current = Some((format.clone(), self.orientation, init.clone()));
                 init
             }
         }
     }
 }
 
-fn init(format: &Format, rotation: Rotation) -> Init {
+fn init(format: &Format, orientation: Orientation) -> Init {
     let video = VideoDescription {
         sps: &format.sps,
         pps: &format.pps,
@@ -103,10 +104,10 @@ fn init(format: &Format, rotation: Rotation) -> Init {
         chroma_format: format.chroma_format,
         luma_bits: format.luma_bits,
         chroma_bits: format.chroma_bits,
-        rotation,
+        orientation,
     };
     let (mut width, mut height) = (format.width, format.height);
-    if rotation.is_sideways() {
+    if orientation.is_sideways() {
         (width, height) = (height, width);
     }
     Init {

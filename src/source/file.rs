@@ -186,6 +186,7 @@ mod tests {
                 fps: NonZeroU32::new(240).unwrap(),
                 bitrate: None,
                 rotation: None,
+                flips: crate::source::Flips::default(),
                 keyframe_interval: NonZeroU32::new(60).unwrap(),
             },
             Stop::new().unwrap(),

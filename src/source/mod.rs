@@ -12,6 +12,7 @@ pub mod test_picture;
 pub mod v4l2;
 
 use crate::h264::End;
+use crate::orientation::Orientation;
 use crate::stop::Stop;
 use crate::time::Timestamp;
 use std::num::NonZeroU32;
@@ -44,10 +45,21 @@ pub trait Source: Send {
         false
     }
 
-    /// By how many degrees clockwise (0, 90, 180, 270) the camera itself turns its pictures; what is missing to
-    /// [`Settings::rotation`] is left to the display.
-    fn applied_rotation(&self) -> u16 {
-        0
+    /// Asks the encoder for another bit rate while it runs, in bits per second; effective at once and until this source is
+    /// closed. Returns the rate that it took, the nearest one that it has, or `None` where it cannot or refuses.
+    fn set_bitrate(&mut self, _bits_per_second: u32) -> Option<u32> {
+        None
+    }
+
+    /// True if [`Source::set_bitrate`] has an effect.
+    fn can_set_bitrate(&self) -> bool {
+        false
+    }
+
+    /// How the camera itself turns and mirrors its pictures; what is missing to [`Settings::orientation`] is left to the
+    /// display.
+    fn applied_orientation(&self) -> Orientation {
+        Orientation::default()
     }
 }
 
@@ -103,8 +115,28 @@ pub struct Settings {
     pub bitrate: Option<u32>,
     /// Clockwise turn of the picture in degrees (0, 90, 180, 270); `None` leaves the camera's own.
     pub rotation: Option<u16>,
+    /// Mirrors, as seen after the turn.
+    pub flips: Flips,
     /// Distance of two IDR pictures, in pictures.
     pub keyframe_interval: NonZeroU32,
+}
+
+/// Mirrors of the picture; `None` leaves the camera's own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Flips {
+    /// Left to right.
+    pub horizontal: Option<bool>,
+    /// Top to bottom.
+    pub vertical: Option<bool>,
+}
+
+impl Settings {
+    /// How the picture is to lie, beyond what is the camera's own.
+    pub fn orientation(&self) -> Orientation {
+        let [horizontal, vertical] =
+            [self.flips.horizontal, self.flips.vertical].map(|flip| flip.unwrap_or(false));
+        Orientation::new(self.rotation.unwrap_or(0), horizontal, vertical)
+    }
 }
 
 /// What every kind of source is opened with.

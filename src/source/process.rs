@@ -281,6 +281,7 @@ mod tests {
             fps: NonZeroU32::new(fps).unwrap(),
             bitrate: None,
             rotation: None,
+            flips: crate::source::Flips::default(),
             keyframe_interval: NonZeroU32::new(60).unwrap(),
         };
         let context = Context::new("test", settings, Stop::new().unwrap());

@@ -12,6 +12,7 @@ pub use command::PROGRAMS;
 use super::process::{Manner, Process};
 use super::reader::Marks;
 use super::{Chunk, Context, Error, Source};
+use crate::orientation::Orientation;
 use command::{Command, Encoder, Optional};
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::env;
@@ -99,7 +100,7 @@ pub(super) fn open(number: u32, context: &Context) -> Result<Box<dyn Source>, Er
         let Err(error) = process.wait_for_byte() else {
             return Ok(Box::new(Camera {
                 process,
-                rotation: command.rotation(),
+                orientation: command.orientation(),
             }));
         };
         if attempt == ATTEMPTS || !command.yield_to(&process.words()) {
@@ -129,7 +130,7 @@ fn pipe(context: &Context) -> Option<(OwnedFd, Marks)> {
 
 struct Camera {
     process: Process,
-    rotation: u16,
+    orientation: Orientation,
 }
 
 impl Source for Camera {
@@ -137,8 +138,8 @@ impl Source for Camera {
         self.process.read()
     }
 
-    fn applied_rotation(&self) -> u16 {
-        self.rotation
+    fn applied_orientation(&self) -> Orientation {
+        self.orientation
     }
 }
 

@@ -7,6 +7,7 @@ mod buffers;
 mod settings;
 
 use super::{Chunk, Context, Error, Source};
+use crate::orientation::Orientation;
 use crate::stop::Woken;
 use crate::time::Timestamp;
 use crate::v4l2::{
@@ -78,7 +79,7 @@ fn start(path: &Path, context: &Context) -> Result<Camera, Refusal> {
     let wanted = &context.settings;
     let mut report = settings::Report::default();
     // Turning by 90 degrees may swap width and height: first this, then the size.
-    let rotation = settings::rotate(&device, wanted, &mut report);
+    let orientation = settings::orient(&device, wanted, &mut report);
     let agreed = device
         .set_format(capture, FourCc::H264, wanted.width, wanted.height)
         .map_err(failed(Step::Format))?;
@@ -95,7 +96,7 @@ fn start(path: &Path, context: &Context) -> Result<Camera, Refusal> {
         identity,
         agreed,
         rate,
-        rotation,
+        orientation,
         report,
     };
     answer.log(path, context);
@@ -122,8 +123,8 @@ struct Answer {
     identity: Identity,
     agreed: Agreed,
     rate: Option<f64>,
-    /// Degrees by which the camera turns.
-    rotation: u16,
+    /// What the camera does of the turn and the mirrors.
+    orientation: Orientation,
     report: settings::Report,
 }
 
@@ -173,7 +174,7 @@ struct Camera {
     has_pictures: bool,
     stall: Duration,
     keyframe_asked: Timestamp,
-    rotation: u16,
+    orientation: Orientation,
 }
 
 impl Camera {
@@ -199,7 +200,7 @@ impl Camera {
             has_pictures: false,
             stall: answer.stall(context),
             keyframe_asked: Timestamp::default(),
-            rotation: answer.rotation,
+            orientation: answer.orientation,
         };
         camera.request_keyframe();
         camera
@@ -314,8 +315,8 @@ impl Source for Camera {
         }))
     }
 
-    fn applied_rotation(&self) -> u16 {
-        self.rotation
+    fn applied_orientation(&self) -> Orientation {
+        self.orientation
     }
 
     fn request_keyframe(&mut self) {
@@ -327,6 +328,24 @@ impl Source for Camera {
 
     fn can_make_keyframes(&self) -> bool {
         self.encoder.can_force_keyframes()
+    }
+
+    fn set_bitrate(&mut self, bits_per_second: u32) -> Option<u32> {
+        match self
+            .encoder
+            .set_bitrate(self.stream.device(), bits_per_second)
+        {
+            Ok(taken) => taken,
+            Err(failure) => {
+                let name = &self.context.name;
+                log::debug!("{name}: no bit rate of {bits_per_second}: {failure}");
+                None
+            }
+        }
+    }
+
+    fn can_set_bitrate(&self) -> bool {
+        self.encoder.can_set_bitrate()
     }
 }
 
@@ -351,6 +370,7 @@ mod tests {
                 fps: std::num::NonZeroU32::MIN,
                 bitrate: None,
                 rotation: None,
+                flips: crate::source::Flips::default(),
                 keyframe_interval: std::num::NonZeroU32::MIN,
             },
             crate::stop::Stop::new().unwrap(),

@@ -210,9 +210,11 @@ class Page {
     return this.#browser.newPage({ newWindow: false });
   }
 
-  async screenshot(file) {
+  /** The page as a PNG in base64, which also goes into `file` if one is named. */
+  async screenshot(file = "") {
     const { data } = await this.send("Page.captureScreenshot", { format: "png" });
-    await writeFile(file, Buffer.from(data, "base64"));
+    if (file) await writeFile(file, Buffer.from(data, "base64"));
+    return data;
   }
 
   async close() {

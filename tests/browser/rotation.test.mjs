@@ -1,70 +1,100 @@
-/** Rotation by the display, in a real Chromium: the picture is turned, and so is its box. */
+/**
+ * Turns and mirrors by the display, in a real Chromium and, where there is one, a real Firefox: what counts is what is on the
+ * screen, so the clock in the picture is read from screenshots.
+ */
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 import { launch } from "./chromium.mjs";
+import * as firefox from "./firefox.mjs";
 import { serve } from "./server.mjs";
-
-let browser;
-
-before(async () => {
-  browser = await launch();
-});
-
-after(() => browser?.close());
 
 const WIDTH = 640;
 const HEIGHT = 360;
+const BROWSERS = [["Chromium", launch], ...(firefox.isThere ? [["Firefox", firefox.launch]] : [])];
+
+/** What is asked for, and how that lays the picture: turned first, then mirrored. */
+const LAYS = [0, 90, 180, 270].flatMap((degrees) =>
+  [[], ["hflip"], ["vflip"], ["hflip", "vflip"]].map((flips) => ({ degrees, flips })));
+
+/** Runs in the page: the size of the picture and where it is; null before there is one. Hides what could lie over it. */
+function whereItIs(shape) {
+  const player = document.querySelector("berry-video");
+  const video = player?.video;
+  if (!(video?.readyState >= 2)) return null;
+  for (const part of player.shadowRoot.querySelectorAll(".corner, .controls, .play")) part.style.display = "none";
+  const { left, top, width, height } = video.getBoundingClientRect();
+  if (Math.abs(width / height / shape - 1) > 0.02) return null;
+  return { left, top, width, height, size: [video.videoWidth, video.videoHeight] };
+}
 
 /**
- * Runs in the page: the running clock's frame (see clock.mjs), read with the picture turned back. Its first four and last four
- * blocks are fixed and no other place of the picture has them.
+ * Runs in the page: the 48 blocks of the running clock (see clock.mjs) in a picture of the page.
+ * @param {string} png as base64
  */
-function clockBits(degrees, width, height) {
-  const video = document.querySelector("berry-video")?.video;
-  if (!(video?.readyState >= 2)) return null;
+async function clockBits(png, { left, top, width, height }, { degrees, flips }, across, down) {
+  const image = new Image();
+  image.src = `data:image/png;base64,${png}`;
+  await image.decode();
   const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [width, height];
+  [canvas.width, canvas.height] = [image.width, image.height];
   const context = canvas.getContext("2d");
-  context.translate(width / 2, height / 2);
-  context.rotate((-degrees * Math.PI) / 180);
-  context.drawImage(video, -video.videoWidth / 2, -video.videoHeight / 2);
-  const { data } = context.getImageData(0, 0, width, height);
+  context.drawImage(image, 0, 0);
+  const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+  const turn = (degrees * Math.PI) / 180;
+  const isSideways = degrees % 180 === 90;
+  const scale = width / (isSideways ? down : across);
   const bit = (i) => {
-    const [x, y] = [16 + (i % 12) * 16 + 8, 16 + Math.floor(i / 12) * 16 + 8];
-    return data[(y * width + x) * 4 + 1] > 127 ? 1 : 0;
+    const [x, y] = [16 + (i % 12) * 16 + 8 - across / 2, 16 + Math.floor(i / 12) * 16 + 8 - down / 2];
+    const right = (x * Math.cos(turn) - y * Math.sin(turn)) * (flips.includes("hflip") ? -1 : 1);
+    const below = (x * Math.sin(turn) + y * Math.cos(turn)) * (flips.includes("vflip") ? -1 : 1);
+    const [column, row] = [left + width / 2 + right * scale, top + height / 2 + below * scale].map(Math.round);
+    return data[(row * canvas.width + column) * 4 + 1] > 127 ? 1 : 0;
   };
   return Array.from({ length: 48 }, (_, i) => bit(i)).join("");
 }
 
-for (const degrees of [0, 90, 180, 270]) {
-  test(`a picture turned by ${degrees} degrees`, async () => {
-    const server = await serve(["--rotation", `${degrees}`, "--width", `${WIDTH}`, "--height", `${HEIGHT}`]);
-    try {
-      const page = await browser.newPage();
-      await page.resize(900, 700);
-      await page.goto(server.url);
-      const given = [degrees, WIDTH, HEIGHT];
-      const bits = await page.until("a picture", clockBits, { given });
-      assert.match(bits, /^1010.*0101$/, "the clock stands where the picture turned back has it");
-      const isSideways = degrees % 180 === 90;
-      const shown = isSideways ? [HEIGHT, WIDTH] : [WIDTH, HEIGHT];
-      const size = await page.evaluate(() => {
-        const { video } = document.querySelector("berry-video");
-        return [video.videoWidth, video.videoHeight];
-      });
-      assert.deepEqual(size, shown);
-      await page.until("a box of the picture's shape", (ratio) => {
-        const { width, height } = document.querySelector("berry-video").getBoundingClientRect();
-        return Math.abs(width / height / ratio - 1) < 0.02;
-      }, { given: [shown[0] / shown[1]], within: 3000 });
-      const status = await (await fetch(new URL("api/status", server.url))).json();
-      assert.deepEqual([status.cameras[0].width, status.cameras[0].height], shown);
-      if (process.env.SCREENSHOTS) await page.screenshot(`${process.env.SCREENSHOTS}/rotation-${degrees}.png`);
-      assert.deepEqual(page.messages, []);
-      await page.close();
-    } finally {
-      await server.end();
-    }
-  });
+/** Runs in the page: what the element gives as its picture, as base64. */
+async function snapshot() {
+  const blob = await document.querySelector("berry-video").snapshot("image/png");
+  const bytes = new Uint8Array(await blob.arrayBuffer());
+  return btoa(bytes.reduce((text, byte) => text + String.fromCharCode(byte), ""));
+}
+
+/** The clock is where it has to be, and goes right. */
+function check(bits) {
+  assert.match(bits, /^1010.*0101$/);
+  const age = (Date.now() - Number.parseInt(bits.slice(4, 36), 2)) % 2 ** 32;
+  assert.ok(age > 0 && age < 5000, `${age} ms old`);
+}
+
+for (const [name, start] of BROWSERS) {
+  let browser;
+  after(() => browser?.close());
+  for (const lay of LAYS) {
+    const words = [lay.degrees, ...lay.flips].join(" ");
+    test(`${name}: ${words}`, async () => {
+      browser ??= await start();
+      const flips = lay.flips.map((flip) => `--${flip}`);
+      const server = await serve(["--rotation", `${lay.degrees}`, ...flips, "--width", `${WIDTH}`, "--height", `${HEIGHT}`]);
+      try {
+        const page = await browser.newPage();
+        await page.resize(900, 700);
+        await page.goto(server.url);
+        const shown = lay.degrees % 180 === 90 ? [HEIGHT, WIDTH] : [WIDTH, HEIGHT];
+        const place = await page.until("a picture in a box of its shape", whereItIs, { given: [shown[0] / shown[1]] });
+        assert.deepEqual(place.size, shown);
+        const png = await page.screenshot(process.env.SCREENSHOTS && `${process.env.SCREENSHOTS}/${name}-${words}.png`);
+        check(await page.evaluate(clockBits, png, place, lay, WIDTH, HEIGHT));
+        const whole = { left: 0, top: 0, width: shown[0], height: shown[1] };
+        check(await page.evaluate(clockBits, await page.evaluate(snapshot), whole, lay, WIDTH, HEIGHT));
+        const status = await (await fetch(new URL("api/status", server.url))).json();
+        assert.deepEqual([status.cameras[0].width, status.cameras[0].height], shown);
+        assert.deepEqual(page.messages, []);
+        await page.close();
+      } finally {
+        await server.end();
+      }
+    });
+  }
 }

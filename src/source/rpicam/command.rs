@@ -1,6 +1,7 @@
 //! The command line of rpicam-vid for a camera, its settings and the machine's encoder, and how it is taken back where an
 //! older version knows less. Pure, but for the look at the machine.
 
+use crate::orientation::Orientation;
 use crate::source::Settings;
 use std::fmt;
 use std::fs;
@@ -12,6 +13,8 @@ pub const PROGRAMS: [&str; 2] = ["rpicam-vid", "libcamera-vid"];
 /// Above so many macroblocks in a second (1080p at 30) the program's level 4.0 ends (H.264, table A-1); the Pi's encoder
 /// does not start with a level too low.
 const LEVEL_4_MACROBLOCKS: u32 = 245_760;
+
+const HALF_TURN: Orientation = Orientation::new(180, false, false);
 
 /// What makes H.264 of the pictures.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -130,12 +133,13 @@ impl Command {
         }
     }
 
-    /// Turns by the camera: it can turn by half, and nothing else.
-    pub(super) fn rotation(&self) -> u16 {
-        if self.settings.rotation == Some(180) {
-            180
+    /// What the camera does of the turn and the mirrors: it can turn by half and mirror, but nothing by a quarter.
+    pub(super) fn orientation(&self) -> Orientation {
+        let wanted = self.settings.orientation();
+        if wanted.is_sideways() {
+            Orientation::default()
         } else {
-            0
+            wanted
         }
     }
 
@@ -157,7 +161,8 @@ impl Command {
         if let Some(bitrate) = settings.bitrate {
             add("bitrate", &bitrate);
         }
-        if self.rotation() == 180 {
+        let orientation = self.orientation();
+        if orientation == HALF_TURN {
             add("rotation", &180);
         }
         if self.encoder == Encoder::Libav {
@@ -171,6 +176,10 @@ impl Command {
         }
         if let (true, Some(fd)) = (self.has(Optional::SavePts), marks) {
             add("save-pts", &format_args!("/dev/fd/{fd}"));
+        }
+        if orientation.is_mirrored() {
+            let is_upside_down = orientation.quarters() == 2;
+            out.push(if is_upside_down { "--vflip" } else { "--hflip" }.to_owned());
         }
         for switch in [Optional::Flush, Optional::LowLatency] {
             if self.has(switch) {
@@ -221,6 +230,7 @@ impl fmt::Display for Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::Flips;
     use std::num::NonZeroU32;
 
     fn settings() -> Settings {
@@ -230,6 +240,7 @@ mod tests {
             fps: NonZeroU32::new(30).unwrap(),
             bitrate: Some(1_500_000),
             rotation: Some(0),
+            flips: Flips::default(),
             keyframe_interval: NonZeroU32::new(60).unwrap(),
         }
     }
@@ -301,6 +312,32 @@ mod tests {
                 !line(0, &other, Encoder::Own).contains("--rotation"),
                 "{rotation:?}"
             );
+        }
+    }
+
+    #[test]
+    fn mirrors_are_options_as_well_unless_the_display_has_to_turn() {
+        for (rotation, [horizontal, vertical], expected) in [
+            (0, [true, false], "--hflip"),
+            (0, [false, true], "--vflip"),
+            (0, [true, true], "--rotation 180"),
+            (180, [true, false], "--vflip"),
+            (180, [true, true], ""),
+            (90, [true, false], ""),
+        ] {
+            let settings = Settings {
+                rotation: Some(rotation),
+                flips: Flips {
+                    horizontal: Some(horizontal),
+                    vertical: Some(vertical),
+                },
+                ..settings()
+            };
+            let line = line(0, &settings, Encoder::Own);
+            for option in ["--hflip", "--vflip", "--rotation 180"] {
+                let has = line.contains(option);
+                assert_eq!(has, option == expected, "{rotation} {line}");
+            }
         }
     }
 

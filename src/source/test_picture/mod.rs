@@ -140,6 +140,7 @@ mod tests {
             fps: NonZeroU32::new(fps).unwrap(),
             bitrate: Some(1_500_000),
             rotation: None,
+            flips: crate::source::Flips::default(),
             keyframe_interval: NonZeroU32::new(60).unwrap(),
         };
         Context::new("test", settings, Stop::new().unwrap())

@@ -1,5 +1,6 @@
 //! The user's settings as controls of a V4L2 camera. Whatever the driver has no control for stays as it is, and is told.
 
+use crate::orientation::Orientation;
 use crate::source::Settings;
 use crate::v4l2::controls::id;
 use crate::v4l2::{Control, Device, Failure};
@@ -53,6 +54,15 @@ impl<'a> Panel<'a> {
         self.controls.iter().find(|control| control.id == id)
     }
 
+    /// Whether the picture is flipped; `None` without such a control.
+    fn flip(&self, id: u32) -> Option<bool> {
+        self.get(id).map(|value| value != 0)
+    }
+
+    fn can_turn(&self) -> bool {
+        self.find(id::ROTATE).is_some()
+    }
+
     /// Sets a control; false if there is none. A refusal or another value is told.
     fn set(&mut self, id: u32, value: i64) -> bool {
         let Some(control) = self.find(id) else {
@@ -72,33 +82,59 @@ impl<'a> Panel<'a> {
     }
 }
 
-/// Turns the picture, as far as the driver can; to be done ahead of setting the format. Returns the degrees by which the
-/// camera now turns.
-pub(super) fn rotate(device: &Device, settings: &Settings, report: &mut Report) -> u16 {
-    let Some(degrees) = settings.rotation else {
-        return 0;
-    };
+/// Turns and mirrors the picture, as far as the driver can; to be done ahead of setting the format. Returns what of
+/// [`Settings::orientation`] the camera now does.
+pub(super) fn orient(device: &Device, settings: &Settings, report: &mut Report) -> Orientation {
     let mut panel = Panel::new(device, report);
-    if panel.set(id::ROTATE, i64::from(degrees)) {
-        // A refusal is told, and leaves what was.
-        let now = panel
-            .get(id::ROTATE)
-            .and_then(|now| u16::try_from(now).ok());
-        return now.unwrap_or(0) % 360;
-    }
-    let is_flipped = |panel: &Panel<'_>| {
-        [id::HFLIP, id::VFLIP].map(|flip| panel.get(flip) == Some(1)) == [true; 2]
-    };
-    // Both flips together are a turn that an earlier run may have left; one alone is a mirror that somebody wants.
-    if degrees == 180 || is_flipped(&panel) {
-        let flip = i64::from(degrees == 180);
-        let has_both = panel.find(id::HFLIP).is_some() && panel.find(id::VFLIP).is_some();
-        if has_both {
-            panel.set(id::HFLIP, flip);
-            panel.set(id::VFLIP, flip);
+    let turn = match settings.rotation {
+        Some(degrees) if panel.set(id::ROTATE, i64::from(degrees)) => {
+            // A refusal is told, and leaves what was.
+            let now = panel
+                .get(id::ROTATE)
+                .and_then(|now| u16::try_from(now).ok());
+            now.unwrap_or(0) % 360
         }
+        _ => 0,
+    };
+    let plan = flips_to_set(
+        settings,
+        FLIPS.map(|flip| panel.flip(flip)),
+        panel.can_turn(),
+    );
+    let [horizontal, vertical] = std::array::from_fn(|i| {
+        let (Some(id), Some(Some(flip))) = (FLIPS.get(i), plan.get(i)) else {
+            return false;
+        };
+        panel.set(*id, i64::from(*flip));
+        panel.flip(*id) == Some(true)
+    });
+    Orientation::new(turn, horizontal, vertical)
+}
+
+const FLIPS: [u32; 2] = [id::HFLIP, id::VFLIP];
+
+/// What to set the flips to, horizontal and vertical, for what they are `now`, if the driver has them; `None` leaves one alone.
+fn flips_to_set(
+    settings: &Settings,
+    now: [Option<bool>; 2],
+    has_rotate: bool,
+) -> [Option<bool>; 2] {
+    let said = [settings.flips.horizontal, settings.flips.vertical];
+    let known = |flips: [Option<bool>; 2]| [0, 1].map(|i| flips[i].filter(|_| now[i].is_some()));
+    let Some(degrees) = settings.rotation else {
+        return known(said);
+    };
+    let has_both = now.iter().all(Option::is_some);
+    // Drivers do not agree on whether they mirror before or after a quarter of a turn: then the display mirrors.
+    let is_sideways = degrees % 180 == 90;
+    let is_half_turn = degrees == 180 && has_both && !has_rotate;
+    // Both flips together are a turn that an earlier run may have left; one alone, of which nothing is said, is a mirror
+    // that somebody wants.
+    let is_left_over = now == [Some(true); 2] && !has_rotate;
+    if said == [None; 2] && !is_half_turn && !is_left_over {
+        return [None; 2];
     }
-    if is_flipped(&panel) { 180 } else { 0 }
+    known(said.map(|flip| Some((flip.unwrap_or(false) && !is_sideways) != is_half_turn)))
 }
 
 /// Sets up the encoder; to be done after the format was set.
@@ -134,15 +170,16 @@ pub(super) fn encode(device: &Device, settings: &Settings, report: &mut Report) 
 #[derive(Debug)]
 pub(super) struct Encoder {
     force_key_frame: Option<Control>,
+    bitrate: Option<Control>,
 }
 
 impl Encoder {
     pub(super) fn of(device: &Device) -> Self {
+        let controls = device.controls();
+        let find = |id| controls.iter().find(|control| control.id == id).cloned();
         Self {
-            force_key_frame: device
-                .controls()
-                .into_iter()
-                .find(|control| control.id == id::FORCE_KEY_FRAME),
+            force_key_frame: find(id::FORCE_KEY_FRAME),
+            bitrate: find(id::BITRATE),
         }
     }
 
@@ -156,5 +193,72 @@ impl Encoder {
             Some(control) => device.set(control, 1).map(drop),
             None => Ok(()),
         }
+    }
+
+    pub(super) fn can_set_bitrate(&self) -> bool {
+        self.bitrate.is_some()
+    }
+
+    /// Sets the bits per second; returns those that the driver took, `None` where it has no say in it.
+    pub(super) fn set_bitrate(
+        &self,
+        device: &Device,
+        bits_per_second: u32,
+    ) -> Result<Option<u32>, Failure> {
+        let Some(control) = &self.bitrate else {
+            return Ok(None);
+        };
+        let taken = device.set(control, i64::from(bits_per_second))?;
+        Ok(Some(u32::try_from(taken).unwrap_or(bits_per_second)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Flips;
+    use std::num::NonZeroU32;
+
+    fn settings(rotation: Option<u16>, flips: [Option<bool>; 2]) -> Settings {
+        Settings {
+            width: 640,
+            height: 480,
+            fps: NonZeroU32::MIN,
+            bitrate: None,
+            rotation,
+            flips: Flips {
+                horizontal: flips[0],
+                vertical: flips[1],
+            },
+            keyframe_interval: NonZeroU32::MIN,
+        }
+    }
+
+    #[test]
+    fn flips_are_set_where_the_driver_has_them_and_somebody_said_so() {
+        const YES: Option<bool> = Some(true);
+        const NO: Option<bool> = Some(false);
+        for (rotation, said, now, expected) in [
+            (Some(0), [None, None], [NO, NO], [None, None]),
+            (Some(0), [YES, None], [NO, NO], [YES, NO]),
+            (Some(0), [YES, None], [None, NO], [None, NO]),
+            (Some(0), [YES, YES], [None, None], [None, None]),
+            (Some(0), [NO, None], [YES, NO], [NO, NO]),
+            // A mirror by somebody else, and a turn by an earlier run.
+            (Some(0), [None, None], [YES, NO], [None, None]),
+            (Some(0), [None, None], [YES, YES], [NO, NO]),
+            (Some(180), [None, None], [NO, NO], [YES, YES]),
+            (Some(180), [YES, None], [NO, NO], [NO, YES]),
+            (Some(180), [YES, None], [NO, None], [YES, None]),
+            (Some(180), [None, None], [NO, None], [None, None]),
+            (Some(90), [YES, None], [YES, NO], [NO, NO]),
+            (None, [None, None], [YES, YES], [None, None]),
+            (None, [None, YES], [YES, NO], [None, YES]),
+        ] {
+            let found = flips_to_set(&settings(rotation, said), now, false);
+            assert_eq!(found, expected, "{rotation:?} {said:?} {now:?}");
+        }
+        let turning = flips_to_set(&settings(Some(180), [None, None]), [NO, NO], true);
+        assert_eq!(turning, [None, None], "the driver turns");
     }
 }

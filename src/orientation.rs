@@ -1,0 +1,178 @@
+//! How pictures lie: turned by quarters, mirrored, and both one after the other. Plain values; whether a camera, a display
+//! or nobody does it is decided elsewhere.
+
+/// A turn and a mirror: the eight ways to lay a picture.
+///
+/// It is first turned clockwise, then mirrored left to right. A mirror from top to bottom is half a turn and that.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Orientation {
+    /// Quarters of a turn, 0 to 3.
+    quarters: u8,
+    is_mirrored: bool,
+}
+
+impl Orientation {
+    /// Turned clockwise by `degrees` (whole turns are left out; what is no multiple of 90 is no turn), then mirrored left to
+    /// right and top to bottom as asked.
+    pub const fn new(degrees: u16, horizontal: bool, vertical: bool) -> Self {
+        let quarters = match degrees % 360 {
+            90 => 1,
+            180 => 2,
+            270 => 3,
+            _ => 0,
+        };
+        Self {
+            quarters: (quarters + if vertical { 2 } else { 0 }) % 4,
+            is_mirrored: horizontal != vertical,
+        }
+    }
+
+    /// Clockwise quarters of a turn, 0 to 3; they come before the mirror.
+    pub const fn quarters(self) -> u8 {
+        self.quarters
+    }
+
+    /// True if it is mirrored left to right after the turn.
+    pub const fn is_mirrored(self) -> bool {
+        self.is_mirrored
+    }
+
+    /// True if width and height change places.
+    pub const fn is_sideways(self) -> bool {
+        self.quarters % 2 == 1
+    }
+
+    /// True if there is nothing to do.
+    pub const fn is_upright(self) -> bool {
+        self.quarters == 0 && !self.is_mirrored
+    }
+
+    /// This one and then the `next`.
+    pub const fn then(self, next: Self) -> Self {
+        // Behind a mirror clockwise is anticlockwise.
+        let turn = if self.is_mirrored {
+            4 - next.quarters
+        } else {
+            next.quarters
+        };
+        Self {
+            quarters: (self.quarters + turn) % 4,
+            is_mirrored: self.is_mirrored != next.is_mirrored,
+        }
+    }
+
+    /// What takes it back.
+    pub const fn back(self) -> Self {
+        // A mirrored picture, laid the same way again, is as it was.
+        if self.is_mirrored {
+            self
+        } else {
+            Self {
+                quarters: (4 - self.quarters) % 4,
+                is_mirrored: false,
+            }
+        }
+    }
+
+    /// What is left to do when `done` has been done and this is wanted.
+    pub const fn left_after(self, done: Self) -> Self {
+        done.back().then(self)
+    }
+
+    /// Where a step to the right and a step down lead after it: (right, down) of each.
+    pub const fn steps(self) -> [(i8, i8); 2] {
+        let [(ax, ay), (bx, by)] = match self.quarters {
+            1 => [(0, 1), (-1, 0)],
+            2 => [(-1, 0), (0, -1)],
+            3 => [(0, -1), (1, 0)],
+            _ => [(1, 0), (0, 1)],
+        };
+        if self.is_mirrored {
+            [(-ax, ay), (-bx, by)]
+        } else {
+            [(ax, ay), (bx, by)]
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> impl Iterator<Item = Orientation> {
+        [0, 90, 180, 270].into_iter().flat_map(|degrees| {
+            [false, true].map(|mirror| Orientation::new(degrees, mirror, false))
+        })
+    }
+
+    /// Applies the steps of `o` to a vector.
+    fn lead(o: Orientation, (x, y): (i8, i8)) -> (i8, i8) {
+        let [(ax, ay), (bx, by)] = o.steps();
+        (x * ax + y * bx, x * ay + y * by)
+    }
+
+    #[test]
+    fn one_after_the_other_is_what_the_steps_say() {
+        for first in all() {
+            for second in all() {
+                for step in [(1, 0), (0, 1)] {
+                    assert_eq!(
+                        lead(first.then(second), step),
+                        lead(second, lead(first, step)),
+                        "{first:?} {second:?}"
+                    );
+                }
+                assert_eq!(first.then(second.left_after(first)), second);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_done_already_is_left_out() {
+        let turn = |degrees| Orientation::new(degrees, false, false);
+        for (wanted, done, left) in [
+            (turn(0), turn(0), turn(0)),
+            (turn(90), turn(0), turn(90)),
+            (turn(180), turn(180), turn(0)),
+            (turn(180), turn(0), turn(180)),
+            (turn(270), turn(180), turn(90)),
+            (turn(0), turn(90), turn(270)),
+            (
+                Orientation::new(90, true, false),
+                turn(90),
+                Orientation::new(0, true, false),
+            ),
+            (
+                Orientation::new(90, true, false),
+                Orientation::new(0, true, false),
+                turn(270),
+            ),
+        ] {
+            assert_eq!(wanted.left_after(done), left, "{wanted:?} {done:?}");
+        }
+    }
+
+    #[test]
+    fn both_mirrors_are_half_a_turn_and_one_from_top_to_bottom_is_that() {
+        assert_eq!(
+            Orientation::new(0, true, true),
+            Orientation::new(180, false, false)
+        );
+        assert_eq!(Orientation::new(0, false, true).steps(), [(1, 0), (0, -1)]);
+        assert_eq!(Orientation::new(0, true, false).steps(), [(-1, 0), (0, 1)]);
+        assert_eq!(
+            Orientation::new(90, false, false).steps(),
+            [(0, 1), (-1, 0)]
+        );
+    }
+
+    #[test]
+    fn mirrors_are_as_seen_after_the_turn() {
+        // What is right in the camera's picture is below after a quarter, and above when that is mirrored top to bottom.
+        assert_eq!(
+            Orientation::new(90, false, true).steps(),
+            [(0, -1), (-1, 0)]
+        );
+        assert_eq!(Orientation::new(90, true, false).steps(), [(0, 1), (1, 0)]);
+    }
+}
