@@ -95,14 +95,17 @@ export function nextJitter(jitterSeconds, arrivalStep, mediaStep) {
  * The timestampOffset that makes a fragment follow what is buffered. The server's times start anywhere
  * for a late viewer, anew after its restart, and jump where pictures were left out; on the element's timeline
  * all that joins without a hole, so there is nothing to seek over and no black between.
- * Only a keyframe can start a new piece.
+ * Only a keyframe can start a new piece: null for what is far from its place and can only wait for one.
  * @param {{offset: number, end: number, start: number, duration: number, isKeyframe: boolean}} fragment
  *   `end` is where the buffered media end on the element's timeline, `start` is on the server's.
  */
 export function spliceOffset({ offset, end, start, duration, isKeyframe }) {
   const TOLERANCE_IN_FRAMES = 2;
-  const isContiguous = Math.abs(start + offset - end) <= TOLERANCE_IN_FRAMES * duration;
-  return isContiguous || !isKeyframe ? offset : end - start;
+  const LONGEST_HOLE_SECONDS = 1;
+  const hole = Math.abs(start + offset - end);
+  if (hole <= TOLERANCE_IN_FRAMES * duration) return offset;
+  if (isKeyframe) return end - start;
+  return hole <= LONGEST_HOLE_SECONDS ? offset : null;
 }
 
 /**

@@ -152,6 +152,10 @@ export class Media {
     while (this.#queue[0]?.kind === "fragment") {
       const { start, duration, isKeyframe, captured, bytes } = this.#queue[0];
       const offset = spliceOffset({ offset: buffer.timestampOffset, end: this.#end, start, duration, isKeyframe });
+      if (offset === null) {
+        this.#queue.shift();
+        continue;
+      }
       if (offset !== buffer.timestampOffset) {
         if (batch.length > 0) break;
         buffer.timestampOffset = offset;
@@ -163,7 +167,7 @@ export class Media {
       batch.push(bytes);
       this.#queue.shift();
     }
-    buffer.appendBuffer(batch.length === 1 ? batch[0] : joined(batch));
+    if (batch.length > 0) buffer.appendBuffer(batch.length === 1 ? batch[0] : joined(batch));
   }
 
   #trim() {

@@ -82,8 +82,12 @@ test("times that follow, early or late by less than two pictures, are left alone
 
 test("a hole is closed at a keyframe only", () => {
   const after = { offset: 0, end: 10, start: 14, duration: 1 / 30 };
-  assert.equal(spliceOffset({ ...after, isKeyframe: false }), 0);
+  assert.equal(spliceOffset({ ...after, start: 10.1, isKeyframe: false }), 0);
   assert.equal(spliceOffset({ ...after, isKeyframe: true }), -4);
+});
+
+test("pictures that jump far away between keyframes are left out until one comes", () => {
+  for (const start of [3600, 0]) assert.equal(spliceOffset({ offset: 0, end: 1800, start, duration: 1 / 30, isKeyframe: false }), null);
 });
 
 test("the buffer is cut at a keyframe well behind the play head", () => {
