@@ -12,6 +12,7 @@
 //! | [`fmp4`] | access units to init segments and fragments (ISO BMFF) |
 //! | [`pipeline`] | one camera: source to hub, supervised, restarted |
 //! | [`hub`] | the recent fragments of one camera and everybody who follows them |
+//! | [`panel`] | what can be changed of a camera while it runs |
 //! | [`serve`] | HTTP, WebSocket, the page, the status |
 //! | [`cameras`] | what this machine has, for `berrymse cameras` |
 //! | [`cli`] | what was typed, the environment and the file to one checked configuration |
@@ -27,7 +28,9 @@ pub mod holders;
 pub mod hub;
 pub mod logger;
 pub mod message;
+pub mod nearest;
 pub mod orientation;
+pub mod panel;
 pub mod pipeline;
 pub mod serve;
 pub mod source;

@@ -6,16 +6,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which modules a module may use.
-const MAY_USE: [(&str, &[&str]); 18] = [
+const MAY_USE: &[(&str, &[&str])] = &[
     ("cameras", &["encode", "holders", "source", "v4l2"]),
-    ("cli", &["encode", "serve", "source"]),
+    ("cli", &["encode", "nearest", "panel", "serve", "source"]),
     ("encode", &["stop", "time", "v4l2"]),
     ("fmp4", &["orientation", "time"]),
     ("h264", &["time"]),
     ("hub", &["message", "time"]),
     ("logger", &["time"]),
     ("message", &[]),
+    ("nearest", &[]),
     ("orientation", &[]),
+    ("panel", &["nearest", "time"]),
     (
         "pipeline",
         &[
@@ -25,13 +27,17 @@ const MAY_USE: [(&str, &[&str]); 18] = [
             "logger",
             "message",
             "orientation",
+            "panel",
             "source",
             "time",
             "timeline",
         ],
     ),
     ("holders", &[]),
-    ("serve", &["holders", "hub", "logger", "message", "time"]),
+    (
+        "serve",
+        &["holders", "hub", "logger", "message", "panel", "time"],
+    ),
     (
         "source",
         &[
@@ -39,6 +45,7 @@ const MAY_USE: [(&str, &[&str]); 18] = [
             "h264",
             "holders",
             "orientation",
+            "panel",
             "stop",
             "time",
             "v4l2",
@@ -51,13 +58,17 @@ const MAY_USE: [(&str, &[&str]); 18] = [
     (
         "main",
         &[
-            "cameras", "cli", "hub", "logger", "pipeline", "serve", "source", "stop",
+            "cameras", "cli", "hub", "logger", "panel", "pipeline", "serve", "source", "stop",
         ],
     ),
 ];
 
 /// The only files with unsafe code.
-const UNSAFE: [&str; 2] = ["src/source/process/spawn.rs", "src/v4l2/sys.rs"];
+const UNSAFE: [&str; 3] = [
+    "src/serve/socket.rs",
+    "src/source/process/spawn.rs",
+    "src/v4l2/sys.rs",
+];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -7,19 +7,24 @@ mod access;
 mod address;
 mod api;
 mod assets;
+mod controls;
 mod delays;
 mod descriptors;
 mod fanout;
 mod inbound;
+mod line;
 pub mod listen;
 mod route;
 mod seats;
+mod socket;
 mod stream;
+mod strip;
 mod upgrade;
 mod viewer;
 
 pub use access::Origins;
 pub use address::Address;
+pub use controls::wishes;
 pub use descriptors::make_room;
 pub use fanout::Fanout;
 pub use inbound::{Inbound, Incoming, MESSAGE_LIMIT, Violation};
@@ -28,6 +33,7 @@ pub use route::{Route, route};
 
 use crate::hub::Audience;
 use crate::logger::Repeated;
+use crate::panel::Remote;
 use crate::time::Timestamp;
 use assets::Asset;
 use bytes::Bytes;
@@ -63,7 +69,7 @@ const UNSENT_BYTES: u32 = 16 << 10;
 
 /// What the page may load: only from this server, nothing inline.
 const CONTENT_SECURITY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
-     media-src blob:; worker-src 'self' blob:; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'";
+     media-src blob:; worker-src 'self'; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'";
 
 /// One camera as it is served.
 #[derive(Clone, Debug)]
@@ -74,6 +80,8 @@ pub struct Camera {
     pub source: String,
     /// Its pictures.
     pub audience: Audience,
+    /// Its controls.
+    pub remote: Remote,
 }
 
 /// Settings of the server.
@@ -85,6 +93,8 @@ pub struct Settings {
     pub allowed_origins: Vec<String>,
     /// Most viewers at once, of all cameras together.
     pub max_viewers: usize,
+    /// Viewers may set controls of the cameras.
+    pub controls: bool,
 }
 
 /// Everything that requests are answered from.
@@ -92,6 +102,8 @@ pub struct Site {
     cameras: Vec<Camera>,
     websocket: String,
     origins: Origins,
+    /// Controls may be set.
+    controls: bool,
     seats: Seats,
     connections: Seats,
     fanout: Fanout,
@@ -108,6 +120,7 @@ impl Site {
             cameras,
             websocket: settings.websocket,
             origins: Origins::new(settings.allowed_origins),
+            controls: settings.controls,
             seats: Seats::new(settings.max_viewers),
             connections: Seats::new(settings.max_viewers + PLAIN_CONNECTIONS),
             fanout,
@@ -160,6 +173,7 @@ fn accept(socket: TcpStream, peer: SocketAddr, site: &Arc<Site>) {
     // A socket that refuses an option still works.
     let _ = socket.set_nodelay(true);
     let _ = socket2::SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT_BYTES);
+    socket::retry_soon(&socket);
     let Some(seat) = site.connections.take() else {
         site.complain(&format!("refused {peer}: too many connections"));
         return;
@@ -168,7 +182,7 @@ fn accept(socket: TcpStream, peer: SocketAddr, site: &Arc<Site>) {
     tokio::spawn(async move {
         let service = service_fn(|request| {
             let site = site.clone();
-            async move { Ok::<_, Infallible>(answer(&site, peer, request)) }
+            async move { Ok::<_, Infallible>(answer(&site, peer, request).await) }
         });
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
@@ -186,21 +200,17 @@ fn accept(socket: TcpStream, peer: SocketAddr, site: &Arc<Site>) {
 }
 
 /// The answer to any request.
-fn answer(
+async fn answer(
     site: &Arc<Site>,
     peer: SocketAddr,
     mut request: Request<hyper::body::Incoming>,
 ) -> Response<Content> {
     let is_head = request.method() == Method::HEAD;
-    if request.method() != Method::GET && !is_head {
-        let mut response = plain(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "Only GET and HEAD are served here.\n",
-        );
-        response
-            .headers_mut()
-            .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return response;
+    let path = request.uri().path().to_owned();
+    let route = route(&path, &site.websocket);
+    let is_to_be_read = request.method() == Method::GET || is_head;
+    if !is_to_be_read && !matches!(route, Some(Route::Controls(_))) {
+        return wrong_method("GET, HEAD");
     }
     if !says_clearly_for_whom(&request) {
         return plain(
@@ -208,7 +218,6 @@ fn answer(
             "Host is needed, and Host and Origin may be there only once.\n",
         );
     }
-    let path = request.uri().path().to_owned();
     let listed_origin = request
         .headers()
         .get(header::ORIGIN)
@@ -218,7 +227,7 @@ fn answer(
                 .is_ok_and(|origin| site.origins.allow_listed(origin))
         })
         .cloned();
-    let mut response = match route(&path, &site.websocket) {
+    let mut response = match route {
         Some(Route::Asset(name)) => asset(site, name, request.headers()),
         Some(Route::Live(name)) => match site.camera(name) {
             Some(camera) => upgrade::live(site, camera, peer, &mut request),
@@ -226,6 +235,10 @@ fn answer(
         },
         Some(Route::Stream(name)) => match site.camera(name) {
             Some(camera) => mp4(site, camera, request.headers(), is_head),
+            None => no_camera(site),
+        },
+        Some(Route::Controls(name)) => match site.camera(Some(name)) {
+            Some(camera) => controls::answer(site, camera, request).await,
             None => no_camera(site),
         },
         Some(Route::Status) => typed("application/json", api::status(site)),
@@ -284,7 +297,7 @@ fn asset(site: &Site, name: &str, headers: &hyper::HeaderMap) -> Response<Conten
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response
     } else {
-        typed(asset.kind, Bytes::from_static(asset.content))
+        typed(asset.kind, asset.content.clone())
     };
     let out = response.headers_mut();
     if let Ok(etag) = HeaderValue::from_str(&asset.etag) {
@@ -355,6 +368,15 @@ fn no_camera(site: &Site) -> Response<Content> {
         StatusCode::NOT_FOUND,
         format!("There is no such camera. There are: {}\n", names.join(", ")),
     )
+}
+
+fn wrong_method(allowed: &'static str) -> Response<Content> {
+    let words = format!("Only {allowed} are served here.\n");
+    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, words);
+    response
+        .headers_mut()
+        .insert(header::ALLOW, HeaderValue::from_static(allowed));
+    response
 }
 
 fn not_found() -> Response<Content> {
