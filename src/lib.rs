@@ -12,6 +12,7 @@
 //! | [`fmp4`] | access units to init segments and fragments (ISO BMFF) |
 //! | [`pipeline`] | one camera: source to hub, supervised, restarted |
 //! | [`hub`] | the recent fragments of one camera and everybody who follows them |
+//! | [`snapshot`] | the newest picture of a camera as JPEG, when somebody asks |
 //! | [`serve`] | HTTP, WebSocket, the page, the status |
 //! | [`cameras`] | what this machine has, for `berrymse cameras` |
 //! | [`cli`] | what was typed, the environment and the file to one checked configuration |
@@ -29,6 +30,7 @@ pub mod message;
 pub mod orientation;
 pub mod pipeline;
 pub mod serve;
+pub mod snapshot;
 pub mod source;
 pub mod stop;
 pub mod time;

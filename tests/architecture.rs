@@ -6,12 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which modules a module may use.
-const MAY_USE: [(&str, &[&str]); 17] = [
+const MAY_USE: [(&str, &[&str]); 18] = [
     ("cameras", &["holders", "source", "v4l2"]),
     ("cli", &["serve", "source"]),
     ("fmp4", &["orientation", "time"]),
     ("h264", &["time"]),
-    ("hub", &["message", "time"]),
+    ("hub", &["message", "orientation", "time"]),
     ("logger", &["time"]),
     ("message", &[]),
     ("orientation", &[]),
@@ -30,7 +30,11 @@ const MAY_USE: [(&str, &[&str]); 17] = [
         ],
     ),
     ("holders", &[]),
-    ("serve", &["holders", "hub", "logger", "message", "time"]),
+    (
+        "serve",
+        &["holders", "hub", "logger", "message", "snapshot", "time"],
+    ),
+    ("snapshot", &["fmp4", "h264", "hub", "orientation", "time"]),
     (
         "source",
         &["h264", "holders", "orientation", "stop", "time", "v4l2"],
