@@ -21,6 +21,7 @@
 
 pub mod cameras;
 pub mod cli;
+pub mod encode;
 pub mod fmp4;
 pub mod h264;
 pub mod holders;

@@ -6,9 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which modules a module may use.
-const MAY_USE: [(&str, &[&str]); 18] = [
-    ("cameras", &["holders", "source", "v4l2"]),
-    ("cli", &["serve", "source"]),
+const MAY_USE: [(&str, &[&str]); 19] = [
+    ("cameras", &["encode", "holders", "source", "v4l2"]),
+    ("cli", &["encode", "serve", "source"]),
+    ("encode", &["stop", "time", "v4l2"]),
     ("fmp4", &["orientation", "time"]),
     ("h264", &["time"]),
     ("hub", &["message", "orientation", "time"]),
@@ -37,7 +38,15 @@ const MAY_USE: [(&str, &[&str]); 18] = [
     ("snapshot", &["fmp4", "h264", "hub", "orientation", "time"]),
     (
         "source",
-        &["h264", "holders", "orientation", "stop", "time", "v4l2"],
+        &[
+            "encode",
+            "h264",
+            "holders",
+            "orientation",
+            "stop",
+            "time",
+            "v4l2",
+        ],
     ),
     ("stop", &["time"]),
     ("time", &[]),

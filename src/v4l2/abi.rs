@@ -115,7 +115,15 @@ impl<W> Format<W> {
     const PIXELFORMAT: usize = 2;
     /// In a word of the same number stands that of the first plane, with which its `v4l2_plane_pix_format` begins.
     const SIZEIMAGE: usize = 5;
-    /// Holds the byte `num_planes` in front.
+    const BYTESPERLINE: usize = 4;
+    const COLORSPACE: usize = 6;
+    const YCBCR_ENC: usize = 9;
+    const QUANTIZATION: usize = 10;
+    const MPLANE_COLORSPACE: usize = 4;
+    /// `bytesperline` of the first plane, those of the others in steps of `MPLANE_STEP`.
+    const MPLANE_BYTESPERLINE: usize = 6;
+    const MPLANE_STEP: usize = 5;
+    /// Holds the bytes `num_planes`, `flags`, `ycbcr_enc`, `quantization`.
     const MPLANE_NUM_PLANES: usize = 45;
 
     pub(super) fn new(kind: u32, pixelformat: u32, width: u32, height: u32) -> Self {
@@ -144,6 +152,34 @@ impl<W> Format<W> {
     /// Bytes of the largest picture.
     pub(super) fn sizeimage(&self) -> u32 {
         self.fmt[Self::SIZEIMAGE]
+    }
+
+    /// Bytes from a line to the next in each of the first planes; 0 where the driver does not tell.
+    pub(super) fn bytes_per_line<const N: usize>(&self) -> [u32; N] {
+        std::array::from_fn(|plane| {
+            let word = if self.kind != buffer_type::CAPTURE_MPLANE {
+                (plane == 0).then_some(Self::BYTESPERLINE)
+            } else {
+                (plane < usize::from(self.planes()).min(MAX_PLANES))
+                    .then_some(Self::MPLANE_BYTESPERLINE + plane * Self::MPLANE_STEP)
+            };
+            word.and_then(|word| self.fmt.get(word).copied())
+                .unwrap_or(0)
+        })
+    }
+
+    /// `v4l2_colorspace`, `v4l2_ycbcr_encoding` and `v4l2_quantization`; 0 is each one's default.
+    pub(super) fn colour(&self) -> [u32; 3] {
+        if self.kind == buffer_type::CAPTURE_MPLANE {
+            let [_, _, encoding, quantization] = self.fmt[Self::MPLANE_NUM_PLANES].to_ne_bytes();
+            [
+                self.fmt[Self::MPLANE_COLORSPACE],
+                encoding.into(),
+                quantization.into(),
+            ]
+        } else {
+            [Self::COLORSPACE, Self::YCBCR_ENC, Self::QUANTIZATION].map(|word| self.fmt[word])
+        }
     }
 
     /// Planes of a buffer; 1 with the single-planar API.
@@ -177,6 +213,18 @@ pub(super) struct RequestBuffers {
     pub memory: u32,
     pub capabilities: u32,
     pub flags: u32,
+}
+
+/// `v4l2_exportbuffer`
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(super) struct ExportBuffer {
+    pub kind: u32,
+    pub index: u32,
+    pub plane: u32,
+    pub flags: u32,
+    pub fd: i32,
+    pub reserved: [u32; 11],
 }
 
 /// `v4l2_buffer`; `m` is the offset to map (in its first four bytes) or the address of the planes.
@@ -254,6 +302,7 @@ const V: u8 = b'V';
 pub(super) const QUERYCAP: Opcode = opcode::read::<Capability>(V, 0);
 pub(super) const ENUM_FMT: Opcode = opcode::read_write::<FormatDescription>(V, 2);
 pub(super) const REQBUFS: Opcode = opcode::read_write::<RequestBuffers>(V, 8);
+pub(super) const EXPBUF: Opcode = opcode::read_write::<ExportBuffer>(V, 16);
 pub(super) const STREAMON: Opcode = opcode::write::<u32>(V, 18);
 pub(super) const STREAMOFF: Opcode = opcode::write::<u32>(V, 19);
 pub(super) const S_PARM: Opcode = opcode::read_write::<StreamParameters>(V, 22);
@@ -407,6 +456,7 @@ mod tests {
             QUERYCAP,
             ENUM_FMT,
             REQBUFS,
+            EXPBUF,
             STREAMON,
             STREAMOFF,
             S_PARM,
@@ -420,6 +470,7 @@ mod tests {
                 0x8068_5600,
                 0xc040_5602,
                 0xc014_5608,
+                0xc040_5610,
                 0x4004_5612,
                 0x4004_5613,
                 0xc0cc_5616,

@@ -22,6 +22,13 @@ impl FourCc {
     pub const MJPG: Self = Self(abi::fourcc(*b"MJPG"));
     /// Motion JPEG, as some drivers call it.
     pub const JPEG: Self = Self(abi::fourcc(*b"JPEG"));
+    /// YUV 4:2:0 in three planes, one behind the other: what software encoders take.
+    pub const I420: Self = Self(abi::fourcc(*b"YU12"));
+
+    /// The format with this code.
+    pub const fn new(code: [u8; 4]) -> Self {
+        Self(abi::fourcc(code))
+    }
 }
 
 impl fmt::Display for FourCc {
@@ -138,8 +145,44 @@ pub struct Agreed {
     pub height: u32,
     /// Pieces of memory for each picture.
     pub planes: u8,
-    /// Bytes of the largest picture; the buffers may have some more. 0 from drivers that do not tell.
+    /// Bytes of the largest picture; the buffers may have some more. 0 from drivers that do not tell. With several planes,
+    /// those of the first.
     pub largest: u32,
+    /// Bytes from a line to the next in each plane; 0 where the driver does not tell.
+    pub strides: [u32; 3],
+    /// What the numbers in the picture mean, as far as the driver tells.
+    pub colour: Colour,
+}
+
+/// `v4l2_colorspace`, `v4l2_ycbcr_encoding` and `v4l2_quantization` as the driver gives them; 0 is each one's default.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Colour {
+    colorspace: u32,
+    encoding: u32,
+    quantization: u32,
+}
+
+impl Colour {
+    const REC709: u32 = 3;
+    const JPEG: u32 = 7;
+    const ENCODING_709: u32 = 2;
+    const FULL_RANGE: u32 = 1;
+
+    /// True if brightness and colour have the matrix of BT.709, else that of BT.601.
+    pub fn is_bt709(self) -> bool {
+        match self.encoding {
+            0 => self.colorspace == Self::REC709,
+            encoding => encoding == Self::ENCODING_709,
+        }
+    }
+
+    /// True if brightness goes from 0 to 255, else from 16 to 235.
+    pub fn is_full_range(self) -> bool {
+        match self.quantization {
+            0 => self.colorspace == Self::JPEG,
+            quantization => quantization == Self::FULL_RANGE,
+        }
+    }
 }
 
 /// An open node. Closed on drop.
@@ -237,6 +280,15 @@ impl Device {
             height,
             planes,
             largest: answer.sizeimage(),
+            strides: answer.bytes_per_line(),
+            colour: {
+                let [colorspace, encoding, quantization] = answer.colour();
+                Colour {
+                    colorspace,
+                    encoding,
+                    quantization,
+                }
+            },
         })
     }
 

@@ -13,8 +13,8 @@ mod stream;
 mod sys;
 
 pub use controls::Control;
-pub use device::{Agreed, Capture, Device, FourCc, Identity, PixelFormat, Size};
+pub use device::{Agreed, Capture, Colour, Device, FourCc, Identity, PixelFormat, Size};
 pub use discover::{Node, discover, first_h264};
 pub use purpose::{Purpose, Step, explain};
-pub use stream::{Filled, Stream};
+pub use stream::{Filled, Held, Stream};
 pub use sys::Failure;

@@ -1,34 +1,115 @@
 //! Capture through buffers of the driver (mmap streaming), single- and multi-planar.
 
-use super::abi::FLAG_ERROR;
+use super::abi::{FLAG_ERROR, MAX_PLANES};
 use super::device::{Capture, Device};
-use super::sys::{self, Buffers, Failure, Mapping, TimeWidth};
+use super::sys::{self, Buffers, Failure, Mapping, PlaneState, TimeWidth};
 use crate::time::Timestamp;
-use rustix::fd::BorrowedFd;
+use rustix::fd::{BorrowedFd, OwnedFd};
+use std::ops::Range;
+use std::sync::Arc;
 
 /// A buffer that the driver has filled, and ours until [`Stream::give_back`].
 #[derive(Debug)]
 #[must_use = "a buffer that is not given back is missing to the driver"]
 pub struct Filled {
     index: u32,
-    data_offset: usize,
+    planes: [Extent; MAX_PLANES],
     /// The driver's count of pictures; a step of more than one is a loss.
     pub sequence: u32,
     /// When the picture was taken by the driver's clock, which is `CLOCK_MONOTONIC` only if that is plausible.
     pub stamp: Option<Timestamp>,
     /// The driver marked it as damaged.
     pub is_damaged: bool,
-    /// Bytes in it, not more than `room`.
+    /// Bytes in its first plane, not more than `room`.
     pub len: usize,
-    /// Bytes that there is room for.
+    /// Bytes that there is room for in its first plane.
     pub room: usize,
 }
 
-/// A device that streams. Stops on drop.
+impl Filled {
+    /// Which of the driver's buffers it is.
+    pub fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// Bytes in a plane; 0 of one that there is not.
+    pub fn plane_len(&self, plane: usize) -> usize {
+        self.planes.get(plane).map_or(0, |extent| extent.len)
+    }
+}
+
+/// Where the picture is in a plane; within its mapping.
+#[derive(Clone, Copy, Default, Debug)]
+struct Extent {
+    offset: usize,
+    len: usize,
+}
+
+/// A filled buffer that goes back to the driver when nobody has a use for it any more.
+#[derive(Debug)]
+pub struct Held {
+    stream: Arc<Stream>,
+    // There until dropped.
+    filled: Option<Filled>,
+}
+
+impl Held {
+    /// Takes charge of a buffer of `stream`.
+    pub fn new(stream: Arc<Stream>, filled: Filled) -> Self {
+        Self {
+            stream,
+            filled: Some(filled),
+        }
+    }
+
+    /// Bytes in a plane; 0 of one that there is not.
+    pub fn plane_len(&self, plane: usize) -> usize {
+        self.filled
+            .as_ref()
+            .map_or(0, |filled| filled.plane_len(plane))
+    }
+
+    /// Appends the bytes in `range` of a plane to `out`; of those that there are, if it reaches beyond the end.
+    pub fn copy(&self, plane: usize, range: Range<usize>, out: &mut Vec<u8>) {
+        if let Some(filled) = &self.filled {
+            self.stream.copy_range(filled, plane, range, out);
+        }
+    }
+
+    /// Which of the driver's buffers it is.
+    pub fn index(&self) -> u32 {
+        self.filled.as_ref().map_or(0, Filled::index)
+    }
+
+    /// A descriptor of a plane, for another device to read the picture from (DMABUF). The picture begins at
+    /// [`Held::data_offset`] in it. A new one with each call: ask once for each index.
+    pub fn export(&self, plane: usize) -> Result<OwnedFd, Failure> {
+        self.stream.export(self.index(), plane)
+    }
+
+    /// Where the picture begins in a plane, in bytes.
+    pub fn data_offset(&self, plane: usize) -> usize {
+        let filled = self.filled.as_ref();
+        filled
+            .and_then(|filled| filled.planes.get(plane))
+            .map_or(0, |extent| extent.offset)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(filled) = self.filled.take() {
+            // A device that is gone needs no buffers; who waits for the next picture is told.
+            let _ = self.stream.give_back(filled);
+        }
+    }
+}
+
+/// A device that streams. Stops on drop. Pictures may be taken in one thread and given back in another.
 #[derive(Debug)]
 pub struct Stream {
-    // Dropped before the device is closed.
-    mappings: Vec<Mapping>,
+    // The planes of each buffer. Dropped before the device is closed.
+    mappings: Vec<Vec<Mapping>>,
     device: Device,
     kind: u32,
     width: TimeWidth,
@@ -48,10 +129,16 @@ impl Stream {
         };
         for index in 0..count {
             let state = stream.query(index)?;
-            let len = usize::try_from(state.length).map_err(|_| Failure::NoMemory)?;
-            stream
-                .mappings
-                .push(Mapping::new(stream.device.fd(), state.map_offset, len)?);
+            let map = |plane: &PlaneState| {
+                let len = usize::try_from(plane.length).map_err(|_| Failure::NoMemory)?;
+                Mapping::new(stream.device.fd(), plane.map_offset, len)
+            };
+            // Planes that there are not have no length. A first one without any is the driver's refusal to be mapped.
+            let mut planes = vec![map(&state.planes[0])?];
+            for plane in state.planes[1..].iter().take_while(|it| it.length > 0) {
+                planes.push(map(plane)?);
+            }
+            stream.mappings.push(planes);
         }
         if stream.mappings.is_empty() {
             return Err(Failure::NoMemory);
@@ -85,16 +172,23 @@ impl Stream {
             .mappings
             .get(state.index as usize)
             .ok_or(Failure::Invalid)?;
-        let end = mapping.len().min(state.bytes_used as usize);
-        let data_offset = end.min(state.data_offset as usize);
+        let mut planes = [Extent::default(); MAX_PLANES];
+        for ((extent, mapping), plane) in planes.iter_mut().zip(mapping).zip(&state.planes) {
+            let end = mapping.len().min(plane.bytes_used as usize);
+            let offset = end.min(plane.data_offset as usize);
+            *extent = Extent {
+                offset,
+                len: end - offset,
+            };
+        }
         Ok(Filled {
             index: state.index,
-            data_offset,
             sequence: state.sequence,
             stamp: stamp(state.time),
             is_damaged: state.flags & FLAG_ERROR != 0,
-            len: end - data_offset,
-            room: mapping.len() - data_offset,
+            len: planes[0].len,
+            room: mapping.first().map_or(0, Mapping::len) - planes[0].offset,
+            planes,
         })
     }
 
@@ -103,9 +197,26 @@ impl Stream {
     /// There is no slice to be had of it, because what is mapped is not ours alone: a feeder of v4l2loopback overwrites it at
     /// any time. A compressed picture has some ten kilobytes, and the driver can have its buffer back at once.
     pub fn copy(&self, filled: &Filled, out: &mut Vec<u8>) {
-        if let Some(mapping) = self.mappings.get(filled.index as usize) {
-            mapping.append_to(filled.data_offset..filled.data_offset + filled.len, out);
+        self.copy_range(filled, 0, 0..filled.len, out);
+    }
+
+    /// Appends the bytes in `range` of a plane of a buffer to `out`; of those that there are, if it reaches beyond the end.
+    fn copy_range(&self, filled: &Filled, plane: usize, range: Range<usize>, out: &mut Vec<u8>) {
+        let mapping = self
+            .mappings
+            .get(filled.index as usize)
+            .and_then(|planes| planes.get(plane));
+        if let (Some(mapping), Some(extent)) = (mapping, filled.planes.get(plane)) {
+            let [start, end] =
+                [range.start, range.end].map(|at| extent.offset + at.min(extent.len));
+            mapping.append_to(start..end, out);
         }
+    }
+
+    /// A descriptor of a plane of a buffer, for other devices to read from.
+    fn export(&self, index: u32, plane: usize) -> Result<OwnedFd, Failure> {
+        let plane = u32::try_from(plane).map_err(|_| Failure::Invalid)?;
+        sys::export_buffer(self.device.fd(), self.kind, index, plane)
     }
 
     /// Gives a buffer back to the driver.

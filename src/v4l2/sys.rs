@@ -9,7 +9,8 @@
 )]
 
 use super::abi::{self, Buffer, ExtControl, ExtControls, Format, Plane};
-use rustix::fd::BorrowedFd;
+use rustix::fd::{BorrowedFd, FromRawFd, OwnedFd};
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::ioctl::{Ioctl, IoctlOutput, Opcode};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
@@ -225,6 +226,30 @@ pub(super) fn request_buffers(fd: BorrowedFd<'_>, kind: u32, count: u32) -> Resu
     Ok(request.count)
 }
 
+/// A descriptor of a plane of a buffer of memory kind mmap, for other devices to read the picture from (DMABUF).
+pub(super) fn export_buffer(
+    fd: BorrowedFd<'_>,
+    kind: u32,
+    index: u32,
+    plane: u32,
+) -> Result<OwnedFd, Failure> {
+    let mut export = abi::ExportBuffer {
+        kind,
+        index,
+        plane,
+        flags: OFlags::CLOEXEC.bits(),
+        fd: -1,
+        reserved: [0; 11],
+    };
+    // SAFETY: VIDIOC_EXPBUF takes this struct, without addresses in it.
+    unsafe { call(fd, abi::EXPBUF, &mut export)? };
+    if export.fd < 0 {
+        return Err(Failure::Invalid);
+    }
+    // SAFETY: the call succeeded, and gave us a new descriptor that nobody else has.
+    Ok(unsafe { OwnedFd::from_raw_fd(export.fd) })
+}
+
 /// Starts or stops streaming.
 pub(super) fn stream(fd: BorrowedFd<'_>, kind: u32, on: bool) -> Result<(), Failure> {
     let mut kind = kind;
@@ -303,7 +328,7 @@ pub(super) enum TimeWidth {
     Bits32,
 }
 
-/// What the driver said of a buffer (of its first plane, with the multi-planar API).
+/// What the driver said of a buffer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BufferState {
     pub index: u32,
@@ -311,10 +336,17 @@ pub(super) struct BufferState {
     pub sequence: u32,
     /// Seconds and microseconds, unchecked.
     pub time: [i64; 2],
+    /// One for each plane; with the single-planar API the first alone counts.
+    pub planes: [PlaneState; abi::MAX_PLANES],
+}
+
+/// What the driver said of a plane of a buffer, unchecked.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct PlaneState {
     pub bytes_used: u32,
-    /// Where the picture begins in the buffer (multi-planar API only).
+    /// Where the picture begins in the plane (multi-planar API only).
     pub data_offset: u32,
-    /// Length of the buffer.
+    /// Length of the plane.
     pub length: u32,
     /// What to map it by.
     pub map_offset: u32,
@@ -360,21 +392,25 @@ fn buffer_call<T: Copy + Default + Into<i64>>(
     // SAFETY: the three calls take this struct (with another width of times the number differs and the kernel refuses). With a
     // multi-planar kind `m` is the address of `length` planes that outlive the call, else no address: the memory kind is mmap.
     unsafe { call(fd, opcode, &mut buffer)? };
-    let [first, ..] = planes;
-    let (bytes_used, length, place, data_offset) = if multi_planar {
-        (first.bytesused, first.length, first.m, first.data_offset)
-    } else {
-        (buffer.bytesused, buffer.length, buffer.m, 0)
-    };
+    if !multi_planar {
+        planes[0] = Plane {
+            bytesused: buffer.bytesused,
+            length: buffer.length,
+            m: buffer.m,
+            ..Default::default()
+        };
+    }
     Ok(BufferState {
         index: buffer.index,
         flags: buffer.flags,
         sequence: buffer.sequence,
         time: buffer.timestamp.map(Into::into),
-        bytes_used,
-        data_offset,
-        length,
-        map_offset: first_word(place),
+        planes: planes.map(|plane| PlaneState {
+            bytes_used: plane.bytesused,
+            data_offset: plane.data_offset,
+            length: plane.length,
+            map_offset: first_word(plane.m),
+        }),
     })
 }
 
@@ -395,6 +431,8 @@ pub(super) struct Mapping {
 
 // SAFETY: the mapping belongs to this value alone, and a mapping may be read and unmapped from any thread.
 unsafe impl Send for Mapping {}
+// SAFETY: through a shared reference it is only read, by copies; it is unmapped by its owner alone.
+unsafe impl Sync for Mapping {}
 
 impl Mapping {
     /// Maps the buffer that the driver calls `offset`.

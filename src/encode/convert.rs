@@ -1,0 +1,352 @@
+//! Raw pictures of every [`Layout`] to I420, line by line: each line is copied out of the camera's memory into the
+//! processor's nearest cache and converted from there, so that the picture is read once and written once.
+
+use super::{Layout, Pixels, Shape, layout};
+
+/// A picture as software encoders take it: YUV 4:2:0 in three planes without gaps, of even width and height.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct I420 {
+    width: usize,
+    height: usize,
+    /// The planes, one behind the other.
+    bytes: Vec<u8>,
+}
+
+impl I420 {
+    /// A picture of this size (rounded down to even numbers), to be written to; `bytes` is memory to be used again.
+    pub fn new(width: u32, height: u32, mut bytes: Vec<u8>) -> Self {
+        let (width, height) = (width as usize & !1, height as usize & !1);
+        bytes.resize(width * height / 2 * 3, 0);
+        Self {
+            width,
+            height,
+            bytes,
+        }
+    }
+
+    /// Width and height in pixels; both are even.
+    pub fn size(&self) -> (usize, usize) {
+        (self.width, self.height)
+    }
+
+    /// The planes Y, U and V, without gaps between lines.
+    pub fn planes(&self) -> [&[u8]; 3] {
+        let (y, colours) = self.bytes.split_at(self.width * self.height);
+        let (u, v) = colours.split_at(colours.len() / 2);
+        [y, u, v]
+    }
+
+    pub(super) fn planes_mut(&mut self) -> [&mut [u8]; 3] {
+        let (y, colours) = self.bytes.split_at_mut(self.width * self.height);
+        let (u, v) = colours.split_at_mut(colours.len() / 2);
+        [y, u, v]
+    }
+
+    /// The planes, one behind the other.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+}
+
+/// Converts a picture; false if it is shorter than its shape says, or of a format without a [`Layout`]. The result has the
+/// colours of the shape, but BT.601 with limited range of RGB.
+pub fn to_i420(pixels: &Pixels, shape: &Shape, out: &mut I420) -> bool {
+    let Some(layout) = layout(shape.fourcc) else {
+        return false;
+    };
+    let places = Places::new(shape, layout);
+    if (0..3).any(|plane| pixels.bytes_in(plane) < places.needed[plane]) {
+        return false;
+    }
+    let mut lines = Lines {
+        pixels,
+        places,
+        line: [Vec::new(), Vec::new()],
+    };
+    match layout {
+        Layout::Packed { y, u, v } => match (y, u, v) {
+            (0, 1, _) => lines.packed::<0, 1, 3>(out),
+            (0, ..) => lines.packed::<0, 3, 1>(out),
+            (_, 0, _) => lines.packed::<1, 0, 2>(out),
+            _ => lines.packed::<1, 2, 0>(out),
+        },
+        Layout::SemiPlanar { is_v_first, .. } => lines.semi_planar(is_v_first, out),
+        Layout::Planar { is_v_first, .. } => lines.planar(is_v_first, out),
+        Layout::Rgb { bytes, r, g, b } => match (bytes, r, g, b) {
+            (3, 0, ..) => lines.rgb::<3, 0, 1, 2>(out),
+            (3, ..) => lines.rgb::<3, 2, 1, 0>(out),
+            (_, 0, ..) => lines.rgb::<4, 0, 1, 2>(out),
+            (_, 1, ..) => lines.rgb::<4, 1, 2, 3>(out),
+            (_, 2, ..) => lines.rgb::<4, 2, 1, 0>(out),
+            _ => lines.rgb::<4, 3, 2, 1>(out),
+        },
+        Layout::Grey => lines.grey(out),
+    }
+    true
+}
+
+/// Where a plane of the picture begins and how far its lines are apart.
+#[derive(Clone, Copy, Default, Debug)]
+struct Place {
+    /// The piece of memory that it is in.
+    memory: usize,
+    offset: usize,
+    stride: usize,
+}
+
+/// Where the planes of a picture are.
+#[derive(Debug)]
+struct Places {
+    planes: [Place; 3],
+    /// Lines of colour for one of brightness: 1 or, if there are half as many, 0.
+    has_half_lines: bool,
+    /// Bytes that each piece of memory must have.
+    needed: [usize; 3],
+}
+
+impl Places {
+    fn new(shape: &Shape, layout: Layout) -> Self {
+        let (width, height) = (shape.width as usize, shape.height as usize);
+        // Bytes of a line of brightness, and of a line of each further plane, as a fraction of the first.
+        let (line, planes, divisor, has_half_lines, is_apart) = match layout {
+            Layout::Packed { .. } => (width.div_ceil(2) * 4, 1, 1, false, false),
+            Layout::Rgb { bytes, .. } => (width * bytes, 1, 1, false, false),
+            Layout::Grey => (width, 1, 1, false, false),
+            Layout::SemiPlanar {
+                has_half_lines,
+                is_apart,
+                ..
+            } => (width, 2, 1, has_half_lines, is_apart),
+            Layout::Planar {
+                has_half_lines,
+                is_apart,
+                ..
+            } => (width, 3, 2, has_half_lines, is_apart),
+        };
+        let stride = |memory: usize, least: usize| (shape.strides[memory] as usize).max(least);
+        let first = stride(0, line);
+        let mut all = Self {
+            planes: [Place::default(); 3],
+            has_half_lines,
+            needed: [0; 3],
+        };
+        let mut offset = 0_usize;
+        for (number, place) in all.planes.iter_mut().enumerate().take(planes) {
+            let (lines, least) = match number {
+                0 => (height, line),
+                _ if has_half_lines => (height.div_ceil(2), line.div_ceil(divisor)),
+                _ => (height, line.div_ceil(divisor)),
+            };
+            *place = match (is_apart, number) {
+                (true, _) => Place {
+                    memory: number,
+                    offset: 0,
+                    stride: stride(number, least),
+                },
+                (false, 0) => Place {
+                    memory: 0,
+                    offset,
+                    stride: first,
+                },
+                (false, _) => Place {
+                    memory: 0,
+                    offset,
+                    stride: (first / divisor).max(least),
+                },
+            };
+            // The last line need not be padded.
+            let end = place.offset + place.stride * lines.saturating_sub(1) + least;
+            all.needed[place.memory] = all.needed[place.memory].max(end);
+            offset += place.stride * lines;
+        }
+        all
+    }
+}
+
+/// Reads lines of a picture.
+struct Lines<'a> {
+    pixels: &'a Pixels,
+    places: Places,
+    /// Copies of lines, for two at a time.
+    line: [Vec<u8>; 2],
+}
+
+impl Lines<'_> {
+    /// Copies `len` bytes of a line of a plane to copy number `slot`.
+    fn fetch(&mut self, slot: usize, plane: usize, line: usize, len: usize) {
+        let place = self.places.planes[plane];
+        let start = place.offset + line * place.stride;
+        self.line[slot].clear();
+        self.pixels
+            .copy(place.memory, start..start + len, &mut self.line[slot]);
+    }
+
+    /// Brightness in a plane of its own.
+    fn brightness(&mut self, out: &mut I420) {
+        let width = out.width;
+        let [y, ..] = out.planes_mut();
+        for (number, to) in y.chunks_exact_mut(width.max(1)).enumerate() {
+            self.fetch(0, 0, number, width);
+            to.copy_from_slice(&self.line[0]);
+        }
+    }
+
+    /// Fetches the two lines of colour of line `number` of the result: twice the same if there is only one.
+    fn fetch_colours(&mut self, plane: usize, number: usize, len: usize) {
+        let [first, second] = if self.places.has_half_lines {
+            [number; 2]
+        } else {
+            [2 * number, 2 * number + 1]
+        };
+        self.fetch(0, plane, first, len);
+        if first != second {
+            self.fetch(1, plane, second, len);
+        }
+    }
+
+    fn planar(&mut self, is_v_first: bool, out: &mut I420) {
+        self.brightness(out);
+        let half = out.width / 2;
+        let [_, u, v] = out.planes_mut();
+        let colours = if is_v_first { [v, u] } else { [u, v] };
+        for (plane, colour) in colours.into_iter().enumerate() {
+            for (number, to) in colour.chunks_exact_mut(half.max(1)).enumerate() {
+                self.fetch_colours(plane + 1, number, half);
+                if self.places.has_half_lines {
+                    to.copy_from_slice(&self.line[0]);
+                } else {
+                    average(&self.line[0], &self.line[1], to);
+                }
+            }
+        }
+    }
+
+    fn semi_planar(&mut self, is_v_first: bool, out: &mut I420) {
+        self.brightness(out);
+        let half = out.width / 2;
+        let [_, u, v] = out.planes_mut();
+        let (first, second) = if is_v_first { (v, u) } else { (u, v) };
+        let lines = first
+            .chunks_exact_mut(half.max(1))
+            .zip(second.chunks_exact_mut(half.max(1)));
+        for (number, (first, second)) in lines.enumerate() {
+            self.fetch_colours(1, number, 2 * half);
+            let [upper, lower] = &self.line;
+            if self.places.has_half_lines {
+                for ((pair, a), b) in upper.chunks_exact(2).zip(first).zip(second) {
+                    (*a, *b) = (pair[0], pair[1]);
+                }
+            } else {
+                let pairs = upper.chunks_exact(2).zip(lower.chunks_exact(2));
+                for (((upper, lower), a), b) in pairs.zip(first).zip(second) {
+                    (*a, *b) = (mean(upper[0], lower[0]), mean(upper[1], lower[1]));
+                }
+            }
+        }
+    }
+
+    fn packed<const Y: usize, const U: usize, const V: usize>(&mut self, out: &mut I420) {
+        let width = out.width;
+        let [y, u, v] = out.planes_mut();
+        let colours = u
+            .chunks_exact_mut((width / 2).max(1))
+            .zip(v.chunks_exact_mut((width / 2).max(1)));
+        let pairs = y.chunks_exact_mut((2 * width).max(1));
+        for (number, (two, (u, v))) in pairs.zip(colours).enumerate() {
+            self.fetch(0, 0, 2 * number, 2 * width);
+            self.fetch(1, 0, 2 * number + 1, 2 * width);
+            let (upper_y, lower_y) = two.split_at_mut(width);
+            let [upper, lower] = &self.line;
+            // The brightness of pixels is one of each two bytes.
+            for (line, to) in [(upper, upper_y), (lower, lower_y)] {
+                for (pair, y) in line.chunks_exact(2).zip(to) {
+                    *y = pair[Y];
+                }
+            }
+            let fours = upper.chunks_exact(4).zip(lower.chunks_exact(4));
+            for (((upper, lower), u), v) in fours.zip(u).zip(v) {
+                *u = mean(upper[U], lower[U]);
+                *v = mean(upper[V], lower[V]);
+            }
+        }
+    }
+
+    fn rgb<const BYTES: usize, const R: usize, const G: usize, const B: usize>(
+        &mut self,
+        out: &mut I420,
+    ) {
+        let width = out.width;
+        let [y, u, v] = out.planes_mut();
+        let colours = u
+            .chunks_exact_mut((width / 2).max(1))
+            .zip(v.chunks_exact_mut((width / 2).max(1)));
+        let pairs = y.chunks_exact_mut((2 * width).max(1));
+        for (number, (two, (u, v))) in pairs.zip(colours).enumerate() {
+            self.fetch(0, 0, 2 * number, BYTES * width);
+            self.fetch(1, 0, 2 * number + 1, BYTES * width);
+            let (upper_y, lower_y) = two.split_at_mut(width);
+            let [upper, lower] = &self.line;
+            for (line, to) in [(upper, upper_y), (lower, lower_y)] {
+                for (pixel, y) in line.chunks_exact(BYTES).zip(to) {
+                    *y = brightness(pixel[R].into(), pixel[G].into(), pixel[B].into());
+                }
+            }
+            let squares = upper
+                .chunks_exact(2 * BYTES)
+                .zip(lower.chunks_exact(2 * BYTES));
+            for (((upper, lower), u), v) in squares.zip(u).zip(v) {
+                let sum = |at: usize| {
+                    [upper[at], upper[at + BYTES], lower[at], lower[at + BYTES]]
+                        .map(i32::from)
+                        .iter()
+                        .sum::<i32>()
+                };
+                (*u, *v) = colour_of_four(sum(R), sum(G), sum(B));
+            }
+        }
+    }
+
+    fn grey(&mut self, out: &mut I420) {
+        self.brightness(out);
+        let [_, u, v] = out.planes_mut();
+        u.fill(128);
+        v.fill(128);
+    }
+}
+
+/// The mean of two, rounded up at the half.
+const fn mean(a: u8, b: u8) -> u8 {
+    ((a as u16 + b as u16 + 1) >> 1) as u8
+}
+
+fn average(upper: &[u8], lower: &[u8], to: &mut [u8]) {
+    for ((a, b), to) in upper.iter().zip(lower).zip(to) {
+        *to = mean(*a, *b);
+    }
+}
+
+// BT.601 with limited range (16 to 235, colours 16 to 240) from RGB of full range (ITU-R BT.601-7, 2.5.1 and 2.5.3), in 1/65536.
+const Y_RED: i32 = 16_829;
+const Y_GREEN: i32 = 33_039;
+const Y_BLUE: i32 = 6_416;
+const U_RED: i32 = -9_714;
+const U_GREEN: i32 = -19_070;
+const V_GREEN: i32 = -24_103;
+const V_BLUE: i32 = -4_681;
+/// Of blue to U and of red to V.
+const OWN: i32 = 28_784;
+
+const fn brightness(r: i32, g: i32, b: i32) -> u8 {
+    ((Y_RED * r + Y_GREEN * g + Y_BLUE * b + (16 << 16) + (1 << 15)) >> 16) as u8
+}
+
+/// U and V of the sums of four pixels.
+const fn colour_of_four(r: i32, g: i32, b: i32) -> (u8, u8) {
+    const MIDDLE: i32 = (128 << 18) + (1 << 17);
+    let u = (U_RED * r + U_GREEN * g + OWN * b + MIDDLE) >> 18;
+    let v = (OWN * r + V_GREEN * g + V_BLUE * b + MIDDLE) >> 18;
+    (u as u8, v as u8)
+}
+
+#[cfg(test)]
+mod tests;

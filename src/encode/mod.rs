@@ -1,0 +1,197 @@
+//! Raw pictures to H.264, for cameras that do not encode themselves: one file for each kind of encoder, all behind [`Encoder`].
+//!
+//! An encoder takes pictures one by one and gives access units, at once or later and not one for each: what it drops, it counts.
+//! It knows nothing of cameras (those are in `source`) and never queues: it is asked for room before it is given a picture.
+
+mod convert;
+mod formats;
+mod hardware;
+mod jpeg;
+mod software;
+
+pub use convert::{I420, to_i420};
+pub use formats::{Layout, layout};
+pub use jpeg::{JpegDecoder, JpegError};
+
+use crate::time::Timestamp;
+use crate::v4l2::{Colour, FourCc, Held};
+use rustix::fd::BorrowedFd;
+use std::fmt;
+use std::num::NonZeroU32;
+use std::ops::Range;
+
+/// Which encoders may be used.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Choice {
+    /// That of the hardware where there is one that works, else the one in software.
+    #[default]
+    Auto,
+    /// That of the hardware only.
+    Hardware,
+    /// The one in software only.
+    Software,
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Hardware => "hardware",
+            Self::Software => "software",
+        })
+    }
+}
+
+/// Why an encoder cannot be had or goes no further, in words.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Error(pub String);
+
+/// The pictures that an encoder will be given: all are the same in this.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Shape {
+    /// How the pixels lie in memory; see [`layout`].
+    pub fourcc: FourCc,
+    /// Pixels of a line that are shown.
+    pub width: u32,
+    /// Lines that are shown.
+    pub height: u32,
+    /// Bytes from a line to the next in each piece of memory; 0 where they follow from the width.
+    pub strides: [u32; 3],
+    /// What the numbers mean.
+    pub colour: Colour,
+}
+
+/// How to encode.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Settings {
+    /// Pictures per second that the camera gives.
+    pub fps: f64,
+    /// Bits per second; `None` leaves it to the encoder.
+    pub bitrate: Option<u32>,
+    /// Distance of two IDR pictures, in pictures.
+    pub keyframe_interval: NonZeroU32,
+}
+
+/// A raw picture, and the memory that it is in.
+#[derive(Debug)]
+pub struct Picture {
+    /// When the camera took it.
+    pub captured_at: Timestamp,
+    /// Its pixels, in the encoder's [`Shape`].
+    pub pixels: Pixels,
+}
+
+/// Whose memory the pixels are in. To drop it gives the memory back: an encoder that reads from it later keeps it until then.
+#[derive(Debug)]
+pub enum Pixels {
+    /// A buffer of the camera's driver, which is one short meanwhile. It can be lent to another device ([`Held::export`]).
+    Camera(Held),
+    /// Ours; as many pieces of memory as the format has.
+    Own([Vec<u8>; 3]),
+}
+
+impl Pixels {
+    /// Appends the bytes in `range` of piece of memory number `plane` to `out`; of those that there are, if it reaches beyond
+    /// the end.
+    pub fn copy(&self, plane: usize, range: Range<usize>, out: &mut Vec<u8>) {
+        match self {
+            Self::Camera(held) => held.copy(plane, range, out),
+            Self::Own(planes) => {
+                let bytes = planes.get(plane).map_or(&[][..], Vec::as_slice);
+                let end = range.end.min(bytes.len());
+                out.extend_from_slice(bytes.get(range.start.min(end)..end).unwrap_or_default());
+            }
+        }
+    }
+
+    /// Bytes in a piece of memory; 0 of one that there is not.
+    pub fn bytes_in(&self, plane: usize) -> usize {
+        match self {
+            Self::Camera(held) => held.plane_len(plane),
+            Self::Own(planes) => planes.get(plane).map_or(0, Vec::len),
+        }
+    }
+}
+
+/// An encoder that is open, for pictures of one shape.
+///
+/// The caller goes round: [`Encoder::take`] until there is nothing; if it [`Encoder::has_room`], [`Encoder::submit`] the newest
+/// picture; wait for [`Encoder::fd`] or, with room, for a picture. An error ends the encoder; the caller opens it anew.
+pub trait Encoder: Send {
+    /// What it is, for the log: "openh264, in software".
+    fn name(&self) -> String;
+
+    /// True if a picture would be taken now.
+    fn has_room(&self) -> bool;
+
+    /// Takes a picture, to be encoded as an IDR picture if `keyframe`. May work on it there and then, or keep it. Without room
+    /// the picture is dropped and counted.
+    fn submit(&mut self, picture: Picture, keyframe: bool) -> Result<(), Error>;
+
+    /// Writes the next access unit that is ready (Annex B; it begins with the parameter sets if it is an IDR picture) into
+    /// `annexb`, which it clears first. Returns the capture time of its picture; `None` if nothing is ready. Does not block.
+    fn take(&mut self, annexb: &mut Vec<u8>) -> Result<Option<Timestamp>, Error>;
+
+    /// Readable when there may be something to take, or room again; `None` of an encoder that does everything in
+    /// [`Encoder::submit`].
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    /// Changes the bit rate from the next picture on; that may be a keyframe.
+    fn set_bitrate(&mut self, bits_per_second: u32) -> Result<(), Error>;
+
+    /// Pictures that were submitted and gave no access unit.
+    fn dropped(&self) -> u64;
+}
+
+/// An encoder that this machine has, not open yet.
+pub trait Candidate: fmt::Debug {
+    /// What it is, for the log.
+    fn name(&self) -> String;
+
+    /// How much work a pixel in this format is, compared with others (1 is the least); `None` if it cannot take it.
+    fn work(&self, fourcc: FourCc) -> Option<u32>;
+
+    /// The largest picture, in pixels.
+    fn largest(&self) -> (u32, u32);
+
+    /// Opens it.
+    fn open(&self, shape: &Shape, settings: &Settings) -> Result<Box<dyn Encoder>, Error>;
+}
+
+/// The encoders that this machine has for somebody.
+#[derive(Debug)]
+pub struct Found {
+    /// The best first, at least one.
+    pub candidates: Vec<Box<dyn Candidate>>,
+    /// Why there are no others, in words for the log; `None` if no kind is missing.
+    pub missing: Option<String>,
+}
+
+/// The encoders that `choice` allows, or why there is none.
+pub fn candidates(choice: Choice) -> Result<Found, Error> {
+    let mut candidates = Vec::new();
+    let mut missing = Vec::new();
+    if choice != Choice::Software {
+        match hardware::candidates() {
+            Ok(found) => candidates.extend(found),
+            Err(reason) => missing.push(reason.0),
+        }
+    }
+    if choice != Choice::Hardware {
+        match software::candidate() {
+            Ok(one) => candidates.push(one),
+            Err(reason) => missing.push(reason.0),
+        }
+    }
+    let missing = (!missing.is_empty()).then(|| missing.join(", and "));
+    match missing {
+        Some(reasons) if candidates.is_empty() => Err(Error(reasons)),
+        missing => Ok(Found {
+            candidates,
+            missing,
+        }),
+    }
+}

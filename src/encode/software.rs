@@ -1,0 +1,229 @@
+//! openh264, in the program itself: constrained baseline, one reference picture, nothing held back. Works in
+//! [`Encoder::submit`], on the caller's thread.
+
+use super::{Candidate, Error};
+
+/// The encoder in software.
+#[cfg(feature = "software-encoder")]
+pub(super) fn candidate() -> Result<Box<dyn Candidate>, Error> {
+    Ok(Box::new(openh264::OpenH264))
+}
+
+/// Why there is none.
+#[cfg(not(feature = "software-encoder"))]
+pub(super) fn candidate() -> Result<Box<dyn Candidate>, Error> {
+    Err(Error(
+        "this build has no encoder in software (it was made without the feature software-encoder)"
+            .into(),
+    ))
+}
+
+#[cfg(feature = "software-encoder")]
+mod openh264 {
+    use super::super::formats::work;
+    use super::super::{
+        Candidate, Encoder, Error, I420, Layout, Picture, Pixels, Settings, Shape, layout, to_i420,
+    };
+    use crate::time::Timestamp;
+    use crate::v4l2::FourCc;
+    use openh264::OpenH264API;
+    use openh264::encoder::{
+        BitRate, Complexity, EncoderConfig, FrameRate, FrameType, IntraFramePeriod, Profile,
+        QpRange, RateControlMode, UsageType, VuiConfig,
+    };
+    use openh264::formats::YUVSource;
+
+    /// For a picture that nobody has set a bit rate for: bits per pixel and picture that look well.
+    const BITS_PER_PIXEL: f64 = 0.08;
+
+    #[derive(Debug)]
+    pub(super) struct OpenH264;
+
+    impl Candidate for OpenH264 {
+        fn name(&self) -> String {
+            "openh264 in software".into()
+        }
+
+        fn work(&self, fourcc: FourCc) -> Option<u32> {
+            work(fourcc)
+        }
+
+        fn largest(&self) -> (u32, u32) {
+            (3840, 2160)
+        }
+
+        fn open(&self, shape: &Shape, settings: &Settings) -> Result<Box<dyn Encoder>, Error> {
+            if layout(shape.fourcc).is_none() {
+                return Err(Error(format!(
+                    "pictures in the format {} cannot be converted",
+                    shape.fourcc
+                )));
+            }
+            let bitrate = settings
+                .bitrate
+                .unwrap_or_else(|| own_bitrate(shape, settings));
+            Ok(Box::new(Software {
+                shape: *shape,
+                settings: *settings,
+                encoder: encoder(shape, settings, bitrate)?,
+                picture: I420::default(),
+                unit: Vec::new(),
+                ready: None,
+                dropped: 0,
+            }))
+        }
+    }
+
+    fn own_bitrate(shape: &Shape, settings: &Settings) -> u32 {
+        let pixels = f64::from(shape.width) * f64::from(shape.height) * settings.fps;
+        (pixels * BITS_PER_PIXEL).clamp(100_000.0, 50_000_000.0) as u32
+    }
+
+    fn encoder(
+        shape: &Shape,
+        settings: &Settings,
+        bitrate: u32,
+    ) -> Result<openh264::encoder::Encoder, Error> {
+        let is_rgb = matches!(layout(shape.fourcc), Some(Layout::Rgb { .. }));
+        let colours = if shape.colour.is_bt709() && !is_rgb {
+            VuiConfig::bt709()
+        } else {
+            VuiConfig::bt601()
+        };
+        let config = EncoderConfig::new()
+            .profile(Profile::Baseline)
+            .bitrate(BitRate::from_bps(bitrate))
+            .max_frame_rate(FrameRate::from_hz(settings.fps as f32))
+            .rate_control_mode(RateControlMode::Bitrate)
+            // To leave out a picture is a delay for who watches; the rate is held by coarser pictures.
+            .skip_frames(false)
+            .qp(QpRange::new(10, 51))
+            .usage_type(UsageType::CameraVideoRealTime)
+            .complexity(Complexity::Low)
+            .intra_frame_period(IntraFramePeriod::from_num_frames(
+                settings.keyframe_interval.get(),
+            ))
+            // A keyframe for each cut costs more than it gains.
+            .scene_change_detect(false)
+            // The picture is one slice, which one thread encodes.
+            .num_threads(1)
+            .vui(colours.full_range(shape.colour.is_full_range() && !is_rgb));
+        openh264::encoder::Encoder::with_api_config(OpenH264API::from_source(), config)
+            .map_err(failed)
+    }
+
+    fn failed(error: openh264::Error) -> Error {
+        Error(format!("openh264: {error}"))
+    }
+
+    struct Software {
+        shape: Shape,
+        settings: Settings,
+        encoder: openh264::encoder::Encoder,
+        picture: I420,
+        /// The access unit that is ready, if `ready` says so.
+        unit: Vec<u8>,
+        ready: Option<Timestamp>,
+        dropped: u64,
+    }
+
+    impl Encoder for Software {
+        fn name(&self) -> String {
+            "openh264 in software".into()
+        }
+
+        fn has_room(&self) -> bool {
+            self.ready.is_none()
+        }
+
+        fn submit(&mut self, picture: Picture, keyframe: bool) -> Result<(), Error> {
+            if self.ready.is_some() || !self.convert(picture.pixels) {
+                self.dropped += 1;
+                return Ok(());
+            }
+            if keyframe {
+                self.encoder.force_intra_frame();
+            }
+            let at = openh264::Timestamp::from_millis(picture.captured_at.as_nanos() / 1_000_000);
+            let stream = self
+                .encoder
+                .encode_at(&Source(&self.picture), at)
+                .map_err(failed)?;
+            self.unit.clear();
+            stream.write_vec(&mut self.unit);
+            if stream.frame_type() == FrameType::Skip || self.unit.is_empty() {
+                self.dropped += 1;
+            } else {
+                self.ready = Some(picture.captured_at);
+            }
+            Ok(())
+        }
+
+        fn take(&mut self, annexb: &mut Vec<u8>) -> Result<Option<Timestamp>, Error> {
+            annexb.clear();
+            if self.ready.is_some() {
+                std::mem::swap(annexb, &mut self.unit);
+            }
+            Ok(self.ready.take())
+        }
+
+        fn set_bitrate(&mut self, bits_per_second: u32) -> Result<(), Error> {
+            // The crate has no safe way to change a running encoder; a new one begins with a keyframe.
+            self.encoder = encoder(&self.shape, &self.settings, bits_per_second)?;
+            Ok(())
+        }
+
+        fn dropped(&self) -> u64 {
+            self.dropped
+        }
+    }
+
+    impl Software {
+        /// Makes `self.picture` of it; false if it is not whole. Its memory is free afterwards.
+        fn convert(&mut self, pixels: Pixels) -> bool {
+            let (width, height) = (self.shape.width, self.shape.height);
+            match pixels {
+                // As it is needed, without gaps (what a decoder of JPEG gives).
+                Pixels::Own([bytes, ..])
+                    if self.shape.fourcc == FourCc::I420
+                        && self.shape.strides == [0; 3]
+                        && (width | height) & 1 == 0 =>
+                {
+                    let is_whole = bytes.len() >= (width * height / 2 * 3) as usize;
+                    self.picture = I420::new(width, height, bytes);
+                    is_whole
+                }
+                pixels => {
+                    let memory = std::mem::take(&mut self.picture).into_bytes();
+                    self.picture = I420::new(width, height, memory);
+                    to_i420(&pixels, &self.shape, &mut self.picture)
+                }
+            }
+        }
+    }
+
+    struct Source<'a>(&'a I420);
+
+    impl YUVSource for Source<'_> {
+        fn dimensions(&self) -> (usize, usize) {
+            self.0.size()
+        }
+
+        fn strides(&self) -> (usize, usize, usize) {
+            let (width, _) = self.0.size();
+            (width, width / 2, width / 2)
+        }
+
+        fn y(&self) -> &[u8] {
+            self.0.planes()[0]
+        }
+
+        fn u(&self) -> &[u8] {
+            self.0.planes()[1]
+        }
+
+        fn v(&self) -> &[u8] {
+            self.0.planes()[2]
+        }
+    }
+}
