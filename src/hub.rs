@@ -2,13 +2,18 @@
 //!
 //! The pipeline holds the [`Hub`] and publishes; serving holds [`Audience`]s and cannot. The publisher never
 //! waits for a viewer: a viewer is a cursor into the ring of recent fragments, and one that has fallen out of
-//! it goes on at the newest keyframe and is told how many pictures were left out.
+//! it goes on at the newest keyframe and is told how many pictures were left out. A viewer on a slow line is given what its
+//! line carries ([`course`]).
 
+mod asking;
+mod course;
 mod meter;
 
 use crate::message::Message;
 use crate::orientation::Orientation;
 use crate::time::Timestamp;
+use asking::Requests;
+use course::{Course, View, decide};
 use meter::Meter;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -18,9 +23,6 @@ use std::time::Duration;
 /// Beside the pictures since the newest keyframe, those of the last second are kept: with less, a viewer who
 /// is one picture behind when a keyframe comes would have to skip for nothing.
 const KEPT: Duration = Duration::from_secs(1);
-
-/// A viewer further behind than this goes on at a newer keyframe if there is one.
-const PATIENCE: Duration = Duration::from_millis(700);
 
 /// Most bytes of fragments kept for one camera: 40 s at 1.5 Mbit/s. With longer keyframe intervals a new
 /// viewer waits for the next keyframe.
@@ -57,6 +59,8 @@ pub struct Fragment {
     pub captured_at: Timestamp,
     /// An IDR picture.
     pub is_keyframe: bool,
+    /// Other pictures may refer to this one: it cannot be left out alone.
+    pub is_reference: bool,
 }
 
 /// How the camera is.
@@ -123,6 +127,15 @@ pub struct Recent {
 #[derive(Debug)]
 pub struct Hold(Arc<Shared>);
 
+/// The lines of a camera's viewers.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Lines {
+    /// All who watch.
+    pub viewers: usize,
+    /// What the slow lines among theirs carry, in bits per second.
+    pub slow: Vec<u32>,
+}
+
 /// A camera's figures at one moment.
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
@@ -177,12 +190,17 @@ struct Inner {
     bytes: usize,
     /// Number of the newest keyframe, if it is still in the ring.
     keyframe: Option<u64>,
+    /// Its size, even if it is not kept any more.
+    keyframe_bytes: usize,
     meter: Meter,
     viewers: usize,
     holds: usize,
     skipped: u64,
     restarts: u64,
     keyframe_wanted: bool,
+    requests: Requests,
+    /// Viewers on slow lines, by their ids, and what these carry in bits per second.
+    slow: BTreeMap<u64, u32>,
     /// Woken at each news.
     followers: Vec<Waker>,
     /// Woken at the next news: viewers by their ids, so that one who asks often, or leaves, leaves nothing behind
@@ -202,12 +220,15 @@ pub fn hub() -> (Hub, Audience) {
         first: 0,
         bytes: 0,
         keyframe: None,
+        keyframe_bytes: 0,
         meter: Meter::default(),
         viewers: 0,
         holds: 0,
         skipped: 0,
         restarts: 0,
         keyframe_wanted: false,
+        requests: Requests::default(),
+        slow: BTreeMap::new(),
         followers: Vec::new(),
         waiting: BTreeMap::new(),
         next_viewer: 0,
@@ -245,7 +266,9 @@ impl Hub {
         let number = inner.first + inner.ring.len() as u64;
         if fragment.is_keyframe {
             inner.keyframe = Some(number);
+            inner.keyframe_bytes = fragment.message.len();
             inner.keyframe_wanted = false;
+            inner.requests.answered();
         }
         inner.bytes += fragment.message.len();
         inner.ring.push_back(Kept {
@@ -311,9 +334,24 @@ impl Hub {
         self.0.lock().restarts += 1;
     }
 
-    /// True once after viewers joined who would be served better by a keyframe than by a replay.
+    /// True once after viewers joined, or came back from a hole in their line, who would be served better by a keyframe than
+    /// by a replay.
     pub fn take_keyframe_request(&self) -> bool {
         std::mem::take(&mut self.0.lock().keyframe_wanted)
+    }
+
+    /// Says whether the source that is open now makes a keyframe when it is asked.
+    pub fn set_makes_keyframes(&self, makes_keyframes: bool) {
+        self.0.lock().requests.is_possible = makes_keyframes;
+    }
+
+    /// How the viewers' lines are now.
+    pub fn lines(&self) -> Lines {
+        let inner = self.0.lock();
+        Lines {
+            viewers: inner.viewers,
+            slow: inner.slow.values().copied().collect(),
+        }
     }
 }
 
@@ -351,13 +389,32 @@ impl Inner {
         self.first + self.ring.len() as u64
     }
 
-    /// True if the viewer at `number` should go on at the newest keyframe instead.
-    fn is_too_far_behind(&self, number: u64) -> bool {
+    /// How the viewer `id`, whose next picture is `number`, goes on.
+    fn course(&mut self, id: u64, number: u64, has_previous: bool) -> Course {
         let (Some(here), Some(newest)) = (self.get(number), self.ring.back()) else {
-            return false;
+            return Course::Send;
         };
-        self.keyframe.is_some_and(|keyframe| keyframe > number)
-            && newest.published_at.since(here.published_at) > PATIENCE
+        let now = newest.published_at;
+        let keyframe = self.keyframe.filter(|&keyframe| keyframe > number);
+        let capacity = self.slow.get(&id).copied();
+        let course = decide(View {
+            lag: now.since(here.published_at),
+            keyframe_lag: keyframe
+                .and_then(|keyframe| self.get(keyframe))
+                .map(|keyframe| now.since(keyframe.published_at)),
+            keyframe_time: capacity.map_or(Duration::ZERO, |bits_per_second| {
+                let bits = self.keyframe_bytes as f64 * 8.0;
+                Duration::from_secs_f64((bits / f64::from(bits_per_second.max(1))).min(3600.0))
+            }),
+            is_slow: capacity.is_some(),
+            is_spare: !here.fragment.is_reference && has_previous,
+            asking: self.requests.state(self.viewers, self.slow.len(), now),
+        });
+        if course == Course::Ask {
+            self.requests.ask(now);
+            self.keyframe_wanted = true;
+        }
+        course
     }
 }
 
@@ -377,6 +434,7 @@ impl Audience {
             shared: self.0.clone(),
             id,
             position,
+            has_previous: true,
             condition: None,
             init: None,
         }
@@ -447,6 +505,8 @@ pub struct Viewer {
     shared: Arc<Shared>,
     id: u64,
     position: Position,
+    /// The picture before the next one was sent, or is not needed.
+    has_previous: bool,
     /// What the viewer was told last.
     condition: Option<Arc<Condition>>,
     init: Option<Arc<Init>>,
@@ -482,6 +542,35 @@ impl Viewer {
         }
     }
 
+    /// Says what the viewer's line carries, in bits per second, if that is less than the stream.
+    pub fn set_slow(&self, capacity: Option<u32>) {
+        let mut inner = self.shared.lock();
+        match capacity {
+            Some(capacity) => inner.slow.insert(self.id, capacity),
+            None => inner.slow.remove(&self.id),
+        };
+    }
+
+    /// When the oldest picture was published and taken that the viewer has not got, while `outstanding` bytes of what it was
+    /// given are on their way. `None` if it has everything.
+    pub fn waits_for(&self, outstanding: u64) -> Option<(Timestamp, Timestamp)> {
+        let Position::At(next) = self.position else {
+            return None;
+        };
+        let inner = self.shared.lock();
+        // The pictures before the next one are those that were given, so that nothing has to be kept for each viewer.
+        let (mut number, mut bytes) = (next, 0);
+        while bytes < outstanding {
+            match number.checked_sub(1).and_then(|before| inner.get(before)) {
+                Some(before) => bytes += before.fragment.message.len() as u64,
+                None => break,
+            }
+            number -= 1;
+        }
+        let oldest = inner.get(number)?;
+        Some((oldest.published_at, oldest.fragment.captured_at))
+    }
+
     fn next_from(&mut self, inner: &mut Inner) -> Option<Event> {
         if !self
             .condition
@@ -491,12 +580,23 @@ impl Viewer {
             self.condition = Some(inner.condition.clone());
             return Some(Event::Condition(inner.condition.clone()));
         }
-        let number = match self.position {
+        let mut number = match self.position {
             Position::At(number) => number,
             Position::NextKeyframe(from) => inner.keyframe.filter(|&keyframe| keyframe >= from)?,
         };
-        if number < inner.first || inner.is_too_far_behind(number) {
+        if number < inner.first {
             return self.skip(inner, number);
+        }
+        match inner.course(self.id, number, self.has_previous) {
+            Course::Send => {}
+            Course::Jump => return self.skip(inner, number),
+            Course::Ask | Course::Wait => return None,
+            Course::LeaveOut => {
+                inner.skipped += 1;
+                number += 1;
+                self.has_previous = false;
+                self.position = Position::At(number);
+            }
         }
         let fragment = &inner.get(number)?.fragment;
         if !self
@@ -509,6 +609,7 @@ impl Viewer {
             return Some(Event::Init(fragment.init.clone()));
         }
         self.position = Position::At(number + 1);
+        self.has_previous = true;
         Some(Event::Fragment(fragment.clone()))
     }
 
@@ -535,6 +636,7 @@ impl Drop for Viewer {
     fn drop(&mut self) {
         let mut inner = self.shared.lock();
         inner.viewers -= 1;
+        inner.slow.remove(&self.id);
         // Dropped without the lock: it may be the last hold on a task that holds other viewers.
         let waker = inner.waiting.remove(&self.id);
         drop(inner);

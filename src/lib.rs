@@ -13,6 +13,7 @@
 //! | [`pipeline`] | one camera: source to hub, supervised, restarted |
 //! | [`hub`] | the recent fragments of one camera and everybody who follows them |
 //! | [`snapshot`] | the newest picture of a camera as JPEG, when somebody asks |
+//! | [`panel`] | what can be changed of a camera while it runs |
 //! | [`serve`] | HTTP, WebSocket, the page, the status |
 //! | [`cameras`] | what this machine has, for `berrymse cameras` |
 //! | [`cli`] | what was typed, the environment and the file to one checked configuration |
@@ -28,7 +29,9 @@ pub mod holders;
 pub mod hub;
 pub mod logger;
 pub mod message;
+pub mod nearest;
 pub mod orientation;
+pub mod panel;
 pub mod pipeline;
 pub mod serve;
 pub mod snapshot;

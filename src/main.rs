@@ -5,7 +5,7 @@ use berrymse::pipeline::Opening;
 use berrymse::serve::{self, Fanout, Listening, Site};
 use berrymse::source::Context;
 use berrymse::stop::Stop;
-use berrymse::{cameras, hub, logger, pipeline};
+use berrymse::{cameras, hub, logger, panel, pipeline};
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -83,11 +83,14 @@ fn serve(config: Config) -> Result<(), String> {
     let (mut threads, mut served) = (Vec::new(), Vec::new());
     for camera in config.cameras {
         let (hub, audience) = hub::hub();
-        let context = Context::new(&camera.name, camera.settings, stop.clone());
+        let (panel, remote) = panel::panel(camera.controls);
+        let mut context = Context::new(&camera.name, camera.settings, stop.clone());
+        context.panel = panel;
         served.push(serve::Camera {
             name: camera.name.clone().into(),
             source: camera.source_text,
             audience,
+            remote,
         });
         let opening = if camera.on_demand {
             Opening::OnDemand
@@ -105,6 +108,7 @@ fn serve(config: Config) -> Result<(), String> {
         websocket: config.server.websocket,
         allowed_origins: config.server.allowed_origins,
         max_viewers: config.server.max_viewers,
+        controls: config.server.controls,
     };
     let site = Arc::new(Site::new(served, settings, fanout.clone()));
     runtime.block_on(until_signal(listening, site))?;

@@ -10,6 +10,7 @@ use crate::h264::nal::Header;
 use crate::h264::{AccessUnit, Assembler, Ends, Pictures};
 use crate::hub::{Hub, State};
 use crate::logger::Repeated;
+use crate::panel::Panel;
 use crate::source::{self, Error, Source, Spec};
 use crate::time::Timestamp;
 use muxer::Muxer;
@@ -56,12 +57,15 @@ pub fn run(spec: &Spec, context: &source::Context, opening: Opening, hub: &Hub) 
         }
         let pictures_before = camera.hub.frames();
         let end = match source::open(spec, context) {
-            Ok(source) => {
+            Ok(mut source) => {
+                camera.refused(context.panel.opened(source.board()).as_deref());
                 let wanted = context.settings.orientation();
                 camera
                     .muxer
                     .orient(wanted.left_after(source.applied_orientation()));
-                camera.play(source, spec)
+                let end = camera.play(source, spec, &context.panel);
+                context.panel.closed();
+                end
             }
             Err(error) => Err(error),
         };
@@ -120,13 +124,20 @@ impl Camera<'_> {
     }
 
     /// Publishes what `source` gives until it fails, or until nobody wants it any more.
-    fn play(&mut self, mut source: Box<dyn Source>, spec: &Spec) -> Result<(), Error> {
+    fn play(
+        &mut self,
+        mut source: Box<dyn Source>,
+        spec: &Spec,
+        panel: &Panel,
+    ) -> Result<(), Error> {
         let mut assembler = Assembler::new(ends(spec));
         let mut pictures = Pictures::new();
         let mut signs = Signs::new(Timestamp::now());
         let mut has_keyframe = false;
         let mut keyframes = KeyframeRequests::default();
+        self.hub.set_makes_keyframes(source.can_make_keyframes());
         loop {
+            panel.tend(source.board());
             if let Some(chunk) = source.read()? {
                 if !chunk.annexb.is_empty() {
                     signs.data(Timestamp::now());
@@ -185,6 +196,13 @@ impl Camera<'_> {
         let text = error.to_string();
         self.hub.set_condition(self.without_pictures(), &text);
         self.log(&text);
+    }
+
+    /// The camera does not take some of the controls that are wished for.
+    fn refused(&mut self, news: Option<&[String]>) {
+        for words in news.unwrap_or_default() {
+            log::warn!("{}: controls: {words}", self.name);
+        }
     }
 
     /// The source is open, but something is the matter: said once.

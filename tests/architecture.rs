@@ -6,16 +6,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which modules a module may use.
-const MAY_USE: [(&str, &[&str]); 19] = [
+const MAY_USE: &[(&str, &[&str])] = &[
     ("cameras", &["encode", "holders", "source", "v4l2"]),
-    ("cli", &["encode", "serve", "source"]),
+    ("cli", &["encode", "nearest", "panel", "serve", "source"]),
     ("encode", &["stop", "time", "v4l2"]),
     ("fmp4", &["orientation", "time"]),
     ("h264", &["time"]),
     ("hub", &["message", "orientation", "time"]),
     ("logger", &["time"]),
     ("message", &[]),
+    ("nearest", &[]),
     ("orientation", &[]),
+    ("panel", &["nearest", "time"]),
     (
         "pipeline",
         &[
@@ -25,6 +27,7 @@ const MAY_USE: [(&str, &[&str]); 19] = [
             "logger",
             "message",
             "orientation",
+            "panel",
             "source",
             "time",
             "timeline",
@@ -33,7 +36,9 @@ const MAY_USE: [(&str, &[&str]); 19] = [
     ("holders", &[]),
     (
         "serve",
-        &["holders", "hub", "logger", "message", "snapshot", "time"],
+        &[
+            "holders", "hub", "logger", "message", "panel", "snapshot", "time",
+        ],
     ),
     ("snapshot", &["fmp4", "h264", "hub", "orientation", "time"]),
     (
@@ -43,6 +48,7 @@ const MAY_USE: [(&str, &[&str]); 19] = [
             "h264",
             "holders",
             "orientation",
+            "panel",
             "stop",
             "time",
             "v4l2",
@@ -55,13 +61,17 @@ const MAY_USE: [(&str, &[&str]); 19] = [
     (
         "main",
         &[
-            "cameras", "cli", "hub", "logger", "pipeline", "serve", "source", "stop",
+            "cameras", "cli", "hub", "logger", "panel", "pipeline", "serve", "source", "stop",
         ],
     ),
 ];
 
 /// The only files with unsafe code.
-const UNSAFE: [&str; 2] = ["src/source/process/spawn.rs", "src/v4l2/sys.rs"];
+const UNSAFE: [&str; 3] = [
+    "src/serve/socket.rs",
+    "src/source/process/spawn.rs",
+    "src/v4l2/sys.rs",
+];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

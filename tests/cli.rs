@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use berrymse::cli::{Command, Config, Error, parse};
+use berrymse::panel::Wish;
 use log::LevelFilter;
 use proptest::prelude::*;
 use std::ffi::OsString;
@@ -373,6 +374,24 @@ fn several_cameras_are_a_list_of_blocks_with_names() {
 }
 
 #[test]
+fn controls_of_a_camera_are_names_and_values() {
+    let place = Place::new(
+        "camera:\n  controls:\n    Brightness: 130\n    white_balance_automatic: false\n    power_line_frequency: 50 Hz\n\
+         server: {controls: no}\n",
+    );
+    let config = place.config("", &[]);
+    let wishes = [
+        ("brightness", Wish::Number(130)),
+        ("white_balance_automatic", Wish::Switch(false)),
+        ("power_line_frequency", Wish::Text("50 Hz".to_owned())),
+    ];
+    let wishes = wishes.map(|(name, wish)| (name.to_owned(), wish));
+    assert_eq!(config.cameras[0].controls, wishes);
+    assert!(!config.server.controls);
+    assert!(Place::new("").config("", &[]).server.controls);
+}
+
+#[test]
 fn a_wrong_command_line_is_refused_in_words() {
     let place = Place::new("cameras: [{name: a}, {name: b}]\n");
     let help = " (berrymse --help lists the options)";
@@ -478,7 +497,28 @@ fn a_wrong_file_is_refused_with_line_key_and_the_nearest_key() {
         (
             "camera:\n  colour: red\n",
             "c.yml:2: unknown key camera.colour; the keys here are source, sourceFD, width, height, bitrate, rotation, hflip, \
-             vflip, fps, keyframeInterval, onDemand, name",
+             vflip, fps, keyframeInterval, onDemand, name, controls",
+        ),
+        (
+            "camera:\n  controls:\n    Zoom: 1\n    zoom: 2\n",
+            "c.yml:4: camera.controls.zoom: is there already (line 3)",
+        ),
+        (
+            "camera:\n  controls: {zoom: [1]}\n",
+            "c.yml:2: camera.controls.zoom: takes one value",
+        ),
+        (
+            "camera:\n  controls: 3\n",
+            "c.yml:2: camera.controls must be made of lines 'key: value'",
+        ),
+        (
+            "camera:\n  controls:\n    white balance: 1\n",
+            "c.yml:3: camera.controls.white balance: 'white balance' is no name of a control: those are made of small letters, \
+             digits and underscores, as in white_balance_automatic",
+        ),
+        (
+            "server: {controls: maybe}\n",
+            "c.yml:1: server.controls: 'maybe' is neither true nor false",
         ),
         (
             "camra:\n  width: 640\n",

@@ -7,9 +7,9 @@
 
 use super::Error;
 use super::given::{Given, Origin};
-use super::nearest::nearest;
 use super::table::{Key, Row, TABLE};
 use super::values;
+use crate::nearest::nearest;
 use std::ffi::OsString;
 use std::iter::Peekable;
 
@@ -218,5 +218,5 @@ const fn can_do_without_value(key: Key) -> bool {
 
 /// True for the settings that add up when given more than once.
 pub(super) const fn adds_up(key: Key) -> bool {
-    matches!(key, Key::Listen | Key::AllowedOrigins)
+    matches!(key, Key::Listen | Key::AllowedOrigins | Key::Controls)
 }

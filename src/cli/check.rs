@@ -104,12 +104,18 @@ fn camera(layers: Layers<'_>, notes: &mut Vec<String>) -> Result<Camera, Error> 
             "standard input (-) cannot be closed and opened again; exec:COMMAND can".to_owned(),
         ));
     }
+    let controls = layers
+        .all(Key::Controls)
+        .into_iter()
+        .map(|given| values::control(&given.text).map_err(|why| given.refuse(why)))
+        .collect::<Result<_, _>>()?;
     Ok(Camera {
         name,
         source: spec,
         source_text: source.text,
         settings,
         on_demand,
+        controls,
     })
 }
 
@@ -132,6 +138,7 @@ fn server(layers: Layers<'_>) -> Result<Server, Error> {
         websocket: layers.read(Key::Websocket, values::websocket)?,
         allowed_origins,
         max_viewers: layers.read(Key::MaxViewers, values::viewers)?,
+        controls: layers.read(Key::SetControls, values::switch)?,
     })
 }
 

@@ -2,9 +2,9 @@
 
 use super::Error;
 use super::given::{Given, Origin};
-use super::nearest::nearest;
 use super::table::{Key, Section, file_keys};
 use super::yaml::{self, Entry, Node, Value};
+use crate::nearest::nearest;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -220,6 +220,9 @@ impl Reader<'_> {
         label: &str,
         all: &mut Vec<Given>,
     ) -> Result<(), Error> {
+        if key == Key::Controls {
+            return self.controls(&entry.node, label, all);
+        }
         let nodes = match &entry.node.value {
             Value::List(items) if super::arguments::adds_up(key) => items.as_slice(),
             _ => std::slice::from_ref(&entry.node),
@@ -253,6 +256,34 @@ impl Reader<'_> {
                 Value::Map(_) => "takes a value, not a block",
             };
             return Err(self.error(node.line, &format!("{label}: {why}")));
+        }
+        Ok(())
+    }
+
+    /// Each line `name: value` as a setting of its own, with the text `name=value`. Which there are and what they take, only the
+    /// camera knows.
+    fn controls(&self, node: &Node, label: &str, all: &mut Vec<Given>) -> Result<(), Error> {
+        let mut seen: Vec<(String, usize)> = Vec::new();
+        for entry in self.entries(node, label)? {
+            let name = entry.key.to_ascii_lowercase();
+            let label = format!("{label}.{name}");
+            if let Some((_, line)) = seen.iter().find(|(other, _)| *other == name) {
+                let why = format!("{label}: is there already (line {line})");
+                return Err(self.error(entry.line, &why));
+            }
+            let Value::Text(text) = &entry.node.value else {
+                return Err(self.error(entry.line, &format!("{label}: takes one value")));
+            };
+            all.push(Given {
+                key: Key::Controls,
+                text: format!("{name}={text}"),
+                from: Origin::File {
+                    file: self.shown.to_owned(),
+                    line: entry.line,
+                    key: label,
+                },
+            });
+            seen.push((name, entry.line));
         }
         Ok(())
     }

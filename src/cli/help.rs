@@ -79,6 +79,8 @@ by commas; BERRYMSE_LOG=error|warn|info|debug|trace) and in the file:
   camera:                         or cameras:, a list of such blocks, each with a name
     source: /dev/video0           also width, height, bitrate, rotation, hflip, vflip, fps,
                                   keyframeInterval, onDemand
+    controls:                     what the camera itself has, see below
+      brightness: 130
   server:
     listen: localhost:2020        also webSocket
 

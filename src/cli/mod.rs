@@ -12,11 +12,11 @@ mod check;
 mod file;
 mod given;
 mod help;
-mod nearest;
 mod table;
 mod values;
 mod yaml;
 
+use crate::panel::Wish;
 use crate::serve::Address;
 use crate::source;
 use arguments::Arguments;
@@ -70,6 +70,8 @@ pub struct Camera {
     pub settings: source::Settings,
     /// It is open only while somebody watches.
     pub on_demand: bool,
+    /// What its controls are to be set to, by name; whether it has them is seen when it is opened.
+    pub controls: Vec<(String, Wish)>,
 }
 
 /// The serving side.
@@ -84,6 +86,8 @@ pub struct Server {
     pub allowed_origins: Vec<String>,
     /// How many viewers are let in at once, over all cameras.
     pub max_viewers: usize,
+    /// Viewers may set controls of the cameras.
+    pub controls: bool,
 }
 
 /// Why the program will not start with what it was given: what, where, why and what to try, on one line.

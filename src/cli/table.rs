@@ -24,6 +24,10 @@ pub(super) enum Key {
     Fps,
     /// Distance of two IDR pictures.
     KeyframeInterval,
+    /// Controls of the camera and their values.
+    Controls,
+    /// Whether viewers may set controls.
+    SetControls,
     /// Whether the camera is open only while somebody watches.
     OnDemand,
     /// The camera's name.
@@ -215,6 +219,26 @@ pub(super) const TABLE: &[Row] = &[
         value: "NAME",
         default: Some("camera"),
         help: "the camera's name in URLs: /live/NAME",
+    },
+    Row {
+        key: Key::Controls,
+        short: None,
+        long: &[],
+        env: None,
+        file: Some((Section::Camera, &["controls"])),
+        value: "BLOCK",
+        default: None,
+        help: "lines 'brightness: 130': what the camera itself is\nset to; /api/cameras/NAME/controls lists what it has",
+    },
+    Row {
+        key: Key::SetControls,
+        short: None,
+        long: &[],
+        env: None,
+        file: Some((Section::Server, &["controls"])),
+        value: "true|false",
+        default: Some("true"),
+        help: "viewers may set the cameras' controls",
     },
     Row {
         key: Key::AllowedOrigins,

@@ -1,5 +1,6 @@
 //! One setting's text to its checked value. Every refusal says what would be right.
 
+use crate::panel::Wish;
 use crate::serve::Address;
 use crate::source::Spec;
 use std::num::NonZeroU32;
@@ -85,6 +86,18 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
         "false" | "no" | "off" | "0" => Ok(false),
         _ => Err(format!("'{text}' is neither true nor false")),
     }
+}
+
+/// `name=value` of a control. What the value may be, only the camera knows.
+pub(super) fn control(text: &str) -> Result<(String, Wish), String> {
+    let (name, value) = text.split_once('=').unwrap_or((text, ""));
+    let is_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    if name.is_empty() || !name.bytes().all(is_name) {
+        return Err(format!(
+            "'{name}' is no name of a control: those are made of small letters, digits and underscores, as in white_balance_automatic"
+        ));
+    }
+    Ok((name.to_owned(), Wish::from(value)))
 }
 
 /// A camera's name: a segment of a path, and part of a file name.

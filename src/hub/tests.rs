@@ -1,6 +1,6 @@
 use super::*;
 
-/// One picture each 33 ms; `K` is a keyframe. An event is written as in `"live init K0 p1 skipped:3"`.
+/// One picture each 33 ms; `K` is a keyframe, to `b` no other picture refers. An event is written as in `"live init K0 p1 skipped:3"`.
 struct Stream {
     hub: Hub,
     audience: Audience,
@@ -48,6 +48,7 @@ impl Stream {
             decode_time: self.next,
             captured_at,
             is_keyframe: kind == 'K',
+            is_reference: kind != 'b',
         };
         self.next += 1;
         self.hub.publish(fragment, now);
@@ -68,7 +69,12 @@ fn events(viewer: &mut Viewer) -> String {
             Event::Skipped(count) => format!("skipped:{count}"),
             Event::Init(init) => format!("init:{}", init.width),
             Event::Fragment(f) => {
-                format!("{}{}", if f.is_keyframe { 'K' } else { 'p' }, f.decode_time)
+                let kind = match (f.is_keyframe, f.is_reference) {
+                    (true, _) => 'K',
+                    (false, true) => 'p',
+                    (false, false) => 'b',
+                };
+                format!("{kind}{}", f.decode_time)
             }
         });
     }
@@ -298,4 +304,109 @@ fn who_holds_a_camera_keeps_it_open_and_is_no_viewer() {
     assert_eq!(stream.audience.status().viewers, 0);
     drop(hold);
     assert!(stream.hub.idle());
+}
+
+#[test]
+fn a_slow_line_gets_the_newest_keyframe_as_soon_as_there_is_one() {
+    let mut stream = Stream::new();
+    let (mut slow, mut good) = (stream.join(), stream.join());
+    stream.publish("K");
+    events(&mut slow);
+    events(&mut good);
+    slow.set_slow(Some(500_000));
+    stream.publish("pppppKp");
+    assert_eq!(events(&mut slow), "skipped:5 K6 p7");
+    assert_eq!(events(&mut good), "p1 p2 p3 p4 p5 K6 p7");
+    slow.set_slow(None);
+    stream.publish("pppppKp");
+    assert_eq!(events(&mut slow), "p8 p9 p10 p11 p12 K13 p14");
+}
+
+#[test]
+fn on_a_slow_line_pictures_that_no_other_refers_to_are_left_out_but_no_two_in_a_row() {
+    let mut stream = Stream::new();
+    let (mut slow, mut good) = (stream.join(), stream.join());
+    stream.publish("K");
+    events(&mut slow);
+    events(&mut good);
+    slow.set_slow(Some(500_000));
+    stream.publish("pbpbbpbpbpb");
+    assert_eq!(
+        events(&mut slow),
+        "p1 p3 b5 p6 p8 b9 p10 b11",
+        "the newest ones are in time"
+    );
+    assert_eq!(stream.audience.status().frames_skipped, 3);
+    assert!(events(&mut good).ends_with("b7 p8 b9 p10 b11"));
+}
+
+#[test]
+fn a_slow_line_waits_for_the_keyframe_that_it_has_asked_for() {
+    let mut stream = Stream::new();
+    stream.hub.set_makes_keyframes(true);
+    let mut viewer = stream.join();
+    stream.publish("K");
+    events(&mut viewer);
+    stream.hub.take_keyframe_request();
+    viewer.set_slow(Some(500_000));
+    stream.publish(&"p".repeat(40));
+    assert_eq!(events(&mut viewer), "");
+    assert!(stream.hub.take_keyframe_request());
+    stream.publish("p");
+    assert_eq!(events(&mut viewer), "");
+    stream.publish("K");
+    assert_eq!(events(&mut viewer), "skipped:41 K42");
+    // The next one has to wait, and the pictures go on meanwhile.
+    stream.publish(&"p".repeat(40));
+    assert!(events(&mut viewer).starts_with("p43 p44"));
+    assert!(!stream.hub.take_keyframe_request());
+}
+
+#[test]
+fn an_encoder_that_does_not_answer_is_not_waited_for() {
+    let mut stream = Stream::new();
+    stream.hub.set_makes_keyframes(true);
+    let mut viewer = stream.join();
+    stream.publish("K");
+    events(&mut viewer);
+    viewer.set_slow(Some(500_000));
+    stream.publish(&"p".repeat(40));
+    assert_eq!(events(&mut viewer), "");
+    stream.publish(&"p".repeat(20));
+    assert!(events(&mut viewer).starts_with("p1 p2"));
+}
+
+#[test]
+fn what_a_viewer_has_not_got_is_known_from_what_is_on_its_way() {
+    let mut stream = Stream::new();
+    let mut viewer = stream.join();
+    assert_eq!(viewer.waits_for(0), None);
+    stream.publish("Kpp");
+    events(&mut viewer);
+    let published = |number: u64| Some(Timestamp::from_nanos(number * 33_000_000));
+    let waits_for =
+        |viewer: &Viewer, bytes| viewer.waits_for(bytes).map(|(published, _)| published);
+    assert_eq!(waits_for(&viewer, 0), None);
+    assert_eq!(waits_for(&viewer, 1), published(2));
+    // Ten bytes and the two of the frame's header.
+    assert_eq!(waits_for(&viewer, 13), published(1));
+    assert_eq!(waits_for(&viewer, u64::MAX), published(0));
+    stream.publish("p");
+    assert_eq!(waits_for(&viewer, 0), published(3));
+}
+
+#[test]
+fn the_lines_of_all_viewers_are_known_while_they_are_there() {
+    let stream = Stream::new();
+    let (a, b, _c) = (stream.join(), stream.join(), stream.join());
+    a.set_slow(Some(700_000));
+    b.set_slow(Some(300_000));
+    let lines = |viewers, slow: &[u32]| Lines {
+        viewers,
+        slow: slow.to_vec(),
+    };
+    assert_eq!(stream.hub.lines(), lines(3, &[700_000, 300_000]));
+    drop(a);
+    b.set_slow(None);
+    assert_eq!(stream.hub.lines(), lines(2, &[]));
 }

@@ -71,6 +71,7 @@ impl Muxer {
             decode_time: slot.decode_time,
             captured_at: picture.captured_at,
             is_keyframe: picture.is_keyframe,
+            is_reference: picture.is_reference,
         }
     }
 

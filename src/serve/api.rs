@@ -40,6 +40,7 @@ fn camera(site: &Site, camera: &Camera) -> Value {
         "frames": status.frames,
         "frames_skipped": status.frames_skipped,
         "restarts": status.restarts,
+        "controls_refused": *camera.remote.view().refused,
         "last_frame_age_ms": age_ms(&status),
         "delay_ms": site.delays.median_ms(&camera.name).map(|ms| (f64::from(ms) * 10.0).round() / 10.0),
     })

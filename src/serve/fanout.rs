@@ -3,7 +3,8 @@
 //! Per picture and viewer it makes one `send()` of shared bytes on a non-blocking socket and nothing else; a
 //! task per viewer costs 1.17 to 1.26 times as much, and memory (docs/decisions/0002). A viewer whose socket is
 //! full costs no system call until the kernel says that there is room again, and its next pictures wait in
-//! the hub's ring, not here.
+//! the hub's ring, not here. How far behind viewers are is looked at four times a second, which costs a thirtieth as many
+//! system calls as the pictures; only for those on slow lines, before each picture (`line`).
 
 use super::viewer::{Connection, Joining};
 use crate::hub::Audience;
@@ -20,6 +21,12 @@ const WAKE: Token = Token(usize::MAX);
 
 /// How often silent viewers are looked after.
 const TICK: Duration = Duration::from_secs(1);
+
+/// How often all lines are looked at: what goes into a hole before it is seen has to come out of it again.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// How often slow lines that have enough on their way are looked at, where there are no pictures to do it with.
+const LOOK_AT_HELD: Duration = Duration::from_millis(10);
 
 /// Hands viewers to the thread. Clones are the same thread's.
 #[derive(Clone, Debug)]
@@ -78,6 +85,7 @@ impl Fanout {
             bell: bell.clone(),
             connections: Vec::new(),
             free: Vec::new(),
+            look_at_held: None,
         };
         let handle = std::thread::Builder::new()
             .name("fan-out".into())
@@ -110,17 +118,22 @@ struct Thread {
     connections: Vec<Option<Connection>>,
     /// Empty places in `connections`.
     free: Vec<usize>,
+    /// When those that are held are looked at, if there are any.
+    look_at_held: Option<Instant>,
 }
 
 impl Thread {
     fn run(mut self) {
         let mut events = Events::with_capacity(1024);
         let mut next_tick = Instant::now() + TICK;
+        let mut next_look = Instant::now() + LOOK;
         loop {
             let wait = if self.connections.len() == self.free.len() {
                 None // nobody there: sleep until somebody comes
             } else {
-                Some(next_tick.saturating_duration_since(Instant::now()))
+                let next = next_tick.min(next_look);
+                let next = self.look_at_held.map_or(next, |held| next.min(held));
+                Some(next.saturating_duration_since(Instant::now()))
             };
             if let Err(error) = self.poll.poll(&mut events, wait)
                 && error.kind() != io::ErrorKind::Interrupted
@@ -140,9 +153,18 @@ impl Thread {
             if self.bell.news.swap(false, Ordering::AcqRel) {
                 self.each(Connection::send_news);
             }
-            if Instant::now() >= next_tick {
-                next_tick = Instant::now() + TICK;
-                self.each(|connection| connection.on_tick(Instant::now()));
+            let now = Instant::now();
+            if self.look_at_held.is_some_and(|held| now >= held) {
+                self.look_at_held = None;
+                self.each(Connection::send_if_held);
+            }
+            if now >= next_look {
+                next_look = now + LOOK;
+                self.each(Connection::look_at_line);
+            }
+            if now >= next_tick {
+                next_tick = now + TICK;
+                self.each(|connection| connection.on_tick(now));
             }
         }
     }
@@ -201,7 +223,12 @@ impl Thread {
             return;
         };
         let Some(connection) = slot else { return };
-        if let Err(reason) = work(connection) {
+        let done = work(connection);
+        if connection.is_held() {
+            self.look_at_held
+                .get_or_insert_with(|| Instant::now() + LOOK_AT_HELD);
+        }
+        if let Err(reason) = done {
             log::info!(
                 "{}: viewer {} left: {reason}",
                 connection.camera(),

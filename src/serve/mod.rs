@@ -7,20 +7,25 @@ mod access;
 mod address;
 mod api;
 mod assets;
+mod controls;
 mod delays;
 mod descriptors;
 mod fanout;
 mod inbound;
+mod line;
 pub mod listen;
 mod route;
 mod seats;
 mod snapshot;
+mod socket;
 mod stream;
+mod strip;
 mod upgrade;
 mod viewer;
 
 pub use access::Origins;
 pub use address::Address;
+pub use controls::wishes;
 pub use descriptors::make_room;
 pub use fanout::Fanout;
 pub use inbound::{Inbound, Incoming, MESSAGE_LIMIT, Violation};
@@ -29,6 +34,7 @@ pub use route::{Route, route};
 
 use crate::hub::Audience;
 use crate::logger::Repeated;
+use crate::panel::Remote;
 use crate::snapshot::Desk;
 use crate::time::Timestamp;
 use assets::Asset;
@@ -65,7 +71,7 @@ const UNSENT_BYTES: u32 = 16 << 10;
 
 /// What the page may load: only from this server, nothing inline.
 const CONTENT_SECURITY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
-     media-src blob:; worker-src 'self' blob:; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'";
+     media-src blob:; worker-src 'self'; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'";
 
 /// One camera as it is served.
 #[derive(Clone, Debug)]
@@ -76,6 +82,8 @@ pub struct Camera {
     pub source: String,
     /// Its pictures.
     pub audience: Audience,
+    /// Its controls.
+    pub remote: Remote,
 }
 
 /// Settings of the server.
@@ -87,6 +95,8 @@ pub struct Settings {
     pub allowed_origins: Vec<String>,
     /// Most viewers at once, of all cameras together.
     pub max_viewers: usize,
+    /// Viewers may set controls of the cameras.
+    pub controls: bool,
 }
 
 /// Everything that requests are answered from.
@@ -96,6 +106,8 @@ pub struct Site {
     desks: Vec<Desk>,
     websocket: String,
     origins: Origins,
+    /// Controls may be set.
+    controls: bool,
     seats: Seats,
     connections: Seats,
     fanout: Fanout,
@@ -114,6 +126,7 @@ impl Site {
             cameras,
             websocket: settings.websocket,
             origins: Origins::new(settings.allowed_origins),
+            controls: settings.controls,
             seats: Seats::new(settings.max_viewers),
             connections: Seats::new(settings.max_viewers + PLAIN_CONNECTIONS),
             fanout,
@@ -171,6 +184,7 @@ fn accept(socket: TcpStream, peer: SocketAddr, site: &Arc<Site>) {
     // A socket that refuses an option still works.
     let _ = socket.set_nodelay(true);
     let _ = socket2::SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT_BYTES);
+    socket::retry_soon(&socket);
     let Some(seat) = site.connections.take() else {
         site.complain(&format!("refused {peer}: too many connections"));
         return;
@@ -203,15 +217,11 @@ async fn answer(
     mut request: Request<hyper::body::Incoming>,
 ) -> Response<Content> {
     let is_head = request.method() == Method::HEAD;
-    if request.method() != Method::GET && !is_head {
-        let mut response = plain(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "Only GET and HEAD are served here.\n",
-        );
-        response
-            .headers_mut()
-            .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return response;
+    let path = request.uri().path().to_owned();
+    let route = route(&path, &site.websocket);
+    let is_to_be_read = request.method() == Method::GET || is_head;
+    if !is_to_be_read && !matches!(route, Some(Route::Controls(_))) {
+        return wrong_method("GET, HEAD");
     }
     if !says_clearly_for_whom(&request) {
         return plain(
@@ -219,7 +229,6 @@ async fn answer(
             "Host is needed, and Host and Origin may be there only once.\n",
         );
     }
-    let path = request.uri().path().to_owned();
     let listed_origin = request
         .headers()
         .get(header::ORIGIN)
@@ -229,7 +238,7 @@ async fn answer(
                 .is_ok_and(|origin| site.origins.allow_listed(origin))
         })
         .cloned();
-    let mut response = match route(&path, &site.websocket) {
+    let mut response = match route {
         Some(Route::Asset(name)) => asset(site, name, request.headers()),
         Some(Route::Live(name)) => match site.camera(name) {
             Some(camera) => upgrade::live(site, camera, peer, &mut request),
@@ -244,6 +253,10 @@ async fn answer(
             drop(request);
             snapshot::answer(asked).await
         }
+        Some(Route::Controls(name)) => match site.camera(Some(name)) {
+            Some(camera) => controls::answer(site, camera, request).await,
+            None => no_camera(site),
+        },
         Some(Route::Status) => typed("application/json", api::status(site)),
         Some(Route::Metrics) => typed(
             "text/plain; version=0.0.4; charset=utf-8",
@@ -304,7 +317,7 @@ fn asset(site: &Site, name: &str, headers: &HeaderMap) -> Response<Content> {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response
     } else {
-        typed(asset.kind, Bytes::from_static(asset.content))
+        typed(asset.kind, asset.content.clone())
     };
     let out = response.headers_mut();
     if let Ok(etag) = HeaderValue::from_str(&asset.etag) {
@@ -382,6 +395,15 @@ fn no_camera(site: &Site) -> Response<Content> {
         StatusCode::NOT_FOUND,
         format!("There is no such camera. There are: {}\n", names.join(", ")),
     )
+}
+
+fn wrong_method(allowed: &'static str) -> Response<Content> {
+    let words = format!("Only {allowed} are served here.\n");
+    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, words);
+    response
+        .headers_mut()
+        .insert(header::ALLOW, HeaderValue::from_static(allowed));
+    response
 }
 
 fn not_found() -> Response<Content> {

@@ -13,6 +13,8 @@ pub enum Route<'a> {
     Snapshot(Option<&'a str>),
     /// `/api/status`
     Status,
+    /// `/api/cameras/NAME/controls`
+    Controls(&'a str),
     /// `/healthz`
     Health,
     /// `/metrics`
@@ -34,6 +36,11 @@ pub fn route<'a>(path: &'a str, websocket: &str) -> Option<Route<'a>> {
         "healthz" => Route::Health,
         "metrics" => Route::Metrics,
         _ => match path.split_once('/') {
+            Some(("api", rest)) => Route::Controls(
+                rest.strip_prefix("cameras/")?
+                    .strip_suffix("/controls")
+                    .filter(|name| is_name(name))?,
+            ),
             Some(("live", name)) if is_name(name) => Route::Live(Some(name)),
             Some(("stream", file)) => Route::Stream(Some(
                 file.strip_suffix(".mp4").filter(|name| is_name(name))?,
@@ -70,6 +77,14 @@ mod tests {
             ("/snapshot/front.png", None),
             ("/snapshot/.jpg", None),
             ("/api/status", Some(Route::Status)),
+            (
+                "/api/cameras/front/controls",
+                Some(Route::Controls("front")),
+            ),
+            ("/api/cameras//controls", None),
+            ("/api/cameras/controls", None),
+            ("/api/cameras/a/b/controls", None),
+            ("/api/cameras/a/controls/b", None),
             ("/healthz", Some(Route::Health)),
             ("/metrics", Some(Route::Metrics)),
             ("/live/", None),

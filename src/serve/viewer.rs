@@ -2,7 +2,9 @@
 
 use super::delays::Report;
 use super::inbound::{Inbound, Incoming};
+use super::line::Line;
 use super::seats::Seat;
+use super::socket;
 use crate::hub::{Event, Fragment, Viewer};
 use crate::message::{Opcode, frame};
 use crate::time::{TIMESCALE, Timestamp};
@@ -68,6 +70,9 @@ pub(super) struct Connection {
     control: VecDeque<Bytes>,
     /// The socket is full; the kernel will tell when there is room.
     is_full: bool,
+    line: Line,
+    /// The line is slow and has enough on its way; nobody will tell when there is room.
+    is_held: bool,
     /// A close frame was queued: nothing follows it.
     is_closing: Option<String>,
     inbound: Inbound,
@@ -107,6 +112,8 @@ impl Connection {
             sending: None,
             control: VecDeque::new(),
             is_full: false,
+            line: Line::new(Timestamp::now()),
+            is_held: false,
             is_closing: None,
             inbound: Inbound::default(),
             leftover,
@@ -146,6 +153,42 @@ impl Connection {
     /// There is something new at the hub.
     pub(super) fn send_news(&mut self) -> Result<(), String> {
         if self.is_full { Ok(()) } else { self.pump() }
+    }
+
+    /// Nothing more is sent before somebody looks again.
+    pub(super) fn is_held(&self) -> bool {
+        self.is_held
+    }
+
+    /// Looks again, if that is waited for.
+    pub(super) fn send_if_held(&mut self) -> Result<(), String> {
+        if self.is_held {
+            self.send_news()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Some times a second: finds out whether pictures arrive in time. A system call, which a viewer whose line is slow
+    /// costs before each picture, too.
+    pub(super) fn look_at_line(&mut self) -> Result<(), String> {
+        let Some(reading) = socket::look(&self.socket) else {
+            return Ok(()); // an old kernel: the socket being full is all that is known
+        };
+        let now = Timestamp::now();
+        let unsent = self
+            .sending
+            .as_ref()
+            .map_or(0, |(bytes, sent)| bytes.len().saturating_sub(*sent));
+        let waiting = self.viewer.waits_for(reading.outstanding + unsent as u64);
+        let was_slow = self.line.is_slow();
+        self.line
+            .learn(reading, waiting.map(|(published, _)| published), now);
+        if was_slow || self.line.is_slow() {
+            self.viewer.set_slow(self.line.capacity());
+        }
+        self.is_held = self.line.is_full(now);
+        Ok(())
     }
 
     /// The kernel has news of the socket.
@@ -216,6 +259,12 @@ impl Connection {
             }
             if self.is_closing.is_some() {
                 return None;
+            }
+            if self.line.is_slow() {
+                self.look_at_line().ok()?;
+                if self.is_held {
+                    return None;
+                }
             }
             match self.viewer.try_next()? {
                 Event::Fragment(fragment) => {

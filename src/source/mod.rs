@@ -13,6 +13,7 @@ pub mod v4l2;
 
 use crate::h264::End;
 use crate::orientation::Orientation;
+use crate::panel::{Board, Panel};
 use crate::stop::Stop;
 use crate::time::Timestamp;
 use std::num::NonZeroU32;
@@ -54,6 +55,11 @@ pub trait Source: Send {
     /// True if [`Source::set_bitrate`] has an effect.
     fn can_set_bitrate(&self) -> bool {
         false
+    }
+
+    /// The controls of the camera; `None` where it has none that could be set while it runs.
+    fn board(&mut self) -> Option<&mut dyn Board> {
+        None
     }
 
     /// How the camera itself turns and mirrors its pictures; what is missing to [`Settings::orientation`] is left to the
@@ -148,6 +154,8 @@ pub struct Context {
     pub settings: Settings,
     /// Heard by every wait.
     pub stop: Stop,
+    /// What is to be set of its controls at each opening.
+    pub panel: Panel,
     /// Bounds what the programs of this camera write to the log, however often they are started.
     program_log: process::budget::Budget,
 }
@@ -159,6 +167,7 @@ impl Context {
             name: name.to_owned(),
             settings,
             stop,
+            panel: Panel::default(),
             program_log: process::budget::Budget::default(),
         }
     }

@@ -4,16 +4,19 @@
 //! besides pictures (left-overs, damage, nothing) stops here; every refusal is told in words.
 
 mod buffers;
+mod knobs;
 mod settings;
 
 use super::{Chunk, Context, Error, Source};
 use crate::orientation::Orientation;
+use crate::panel::{Board, Control};
 use crate::stop::Woken;
 use crate::time::Timestamp;
 use crate::v4l2::{
     self, Agreed, Capture, Device, Failure, Filled, FourCc, Identity, Purpose, Step, Stream,
 };
 use buffers::{Buffers, Verdict};
+use knobs::Knobs;
 use settings::Encoder;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -91,6 +94,8 @@ fn start(path: &Path, context: &Context) -> Result<Camera, Refusal> {
     let rate = device.set_rate(capture, wanted.fps.get());
     settings::encode(&device, wanted, &mut report);
     let encoder = Encoder::of(&device);
+    // Some can be set only before the camera starts.
+    context.panel.apply(Some(&mut Knobs::new(&device)));
     let stream = Stream::start(device, capture, BUFFERS).map_err(failed(Step::Start))?;
     let answer = Answer {
         identity,
@@ -319,6 +324,10 @@ impl Source for Camera {
         self.orientation
     }
 
+    fn board(&mut self) -> Option<&mut dyn Board> {
+        Some(self)
+    }
+
     fn request_keyframe(&mut self) {
         self.keyframe_asked = Timestamp::now();
         if let Err(failure) = self.encoder.force_keyframe(self.stream.device()) {
@@ -346,6 +355,16 @@ impl Source for Camera {
 
     fn can_set_bitrate(&self) -> bool {
         self.encoder.can_set_bitrate()
+    }
+}
+
+impl Board for Camera {
+    fn controls(&mut self) -> Vec<Control> {
+        Knobs::new(self.stream.device()).controls()
+    }
+
+    fn set(&mut self, name: &str, value: i64) -> Result<(), String> {
+        Knobs::new(self.stream.device()).set(name, value)
     }
 }
 

@@ -7,6 +7,8 @@
 
 use rustix::ioctl::{Opcode, opcode};
 
+pub(super) mod m2m;
+
 /// Greatest number of planes of a multi-planar buffer (`VIDEO_MAX_PLANES`).
 pub(super) const MAX_PLANES: usize = 8;
 
@@ -131,7 +133,10 @@ impl<W> Format<W> {
         fmt[Self::WIDTH] = width;
         fmt[Self::HEIGHT] = height;
         fmt[Self::PIXELFORMAT] = pixelformat;
-        if kind == buffer_type::CAPTURE_MPLANE {
+        if matches!(
+            kind,
+            buffer_type::CAPTURE_MPLANE | buffer_type::OUTPUT_MPLANE
+        ) {
             fmt[Self::MPLANE_NUM_PLANES] = u32::from_ne_bytes([1, 0, 0, 0]);
         }
         Self {
@@ -184,7 +189,10 @@ impl<W> Format<W> {
 
     /// Planes of a buffer; 1 with the single-planar API.
     pub(super) fn planes(&self) -> u8 {
-        if self.kind == buffer_type::CAPTURE_MPLANE {
+        if matches!(
+            self.kind,
+            buffer_type::CAPTURE_MPLANE | buffer_type::OUTPUT_MPLANE
+        ) {
             self.fmt[Self::MPLANE_NUM_PLANES].to_ne_bytes()[0]
         } else {
             1
@@ -276,6 +284,16 @@ pub(super) struct QueryExtControl {
     pub reserved: [u32; 32],
 }
 
+/// `v4l2_querymenu`, packed in the kernel. The item of a menu of numbers stands in the first eight bytes of `name`.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub(super) struct QueryMenu {
+    pub id: u32,
+    pub index: u32,
+    pub name: [u8; 32],
+    pub reserved: u32,
+}
+
 /// `v4l2_ext_control`, packed in the kernel. A 64-bit value fills both words of `value`, any other the first.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
@@ -308,6 +326,7 @@ pub(super) const STREAMOFF: Opcode = opcode::write::<u32>(V, 19);
 pub(super) const S_PARM: Opcode = opcode::read_write::<StreamParameters>(V, 22);
 pub(super) const ENUM_FRAMESIZES: Opcode = opcode::read_write::<FrameSizes>(V, 74);
 pub(super) const ENUM_FRAMEINTERVALS: Opcode = opcode::read_write::<FrameIntervals>(V, 75);
+pub(super) const QUERYMENU: Opcode = opcode::read_write::<QueryMenu>(V, 37);
 pub(super) const QUERY_EXT_CTRL: Opcode = opcode::read_write::<QueryExtControl>(V, 103);
 
 impl<W> Format<W> {
@@ -450,6 +469,8 @@ mod tests {
         assert_eq!(offset_of!(ExtControl, value), 12);
         assert_eq!(size_of::<QueryExtControl>(), 232);
         assert_eq!(offset_of!(QueryExtControl, flags), 72);
+        assert_eq!(size_of::<QueryMenu>(), 44);
+        assert_eq!(offset_of!(QueryMenu, reserved), 40);
         assert_eq!(size_of::<FrameSizes>(), 44);
         assert_eq!(size_of::<FrameIntervals>(), 52);
         let numbers = [
@@ -463,6 +484,7 @@ mod tests {
             ENUM_FRAMESIZES,
             ENUM_FRAMEINTERVALS,
             QUERY_EXT_CTRL,
+            QUERYMENU,
         ];
         assert_eq!(
             numbers.map(|n| n as u32),
@@ -476,7 +498,8 @@ mod tests {
                 0xc0cc_5616,
                 0xc02c_564a,
                 0xc034_564b,
-                0xc0e8_5667
+                0xc0e8_5667,
+                0xc02c_5625
             ]
         );
     }

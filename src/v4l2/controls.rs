@@ -29,57 +29,129 @@ pub mod id {
     pub const REPEAT_SEQ_HEADER: u32 = CODEC + 226;
     /// A button: the next picture is an IDR picture.
     pub const FORCE_KEY_FRAME: u32 = CODEC + 229;
+    /// Parameter sets in a buffer of their own (0) or in front of the first picture (1).
+    pub const HEADER_MODE: u32 = CODEC + 216;
+    /// Level, by its place in the kernel's list.
+    pub const H264_LEVEL: u32 = CODEC + 359;
+    /// Profile, by its place in the kernel's list.
+    pub const H264_PROFILE: u32 = CODEC + 363;
     /// Pictures from one I picture to the next.
     pub const H264_I_PERIOD: u32 = CODEC + 358;
     /// May the camera take fewer pictures in low light?
     pub const EXPOSURE_AUTO_PRIORITY: u32 = CAMERA + 3;
 }
 
-/// `V4L2_CTRL_FLAG_DISABLED` and `_READ_ONLY`
-const NOT_SETTABLE: u32 = 0x0001 | 0x0004;
-
-/// `V4L2_CTRL_TYPE_*`
-mod kind {
-    pub(super) const BUTTON: u32 = 4;
-    pub(super) const INTEGER64: u32 = 5;
-    pub(super) const CLASS: u32 = 6;
-    pub(super) const STRING: u32 = 7;
-    pub(super) const FIRST_COMPOUND: u32 = 0x100;
+/// `V4L2_CTRL_FLAG_*`
+pub mod flag {
+    pub(super) const DISABLED: u32 = 0x0001;
+    /// Something uses it, so that it cannot be set now.
+    pub const GRABBED: u32 = 0x0002;
+    /// It can only be read.
+    pub const READ_ONLY: u32 = 0x0004;
+    /// Setting it changes others.
+    pub const UPDATE: u32 = 0x0008;
+    /// Without effect as others are set now.
+    pub const INACTIVE: u32 = 0x0010;
+    /// It can only be set.
+    pub const WRITE_ONLY: u32 = 0x0040;
+    /// It changes by itself.
+    pub const VOLATILE: u32 = 0x0080;
 }
 
-/// A control that can be set and holds one number, or is a button.
+/// `V4L2_CTRL_TYPE_*` of what holds one number, or is a button.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs)]
+pub enum ControlKind {
+    Integer,
+    Boolean,
+    /// One of the words of [`super::Device::menu`].
+    Menu,
+    Button,
+    /// A number of 64 bits.
+    Wide,
+    Bitmask,
+    /// One of the numbers of [`super::Device::menu`]; the value is the place in the menu.
+    NumberMenu,
+}
+
+impl ControlKind {
+    /// `None` for classes, text and what is compound.
+    fn from_raw(raw: u32) -> Option<Self> {
+        Some(match raw {
+            1 => Self::Integer,
+            2 => Self::Boolean,
+            3 => Self::Menu,
+            4 => Self::Button,
+            5 => Self::Wide,
+            8 => Self::Bitmask,
+            9 => Self::NumberMenu,
+            _ => return None,
+        })
+    }
+}
+
+/// A control that holds one number, or is a button.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(missing_docs)]
 pub struct Control {
     /// `V4L2_CID_*`, see [`id`].
     pub id: u32,
     /// The driver's name for it.
     pub name: String,
-    minimum: i64,
-    maximum: i64,
-    step: u64,
-    is_wide: bool,
-    is_button: bool,
+    pub kind: ControlKind,
+    pub minimum: i64,
+    pub maximum: i64,
+    pub step: u64,
+    pub default: i64,
+    /// See [`flag`].
+    pub flags: u32,
 }
 
 impl Control {
-    /// `None` for what cannot be set or is no single number.
+    /// `None` for what is no single number or is not there.
     pub(super) fn from_raw(raw: &QueryExtControl) -> Option<Self> {
-        let is_number =
-            !matches!(raw.kind, kind::CLASS | kind::STRING) && raw.kind < kind::FIRST_COMPOUND;
-        (is_number && raw.flags & NOT_SETTABLE == 0).then(|| Self {
+        if raw.flags & flag::DISABLED != 0 {
+            return None;
+        }
+        let kind = ControlKind::from_raw(raw.kind)?;
+        // The kernel makes a bit mask's numbers, which have no sign, wider as if they had one.
+        let unsigned = |value: i64| {
+            if kind == ControlKind::Bitmask {
+                i64::from(value as u32)
+            } else {
+                value
+            }
+        };
+        Some(Self {
             id: raw.id,
             name: text(&raw.name),
-            minimum: raw.minimum,
-            maximum: raw.maximum,
+            kind,
+            minimum: unsigned(raw.minimum),
+            maximum: unsigned(raw.maximum),
             step: raw.step,
-            is_wide: raw.kind == kind::INTEGER64,
-            is_button: raw.kind == kind::BUTTON,
+            default: unsigned(raw.default_value),
+            flags: raw.flags,
         })
+    }
+
+    /// True if any of the flags is set.
+    pub fn has(&self, flags: u32) -> bool {
+        self.flags & flags != 0
+    }
+
+    /// The name as people type it: lower case, one underscore for all between two words (`white_balance_automatic`).
+    pub fn spelling(&self) -> String {
+        let words = self.name.split(|c: char| !c.is_ascii_alphanumeric());
+        let words: Vec<String> = words
+            .filter(|word| !word.is_empty())
+            .map(str::to_ascii_lowercase)
+            .collect();
+        words.join("_")
     }
 
     /// The possible value nearest to `wanted`. (Items of menus may be missing nevertheless: the driver refuses those.)
     pub fn nearest(&self, wanted: i64) -> i64 {
-        if self.is_button || self.maximum < self.minimum {
+        if self.kind == ControlKind::Button || self.maximum < self.minimum {
             return wanted;
         }
         let (minimum, maximum) = (i128::from(self.minimum), i128::from(self.maximum));
@@ -90,7 +162,7 @@ impl Control {
     }
 
     pub(super) fn encode(&self, value: i64) -> [u32; 2] {
-        if self.is_wide {
+        if self.kind == ControlKind::Wide {
             let [a, b, c, d, e, f, g, h] = value.to_ne_bytes();
             [
                 u32::from_ne_bytes([a, b, c, d]),
@@ -102,7 +174,9 @@ impl Control {
     }
 
     pub(super) fn decode(&self, [first, second]: [u32; 2]) -> i64 {
-        if self.is_wide {
+        if self.kind == ControlKind::Bitmask {
+            i64::from(first)
+        } else if self.kind == ControlKind::Wide {
             let ([a, b, c, d], [e, f, g, h]) = (first.to_ne_bytes(), second.to_ne_bytes());
             i64::from_ne_bytes([a, b, c, d, e, f, g, h])
         } else {
@@ -162,15 +236,40 @@ mod tests {
     }
 
     #[test]
-    fn only_single_numbers_that_can_be_set_count() {
+    fn only_single_numbers_that_are_there_count() {
         let raw = |kind, flags| QueryExtControl {
             kind,
             flags,
             ..Default::default()
         };
-        for (kind, flags) in [(6, 0), (7, 0), (0x101, 0), (1, 1), (1, 4)] {
+        for (kind, flags) in [(6, 0), (7, 0), (0x101, 0), (1, 1)] {
             assert_eq!(Control::from_raw(&raw(kind, flags)), None);
         }
         assert!(Control::from_raw(&raw(4, 0x40)).is_some());
+        assert!(Control::from_raw(&raw(1, flag::READ_ONLY)).is_some());
+    }
+
+    #[test]
+    fn names_are_spelled_as_people_type_them() {
+        let spelling = |name: &str| {
+            Control {
+                name: name.into(),
+                ..control(0, 1, 1, 1)
+            }
+            .spelling()
+        };
+        assert_eq!(
+            spelling("White Balance, Automatic"),
+            "white_balance_automatic"
+        );
+        assert_eq!(spelling("H264 I-Frame Period"), "h264_i_frame_period");
+        assert_eq!(spelling(" (Gain) "), "gain");
+    }
+
+    #[test]
+    fn bit_masks_have_no_sign() {
+        let mask = control(0, i64::from(-1_i32), 0, 8);
+        assert_eq!(mask.maximum, 0xffff_ffff);
+        assert_eq!(mask.decode(mask.encode(0xffff_fffe)), 0xffff_fffe);
     }
 }

@@ -1,7 +1,7 @@
 //! An open V4L2 node: what it is, what it can give, and how to ask for it. Streaming is in [`super::stream`].
 
 use super::abi::{self, buffer_type, caps};
-use super::controls::Control;
+use super::controls::{Control, ControlKind};
 use super::sys::{self, Failure};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
@@ -28,6 +28,15 @@ impl FourCc {
     /// The format with this code.
     pub const fn new(code: [u8; 4]) -> Self {
         Self(abi::fourcc(code))
+    }
+
+    /// Its four characters, the mark of a big-endian variant among them.
+    pub const fn code(self) -> [u8; 4] {
+        self.0.to_le_bytes()
+    }
+
+    pub(super) const fn number(self) -> u32 {
+        self.0
     }
 }
 
@@ -232,6 +241,17 @@ impl Device {
             .collect()
     }
 
+    /// The formats of a queue that are pictures as they are; older kernels do not mark all those that are not.
+    pub(super) fn raw_formats_of(&self, kind: u32) -> Vec<FourCc> {
+        const COMPRESSED: u32 = 1;
+        (0..ENOUGH)
+            .map_while(|index| sys::enum_format(self.fd(), kind, index).ok())
+            .filter(|raw| raw.flags & COMPRESSED == 0)
+            .map(|raw| FourCc(raw.pixelformat))
+            .filter(|it| ![FourCc::H264, FourCc::MJPG, FourCc::JPEG].contains(it))
+            .collect()
+    }
+
     /// The sizes of a format; empty where the driver does not tell.
     pub fn sizes(&self, format: FourCc) -> Vec<Size> {
         (0..ENOUGH)
@@ -302,7 +322,7 @@ impl Device {
         rate(answer.numerator, answer.denominator)
     }
 
-    /// All controls that hold one number or are a button.
+    /// All controls that hold one number or are a button, also those that can only be read.
     pub fn controls(&self) -> Vec<Control> {
         let mut controls = Vec::new();
         let mut id = 0;
@@ -316,6 +336,29 @@ impl Device {
             }
         }
         controls
+    }
+
+    /// The items of a menu: value and words.
+    pub fn menu(&self, control: &Control) -> Vec<(i64, String)> {
+        let is_menu = matches!(control.kind, ControlKind::Menu | ControlKind::NumberMenu);
+        if !is_menu {
+            return Vec::new();
+        }
+        let first = u32::try_from(control.minimum).unwrap_or(0);
+        let last = u32::try_from(control.maximum).unwrap_or(0);
+        // Refused are those that this camera leaves out.
+        (first..=last.min(first.saturating_add(ENOUGH)))
+            .filter_map(|index| sys::menu_item(self.fd(), control.id, index).ok())
+            .map(|item| {
+                let words = if control.kind == ControlKind::NumberMenu {
+                    let [a, b, c, d, e, f, g, h, ..] = item.name;
+                    i64::from_ne_bytes([a, b, c, d, e, f, g, h]).to_string()
+                } else {
+                    text(&item.name)
+                };
+                (i64::from(item.index), words)
+            })
+            .collect()
     }
 
     /// Reads a control.

@@ -8,11 +8,12 @@ mod abi;
 pub mod controls;
 mod device;
 mod discover;
+pub mod m2m;
 mod purpose;
 mod stream;
 mod sys;
 
-pub use controls::Control;
+pub use controls::{Control, ControlKind};
 pub use device::{Agreed, Capture, Colour, Device, FourCc, Identity, PixelFormat, Size};
 pub use discover::{Node, discover, first_h264};
 pub use purpose::{Purpose, Step, explain};

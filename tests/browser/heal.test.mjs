@@ -152,3 +152,39 @@ test("a browser that stood still for 5 seconds is live soon after", async (t) =>
   t.diagnostic(said);
   assert.ok(median < 300);
 });
+
+/** Runs in the page: the media times of all pictures are `window.shiftSeconds` later than the server has them. */
+function shiftTimes() {
+  window.shiftSeconds = 7200;
+  const { get } = Object.getOwnPropertyDescriptor(MessageEvent.prototype, "data");
+  const changed = new WeakSet();
+  Object.defineProperty(MessageEvent.prototype, "data", {
+    get() {
+      const data = get.call(this);
+      if (!(data instanceof ArrayBuffer) || data.byteLength < 100 || changed.has(data)) return data;
+      changed.add(data);
+      const view = new DataView(data);
+      const MOOF = 0x6d6f6f66;
+      if (view.getUint32(4) === MOOF) view.setBigUint64(64, view.getBigUint64(64) + BigInt(window.shiftSeconds * 90_000));
+      return data;
+    },
+  });
+}
+
+test("times that jump an hour ahead or back, anywhere in a stream, change nothing that is seen", async (t) => {
+  const server = await started();
+  page = await browser.newPage();
+  await page.before(installClock);
+  await page.before(shiftTimes);
+  await page.goto(server.url);
+  await page.until("a live picture", isLive, { given: ["berry-video"] });
+  for (const [jump, seconds] of [["ahead", 10_800], ["back", 3600], ["back by three seconds", 3597]]) {
+    const watching = watch(3);
+    await pause(1100);
+    await page.evaluate((to) => { window.shiftSeconds = to; }, seconds);
+    const { longestPause, median, said } = await watching;
+    t.diagnostic(`${jump}: ${said}`);
+    assert.ok(longestPause < 500 && median < 300);
+  }
+  assert.deepEqual(page.messages, []);
+});

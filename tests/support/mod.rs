@@ -3,6 +3,8 @@
 #![allow(unreachable_pub, reason = "a module of several test programs")]
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+pub mod line;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -77,6 +79,17 @@ impl Server {
 
     /// Status code, head and body of a request without a body.
     pub fn request(&self, method: &str, path: &str, headers: &str) -> (u16, String, Vec<u8>) {
+        self.request_with(method, path, headers, b"")
+    }
+
+    /// Status code, head and body of a request; the headers say how long the body is.
+    pub fn request_with(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &str,
+        body: &[u8],
+    ) -> (u16, String, Vec<u8>) {
         let mut socket = TcpStream::connect(self.address()).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let address = self.address();
@@ -85,6 +98,7 @@ impl Server {
             socket,
             "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\r\n"
         );
+        let _ = socket.write_all(body);
         let mut response = Vec::new();
         let _ = socket.read_to_end(&mut response);
         let end = response
@@ -155,7 +169,12 @@ pub struct Viewer {
 
 impl Viewer {
     pub fn connect(server: &Server, path: &str, protocol: Option<&str>) -> Self {
-        let mut request = format!("ws://{}{path}", server.address())
+        Self::connect_to(server.address(), path, protocol)
+    }
+
+    /// Through something else.
+    pub fn connect_to(address: &str, path: &str, protocol: Option<&str>) -> Self {
+        let mut request = format!("ws://{address}{path}")
             .into_client_request()
             .unwrap();
         if let Some(protocol) = protocol {
@@ -163,7 +182,7 @@ impl Viewer {
                 .headers_mut()
                 .insert("Sec-WebSocket-Protocol", protocol.parse().unwrap());
         }
-        let stream = TcpStream::connect(server.address()).unwrap();
+        let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
         let (socket, _) = tungstenite::client(request, stream).unwrap();

@@ -105,6 +105,15 @@ impl Encoder {
         Ok(Self::with_detail(format, interval, detail))
     }
 
+    /// Goes on with other settings; the next picture is an IDR picture. Errors, and changes nothing, as [`Encoder::new`] does.
+    pub fn change(&mut self, settings: &Settings) -> Result<(), Error> {
+        let idr_count = self.idr_count;
+        *self = Self::new(settings)?;
+        // Two IDR pictures in a row must not have the same idr_pic_id (7.4.3).
+        self.idr_count = idr_count;
+        Ok(())
+    }
+
     fn with_detail(format: Format, keyframe_interval: u32, detail: Detail) -> Self {
         let (columns, rows) = (format.columns() as usize, format.rows() as usize);
         Self {

@@ -11,6 +11,7 @@ mod cavlc;
 pub mod clock_code;
 mod encoder;
 mod font;
+mod knobs;
 mod layout;
 mod macroblock;
 mod motion;
@@ -22,8 +23,9 @@ mod wall_clock;
 
 pub use encoder::Encoder;
 
-use super::{Chunk, Context, Error, Source};
+use super::{Chunk, Context, Error, Settings, Source};
 use crate::h264::End;
+use crate::panel::Board;
 use crate::stop::Stop;
 use crate::time::Timestamp;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -47,6 +49,7 @@ pub fn open(context: &Context) -> Result<Box<dyn Source>, Error> {
     Ok(Box::new(TestPicture {
         encoder,
         schedule,
+        settings: settings.clone(),
         stop: context.stop.clone(),
         is_keyframe_asked: false,
     }))
@@ -55,6 +58,7 @@ pub fn open(context: &Context) -> Result<Box<dyn Source>, Error> {
 struct TestPicture {
     encoder: Encoder,
     schedule: Schedule,
+    settings: Settings,
     stop: Stop,
     is_keyframe_asked: bool,
 }
@@ -90,6 +94,18 @@ impl Source for TestPicture {
 
     fn can_make_keyframes(&self) -> bool {
         true
+    }
+
+    fn set_bitrate(&mut self, bits_per_second: u32) -> Option<u32> {
+        self.change_bitrate(bits_per_second)
+    }
+
+    fn can_set_bitrate(&self) -> bool {
+        true
+    }
+
+    fn board(&mut self) -> Option<&mut dyn Board> {
+        Some(self)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::orientation::Orientation;
 use crate::source::Settings;
-use crate::v4l2::controls::id;
+use crate::v4l2::controls::{flag, id};
 use crate::v4l2::{Control, Device, Failure};
 
 /// Items of `V4L2_CID_MPEG_VIDEO_BITRATE_MODE`.
@@ -41,7 +41,11 @@ impl<'a> Panel<'a> {
     fn new(device: &'a Device, report: &'a mut Report) -> Self {
         Self {
             device,
-            controls: device.controls(),
+            controls: device
+                .controls()
+                .into_iter()
+                .filter(|control| !control.has(flag::READ_ONLY))
+                .collect(),
             report,
         }
     }

@@ -1,10 +1,7 @@
 //! "Did you mean …?": the known word that is nearest to a mistyped one.
 
 /// The one of `known` that `typed` most likely stands for; `None` if nothing is near. Case does not count.
-pub(super) fn nearest<'a>(
-    typed: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let typed: Vec<char> = typed.to_lowercase().chars().collect();
     // Far longer than any known word: no typing error, and not worth the quadratic comparison.
     if typed.len() > 64 {

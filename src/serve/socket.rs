@@ -1,0 +1,131 @@
+//! What the kernel knows of a TCP connection, and the one option that no library has: the only `unsafe` of serving.
+
+#![allow(
+    unsafe_code,
+    reason = "getsockopt and setsockopt have no safe form for these two options"
+)]
+
+use std::ffi::{c_int, c_void};
+use std::os::fd::{AsFd, AsRawFd};
+use std::time::Duration;
+
+/// The largest pause between two attempts to get data through (Linux 6.15; the kernel takes no less than a second). Without
+/// it the pauses double, and after a hole of 30 s in the line nothing comes for up to 20 s more.
+const LONGEST_RETRY_MS: c_int = 1000;
+
+/// `TCP_RTO_MAX_MS` of linux/tcp.h.
+const TCP_RTO_MAX_MS: c_int = 44;
+
+/// What the peer has, and how far away it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Reading {
+    /// Bytes that the peer has acknowledged since the connection was made.
+    pub(super) acknowledged: u64,
+    /// Bytes that the kernel has taken and the peer has not acknowledged.
+    pub(super) outstanding: u64,
+    /// The shortest round trip of the last minutes; zero while none is known.
+    pub(super) round_trip: Duration,
+}
+
+/// `struct tcp_info` of linux/tcp.h as far as it is read here. It only ever grew at its end, and its 64-bit members are
+/// aligned on 32-bit machines, too.
+#[repr(C)]
+#[derive(Default)]
+struct TcpInfo {
+    bytes: [u8; 8],
+    words: [u32; 24],
+    pacing_rates: [u64; 2],
+    bytes_acked: u64,
+    bytes_received: u64,
+    segments: [u32; 2],
+    notsent_bytes: u32,
+    min_rtt: u32,
+    data_segments: [u32; 2],
+    delivery_rate: u64,
+    busy_times: [u64; 3],
+    delivered: [u32; 2],
+    bytes_sent: u64,
+    bytes_retrans: u64,
+}
+
+/// Looks at a connection; `None` where the kernel is too old to tell (before 4.19).
+pub(super) fn look(socket: &impl AsFd) -> Option<Reading> {
+    let mut info = TcpInfo::default();
+    let wanted = size_of::<TcpInfo>();
+    let mut length = libc::socklen_t::try_from(wanted).ok()?;
+    // SAFETY: the kernel writes at most `length` bytes to `info`, which is plain integers, and lives during the call.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            (&raw mut info).cast::<c_void>(),
+            &raw mut length,
+        )
+    };
+    if result != 0 || (length as usize) < wanted {
+        return None;
+    }
+    let sent = info.bytes_sent.saturating_sub(info.bytes_retrans);
+    let in_flight = sent.saturating_sub(info.bytes_acked);
+    Some(Reading {
+        acknowledged: info.bytes_acked,
+        outstanding: in_flight + u64::from(info.notsent_bytes),
+        // All ones: never measured.
+        round_trip: Some(info.min_rtt)
+            .filter(|&micros| micros != u32::MAX)
+            .map_or(Duration::ZERO, |micros| {
+                Duration::from_micros(micros.into())
+            }),
+    })
+}
+
+/// Keeps the kernel's attempts to get data through at least one a second. Older kernels go on to double the pauses.
+pub(super) fn retry_soon(socket: &impl AsFd) {
+    let value = LONGEST_RETRY_MS;
+    let length = libc::socklen_t::try_from(size_of::<c_int>()).unwrap_or(4);
+    // SAFETY: the kernel reads `length` bytes from `value`, which lives during the call. A refusal changes nothing.
+    unsafe {
+        libc::setsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::IPPROTO_TCP,
+            TCP_RTO_MAX_MS,
+            (&raw const value).cast::<c_void>(),
+            length,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+
+    #[test]
+    fn what_the_peer_has_not_got_is_outstanding() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut ours, _) = listener.accept().unwrap();
+        retry_soon(&ours);
+        ours.set_nonblocking(true).unwrap();
+        let begin = look(&ours).unwrap();
+        assert_eq!(begin.outstanding, 0);
+        let mut sent = 0;
+        while let Ok(count) = ours.write(&[7; 50_000]) {
+            sent += count as u64;
+        }
+        let full = look(&ours).unwrap();
+        let acknowledged = full.acknowledged - begin.acknowledged;
+        assert_eq!(acknowledged + full.outstanding, sent);
+        assert!(full.outstanding > 0, "the peer reads nothing");
+        std::thread::spawn(move || std::io::copy(&mut peer, &mut std::io::sink()));
+        // The last acknowledgement may come a moment later.
+        let end = std::time::Instant::now() + Duration::from_secs(5);
+        while look(&ours).unwrap().outstanding > 0 {
+            assert!(std::time::Instant::now() < end);
+            std::thread::yield_now();
+        }
+        assert!(look(&ours).unwrap().round_trip < Duration::from_secs(1));
+    }
+}

@@ -1,0 +1,71 @@
+//! What of the test picture can be changed while it runs, under the names that V4L2 encoders have for it.
+
+use super::TestPicture;
+use crate::panel::{Board, Control, Flags, Kind};
+use std::num::NonZeroU32;
+
+const BITRATE: &str = "video_bitrate";
+const GROUP: &str = "video_gop_size";
+const KEYFRAME: &str = "force_key_frame";
+
+const BITRATES: (i64, i64) = (25_000, 200_000_000);
+const GROUPS: (i64, i64) = (1, 100_000);
+
+impl TestPicture {
+    /// Returns the asked rate: the picture has as much detail as it allows, but no less than a little.
+    pub(super) fn change_bitrate(&mut self, bits_per_second: u32) -> Option<u32> {
+        let mut settings = self.settings.clone();
+        settings.bitrate = Some(bits_per_second);
+        self.encoder.change(&settings).ok()?;
+        self.settings = settings;
+        Some(bits_per_second)
+    }
+
+    fn change_interval(&mut self, pictures: NonZeroU32) -> Option<()> {
+        let mut settings = self.settings.clone();
+        settings.keyframe_interval = pictures;
+        self.encoder.change(&settings).ok()?;
+        self.settings = settings;
+        Some(())
+    }
+}
+
+impl Board for TestPicture {
+    fn controls(&mut self) -> Vec<Control> {
+        let number = |name: &str, label: &str, range: (i64, i64), default, value| Control {
+            name: name.into(),
+            label: label.into(),
+            kind: Kind::Integer,
+            minimum: range.0,
+            maximum: range.1,
+            step: 1,
+            default,
+            value,
+            items: Vec::new(),
+            flags: Flags::default(),
+        };
+        let bitrate = self.settings.bitrate.map(i64::from);
+        let interval = i64::from(self.settings.keyframe_interval.get());
+        vec![
+            number(BITRATE, "Video Bitrate", BITRATES, 1_500_000, bitrate),
+            number(GROUP, "Video GOP Size", GROUPS, 60, Some(interval)),
+            Control {
+                kind: Kind::Button,
+                ..number(KEYFRAME, "Force Key Frame", (0, 0), 0, None)
+            },
+        ]
+    }
+
+    fn set(&mut self, name: &str, value: i64) -> Result<(), String> {
+        let number = u32::try_from(value).map_err(|error| error.to_string())?;
+        match name {
+            BITRATE => self.change_bitrate(number).map(drop),
+            GROUP => NonZeroU32::new(number).and_then(|number| self.change_interval(number)),
+            _ => {
+                self.is_keyframe_asked = true;
+                Some(())
+            }
+        }
+        .ok_or_else(|| "the test picture cannot be made like that".into())
+    }
+}

@@ -1,0 +1,104 @@
+//! The controls of a V4L2 camera as the panel sees them: all that hold one number, under the names that people type.
+
+use crate::panel::{Board, Control, Flags, Item, Kind};
+use crate::v4l2::controls::flag;
+use crate::v4l2::{self, ControlKind, Device, Failure};
+
+/// The controls of an open node.
+pub(super) struct Knobs<'a> {
+    device: &'a Device,
+}
+
+impl<'a> Knobs<'a> {
+    pub(super) fn new(device: &'a Device) -> Self {
+        Self { device }
+    }
+
+    /// The driver's controls with their names; of two with the same name the second gets a number.
+    fn named(&self) -> Vec<(String, v4l2::Control)> {
+        let mut named: Vec<(String, v4l2::Control)> = Vec::new();
+        for control in self.device.controls() {
+            let spelling = control.spelling();
+            let mut name = spelling.clone();
+            let mut number = 1;
+            while name.is_empty() || named.iter().any(|(other, _)| *other == name) {
+                number += 1;
+                name = format!("{spelling}_{number}");
+            }
+            named.push((name, control));
+        }
+        named
+    }
+
+    fn describe(&self, name: String, control: &v4l2::Control) -> Control {
+        let is_readable = control.kind != ControlKind::Button && !control.has(flag::WRITE_ONLY);
+        let value = is_readable.then(|| self.device.get(control).ok()).flatten();
+        let items = self.device.menu(control).into_iter();
+        Control {
+            name,
+            label: control.name.clone(),
+            kind: kind(control.kind),
+            minimum: control.minimum,
+            maximum: control.maximum,
+            step: control.step,
+            default: control.default,
+            value,
+            items: items.map(|(value, label)| Item { value, label }).collect(),
+            flags: flags(control),
+        }
+    }
+}
+
+impl Board for Knobs<'_> {
+    fn controls(&mut self) -> Vec<Control> {
+        self.named()
+            .into_iter()
+            .map(|(name, control)| self.describe(name, &control))
+            .collect()
+    }
+
+    fn set(&mut self, name: &str, value: i64) -> Result<(), String> {
+        let named = self.named();
+        let (_, control) = named
+            .iter()
+            .find(|(other, _)| other == name)
+            .ok_or("it has no such control any more")?;
+        self.device
+            .set(control, value)
+            .map(drop)
+            .map_err(|failure| why(failure, control))
+    }
+}
+
+/// What a driver's refusal means.
+fn why(failure: Failure, control: &v4l2::Control) -> String {
+    match failure {
+        Failure::Busy => "it cannot be changed while pictures are taken".into(),
+        Failure::NotPermitted if control.has(flag::INACTIVE) => {
+            "another control, such as an automatic, decides it now".into()
+        }
+        Failure::Gone => "it was unplugged".into(),
+        other => other.to_string(),
+    }
+}
+
+fn kind(kind: ControlKind) -> Kind {
+    match kind {
+        ControlKind::Integer | ControlKind::Wide => Kind::Integer,
+        ControlKind::Boolean => Kind::Boolean,
+        ControlKind::Menu | ControlKind::NumberMenu => Kind::Menu,
+        ControlKind::Button => Kind::Button,
+        ControlKind::Bitmask => Kind::Bitmask,
+    }
+}
+
+fn flags(control: &v4l2::Control) -> Flags {
+    Flags {
+        read_only: control.has(flag::READ_ONLY),
+        write_only: control.has(flag::WRITE_ONLY),
+        inactive: control.has(flag::INACTIVE),
+        volatile: control.has(flag::VOLATILE),
+        grabbed: control.has(flag::GRABBED),
+        changes_others: control.has(flag::UPDATE),
+    }
+}
