@@ -161,7 +161,9 @@ impl Camera<'_> {
                 dropped = lost;
             }
             let now = Timestamp::now();
-            if let Some(finding) = signs.look(now) {
+            if let Some(words) = source.trouble() {
+                self.note(&Error::Lost(words));
+            } else if let Some(finding) = signs.look(now) {
                 // Standard input cannot be opened anew, and what was learned from it would be lost.
                 if finding.is_final() && *spec != Spec::Stdin {
                     return Err(finding.error());

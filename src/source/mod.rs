@@ -65,6 +65,11 @@ pub trait Source: Send {
         0
     }
 
+    /// Why no pictures come although the source is open, in words for viewers: it is seen to. `None` if all is well.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+
     /// Of a camera that gives JPEGs, the newest picture as it came, and when it was taken.
     fn newest_jpeg(&self) -> Option<(Timestamp, &[u8])> {
         None

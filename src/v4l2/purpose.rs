@@ -120,7 +120,7 @@ impl Purpose {
             Self::Isp => "this is the image processor (ISP) behind a camera that libcamera drives, \
                           it has no pictures by itself: use --source rpicam"
                 .into(),
-            Self::Encoder => "this is a hardware encoder, not a camera; this version does not use it yet".into(),
+            Self::Encoder => "this is a hardware encoder, not a camera: it is used for cameras that give no H.264".into(),
             Self::Converter => "this is a decoder or converter, not a camera".into(),
             Self::Metadata => {
                 "this node has data about the pictures, not the pictures: the camera has another node, \
