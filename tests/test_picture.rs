@@ -317,6 +317,29 @@ fn the_bit_rate_is_kept() {
 }
 
 #[test]
+fn the_bit_rate_changes_while_it_runs_and_decoders_follow() {
+    let case = Case::new(640, 480, 30);
+    let mut encoder = case.encoder();
+    let (mut stream, mut sizes) = (Vec::new(), Vec::new());
+    for (turn, bitrate) in [1_500_000, 150_000, 1_500_000].into_iter().enumerate() {
+        encoder.set_bitrate(bitrate);
+        let before = stream.len();
+        for count in 0..25 {
+            stream
+                .extend_from_slice(encoder.picture(case.time_ms(turn as u64 * 25 + count), false));
+        }
+        sizes.push(stream.len() - before);
+    }
+    assert!(sizes[1] * 3 < sizes[0] * 2, "{sizes:?}");
+    assert!(sizes[1] * 3 < sizes[2] * 2, "{sizes:?}");
+    let pictures = decode(&stream, 640, 480);
+    assert_eq!(pictures.len(), 75);
+    for (count, picture) in pictures.iter().enumerate() {
+        assert_eq!(picture.code(), case.time_ms(count as u64) as u32);
+    }
+}
+
+#[test]
 fn keyframes_of_720p_are_small() {
     let size = Case::new(1280, 720, 30)
         .encoder()

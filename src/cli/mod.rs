@@ -23,6 +23,7 @@ use arguments::Arguments;
 use given::{Given, Origin};
 use log::LevelFilter;
 use std::ffi::OsString;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use table::{Key, TABLE};
 
@@ -70,6 +71,8 @@ pub struct Camera {
     pub settings: source::Settings,
     /// It is open only while somebody watches.
     pub on_demand: bool,
+    /// The bit rate follows the viewers' lines within this range, in bits per second.
+    pub adaptive: Option<RangeInclusive<u32>>,
 }
 
 /// The serving side.

@@ -77,6 +77,7 @@ pub struct Encoder {
     format: Format,
     /// Pictures from one IDR picture to the next.
     keyframe_interval: u32,
+    detail: Detail,
     scene: Scene,
     coder: IntraCoder,
     motion: Motion,
@@ -94,15 +95,28 @@ impl Encoder {
     pub fn new(settings: &Settings) -> Result<Self, Error> {
         let format = checked_format(settings)?;
         let interval = settings.keyframe_interval.get();
-        let limit = settings
-            .bitrate
-            .map_or(u64::MAX, |bitrate| u64::from(bitrate) * SAMPLE_TENTHS / 10);
+        let detail = Self::detail_for(format, interval, settings.bitrate);
+        Ok(Self::with_detail(format, interval, detail))
+    }
+
+    /// Shows as much detail as this bit rate allows, from an IDR picture on, which is the next if the detail changes.
+    pub fn set_bitrate(&mut self, bits_per_second: u32) {
+        let detail = Self::detail_for(self.format, self.keyframe_interval, Some(bits_per_second));
+        if detail != self.detail {
+            *self = Self {
+                idr_count: self.idr_count,
+                ..Self::with_detail(self.format, self.keyframe_interval, detail)
+            };
+        }
+    }
+
+    fn detail_for(format: Format, keyframe_interval: u32, bitrate: Option<u32>) -> Detail {
+        let limit = bitrate.map_or(u64::MAX, |bitrate| u64::from(bitrate) * SAMPLE_TENTHS / 10);
         let keeps_limit = |detail: &Detail| {
-            Self::with_detail(format, interval, *detail).sampled_bitrate() <= limit
+            Self::with_detail(format, keyframe_interval, *detail).sampled_bitrate() <= limit
         };
         let [better @ .., last] = DETAILS;
-        let detail = better.into_iter().find(keeps_limit).unwrap_or(last);
-        Ok(Self::with_detail(format, interval, detail))
+        better.into_iter().find(keeps_limit).unwrap_or(last)
     }
 
     fn with_detail(format: Format, keyframe_interval: u32, detail: Detail) -> Self {
@@ -110,6 +124,7 @@ impl Encoder {
         Self {
             format,
             keyframe_interval,
+            detail,
             scene: Scene::new(format, detail),
             coder: IntraCoder::new(columns, detail.octave),
             motion: Motion::new(columns, rows),

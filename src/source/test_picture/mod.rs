@@ -91,6 +91,15 @@ impl Source for TestPicture {
     fn can_make_keyframes(&self) -> bool {
         true
     }
+
+    fn set_bitrate(&mut self, bits_per_second: u32) -> Option<u32> {
+        self.encoder.set_bitrate(bits_per_second);
+        Some(bits_per_second)
+    }
+
+    fn can_set_bitrate(&self) -> bool {
+        true
+    }
 }
 
 /// When pictures are due: at whole multiples of the picture time after the start, so that nothing adds
