@@ -98,7 +98,7 @@ fn serve(config: Config) -> Result<(), String> {
             opening,
             bitrates: camera.adaptive,
         };
-        let run = move || berrymse::pipeline::run(&camera.source, &context, &habits, &hub);
+        let run = move || pipeline::run(&camera.source, &context, &habits, &hub);
         let thread = std::thread::Builder::new().name(camera.name).spawn(run);
         threads.push(thread.map_err(|error| format!("cannot start a camera's thread: {error}"))?);
     }
