@@ -107,6 +107,17 @@ pub enum Event {
     Fragment(Fragment),
 }
 
+/// A picture as it matters to a viewer: the oldest one that it has not got, else the newest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Standing {
+    /// When it was given to viewers.
+    pub published_at: Timestamp,
+    /// When the camera took it.
+    pub captured_at: Timestamp,
+    /// The viewer has it, and everything before it.
+    pub is_received: bool,
+}
+
 /// The lines of a camera's viewers.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Lines {
@@ -490,9 +501,9 @@ impl Viewer {
         };
     }
 
-    /// When the oldest picture was published and taken that the viewer has not got, while `outstanding` bytes of what it was
-    /// given are on their way. `None` if it has everything.
-    pub fn waits_for(&self, outstanding: u64) -> Option<(Timestamp, Timestamp)> {
+    /// Where the viewer stands while `outstanding` bytes of what it was given are on their way; `None` before its first
+    /// picture.
+    pub fn standing(&self, outstanding: u64) -> Option<Standing> {
         let Position::At(next) = self.position else {
             return None;
         };
@@ -506,8 +517,13 @@ impl Viewer {
             }
             number -= 1;
         }
-        let oldest = inner.get(number)?;
-        Some((oldest.published_at, oldest.fragment.captured_at))
+        let missing = inner.get(number);
+        let kept = missing.or_else(|| inner.ring.back())?;
+        Some(Standing {
+            published_at: kept.published_at,
+            captured_at: kept.fragment.captured_at,
+            is_received: missing.is_none(),
+        })
     }
 
     fn next_from(&mut self, inner: &mut Inner) -> Option<Event> {

@@ -333,19 +333,24 @@ fn an_encoder_that_does_not_answer_is_not_waited_for() {
 fn what_a_viewer_has_not_got_is_known_from_what_is_on_its_way() {
     let mut stream = Stream::new();
     let mut viewer = stream.join();
-    assert_eq!(viewer.waits_for(0), None);
+    assert_eq!(viewer.standing(0), None);
     stream.publish("Kpp");
     events(&mut viewer);
-    let published = |number: u64| Some(Timestamp::from_nanos(number * 33_000_000));
-    let waits_for =
-        |viewer: &Viewer, bytes| viewer.waits_for(bytes).map(|(published, _)| published);
-    assert_eq!(waits_for(&viewer, 0), None);
-    assert_eq!(waits_for(&viewer, 1), published(2));
+    let standing = |number: u64, is_received| {
+        let at = Timestamp::from_nanos(number * 33_000_000);
+        Some(Standing {
+            published_at: at,
+            captured_at: at,
+            is_received,
+        })
+    };
+    assert_eq!(viewer.standing(0), standing(2, true));
+    assert_eq!(viewer.standing(1), standing(2, false));
     // Ten bytes and the two of the frame's header.
-    assert_eq!(waits_for(&viewer, 13), published(1));
-    assert_eq!(waits_for(&viewer, u64::MAX), published(0));
+    assert_eq!(viewer.standing(13), standing(1, false));
+    assert_eq!(viewer.standing(u64::MAX), standing(0, false));
     stream.publish("p");
-    assert_eq!(waits_for(&viewer, 0), published(3));
+    assert_eq!(viewer.standing(0), standing(3, false));
 }
 
 #[test]

@@ -88,7 +88,8 @@ impl Line {
         }
     }
 
-    /// A stretch counts only if the line was busy from its beginning to its end.
+    /// What was carried while the line was busy from the beginning of the stretch to its end is what it carries; with pauses
+    /// in between it carries at least that. When nothing at all comes through, it is a hole, which says nothing of the rate.
     fn measure(&mut self, reading: Reading, now: Timestamp) {
         if let Some((since, before)) = self.stretch {
             let time = now.since(since);
@@ -96,14 +97,25 @@ impl Line {
                 return;
             }
             let seconds = time.as_secs_f64();
-            let faded = self.rate.unwrap_or(0.0) * 0.5_f64.powf(seconds / HALF_LIFE.as_secs_f64());
             let carried = reading.acknowledged.saturating_sub(before) as f64;
+            if carried == 0.0 && reading.outstanding > 0 {
+                self.stretch = Some((now, reading.acknowledged))
+                    .filter(|_| time > HOLE)
+                    .or(self.stretch);
+                return;
+            }
+            let half_lives = if reading.outstanding > 0 {
+                seconds / HALF_LIFE.as_secs_f64()
+            } else {
+                0.0
+            };
+            let faded = self.rate.unwrap_or(0.0) * 0.5_f64.powf(half_lives);
             let seen = if seconds > 0.0 {
                 carried / seconds
             } else {
                 0.0
             };
-            self.rate = Some(faded.max(seen));
+            self.rate = Some(faded.max(seen)).filter(|rate| *rate > 0.0);
         }
         self.stretch = (reading.outstanding > 0).then_some((now, reading.acknowledged));
     }
@@ -117,6 +129,11 @@ impl Line {
     pub(super) fn capacity(&self) -> Option<u32> {
         let bits = (self.rate? * 8.0).clamp(0.0, f64::from(u32::MAX));
         self.is_slow().then_some(bits as u32)
+    }
+
+    /// The time from here to there.
+    pub(super) fn one_way(&self) -> Duration {
+        self.round_trip / 2
     }
 
     /// True if the next picture would only wait, by what was learned last.
