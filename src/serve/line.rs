@@ -47,7 +47,7 @@ pub(super) struct Line {
     rate: Option<f64>,
     /// Where the present stretch began: when, and what was acknowledged by then.
     stretch: Option<(Timestamp, u64)>,
-    /// The same for the long stretches; there are some only while the line is slow and busy.
+    /// The same for the long stretches; there are some only while the line is slow.
     long_stretch: Option<(Timestamp, u64)>,
     /// Mean of the long stretches, bytes per second.
     mean: Option<f64>,
@@ -96,30 +96,25 @@ impl Line {
         } else if self.late_at.is_some_and(|late| now.since(late) > CALM) {
             self.late_at = None;
         }
-        self.measure_mean(reading, now);
+        self.measure_mean(reading, is_late, now);
     }
 
-    /// A slow line is kept busy, so that the mean of what it has carried is what it carries. Bursts that a provider lets
-    /// through, or that come out of a buffer, do not deceive it.
-    fn measure_mean(&mut self, reading: Reading, now: Timestamp) {
-        if !self.is_slow() {
-            self.mean = None;
-        }
+    /// While pictures are late, what the line has carried is what it carries. Over seconds, the bursts that a provider lets
+    /// through, or that come out of a buffer, do not count.
+    fn measure_mean(&mut self, reading: Reading, is_late: bool, now: Timestamp) {
         let here = (now, reading.acknowledged);
-        let (since, before) = match self.long_stretch {
-            Some(begin) if self.is_slow() && reading.outstanding > 0 => begin,
-            _ => {
-                self.long_stretch = (self.is_slow() && reading.outstanding > 0).then_some(here);
-                return;
-            }
-        };
+        if !self.is_slow() {
+            (self.mean, self.long_stretch) = (None, None);
+            return;
+        }
+        let (since, before) = *self.long_stretch.get_or_insert(here);
         let time = now.since(since);
         if time < LONG_STRETCH {
             return;
         }
         self.long_stretch = Some(here);
         let carried = reading.acknowledged.saturating_sub(before) as f64 / time.as_secs_f64();
-        if carried > 0.0 {
+        if is_late && carried > 0.0 {
             self.mean = Some(self.mean.map_or(carried, |mean| (mean + carried) / 2.0));
         }
     }
