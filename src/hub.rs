@@ -387,6 +387,7 @@ impl Inner {
             keyframe_lag: keyframe
                 .and_then(|keyframe| self.get(keyframe))
                 .map(|keyframe| now.since(keyframe.published_at)),
+            keyframe_due: self.meter.keyframe_due(),
             keyframe_time: capacity.map_or(Duration::ZERO, |bits_per_second| {
                 let bits = self.keyframe_bytes as f64 * 8.0;
                 Duration::from_secs_f64((bits / f64::from(bits_per_second.max(1))).min(3600.0))

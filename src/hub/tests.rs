@@ -294,6 +294,23 @@ fn on_a_slow_line_pictures_that_no_other_refers_to_are_left_out_but_no_two_in_a_
 }
 
 #[test]
+fn a_slow_line_gets_no_picture_that_would_only_delay_the_keyframe_behind_it() {
+    let mut stream = Stream::new();
+    let mut viewer = stream.join();
+    stream.publish("KppppppppKppp");
+    events(&mut viewer);
+    viewer.set_slow(Some(500_000));
+    stream.publish("ppppp");
+    assert_eq!(
+        viewer.try_next().map(|_| ()),
+        None,
+        "the next one is late, and a keyframe is due"
+    );
+    stream.publish("Kp");
+    assert_eq!(events(&mut viewer), "skipped:5 K18 p19");
+}
+
+#[test]
 fn a_slow_line_waits_for_the_keyframe_that_it_has_asked_for() {
     let mut stream = Stream::new();
     stream.hub.set_makes_keyframes(true);
@@ -310,7 +327,7 @@ fn a_slow_line_waits_for_the_keyframe_that_it_has_asked_for() {
     stream.publish("K");
     assert_eq!(events(&mut viewer), "skipped:41 K42");
     // The next one has to wait, and the pictures go on meanwhile.
-    stream.publish(&"p".repeat(40));
+    stream.publish(&"p".repeat(35));
     assert!(events(&mut viewer).starts_with("p43 p44"));
     assert!(!stream.hub.take_keyframe_request());
 }
