@@ -8,6 +8,7 @@ mod abi;
 pub mod controls;
 mod device;
 mod discover;
+pub mod m2m;
 mod purpose;
 mod stream;
 mod sys;

@@ -19,10 +19,10 @@ function binary() {
 /**
  * Starts the program and waits until it serves.
  * @param {string[]} options besides --listen; without a --source it gets the test picture
- * @param {{port?: number}} where 0 lets the program pick
+ * @param {{port?: number, isTestPicture?: boolean}} where port 0 lets the program pick; the test picture, unless a file names the cameras
  */
-export async function serve(options = [], { port = 0 } = {}) {
-  const source = options.includes("--source") ? [] : ["--source", "test"];
+export async function serve(options = [], { port = 0, isTestPicture = true } = {}) {
+  const source = options.includes("--source") || !isTestPicture ? [] : ["--source", "test"];
   const child = spawn(binary(), [...source, ...options, "--listen", `127.0.0.1:${port}`], {
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -31,6 +31,7 @@ export async function serve(options = [], { port = 0 } = {}) {
   return {
     url,
     port: Number(new URL(url).port),
+    pid: child.pid,
     /** SIGSTOP and SIGCONT: the program stands still, its connections stay. */
     signal: (name) => child.kill(name),
     async end(signal = "SIGTERM") {
