@@ -20,8 +20,11 @@ mod snapshot;
 mod socket;
 mod stream;
 mod strip;
+mod tls;
+mod transport;
 mod upgrade;
 mod viewer;
+mod wire;
 
 pub use access::Origins;
 pub use address::Address;
@@ -31,6 +34,7 @@ pub use fanout::Fanout;
 pub use inbound::{Inbound, Incoming, MESSAGE_LIMIT, Violation};
 pub use listen::Listening;
 pub use route::{Route, route};
+pub use tls::{Tls, TlsFiles};
 
 use crate::hub::Audience;
 use crate::logger::Repeated;
@@ -52,8 +56,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use stream::Content;
 use tokio::net::{TcpListener, TcpStream};
+use transport::Transport;
 
-/// A request's head has to be there within this time.
+/// A request's head has to be there within this time, and a TLS handshake be done.
 const HEAD_TIME: Duration = Duration::from_secs(10);
 
 /// Largest request head, and most bytes that wait for a slow reader of `/stream.mp4` in user space.
@@ -161,13 +166,17 @@ impl Site {
     }
 }
 
-/// Takes connections of `listener` for ever.
-pub async fn run(listener: std::net::TcpListener, site: Arc<Site>) -> io::Result<Infallible> {
+/// Takes connections of `listener` for ever; `tls` if they speak that.
+pub async fn run(
+    listener: std::net::TcpListener,
+    tls: Option<Tls>,
+    site: Arc<Site>,
+) -> io::Result<Infallible> {
     let listener = TcpListener::from_std(listener)?;
     let mut complaints = Repeated::new();
     loop {
         match listener.accept().await {
-            Ok((socket, peer)) => accept(socket, peer, &site),
+            Ok((socket, peer)) => accept(socket, peer, tls.clone(), &site),
             Err(error) => {
                 // Out of descriptors, or the peer is gone already: nothing that ends the server.
                 let words = format!("cannot take a connection: {error}");
@@ -180,7 +189,7 @@ pub async fn run(listener: std::net::TcpListener, site: Arc<Site>) -> io::Result
     }
 }
 
-fn accept(socket: TcpStream, peer: SocketAddr, site: &Arc<Site>) {
+fn accept(socket: TcpStream, peer: SocketAddr, tls: Option<Tls>, site: &Arc<Site>) {
     // A socket that refuses an option still works.
     let _ = socket.set_nodelay(true);
     let _ = socket2::SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT_BYTES);
@@ -191,23 +200,63 @@ fn accept(socket: TcpStream, peer: SocketAddr, site: &Arc<Site>) {
     };
     let site = site.clone();
     tokio::spawn(async move {
-        let service = service_fn(|request| {
-            let site = site.clone();
-            async move { Ok::<_, Infallible>(answer(&site, peer, request).await) }
-        });
-        let connection = hyper::server::conn::http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIME)
-            .max_buf_size(BUFFER_BYTES)
-            .max_headers(HEADERS)
-            .half_close(false)
-            .serve_connection(TokioIo::new(socket), service)
-            .with_upgrades();
-        if let Err(error) = connection.await {
+        if let Err(error) = converse(socket, peer, tls, site).await {
             log::debug!("{peer}: {error}");
         }
         drop(seat);
     });
+}
+
+/// Speaks HTTP with `peer` until it has gone, or become a viewer.
+async fn converse(
+    socket: TcpStream,
+    peer: SocketAddr,
+    tls: Option<Tls>,
+    site: Arc<Site>,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let wants_tls = tls.is_some();
+    let transport = match tls {
+        Some(tls) => tokio::time::timeout(HEAD_TIME, tls.accept(socket)).await??,
+        None => Transport::Plain(socket),
+    };
+    let is_lost = wants_tls && matches!(transport, Transport::Plain(_));
+    let service = service_fn(|request| {
+        let site = site.clone();
+        async move {
+            Ok::<_, Infallible>(if is_lost {
+                to_https(&request)
+            } else {
+                answer(&site, peer, request).await
+            })
+        }
+    });
+    hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .max_buf_size(BUFFER_BYTES)
+        .max_headers(HEADERS)
+        .half_close(false)
+        .serve_connection(TokioIo::new(transport), service)
+        .with_upgrades()
+        .await?;
+    Ok(())
+}
+
+/// The answer to plain HTTP at an address that speaks TLS.
+fn to_https<T>(request: &Request<T>) -> Response<Content> {
+    let words = "This address speaks TLS: its URL begins with https:// (wss:// for a WebSocket).\n";
+    let host = request.headers().get(header::HOST);
+    let place = host.and_then(|host| host.to_str().ok()).and_then(|host| {
+        let path = request.uri().path_and_query()?;
+        HeaderValue::from_str(&format!("https://{host}{path}")).ok()
+    });
+    let Some(place) = place else {
+        return plain(StatusCode::BAD_REQUEST, words);
+    };
+    // Not a permanent one, which browsers would remember when the address is a plain one again.
+    let mut response = plain(StatusCode::TEMPORARY_REDIRECT, words);
+    response.headers_mut().insert(header::LOCATION, place);
+    response
 }
 
 /// The answer to any request.
