@@ -1,4 +1,5 @@
 use super::*;
+use std::task::Context;
 
 /// One picture each 33 ms; `K` is a keyframe, to `b` no other picture refers. An event is written as in `"live init K0 p1 skipped:3"`.
 struct Stream {
