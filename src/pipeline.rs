@@ -3,6 +3,7 @@
 //! Whatever happens to the source (absent, busy, unplugged, frozen, garbage, another size), it is opened anew, with
 //! growing pauses up to two seconds; the reason is in the log, in the status and with the viewers, who stay.
 
+mod adaptation;
 mod muxer;
 mod signs;
 
@@ -13,8 +14,10 @@ use crate::logger::Repeated;
 use crate::panel::Panel;
 use crate::source::{self, Error, Source, Spec};
 use crate::time::Timestamp;
+use adaptation::Adaptation;
 use muxer::Muxer;
 use signs::Signs;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Pause before a source is opened again: it doubles with each failure.
@@ -40,15 +43,25 @@ pub enum Opening {
     OnDemand,
 }
 
+/// What a camera does beside giving pictures.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Habits {
+    /// When it is open.
+    pub opening: Opening,
+    /// Its bit rate follows the viewers' lines within this range (bits per second), where its encoder can.
+    pub bitrates: Option<RangeInclusive<u32>>,
+}
+
 /// Runs a camera until the program stops.
-pub fn run(spec: &Spec, context: &source::Context, opening: Opening, hub: &Hub) {
+pub fn run(spec: &Spec, context: &source::Context, habits: &Habits, hub: &Hub) {
     let mut camera = Camera {
         name: &context.name,
         hub,
         muxer: Muxer::new(context.settings.fps),
         has_worked: false,
         complaints: Repeated::default(),
-        audience: Watch::new(opening, Timestamp::now()),
+        audience: Watch::new(habits.opening, Timestamp::now()),
+        bitrates: habits.bitrates.clone(),
     };
     let mut pause = SHORTEST_PAUSE;
     while !context.stop.is_stopped() {
@@ -105,6 +118,7 @@ struct Camera<'a> {
     has_worked: bool,
     complaints: Repeated,
     audience: Watch,
+    bitrates: Option<RangeInclusive<u32>>,
 }
 
 impl Camera<'_> {
@@ -137,6 +151,7 @@ impl Camera<'_> {
         let mut keyframes = KeyframeRequests::default();
         let mut dropped = 0;
         self.hub.set_makes_keyframes(source.can_make_keyframes());
+        let mut adaptation = self.adaptation(source.as_ref());
         loop {
             panel.tend(source.board());
             if let Some(chunk) = source.read()? {
@@ -178,7 +193,24 @@ impl Camera<'_> {
             {
                 source.request_keyframe();
             }
+            if let Some(adaptation) = &mut adaptation
+                && adaptation.is_due(now)
+                && let Some(wanted) = adaptation.advise(&self.hub.lines(), now)
+            {
+                let taken = source.set_bitrate(wanted);
+                log::debug!("{}: bit rate {wanted} for the lines: {taken:?}", self.name);
+            }
         }
+    }
+
+    /// What keeps the bit rate to what the viewers' lines carry, if that is wanted and possible.
+    fn adaptation(&mut self, source: &dyn Source) -> Option<Adaptation> {
+        let range = self.bitrates.clone()?;
+        if !source.can_set_bitrate() {
+            self.log("adaptive: this source cannot change its bit rate while it runs");
+            return None;
+        }
+        Some(Adaptation::new(range))
     }
 
     fn publish(&mut self, picture: &crate::h264::Picture<'_>) {

@@ -22,8 +22,12 @@ const QUEUE: Duration = Duration::from_millis(60);
 /// Nothing acknowledged for so long, beside the round trip, while something should be: a hole in the line.
 const HOLE: Duration = Duration::from_millis(300);
 
-/// The rate is taken over stretches of at least this length: acknowledgements come in lumps.
-const STRETCH: Duration = Duration::from_millis(100);
+/// The rate is taken over stretches of about this length: acknowledgements come in lumps. Half of it will do if the line was
+/// done before.
+const STRETCH: Duration = Duration::from_millis(200);
+
+/// What others are told is the mean over at least this time.
+const LONG_STRETCH: Duration = Duration::from_secs(2);
 
 /// What was measured counts less and less: half after so long. The best of the last seconds is what the line can do, since
 /// most of the time it is the stream that limits.
@@ -43,6 +47,10 @@ pub(super) struct Line {
     rate: Option<f64>,
     /// Where the present stretch began: when, and what was acknowledged by then.
     stretch: Option<(Timestamp, u64)>,
+    /// The same for the long stretches; there are some only while the line is slow.
+    long_stretch: Option<(Timestamp, u64)>,
+    /// Mean of the long stretches, bytes per second.
+    mean: Option<f64>,
     acknowledged: u64,
     /// When something was acknowledged last, or nothing was left to be.
     moved_at: Timestamp,
@@ -58,6 +66,8 @@ impl Line {
             round_trip: Duration::ZERO,
             rate: None,
             stretch: None,
+            long_stretch: None,
+            mean: None,
             acknowledged: 0,
             moved_at: now,
             late_at: None,
@@ -86,26 +96,55 @@ impl Line {
         } else if self.late_at.is_some_and(|late| now.since(late) > CALM) {
             self.late_at = None;
         }
+        self.measure_mean(reading, is_late, now);
     }
 
-    /// A stretch counts only if the line was busy from its beginning to its end.
-    fn measure(&mut self, reading: Reading, now: Timestamp) {
-        if let Some((since, before)) = self.stretch {
-            let time = now.since(since);
-            if time < STRETCH && reading.outstanding > 0 {
-                return;
-            }
-            let seconds = time.as_secs_f64();
-            let faded = self.rate.unwrap_or(0.0) * 0.5_f64.powf(seconds / HALF_LIFE.as_secs_f64());
-            let carried = reading.acknowledged.saturating_sub(before) as f64;
-            let seen = if seconds > 0.0 {
-                carried / seconds
-            } else {
-                0.0
-            };
-            self.rate = Some(faded.max(seen));
+    /// While pictures are late, what the line has carried is what it carries. Over seconds, the bursts that a provider lets
+    /// through, or that come out of a buffer, do not count.
+    fn measure_mean(&mut self, reading: Reading, is_late: bool, now: Timestamp) {
+        let here = (now, reading.acknowledged);
+        if !self.is_slow() {
+            (self.mean, self.long_stretch) = (None, None);
+            return;
         }
-        self.stretch = (reading.outstanding > 0).then_some((now, reading.acknowledged));
+        let (since, before) = *self.long_stretch.get_or_insert(here);
+        let time = now.since(since);
+        if time < LONG_STRETCH {
+            return;
+        }
+        self.long_stretch = Some(here);
+        let carried = reading.acknowledged.saturating_sub(before) as f64 / time.as_secs_f64();
+        if is_late && carried > 0.0 {
+            self.mean = Some(self.mean.map_or(carried, |mean| (mean + carried) / 2.0));
+        }
+    }
+
+    /// What was carried while the line was busy from the beginning of the stretch to its end is what it carries; with pauses
+    /// in between it carries at least that. When nothing at all comes through, it is a hole, which says nothing of the rate.
+    fn measure(&mut self, reading: Reading, now: Timestamp) {
+        let is_busy = reading.outstanding > 0;
+        let begin = is_busy.then_some((now, reading.acknowledged));
+        let Some((since, before)) = self.stretch else {
+            self.stretch = begin;
+            return;
+        };
+        let time = now.since(since);
+        let carried = reading.acknowledged.saturating_sub(before) as f64;
+        let least = if carried > 0.0 { STRETCH } else { HOLE };
+        if is_busy && time < least {
+            return;
+        }
+        self.stretch = begin;
+        if carried > 0.0 && time >= STRETCH / 2 {
+            let seen = carried / time.as_secs_f64();
+            let half_lives = time.as_secs_f64() / HALF_LIFE.as_secs_f64();
+            let fading = if is_busy {
+                0.5_f64.powf(half_lives)
+            } else {
+                1.0
+            };
+            self.rate = Some(self.rate.map_or(seen, |rate| seen.max(rate * fading)));
+        }
     }
 
     /// It carries less than the stream.
@@ -113,10 +152,16 @@ impl Line {
         self.late_at.is_some()
     }
 
-    /// What a slow line carries, in bits per second.
+    /// What a slow line carries, in bits per second; the most there is while that is not known yet.
     pub(super) fn capacity(&self) -> Option<u32> {
-        let bits = (self.rate? * 8.0).clamp(0.0, f64::from(u32::MAX));
+        let bits = self.mean.map_or(f64::MAX, |mean| mean * 8.0);
+        let bits = bits.clamp(1.0, f64::from(u32::MAX));
         self.is_slow().then_some(bits as u32)
+    }
+
+    /// The time from here to there.
+    pub(super) fn one_way(&self) -> Duration {
+        self.round_trip / 2
     }
 
     /// True if the next picture would only wait, by what was learned last.
