@@ -43,10 +43,7 @@
   }
 
   async function start(video, wsTargetUrl) {
-    const [{ Player }, { socketUrl }] = await Promise.all([
-      import(new URL("player.js", scriptUrl).href),
-      import(new URL("connection.js", scriptUrl).href),
-    ]);
+    const { Player, socketUrl } = await import(new URL("berrymse.js", scriptUrl).href);
     const url = wsTargetUrl ? socketUrl(wsTargetUrl, location.href) : socketUrl(DEFAULT_SOCKET, scriptUrl);
     const player = new Player(video, url);
     player.start();

@@ -6,7 +6,7 @@
 import { ServerClock } from "./delay.js";
 
 const PROTOCOL = "berrymse.v1";
-const TICK_MS = 1000;
+const ASK_MS = 1000;
 /** A clock message is answered at once, so so many ticks in a row without any message mean a dead line. */
 const SILENT_TICKS = 5;
 const OPENING_TICKS = 5;
@@ -41,13 +41,18 @@ export function socketUrl(written, base) {
   return url.href;
 }
 
+/** @typedef {{type?: string, [key: string]: any}} Message a text message of the server, unchecked */
+
 export class Connection {
   #url;
   #on;
+  /** @type {WebSocket | null} */
   #socket = null;
   #failures = 0;
-  #retry = 0;
-  #ticker = 0;
+  /** @type {number | undefined} */
+  #retry;
+  /** @type {number | undefined} */
+  #ticker;
   #ticksSilent = 0;
   #answersClock = false;
 
@@ -56,7 +61,7 @@ export class Connection {
 
   /**
    * @param {string} url ws: or wss:
-   * @param {{state: (state: "connecting" | "open" | "gone") => void, text: (message: object) => void,
+   * @param {{state: (state: "connecting" | "open" | "gone") => void, text: (message: Message) => void,
    *   binary: (message: ArrayBuffer) => void}} on
    */
   constructor(url, on) {
@@ -73,6 +78,12 @@ export class Connection {
   close() {
     this.#drop();
     clearTimeout(this.#retry);
+  }
+
+  /** Another socket at once: a viewer who joins is given the past from the newest keyframe on. */
+  reopen() {
+    this.close();
+    this.#connect();
   }
 
   /** The line may be back (network change, return from standby): no waiting for the next attempt. */
@@ -101,7 +112,7 @@ export class Connection {
       socket = new WebSocket(this.#url, PROTOCOL);
     } catch (error) {
       // An address that this page may never reach, such as ws: from a page that came by TLS.
-      console.error(`berrymse: ${this.#url}: ${error.message}`);
+      console.error(`berrymse: ${this.#url}: ${error}`);
       this.#lost();
       return;
     }
@@ -114,9 +125,10 @@ export class Connection {
     socket.onmessage = ({ data }) => this.#receive(data);
     socket.onclose = () => this.#lost();
     this.#socket = socket;
-    this.#ticker = setInterval(() => this.#tick(), TICK_MS);
+    this.#ticker = setInterval(() => this.#tick(), ASK_MS);
   }
 
+  /** @param {string | ArrayBuffer} data */
   #receive(data) {
     this.#ticksSilent = 0;
     if (typeof data !== "string") {
@@ -128,6 +140,7 @@ export class Connection {
     if (message) this.#on.text(message);
   }
 
+  /** @param {Message} message */
   #compareClocks({ sent, received_us: received, now_us: answered }) {
     this.#answersClock = true;
     this.clock.add({ sent, received: received / 1000, answered: answered / 1000, now: performance.now() });
@@ -137,7 +150,7 @@ export class Connection {
   /** Counts ticks rather than time: after a standby the clock has jumped, yet the line may be fine. */
   #tick() {
     this.#ticksSilent += 1;
-    const isOpening = this.#socket.readyState === WebSocket.CONNECTING;
+    const isOpening = this.#socket?.readyState === WebSocket.CONNECTING;
     const limit = isOpening ? OPENING_TICKS : this.#answersClock ? SILENT_TICKS : Infinity;
     if (this.#ticksSilent >= limit) {
       this.#lost();
@@ -170,7 +183,11 @@ export class Connection {
   }
 }
 
-/** Null for anything that is not a JSON object: unknown messages are ignored by the protocol. */
+/**
+ * Null for anything that is not a JSON object: unknown messages are ignored by the protocol.
+ * @param {string} text
+ * @returns {Message | null}
+ */
 function parse(text) {
   try {
     const message = JSON.parse(text);

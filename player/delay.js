@@ -6,11 +6,14 @@ const DRIFT = 1e-4;
 const ROUNDING_MS = 1;
 const KEPT = 60;
 
+/** @typedef {{offset: number, bound: number, at: number}} Exchange */
+
 /**
  * The server's clock minus this page's, as NTP finds it: an exchange bounds it to half of its round trip to either side,
  * the bound grows with the exchange's age, and the tightest is believed. Wall clocks play no part.
  */
 export class ServerClock {
+  /** @type {Exchange[]} */
   #exchanges = [];
 
   /** How many exchanges there are to believe. */
@@ -26,12 +29,16 @@ export class ServerClock {
     const offset = (received - sent + answered - now) / 2;
     const added = { offset, bound: trip / 2 + ROUNDING_MS, at: now };
     // What cannot be true together with the newest was before one of the clocks stood still or jumped.
-    const agrees = (old) => Math.abs(old.offset - offset) <= boundAt(old, now) + added.bound;
+    const agrees = (/** @type {Exchange} */ old) => Math.abs(old.offset - offset) <= boundAt(old, now) + added.bound;
     this.#exchanges = [...this.#exchanges.filter(agrees), added].slice(-KEPT);
   }
 
-  /** @returns {number | null} */
+  /**
+   * @param {number} now
+   * @returns {number | null}
+   */
   offset(now) {
+    /** @type {Exchange | null} */
     let best = null;
     for (const exchange of this.#exchanges) {
       if (!best || boundAt(exchange, now) <= boundAt(best, now)) best = exchange;
@@ -40,27 +47,36 @@ export class ServerClock {
   }
 }
 
+/** @param {Exchange} exchange @param {number} now */
 function boundAt({ bound, at }, now) {
   return bound + (now - at) * DRIFT;
 }
 
 /** Which capture time belongs to which time of the video element. */
 export class Captures {
-  /** In order of `time`, seconds of the element; `captured` is the server's clock. */
+  /**
+   * In order of `time`, seconds of the element; `captured` is the server's clock.
+   * @type {{time: number, captured: number | null}[]}
+   */
   #known = [];
 
+  /** @param {number} time @param {number | null} captured */
   add(time, captured) {
     const known = this.#known;
     // A rebuilt buffer begins anew.
-    if (known.length > 0 && time <= known.at(-1).time) known.length = 0;
+    if (time <= (known.at(-1)?.time ?? -1)) known.length = 0;
     known.push({ time, captured });
   }
 
+  /** @param {number} before */
   forget(before) {
     this.#known = this.#known.filter(({ time }) => time >= before);
   }
 
-  /** @returns {number | null} for the picture at `time` */
+  /**
+   * @param {number} time
+   * @returns {number | null} for the picture there
+   */
   at(time) {
     const HALF_A_MILLISECOND = 0.0005;
     return this.#known.findLast((one) => one.time <= time + HALF_A_MILLISECOND)?.captured ?? null;
@@ -69,14 +85,18 @@ export class Captures {
 
 /** The pictures of the last second. */
 export class Shown {
+  /** @type {{at: number, age: number | null}[]} */
   #recent = [];
 
-  /** @param {number | null} age null: it is not known */
+  /** @param {number} at @param {number | null} age null: it is not known */
   add(at, age) {
     this.#recent.push({ at, age });
   }
 
-  /** @returns {{delay: number | null, shown: number}} the median age when shown, and how many */
+  /**
+   * @param {number} now
+   * @returns {{delay: number | null, shown: number}} the median age when shown, and how many
+   */
   look(now) {
     this.#recent = this.#recent.filter(({ at }) => at > now - 1000);
     const ages = this.#recent.map(({ age }) => age).filter((age) => age !== null).sort((a, b) => a - b);

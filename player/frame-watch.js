@@ -1,13 +1,65 @@
 /**
- * Sees whether pictures really appear in a video element. The judgement is in watchdog.js; here is the evidence for it,
- * which every engine gives in another way.
+ * Is the picture alive? Judged by pictures really shown, not by counters of the browser, some of which count every picture
+ * as dropped while all are seen. `judge` is pure; `FrameWatch` gathers the evidence, which every engine gives in
+ * another way. Times are milliseconds of performance.now().
  */
 
-import { judge } from "./watchdog.js";
+/** From here on a picture is marked as old; a camera may be slower than that. */
+const FROZEN_MS = 1000;
+const FROZEN_FRAMES = 2.5;
+/** Data come and nothing is shown for this long: only a new pipeline helps. */
+const STUCK_MS = 3000;
+const LONGEST_PATIENCE_MS = 60_000;
+
+/**
+ * @typedef {object} Flow pictures on their way to the decoder
+ * @property {number} at when the last one went
+ * @property {number} since when they began to come: in the present pipeline, and after an outage
+ */
+
+/**
+ * @param {object} seen
+ * @param {number} seen.now
+ * @param {number | null} seen.shownAt when a picture was last seen to change; null: never
+ * @param {number} seen.awakeSince when the page came into sight
+ * @param {Flow | null} seen.flow null: none yet in the present pipeline
+ * @param {number} seen.frameMs from one picture to the next
+ * @param {boolean} seen.canShow visible, painted by the browser, and meant to play
+ * @param {number} seen.rebuilds how often in a row nothing helped
+ * @returns {"fine" | "frozen" | "stuck"}
+ */
+export function judge({ now, shownAt, awakeSince, flow, frameMs, canShow, rebuilds }) {
+  if (!canShow) return "fine";
+  const old = oldMs(frameMs);
+  if (flow && now - flow.at < old) {
+    const since = Math.max(flow.since, awakeSince, shownAt ?? 0);
+    const patience = Math.min((STUCK_MS + 2 * frameMs) * 2 ** rebuilds, LONGEST_PATIENCE_MS);
+    if (now - since > patience) return "stuck";
+  }
+  if (shownAt !== null && now - Math.max(shownAt, awakeSince) > old) return "frozen";
+  return "fine";
+}
+
+/**
+ * Another picture is on its way.
+ * @param {Flow | null} flow @param {number} now @param {number} frameMs
+ * @returns {Flow}
+ */
+export function flowOn(flow, now, frameMs) {
+  // After an outage the decoder has its time again, however old the last picture is.
+  const isGoingOn = flow && now - flow.at < oldMs(frameMs);
+  return { at: now, since: isGoingOn ? flow.since : now };
+}
+
+/** @param {number} frameMs */
+function oldMs(frameMs) {
+  return Math.max(FROZEN_MS, FROZEN_FRAMES * frameMs);
+}
 
 export class FrameWatch {
   #video;
   #onShown;
+  /** @type {number | null} */
   #shownAt = null;
   #awakeSince = 0;
   #position = -1;
@@ -19,7 +71,7 @@ export class FrameWatch {
 
   /**
    * @param {HTMLVideoElement} video
-   * @param {(picture: VideoFrameCallbackMetadata | undefined) => void} onShown
+   * @param {(picture?: Picture) => void} onShown
    */
   constructor(video, onShown) {
     this.#video = video;
@@ -32,10 +84,10 @@ export class FrameWatch {
     this.awake();
     const video = this.#video;
     if (!video.requestVideoFrameCallback) return;
+    /** @type {VideoFrameRequestCallback} */
     const shown = (_, picture) => {
       if (signal.aborted) return;
-      this.#hasCallback = true;
-      this.#shown(picture);
+      this.shown(picture);
       video.requestVideoFrameCallback(shown);
     };
     video.requestVideoFrameCallback(shown);
@@ -53,20 +105,20 @@ export class FrameWatch {
 
   /**
    * To be called a few times a second.
-   * @param {{dataAt: number | null, playingSince: number | null, isPlaying: boolean}} pipeline
+   * @param {{flow: Flow | null, frameMs: number, isPlaying: boolean}} pipeline
    */
-  look({ dataAt, playingSince, isPlaying }) {
+  look({ flow, frameMs, isPlaying }) {
     const { currentTime, readyState } = this.#video;
     // Not every engine calls back for frames: there a moving play head is the best evidence.
     const hasMoved = currentTime !== this.#position && readyState >= HTMLMediaElement.HAVE_CURRENT_DATA;
-    if (!this.#hasCallback && hasMoved) this.#shown();
+    if (!this.#hasCallback && hasMoved) this.shown();
     this.#position = currentTime;
     const verdict = judge({
       now: performance.now(),
       shownAt: this.#shownAt,
       awakeSince: this.#awakeSince,
-      playingSince,
-      dataAt,
+      flow,
+      frameMs,
       canShow: isPlaying && !document.hidden && this.#isPainting,
       rebuilds: this.rebuilds,
     });
@@ -76,9 +128,16 @@ export class FrameWatch {
     return verdict;
   }
 
-  #shown(picture) {
+  /**
+   * A picture was shown.
+   * @param {Picture} [picture] nothing is known of it in engines that do not call back
+   */
+  shown(picture) {
+    this.#hasCallback ||= picture !== undefined;
     this.#shownAt = performance.now();
     this.rebuilds = 0;
     this.#onShown(picture);
   }
 }
+
+/** @typedef {{mediaTime: number, presentationTime: number}} Picture seconds on the element's timeline, milliseconds */

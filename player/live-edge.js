@@ -59,7 +59,10 @@ export function steer({ engine, position, start, end, frameSeconds, jitterSecond
   return { rate: target === null || rate === 1 ? rate : steadyRate(excess), seekTo: null };
 }
 
-/** Makes up for a wrong distance within a second or two; in steps, so that the usual unrest of arrivals changes nothing. */
+/**
+ * Makes up for a wrong distance within a second or two; in steps, so that the usual unrest of arrivals changes nothing.
+ * @param {number} excess seconds
+ */
 function steadyRate(excess) {
   const STEPS = 20;
   return Math.round((1 + Math.max(-0.5, Math.min(excess, 0.5))) * STEPS) / STEPS;
@@ -76,7 +79,10 @@ export function edge({ engine, start, end, jitterSeconds, target }) {
   return Math.max(start, end - distance);
 }
 
-/** A camera of one picture in two seconds, or a line that delivers in lumps, must not cause a jump each time. */
+/**
+ * A camera of one picture in two seconds, or a line that delivers in lumps, must not cause a jump each time.
+ * @param {number} frameSeconds @param {number} jitterSeconds
+ */
 function jumpLimit(frameSeconds, jitterSeconds) {
   return JUMP_SECONDS + 2 * frameSeconds + 3 * jitterSeconds;
 }
@@ -93,16 +99,15 @@ export function nextJitter(jitterSeconds, arrivalStep, mediaStep) {
 
 /**
  * The timestampOffset that makes a fragment follow what is buffered. The server's times start anywhere
- * for a late viewer, anew after its restart, and jump where pictures were left out; on the element's timeline
+ * for a late viewer, anew after its restart, and jump where pictures were left out or a clock was set; on the element's timeline
  * all that joins without a hole, so there is nothing to seek over and no black between.
- * Only a keyframe can start a new piece.
- * @param {{offset: number, end: number, start: number, duration: number, isKeyframe: boolean}} fragment
+ * @param {{offset: number, end: number, start: number, duration: number}} fragment
  *   `end` is where the buffered media end on the element's timeline, `start` is on the server's.
  */
-export function spliceOffset({ offset, end, start, duration, isKeyframe }) {
+export function spliceOffset({ offset, end, start, duration }) {
   const TOLERANCE_IN_FRAMES = 2;
   const isContiguous = Math.abs(start + offset - end) <= TOLERANCE_IN_FRAMES * duration;
-  return isContiguous || !isKeyframe ? offset : end - start;
+  return isContiguous ? offset : end - start;
 }
 
 /**

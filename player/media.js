@@ -5,37 +5,48 @@
 
 import { Captures } from "./delay.js";
 import { spliceOffset, trimPoint } from "./live-edge.js";
+import { TIMESCALE } from "./mp4.js";
 
-/** iPhones have only the managed one; elsewhere the plain one behaves the same in all browsers. */
-const Source = globalThis.MediaSource ?? globalThis.ManagedMediaSource;
+/**
+ * iPhones have only the managed one; elsewhere the plain one behaves the same in all browsers.
+ * @type {typeof MediaSource | undefined}
+ */
+const Source = globalThis.MediaSource ?? Reflect.get(globalThis, "ManagedMediaSource");
 
 /** Nobody sees what is further behind than this when a keyframe is waiting after it. */
 const BACKLOG_SECONDS = 1;
 
-/** Whether this browser can play at all: iPhones before iOS 17.1 cannot. */
+/** Whether this browser has Media Source Extensions: iPhones before iOS 17.1 do not. */
 export const isSupported = Source !== undefined;
 
 /** @param {string} codec */
-export function canPlay(codec) {
-  return isSupported && Source.isTypeSupported(mimeOf(codec));
-}
+const mimeOf = (codec) => `video/mp4; codecs="${codec}"`;
 
-function mimeOf(codec) {
-  return `video/mp4; codecs="${codec}"`;
-}
+/**
+ * @typedef {import("./mp4.js").Init} Init
+ * @typedef {import("./mp4.js").Fragment & {captured: number | null}} Fragment `captured`: milliseconds of the server's clock
+ * @typedef {{kind: "fragment", isKeyframe: boolean, captured: number | null, start: number, duration: number,
+ *   bytes: Uint8Array<ArrayBuffer>}} Waiting times in seconds of the server
+ */
 
 export class Media {
   #video;
   #on;
+  /** @type {MediaSource | null} */
   #source = null;
+  /** @type {SourceBuffer | null} */
   #buffer = null;
   #mime = "";
+  /** @type {Init | null} */
   #init = null;
+  /** @type {(Init | Waiting)[]} */
   #queue = [];
   #waitsForKeyframe = true;
+  /** @type {number[]} */
   #keyframes = [];
   #end = 0;
   #objectUrl = "";
+  #isHeld = false;
 
   captures = new Captures();
 
@@ -51,6 +62,11 @@ export class Media {
     this.#on = on;
   }
 
+  /** What the pictures are seen in. */
+  get surface() {
+    return this.#video;
+  }
+
   /** The duration of the newest picture, seconds. */
   frameSeconds = 0;
 
@@ -61,7 +77,12 @@ export class Media {
     return last < 0 ? null : { start: buffered.start(last), end: buffered.end(last) };
   }
 
-  /** @param {import("./mp4.js").Init | (import("./mp4.js").Fragment & {captured: number | null})} message */
+  /** @param {Init} init */
+  canPlay({ codec }) {
+    return Boolean(Source?.isTypeSupported(mimeOf(codec)));
+  }
+
+  /** @param {Init | Fragment} message */
   push(message) {
     if (message.kind === "init") {
       this.#init = message;
@@ -73,7 +94,7 @@ export class Media {
       this.#waitsForKeyframe = false;
       if (message.isKeyframe) this.#dropBacklog();
       const { kind, isKeyframe, captured, bytes } = message;
-      const [start, duration] = [message.decodeTicks, message.durationTicks].map((ticks) => ticks / this.#init.timescale);
+      const [start, duration] = [message.decodeTicks / TIMESCALE, message.durationTicks / TIMESCALE];
       this.#queue.push({ kind, isKeyframe, captured, start, duration, bytes });
     }
     this.#pump();
@@ -100,19 +121,31 @@ export class Media {
   }
 
   #open() {
+    if (!Source) return;
     const source = new Source();
     this.#source = source;
+    this.#isHeld = false;
     this.#objectUrl = URL.createObjectURL(source);
     source.addEventListener("sourceopen", () => {
       if (source !== this.#source || this.#buffer) return;
       this.#guard(() => this.#addBuffer(source));
     });
-    // A managed source stays closed as long as the picture could be sent to another device.
+    // A managed source says when it wants nothing more, to save power; what waits meanwhile is dropped at keyframes.
+    for (const name of ["endstreaming", "startstreaming"]) {
+      source.addEventListener(name, () => {
+        if (source !== this.#source) return;
+        this.#isHeld = name === "endstreaming";
+        this.#pump();
+      });
+    }
+    // It stays closed as long as the picture could be sent to another device.
     this.#video.disableRemotePlayback = true;
     this.#video.src = this.#objectUrl;
   }
 
+  /** @param {MediaSource} source */
   #addBuffer(source) {
+    if (!this.#init) return;
     this.#mime = mimeOf(this.#init.codec);
     const buffer = source.addSourceBuffer(this.#mime);
     buffer.addEventListener("updateend", () => {
@@ -129,44 +162,53 @@ export class Media {
     if (!buffer || buffer.updating) return;
     this.#guard(() => {
       const next = this.#queue[0];
-      if (!next) this.#trim();
-      else if (next.kind === "init") this.#appendInit(buffer, this.#queue.shift());
-      else this.#appendFragments(buffer);
+      if (!next) this.#trim(buffer);
+      else if (next.kind === "init") this.#appendInit(buffer, next);
+      else if (!this.#isHeld) this.#appendFragments(buffer);
     });
   }
 
+  /** @param {SourceBuffer} buffer @param {Init} init */
   #appendInit(buffer, init) {
     const mime = mimeOf(init.codec);
     if (mime !== this.#mime && buffer.changeType) {
       buffer.changeType(mime);
       this.#mime = mime;
     }
+    this.#queue.shift();
     buffer.appendBuffer(init.bytes);
     // A property of its own: the page's `transform` is left alone.
     this.#video.style.scale = init.isMirrored ? "-1 1" : "";
   }
 
-  /** All that waits and joins goes in at once: a joining viewer's burst costs one turn instead of sixty. */
+  /**
+   * All that waits and joins goes in at once: a joining viewer's burst costs one turn instead of sixty.
+   * @param {SourceBuffer} buffer
+   */
   #appendFragments(buffer) {
+    /** @type {Uint8Array<ArrayBuffer>[]} */
     const batch = [];
-    while (this.#queue[0]?.kind === "fragment") {
-      const { start, duration, isKeyframe, captured, bytes } = this.#queue[0];
-      const offset = spliceOffset({ offset: buffer.timestampOffset, end: this.#end, start, duration, isKeyframe });
+    for (;;) {
+      const next = this.#queue[0];
+      if (next?.kind !== "fragment") break;
+      const { start, duration } = next;
+      const offset = spliceOffset({ offset: buffer.timestampOffset, end: this.#end, start, duration });
       if (offset !== buffer.timestampOffset) {
         if (batch.length > 0) break;
         buffer.timestampOffset = offset;
       }
-      if (isKeyframe) this.#keyframes.push(start + offset);
+      if (next.isKeyframe) this.#keyframes.push(start + offset);
       this.#end = start + offset + duration;
       this.frameSeconds = duration;
-      this.captures.add(start + offset, captured);
-      batch.push(bytes);
+      this.captures.add(start + offset, next.captured);
+      batch.push(next.bytes);
       this.#queue.shift();
     }
     buffer.appendBuffer(batch.length === 1 ? batch[0] : joined(batch));
   }
 
-  #trim() {
+  /** @param {SourceBuffer} buffer */
+  #trim(buffer) {
     const point = trimPoint({
       position: this.#video.currentTime,
       end: this.#end,
@@ -176,32 +218,35 @@ export class Media {
     if (point === null) return;
     this.#keyframes = this.#keyframes.filter((time) => time >= point);
     this.captures.forget(point);
-    this.#buffer.remove(0, point);
+    buffer.remove(0, point);
   }
 
   /** At a new keyframe: pictures that could not even be appended are not worth showing any more. */
   #dropBacklog() {
-    const waiting = this.#queue.filter(({ kind }) => kind === "fragment");
-    const seconds = waiting.reduce((sum, { duration }) => sum + duration, 0);
+    const seconds = this.#queue.reduce((sum, one) => sum + (one.kind === "init" ? 0 : one.duration), 0);
     if (seconds > BACKLOG_SECONDS) this.#queue = this.#queue.filter(({ kind }) => kind === "init");
   }
 
-  /** Whatever the browser throws here (quota, a decoder that gave up, a source that is gone) has one cure. */
+  /**
+   * Whatever the browser throws here (quota, a decoder that gave up, a source that is gone) has one cure.
+   * @param {() => void} action
+   */
   #guard(action) {
     try {
       action();
     } catch (error) {
-      this.#on.failed(`${error.name}: ${error.message}`);
+      this.#on.failed(String(error));
     }
   }
 }
 
+/** @param {Uint8Array[]} parts */
 function joined(parts) {
-  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
+  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {
     all.set(part, at);
-    at += part.byteLength;
+    at += part.length;
   }
   return all;
 }

@@ -15,10 +15,7 @@
       console.error("msevideo.js: this page has no video element");
       return;
     }
-    const [{ Player }, { socketUrl }] = await Promise.all([
-      import(new URL("player.js", scriptUrl).href),
-      import(new URL("connection.js", scriptUrl).href),
-    ]);
+    const { Player, socketUrl } = await import(new URL("berrymse.js", scriptUrl).href);
     const player = new Player(video, socketUrl("video_websocket", scriptUrl));
     player.start();
     connectButtons(video, player);

@@ -34,6 +34,7 @@ export class Pace {
   #rest = 0;
   #nextRest = FIRST_REST_SECONDS;
   #steadyFor = 0;
+  /** @type {number | null} */
   #shareAtEdge = null;
   #blindFor = 0;
 
@@ -48,6 +49,7 @@ export class Pace {
   /**
    * How many seconds to stay behind the edge; null: none, run into it.
    * @param {{frameSeconds: number, jitterSeconds: number}} line
+   * @returns {number | null}
    */
   target({ frameSeconds, jitterSeconds }) {
     const { latency } = this;

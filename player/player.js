@@ -6,14 +6,13 @@
 
 import { Connection, backOffMs } from "./connection.js";
 import { Shown } from "./delay.js";
-import { FrameWatch } from "./frame-watch.js";
+import { FrameWatch, flowOn } from "./frame-watch.js";
 import { edge, engineOf, nextJitter, steer } from "./live-edge.js";
-import { Media, canPlay, isSupported } from "./media.js";
-import { readMessage } from "./mp4.js";
+import { Media, isSupported } from "./media.js";
+import { TIMESCALE, readMessage } from "./mp4.js";
 import { Pace } from "./pace.js";
 
-/** Of the protocol's media times. */
-const TICKS_PER_MS = 90;
+const TICKS_PER_MS = TIMESCALE / 1000;
 const TICK_MS = 250;
 const REPORT_TICKS = 4;
 const KEEP_SECONDS = 5;
@@ -22,16 +21,40 @@ const LOOK_BACK_SECONDS = 60;
 const AT_EDGE_SECONDS = 0.25;
 /** Jitter is that of the line; a step longer than this is an outage. */
 const LONGEST_STEP_SECONDS = 0.5;
+/** So often in a row a decoder of WebCodecs may be made anew without a picture before the other way is taken. */
+const CODECS_TRIES = 2;
+
+/**
+ * @typedef {{start: number, end: number}} Range seconds of the element's timeline
+ * @typedef {"auto" | "mse" | "webcodecs"} RendererName
+ *
+ * @typedef {object} Renderer what decodes and shows: Media (Media Source Extensions) or Codecs (WebCodecs)
+ * @property {number} frameSeconds the duration of the newest picture
+ * @property {number} keepSeconds of the past, where there is one
+ * @property {import("./delay.js").Captures} captures
+ * @property {Range | null} range what is buffered; null: nothing, or this renderer shows each picture at once
+ * @property {HTMLVideoElement | HTMLCanvasElement} surface what the pictures are seen in
+ * @property {(init: import("./mp4.js").Init) => boolean} canPlay
+ * @property {(message: import("./mp4.js").Init | import("./media.js").Fragment) => void} push
+ * @property {() => void} rebuild
+ * @property {() => void} close
+ * @property {((isHeld: boolean) => void)=} hold what is shown stays; without it the video element is paused
+ */
 
 export class Player {
   #video;
   #on;
   #connection;
+  /** @type {Renderer} */
   #media;
+  /** @type {Renderer | null} holds the last picture until another renderer has one */
+  #former = null;
   #frames;
   #engine = engineOf(navigator.userAgent);
+  /** @type {AbortController | null} */
   #undo = null;
 
+  /** @type {import("./words.js").Facts["connection"]} */
   #link = "connecting";
   #camera = { state: "", reason: "" };
   #refusal = "";
@@ -41,9 +64,10 @@ export class Player {
 
   #wasAtEdge = false;
   #jitterSeconds = 0;
+  /** @type {number | null} */
   #lastArrival = null;
-  #dataAt = null;
-  #playingSince = null;
+  /** @type {import("./frame-watch.js").Flow | null} */
+  #flow = null;
   #verdict = "fine";
   #rebuilding = 0;
 
@@ -51,6 +75,7 @@ export class Player {
 
   #shown = new Shown();
   #isShown = false;
+  /** @type {number | null} */
   #delay = null;
   #ticks = 0;
   #arrived = 0;
@@ -61,14 +86,22 @@ export class Player {
 
   /** Hidden for so many seconds, the page lets go of the server until it is seen again. */
   restAfter = Infinity;
-  /** The server's clock at media time 0, milliseconds. */
+  /**
+   * What decodes and shows, from the next start on. "auto": Media Source Extensions, and WebCodecs where those are missing.
+   * @type {RendererName}
+   */
+  renderer = "auto";
+  /**
+   * The server's clock at media time 0, milliseconds.
+   * @type {number | null}
+   */
   #mediaZero = null;
 
   /**
    * @param {HTMLVideoElement} video
    * @param {string} url of the WebSocket
    * @param {{change?: (facts: import("./words.js").Facts) => void, skipped?: (count: number) => void,
-   *   delay?: (seen: {delay: number | null, shown: number}) => void}} on
+   *   delay?: (seen: {delay: number | null, shown: number}) => void, resized?: (width: number, height: number) => void}} on
    */
   constructor(video, url, on = {}) {
     this.#video = video;
@@ -78,31 +111,27 @@ export class Player {
       text: (message) => this.#receiveText(message),
       binary: (message) => this.#receiveMedia(message),
     });
-    this.#media = new Media(video, {
-      appended: () => this.#appended(),
-      failed: (reason) => this.#rebuild(reason),
-    });
+    this.#media = this.#mse();
     this.#pace = new Pace(this.#engine);
     this.#frames = new FrameWatch(video, (picture) => this.#noteShown(picture));
   }
 
-  start() {
+  async start() {
     if (this.#undo) return;
     const video = this.#video;
     video.muted = true;
     video.playsInline = true;
     video.loop = false;
-    this.#undo = new AbortController();
-    this.#listen(this.#undo.signal);
-    if (!isSupported) {
-      this.#unplayable = "This browser cannot play live video (it has no Media Source Extensions).";
-      this.#tell();
-      return;
-    }
-    this.#frames.start(this.#undo.signal);
+    const { signal } = this.#undo = new AbortController();
+    this.#listen(signal);
+    this.#frames.start(signal);
     const ticker = setInterval(() => this.#tick(), TICK_MS);
-    this.#undo.signal.addEventListener("abort", () => clearInterval(ticker));
-    this.#connection.open();
+    signal.addEventListener("abort", () => clearInterval(ticker));
+    if (this.renderer === "webcodecs" || (this.renderer === "auto" && !isSupported)) await this.#useCodecs(signal);
+    if (signal.aborted) return;
+    if (isSupported || !this.#isMse) return this.#connection.open();
+    this.#unplayable = "This browser cannot play live video here: it has no Media Source Extensions, and WebCodecs only by https.";
+    this.#tell();
   }
 
   /** Ends everything; `start` begins anew. */
@@ -116,12 +145,14 @@ export class Player {
     this.#isResting = false;
     this.#connection.close();
     this.#media.close();
+    this.#former?.close();
+    this.#former = null;
+    this.#media = this.#mse();
     this.#video.removeAttribute("src");
     this.#video.load();
     this.#camera = { state: "", reason: "" };
     this.#wasAtEdge = this.#isShown = false;
-    this.#delay = null;
-    this.#dataAt = this.#playingSince = this.#lastArrival = null;
+    this.#delay = this.#flow = this.#lastArrival = null;
   }
 
   reset() {
@@ -138,7 +169,8 @@ export class Player {
 
   pause() {
     this.#isPaused = true;
-    this.#video.pause();
+    if (this.#media.hold) this.#media.hold(true);
+    else this.#video.pause();
     this.#tell();
   }
 
@@ -163,7 +195,10 @@ export class Player {
     this.#keep();
   }
 
-  /** Shows what was `seconds` ago and goes on from there, until `live`. */
+  /**
+   * Shows what was then and goes on from there, until `live`.
+   * @param {number} seconds ago
+   */
   lookBack(seconds) {
     const range = this.#media.range;
     if (!range) return;
@@ -181,6 +216,11 @@ export class Player {
   get behind() {
     const range = this.#media.range;
     return range ? Math.max(range.end - this.#video.currentTime, 0) : 0;
+  }
+
+  /** What the pictures are seen in. */
+  get surface() {
+    return (this.#former ?? this.#media).surface;
   }
 
   #keep() {
@@ -205,8 +245,52 @@ export class Player {
     if (currentTime < to || currentTime > range.end) this.#video.currentTime = to;
   }
 
+  // ---- what decodes and shows
+
+  #mse() {
+    return new Media(this.#video, {
+      appended: () => this.#appended(),
+      failed: (reason) => this.#rebuild(reason),
+    });
+  }
+
+  get #isMse() {
+    return this.#media.surface === this.#video;
+  }
+
+  /** @param {AbortSignal} signal */
+  async #useCodecs(signal) {
+    try {
+      const { Codecs } = await import("./webcodecs.js");
+      if (signal.aborted) return;
+      this.#media = await Codecs.on(this.#video, {
+        appended: () => this.#appended(),
+        failed: (reason) => this.#rebuild(reason),
+        shown: (picture) => {
+          if (!this.#isMse) this.#frames.shown(picture);
+        },
+        resized: (width, height) => this.#on.resized?.(width, height),
+      });
+      if (signal.aborted) this.#media.close();
+    } catch (error) {
+      console.warn(`berrymse: no WebCodecs (${error})`);
+    }
+  }
+
+  /** Back to Media Source Extensions. The last picture stays until there the first one is shown. */
+  #leaveCodecs() {
+    this.#former = this.#media;
+    this.#media = this.#mse();
+    this.#keep();
+    this.#flow = null;
+    this.#frames.rebuilds = 0;
+    // Not only the pictures to come: what has been since the newest keyframe is needed, too.
+    this.#connection.reopen();
+  }
+
   // ---- what the server says
 
+  /** @param {import("./words.js").Facts["connection"]} state */
   #setLink(state) {
     this.#link = state;
     this.#mediaZero = null;
@@ -214,6 +298,7 @@ export class Player {
     this.#tell();
   }
 
+  /** @param {import("./connection.js").Message} message */
   #receiveText(message) {
     switch (message.type) {
       case "hello":
@@ -235,20 +320,23 @@ export class Player {
     this.#tell();
   }
 
+  /** @param {ArrayBuffer} buffer */
   #receiveMedia(buffer) {
     const message = readMessage(buffer);
     if (!message) return;
     this.#connection.isGood();
     if (message.kind === "init") {
-      this.#unplayable = canPlay(message.codec) ? "" : `This browser cannot decode this video (${message.codec}).`;
-      if (this.#unplayable) this.#media.close();
-    } else {
+      const canPlay = this.#media.canPlay(message);
+      this.#unplayable = canPlay ? "" : `This browser cannot decode this video (${message.codec}).`;
+      if (canPlay) this.#media.push(message);
+      else this.#media.close();
+    } else if (!this.#unplayable) {
       this.#refusal = "";
       this.#arrived += 1;
       this.#measureJitter();
-      message.captured = this.#mediaZero === null ? null : this.#mediaZero + message.decodeTicks / TICKS_PER_MS;
+      const captured = this.#mediaZero === null ? null : this.#mediaZero + message.decodeTicks / TICKS_PER_MS;
+      this.#media.push({ ...message, captured });
     }
-    if (!this.#unplayable) this.#media.push(message);
   }
 
   #measureJitter() {
@@ -262,10 +350,9 @@ export class Player {
   // ---- the live edge
 
   #appended() {
+    this.#flow = flowOn(this.#flow, performance.now(), this.#frameMs);
     const range = this.#media.range;
     if (!range) return;
-    this.#dataAt = performance.now();
-    this.#playingSince ??= this.#dataAt;
     const video = this.#video;
     if (this.#isUnseen || this.#isPaused || this.#isRefused) return;
     if (video.paused) this.#play();
@@ -275,6 +362,7 @@ export class Player {
     if (video.playbackRate !== rate) video.playbackRate = rate;
   }
 
+  /** @param {Range} range */
   #steer(range) {
     const position = this.#video.currentTime;
     this.#wasAtEdge ||= range.end - position < AT_EDGE_SECONDS;
@@ -288,29 +376,39 @@ export class Player {
     return { ...line, target: this.#pace.target(line) };
   }
 
+  get #frameMs() {
+    return this.#media.frameSeconds * 1000;
+  }
+
   /** Picture in picture is seen while the page is not. */
   get #isUnseen() {
-    const video = this.#video;
-    return document.hidden && video.getRootNode().pictureInPictureElement !== video;
+    const { surface } = this;
+    const root = /** @type {Document | ShadowRoot} */ (surface.getRootNode());
+    return document.hidden && root.pictureInPictureElement !== surface;
   }
 
   async #play() {
-    if (!this.#undo || !this.#video.paused) return;
-    try {
-      await this.#video.play();
-      this.#isRefused = false;
-    } catch (error) {
-      // AbortError only says that a new source came in between.
-      if (error.name === "NotAllowedError") this.#isRefused = true;
+    if (!this.#undo) return;
+    this.#media.hold?.(false);
+    if (this.#isMse && this.#video.paused) {
+      try {
+        await this.#video.play();
+        this.#isRefused = false;
+      } catch (error) {
+        // AbortError only says that a new source came in between.
+        if (error instanceof DOMException && error.name === "NotAllowedError") this.#isRefused = true;
+      }
     }
     this.#tell();
   }
 
   // ---- what the browser does
 
+  /** @param {AbortSignal} signal */
   #listen(signal) {
     const video = this.#video;
     video.addEventListener("error", () => this.#rebuild(video.error?.message ?? "unknown"), { signal });
+    video.addEventListener("resize", () => this.#on.resized?.(video.videoWidth, video.videoHeight), { signal });
     // Browsers also pause by themselves, a hidden tab and a video that failed; only the rest is somebody's wish.
     video.addEventListener("pause", () => {
       const isBroken = video.error || this.#rebuilding || video.readyState === HTMLMediaElement.HAVE_NOTHING;
@@ -350,6 +448,7 @@ export class Player {
     if (!this.#isPaused) this.#play();
   }
 
+  /** @param {import("./frame-watch.js").Picture} [picture] */
   #noteShown(picture) {
     if (picture) {
       const { mediaTime, presentationTime } = picture;
@@ -358,6 +457,8 @@ export class Player {
       const isKnown = captured !== null && offset !== null;
       this.#shown.add(presentationTime, isKnown ? presentationTime + offset - captured : null);
     }
+    this.#former?.close();
+    this.#former = null;
     if (this.#isShown) return;
     this.#isShown = true;
     this.#tell();
@@ -379,23 +480,25 @@ export class Player {
     this.#ticks += 1;
     if (this.#ticks % REPORT_TICKS === 0) this.#report();
     this.#verdict = this.#frames.look({
-      dataAt: this.#dataAt,
-      playingSince: this.#playingSince,
+      flow: this.#flow,
+      frameMs: this.#frameMs,
       isPlaying: !this.#isPaused && !this.#isRefused,
     });
     if (this.#verdict === "stuck") this.#rebuild("pictures come but are not shown");
     this.#tell();
   }
 
+  /** @param {string} reason */
   #rebuild(reason) {
     if (!this.#undo || this.#rebuilding) return;
     console.warn(`berrymse: starting the video anew (${reason})`);
+    if (!this.#isMse && isSupported && this.#frames.rebuilds >= CODECS_TRIES) return this.#leaveCodecs();
     // A stream that breaks every decoder must not keep the page busy.
     const wait = backOffMs(this.#frames.rebuilds, Math.random());
     this.#frames.rebuilds += 1;
     this.#rebuilding = setTimeout(() => {
       this.#rebuilding = 0;
-      this.#playingSince = null;
+      this.#flow = null;
       this.#wasAtEdge = false;
       this.#media.rebuild();
     }, wait);
@@ -412,6 +515,7 @@ export class Player {
       delay: this.#delay,
       isPaused: this.#isPaused,
       behind: this.#autoSkip ? 0 : this.behind,
+      canLookBack: this.#isMse && this.#lookback > 0,
       isRefused: this.#isRefused,
     });
   }

@@ -13,6 +13,7 @@
  * @property {boolean} isFrozen
  * @property {boolean} isPaused by the person
  * @property {number} behind seconds that a person looks back; 0: live
+ * @property {boolean} canLookBack there is a past to look at
  * @property {boolean} isRefused the browser wants a click before it plays
  */
 
@@ -36,6 +37,7 @@ export function words({ connection, camera, trouble, ageMs, isFrozen, isPaused }
   return { tone: "trouble", text: "No new pictures" };
 }
 
+/** @param {string} what @param {string} reason @param {string} otherwise */
 function because(what, reason, otherwise = "") {
   return reason ? `${what}: ${reason}` : what + otherwise;
 }

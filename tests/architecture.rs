@@ -13,7 +13,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("fmp4", &["orientation", "time"]),
     ("h264", &["time"]),
     ("jpeg", &[]),
-    ("hub", &["message", "time"]),
+    ("hub", &["message", "orientation", "time"]),
     ("logger", &["time"]),
     ("message", &[]),
     ("nearest", &[]),
@@ -37,8 +37,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("holders", &[]),
     (
         "serve",
-        &["holders", "hub", "logger", "message", "panel", "time"],
+        &[
+            "holders", "hub", "logger", "message", "panel", "snapshot", "time",
+        ],
     ),
+    ("snapshot", &["fmp4", "h264", "hub", "orientation", "time"]),
     (
         "source",
         &[

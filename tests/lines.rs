@@ -3,8 +3,8 @@
 
 mod support;
 
-use berrymse::source::Settings;
 use berrymse::source::test_picture::Encoder;
+use berrymse::source::{Flips, Settings};
 use std::io::Write;
 use std::num::NonZeroU32;
 use std::process::Stdio;
@@ -36,7 +36,7 @@ fn camera() -> Server {
             fps: NonZeroU32::new(FPS as u32).unwrap(),
             bitrate: None,
             rotation: None,
-            flips: berrymse::source::Flips::default(),
+            flips: Flips::default(),
             keyframe_interval: NonZeroU32::new(60).unwrap(),
         };
         let mut encoder = Encoder::new(&settings).unwrap();

@@ -81,6 +81,25 @@ fn a_file_of_the_page_is_sent_once() {
 }
 
 #[test]
+fn what_a_page_loads_at_once_is_small() {
+    const LIMIT: usize = 12_000;
+    let server = live();
+    let (status, _, script) = server.request("GET", "/berrymse.js", "");
+    assert_eq!(status, 200);
+    let mut gzip = Command::new("gzip")
+        .arg("-9nc")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = gzip.stdin.take().unwrap();
+    let writer = std::thread::spawn(move || Write::write_all(&mut input, script.as_ref()));
+    let size = gzip.wait_with_output().unwrap().stdout.len();
+    writer.join().unwrap().unwrap();
+    assert!(size < LIMIT, "gzipped {size} bytes");
+}
+
+#[test]
 fn the_status_tells_what_is_shown() {
     let server = live();
     let camera = server.wait_for("measured", |camera| camera["frames"].as_u64() > Some(40));

@@ -14,10 +14,10 @@ function zeros(count) {
 }
 
 /** The smallest init segment the player needs. */
-export function init({ avcC = [1, 0x64, 0x00, 0x1f], timescale = 90000, matrix = null } = {}) {
+export function init({ avcC = [1, 0x64, 0x00, 0x1f], matrix = null } = {}) {
   const entry = box("avc1", zeros(78), box("avcC", avcC));
   const stbl = box("stbl", box("stsd", u32(0, 1), entry));
-  const mdhd = box("mdhd", u32(0, 0, 0, timescale, 0, 0));
+  const mdhd = box("mdhd", u32(0, 0, 0, 90000, 0, 0));
   const mdia = box("mdia", mdhd, box("minf", stbl));
   return buffer(box("ftyp", u32(0, 0)), box("moov", box("trak", ...(matrix ? [box("tkhd", u32(0), zeros(36), u32(...matrix), u32(0, 0))] : []), mdia)));
 }

@@ -3,9 +3,9 @@ import { test } from "node:test";
 import { readMessage } from "../mp4.js";
 import { box, buffer, fragment, init, u32 } from "./boxes.js";
 
-test("the codec string and the timescale come from the init segment", () => {
-  const { kind, codec, timescale } = readMessage(init({ avcC: [1, 0x42, 0xc0, 0x0a], timescale: 90000 }));
-  assert.deepEqual({ kind, codec, timescale }, { kind: "init", codec: "avc1.42c00a", timescale: 90000 });
+test("the codec string and the decoder's record come from the init segment", () => {
+  const { kind, codec, avcC } = readMessage(init({ avcC: [1, 0x42, 0xc0, 0x0a, 0xff] }));
+  assert.deepEqual({ kind, codec, avcC: [...avcC] }, { kind: "init", codec: "avc1.42c00a", avcC: [1, 0x42, 0xc0, 0x0a, 0xff] });
 });
 
 test("a mirror is told and taken out of what the browser gets; a turn stays", () => {

@@ -17,7 +17,7 @@ mod values;
 mod yaml;
 
 use crate::panel::Wish;
-use crate::serve::Address;
+use crate::serve::{Address, TlsFiles};
 use crate::source;
 use arguments::Arguments;
 use given::{Given, Origin};
@@ -79,6 +79,8 @@ pub struct Camera {
 pub struct Server {
     /// At least one; unresolved.
     pub listen: Vec<Address>,
+    /// There if an address has TLS; not yet read.
+    pub tls: Option<TlsFiles>,
     /// Path of the first camera's live stream, without the slash; one segment of URL-safe characters.
     pub websocket: String,
     /// Origins besides the server's own whose pages may connect, as browsers write them

@@ -34,6 +34,10 @@ pub(super) enum Key {
     Name,
     /// Addresses to listen on.
     Listen,
+    /// The certificate for addresses with TLS.
+    Certificate,
+    /// Its private key.
+    Secret,
     /// Path of the first camera's live stream.
     Websocket,
     /// Origins of other sites' pages that may connect.
@@ -49,6 +53,8 @@ pub(super) enum Section {
     Camera,
     /// `server:`.
     Server,
+    /// `tls:`.
+    Tls,
 }
 
 impl Section {
@@ -57,6 +63,7 @@ impl Section {
         match self {
             Self::Camera => "camera",
             Self::Server => "server",
+            Self::Tls => "tls",
         }
     }
 }
@@ -198,7 +205,27 @@ pub(super) const TABLE: &[Row] = &[
         file: Some((Section::Server, &["listen", "url"])),
         value: "HOST:PORT",
         default: Some("localhost:2020"),
-        help: "address to serve on, may be given several times;\n:PORT is every address of this machine, PORT alone\nis localhost, port 0 any free one",
+        help: "address to serve on, may be given several times;\n:PORT is every address of this machine, PORT alone\nis localhost, port 0 any free one; with https://\nbefore it for TLS",
+    },
+    Row {
+        key: Key::Certificate,
+        short: None,
+        long: &["tls-cert"],
+        env: Some("BERRYMSE_TLS_CERT"),
+        file: Some((Section::Tls, &["cert"])),
+        value: "FILE",
+        default: None,
+        help: "certificate for https:// addresses, with those that\nlead to its issuer (PEM)",
+    },
+    Row {
+        key: Key::Secret,
+        short: None,
+        long: &["tls-key"],
+        env: Some("BERRYMSE_TLS_KEY"),
+        file: Some((Section::Tls, &["key"])),
+        value: "FILE",
+        default: None,
+        help: "its private key (PEM); both files are read again\nwhen they have changed",
     },
     Row {
         key: Key::Websocket,

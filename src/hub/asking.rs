@@ -28,14 +28,14 @@ impl Requests {
     pub(super) fn state(&self, viewers: usize, slow: usize, now: Timestamp) -> Asking {
         let since = self.last.map(|last| now.since(last));
         if self.is_pending && since.is_some_and(|since| since < ANSWER) {
-            return Asking::IsUnderWay;
+            return Asking::UnderWay;
         }
         let share = u32::try_from(viewers / slow.max(1)).unwrap_or(u32::MAX);
         let pause = SHORTEST.saturating_mul(share.max(1)).min(LONGEST);
         if self.is_possible && since.is_none_or(|since| since >= pause) {
-            Asking::IsPossible
+            Asking::Possible
         } else {
-            Asking::IsNoUse
+            Asking::NoUse
         }
     }
 
@@ -71,15 +71,12 @@ mod tests {
                 is_possible: true,
                 ..Requests::default()
             };
-            assert_eq!(requests.state(viewers, slow, at(0)), Asking::IsPossible);
+            assert_eq!(requests.state(viewers, slow, at(0)), Asking::Possible);
             requests.ask(at(0));
-            assert_eq!(requests.state(viewers, slow, at(33)), Asking::IsUnderWay);
+            assert_eq!(requests.state(viewers, slow, at(33)), Asking::UnderWay);
             requests.answered();
-            assert_eq!(
-                requests.state(viewers, slow, at(pause - 1)),
-                Asking::IsNoUse
-            );
-            assert_eq!(requests.state(viewers, slow, at(pause)), Asking::IsPossible);
+            assert_eq!(requests.state(viewers, slow, at(pause - 1)), Asking::NoUse);
+            assert_eq!(requests.state(viewers, slow, at(pause)), Asking::Possible);
         }
     }
 
@@ -90,7 +87,7 @@ mod tests {
             ..Requests::default()
         };
         requests.ask(at(0));
-        assert_eq!(requests.state(1, 1, at(700)), Asking::IsNoUse);
-        assert_eq!(Requests::default().state(1, 1, at(0)), Asking::IsNoUse);
+        assert_eq!(requests.state(1, 1, at(700)), Asking::NoUse);
+        assert_eq!(Requests::default().state(1, 1, at(0)), Asking::NoUse);
     }
 }

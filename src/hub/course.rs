@@ -40,11 +40,11 @@ pub(super) struct View {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Asking {
     /// It cannot, or has done it too recently.
-    IsNoUse,
+    NoUse,
     /// It can.
-    IsPossible,
+    Possible,
     /// It has been asked, and will give one any moment.
-    IsUnderWay,
+    UnderWay,
 }
 
 /// What to do.
@@ -76,8 +76,8 @@ pub(super) fn decide(view: View) -> Course {
     let best = view.keyframe_lag.unwrap_or(view.lag);
     let is_late = best > LATE.max(2 * view.keyframe_time);
     match view.asking {
-        Asking::IsUnderWay if is_late => Course::Wait,
-        Asking::IsPossible if is_late => Course::Ask,
+        Asking::UnderWay if is_late => Course::Wait,
+        Asking::Possible if is_late => Course::Ask,
         _ if view.lag <= SLACK => Course::Send,
         _ if view.keyframe_lag.is_some() => Course::Jump,
         _ if view.is_spare => Course::LeaveOut,
@@ -99,7 +99,7 @@ mod tests {
         keyframe_time: Duration::from_millis(400),
         is_slow: false,
         is_spare: true,
-        asking: Asking::IsPossible,
+        asking: Asking::Possible,
     };
 
     #[test]
@@ -131,7 +131,7 @@ mod tests {
     fn a_slow_line_leaves_out_what_is_spare_and_the_end_of_each_group() {
         let slow = View {
             is_slow: true,
-            asking: Asking::IsNoUse,
+            asking: Asking::NoUse,
             ..GOOD
         };
         assert_eq!(decide(slow), Course::Send);
@@ -168,14 +168,14 @@ mod tests {
         assert_eq!(decide(late), Course::Ask);
         assert_eq!(
             decide(View {
-                asking: Asking::IsUnderWay,
+                asking: Asking::UnderWay,
                 ..late
             }),
             Course::Wait
         );
         assert_eq!(
             decide(View {
-                asking: Asking::IsNoUse,
+                asking: Asking::NoUse,
                 ..late
             }),
             Course::Send
@@ -197,7 +197,7 @@ mod tests {
         };
         assert_eq!(decide(near), Course::Jump);
         let denied = View {
-            asking: Asking::IsNoUse,
+            asking: Asking::NoUse,
             ..after_a_hole
         };
         assert_eq!(decide(denied), Course::Jump, "old, but it moves");

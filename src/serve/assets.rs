@@ -1,50 +1,144 @@
 //! The player and its page, embedded in the executable.
 
+use super::strip::{join, strip};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
 
 /// One embedded file.
 #[derive(Clone, Debug)]
 pub(super) struct Asset {
     pub(super) name: &'static str,
     pub(super) kind: &'static str,
-    pub(super) content: &'static [u8],
+    /// As it is sent: scripts are stripped of their comments.
+    pub(super) content: Bytes,
     /// A strong entity tag (RFC 9110, 8.8.3): the hash of the content, in quotes.
     pub(super) etag: String,
 }
 
 macro_rules! embedded {
-    ($($name:literal)*) => { &[$(($name, include_bytes!(concat!("../../player/", $name)))),*] };
+    ($($name:literal)*) => { &[$(($name, include_str!(concat!("../../player/", $name)))),*] };
 }
 
 #[rustfmt::skip]
-const FILES: &[(&str, &[u8])] = embedded!(
-    "berryMSE.js" "berrymse.js" "connection.js" "delay.js" "frame-watch.js" "icon.svg" "index.html"
+const FILES: &[(&str, &str)] = embedded!(
+    "berryMSE.js" "berrymse.js" "connection.js" "controls.js" "decode-worker.js" "decode.js" "delay.js" "frame-watch.js" "icon.svg" "index.html"
     "live-edge.js" "media.js" "mp4.js" "msevideo.js" "page.css"
-    "pace.js" "page.js" "player.js" "wall.js" "watchdog.js" "words.js"
+    "pace.js" "page.js" "player.js" "snapshot.js" "wall.js" "webcodecs.js" "words.js"
 );
+
+/// What a page with `<berry-video>` needs at once, each after what it imports: sent as one file, because a browser
+/// finds out about the next import only when it has read the last. What only some need is imported when they do.
+const AT_ONCE: [&str; 10] = [
+    "mp4.js",
+    "delay.js",
+    "live-edge.js",
+    "connection.js",
+    "frame-watch.js",
+    "media.js",
+    "pace.js",
+    "player.js",
+    "words.js",
+    "berrymse.js",
+];
 
 /// All files, with their tags.
 pub(super) fn assets() -> Vec<Asset> {
-    let asset = |&(name, content): &(&'static str, &'static [u8])| {
-        let hash = sha1_smol::Sha1::from(content).digest().bytes();
-        Asset {
-            name,
-            kind: kind(name),
-            content,
-            etag: format!("\"{}\"", URL_SAFE_NO_PAD.encode(hash)),
-        }
-    };
-    FILES.iter().map(asset).collect()
+    FILES
+        .iter()
+        .map(|&(name, source)| asset(name, source))
+        .collect()
 }
+
+fn asset(name: &'static str, source: &'static str) -> Asset {
+    let content = match kind(name) {
+        SCRIPT if Some(&name) == AT_ONCE.last() => Bytes::from(join(&at_once())),
+        SCRIPT => Bytes::from(strip(source)),
+        _ => Bytes::from_static(source.as_bytes()),
+    };
+    let hash = sha1_smol::Sha1::from(&content).digest().bytes();
+    Asset {
+        name,
+        kind: kind(name),
+        content,
+        etag: format!("\"{}\"", URL_SAFE_NO_PAD.encode(hash)),
+    }
+}
+
+fn at_once() -> Vec<(&'static str, &'static str)> {
+    let named = |name: &&str| FILES.iter().find(|(file, _)| file == name).copied();
+    AT_ONCE.iter().filter_map(named).collect()
+}
+
+const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 fn kind(name: &str) -> &'static str {
     match name.rsplit_once('.').map(|(_, extension)| extension) {
         Some("html") => "text/html; charset=utf-8",
-        Some("js") => "text/javascript; charset=utf-8",
+        Some("js") => SCRIPT,
         Some("css") => "text/css; charset=utf-8",
         Some("svg") => "image/svg+xml",
         Some("json" | "webmanifest") => "application/json",
         _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_lose_nothing_but_white_space_and_whole_comments() {
+        for (name, source) in FILES.iter().filter(|(name, _)| kind(name) == SCRIPT) {
+            let served = strip(source);
+            assert_eq!(served.lines().count(), source.lines().count(), "{name}");
+            for (kept, line) in served.lines().zip(source.lines()) {
+                let text = line.trim();
+                let is_comment = ["//", "/*", "*"].iter().any(|mark| text.starts_with(mark));
+                assert!(
+                    kept.trim() == text || (kept.is_empty() && is_comment),
+                    "{name}: {line}"
+                );
+            }
+            // A backtick that is no edge of a template would leave the comments after it.
+            assert_eq!(
+                strip(&format!("{source}// end")),
+                format!("{served}\n"),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_sent_as_one_file_goes_together() {
+        let modules = at_once();
+        assert_eq!(modules.len(), AT_ONCE.len());
+        let mut names = std::collections::BTreeSet::new();
+        for (number, (module, source)) in modules.iter().enumerate() {
+            let lines = strip(source);
+            for line in lines.lines().filter(|line| line.starts_with("import ")) {
+                let is_before = |name: &&str| line.ends_with(&format!("}} from \"./{name}\";"));
+                assert!(AT_ONCE[..number].iter().any(is_before), "{module}: {line}");
+                assert!(!line.contains(" as "), "{module}: {line}");
+            }
+            // Only what is not indented is top-level.
+            for line in source.lines() {
+                let words = line.strip_prefix("export ").unwrap_or(line);
+                let words = words.strip_prefix("async ").unwrap_or(words);
+                let name = ["const ", "let ", "function ", "class "]
+                    .iter()
+                    .find_map(|word| words.strip_prefix(word))
+                    .and_then(|rest| {
+                        rest.split(|c: char| !c.is_alphanumeric() && c != '_')
+                            .next()
+                    });
+                if let Some(name) = name {
+                    assert!(
+                        names.insert(name),
+                        "{module}: {name} is in another module, too"
+                    );
+                }
+            }
+        }
     }
 }

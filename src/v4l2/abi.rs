@@ -7,6 +7,8 @@
 
 use rustix::ioctl::{Opcode, opcode};
 
+pub(super) mod m2m;
+
 /// Greatest number of planes of a multi-planar buffer (`VIDEO_MAX_PLANES`).
 pub(super) const MAX_PLANES: usize = 8;
 
@@ -131,7 +133,10 @@ impl<W> Format<W> {
         fmt[Self::WIDTH] = width;
         fmt[Self::HEIGHT] = height;
         fmt[Self::PIXELFORMAT] = pixelformat;
-        if kind == buffer_type::CAPTURE_MPLANE {
+        if matches!(
+            kind,
+            buffer_type::CAPTURE_MPLANE | buffer_type::OUTPUT_MPLANE
+        ) {
             fmt[Self::MPLANE_NUM_PLANES] = u32::from_ne_bytes([1, 0, 0, 0]);
         }
         Self {
@@ -184,7 +189,10 @@ impl<W> Format<W> {
 
     /// Planes of a buffer; 1 with the single-planar API.
     pub(super) fn planes(&self) -> u8 {
-        if self.kind == buffer_type::CAPTURE_MPLANE {
+        if matches!(
+            self.kind,
+            buffer_type::CAPTURE_MPLANE | buffer_type::OUTPUT_MPLANE
+        ) {
             self.fmt[Self::MPLANE_NUM_PLANES].to_ne_bytes()[0]
         } else {
             1

@@ -29,6 +29,12 @@ pub mod id {
     pub const REPEAT_SEQ_HEADER: u32 = CODEC + 226;
     /// A button: the next picture is an IDR picture.
     pub const FORCE_KEY_FRAME: u32 = CODEC + 229;
+    /// Parameter sets in a buffer of their own (0) or in front of the first picture (1).
+    pub const HEADER_MODE: u32 = CODEC + 216;
+    /// Level, by its place in the kernel's list.
+    pub const H264_LEVEL: u32 = CODEC + 359;
+    /// Profile, by its place in the kernel's list.
+    pub const H264_PROFILE: u32 = CODEC + 363;
     /// Pictures from one I picture to the next.
     pub const H264_I_PERIOD: u32 = CODEC + 358;
     /// May the camera take fewer pictures in low light?

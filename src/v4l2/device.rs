@@ -29,6 +29,15 @@ impl FourCc {
     pub const fn new(code: [u8; 4]) -> Self {
         Self(abi::fourcc(code))
     }
+
+    /// Its four characters, the mark of a big-endian variant among them.
+    pub const fn code(self) -> [u8; 4] {
+        self.0.to_le_bytes()
+    }
+
+    pub(super) const fn number(self) -> u32 {
+        self.0
+    }
 }
 
 impl fmt::Display for FourCc {
@@ -236,6 +245,17 @@ impl Device {
                 fourcc: FourCc(raw.pixelformat),
                 description: text(&raw.description),
             })
+            .collect()
+    }
+
+    /// The formats of a queue that are pictures as they are; older kernels do not mark all those that are not.
+    pub(super) fn raw_formats_of(&self, kind: u32) -> Vec<FourCc> {
+        const COMPRESSED: u32 = 1;
+        (0..ENOUGH)
+            .map_while(|index| sys::enum_format(self.fd(), kind, index).ok())
+            .filter(|raw| raw.flags & COMPRESSED == 0)
+            .map(|raw| FourCc(raw.pixelformat))
+            .filter(|it| ![FourCc::H264, FourCc::MJPG, FourCc::JPEG].contains(it))
             .collect()
     }
 

@@ -145,7 +145,7 @@ fn words(node: &Node) -> Option<String> {
 }
 
 /// `videoN` in a directory, by number.
-fn nodes(dir: &Path) -> Vec<PathBuf> {
+pub(super) fn nodes(dir: &Path) -> Vec<PathBuf> {
     let number = |path: &Path| {
         path.file_name()?
             .to_str()?

@@ -9,6 +9,7 @@ pub mod controls;
 mod device;
 mod discover;
 pub mod h264_unit;
+pub mod m2m;
 mod purpose;
 mod stream;
 mod sys;

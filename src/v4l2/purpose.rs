@@ -1,8 +1,9 @@
 //! What a node is good for, and the words for one that is of no use or refuses: what, where, why and what to try.
 
-use super::abi::{buffer_type, caps};
+use super::abi::caps;
 use super::device::{Capture, Device, FourCc, Identity, PixelFormat};
 use super::h264_unit::H264Unit;
+use super::m2m;
 use super::sys::Failure;
 use crate::holders::holders;
 use std::fmt;
@@ -69,7 +70,7 @@ impl Purpose {
         } else if ISP_DRIVERS.contains(&driver) {
             Some(Self::Isp)
         } else if identity.is_memory_to_memory() || CODEC_DRIVERS.contains(&driver) {
-            Some(if encodes_h264(device) {
+            Some(if m2m::encodes(device, FourCc::H264) {
                 Self::Encoder
             } else {
                 Self::Converter
@@ -151,24 +152,6 @@ fn has_h264_in_mjpeg(device: &Device, formats: &[PixelFormat]) -> bool {
     formats.iter().any(|format| format.fourcc == FourCc::MJPG) && H264Unit::can_mux(device)
 }
 
-fn encodes_h264(device: &Device) -> bool {
-    [buffer_type::CAPTURE, buffer_type::CAPTURE_MPLANE]
-        .iter()
-        .any(|&kind| has_h264(&device.formats_of(kind)))
-        && [buffer_type::OUTPUT, buffer_type::OUTPUT_MPLANE]
-            .iter()
-            .any(|&kind| {
-                device
-                    .formats_of(kind)
-                    .iter()
-                    .any(|format| !is_compressed(format.fourcc))
-            })
-}
-
-fn is_compressed(fourcc: FourCc) -> bool {
-    [FourCc::H264, FourCc::MJPG, FourCc::JPEG].contains(&fourcc)
-}
-
 /// "MJPG, YUYV", not more than fit a line.
 fn codes(formats: &[PixelFormat]) -> String {
     const SHOWN: usize = 6;
@@ -238,7 +221,7 @@ pub fn explain(failure: Failure, step: Step, node: &Path, identity: Option<&Iden
         Failure::Invalid if step == Step::Start => "the driver does not start with this format (invalid argument); \
                                                     on a Raspberry Pi with a camera cable, use --source rpicam"
             .into(),
-        Failure::Unknown | Failure::Invalid | Failure::Again | Failure::Other(_) => format!("{failure} while {step}"),
+        Failure::Unknown | Failure::Invalid | Failure::Drained | Failure::Again | Failure::Other(_) => format!("{failure} while {step}"),
     }
 }
 

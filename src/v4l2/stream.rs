@@ -2,7 +2,7 @@
 
 use super::abi::{FLAG_ERROR, MAX_PLANES};
 use super::device::{Capture, Device};
-use super::sys::{self, Buffers, Failure, Mapping, PlaneState, TimeWidth};
+use super::sys::{self, Buffers, Failure, Mapping, PlaneState, TimeWidth, Writable};
 use crate::time::Timestamp;
 use rustix::fd::{BorrowedFd, OwnedFd};
 use std::ops::Range;
@@ -73,6 +73,15 @@ impl Held {
     pub fn copy(&self, plane: usize, range: Range<usize>, out: &mut Vec<u8>) {
         if let Some(filled) = &self.filled {
             self.stream.copy_range(filled, plane, range, out);
+        }
+    }
+
+    /// Copies the bytes in `range` of a plane to `at` in another driver's buffer; of those that there are.
+    pub(super) fn copy_to(&self, plane: usize, range: Range<usize>, to: &mut Writable, at: usize) {
+        if let Some(filled) = &self.filled
+            && let Some((mapping, range)) = self.stream.place(filled, plane, range)
+        {
+            to.write_from(at, mapping, range);
         }
     }
 
@@ -202,15 +211,22 @@ impl Stream {
 
     /// Appends the bytes in `range` of a plane of a buffer to `out`; of those that there are, if it reaches beyond the end.
     fn copy_range(&self, filled: &Filled, plane: usize, range: Range<usize>, out: &mut Vec<u8>) {
-        let mapping = self
-            .mappings
-            .get(filled.index as usize)
-            .and_then(|planes| planes.get(plane));
-        if let (Some(mapping), Some(extent)) = (mapping, filled.planes.get(plane)) {
-            let [start, end] =
-                [range.start, range.end].map(|at| extent.offset + at.min(extent.len));
-            mapping.append_to(start..end, out);
+        if let Some((mapping, range)) = self.place(filled, plane, range) {
+            mapping.append_to(range, out);
         }
+    }
+
+    /// Where the bytes in `range` of a plane are.
+    fn place(
+        &self,
+        filled: &Filled,
+        plane: usize,
+        range: Range<usize>,
+    ) -> Option<(&Mapping, Range<usize>)> {
+        let mapping = self.mappings.get(filled.index as usize)?.get(plane)?;
+        let extent = filled.planes.get(plane)?;
+        let [start, end] = [range.start, range.end].map(|at| extent.offset + at.min(extent.len));
+        Some((mapping, start..end))
     }
 
     /// A descriptor of a plane of a buffer, for other devices to read from.
@@ -248,7 +264,7 @@ impl Drop for Stream {
 }
 
 /// Seconds and microseconds as a time; `None` for zero (header buffers of some drivers) and nonsense.
-fn stamp([seconds, micros]: [i64; 2]) -> Option<Timestamp> {
+pub(super) fn stamp([seconds, micros]: [i64; 2]) -> Option<Timestamp> {
     let nanos = seconds
         .checked_mul(1_000_000)?
         .checked_add(micros)?

@@ -8,7 +8,7 @@
     reason = "ioctl and mmap have no safe form; each use has its reason beside it"
 )]
 
-use super::abi::{self, Buffer, ExtControl, ExtControls, Format, Plane};
+use super::abi::{self, Buffer, ExtControl, ExtControls, Format, Plane, m2m};
 use rustix::fd::{BorrowedFd, FromRawFd, OwnedFd};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -45,6 +45,9 @@ pub enum Failure {
     /// `ENOMEM`: no memory for the buffers (on a Raspberry Pi: CMA).
     #[error("out of memory")]
     NoMemory,
+    /// `EPIPE`: the last buffer of a drained queue has been taken.
+    #[error("at its end")]
+    Drained,
     /// `EAGAIN`: nothing yet.
     #[error("nothing yet")]
     Again,
@@ -64,6 +67,7 @@ impl From<Errno> for Failure {
             Errno::INVAL => Self::Invalid,
             Errno::NOSPC => Self::NoBandwidth,
             Errno::NOMEM => Self::NoMemory,
+            Errno::PIPE => Self::Drained,
             Errno::AGAIN => Self::Again,
             other => Self::Other(other),
         }
@@ -173,24 +177,22 @@ pub(super) fn enum_frame_interval(
     Ok(intervals)
 }
 
-/// Asks for a format; the driver's answer may differ. `kind` must be a capture type, with which no address is in the struct.
+/// Asks for a format; the driver's answer may differ. `kind` must be a capture or output type, with which no address is in the struct.
 pub(super) fn set_format(
     fd: BorrowedFd<'_>,
     mut format: Format<usize>,
 ) -> Result<Format<usize>, Failure> {
-    if !is_capture(format.kind) {
+    if !is_video(format.kind) {
         return Err(Failure::Invalid);
     }
-    // SAFETY: VIDIOC_S_FMT takes this struct; the formats of capture types, seen to above, have no addresses in them.
+    // SAFETY: VIDIOC_S_FMT takes this struct; the formats of these types, seen to above, have no addresses in them.
     unsafe { call(fd, Format::<usize>::S_FMT, &mut format)? };
     Ok(format)
 }
 
-fn is_capture(kind: u32) -> bool {
-    matches!(
-        kind,
-        abi::buffer_type::CAPTURE | abi::buffer_type::CAPTURE_MPLANE
-    )
+fn is_video(kind: u32) -> bool {
+    use abi::buffer_type::{CAPTURE, CAPTURE_MPLANE, OUTPUT, OUTPUT_MPLANE};
+    matches!(kind, CAPTURE | CAPTURE_MPLANE | OUTPUT | OUTPUT_MPLANE)
 }
 
 /// Asks for a time for each picture, in seconds; returns the driver's answer.
@@ -215,10 +217,20 @@ pub(super) fn set_interval(
 
 /// Asks for `count` buffers to be mapped (0 frees them); returns how many there are.
 pub(super) fn request_buffers(fd: BorrowedFd<'_>, kind: u32, count: u32) -> Result<u32, Failure> {
+    request_buffers_of(fd, kind, Memory::Mapped, count)
+}
+
+/// Asks for `count` buffers (0 frees them); returns how many there are.
+pub(super) fn request_buffers_of(
+    fd: BorrowedFd<'_>,
+    kind: u32,
+    memory: Memory,
+    count: u32,
+) -> Result<u32, Failure> {
     let mut request = abi::RequestBuffers {
         count,
         kind,
-        memory: abi::MEMORY_MMAP,
+        memory: memory.number(),
         ..Default::default()
     };
     // SAFETY: VIDIOC_REQBUFS takes this struct, without addresses in it.
@@ -356,6 +368,16 @@ pub(super) enum Buffers {
     Dequeue,
 }
 
+impl Buffers {
+    fn opcode<T>(self) -> Opcode {
+        match self {
+            Self::Query => Buffer::<usize, T>::QUERYBUF,
+            Self::Queue => Buffer::<usize, T>::QBUF,
+            Self::Dequeue => Buffer::<usize, T>::DQBUF,
+        }
+    }
+}
+
 /// How wide seconds and microseconds are in `v4l2_buffer`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum TimeWidth {
@@ -365,19 +387,22 @@ pub(super) enum TimeWidth {
     Bits32,
 }
 
-/// What the driver said of a buffer.
-#[derive(Clone, Copy, Debug)]
+/// All of a buffer, as told to the driver or by it.
+#[derive(Clone, Copy, Default, Debug)]
 pub(super) struct BufferState {
     pub index: u32,
     pub flags: u32,
+    pub field: u32,
     pub sequence: u32,
     /// Seconds and microseconds, unchecked.
     pub time: [i64; 2],
     /// One for each plane; with the single-planar API the first alone counts.
     pub planes: [PlaneState; abi::MAX_PLANES],
+    /// How many of them count; told to the driver with the multi-planar API.
+    pub plane_count: usize,
 }
 
-/// What the driver said of a plane of a buffer, unchecked.
+/// A plane of a buffer, as told to the driver or by it (unchecked).
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct PlaneState {
     pub bytes_used: u32,
@@ -385,7 +410,7 @@ pub(super) struct PlaneState {
     pub data_offset: u32,
     /// Length of the plane.
     pub length: u32,
-    /// What to map it by.
+    /// What to map it by, or the descriptor of what is lent to the driver.
     pub map_offset: u32,
 }
 
@@ -397,58 +422,165 @@ pub(super) fn buffer(
     width: TimeWidth,
     index: u32,
 ) -> Result<BufferState, Failure> {
-    match width {
-        TimeWidth::Bits64 => buffer_call::<i64>(fd, what, kind, index),
-        TimeWidth::Bits32 => buffer_call::<i32>(fd, what, kind, index),
+    let wanted = BufferState {
+        index,
+        plane_count: abi::MAX_PLANES,
+        ..BufferState::default()
+    };
+    exchange(fd, what, (kind, Memory::Mapped), width, &wanted)
+}
+
+/// Whose memory a buffer is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Memory {
+    /// The driver's own, to be mapped.
+    Mapped,
+    /// Another driver's, lent for as long as the buffer is queued.
+    Imported,
+}
+
+impl Memory {
+    fn number(self) -> u32 {
+        match self {
+            Self::Mapped => abi::MEMORY_MMAP,
+            Self::Imported => m2m::MEMORY_DMABUF,
+        }
     }
 }
 
-fn buffer_call<T: Copy + Default + Into<i64>>(
+/// Queries, queues or dequeues a buffer with all that belongs to it. What of `state` is looked at depends on the call.
+pub(super) fn exchange(
+    fd: BorrowedFd<'_>,
+    what: Buffers,
+    (kind, memory): (u32, Memory),
+    width: TimeWidth,
+    state: &BufferState,
+) -> Result<BufferState, Failure> {
+    match width {
+        TimeWidth::Bits64 => exchange_call::<i64>(fd, what, kind, memory, state, |t| t),
+        TimeWidth::Bits32 => exchange_call::<i32>(fd, what, kind, memory, state, |t| t as i32),
+    }
+}
+
+fn exchange_call<T: Copy + Default + Into<i64>>(
     fd: BorrowedFd<'_>,
     what: Buffers,
     kind: u32,
-    index: u32,
+    memory: Memory,
+    state: &BufferState,
+    narrow: impl Fn(i64) -> T,
 ) -> Result<BufferState, Failure> {
-    let opcode = match what {
-        Buffers::Query => Buffer::<usize, T>::QUERYBUF,
-        Buffers::Queue => Buffer::<usize, T>::QBUF,
-        Buffers::Dequeue => Buffer::<usize, T>::DQBUF,
-    };
-    let mut planes = [Plane::<usize>::default(); abi::MAX_PLANES];
+    use abi::buffer_type::{CAPTURE_MPLANE, OUTPUT_MPLANE};
+    if !is_video(kind) {
+        return Err(Failure::Invalid);
+    }
+    let multi_planar = matches!(kind, CAPTURE_MPLANE | OUTPUT_MPLANE);
+    let mut planes = state.planes.map(|plane| Plane::<usize> {
+        bytesused: plane.bytes_used,
+        length: plane.length,
+        m: of_first_word(plane.map_offset),
+        data_offset: plane.data_offset,
+        reserved: [0; 11],
+    });
     let mut buffer = Buffer::<usize, T> {
-        index,
+        index: state.index,
         kind,
-        memory: abi::MEMORY_MMAP,
+        field: state.field,
+        flags: state.flags,
+        timestamp: state.time.map(narrow),
+        memory: memory.number(),
         ..Default::default()
     };
-    let multi_planar = kind == abi::buffer_type::CAPTURE_MPLANE;
     if multi_planar {
-        buffer.length = abi::MAX_PLANES as u32;
+        buffer.length = if what == Buffers::Queue {
+            state.plane_count.min(abi::MAX_PLANES) as u32
+        } else {
+            abi::MAX_PLANES as u32
+        };
         buffer.m = planes.as_mut_ptr().expose_provenance();
+    } else {
+        let [first, ..] = planes;
+        (buffer.bytesused, buffer.length, buffer.m) = (first.bytesused, first.length, first.m);
     }
     // SAFETY: the three calls take this struct (with another width of times the number differs and the kernel refuses). With a
-    // multi-planar kind `m` is the address of `length` planes that outlive the call, else no address: the memory kind is mmap.
-    unsafe { call(fd, opcode, &mut buffer)? };
+    // multi-planar kind `m` is the address of at least `length` planes that outlive the call. What else stands in the unions `m`
+    // is an offset or a descriptor, no address: no memory kind is a user's address.
+    unsafe { call(fd, what.opcode::<T>(), &mut buffer)? };
     if !multi_planar {
-        planes[0] = Plane {
-            bytesused: buffer.bytesused,
-            length: buffer.length,
-            m: buffer.m,
-            ..Default::default()
-        };
+        let [first, ..] = &mut planes;
+        (first.bytesused, first.length, first.m) = (buffer.bytesused, buffer.length, buffer.m);
     }
     Ok(BufferState {
         index: buffer.index,
         flags: buffer.flags,
+        field: buffer.field,
         sequence: buffer.sequence,
         time: buffer.timestamp.map(Into::into),
         planes: planes.map(|plane| PlaneState {
             bytes_used: plane.bytesused,
-            data_offset: plane.data_offset,
             length: plane.length,
+            data_offset: plane.data_offset,
             map_offset: first_word(plane.m),
         }),
+        plane_count: if multi_planar {
+            (buffer.length as usize).min(abi::MAX_PLANES)
+        } else {
+            1
+        },
     })
+}
+
+/// Sets the part of the pictures that is encoded, from the top left corner; returns the driver's answer.
+pub(super) fn crop(
+    fd: BorrowedFd<'_>,
+    kind: u32,
+    width: u32,
+    height: u32,
+) -> Result<m2m::Selection, Failure> {
+    let mut selection = m2m::Selection {
+        kind,
+        target: m2m::TARGET_CROP,
+        width,
+        height,
+        ..Default::default()
+    };
+    // SAFETY: VIDIOC_S_SELECTION takes this struct, without addresses in it.
+    unsafe { call(fd, m2m::S_SELECTION, &mut selection)? };
+    Ok(selection)
+}
+
+/// Gives an encoder a command.
+pub(super) fn command(fd: BorrowedFd<'_>, cmd: u32) -> Result<(), Failure> {
+    let mut command = m2m::EncoderCommand {
+        cmd,
+        ..Default::default()
+    };
+    // SAFETY: VIDIOC_ENCODER_CMD takes this struct, without addresses in it.
+    unsafe { call(fd, m2m::ENCODER_CMD, &mut command) }
+}
+
+/// Asks to be told of events of a kind.
+pub(super) fn subscribe(fd: BorrowedFd<'_>, kind: u32) -> Result<(), Failure> {
+    let mut subscription = m2m::EventSubscription {
+        kind,
+        ..Default::default()
+    };
+    // SAFETY: VIDIOC_SUBSCRIBE_EVENT reads this struct, without addresses in it.
+    unsafe { call(fd, m2m::SUBSCRIBE_EVENT, &mut subscription) }
+}
+
+/// Takes the oldest event, and says of what kind it is; `NoEntry` when there is none.
+pub(super) fn next_event(fd: BorrowedFd<'_>, width: TimeWidth) -> Result<u32, Failure> {
+    fn take<T: Default>(fd: BorrowedFd<'_>) -> Result<u32, Failure> {
+        let mut event = m2m::Event::<T>::default();
+        // SAFETY: VIDIOC_DQEVENT writes this struct, without addresses in it.
+        unsafe { call(fd, m2m::Event::<T>::DQEVENT, &mut event)? };
+        Ok(event.kind)
+    }
+    match width {
+        TimeWidth::Bits64 => take::<i64>(fd),
+        TimeWidth::Bits32 => take::<i32>(fd),
+    }
 }
 
 /// The member `__u32 offset` of a union with an `unsigned long`: its first four bytes.
@@ -456,6 +588,13 @@ fn first_word(place: usize) -> u32 {
     let mut word = [0; 4];
     word.copy_from_slice(&place.to_ne_bytes()[..4]);
     u32::from_ne_bytes(word)
+}
+
+/// The union with an `unsigned long` whose first four bytes are the member `__u32 offset` or `__s32 fd`.
+fn of_first_word(word: u32) -> usize {
+    let mut place = [0; size_of::<usize>()];
+    place[..4].copy_from_slice(&word.to_ne_bytes());
+    usize::from_ne_bytes(place)
 }
 
 /// A buffer of the driver in our address space. The driver (or, with v4l2loopback, any feeder) may write to it at any time, so
@@ -472,14 +611,32 @@ unsafe impl Send for Mapping {}
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
-    /// Maps the buffer that the driver calls `offset`.
+    /// Maps the buffer that the driver calls `offset`, to read from it.
     pub(super) fn new(fd: BorrowedFd<'_>, offset: u32, len: usize) -> Result<Self, Failure> {
+        Self::with(fd, offset, len, ProtFlags::READ)
+    }
+
+    /// Maps the buffer that the driver calls `offset`, to write to it.
+    pub(super) fn writable(
+        fd: BorrowedFd<'_>,
+        offset: u32,
+        len: usize,
+    ) -> Result<Writable, Failure> {
+        Self::with(fd, offset, len, ProtFlags::READ | ProtFlags::WRITE).map(Writable)
+    }
+
+    fn with(
+        fd: BorrowedFd<'_>,
+        offset: u32,
+        len: usize,
+        protection: ProtFlags,
+    ) -> Result<Self, Failure> {
         // SAFETY: a new mapping at an address of the kernel's choice touches nothing of ours.
         let start = unsafe {
             mmap(
                 std::ptr::null_mut(),
                 len,
-                ProtFlags::READ,
+                protection,
                 MapFlags::SHARED,
                 fd,
                 u64::from(offset),
@@ -506,6 +663,42 @@ impl Mapping {
             let from = self.start.as_ptr().add(start);
             std::ptr::copy_nonoverlapping(from, out.as_mut_ptr().add(out.len()), count);
             out.set_len(out.len() + count);
+        }
+    }
+}
+
+/// A mapping that was made to be written to.
+#[derive(Debug)]
+pub(super) struct Writable(Mapping);
+
+impl Writable {
+    /// Length in bytes, as mapped.
+    pub(super) fn len(&self) -> usize {
+        self.0.len
+    }
+
+    /// Copies `bytes` to `at`; of them what there is room for.
+    pub(super) fn write(&mut self, at: usize, bytes: &[u8]) {
+        let at = at.min(self.0.len);
+        let count = bytes.len().min(self.0.len - at);
+        // SAFETY: `at + count` is within the mapping, which is writable while `self` lives, and no slice of ours is in it.
+        unsafe {
+            let to = self.0.start.as_ptr().add(at);
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, count);
+        }
+    }
+
+    /// Copies the bytes in `range` of another mapping to `at`; of them what there is and what there is room for.
+    pub(super) fn write_from(&mut self, at: usize, from: &Mapping, range: Range<usize>) {
+        let end = range.end.min(from.len);
+        let start = range.start.min(end);
+        let at = at.min(self.0.len);
+        let count = (end - start).min(self.0.len - at);
+        // SAFETY: both ranges are within mappings that live as long as the borrows, one of them writable. They may be of the same
+        // memory, which `copy` allows.
+        unsafe {
+            let from = from.start.as_ptr().add(start);
+            std::ptr::copy(from, self.0.start.as_ptr().add(at), count);
         }
     }
 }

@@ -1,0 +1,137 @@
+/**
+ * Decodes pictures and puts them where they are seen: a stream of frames or a canvas. Runs in a worker (decode-worker.js) or, where
+ * there can be none, in the page. Knows nothing of MP4.
+ */
+
+/**
+ * @typedef {{type: "target", canvas?: OffscreenCanvas, writable?: WritableStream<VideoFrame>}
+ *   | {type: "configure", config: VideoDecoderConfig, turn: number}
+ *   | {type: "picture", timestamp: number, isKeyframe: boolean, data: Uint8Array<ArrayBuffer>}
+ *   | {type: "hold", isHeld: boolean}
+ *   | {type: "close"}} Order timestamps in microseconds, `turn` in degrees clockwise
+ * @typedef {{type: "decoded", timestamp: number}
+ *   | {type: "drawn", timestamp: number, at: number}
+ *   | {type: "size", width: number, height: number}
+ *   | {type: "failed", reason: string}} Answer `at` in milliseconds of Unix time, as performance has it
+ */
+
+/** A decoder that is so many pictures behind will not catch up: it goes on at the next keyframe. */
+const LONGEST_QUEUE = 90;
+
+export class Decoder {
+  #answer;
+  /** @type {OffscreenCanvas | null} */
+  #canvas = null;
+  /**
+   * Where pictures are turned on their way to a track.
+   * @type {OffscreenCanvas | null}
+   */
+  #scratch = null;
+  /** @type {WritableStreamDefaultWriter<VideoFrame> | null} */
+  #writer = null;
+  /** @type {VideoDecoder | null} */
+  #decoder = null;
+  #turn = 0;
+  #isHeld = false;
+  #waitsForKeyframe = true;
+
+  /** @param {(answer: Answer) => void} answer */
+  constructor(answer) {
+    this.#answer = answer;
+  }
+
+  /** @param {Order} order */
+  take(order) {
+    switch (order.type) {
+      case "target":
+        this.#canvas = order.canvas ?? null;
+        this.#writer = order.writable?.getWriter() ?? null;
+        break;
+      case "configure":
+        this.#configure(order.config, order.turn);
+        break;
+      case "picture":
+        this.#decode(order);
+        break;
+      case "hold":
+        this.#isHeld = order.isHeld;
+        break;
+      case "close":
+        this.#close();
+        break;
+    }
+  }
+
+  /** @param {VideoDecoderConfig} config @param {number} turn */
+  #configure(config, turn) {
+    this.#close();
+    this.#turn = turn;
+    this.#waitsForKeyframe = true;
+    const decoder = new VideoDecoder({
+      output: (frame) => this.#show(frame),
+      error: (error) => this.#answer({ type: "failed", reason: String(error) }),
+    });
+    this.#decoder = decoder;
+    try {
+      decoder.configure(config);
+    } catch (error) {
+      this.#answer({ type: "failed", reason: String(error) });
+    }
+  }
+
+  /** @param {{timestamp: number, isKeyframe: boolean, data: Uint8Array<ArrayBuffer>}} picture */
+  #decode({ timestamp, isKeyframe, data }) {
+    const decoder = this.#decoder;
+    if (decoder?.state !== "configured") return;
+    this.#waitsForKeyframe ||= decoder.decodeQueueSize > LONGEST_QUEUE;
+    if (this.#waitsForKeyframe && !isKeyframe) return;
+    this.#waitsForKeyframe = false;
+    decoder.decode(new EncodedVideoChunk({ type: isKeyframe ? "key" : "delta", timestamp, data }));
+  }
+
+  /** @param {VideoFrame} frame */
+  #show(frame) {
+    const { timestamp } = frame;
+    if (this.#isHeld) {
+      frame.close();
+    } else if (this.#writer) {
+      this.#answer({ type: "decoded", timestamp });
+      const turned = this.#turn ? this.#turned(frame) : frame;
+      // A track that has ended takes nothing; whoever watches it sees that.
+      this.#writer.write(turned).catch(() => turned.close());
+    } else if (this.#canvas) {
+      this.#draw(frame, this.#canvas);
+      this.#answer({ type: "drawn", timestamp, at: performance.timeOrigin + performance.now() });
+    }
+  }
+
+  /** @param {VideoFrame} frame */
+  #turned(frame) {
+    this.#scratch ??= new OffscreenCanvas(1, 1);
+    const { timestamp } = frame;
+    this.#draw(frame, this.#scratch);
+    return new VideoFrame(this.#scratch, { timestamp });
+  }
+
+  /** @param {VideoFrame} frame @param {OffscreenCanvas} canvas */
+  #draw(frame, canvas) {
+    const { displayWidth, displayHeight } = frame;
+    const isOnSide = this.#turn % 180 !== 0;
+    const [width, height] = isOnSide ? [displayHeight, displayWidth] : [displayWidth, displayHeight];
+    if (canvas.width !== width || canvas.height !== height) {
+      canvas.width = width;
+      canvas.height = height;
+      this.#answer({ type: "size", width, height });
+    }
+    const context = canvas.getContext("2d", { alpha: false, desynchronized: true });
+    context?.setTransform(1, 0, 0, 1, width / 2, height / 2);
+    context?.rotate(this.#turn * Math.PI / 180);
+    context?.drawImage(frame, -displayWidth / 2, -displayHeight / 2);
+    frame.close();
+  }
+
+  #close() {
+    if (this.#decoder && this.#decoder.state !== "closed") this.#decoder.close();
+    this.#decoder = null;
+  }
+}

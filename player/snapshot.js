@@ -1,0 +1,26 @@
+/** A picture as a file. Loaded when the first is asked for. */
+
+/**
+ * What is seen now in its own size; null before the first picture.
+ * @param {HTMLVideoElement | HTMLCanvasElement} surface
+ * @param {string} type
+ * @param {number} quality
+ * @returns {Promise<Blob | null>}
+ */
+export async function snapshot(surface, type, quality) {
+  const [width, height] = surface instanceof HTMLVideoElement
+    ? [surface.videoWidth, surface.videoHeight]
+    : [surface.width, surface.height];
+  if (!width || !height) return null;
+  const canvas = document.createElement("canvas");
+  canvas.width = width;
+  canvas.height = height;
+  const context = canvas.getContext("2d");
+  if (surface.style.scale) {
+    // Mirrored by the page and not by the browser, see media.js.
+    context?.translate(width, 0);
+    context?.scale(-1, 1);
+  }
+  context?.drawImage(surface, 0, 0);
+  return new Promise((resolve) => canvas.toBlob(resolve, type, quality));
+}

@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { flowOn, judge } from "../frame-watch.js";
+
+const FRAME_MS = 33;
+const flow = { at: 9990, since: 100 };
+const well = { now: 10_000, shownAt: 9980, awakeSince: 0, flow, frameMs: FRAME_MS, canShow: true, rebuilds: 0 };
+
+test("a picture shown a moment ago is fine", () => {
+  assert.equal(judge(well), "fine");
+});
+
+test("without anything new for more than a second the picture is frozen", () => {
+  assert.equal(judge({ ...well, shownAt: 8900, flow: { ...flow, at: 8900 } }), "frozen");
+});
+
+test("data that come and are not shown for three seconds mean a stuck decoder", () => {
+  assert.equal(judge({ ...well, shownAt: 7500 }), "frozen");
+  assert.equal(judge({ ...well, shownAt: 6900 }), "stuck");
+  assert.equal(judge({ ...well, shownAt: null }), "stuck");
+});
+
+test("a fresh buffer gets its time, and more of it when rebuilding did not help", () => {
+  assert.equal(judge({ ...well, shownAt: 1000, flow: { ...flow, since: 9000 } }), "frozen");
+  assert.equal(judge({ ...well, shownAt: 5000, rebuilds: 2 }), "frozen");
+});
+
+test("nothing is wrong with a picture that cannot be seen or was stopped on purpose", () => {
+  assert.equal(judge({ ...well, shownAt: 0, canShow: false }), "fine");
+});
+
+test("a page that comes into sight again gets a second before its old picture counts as frozen", () => {
+  assert.equal(judge({ ...well, shownAt: 1000, awakeSince: 9500 }), "fine");
+  assert.equal(judge({ ...well, shownAt: 1000, awakeSince: 8500 }), "frozen");
+});
+
+test("before the first picture nothing is frozen", () => {
+  assert.equal(judge({ ...well, shownAt: null, flow: null }), "fine");
+});
+
+test("after an outage the decoder has its three seconds from when data are back, not from the last picture", () => {
+  let stream = flowOn(null, 0, FRAME_MS);
+  for (let now = 33; now <= 5000; now += 33) stream = flowOn(stream, now, FRAME_MS);
+  assert.equal(stream.since, 0);
+  for (let now = 15_000; now <= 17_900; now += 33) stream = flowOn(stream, now, FRAME_MS);
+  assert.equal(stream.since, 15_000);
+  assert.equal(judge({ ...well, now: 17_900, shownAt: 5000, flow: stream }), "frozen");
+  assert.equal(judge({ ...well, now: 18_150, shownAt: 5000, flow: { ...stream, at: 18_140 } }), "stuck");
+});
+
+test("a camera of one picture in two seconds is neither frozen between two nor ever without patience", () => {
+  const slow = { ...well, frameMs: 2000, shownAt: 8100 };
+  assert.equal(judge(slow), "fine");
+  assert.equal(judge({ ...slow, shownAt: 4900 }), "frozen");
+  assert.equal(flowOn({ at: 8000, since: 100 }, 10_000, 2000).since, 100);
+});

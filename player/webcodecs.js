@@ -1,0 +1,226 @@
+/**
+ * The other way to show pictures: VideoDecoder of WebCodecs in a worker (decode.js), into a track of a second <video> where the
+ * browser has MediaStreamTrackGenerator (Chromium), else onto a canvas. Each picture is shown when it is decoded: no buffer,
+ * no past. In place of media.js for `renderer="webcodecs"`, and loaded only then; browsers have it on secure pages only.
+ */
+
+import { Captures } from "./delay.js";
+import { TIMESCALE } from "./mp4.js";
+
+/** What the worker is not ready for within this time, it never will be: a content security policy forbids it, for example. */
+const READY_MS = 5000;
+
+/**
+ * @typedef {object} Listener
+ * @property {() => void} appended
+ * @property {(reason: string) => void} failed
+ * @property {(picture: import("./frame-watch.js").Picture) => void} shown
+ * @property {(width: number, height: number) => void} resized
+ */
+
+export class Codecs {
+  #video;
+  #on;
+  /** @type {(message: import("./decode.js").Order, transfer?: Transferable[]) => void} */
+  #order = () => {};
+  #end = () => {};
+  /** @type {import("./mp4.js").Init | null} */
+  #init = null;
+  #waitsForKeyframe = true;
+  #isHeld = false;
+  #time = 0;
+
+  captures = new Captures();
+  frameSeconds = 0;
+  keepSeconds = 0;
+
+  /** Each picture is shown at once, so nothing is buffered. */
+  range = null;
+
+  /** @type {HTMLVideoElement | HTMLCanvasElement} */
+  surface;
+
+  /**
+   * Made for the place of `video`, over which it lays what it shows. Fails where WebCodecs are missing.
+   * @param {HTMLVideoElement} video
+   * @param {Listener} on
+   */
+  static async on(video, on) {
+    if (!("VideoDecoder" in globalThis)) throw new Error("this browser has them only on secure pages, if at all");
+    const codecs = new Codecs(video, on);
+    try {
+      await codecs.#begin();
+    } catch (error) {
+      codecs.close();
+      throw error;
+    }
+    return codecs;
+  }
+
+  /** @param {HTMLVideoElement} video @param {Listener} on */
+  constructor(video, on) {
+    this.#video = video;
+    this.#on = on;
+    const Generator = Reflect.get(globalThis, "MediaStreamTrackGenerator");
+    this.surface = Generator ? this.#withTrack(new Generator({ kind: "video" })) : this.#withCanvas();
+    this.surface.className = video.className;
+    this.surface.setAttribute("part", "video");
+  }
+
+  /** @type {{canvas: OffscreenCanvas} | {writable: WritableStream<VideoFrame>}} */
+  #target = { writable: new WritableStream() };
+
+  /** @param {MediaStreamTrack & {writable: WritableStream<VideoFrame>}} track */
+  #withTrack(track) {
+    this.#target = { writable: track.writable };
+    const surface = document.createElement("video");
+    surface.muted = surface.autoplay = surface.playsInline = true;
+    surface.srcObject = new MediaStream([track]);
+    /** @type {VideoFrameRequestCallback} */
+    const shown = (_, { presentationTime }) => {
+      if (!surface.srcObject) return;
+      this.#on.shown({ mediaTime: this.#newest, presentationTime });
+      surface.requestVideoFrameCallback(shown);
+    };
+    surface.requestVideoFrameCallback(shown);
+    surface.addEventListener("resize", () => this.#resized(surface.videoWidth, surface.videoHeight));
+    // Not somebody's wish, but that of a hidden tab or a window of its own.
+    surface.addEventListener("pause", () => this.hold(this.#isHeld));
+    return surface;
+  }
+
+  #withCanvas() {
+    const surface = document.createElement("canvas");
+    this.#target = { canvas: surface.transferControlToOffscreen() };
+    return surface;
+  }
+
+  /** Media time of the picture that the decoder gave last. */
+  #newest = 0;
+
+  async #begin() {
+    const answer = (/** @type {import("./decode.js").Answer} */ given) => this.#hear(given);
+    const transfer = Object.values(this.#target);
+    try {
+      const worker = new Worker(new URL("./decode-worker.js", import.meta.url), { type: "module" });
+      this.#order = (order, objects = []) => worker.postMessage(order, objects);
+      this.#end = () => worker.terminate();
+      await new Promise((resolve, reject) => {
+        worker.onmessage = resolve;
+        worker.onerror = () => reject(new Error("no worker"));
+        setTimeout(() => reject(new Error("the worker does not start")), READY_MS);
+      });
+      worker.onmessage = ({ data }) => answer(data);
+    } catch {
+      // Workers come from the page's own server only; where the player is from another one, the page decodes itself.
+      this.#end();
+      const { Decoder } = await import("./decode.js");
+      const decoder = new Decoder(answer);
+      this.#order = (order) => decoder.take(order);
+      this.#end = () => decoder.take({ type: "close" });
+    }
+    this.#order({ type: "target", ...this.#target }, transfer);
+    this.#video.after(this.surface);
+  }
+
+  /** Whether it can is known when it has tried. */
+  canPlay() {
+    return true;
+  }
+
+  /** @param {import("./mp4.js").Init | import("./media.js").Fragment} message */
+  push(message) {
+    if (message.kind === "init") {
+      this.#init = message;
+      this.#configure();
+      return;
+    }
+    if (!this.#init || (this.#waitsForKeyframe && !message.isKeyframe)) return;
+    this.#waitsForKeyframe = false;
+    this.frameSeconds = message.durationTicks / TIMESCALE;
+    this.captures.add(this.#time, message.captured);
+    this.captures.forget(this.#time - 2);
+    const data = dataOf(message.bytes);
+    const timestamp = Math.round(this.#time * 1e6);
+    this.#order({ type: "picture", timestamp, isKeyframe: message.isKeyframe, data }, [data.buffer]);
+    // The server's times may jump; these never do.
+    this.#time += this.frameSeconds;
+    this.#on.appended();
+  }
+
+  /** Begins anew at the next keyframe. */
+  rebuild() {
+    if (this.#init) this.#configure();
+  }
+
+  /** @param {boolean} isHeld */
+  hold(isHeld) {
+    this.#isHeld = isHeld;
+    this.#order({ type: "hold", isHeld });
+    const { surface } = this;
+    if (!(surface instanceof HTMLVideoElement)) return;
+    if (isHeld) surface.pause();
+    else if (surface.paused) surface.play().catch(() => {});
+  }
+
+  close() {
+    this.#end();
+    this.#init = null;
+    if (this.surface instanceof HTMLVideoElement) this.surface.srcObject = null;
+    this.surface.remove();
+    this.#video.style.aspectRatio = "";
+  }
+
+  #configure() {
+    const init = this.#init;
+    if (!init) return;
+    this.#waitsForKeyframe = true;
+    const config = { codec: init.codec, description: init.avcC.slice(), optimizeForLatency: true };
+    this.#order({ type: "configure", config, turn: turnOf(init.matrix) });
+    this.surface.style.scale = init.isMirrored ? "-1 1" : "";
+  }
+
+  /** @param {import("./decode.js").Answer} answer */
+  #hear(answer) {
+    switch (answer.type) {
+      case "decoded":
+        this.#newest = answer.timestamp / 1e6;
+        break;
+      case "drawn":
+        this.#on.shown({ mediaTime: answer.timestamp / 1e6, presentationTime: answer.at - performance.timeOrigin });
+        break;
+      case "size":
+        this.#resized(answer.width, answer.height);
+        break;
+      case "failed":
+        this.#on.failed(answer.reason);
+        break;
+    }
+  }
+
+  /** @param {number} width @param {number} height */
+  #resized(width, height) {
+    if (!width || !height) return;
+    // The <video> below gives the element its shape.
+    this.#video.style.aspectRatio = `${width} / ${height}`;
+    this.#on.resized(width, height);
+  }
+}
+
+/**
+ * The picture in a fragment: what is in its second box.
+ * @param {Uint8Array<ArrayBuffer>} bytes
+ */
+function dataOf(bytes) {
+  const HEADER = 8;
+  const moof = new DataView(bytes.buffer).getUint32(0);
+  return bytes.slice(moof + HEADER);
+}
+
+/**
+ * Degrees clockwise of a track's matrix.
+ * @param {number[]} matrix
+ */
+function turnOf([a = 1, b = 0]) {
+  return (Math.round(Math.atan2(b, a) / (Math.PI / 2)) * 90 + 360) % 360;
+}

@@ -1,0 +1,140 @@
+//! Scripts as they are sent: without what only maintainers read, and the modules that a page needs at once as one file.
+//! Not a minifier: no line that does anything is changed but for the white space before it and the words import and export.
+
+/// `modules` (name, source) as one module; those it is made of come first, the last is the one whose exports stay. They
+/// import each other by lines `import … from "./NAME";` and have no top-level names in common.
+pub(super) fn join(modules: &[(&str, &str)]) -> String {
+    let is_inside = |line: &str| {
+        line.starts_with("import ")
+            && modules
+                .iter()
+                .any(|(name, _)| line.ends_with(&format!(" from \"./{name}\";")))
+    };
+    let mut out = String::new();
+    for (number, (name, source)) in modules.iter().enumerate() {
+        // Where to look for what a browser reports.
+        out.push_str(&format!("// {name}\n"));
+        let is_last = number + 1 == modules.len();
+        for line in strip(source)
+            .lines()
+            .filter(|line| !line.is_empty() && !is_inside(line))
+        {
+            let kept = if is_last {
+                line
+            } else {
+                line.strip_prefix("export ").unwrap_or(line)
+            };
+            out.push_str(kept);
+            out.push('\n');
+        }
+    }
+    out
+}
+
+/// `source` without whole-line comments and indentation; each line keeps its number. Leaves the content of template literals alone.
+pub(super) fn strip(source: &str) -> String {
+    let mut out = String::with_capacity(source.len());
+    let mut place = Place::Code;
+    for line in source.lines() {
+        let text = line.trim();
+        match place {
+            Place::Template => out.push_str(line),
+            Place::Comment => {}
+            Place::Code if is_comment(text) => {}
+            Place::Code => out.push_str(text),
+        }
+        out.push('\n');
+        place = match place {
+            Place::Comment if text.ends_with("*/") => Place::Code,
+            Place::Comment => Place::Comment,
+            Place::Code if text.starts_with("/*") && !text.contains("*/") => Place::Comment,
+            Place::Code if is_comment(text) => Place::Code,
+            _ if toggles_template(line) => place.toggled(),
+            _ => place,
+        };
+    }
+    out
+}
+
+/// Where a line begins.
+#[derive(Clone, Copy)]
+enum Place {
+    Code,
+    /// In a comment of several lines.
+    Comment,
+    /// In a template literal of several lines.
+    Template,
+}
+
+impl Place {
+    fn toggled(self) -> Self {
+        match self {
+            Self::Template => Self::Code,
+            Self::Code | Self::Comment => Self::Template,
+        }
+    }
+}
+
+/// A line that is, or begins, nothing but a comment.
+fn is_comment(text: &str) -> bool {
+    let closes = text.find("*/");
+    text.starts_with("//")
+        || (text.starts_with("/*") && closes.is_none_or(|at| at + 2 == text.len()))
+}
+
+/// An odd number of backticks that are not escaped. One in a string or a regular expression would be taken for the
+/// edge of a template, too: the test of the files finds that.
+fn toggles_template(line: &str) -> bool {
+    let escaped = line.matches("\\`").count();
+    (line.matches('`').count() - escaped) % 2 == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn joined_modules_need_no_import_of_each_other() {
+        let joined = join(&[
+            ("a.js", "/** A. */\nexport const a = 1;\n"),
+            (
+                "b.js",
+                "import { a } from \"./a.js\";\nimport { c } from \"./c.js\";\n\nexport const b = a + c;\n",
+            ),
+        ]);
+        assert_eq!(
+            joined,
+            "// a.js\nconst a = 1;\n// b.js\nimport { c } from \"./c.js\";\nexport const b = a + c;\n"
+        );
+    }
+
+    #[test]
+    fn comments_and_indentation_go_and_lines_stay() {
+        let source = "/**\n * What it is.\n */\n// why\nfunction f() {\n  /* how */\n  return 1; // one\n}\n";
+        assert_eq!(
+            strip(source),
+            "\n\n\n\nfunction f() {\n\nreturn 1; // one\n}\n"
+        );
+    }
+
+    #[test]
+    fn what_only_looks_like_a_comment_stays() {
+        for kept in [
+            "const url = \"http://x\";\n",
+            "/* a */ b();\n",
+            "/* a */ b(); /* c */\n",
+            "const text = `\n  // text\n  /* text\n  ${`inner`} */\n`;\n",
+            "const tick = `\\`\n  // text`;\n",
+        ] {
+            assert_eq!(strip(kept), kept);
+        }
+    }
+
+    #[test]
+    fn after_a_template_comments_go_again() {
+        assert_eq!(
+            strip("a(`\n b\n`);\n  // c\n  d();\n"),
+            "a(`\n b\n`);\n\nd();\n"
+        );
+    }
+}

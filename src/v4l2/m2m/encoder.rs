@@ -1,0 +1,600 @@
+//! One open encoder: pictures in, coded pictures out, neither of them waited for.
+
+use super::controls::{self, Rate};
+use super::find::Kinds;
+use super::layout::{Lines, RawFormat};
+use super::pairs::{Pair, Pairs};
+use super::queue::Queue;
+use crate::time::Timestamp;
+use crate::v4l2::abi::m2m::{FLAG_KEYFRAME, FLAG_LAST, PlaneFormat, command, event};
+use crate::v4l2::abi::{self, FLAG_ERROR, MAX_PLANES};
+use crate::v4l2::controls::id;
+use crate::v4l2::stream::Held;
+use crate::v4l2::sys::{self, Failure, Mapping, Memory, PlaneState, Writable};
+use crate::v4l2::{Control, Device, FourCc};
+use rustix::event::PollFlags;
+use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::collections::HashMap;
+
+/// One that is encoded, one that waits, and one more for encoders that keep the last.
+const RAW_BUFFERS: u32 = 3;
+/// One that is written to, one that we read, and two for a late wake-up.
+const CODED_BUFFERS: u32 = 4;
+/// The room for a coded picture: keyframes of a noisy scene are large, and one that does not fit is lost. Drivers' own idea
+/// (on a Raspberry Pi half a megabyte) is known to be too small.
+const SMALLEST_ROOM: u32 = 512 * 1024;
+
+/// What an encoder is to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Wanted {
+    /// The coded format; H.264 but in tests.
+    pub coded: FourCc,
+    /// How the pictures lie in memory that it is to encode.
+    pub raw: RawFormat,
+    /// How many, and how good.
+    pub rate: Rate,
+    /// True to read pictures where the camera's driver has put them (DMABUF): those may then only come by [`Raw::Held`], of
+    /// one and the same stream.
+    pub import: bool,
+    /// The camera's buffers; looked at with `import`.
+    pub camera_buffers: u32,
+}
+
+/// A picture for the encoder.
+#[derive(Debug)]
+pub enum Raw<'a> {
+    /// In our memory, all of it in one piece.
+    Bytes(&'a [u8]),
+    /// In a buffer of the camera, which it keeps until it is done with it.
+    Held(Held),
+}
+
+/// Why an encoder was not started.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Refusal {
+    /// No memory-to-memory device, or without this format.
+    #[error("it is no encoder to {0}")]
+    NoEncoder(FourCc),
+    /// It does not take this raw format.
+    #[error("it does not take {0}")]
+    NoRawFormat(FourCc),
+    /// It takes the format, but not this size.
+    #[error("it takes no pictures of {0}x{1}, but of {2}x{3}")]
+    Size(u32, u32, u32, u32),
+    /// It cannot read the camera's buffers.
+    #[error("it cannot read the camera's buffers: {0}")]
+    Import(String),
+    /// A call failed.
+    #[error("{1} while {0}")]
+    Failed(&'static str, Failure),
+}
+
+/// What came out of an encoder.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Output {
+    /// A picture.
+    Picture {
+        /// When the raw one was taken.
+        captured_at: Timestamp,
+        /// The driver calls it a keyframe; not all of them know.
+        is_keyframe: bool,
+        /// So many pictures that went in before it never came out.
+        dropped: u32,
+    },
+    /// More of the last picture.
+    More {
+        /// When the raw one was taken.
+        captured_at: Timestamp,
+    },
+    /// Bytes that belong to the next picture: parameter sets.
+    Headers,
+    /// A picture that the encoder failed at, or that did not fit: no bytes.
+    Damaged,
+    /// Nothing.
+    Empty,
+    /// The last one after [`Encoder::drain`]; nothing comes until [`Encoder::go_on`].
+    Drained,
+    /// The encoder says that its pictures change; it must be opened anew.
+    Changed,
+}
+
+/// An encoder that runs. Stopped on drop, after which the camera has its buffers back.
+#[derive(Debug)]
+pub struct Encoder {
+    raw: Queue,
+    coded: Queue,
+    // Mappings go before the device is closed; pictures that it reads go back after it was stopped (see `drop`).
+    raw_planes: Vec<Vec<Writable>>,
+    coded_planes: Vec<Mapping>,
+    lent: Vec<Option<Held>>,
+    exported: HashMap<(u32, usize), OwnedFd>,
+    device: Device,
+    /// What is copied, from where to where.
+    lines: Vec<(Lines, Lines)>,
+    planes: usize,
+    plane_sizes: [u32; MAX_PLANES],
+    import: bool,
+    pairs: Pairs,
+    force_keyframe: Option<Control>,
+}
+
+impl Encoder {
+    /// Sets `device` up and starts it. What is not as asked is added to `notes`, in words.
+    pub fn start(
+        device: Device,
+        wanted: &Wanted,
+        notes: &mut Vec<String>,
+    ) -> Result<Self, Refusal> {
+        let failed = |what| move |failure| Refusal::Failed(what, failure);
+        let kinds = Kinds::of(device.identity()).ok_or(Refusal::NoEncoder(wanted.coded))?;
+        set_coded_format(&device, kinds, wanted)?;
+        let format = set_raw_format(&device, kinds, wanted)?;
+        let inside = inside(&format, wanted)?;
+        let (answer, planes) = (format, usize::from(format.planes()).min(MAX_PLANES));
+        let _ = sys::set_interval(device.fd(), kinds.output, 1, wanted.rate.fps.max(1));
+        if answer.size() != (wanted.raw.width, wanted.raw.height) {
+            crop(&device, kinds, wanted)?;
+        }
+        controls::apply(&device, wanted, notes);
+        let lines = copies(&wanted.raw, &inside)?;
+        if wanted.import && !wanted.raw.is_within(&inside) {
+            let ([own, ..], [its, ..]) = (wanted.raw.strides, inside.strides);
+            let (width, height) = (inside.width, inside.height);
+            let why = format!(
+                "it wants {width}x{height} with lines {its} bytes apart, there they are {own}"
+            );
+            return Err(Refusal::Import(why));
+        }
+        let (memory, count) = if wanted.import {
+            (Memory::Imported, wanted.camera_buffers.max(RAW_BUFFERS))
+        } else {
+            (Memory::Mapped, RAW_BUFFERS)
+        };
+        let (raw, raw_states) = Queue::request(&device, kinds.output, memory, count).map_err(
+            |failure| match memory {
+                Memory::Imported => Refusal::Import(failure.to_string()),
+                Memory::Mapped => Refusal::Failed("asking for its buffers", failure),
+            },
+        )?;
+        let raw_planes = match memory {
+            Memory::Imported => Vec::new(),
+            Memory::Mapped => raw_states
+                .iter()
+                .map(|state| map_raw(&device, state))
+                .collect::<Result<_, _>>()
+                .map_err(failed("mapping its buffers"))?,
+        };
+        let (coded, coded_states) =
+            Queue::request(&device, kinds.capture, Memory::Mapped, CODED_BUFFERS)
+                .map_err(failed("asking for its buffers"))?;
+        let coded_planes = coded_states
+            .iter()
+            .map(|state| {
+                let [plane, ..] = state.planes;
+                Mapping::new(device.fd(), plane.map_offset, plane.length as usize)
+            })
+            .collect::<Result<_, _>>()
+            .map_err(failed("mapping its buffers"))?;
+        // Events are news where a driver has them: the flags in the buffers say the same.
+        for kind in [event::END_OF_STREAM, event::SOURCE_CHANGE] {
+            let _ = sys::subscribe(device.fd(), kind);
+        }
+        let force_keyframe = device
+            .controls()
+            .into_iter()
+            .find(|control| control.id == id::FORCE_KEY_FRAME);
+        let mut encoder = Self {
+            lent: raw_states.iter().map(|_| None).collect(),
+            raw,
+            coded,
+            raw_planes,
+            coded_planes,
+            exported: HashMap::new(),
+            device,
+            lines,
+            planes,
+            plane_sizes: std::array::from_fn(|plane| answer.plane(plane).size),
+            import: wanted.import,
+            pairs: Pairs::default(),
+            force_keyframe,
+        };
+        encoder.begin().map_err(failed("starting it"))?;
+        Ok(encoder)
+    }
+
+    fn begin(&mut self) -> Result<(), Failure> {
+        self.fill_coded()?;
+        self.coded.stream(&self.device, true)?;
+        self.raw.stream(&self.device, true)
+    }
+
+    /// Gives the driver every buffer for coded pictures that it does not have.
+    fn fill_coded(&mut self) -> Result<(), Failure> {
+        while let Some(index) = self.coded.free(None) {
+            self.coded
+                .put(&self.device, index, [0; 2], &[PlaneState::default()])?;
+        }
+        Ok(())
+    }
+
+    /// True if a picture can go in: [`Encoder::put`] would not say [`Failure::Again`].
+    pub fn has_room(&self) -> bool {
+        self.raw.free(None).is_some()
+    }
+
+    /// True while it has pictures that it has not given back.
+    pub fn is_busy(&self) -> bool {
+        self.raw.has_queued()
+    }
+
+    /// When the oldest picture was taken that has not come out; `None` if it owes none.
+    pub fn owes_since(&self) -> Option<Timestamp> {
+        self.pairs.oldest()
+    }
+
+    /// Puts a picture in. [`Failure::Again`] if it has enough of them; a picture that was not taken is given back to the camera.
+    pub fn put(&mut self, raw: Raw<'_>, captured_at: Timestamp) -> Result<(), Failure> {
+        match raw {
+            Raw::Held(held) if self.import => self.lend(held, captured_at),
+            Raw::Bytes(_) if self.import => Err(Failure::Invalid),
+            raw => self.copy(&raw, captured_at),
+        }
+    }
+
+    fn lend(&mut self, held: Held, captured_at: Timestamp) -> Result<(), Failure> {
+        // The same buffer of the camera in the same place each time: the driver then needs not look it up anew.
+        let index = self
+            .raw
+            .free(Some(held.index()))
+            .or_else(|| self.raw.free(None))
+            .ok_or(Failure::Again)?;
+        let mut planes = [PlaneState::default(); MAX_PLANES];
+        for (number, plane) in planes.iter_mut().enumerate().take(self.planes) {
+            let offset = held.data_offset(number);
+            let used = held.plane_len(number).saturating_add(offset);
+            let descriptor = self.exported(&held, number)?;
+            *plane = PlaneState {
+                bytes_used: u32::try_from(used).map_err(|_| Failure::Invalid)?,
+                length: 0,
+                data_offset: u32::try_from(offset).map_err(|_| Failure::Invalid)?,
+                map_offset: descriptor,
+            };
+        }
+        self.queue(index, captured_at, planes)?;
+        if let Some(place) = self.lent.get_mut(index as usize) {
+            *place = Some(held);
+        }
+        Ok(())
+    }
+
+    fn exported(&mut self, held: &Held, plane: usize) -> Result<u32, Failure> {
+        let key = (held.index(), plane);
+        let fd = match self.exported.entry(key) {
+            std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
+            std::collections::hash_map::Entry::Vacant(new) => new.insert(held.export(plane)?),
+        };
+        u32::try_from(fd.as_raw_fd()).map_err(|_| Failure::Invalid)
+    }
+
+    fn copy(&mut self, raw: &Raw<'_>, captured_at: Timestamp) -> Result<(), Failure> {
+        let index = self.raw.free(None).ok_or(Failure::Again)?;
+        let pieces = self
+            .raw_planes
+            .get_mut(index as usize)
+            .ok_or(Failure::Invalid)?;
+        for (from, to) in &self.lines {
+            if let Some(piece) = pieces.get_mut(to.piece) {
+                copy_lines(raw, from, piece, to);
+            }
+        }
+        let mut planes = [PlaneState::default(); MAX_PLANES];
+        for ((plane, piece), &size) in planes.iter_mut().zip(pieces).zip(&self.plane_sizes) {
+            let length = u32::try_from(piece.len()).unwrap_or(u32::MAX);
+            *plane = PlaneState {
+                bytes_used: size.min(length),
+                length,
+                ..PlaneState::default()
+            };
+        }
+        self.queue(index, captured_at, planes)
+    }
+
+    fn queue(
+        &mut self,
+        index: u32,
+        captured_at: Timestamp,
+        planes: [PlaneState; MAX_PLANES],
+    ) -> Result<(), Failure> {
+        let stamp = self.pairs.put(captured_at);
+        let planes = planes.get(..self.planes).unwrap_or_default();
+        let queued = self.raw.put(&self.device, index, stamp, planes);
+        if queued.is_err() {
+            self.pairs.take_back();
+        }
+        queued
+    }
+
+    /// Takes back the pictures that it is done with: the camera gets its buffers. Returns how many of them it failed at.
+    pub fn reclaim(&mut self) -> Result<u32, Failure> {
+        let mut failed = 0;
+        loop {
+            match self.raw.take(&self.device) {
+                Ok(state) => {
+                    failed += u32::from(state.flags & FLAG_ERROR != 0);
+                    if let Some(lent) = self.lent.get_mut(state.index as usize) {
+                        *lent = None;
+                    }
+                }
+                Err(Failure::Again) => return Ok(failed),
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
+    /// Takes the oldest thing that came out, and appends its bytes to `out`; [`Failure::Again`] when there is none.
+    pub fn take(&mut self, out: &mut Vec<u8>) -> Result<Output, Failure> {
+        if self.has_changed() {
+            return Ok(Output::Changed);
+        }
+        let state = match self.coded.take(&self.device) {
+            Ok(state) => state,
+            Err(Failure::Drained) => return Ok(Output::Drained),
+            Err(failure) => return Err(failure),
+        };
+        let output = self.judge(&state, out);
+        if state.flags & FLAG_LAST == 0 {
+            self.coded
+                .put(&self.device, state.index, [0; 2], &[PlaneState::default()])?;
+        }
+        Ok(output)
+    }
+
+    fn judge(&mut self, state: &sys::BufferState, out: &mut Vec<u8>) -> Output {
+        let [plane, ..] = state.planes;
+        let (start, end) = (plane.data_offset as usize, plane.bytes_used as usize);
+        let has_bytes = end > start;
+        if state.flags & FLAG_ERROR != 0 {
+            // It has been seen to; whoever waits for it waits in vain.
+            self.pairs.take(state.time);
+            return Output::Damaged;
+        }
+        if !has_bytes {
+            return if state.flags & FLAG_LAST != 0 {
+                Output::Drained
+            } else {
+                // A driver's way to say that it has dropped the picture.
+                match self.pairs.take(state.time) {
+                    Pair::Picture { .. } => Output::Damaged,
+                    Pair::Again { .. } | Pair::None => Output::Empty,
+                }
+            };
+        }
+        if let Some(mapping) = self.coded_planes.get(state.index as usize) {
+            mapping.append_to(start..end, out);
+        }
+        match self.pairs.take(state.time) {
+            Pair::Picture {
+                captured_at,
+                dropped,
+            } => Output::Picture {
+                captured_at,
+                is_keyframe: state.flags & FLAG_KEYFRAME != 0,
+                dropped,
+            },
+            Pair::Again { captured_at } => Output::More { captured_at },
+            Pair::None => Output::Headers,
+        }
+    }
+
+    fn has_changed(&self) -> bool {
+        let mut has_changed = false;
+        // No driver has more of them than this at once.
+        for _ in 0..16 {
+            match sys::next_event(self.device.fd(), self.raw.time_width()) {
+                Ok(kind) => has_changed |= kind == event::SOURCE_CHANGE,
+                Err(_) => break,
+            }
+        }
+        has_changed
+    }
+
+    /// Asks for an IDR picture; false if the driver has no control for that.
+    pub fn force_keyframe(&self) -> Result<bool, Failure> {
+        match &self.force_keyframe {
+            Some(control) => self.device.set(control, 1).map(|_| true),
+            None => Ok(false),
+        }
+    }
+
+    /// True if it makes keyframes on request.
+    pub fn can_force_keyframe(&self) -> bool {
+        self.force_keyframe.is_some()
+    }
+
+    /// Asks it to finish all that it has: [`Output::Drained`] comes behind the last picture.
+    pub fn drain(&mut self) -> Result<(), Failure> {
+        sys::command(self.device.fd(), command::STOP)
+    }
+
+    /// Goes on after it was drained.
+    pub fn go_on(&mut self) -> Result<(), Failure> {
+        sys::command(self.device.fd(), command::START)?;
+        self.fill_coded()
+    }
+
+    /// Begins anew with a keyframe and parameter sets; what it has is lost. Returns how many pictures that were.
+    pub fn reset(&mut self) -> Result<u32, Failure> {
+        self.stop();
+        self.begin()?;
+        Ok(self.pairs.clear())
+    }
+
+    fn stop(&mut self) {
+        // A device that is gone says ENODEV: there is nothing left to stop.
+        let _ = self.raw.stream(&self.device, false);
+        let _ = self.coded.stream(&self.device, false);
+        self.lent.fill_with(|| None);
+    }
+
+    /// True if it reads pictures from the camera's buffers.
+    pub fn is_importing(&self) -> bool {
+        self.import
+    }
+
+    /// The device, for its name and controls.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// To be waited on, for [`Encoder::WAIT_FOR`].
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.device.fd()
+    }
+
+    /// A coded picture, a raw one that it is done with, an event.
+    pub const WAIT_FOR: PollFlags = PollFlags::IN.union(PollFlags::OUT).union(PollFlags::PRI);
+}
+
+impl Drop for Encoder {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn set_coded_format(device: &Device, kinds: Kinds, wanted: &Wanted) -> Result<(), Refusal> {
+    let (width, height) = (wanted.raw.width, wanted.raw.height);
+    let room = width.saturating_mul(height) / 4 * 3;
+    let format = abi::Format::new(kinds.capture, wanted.coded.number(), width, height)
+        .progressive()
+        .with_plane(
+            0,
+            PlaneFormat {
+                bytes_per_line: 0,
+                size: room.max(SMALLEST_ROOM),
+            },
+        );
+    let failed = |failure| Refusal::Failed("asking it for its coded format", failure);
+    let answer = sys::set_format(device.fd(), format).map_err(failed)?;
+    if answer.pixelformat() == wanted.coded.number() {
+        Ok(())
+    } else {
+        Err(Refusal::NoEncoder(wanted.coded))
+    }
+}
+
+fn set_raw_format(
+    device: &Device,
+    kinds: Kinds,
+    wanted: &Wanted,
+) -> Result<abi::Format<usize>, Refusal> {
+    let raw = &wanted.raw;
+    let mut format =
+        abi::Format::new(kinds.output, raw.fourcc.number(), raw.width, raw.height).progressive();
+    for (plane, &bytes_per_line) in raw.strides.iter().enumerate() {
+        // A single-planar format has no second plane to speak of.
+        if plane == 0 || bytes_per_line > 0 {
+            let plane_format = PlaneFormat {
+                bytes_per_line,
+                size: 0,
+            };
+            if plane == 0 || kinds.output == abi::buffer_type::OUTPUT_MPLANE {
+                format = format.with_plane(plane, plane_format);
+            }
+        }
+    }
+    let failed = |failure| Refusal::Failed("asking it for the camera's format", failure);
+    let answer = sys::set_format(device.fd(), format).map_err(failed)?;
+    if answer.pixelformat() != raw.fourcc.number() {
+        return Err(Refusal::NoRawFormat(raw.fourcc));
+    }
+    Ok(answer)
+}
+
+/// How the encoder wants its pictures.
+fn inside(answer: &abi::Format<usize>, wanted: &Wanted) -> Result<RawFormat, Refusal> {
+    let (width, height) = answer.size();
+    let (own_width, own_height) = (wanted.raw.width, wanted.raw.height);
+    if width < own_width || height < own_height {
+        return Err(Refusal::Size(own_width, own_height, width, height));
+    }
+    Ok(RawFormat {
+        fourcc: wanted.raw.fourcc,
+        width,
+        height,
+        strides: std::array::from_fn(|plane| {
+            if plane < usize::from(answer.planes()) {
+                answer.plane(plane).bytes_per_line
+            } else {
+                0
+            }
+        }),
+    })
+}
+
+/// Only the picture is to be encoded, not what the encoder needs around it: nobody wants to see an edge of old pictures.
+fn crop(device: &Device, kinds: Kinds, wanted: &Wanted) -> Result<(), Refusal> {
+    // Kernels before 4.13 know the queues in this call by their single-planar names only, later ones by both.
+    let kind = match kinds.output {
+        abi::buffer_type::OUTPUT_MPLANE => abi::buffer_type::OUTPUT,
+        kind => kind,
+    };
+    let (width, height) = (wanted.raw.width, wanted.raw.height);
+    let answer = sys::crop(device.fd(), kind, width, height)
+        .map_err(|failure| Refusal::Failed("asking it to crop the picture", failure))?;
+    if (answer.width, answer.height) == (width, height) {
+        Ok(())
+    } else {
+        let (its_width, its_height) = (answer.width, answer.height);
+        Err(Refusal::Size(width, height, its_width, its_height))
+    }
+}
+
+/// From the lines of the camera's pictures to those of the encoder's.
+fn copies(from: &RawFormat, to: &RawFormat) -> Result<Vec<(Lines, Lines)>, Refusal> {
+    let (width, height) = (from.width, from.height);
+    let unknown = || Refusal::NoRawFormat(from.fourcc);
+    let from = from.lines(width, height).ok_or_else(unknown)?;
+    let to = to.lines(width, height).ok_or_else(unknown)?;
+    Ok(from.into_iter().zip(to).collect())
+}
+
+fn map_raw(device: &Device, state: &sys::BufferState) -> Result<Vec<Writable>, Failure> {
+    // Planes that there are not have no length.
+    let planes = state.planes.iter().take_while(|plane| plane.length > 0);
+    planes
+        .map(|plane| Mapping::writable(device.fd(), plane.map_offset, plane.length as usize))
+        .collect()
+}
+
+/// All at once where the lines are as far apart here as there.
+fn copy_lines(raw: &Raw<'_>, from: &Lines, piece: &mut Writable, to: &Lines) {
+    if from.stride == to.stride {
+        copy_bytes(raw, from.piece, from.whole(), piece, to.offset);
+        return;
+    }
+    for number in 0..from.count.min(to.count) {
+        copy_bytes(
+            raw,
+            from.piece,
+            from.line(number),
+            piece,
+            to.line(number).start,
+        );
+    }
+}
+
+fn copy_bytes(
+    raw: &Raw<'_>,
+    from: usize,
+    range: std::ops::Range<usize>,
+    piece: &mut Writable,
+    at: usize,
+) {
+    match raw {
+        Raw::Bytes(bytes) => {
+            let end = range.end.min(bytes.len());
+            piece.write(at, bytes.get(range.start.min(end)..end).unwrap_or_default());
+        }
+        Raw::Held(held) => held.copy_to(from, range, piece, at),
+    }
+}

@@ -1,0 +1,81 @@
+//! The encoders of this machine, found by what they can do: numbers of nodes and names of drivers differ between kernels.
+
+use crate::v4l2::abi::{buffer_type, caps};
+use crate::v4l2::discover::nodes;
+use crate::v4l2::{Device, Failure, FourCc, Identity};
+use std::path::{Path, PathBuf};
+
+/// The two queues of an encoder, as `v4l2_buf_type`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Kinds {
+    /// Where raw pictures go in.
+    pub(super) output: u32,
+    /// Where coded ones come out.
+    pub(super) capture: u32,
+}
+
+impl Kinds {
+    /// `None` if the node has not both queues.
+    pub(super) fn of(identity: &Identity) -> Option<Self> {
+        if !identity.is_memory_to_memory() || !identity.has(caps::STREAMING) {
+            None
+        } else if identity.has(caps::VIDEO_M2M_MPLANE | caps::VIDEO_CAPTURE_MPLANE) {
+            Some(Self {
+                output: buffer_type::OUTPUT_MPLANE,
+                capture: buffer_type::CAPTURE_MPLANE,
+            })
+        } else {
+            Some(Self {
+                output: buffer_type::OUTPUT,
+                capture: buffer_type::CAPTURE,
+            })
+        }
+    }
+}
+
+/// An encoder of this machine.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Found {
+    /// Its node.
+    pub path: PathBuf,
+    /// Who it says it is.
+    pub identity: Identity,
+    /// The raw formats that it takes.
+    pub raw_formats: Vec<FourCc>,
+}
+
+/// All encoders to `coded`, by the number of the node; and the nodes that would not be opened, of which nobody knows.
+pub fn find(coded: FourCc) -> (Vec<Found>, Vec<(PathBuf, Failure)>) {
+    let (mut found, mut unknown) = (Vec::new(), Vec::new());
+    for path in nodes(Path::new("/dev")) {
+        match Device::open(&path) {
+            Ok(device) => found.extend(Found::of(&device, path, coded)),
+            Err(failure) => unknown.push((path, failure)),
+        }
+    }
+    (found, unknown)
+}
+
+impl Found {
+    /// `None` if the device is no encoder to `coded`.
+    fn of(device: &Device, path: PathBuf, coded: FourCc) -> Option<Self> {
+        let kinds = Kinds::of(device.identity())?;
+        // The raw formats are those for the coded format that is set; most encoders have but one, and to set another is for who
+        // uses it. A decoder has the coded formats on the other side, a scaler has none.
+        let formats = device.formats_of(kinds.capture);
+        let mut raw_formats = device.raw_formats_of(kinds.output);
+        raw_formats.retain(|&raw| raw != coded);
+        let is_encoder =
+            formats.iter().any(|format| format.fourcc == coded) && !raw_formats.is_empty();
+        is_encoder.then(|| Self {
+            path,
+            identity: device.identity().clone(),
+            raw_formats,
+        })
+    }
+}
+
+/// True if the device is an encoder to `coded`.
+pub(in crate::v4l2) fn encodes(device: &Device, coded: FourCc) -> bool {
+    Found::of(device, PathBuf::new(), coded).is_some()
+}

@@ -1,0 +1,241 @@
+//! How raw pictures lie in memory, as far as it takes to copy them line by line from one driver's buffer to another's.
+
+use crate::v4l2::{Agreed, FourCc};
+use std::ops::Range;
+
+/// Parts of a picture: brightness and two colours at most.
+const MAX_PARTS: usize = 3;
+
+/// A raw picture in memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RawFormat {
+    /// What the bytes mean.
+    pub fourcc: FourCc,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in lines.
+    pub height: u32,
+    /// Bytes from a line to the next in each piece of memory; 0 where the driver does not tell: without a gap.
+    pub strides: [u32; 3],
+}
+
+impl From<&Agreed> for RawFormat {
+    fn from(agreed: &Agreed) -> Self {
+        Self {
+            fourcc: agreed.fourcc,
+            width: agreed.width,
+            height: agreed.height,
+            strides: agreed.strides,
+        }
+    }
+}
+
+/// One part of a picture of some format, in units of the picture's width and height.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    /// Piece of memory that it is in.
+    piece: usize,
+    /// Bytes of a group of pixels, and pixels in the group.
+    bytes: (u32, u32),
+    /// Lines of the picture for each of its own.
+    lines: u32,
+}
+
+/// Where a part of a picture is: lines of so many bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Lines {
+    /// Piece of memory that it is in.
+    pub(super) piece: usize,
+    /// Of the first line.
+    pub(super) offset: usize,
+    /// From one line to the next.
+    pub(super) stride: usize,
+    /// Bytes of a line that are picture.
+    pub(super) bytes: usize,
+    pub(super) count: usize,
+}
+
+impl Lines {
+    /// The bytes of line `number`.
+    pub(super) fn line(&self, number: usize) -> Range<usize> {
+        let start = self.offset + number * self.stride;
+        start..start + self.bytes
+    }
+
+    /// From the first byte of the first line to the last of the last.
+    pub(super) fn whole(&self) -> Range<usize> {
+        match self.count {
+            0 => self.offset..self.offset,
+            count => self.offset..self.line(count - 1).end,
+        }
+    }
+}
+
+impl RawFormat {
+    /// Where the lines of a picture of `width` x `height` pixels are that lies in the top left corner of one of this format;
+    /// `None` for formats that this file does not know and sizes beyond any memory.
+    pub(super) fn lines(&self, width: u32, height: u32) -> Option<Vec<Lines>> {
+        let (width, height) = (width.min(self.width), height.min(self.height));
+        let mut out: Vec<Lines> = Vec::with_capacity(MAX_PARTS);
+        let (first, mut piece, mut end) = (parts(self.fourcc)?.first()?, 0, 0);
+        for part in parts(self.fourcc)? {
+            if part.piece != piece {
+                (piece, end) = (part.piece, 0);
+            }
+            let own = bytes(part, self.width)?;
+            let stride = match self.strides.get(part.piece) {
+                Some(&stride) if stride > 0 && part.piece == 0 => {
+                    // Drivers give the distance of the first part's lines; the others' are in proportion.
+                    let (of_part, of_first) = (part.bytes, first.bytes);
+                    scale(
+                        stride,
+                        of_part.0.checked_mul(of_first.1)?,
+                        of_part.1.checked_mul(of_first.0)?,
+                    )?
+                }
+                Some(&stride) if stride > 0 => stride,
+                _ => own,
+            };
+            let lines = Lines {
+                piece,
+                offset: end,
+                stride: usize::try_from(stride).ok()?,
+                bytes: usize::try_from(bytes(part, width)?.min(stride)).ok()?,
+                count: usize::try_from(height.div_ceil(part.lines)).ok()?,
+            };
+            let size = u64::from(stride) * u64::from(self.height.div_ceil(part.lines));
+            end = end.checked_add(usize::try_from(size).ok()?)?;
+            out.push(lines);
+        }
+        Some(out)
+    }
+
+    /// True if a picture of this format is one of `other` byte by byte, for a size of `other` that may be larger.
+    pub(super) fn is_within(&self, other: &Self) -> bool {
+        let own = self.lines(self.width, self.height);
+        self.fourcc == other.fourcc && own.is_some() && own == other.lines(self.width, self.height)
+    }
+}
+
+/// Bytes of a line of `width` pixels, a begun group being a whole one.
+fn bytes(part: &Part, width: u32) -> Option<u32> {
+    let (bytes, group) = part.bytes;
+    width.div_ceil(group).checked_mul(bytes)
+}
+
+fn scale(value: u32, numerator: u32, denominator: u32) -> Option<u32> {
+    let scaled = (u64::from(value) * u64::from(numerator)).checked_div(u64::from(denominator))?;
+    u32::try_from(scaled).ok()
+}
+
+/// The parts of a format, in the order in which they are in memory.
+fn parts(fourcc: FourCc) -> Option<&'static [Part]> {
+    const fn part(piece: usize, bytes: (u32, u32), lines: u32) -> Part {
+        Part {
+            piece,
+            bytes,
+            lines,
+        }
+    }
+    const PACKED_2: &[Part] = &[part(0, (4, 2), 1)];
+    const PACKED_3: &[Part] = &[part(0, (3, 1), 1)];
+    const PACKED_4: &[Part] = &[part(0, (4, 1), 1)];
+    const GREY: &[Part] = &[part(0, (1, 1), 1)];
+    const SEMI_420: &[Part] = &[part(0, (1, 1), 1), part(0, (2, 2), 2)];
+    const SEMI_422: &[Part] = &[part(0, (1, 1), 1), part(0, (2, 2), 1)];
+    const SEMI_420_APART: &[Part] = &[part(0, (1, 1), 1), part(1, (2, 2), 2)];
+    const PLANAR_420: &[Part] = &[part(0, (1, 1), 1), part(0, (1, 2), 2), part(0, (1, 2), 2)];
+    const PLANAR_422: &[Part] = &[part(0, (1, 1), 1), part(0, (1, 2), 1), part(0, (1, 2), 1)];
+    const PLANAR_420_APART: &[Part] = &[part(0, (1, 1), 1), part(1, (1, 2), 2), part(2, (1, 2), 2)];
+    Some(match &fourcc.code() {
+        b"YUYV" | b"YVYU" | b"UYVY" | b"VYUY" | b"RGBP" => PACKED_2,
+        b"RGB3" | b"BGR3" => PACKED_3,
+        b"RGB4" | b"BGR4" | b"XR24" | b"XB24" | b"AR24" | b"AB24" | b"BX24" | b"RX24" => PACKED_4,
+        b"GREY" => GREY,
+        b"NV12" | b"NV21" => SEMI_420,
+        b"NV16" | b"NV61" => SEMI_422,
+        b"NM12" | b"NM21" => SEMI_420_APART,
+        b"YU12" | b"YV12" => PLANAR_420,
+        b"422P" => PLANAR_422,
+        b"YM12" | b"YM21" => PLANAR_420_APART,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn format(code: &[u8; 4], width: u32, height: u32, strides: [u32; 3]) -> RawFormat {
+        RawFormat {
+            fourcc: FourCc::new(*code),
+            width,
+            height,
+            strides,
+        }
+    }
+
+    fn ends(format: &RawFormat) -> Vec<(usize, Range<usize>)> {
+        let lines = format.lines(format.width, format.height).unwrap();
+        lines.iter().map(|it| (it.piece, it.whole())).collect()
+    }
+
+    #[test]
+    fn parts_lie_one_behind_the_other() {
+        assert_eq!(
+            ends(&format(b"YU12", 320, 240, [0; 3])),
+            [(0, 0..76_800), (0, 76_800..96_000), (0, 96_000..115_200)]
+        );
+        assert_eq!(
+            ends(&format(b"NV12", 320, 240, [320, 0, 0])),
+            [(0, 0..76_800), (0, 76_800..115_200)]
+        );
+        assert_eq!(
+            ends(&format(b"NM12", 320, 240, [320, 320, 0])),
+            [(0, 0..76_800), (1, 0..38_400)]
+        );
+    }
+
+    #[test]
+    fn gaps_behind_lines_are_left_out() {
+        // Lines of 100 pixels, 128 bytes apart; the colours' in proportion.
+        let lines = format(b"YU12", 100, 51, [128, 0, 0])
+            .lines(100, 51)
+            .unwrap();
+        let shapes: Vec<_> = lines
+            .iter()
+            .map(|it| (it.offset, it.stride, it.bytes, it.count))
+            .collect();
+        assert_eq!(
+            shapes,
+            [
+                (0, 128, 100, 51),
+                (6528, 64, 50, 26),
+                (6528 + 26 * 64, 64, 50, 26)
+            ]
+        );
+        assert_eq!(lines[0].line(1), 128..228);
+    }
+
+    #[test]
+    fn a_picture_fits_where_its_lines_are_where_they_should_be() {
+        let camera = format(b"YUYV", 320, 180, [640, 0, 0]);
+        assert!(camera.is_within(&format(b"YUYV", 320, 192, [640, 0, 0])));
+        assert!(!camera.is_within(&format(b"YUYV", 320, 180, [704, 0, 0])));
+        assert!(!camera.is_within(&format(b"UYVY", 320, 180, [640, 0, 0])));
+        // With more lines of brightness the colours begin elsewhere.
+        let planar = format(b"NV12", 320, 180, [320, 0, 0]);
+        assert!(!planar.is_within(&format(b"NV12", 320, 192, [320, 0, 0])));
+        assert!(!format(b"MJPG", 320, 180, [0; 3]).is_within(&camera));
+    }
+
+    #[test]
+    fn no_size_overflows() {
+        for code in [b"YUYV", b"YU12", b"NM12", b"RGB3"] {
+            let huge = format(code, u32::MAX, u32::MAX, [u32::MAX; 3]);
+            let _ = huge.lines(u32::MAX, u32::MAX);
+            let _ = huge.lines(1, u32::MAX);
+        }
+        assert_eq!(format(b"XYZ9", 2, 2, [0; 3]).lines(2, 2), None);
+    }
+}

@@ -1,0 +1,161 @@
+//! Which coded picture belongs to which raw one: by the time stamp, which encoders copy from one to the other. They may drop a
+//! picture without a word, so that counting does not do.
+
+use crate::time::Timestamp;
+use std::collections::VecDeque;
+
+/// More pictures than any encoder keeps. One that copies no time stamps does not fill the memory.
+const MOST: usize = 64;
+
+/// The pictures that are in the encoder.
+#[derive(Debug, Default)]
+pub(super) struct Pairs {
+    /// Stamp in microseconds, and the true time.
+    waiting: VecDeque<(u64, Timestamp)>,
+    last: u64,
+    /// The picture that came out last.
+    newest: Option<(u64, Timestamp)>,
+}
+
+/// What a time stamp that came out belongs to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Pair {
+    /// This picture; so many that went in before never came out.
+    Picture {
+        captured_at: Timestamp,
+        dropped: u32,
+    },
+    /// The same picture as the last one.
+    Again { captured_at: Timestamp },
+    /// None: headers, or an encoder that makes up its time stamps.
+    None,
+}
+
+impl Pairs {
+    /// The stamp, seconds and microseconds, for a picture that goes in. No two are alike, and they grow: cameras' do not always.
+    pub(super) fn put(&mut self, captured_at: Timestamp) -> [i64; 2] {
+        let micros = (captured_at.as_nanos() / 1000).max(self.last.saturating_add(1));
+        self.last = micros;
+        if self.waiting.len() == MOST {
+            self.waiting.pop_front();
+        }
+        self.waiting.push_back((micros, captured_at));
+        split(micros)
+    }
+
+    /// The picture that was put last has not gone in.
+    pub(super) fn take_back(&mut self) {
+        self.waiting.pop_back();
+    }
+
+    /// What came out.
+    pub(super) fn take(&mut self, stamp: [i64; 2]) -> Pair {
+        let Some(micros) = join(stamp) else {
+            return Pair::None;
+        };
+        if let Some((newest, captured_at)) = self.newest
+            && newest == micros
+        {
+            return Pair::Again { captured_at };
+        }
+        let Some(place) = self.waiting.iter().position(|&(it, _)| it == micros) else {
+            return Pair::None;
+        };
+        let dropped = u32::try_from(place).unwrap_or(u32::MAX);
+        self.newest = self.waiting.drain(..=place).next_back();
+        self.newest
+            .map_or(Pair::None, |(_, captured_at)| Pair::Picture {
+                captured_at,
+                dropped,
+            })
+    }
+
+    /// When the oldest picture that has not come out went in.
+    pub(super) fn oldest(&self) -> Option<Timestamp> {
+        self.waiting.front().map(|&(_, captured_at)| captured_at)
+    }
+
+    /// Forgets the pictures that will not come out any more, and says how many those are.
+    pub(super) fn clear(&mut self) -> u32 {
+        let count = self.waiting.len();
+        self.waiting.clear();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+}
+
+fn split(micros: u64) -> [i64; 2] {
+    [micros / 1_000_000, micros % 1_000_000].map(|part| i64::try_from(part).unwrap_or(i64::MAX))
+}
+
+fn join([seconds, micros]: [i64; 2]) -> Option<u64> {
+    let seconds = u64::try_from(seconds).ok()?;
+    seconds
+        .checked_mul(1_000_000)?
+        .checked_add(u64::try_from(micros).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(micros: u64) -> Timestamp {
+        Timestamp::from_nanos(micros * 1000 + 7)
+    }
+
+    #[test]
+    fn pictures_come_out_with_their_own_time() {
+        let mut pairs = Pairs::default();
+        let stamps: Vec<_> = [1_000_000, 2_500_000].map(|t| pairs.put(at(t))).into();
+        assert_eq!(stamps, [[1, 0], [2, 500_000]]);
+        for (stamp, micros) in [(stamps[0], 1_000_000), (stamps[1], 2_500_000)] {
+            let (captured_at, dropped) = (at(micros), 0);
+            assert_eq!(
+                pairs.take(stamp),
+                Pair::Picture {
+                    captured_at,
+                    dropped
+                }
+            );
+            assert_eq!(pairs.take(stamp), Pair::Again { captured_at });
+        }
+    }
+
+    #[test]
+    fn what_the_encoder_swallowed_is_counted() {
+        let mut pairs = Pairs::default();
+        let stamps: Vec<_> = (1..=4).map(|t| pairs.put(at(t))).collect();
+        let expected = Pair::Picture {
+            captured_at: at(3),
+            dropped: 2,
+        };
+        assert_eq!(pairs.take(stamps[2]), expected);
+        assert_eq!(pairs.take(stamps[0]), Pair::None);
+        assert_eq!(pairs.oldest(), Some(at(4)));
+        assert_eq!(pairs.clear(), 1);
+    }
+
+    #[test]
+    fn times_that_stand_still_or_go_back_become_stamps_that_grow() {
+        let mut pairs = Pairs::default();
+        let stamps = [5, 5, 2].map(|t| pairs.put(at(t)));
+        assert_eq!(stamps, [[0, 5], [0, 6], [0, 7]]);
+        let expected = Pair::Picture {
+            captured_at: at(2),
+            dropped: 2,
+        };
+        assert_eq!(pairs.take([0, 7]), expected);
+    }
+
+    #[test]
+    fn nonsense_belongs_to_nothing() {
+        let mut pairs = Pairs::default();
+        pairs.put(at(1));
+        for stamp in [[0, 0], [-1, 1], [i64::MAX, i64::MAX], [1, -1]] {
+            assert_eq!(pairs.take(stamp), Pair::None);
+        }
+        for t in 0..1000 {
+            pairs.put(at(t));
+        }
+        assert_eq!(pairs.waiting.len(), MOST);
+    }
+}

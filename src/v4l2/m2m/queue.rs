@@ -1,0 +1,130 @@
+//! One of the two queues of an encoder: its buffers, and which of them the driver has.
+
+use crate::v4l2::Device;
+use crate::v4l2::abi::m2m::FIELD_NONE;
+use crate::v4l2::sys::{self, BufferState, Buffers, Failure, Memory, PlaneState, TimeWidth};
+
+/// Buffers of one kind. They are freed when the device is closed.
+#[derive(Debug)]
+pub(super) struct Queue {
+    kind: u32,
+    memory: Memory,
+    width: TimeWidth,
+    /// True for a buffer that the driver has.
+    queued: Vec<bool>,
+}
+
+impl Queue {
+    /// Asks for `count` buffers (the driver may give another number) of the format that was set; returns what is said of each.
+    pub(super) fn request(
+        device: &Device,
+        kind: u32,
+        memory: Memory,
+        count: u32,
+    ) -> Result<(Self, Vec<BufferState>), Failure> {
+        let count = sys::request_buffers_of(device.fd(), kind, memory, count)?;
+        let mut queue = Self {
+            kind,
+            memory,
+            width: TimeWidth::Bits64,
+            queued: Vec::new(),
+        };
+        let mut states = Vec::new();
+        for index in 0..count {
+            states.push(queue.query(device, index)?);
+            queue.queued.push(false);
+        }
+        if states.is_empty() {
+            return Err(Failure::NoMemory);
+        }
+        Ok((queue, states))
+    }
+
+    /// What is said of a buffer; finds out, with the first one, which `v4l2_buffer` this kernel knows.
+    fn query(&mut self, device: &Device, index: u32) -> Result<BufferState, Failure> {
+        let wanted = BufferState {
+            index,
+            ..BufferState::default()
+        };
+        let answer = self.call(device, Buffers::Query, &wanted);
+        let is_old_kernel = answer.as_ref().err() == Some(&Failure::Unknown);
+        if is_old_kernel && cfg!(target_pointer_width = "32") && self.width == TimeWidth::Bits64 {
+            self.width = TimeWidth::Bits32;
+            return self.call(device, Buffers::Query, &wanted);
+        }
+        answer
+    }
+
+    fn call(
+        &self,
+        device: &Device,
+        what: Buffers,
+        state: &BufferState,
+    ) -> Result<BufferState, Failure> {
+        let kind = (self.kind, self.memory);
+        sys::exchange(device.fd(), what, kind, self.width, state)
+    }
+
+    /// How wide times are in this kernel.
+    pub(super) fn time_width(&self) -> TimeWidth {
+        self.width
+    }
+
+    /// A buffer that the driver does not have: number `wanted`, if that is one.
+    pub(super) fn free(&self, wanted: Option<u32>) -> Option<u32> {
+        let is_free = |index: u32| self.queued.get(index as usize) == Some(&false);
+        if let Some(wanted) = wanted {
+            return Some(wanted).filter(|&index| is_free(index));
+        }
+        let index = self.queued.iter().position(|is_queued| !is_queued)?;
+        u32::try_from(index).ok()
+    }
+
+    /// True while the driver has one of them.
+    pub(super) fn has_queued(&self) -> bool {
+        self.queued.contains(&true)
+    }
+
+    /// Gives a buffer to the driver.
+    pub(super) fn put(
+        &mut self,
+        device: &Device,
+        index: u32,
+        time: [i64; 2],
+        planes: &[PlaneState],
+    ) -> Result<(), Failure> {
+        let mut state = BufferState {
+            index,
+            time,
+            field: FIELD_NONE,
+            plane_count: planes.len(),
+            ..BufferState::default()
+        };
+        for (to, from) in state.planes.iter_mut().zip(planes) {
+            *to = *from;
+        }
+        self.call(device, Buffers::Queue, &state)?;
+        if let Some(is_queued) = self.queued.get_mut(index as usize) {
+            *is_queued = true;
+        }
+        Ok(())
+    }
+
+    /// Takes a buffer that the driver is done with; [`Failure::Again`] when there is none.
+    pub(super) fn take(&mut self, device: &Device) -> Result<BufferState, Failure> {
+        let state = self.call(device, Buffers::Dequeue, &BufferState::default())?;
+        match self.queued.get_mut(state.index as usize) {
+            Some(is_queued) => *is_queued = false,
+            None => return Err(Failure::Invalid),
+        }
+        Ok(state)
+    }
+
+    /// Starts the queue, or stops it, after which the driver has none of the buffers.
+    pub(super) fn stream(&mut self, device: &Device, on: bool) -> Result<(), Failure> {
+        if !on {
+            self.queued.fill(false);
+        }
+        sys::stream(device.fd(), self.kind, on)
+    }
+}
