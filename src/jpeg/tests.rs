@@ -125,7 +125,7 @@ proptest! {
         let mut jpeg = vec![0xff, SOI];
         jpeg.extend(&bytes);
         let _ = read(&jpeg);
-        let _ = read(&picture(&[bytes.clone()]));
+        let _ = read(&picture(std::slice::from_ref(&bytes)));
         let mut known = header(b"H264", bytes.len() / 2);
         known.extend(&bytes);
         prop_assert_eq!(
