@@ -1,4 +1,5 @@
 //! A camera that gives H.264 through V4L2: USB cameras that encode, the legacy driver of the Raspberry Pi camera, v4l2loopback.
+//! Those that give other pictures are handed to [`raw`].
 //!
 //! Some USB cameras have their H.264 inside of MJPEG pictures, from where it is taken.
 //!
@@ -8,6 +9,8 @@
 mod buffers;
 mod encoder;
 mod knobs;
+mod mux;
+pub mod raw;
 mod settings;
 
 use super::{Chunk, Context, Error, Source};
@@ -17,9 +20,7 @@ use crate::panel::{Board, Control};
 use crate::stop::Woken;
 use crate::time::Timestamp;
 use crate::v4l2::h264_unit::Mux;
-use crate::v4l2::{
-    self, Agreed, Capture, Device, Failure, Filled, FourCc, Identity, Purpose, Size, Step, Stream,
-};
+use crate::v4l2::{self, Agreed, Device, Failure, Filled, FourCc, Identity, Purpose, Step, Stream};
 use buffers::{Buffers, Verdict};
 use encoder::Encoder;
 use knobs::Knobs;
@@ -37,8 +38,6 @@ const STALL: Duration = Duration::from_secs(2);
 const FIRST_PICTURE: Duration = Duration::from_secs(5);
 /// A camera that loses picture after picture is not asked for a keyframe each time: those are large.
 const KEYFRAME_AFTER_LOSS: Duration = Duration::from_secs(1);
-/// The least size of MJPEG that all cameras have that put H.264 into it.
-const SMALL_JPEG: (u32, u32) = (640, 480);
 /// So many JPEGs without H.264 at the start, for so long, and there will be none.
 const PLAIN_JPEGS: u32 = 10;
 const PLAIN_TIME: Duration = Duration::from_secs(2);
@@ -55,9 +54,7 @@ pub fn open(path: &Path, context: &Context) -> Result<Box<dyn Source>, Error> {
         return Err(Error::Stopped);
     }
     // All handles are closed again by the time that a refusal is explained: we are not to be found as the holder.
-    let started =
-        start(path, context).map_err(|refusal| Error::Unavailable(refusal.words(path)))?;
-    Ok(Box::new(started))
+    start(path, context).map_err(|refusal| Error::Unavailable(refusal.words(path)))
 }
 
 /// Why a node was not started.
@@ -83,7 +80,7 @@ impl Refusal {
     }
 }
 
-fn start(path: &Path, context: &Context) -> Result<Camera, Refusal> {
+fn start(path: &Path, context: &Context) -> Result<Box<dyn Source>, Refusal> {
     let device =
         Device::open(path).map_err(|failure| Refusal::Failed(failure, Step::Open, None))?;
     let identity = device.identity().clone();
@@ -91,12 +88,26 @@ fn start(path: &Path, context: &Context) -> Result<Camera, Refusal> {
         let identity = identity.clone();
         move |failure| Refusal::Failed(failure, step, Some(identity))
     };
-    let capture = capture_of(&device, path)?;
+    let (capture, mux) = match Purpose::of(&device) {
+        Purpose::H264(capture) => match mux::place(&device, capture, context) {
+            Some(mux) => (capture, mux),
+            None => return raw::start(device, capture, path, context),
+        },
+        Purpose::NeedsEncoder(capture) => return raw::start(device, capture, path, context),
+        other => return Err(Refusal::Useless(other.reason().unwrap_or_default())),
+    };
     let wanted = &context.settings;
     let mut report = settings::Report::default();
     // Turning by 90 degrees may swap width and height: first this, then the size.
     let orientation = settings::orient(&device, wanted, &mut report);
-    let (format, width, height) = format_of(&device, capture, context)?;
+    let (width, height) = match mux {
+        Mux::Own => (wanted.width, wanted.height),
+        Mux::Mjpeg => mux::size_around(&device, wanted),
+    };
+    let format = match mux {
+        Mux::Own => FourCc::H264,
+        Mux::Mjpeg => FourCc::MJPG,
+    };
     let agreed = device
         .set_format(capture, format, width, height)
         .map_err(failed(Step::Format))?;
@@ -105,17 +116,12 @@ fn start(path: &Path, context: &Context) -> Result<Camera, Refusal> {
         let reason = format!("asked for {format} it gives {fourcc} in {planes} planes");
         return Err(Refusal::Useless(reason));
     }
-    let mux = if format == FourCc::H264 {
-        Mux::Own
-    } else {
-        Mux::Mjpeg
-    };
     let rate = device.set_rate(capture, wanted.fps.get());
     let mut encoder = Encoder::set_up(&device, wanted, (&agreed, rate), mux, &mut report);
     // Some can be set only before the camera starts.
     context
         .panel
-        .apply(Some(&mut Knobs::new(&device, &mut encoder)));
+        .apply(Some(&mut Knobs::with(&device, &mut encoder)));
     match encoder.start(&device, &mut report) {
         Err(failure) if mux == Mux::Mjpeg => {
             let reason = format!("its encoder cannot be set up ({failure})");
@@ -136,47 +142,8 @@ fn start(path: &Path, context: &Context) -> Result<Camera, Refusal> {
         mux,
     };
     answer.log(path, context);
-    Ok(Camera::new(path, context, stream, encoder, &answer))
-}
-
-/// The format that holds the H.264, and the size to ask for: of H.264 the wanted one, of JPEGs around it a small one, for nobody
-/// looks at those.
-fn format_of(
-    device: &Device,
-    capture: Capture,
-    context: &Context,
-) -> Result<(FourCc, u32, u32), Refusal> {
-    let (width, height) = (context.settings.width, context.settings.height);
-    if device.has_format(capture, FourCc::H264) {
-        return Ok((FourCc::H264, width, height));
-    }
-    if context.has_plain_mjpeg.load(Ordering::Relaxed) {
-        return Err(Refusal::Useless(PLAIN_MJPEG.into()));
-    }
-    let (small_width, small_height) = SMALL_JPEG;
-    let has_small = device
-        .sizes(FourCc::MJPG)
-        .contains(&Size::Exactly(small_width, small_height));
-    Ok(if has_small {
-        (FourCc::MJPG, small_width, small_height)
-    } else {
-        (FourCc::MJPG, width, height)
-    })
-}
-
-fn capture_of(device: &Device, path: &Path) -> Result<Capture, Refusal> {
-    let purpose = Purpose::of(device);
-    if let Purpose::H264(capture) = purpose {
-        return Ok(capture);
-    }
-    let formats = device
-        .identity()
-        .capture()
-        .map(|capture| device.formats(capture))
-        .unwrap_or_default();
-    Err(Refusal::Useless(
-        purpose.reason(path, &formats).unwrap_or_default(),
-    ))
+    let camera = Camera::new(path, context, stream, encoder, &answer);
+    Ok(Box::new(camera))
 }
 
 /// What the driver made of what it was asked for.
@@ -417,6 +384,10 @@ impl Source for Camera {
         self.orientation
     }
 
+    fn dropped(&self) -> u64 {
+        self.buffers.lost()
+    }
+
     fn board(&mut self) -> Option<&mut dyn Board> {
         Some(self)
     }
@@ -453,11 +424,11 @@ impl Source for Camera {
 
 impl Board for Camera {
     fn controls(&mut self) -> Vec<Control> {
-        Knobs::new(self.stream.device(), &mut self.encoder).controls()
+        Knobs::with(self.stream.device(), &mut self.encoder).controls()
     }
 
     fn set(&mut self, name: &str, value: i64) -> Result<(), String> {
-        Knobs::new(self.stream.device(), &mut self.encoder).set(name, value)
+        Knobs::with(self.stream.device(), &mut self.encoder).set(name, value)
     }
 }
 

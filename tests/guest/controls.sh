@@ -96,9 +96,12 @@ for most in 65533 700; do
     until_true 10 test ! -e /dev/video0 || fail "the camera is still there"
 done
 
-step "no H.264 inside, though the camera says so: told in words"
+step "no H.264 inside, though the camera says so: told in words, and its pictures are encoded"
 plug "${sim[@]}" -P -j "$CLIPS/clip.mjpeg" "$clip"
 start "${options[@]}"
+watch plain
 logged 15 '/dev/video0: its MJPEG has no H.264 inside'
+live_again 30
+leave
 stop
 unplug

@@ -9,12 +9,24 @@ use crate::v4l2::{self, ControlKind, Device, Failure};
 /// The controls of an open node.
 pub(super) struct Knobs<'a> {
     device: &'a Device,
-    encoder: &'a mut Encoder,
+    encoder: Option<&'a mut Encoder>,
 }
 
 impl<'a> Knobs<'a> {
-    pub(super) fn new(device: &'a Device, encoder: &'a mut Encoder) -> Self {
-        Self { device, encoder }
+    /// Those of the driver.
+    pub(super) fn new(device: &'a Device) -> Self {
+        Self {
+            device,
+            encoder: None,
+        }
+    }
+
+    /// And those of the camera's encoder.
+    pub(super) fn with(device: &'a Device, encoder: &'a mut Encoder) -> Self {
+        Self {
+            device,
+            encoder: Some(encoder),
+        }
     }
 
     /// The driver's controls with their names; of two with the same name the second gets a number.
@@ -59,7 +71,7 @@ impl Board for Knobs<'_> {
             .into_iter()
             .map(|(name, control)| self.describe(name, &control))
             .collect();
-        for more in self.encoder.controls() {
+        for more in self.encoder.iter().flat_map(|encoder| encoder.controls()) {
             // What the driver has a control for is the driver's.
             if controls.iter().all(|control| control.name != more.name) {
                 controls.push(more);
@@ -72,9 +84,9 @@ impl Board for Knobs<'_> {
         let named = self.named();
         let Some((_, control)) = named.iter().find(|(other, _)| other == name) else {
             let gone = || Err("it has no such control any more".into());
-            return self
-                .encoder
-                .set(self.device, name, value)
+            let encoder = self.encoder.as_mut();
+            return encoder
+                .and_then(|encoder| encoder.set(self.device, name, value))
                 .unwrap_or_else(gone);
         };
         self.device
