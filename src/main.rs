@@ -2,7 +2,7 @@
 
 use berrymse::cli::{self, Command, Config};
 use berrymse::pipeline::Opening;
-use berrymse::serve::{self, Fanout, Listening, Site};
+use berrymse::serve::{self, Fanout, Listening, Site, Tls};
 use berrymse::source::Context;
 use berrymse::stop::Stop;
 use berrymse::{cameras, hub, logger, panel, pipeline};
@@ -71,6 +71,7 @@ fn serve(config: Config) -> Result<(), String> {
     if let Err(reason) = serve::make_room(config.server.max_viewers + serve::PLAIN_CONNECTIONS) {
         log::warn!("{reason}");
     }
+    let tls = config.server.tls.map(Tls::open).transpose()?;
     let mut listening = Vec::new();
     for address in &config.server.listen {
         listening.extend(serve::listen::open(address)?);
@@ -86,6 +87,7 @@ fn serve(config: Config) -> Result<(), String> {
         let (panel, remote) = panel::panel(camera.controls);
         let mut context = Context::new(&camera.name, camera.settings, stop.clone());
         context.panel = panel;
+        (context.encoder, context.pixel_format) = (camera.encoder, camera.pixel_format);
         served.push(serve::Camera {
             name: camera.name.clone().into(),
             source: camera.source_text,
@@ -111,7 +113,7 @@ fn serve(config: Config) -> Result<(), String> {
         controls: config.server.controls,
     };
     let site = Arc::new(Site::new(served, settings, fanout.clone()));
-    runtime.block_on(until_signal(listening, site))?;
+    runtime.block_on(until_signal(listening, tls, site))?;
     stop.stop();
     fanout.stop();
     // Children of the cameras are reaped by their threads.
@@ -123,7 +125,11 @@ fn serve(config: Config) -> Result<(), String> {
     Ok(())
 }
 
-async fn until_signal(listening: Vec<Listening>, site: Arc<Site>) -> Result<(), String> {
+async fn until_signal(
+    listening: Vec<Listening>,
+    tls: Option<Tls>,
+    site: Arc<Site>,
+) -> Result<(), String> {
     use tokio::signal::unix::{SignalKind, signal};
     let handler =
         |kind| signal(kind).map_err(|error| format!("cannot listen for signals: {error}"));
@@ -132,9 +138,10 @@ async fn until_signal(listening: Vec<Listening>, site: Arc<Site>) -> Result<(), 
         handler(SignalKind::terminate())?,
     );
     let mut urls = String::new();
-    for Listening { listener, url } in listening {
-        urls.push_str(&format!("Listening on {url}\n"));
-        tokio::spawn(serve::run(listener, site.clone()));
+    for address in listening {
+        urls.push_str(&format!("Listening on {}\n", address.url));
+        let tls = tls.clone().filter(|_| address.is_secure);
+        tokio::spawn(serve::run(address.listener, tls, site.clone()));
     }
     // Whoever started us may have closed its end; that is no reason to stop.
     let _ = print(&urls);

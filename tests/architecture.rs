@@ -8,11 +8,14 @@ use std::path::{Path, PathBuf};
 /// Which modules a module may use.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("cameras", &["encode", "holders", "source", "v4l2"]),
-    ("cli", &["encode", "nearest", "panel", "serve", "source"]),
+    (
+        "cli",
+        &["encode", "nearest", "panel", "serve", "source", "v4l2"],
+    ),
     ("encode", &["stop", "time", "v4l2"]),
     ("fmp4", &["orientation", "time"]),
     ("h264", &["time"]),
-    ("hub", &["message", "time"]),
+    ("hub", &["message", "orientation", "time"]),
     ("logger", &["time"]),
     ("message", &[]),
     ("nearest", &[]),
@@ -36,8 +39,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("holders", &[]),
     (
         "serve",
-        &["holders", "hub", "logger", "message", "panel", "time"],
+        &[
+            "holders", "hub", "logger", "message", "panel", "snapshot", "time",
+        ],
     ),
+    ("snapshot", &["fmp4", "h264", "hub", "orientation", "time"]),
     (
         "source",
         &[

@@ -497,7 +497,7 @@ fn a_wrong_file_is_refused_with_line_key_and_the_nearest_key() {
         (
             "camera:\n  colour: red\n",
             "c.yml:2: unknown key camera.colour; the keys here are source, sourceFD, width, height, bitrate, rotation, hflip, \
-             vflip, fps, keyframeInterval, onDemand, name, controls",
+             vflip, fps, keyframeInterval, onDemand, encoder, pixelFormat, name, controls",
         ),
         (
             "camera:\n  controls:\n    Zoom: 1\n    zoom: 2\n",
@@ -534,7 +534,7 @@ fn a_wrong_file_is_refused_with_line_key_and_the_nearest_key() {
         ),
         (
             "x: 1\n",
-            "c.yml:1: unknown key x; the blocks are camera, cameras and server",
+            "c.yml:1: unknown key x; the blocks are camera, cameras, server and tls",
         ),
         (
             "camera:\n  width: wide\n",
@@ -642,7 +642,7 @@ fn a_file_that_nobody_named_is_refused_with_the_reason_why_it_is_read() {
     let place = Place::new("version: '3'\n");
     assert_eq!(
         place.run("", &[]).unwrap_err().to_string(),
-        "config.yml:1: unknown key version; the blocks are camera, cameras and server (config.yml is read unless --config \
+        "config.yml:1: unknown key version; the blocks are camera, cameras, server and tls (config.yml is read unless --config \
          names another file)"
     );
 }
@@ -694,6 +694,48 @@ fn the_log_level_comes_from_the_environment_and_is_raised_by_the_option() {
             level,
             "{line} {env}"
         );
+    }
+}
+
+#[test]
+fn a_certificate_and_an_address_for_it_need_each_other() {
+    let place = Place::new("tls:\n  cert: a.pem\n  key: b.pem\nserver:\n  listen: https://:8443\n");
+    let tls = place.config("", &[]).server.tls.unwrap();
+    assert_eq!(
+        (tls.cert.to_str(), tls.key.to_str()),
+        (Some("a.pem"), Some("b.pem"))
+    );
+    let environment = [
+        ("BERRYMSE_TLS_CERT", "c.pem"),
+        ("BERRYMSE_TLS_KEY", "d.pem"),
+    ];
+    let tls = place.config("--tls-key e.pem", &environment);
+    let tls = tls.server.tls.unwrap();
+    assert_eq!(
+        (tls.cert.to_str(), tls.key.to_str()),
+        (Some("c.pem"), Some("e.pem"))
+    );
+    let place = Place::new("");
+    for (line, why) in [
+        (
+            "-l https://:1",
+            "https://:1 needs a certificate and its key: --tls-cert FILE --tls-key FILE, or tls.cert and tls.key in the file",
+        ),
+        (
+            "-l https://:1 --tls-cert a",
+            "--tls-cert: its private key is needed too: --tls-key FILE, or tls.key in the file",
+        ),
+        (
+            "-l https://:1 --tls-key a",
+            "--tls-key: its certificate is needed too: --tls-cert FILE, or tls.cert in the file",
+        ),
+        (
+            "-l :1 --tls-cert a --tls-key b",
+            "--tls-cert: no address has TLS; write --listen https://:1 for one that has",
+        ),
+    ] {
+        let refusal = place.run(line, &[]).unwrap_err().to_string();
+        assert_eq!(refusal, why, "{line}");
     }
 }
 

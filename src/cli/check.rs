@@ -5,7 +5,7 @@ use super::file::{Cameras, File};
 use super::given::{Given, Origin};
 use super::table::{Key, TABLE};
 use super::{Camera, Config, Error, Server, values};
-use crate::serve::Address;
+use crate::serve::{Address, TlsFiles};
 use crate::source::{Flips, Settings, Spec};
 use log::LevelFilter;
 
@@ -114,6 +114,8 @@ fn camera(layers: Layers<'_>, notes: &mut Vec<String>) -> Result<Camera, Error> 
         source: spec,
         source_text: source.text,
         settings,
+        encoder: layers.read(Key::Encoder, values::encoder)?,
+        pixel_format: layers.read(Key::PixelFormat, values::pixel_format)?,
         on_demand,
         controls,
     })
@@ -133,13 +135,49 @@ fn server(layers: Layers<'_>) -> Result<Server, Error> {
     for given in layers.all(Key::AllowedOrigins) {
         allowed_origins.extend(values::origins(&given.text).map_err(|why| given.refuse(why))?);
     }
+    let tls = tls(layers, &listen)?;
     Ok(Server {
         listen,
+        tls,
         websocket: layers.read(Key::Websocket, values::websocket)?,
         allowed_origins,
         max_viewers: layers.read(Key::MaxViewers, values::viewers)?,
         controls: layers.read(Key::SetControls, values::switch)?,
     })
+}
+
+/// The certificate for the addresses with TLS. Neither without the other: who gives a certificate must not be served in
+/// the clear for a word that is missing.
+fn tls(layers: Layers<'_>, listen: &[Address]) -> Result<Option<TlsFiles>, Error> {
+    let (cert, key) = (
+        layers.all(Key::Certificate).pop(),
+        layers.all(Key::Secret).pop(),
+    );
+    let secure = listen.iter().find(|address| address.is_secure);
+    match (cert, key, secure) {
+        (Some(cert), Some(key), Some(_)) => Ok(Some(TlsFiles {
+            cert: cert.text.into(),
+            key: key.text.into(),
+        })),
+        (Some(given), _, None) | (None, Some(given), None) => {
+            let example = listen.first().map_or_else(String::new, ToString::to_string);
+            Err(given.refuse(format!(
+                "no address has TLS; write --listen https://{example} for one that has"
+            )))
+        }
+        (Some(given), None, _) => {
+            Err(given
+                .refuse("its private key is needed too: --tls-key FILE, or tls.key in the file"))
+        }
+        (None, Some(given), _) => {
+            Err(given
+                .refuse("its certificate is needed too: --tls-cert FILE, or tls.cert in the file"))
+        }
+        (None, None, Some(address)) => Err(Error(format!(
+            "{address} needs a certificate and its key: --tls-cert FILE --tls-key FILE, or tls.cert and tls.key in the file"
+        ))),
+        (None, None, None) => Ok(None),
+    }
 }
 
 /// Command line, environment, file: the first that has a setting decides it.

@@ -22,7 +22,7 @@ pub(super) struct File {
     /// The file that was read, if any.
     pub(super) path: Option<PathBuf>,
     pub(super) cameras: Cameras,
-    /// Settings of `server:`.
+    /// Settings of `server:` and `tls:`.
     pub(super) server: Vec<Given>,
 }
 
@@ -113,7 +113,13 @@ fn blocks(text: &str, shown: &str, path: PathBuf) -> Result<File, Error> {
                 file.cameras = Cameras::One(reader.block(&entry.node, Section::Camera, "camera")?)
             }
             "cameras" => file.cameras = Cameras::List(reader.cameras(entry)?),
-            _ => file.server = reader.block(&entry.node, Section::Server, "server")?,
+            "server" => {
+                let given = reader.block(&entry.node, Section::Server, "server")?;
+                file.server.extend(given);
+            }
+            _ => file
+                .server
+                .extend(reader.block(&entry.node, Section::Tls, "tls")?),
         }
     }
     if let [(_, first), (_, second)] = *seen
@@ -141,7 +147,7 @@ impl Reader<'_> {
 
     /// The name of a block at the top of the file.
     fn block_name(&self, entry: &Entry) -> Result<&'static str, Error> {
-        const BLOCKS: [&str; 3] = ["camera", "cameras", "server"];
+        const BLOCKS: [&str; 4] = ["camera", "cameras", "server", "tls"];
         if let Some(name) = BLOCKS
             .into_iter()
             .find(|name| name.eq_ignore_ascii_case(&entry.key))
@@ -149,7 +155,7 @@ impl Reader<'_> {
             return Ok(name);
         }
         let key = entry.key.rsplit('.').next().unwrap_or_default();
-        let inside = [Section::Camera, Section::Server]
+        let inside = [Section::Camera, Section::Server, Section::Tls]
             .into_iter()
             .find_map(|s| {
                 file_keys(s)
@@ -159,7 +165,7 @@ impl Reader<'_> {
         let hint = match (inside, nearest(&entry.key, BLOCKS)) {
             (Some((block, name)), _) => format!("'{name}:' belongs below '{block}:', indented"),
             (None, Some(near)) => format!("did you mean {near}?"),
-            (None, None) => "the blocks are camera, cameras and server".to_owned(),
+            (None, None) => "the blocks are camera, cameras, server and tls".to_owned(),
         };
         Err(self.error(entry.line, &format!("unknown key {}; {hint}", entry.key)))
     }

@@ -83,6 +83,8 @@ by commas; BERRYMSE_LOG=error|warn|info|debug|trace) and in the file:
       brightness: 130
   server:
     listen: localhost:2020        also webSocket
+  tls:
+    cert: server.crt              also key
 
 An option beats the environment, the environment beats the file; of an option given twice the last
 counts, addresses add up. Options for the picture count for all cameras; --source is refused when

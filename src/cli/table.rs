@@ -30,10 +30,18 @@ pub(super) enum Key {
     SetControls,
     /// Whether the camera is open only while somebody watches.
     OnDemand,
+    /// Which encoders may be used.
+    Encoder,
+    /// The format to take from a camera without H.264.
+    PixelFormat,
     /// The camera's name.
     Name,
     /// Addresses to listen on.
     Listen,
+    /// The certificate for addresses with TLS.
+    Certificate,
+    /// Its private key.
+    Secret,
     /// Path of the first camera's live stream.
     Websocket,
     /// Origins of other sites' pages that may connect.
@@ -49,6 +57,8 @@ pub(super) enum Section {
     Camera,
     /// `server:`.
     Server,
+    /// `tls:`.
+    Tls,
 }
 
 impl Section {
@@ -57,6 +67,7 @@ impl Section {
         match self {
             Self::Camera => "camera",
             Self::Server => "server",
+            Self::Tls => "tls",
         }
     }
 }
@@ -191,6 +202,26 @@ pub(super) const TABLE: &[Row] = &[
         help: "open the camera only while somebody watches",
     },
     Row {
+        key: Key::Encoder,
+        short: None,
+        long: &["encoder"],
+        env: Some("BERRYMSE_ENCODER"),
+        file: Some((Section::Camera, &["encoder"])),
+        value: "WHICH",
+        default: Some("auto"),
+        help: "for cameras without H.264: auto, hardware or\nsoftware",
+    },
+    Row {
+        key: Key::PixelFormat,
+        short: None,
+        long: &["pixel-format"],
+        env: Some("BERRYMSE_PIXEL_FORMAT"),
+        file: Some((Section::Camera, &["pixelFormat"])),
+        value: "FOURCC",
+        default: Some("auto"),
+        help: "what to take from a camera to encode it, such as\nYUYV or MJPG; auto takes the least work",
+    },
+    Row {
         key: Key::Listen,
         short: Some('l'),
         long: &["listen", "Server.URL"],
@@ -198,7 +229,27 @@ pub(super) const TABLE: &[Row] = &[
         file: Some((Section::Server, &["listen", "url"])),
         value: "HOST:PORT",
         default: Some("localhost:2020"),
-        help: "address to serve on, may be given several times;\n:PORT is every address of this machine, PORT alone\nis localhost, port 0 any free one",
+        help: "address to serve on, may be given several times;\n:PORT is every address of this machine, PORT alone\nis localhost, port 0 any free one; with https://\nbefore it for TLS",
+    },
+    Row {
+        key: Key::Certificate,
+        short: None,
+        long: &["tls-cert"],
+        env: Some("BERRYMSE_TLS_CERT"),
+        file: Some((Section::Tls, &["cert"])),
+        value: "FILE",
+        default: None,
+        help: "certificate for https:// addresses, with those that\nlead to its issuer (PEM)",
+    },
+    Row {
+        key: Key::Secret,
+        short: None,
+        long: &["tls-key"],
+        env: Some("BERRYMSE_TLS_KEY"),
+        file: Some((Section::Tls, &["key"])),
+        value: "FILE",
+        default: None,
+        help: "its private key (PEM); both files are read again\nwhen they have changed",
     },
     Row {
         key: Key::Websocket,

@@ -11,12 +11,31 @@ pub struct Address {
     pub host: String,
     /// 0 for any free one.
     pub port: u16,
+    /// TLS is spoken there.
+    pub is_secure: bool,
 }
 
 impl Address {
-    /// Reads `HOST:PORT`, `[IPV6]:PORT`, `:PORT`, or `PORT` for this machine alone; the error says why not.
+    /// Reads `HOST:PORT`, `[IPV6]:PORT`, `:PORT`, or `PORT` for this machine alone, each with `https://` before it for
+    /// TLS; the error says why not.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
+        let Some(rest) = text.strip_prefix("https://") else {
+            return Self::parse_plain(text);
+        };
+        let address = Self::parse_plain(rest.strip_suffix('/').unwrap_or(rest))?;
+        Ok(Self {
+            is_secure: true,
+            ..address
+        })
+    }
+
+    /// `https` or `http`.
+    pub fn scheme(&self) -> &'static str {
+        if self.is_secure { "https" } else { "http" }
+    }
+
+    fn parse_plain(text: &str) -> Result<Self, String> {
         if text.contains("://") || text.contains('/') {
             return Err(format!(
                 "'{text}' is a URL; write HOST:PORT, such as localhost:2020"
@@ -26,6 +45,7 @@ impl Address {
             return Ok(Self {
                 host: "localhost".to_owned(),
                 port: port(text)?,
+                is_secure: false,
             });
         }
         if let Some(rest) = text.strip_prefix('[') {
@@ -42,6 +62,7 @@ impl Address {
             return Ok(Self {
                 host: host.to_owned(),
                 port: port(number)?,
+                is_secure: false,
             });
         }
         if text.parse::<Ipv6Addr>().is_ok() {
@@ -54,12 +75,16 @@ impl Address {
         Ok(Self {
             host: host.to_owned(),
             port: port(number)?,
+            is_secure: false,
         })
     }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_secure {
+            f.write_str("https://")?;
+        }
         if self.host.contains(':') {
             write!(f, "[{}]:{}", self.host, self.port)
         } else {
@@ -119,20 +144,22 @@ mod tests {
             ("[fe80::1%eth0]:2020", "fe80::1%eth0", 2020),
             ("raspberry-pi.local:2020", "raspberry-pi.local", 2020),
         ] {
-            assert_eq!(
-                Address::parse(text),
-                Ok(Address {
-                    host: host.to_owned(),
-                    port
-                }),
-                "{text}"
-            );
+            let mut address = Address {
+                host: host.to_owned(),
+                port,
+                is_secure: false,
+            };
+            assert_eq!(Address::parse(text), Ok(address.clone()), "{text}");
+            address.is_secure = true;
+            let text = format!("https://{text}");
+            assert_eq!(Address::parse(&text), Ok(address.clone()), "{text}");
+            assert_eq!(Address::parse(&format!("{text}/")), Ok(address), "{text}/");
         }
     }
 
     #[test]
     fn what_is_printed_is_read_back() {
-        for text in ["localhost:2020", ":8080", "[::1]:0"] {
+        for text in ["localhost:2020", ":8080", "[::1]:0", "https://[::1]:0"] {
             assert_eq!(Address::parse(text).unwrap().to_string(), text);
         }
     }
@@ -159,6 +186,10 @@ mod tests {
             (
                 "localhost:65536",
                 "'65536' is not a port; ports are 0 to 65535",
+            ),
+            (
+                "https://localhost/camera",
+                "'localhost/camera' is a URL; write HOST:PORT, such as localhost:2020",
             ),
             ("65536", "'65536' is not a port; ports are 0 to 65535"),
             ("*:80", "'*' is not a host; for every address write :PORT"),

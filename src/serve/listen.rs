@@ -14,6 +14,7 @@ const BACKLOG: i32 = 1024;
 pub struct Listening {
     pub listener: TcpListener,
     pub url: String,
+    pub is_secure: bool,
 }
 
 /// Opens `address`: all that its name stands for, on the same port. What the machine does not have, such as
@@ -27,8 +28,12 @@ pub fn open(address: &Address) -> Result<Vec<Listening>, String> {
         match bind(socket_address) {
             Ok(listener) => {
                 port = listener.local_addr().map_or(port, |local| local.port());
-                let url = url(&address.host, socket_address.ip(), port);
-                opened.push(Listening { listener, url });
+                let url = url(address, socket_address.ip(), port);
+                opened.push(Listening {
+                    listener,
+                    url,
+                    is_secure: address.is_secure,
+                });
             }
             Err(error) => {
                 let refusal = explain(&error, address, socket_address);
@@ -93,13 +98,14 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-fn url(host: &str, ip: IpAddr, port: u16) -> String {
+fn url(address: &Address, ip: IpAddr, port: u16) -> String {
+    let scheme = address.scheme();
     let host = match ip {
-        _ if host == "localhost" && ip.is_ipv4() => "localhost".to_owned(),
+        _ if address.host == "localhost" && ip.is_ipv4() => "localhost".to_owned(),
         IpAddr::V6(ip) => format!("[{ip}]"),
         IpAddr::V4(ip) => ip.to_string(),
     };
-    format!("http://{host}:{port}/")
+    format!("{scheme}://{host}:{port}/")
 }
 
 fn explain(error: &io::Error, address: &Address, tried: SocketAddr) -> String {
@@ -107,7 +113,8 @@ fn explain(error: &io::Error, address: &Address, tried: SocketAddr) -> String {
         io::ErrorKind::AddrInUse => {
             let who = crate::holders::listener_on(tried.port()).map_or_else(String::new, |who| format!(" by {who}"));
             format!(
-                "the port is in use{who}. Stop that program, or choose another port with --listen {}:PORT (0 picks a free one)",
+                "the port is in use{who}. Stop that program, or choose another port with --listen {}{}:PORT (0 picks a free one)",
+                if address.is_secure { "https://" } else { "" },
                 address.host
             )
         }

@@ -16,11 +16,15 @@ mod line;
 pub mod listen;
 mod route;
 mod seats;
+mod snapshot;
 mod socket;
 mod stream;
 mod strip;
+mod tls;
+mod transport;
 mod upgrade;
 mod viewer;
+mod wire;
 
 pub use access::Origins;
 pub use address::Address;
@@ -30,15 +34,17 @@ pub use fanout::Fanout;
 pub use inbound::{Inbound, Incoming, MESSAGE_LIMIT, Violation};
 pub use listen::Listening;
 pub use route::{Route, route};
+pub use tls::{Tls, TlsFiles};
 
 use crate::hub::Audience;
 use crate::logger::Repeated;
 use crate::panel::Remote;
+use crate::snapshot::Desk;
 use crate::time::Timestamp;
 use assets::Asset;
 use bytes::Bytes;
 use delays::Delays;
-use hyper::header::{self, HeaderValue};
+use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -50,8 +56,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use stream::Content;
 use tokio::net::{TcpListener, TcpStream};
+use transport::Transport;
 
-/// A request's head has to be there within this time.
+/// A request's head has to be there within this time, and a TLS handshake be done.
 const HEAD_TIME: Duration = Duration::from_secs(10);
 
 /// Largest request head, and most bytes that wait for a slow reader of `/stream.mp4` in user space.
@@ -100,6 +107,8 @@ pub struct Settings {
 /// Everything that requests are answered from.
 pub struct Site {
     cameras: Vec<Camera>,
+    /// Where snapshots of the cameras are to be had, in the same order.
+    desks: Vec<Desk>,
     websocket: String,
     origins: Origins,
     /// Controls may be set.
@@ -116,7 +125,9 @@ pub struct Site {
 impl Site {
     /// A site that shows `cameras`, the first of which is the default.
     pub fn new(cameras: Vec<Camera>, settings: Settings, fanout: Fanout) -> Self {
+        let desk = |camera: &Camera| Desk::new(camera.name.clone(), camera.audience.clone());
         Self {
+            desks: cameras.iter().map(desk).collect(),
             cameras,
             websocket: settings.websocket,
             origins: Origins::new(settings.allowed_origins),
@@ -142,6 +153,11 @@ impl Site {
         }
     }
 
+    fn desk(&self, name: Option<&str>) -> Option<&Desk> {
+        let of = |camera: &Camera| name.is_none_or(|name| *camera.name == *name);
+        self.desks.get(self.cameras.iter().position(of)?)
+    }
+
     fn camera(&self, name: Option<&str>) -> Option<&Camera> {
         match name {
             None => self.cameras.first(),
@@ -150,13 +166,17 @@ impl Site {
     }
 }
 
-/// Takes connections of `listener` for ever.
-pub async fn run(listener: std::net::TcpListener, site: Arc<Site>) -> io::Result<Infallible> {
+/// Takes connections of `listener` for ever; `tls` if they speak that.
+pub async fn run(
+    listener: std::net::TcpListener,
+    tls: Option<Tls>,
+    site: Arc<Site>,
+) -> io::Result<Infallible> {
     let listener = TcpListener::from_std(listener)?;
     let mut complaints = Repeated::new();
     loop {
         match listener.accept().await {
-            Ok((socket, peer)) => accept(socket, peer, &site),
+            Ok((socket, peer)) => accept(socket, peer, tls.clone(), &site),
             Err(error) => {
                 // Out of descriptors, or the peer is gone already: nothing that ends the server.
                 let words = format!("cannot take a connection: {error}");
@@ -169,7 +189,7 @@ pub async fn run(listener: std::net::TcpListener, site: Arc<Site>) -> io::Result
     }
 }
 
-fn accept(socket: TcpStream, peer: SocketAddr, site: &Arc<Site>) {
+fn accept(socket: TcpStream, peer: SocketAddr, tls: Option<Tls>, site: &Arc<Site>) {
     // A socket that refuses an option still works.
     let _ = socket.set_nodelay(true);
     let _ = socket2::SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT_BYTES);
@@ -180,23 +200,63 @@ fn accept(socket: TcpStream, peer: SocketAddr, site: &Arc<Site>) {
     };
     let site = site.clone();
     tokio::spawn(async move {
-        let service = service_fn(|request| {
-            let site = site.clone();
-            async move { Ok::<_, Infallible>(answer(&site, peer, request).await) }
-        });
-        let connection = hyper::server::conn::http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIME)
-            .max_buf_size(BUFFER_BYTES)
-            .max_headers(HEADERS)
-            .half_close(false)
-            .serve_connection(TokioIo::new(socket), service)
-            .with_upgrades();
-        if let Err(error) = connection.await {
+        if let Err(error) = converse(socket, peer, tls, site).await {
             log::debug!("{peer}: {error}");
         }
         drop(seat);
     });
+}
+
+/// Speaks HTTP with `peer` until it has gone, or become a viewer.
+async fn converse(
+    socket: TcpStream,
+    peer: SocketAddr,
+    tls: Option<Tls>,
+    site: Arc<Site>,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let wants_tls = tls.is_some();
+    let transport = match tls {
+        Some(tls) => tokio::time::timeout(HEAD_TIME, tls.accept(socket)).await??,
+        None => Transport::Plain(socket),
+    };
+    let is_lost = wants_tls && matches!(transport, Transport::Plain(_));
+    let service = service_fn(|request| {
+        let site = site.clone();
+        async move {
+            Ok::<_, Infallible>(if is_lost {
+                to_https(&request)
+            } else {
+                answer(&site, peer, request).await
+            })
+        }
+    });
+    hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .max_buf_size(BUFFER_BYTES)
+        .max_headers(HEADERS)
+        .half_close(false)
+        .serve_connection(TokioIo::new(transport), service)
+        .with_upgrades()
+        .await?;
+    Ok(())
+}
+
+/// The answer to plain HTTP at an address that speaks TLS.
+fn to_https<T>(request: &Request<T>) -> Response<Content> {
+    let words = "This address speaks TLS: its URL begins with https:// (wss:// for a WebSocket).\n";
+    let host = request.headers().get(header::HOST);
+    let place = host.and_then(|host| host.to_str().ok()).and_then(|host| {
+        let path = request.uri().path_and_query()?;
+        HeaderValue::from_str(&format!("https://{host}{path}")).ok()
+    });
+    let Some(place) = place else {
+        return plain(StatusCode::BAD_REQUEST, words);
+    };
+    // Not a permanent one, which browsers would remember when the address is a plain one again.
+    let mut response = plain(StatusCode::TEMPORARY_REDIRECT, words);
+    response.headers_mut().insert(header::LOCATION, place);
+    response
 }
 
 /// The answer to any request.
@@ -237,6 +297,11 @@ async fn answer(
             Some(camera) => mp4(site, camera, request.headers(), is_head),
             None => no_camera(site),
         },
+        Some(Route::Snapshot(name)) => {
+            let asked = snapshot::ask(site, name, &request);
+            drop(request);
+            snapshot::answer(asked).await
+        }
         Some(Route::Controls(name)) => match site.camera(Some(name)) {
             Some(camera) => controls::answer(site, camera, request).await,
             None => no_camera(site),
@@ -260,6 +325,10 @@ async fn answer(
         response
             .headers_mut()
             .insert(header::VARY, HeaderValue::from_static("Origin"));
+        response.headers_mut().insert(
+            header::ACCESS_CONTROL_EXPOSE_HEADERS,
+            HeaderValue::from_static(snapshot::AGE),
+        );
     }
     if is_head {
         *response.body_mut() = Content::Whole(None);
@@ -279,7 +348,7 @@ fn says_clearly_for_whom<T>(request: &Request<T>) -> bool {
         && (request.version() < Version::HTTP_11 || request.headers().contains_key(header::HOST))
 }
 
-fn asset(site: &Site, name: &str, headers: &hyper::HeaderMap) -> Response<Content> {
+fn asset(site: &Site, name: &str, headers: &HeaderMap) -> Response<Content> {
     let Some(asset) = site.assets.iter().find(|asset| asset.name == name) else {
         return not_found();
     };
@@ -318,22 +387,9 @@ fn asset(site: &Site, name: &str, headers: &hyper::HeaderMap) -> Response<Conten
 }
 
 /// The endless MP4. A page elsewhere may show it only if the WebSocket would be open to it, too.
-fn mp4(
-    site: &Site,
-    camera: &Camera,
-    headers: &hyper::HeaderMap,
-    is_head: bool,
-) -> Response<Content> {
-    let text = |name| {
-        headers
-            .get(name)
-            .and_then(|value: &HeaderValue| value.to_str().ok())
-    };
-    if !site.origins.allow(text(header::ORIGIN), text(header::HOST)) {
-        return plain(
-            StatusCode::FORBIDDEN,
-            "Pages of other hosts have to be named in server.allowedOrigins.\n",
-        );
+fn mp4(site: &Site, camera: &Camera, headers: &HeaderMap, is_head: bool) -> Response<Content> {
+    if let Some(refusal) = refuse_page(site, headers) {
+        return refusal;
     }
     let content = if is_head {
         Content::Whole(None)
@@ -350,16 +406,36 @@ fn mp4(
     let out = response.headers_mut();
     out.insert(header::CONTENT_TYPE, HeaderValue::from_static("video/mp4"));
     out.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    keep_from_pages(site, out);
+    // nginx would collect before it passes on.
+    out.insert("X-Accel-Buffering", HeaderValue::from_static("no"));
+    response
+}
+
+/// The answer to a page of another site that may not show the cameras.
+fn refuse_page(site: &Site, headers: &HeaderMap) -> Option<Response<Content>> {
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value: &HeaderValue| value.to_str().ok())
+    };
+    let may = site.origins.allow(text(header::ORIGIN), text(header::HOST));
+    (!may).then(|| {
+        plain(
+            StatusCode::FORBIDDEN,
+            "Pages of other hosts have to be named in server.allowedOrigins.\n",
+        )
+    })
+}
+
+/// A page elsewhere can ask for a video or a picture without an Origin; then the browser must not give it.
+fn keep_from_pages(site: &Site, out: &mut HeaderMap) {
     if site.origins.are_own_only() {
-        // A page elsewhere can ask for a video without an Origin; the browser must not give it.
         out.insert(
             "Cross-Origin-Resource-Policy",
             HeaderValue::from_static("same-origin"),
         );
     }
-    // nginx would collect before it passes on.
-    out.insert("X-Accel-Buffering", HeaderValue::from_static("no"));
-    response
 }
 
 fn no_camera(site: &Site) -> Response<Content> {

@@ -1,7 +1,9 @@
 //! From an HTTP request to a WebSocket viewer (RFC 6455, 4.2).
 
 use super::stream::Content;
+use super::transport::Transport;
 use super::viewer::Joining;
+use super::wire::Wire;
 use super::{Camera, Site, plain};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -13,7 +15,6 @@ use hyper_util::rt::TokioIo;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::net::TcpStream;
 
 /// Our own sub-protocol, with text messages beside the video.
 pub(super) const SUBPROTOCOL: &str = "berrymse.v1";
@@ -81,14 +82,14 @@ pub(super) fn live(
     let (site, name, audience) = (site.clone(), camera.name.clone(), camera.audience.clone());
     tokio::spawn(async move {
         let taken = match upgrade.await {
-            Ok(upgraded) => take_socket(upgraded),
+            Ok(upgraded) => take_wire(upgraded),
             Err(error) => Err(io::Error::other(error)),
         };
         match taken {
-            Ok((socket, leftover)) => {
+            Ok((wire, leftover)) => {
                 log::info!("{name}: viewer {peer} joined");
                 site.fanout.add(Joining {
-                    socket,
+                    wire,
                     peer,
                     leftover,
                     report: site.delays.join(name.clone()),
@@ -104,12 +105,13 @@ pub(super) fn live(
     response
 }
 
-/// The socket under the HTTP connection and what was read from it beyond the request.
-fn take_socket(upgraded: Upgraded) -> io::Result<(std::net::TcpStream, bytes::Bytes)> {
+/// What is under the HTTP connection, and what was read from it beyond the request.
+fn take_wire(upgraded: Upgraded) -> io::Result<(Wire, bytes::Bytes)> {
     let Parts { io, read_buf, .. } = upgraded
-        .downcast::<TokioIo<TcpStream>>()
-        .map_err(|_| io::Error::other("the connection is not a plain socket"))?;
-    Ok((io.into_inner().into_std()?, read_buf))
+        .downcast::<TokioIo<Transport>>()
+        .map_err(|_| io::Error::other("the connection is none of ours"))?;
+    let (socket, session) = io.into_inner().into_parts();
+    Ok((Wire::new(socket.into_std()?, session), read_buf))
 }
 
 /// The client's key, or the refusal.

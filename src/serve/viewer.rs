@@ -5,6 +5,7 @@ use super::inbound::{Inbound, Incoming};
 use super::line::Line;
 use super::seats::Seat;
 use super::socket;
+use super::wire::Wire;
 use crate::hub::{Event, Fragment, Viewer};
 use crate::message::{Opcode, frame};
 use crate::time::{TIMESCALE, Timestamp};
@@ -12,7 +13,7 @@ use bytes::Bytes;
 use mio::net::TcpStream;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,7 +34,7 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
 /// Most answers that wait for a viewer who asks but does not read.
 const CONTROL_LIMIT: usize = 16;
 
-/// Most frames taken from a viewer between two ticks; more is an attack. With the limit of a frame's size it bounds
+/// Most reads and frames of a viewer between two ticks; more is an attack. With the limit of a frame's size it bounds
 /// the time that one viewer can keep the thread from all others.
 const INCOMING_LIMIT: u32 = 200;
 
@@ -45,7 +46,7 @@ const TIMING_TOLERANCE_US: u64 = 1000;
 
 /// A viewer whose handshake is done.
 pub(super) struct Joining {
-    pub(super) socket: std::net::TcpStream,
+    pub(super) wire: Wire,
     pub(super) peer: SocketAddr,
     /// What came behind the request.
     pub(super) leftover: Bytes,
@@ -59,7 +60,7 @@ pub(super) struct Joining {
 }
 
 pub(super) struct Connection {
-    socket: TcpStream,
+    wire: Wire,
     peer: SocketAddr,
     camera: Arc<str>,
     viewer: Viewer,
@@ -92,7 +93,7 @@ impl Connection {
     pub(super) fn new(joining: Joining) -> Self {
         let now = Instant::now();
         let Joining {
-            socket,
+            mut wire,
             peer,
             leftover,
             camera,
@@ -102,9 +103,9 @@ impl Connection {
             seat,
         } = joining;
         // A socket that refuses an option still works.
-        let _ = socket2::SockRef::from(&socket).set_tcp_user_timeout(Some(UNACKNOWLEDGED));
+        let _ = socket2::SockRef::from(&*wire.socket()).set_tcp_user_timeout(Some(UNACKNOWLEDGED));
         let mut connection = Self {
-            socket: TcpStream::from_std(socket),
+            wire,
             peer,
             camera,
             viewer,
@@ -132,7 +133,7 @@ impl Connection {
     }
 
     pub(super) fn socket(&mut self) -> &mut TcpStream {
-        &mut self.socket
+        self.wire.socket()
     }
 
     pub(super) fn camera(&self) -> &str {
@@ -147,6 +148,8 @@ impl Connection {
     pub(super) fn begin(&mut self) -> Result<(), String> {
         let leftover = std::mem::take(&mut self.leftover);
         self.take(&leftover)?;
+        // With TLS, more may have been read from the socket already; no event will tell.
+        self.receive()?;
         self.pump()
     }
 
@@ -172,7 +175,7 @@ impl Connection {
     /// Some times a second: finds out whether pictures arrive in time. A system call, which a viewer whose line is slow
     /// costs before each picture, too.
     pub(super) fn look_at_line(&mut self) -> Result<(), String> {
-        let Some(reading) = socket::look(&self.socket) else {
+        let Some(reading) = socket::look(self.wire.socket()) else {
             return Ok(()); // an old kernel: the socket being full is all that is known
         };
         let now = Timestamp::now();
@@ -229,7 +232,7 @@ impl Connection {
     fn pump(&mut self) -> Result<(), String> {
         loop {
             while let Some((bytes, sent)) = &mut self.sending {
-                match self.socket.write(bytes.get(*sent..).unwrap_or_default()) {
+                match self.wire.write(bytes.get(*sent..).unwrap_or_default()) {
                     Ok(count) => {
                         *sent += count;
                         self.progress_at = Instant::now();
@@ -247,9 +250,26 @@ impl Connection {
             }
             match self.next_message() {
                 Some(bytes) => self.sending = Some((bytes, 0)),
-                None => return self.is_closing.take().map_or(Ok(()), Err),
+                None => return self.pause(),
             }
         }
+    }
+
+    /// Nothing is left to be sent, or nothing more is to be.
+    fn pause(&mut self) -> Result<(), String> {
+        match self.wire.flush() {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.is_full = true;
+                return Ok(());
+            }
+            Err(error) => return Err(error.to_string()),
+        }
+        let Some(reason) = self.is_closing.take() else {
+            return Ok(());
+        };
+        self.wire.finish();
+        Err(reason)
     }
 
     fn next_message(&mut self) -> Option<Bytes> {
@@ -313,10 +333,11 @@ impl Connection {
     fn receive(&mut self) -> Result<(), String> {
         let mut buffer = [0; 4096];
         while self.is_closing.is_none() {
-            match self.socket.read(&mut buffer) {
+            match self.wire.read(&mut buffer) {
                 Ok(0) => return Err("it closed the connection".into()),
                 Ok(count) => {
                     self.heard_at = Instant::now();
+                    self.incoming_since_tick += 1;
                     self.take(buffer.get(..count).unwrap_or_default())?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),

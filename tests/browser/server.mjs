@@ -19,11 +19,13 @@ function binary() {
 /**
  * Starts the program and waits until it serves.
  * @param {string[]} options besides --listen; without a --source it gets the test picture
- * @param {{port?: number, isTestPicture?: boolean}} where port 0 lets the program pick; the test picture, unless a file names the cameras
+ * @param {{port?: number, scheme?: string, isTestPicture?: boolean}} where port 0 lets the program pick; https needs a
+ *   certificate among the options; the test picture, unless a file names the cameras
  */
-export async function serve(options = [], { port = 0, isTestPicture = true } = {}) {
+export async function serve(options = [], { port = 0, scheme = "http", isTestPicture = true } = {}) {
   const source = options.includes("--source") || !isTestPicture ? [] : ["--source", "test"];
-  const child = spawn(binary(), [...source, ...options, "--listen", `127.0.0.1:${port}`], {
+  const address = `${scheme === "https" ? "https://" : ""}127.0.0.1:${port}`;
+  const child = spawn(binary(), [...source, ...options, "--listen", address], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   const ended = new Promise((resolve) => child.once("close", resolve));
@@ -51,7 +53,7 @@ function listening(child) {
     const timer = setTimeout(() => fail(`did not serve within ${START_MS} ms`), START_MS);
     const read = (text) => {
       output += text;
-      const found = output.match(/Listening on (http:\S+)/);
+      const found = output.match(/Listening on (https?:\S+)/);
       if (!found) return;
       clearTimeout(timer);
       resolve(found[1]);

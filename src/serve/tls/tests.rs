@@ -1,0 +1,110 @@
+//! Certificates that are good, bad, and changed under way.
+
+use super::*;
+use std::ops::Deref;
+
+/// A folder of the test's own with the files of one certificate.
+struct Place(PathBuf);
+
+impl Place {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("berrymse-tls-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    fn files(&self) -> TlsFiles {
+        TlsFiles {
+            cert: self.0.join("cert.pem"),
+            key: self.0.join("key.pem"),
+        }
+    }
+
+    fn write(&self, (cert, key): &(String, String)) {
+        fs::write(self.files().cert, cert).unwrap();
+        fs::write(self.files().key, key).unwrap();
+    }
+
+    fn load(&self) -> Result<CertifiedKey, String> {
+        load(&self.files(), &ring::default_provider())
+            .map_err(|error| error.replace(self.0.to_str().unwrap(), "DIR"))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Certificate and key in PEM form.
+fn issue() -> (String, String) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    (made.cert.pem(), made.signing_key.serialize_pem())
+}
+
+#[test]
+fn what_cannot_be_used_is_refused_with_what_to_do() {
+    let (place, good, other) = (Place::new("bad"), issue(), issue());
+    let refusal = |cert: &str, key: &str| {
+        place.write(&(cert.to_owned(), key.to_owned()));
+        place.load().map(|_| ()).unwrap_err()
+    };
+    let damaged = good.0.replacen("MII", "M!I", 1);
+    let locked =
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    for (cert, key, why) in [
+        (&*good.1, &*good.0, "mixed up?"),
+        ("", &*good.1, "has no certificate"),
+        ("hello", &*good.1, "has no certificate"),
+        (&*damaged, &*good.1, "tls.cert: DIR/cert.pem is damaged"),
+        (&*good.0, "", "has no private key"),
+        (&*good.0, locked, "locked with a passphrase"),
+        (
+            &*good.0,
+            &*other.1,
+            "DIR/key.pem is not the key of the certificate in DIR/cert.pem",
+        ),
+        (
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+            &*good.1,
+            "cannot be used",
+        ),
+    ] {
+        let refusal = refusal(cert, key);
+        assert!(refusal.contains(why), "{refusal}");
+    }
+    fs::remove_file(place.files().key).unwrap();
+    assert_eq!(
+        place.load().map(|_| ()).unwrap_err(),
+        "tls.key: DIR/key.pem does not exist."
+    );
+}
+
+#[test]
+fn one_file_may_hold_both() {
+    let (place, (cert, key)) = (Place::new("both"), issue());
+    let both = format!("{key}{cert}");
+    place.write(&(both.clone(), both));
+    assert!(place.load().is_ok());
+}
+
+#[test]
+fn a_renewed_certificate_is_used_and_a_half_written_one_is_not() {
+    let (place, old, new) = (Place::new("renewed"), issue(), issue());
+    place.write(&old);
+    let store = Store::open(place.files(), Arc::new(ring::default_provider())).unwrap();
+    let der = |seconds| {
+        let now = Instant::now() + Duration::from_secs(seconds);
+        store.current(now).cert[0].deref().to_vec()
+    };
+    let first = der(2);
+    assert_eq!(first, der(4), "unchanged");
+    fs::write(place.files().cert, &new.0).unwrap();
+    assert_eq!(first, der(6), "the key is still the old one");
+    fs::remove_file(place.files().key).unwrap();
+    assert_eq!(first, der(8), "there is no key for a moment");
+    fs::write(place.files().key, &new.1).unwrap();
+    assert_ne!(first, der(10));
+}
