@@ -15,6 +15,7 @@ use crate::source::{self, Error, Source, Spec};
 use crate::time::Timestamp;
 use muxer::Muxer;
 use signs::Signs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Pause before a source is opened again: it doubles with each failure.
@@ -42,14 +43,7 @@ pub enum Opening {
 
 /// Runs a camera until the program stops.
 pub fn run(spec: &Spec, context: &source::Context, opening: Opening, hub: &Hub) {
-    let mut camera = Camera {
-        name: &context.name,
-        hub,
-        muxer: Muxer::new(context.settings.fps),
-        has_worked: false,
-        complaints: Repeated::default(),
-        audience: Watch::new(opening, Timestamp::now()),
-    };
+    let mut camera = Camera::new(context, opening, hub);
     let mut pause = SHORTEST_PAUSE;
     while !context.stop.is_stopped() {
         if camera.audience.opening == Opening::OnDemand && !camera.wait_for_viewer(context) {
@@ -89,6 +83,13 @@ pub fn run(spec: &Spec, context: &source::Context, opening: Opening, hub: &Hub) 
     }
 }
 
+/// Publishes what an open source gives until it fails; its pieces are access units, or say where those end. For sources that
+/// are made up (measurements, tests).
+pub fn play(source: Box<dyn Source>, context: &source::Context, hub: &Hub) -> Result<(), Error> {
+    let as_device = Spec::V4l2(PathBuf::new());
+    Camera::new(context, Opening::Always, hub).play(source, &as_device, &context.panel)
+}
+
 /// Which sources say where an access unit ends.
 fn ends(spec: &Spec) -> Ends {
     match spec {
@@ -107,7 +108,18 @@ struct Camera<'a> {
     audience: Watch,
 }
 
-impl Camera<'_> {
+impl<'a> Camera<'a> {
+    fn new(context: &'a source::Context, opening: Opening, hub: &'a Hub) -> Self {
+        Self {
+            name: &context.name,
+            hub,
+            muxer: Muxer::new(context.settings.fps),
+            has_worked: false,
+            complaints: Repeated::default(),
+            audience: Watch::new(opening, Timestamp::now()),
+        }
+    }
+
     /// Says that the camera is closed, and returns when somebody watches; false if the program stops.
     fn wait_for_viewer(&mut self, context: &source::Context) -> bool {
         if self.hub.idle() {
