@@ -2,6 +2,7 @@
 
 use crate::holders::{Holder, holders};
 use crate::source::rpicam;
+use crate::source::v4l2::raw;
 use crate::v4l2::{FourCc, Node, Purpose, Size, discover, m2m};
 use serde_json::{Value, json};
 use std::env;
@@ -12,6 +13,13 @@ use std::path::PathBuf;
 const FORMATS_SHOWN: usize = 6;
 const SIZES_SHOWN: usize = 8;
 const WIDTH: usize = 100;
+
+/// What most people want.
+const USUAL: raw::choice::Wanted = raw::choice::Wanted {
+    width: 1280,
+    height: 720,
+    fps: 30.0,
+};
 
 /// The sizes of a format, each with its rates in pictures per second.
 type Sizes = Vec<(Size, Vec<f64>)>;
@@ -147,6 +155,9 @@ fn write_node(
     match node.reason() {
         None => {
             let _ = writeln!(out, "    --source {}", node.name().display());
+            if matches!(node.purpose, Some(Purpose::NeedsEncoder(_))) {
+                paragraph(out, "    ", &plan_text(node, sizes));
+            }
         }
         Some(reason) => paragraph(out, "    ", &format!("no source: {reason}")),
     }
@@ -179,6 +190,24 @@ fn encoder_text(encoder: &m2m::Found) -> String {
     }
     text.push_str("; --encoder auto takes it, --encoder hardware insists on it");
     text
+}
+
+/// What happens to a camera without H.264 that is asked for [`USUAL`].
+fn plan_text(node: &Node, sizes: &[Sizes]) -> String {
+    let formats = node.formats.iter().map(|format| format.fourcc);
+    let offers: Vec<raw::choice::Offer> = formats.zip(sizes.iter().cloned()).collect();
+    match raw::plan(&offers, &USUAL) {
+        Ok((encoder, mode)) => {
+            let rate = mode
+                .rate
+                .map_or_else(String::new, |rate| format!(" --fps {}", round(rate)));
+            format!(
+                "to be encoded ({encoder}); the nearest to {}x{} at {}/s is {}: --width {} --height {}{rate}",
+                USUAL.width, USUAL.height, USUAL.fps, mode.fourcc, mode.width, mode.height
+            )
+        }
+        Err(reason) => format!("but it cannot be encoded: {reason}"),
+    }
 }
 
 fn sizes_text(sizes: &Sizes) -> String {

@@ -18,6 +18,7 @@ use adaptation::Adaptation;
 use muxer::Muxer;
 use signs::Signs;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Pause before a source is opened again: it doubles with each failure.
@@ -54,15 +55,7 @@ pub struct Habits {
 
 /// Runs a camera until the program stops.
 pub fn run(spec: &Spec, context: &source::Context, habits: &Habits, hub: &Hub) {
-    let mut camera = Camera {
-        name: &context.name,
-        hub,
-        muxer: Muxer::new(context.settings.fps),
-        has_worked: false,
-        complaints: Repeated::default(),
-        audience: Watch::new(habits.opening, Timestamp::now()),
-        bitrates: habits.bitrates.clone(),
-    };
+    let mut camera = Camera::new(context, habits, hub);
     let mut pause = SHORTEST_PAUSE;
     while !context.stop.is_stopped() {
         if camera.audience.opening == Opening::OnDemand && !camera.wait_for_viewer(context) {
@@ -102,6 +95,13 @@ pub fn run(spec: &Spec, context: &source::Context, habits: &Habits, hub: &Hub) {
     }
 }
 
+/// Publishes what an open source gives until it fails; its pieces are access units, or say where those end. For sources that
+/// are made up (measurements, tests).
+pub fn play(source: Box<dyn Source>, context: &source::Context, hub: &Hub) -> Result<(), Error> {
+    let as_device = Spec::V4l2(PathBuf::new());
+    Camera::new(context, Opening::Always, hub).play(source, &as_device, &context.panel)
+}
+
 /// Which sources say where an access unit ends.
 fn ends(spec: &Spec) -> Ends {
     match spec {
@@ -121,7 +121,19 @@ struct Camera<'a> {
     bitrates: Option<RangeInclusive<u32>>,
 }
 
-impl Camera<'_> {
+impl<'a> Camera<'a> {
+    fn new(context: &'a source::Context, habits: &Habits, hub: &'a Hub) -> Self {
+        Self {
+            name: &context.name,
+            hub,
+            muxer: Muxer::new(context.settings.fps),
+            has_worked: false,
+            complaints: Repeated::default(),
+            audience: Watch::new(habits.opening, Timestamp::now()),
+            bitrates: habits.bitrates.clone(),
+        }
+    }
+
     /// Says that the camera is closed, and returns when somebody watches; false if the program stops.
     fn wait_for_viewer(&mut self, context: &source::Context) -> bool {
         if self.hub.idle() {

@@ -44,6 +44,21 @@ fn is_jpeg(fourcc: FourCc) -> bool {
     [FourCc::MJPG, FourCc::JPEG].contains(&fourcc)
 }
 
+/// For the list of cameras: the encoder that a camera with these offers would be encoded by, and the mode that would be taken of
+/// it; else why there is none.
+pub fn plan(offers: &[Offer], wanted: &Wanted) -> Result<(String, Mode), String> {
+    let found = encode::candidates(encode::Choice::Auto).map_err(|error| error.0)?;
+    found
+        .candidates
+        .iter()
+        .find_map(|candidate| {
+            let work = |fourcc| work(candidate.as_ref(), fourcc);
+            let mode = choice::choose(offers, wanted, candidate.largest(), work)?;
+            Some((candidate.name(), mode))
+        })
+        .ok_or_else(|| format!("no encoder takes its formats ({})", formats(offers)))
+}
+
 /// All formats, sizes and rates of a camera.
 fn offers(device: &Device, capture: Capture) -> Vec<Offer> {
     let formats = device.formats(capture).into_iter();
