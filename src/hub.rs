@@ -10,6 +10,7 @@ mod course;
 mod meter;
 
 use crate::message::Message;
+use crate::orientation::Orientation;
 use crate::time::Timestamp;
 use asking::Requests;
 use course::{Course, View, decide};
@@ -40,6 +41,10 @@ pub struct Init {
     pub width: u32,
     /// Height as shown, in pixels.
     pub height: u32,
+    /// How displays are to lay the pictures.
+    pub orientation: Orientation,
+    /// The sequence and picture parameter sets (H.264, 7.3.2) that a decoder has to have, without start codes.
+    pub parameter_sets: Vec<Vec<u8>>,
 }
 
 /// One picture, ready to be sent.
@@ -107,6 +112,21 @@ pub enum Event {
     /// The next picture.
     Fragment(Fragment),
 }
+
+/// What is needed to decode the newest picture, for who is no viewer.
+#[derive(Clone, Debug)]
+pub struct Recent {
+    /// How the camera is.
+    pub condition: Arc<Condition>,
+    /// Number of the first fragment.
+    pub first: u64,
+    /// Begins with a keyframe, or goes on where the caller was; empty if there is nothing new, or no keyframe yet.
+    pub fragments: Vec<Fragment>,
+}
+
+/// As long as this lives a camera on demand is open, as if somebody watched.
+#[derive(Debug)]
+pub struct Hold(Arc<Shared>);
 
 /// The lines of a camera's viewers.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -179,6 +199,7 @@ struct Inner {
     keyframe_bytes: usize,
     meter: Meter,
     viewers: usize,
+    holds: usize,
     skipped: u64,
     restarts: u64,
     keyframe_wanted: bool,
@@ -205,6 +226,7 @@ pub fn hub() -> (Hub, Audience) {
         keyframe_bytes: 0,
         meter: Meter::default(),
         viewers: 0,
+        holds: 0,
         skipped: 0,
         restarts: 0,
         keyframe_wanted: false,
@@ -282,16 +304,16 @@ impl Hub {
         true
     }
 
-    /// True if somebody watches.
+    /// True if somebody watches, or holds the camera open.
     pub fn has_viewers(&self) -> bool {
-        self.0.lock().viewers > 0
+        self.0.lock().is_wanted()
     }
 
     /// If nobody watches: says that the camera is closed, and sees to it that who joins later begins with a picture made
     /// after that; returns true. Does nothing if somebody watches.
     pub fn idle(&self) -> bool {
         let mut inner = self.0.lock();
-        if inner.viewers > 0 {
+        if inner.is_wanted() {
             return false;
         }
         inner.keyframe = None;
@@ -302,14 +324,14 @@ impl Hub {
 
     /// Waits up to `time` for somebody to watch; returns whether somebody does.
     pub fn wait_for_viewer(&self, time: Duration) -> bool {
-        let nobody = |inner: &mut Inner| inner.viewers == 0;
+        let nobody = |inner: &mut Inner| !inner.is_wanted();
         match self
             .0
             .joined
             .wait_timeout_while(self.0.lock(), time, nobody)
         {
-            Ok((inner, _)) => inner.viewers > 0,
-            Err(poisoned) => poisoned.into_inner().0.viewers > 0,
+            Ok((inner, _)) => inner.is_wanted(),
+            Err(poisoned) => poisoned.into_inner().0.is_wanted(),
         }
     }
 
@@ -370,6 +392,10 @@ impl Inner {
             .get(usize::try_from(number.checked_sub(self.first)?).ok()?)
     }
 
+    fn is_wanted(&self) -> bool {
+        self.viewers + self.holds > 0
+    }
+
     fn end(&self) -> u64 {
         self.first + self.ring.len() as u64
     }
@@ -426,6 +452,35 @@ impl Audience {
         }
     }
 
+    /// Keeps a camera on demand open, and opens it if it is closed.
+    pub fn hold(&self) -> Hold {
+        self.0.lock().holds += 1;
+        self.0.joined.notify_all();
+        Hold(self.0.clone())
+    }
+
+    /// What a decoder needs for the newest picture: what came after the picture number `after`, which it has, or what came
+    /// from the newest keyframe on, if that is less or the only way. Without a keyframe at hand one is asked for.
+    pub fn recent(&self, after: Option<u64>) -> Recent {
+        let mut inner = self.0.lock();
+        let next = after.and_then(|after| after.checked_add(1));
+        let next = next.filter(|next| (inner.first..=inner.end()).contains(next));
+        let first = match (next, inner.keyframe) {
+            (Some(next), None) => Some(next),
+            (Some(next), Some(keyframe)) => Some(next.max(keyframe)),
+            (None, keyframe) => keyframe,
+        };
+        inner.keyframe_wanted |= first.is_none();
+        let first = first.unwrap_or(inner.end());
+        let skipped = usize::try_from(first - inner.first).unwrap_or(usize::MAX);
+        let fragments = inner.ring.iter().skip(skipped);
+        Recent {
+            condition: inner.condition.clone(),
+            first,
+            fragments: fragments.map(|kept| kept.fragment.clone()).collect(),
+        }
+    }
+
     /// `waker` is woken at all news from now on.
     pub fn follow(&self, waker: Waker) {
         self.0.followers().push(waker);
@@ -447,6 +502,12 @@ impl Audience {
             restarts: inner.restarts,
             last_frame_at: inner.ring.back().map(|kept| kept.fragment.captured_at),
         }
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.lock().holds -= 1;
     }
 }
 

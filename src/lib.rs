@@ -12,6 +12,7 @@
 //! | [`fmp4`] | access units to init segments and fragments (ISO BMFF) |
 //! | [`pipeline`] | one camera: source to hub, supervised, restarted |
 //! | [`hub`] | the recent fragments of one camera and everybody who follows them |
+//! | [`snapshot`] | the newest picture of a camera as JPEG, when somebody asks |
 //! | [`panel`] | what can be changed of a camera while it runs |
 //! | [`serve`] | HTTP, WebSocket, the page, the status |
 //! | [`cameras`] | what this machine has, for `berrymse cameras` |
@@ -33,6 +34,7 @@ pub mod orientation;
 pub mod panel;
 pub mod pipeline;
 pub mod serve;
+pub mod snapshot;
 pub mod source;
 pub mod stop;
 pub mod time;

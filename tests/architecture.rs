@@ -12,7 +12,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("encode", &["stop", "time", "v4l2"]),
     ("fmp4", &["orientation", "time"]),
     ("h264", &["time"]),
-    ("hub", &["message", "time"]),
+    ("hub", &["message", "orientation", "time"]),
     ("logger", &["time"]),
     ("message", &[]),
     ("nearest", &[]),
@@ -36,8 +36,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("holders", &[]),
     (
         "serve",
-        &["holders", "hub", "logger", "message", "panel", "time"],
+        &[
+            "holders", "hub", "logger", "message", "panel", "snapshot", "time",
+        ],
     ),
+    ("snapshot", &["fmp4", "h264", "hub", "orientation", "time"]),
     (
         "source",
         &[

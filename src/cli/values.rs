@@ -15,17 +15,20 @@ const KEYFRAME_INTERVAL: RangeInclusive<u32> = 1..=100_000;
 const VIEWERS: RangeInclusive<u32> = 1..=100_000;
 const ROTATIONS: [u16; 4] = [0, 90, 180, 270];
 /// First segments of paths that the server has for other things.
-const RESERVED: [&str; 7] = [
+const RESERVED: [&str; 8] = [
     "api",
     "favicon.ico",
     "healthz",
     "live",
     "metrics",
     "robots.txt",
+    "snapshot",
     "stream",
 ];
 /// Endings of the files that the server has.
-const RESERVED_ENDINGS: [&str; 7] = [".css", ".html", ".js", ".json", ".mp4", ".png", ".svg"];
+const RESERVED_ENDINGS: [&str; 8] = [
+    ".css", ".html", ".jpg", ".js", ".json", ".mp4", ".png", ".svg",
+];
 /// What stands for "the camera's own".
 const LEAVE: &str = "-1";
 

@@ -106,6 +106,21 @@ fn track_run(out: &mut Vec<u8>, sample: &Sample, moof: u32, size: u32) {
     }
 }
 
+/// The NAL units of the sample in a fragment, which [`fragment`] has made; of other bytes, nothing or nonsense.
+pub fn nal_units(fragment: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let moof = fragment
+        .first_chunk()
+        .map_or(0, |size| u32::from_be_bytes(*size));
+    let sample_at = (moof as usize).saturating_add(MDAT_HEADER_BYTES);
+    let mut rest = fragment.get(sample_at..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let (length, behind) = rest.split_first_chunk()?;
+        let (nal, behind) = behind.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+        rest = behind;
+        Some(nal)
+    })
+}
+
 fn header(out: &mut Vec<u8>, bytes: u32, kind: &[u8; 4]) {
     u32(out, bytes);
     out.extend_from_slice(kind);

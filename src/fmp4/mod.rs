@@ -5,7 +5,7 @@ mod boxes;
 mod fragment;
 mod init;
 
-pub use fragment::{Sample, fragment, fragment_bytes};
+pub use fragment::{Sample, fragment, fragment_bytes, nal_units};
 pub use init::{VideoDescription, init_segment};
 
 #[cfg(test)]

@@ -200,6 +200,7 @@ proptest! {
                 got.push(nal.to_vec());
                 data = rest;
             }
+            prop_assert!(nal_units(&bytes).eq(nals.iter().map(Vec::as_slice)));
             prop_assert_eq!(got, nals);
         }
     }

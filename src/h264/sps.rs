@@ -2,7 +2,7 @@
 //! and the rewriting that tells decoders how little they have to wait.
 
 use super::bits::{BitReader, BitWriter, Error};
-use super::vui::{MAX_DPB_FRAMES, Restriction, Vui, VuiEnd};
+use super::vui::{Colour, MAX_DPB_FRAMES, Restriction, Vui, VuiEnd};
 
 /// Most macroblocks in a row or column: pictures of 16384 x 16384, four times what level 6.2 allows.
 const MAX_SIDE_MBS: u32 = 1024;
@@ -42,6 +42,8 @@ pub struct Sps {
     pub height: u32,
     /// Shape of a pixel, width to height; 1 to 1 where the stream does not say.
     pub sample_aspect: (u32, u32),
+    /// What the numbers of its pictures mean.
+    pub colour: Colour,
     /// `max_num_reorder_frames` and `max_dec_frame_buffering`; `None` without `bitstream_restriction_flag`.
     pub restriction: Option<Restriction>,
     vui_end: VuiEnd,
@@ -119,6 +121,7 @@ impl Sps {
             width,
             height,
             sample_aspect: vui.sample_aspect,
+            colour: vui.colour,
             restriction: vui.restriction,
             vui_end: vui.end,
         })

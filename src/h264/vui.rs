@@ -14,6 +14,24 @@ pub struct Restriction {
     pub buffered_frames: u32,
 }
 
+/// What the numbers of a picture mean (E.2.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Colour {
+    /// `video_full_range_flag`: luma from 0 to 255 instead of 16 to 235.
+    pub is_full_range: bool,
+    /// `matrix_coefficients` (table E-5); 2 where the stream does not say.
+    pub matrix: u8,
+}
+
+impl Default for Colour {
+    fn default() -> Self {
+        Self {
+            is_full_range: false,
+            matrix: 2,
+        }
+    }
+}
+
 /// Where in the payload the rewriting takes over, in bits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum VuiEnd {
@@ -31,6 +49,7 @@ pub(super) enum VuiEnd {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Vui {
     pub(super) sample_aspect: (u32, u32),
+    pub(super) colour: Colour,
     pub(super) restriction: Option<Restriction>,
     pub(super) end: VuiEnd,
 }
@@ -40,6 +59,7 @@ impl Vui {
     pub(super) fn read(r: &mut BitReader<'_>) -> Self {
         let mut vui = Self {
             sample_aspect: (1, 1),
+            colour: Colour::default(),
             restriction: None,
             end: VuiEnd::Unreadable,
         };
@@ -62,12 +82,11 @@ impl Vui {
             r.flag("overscan_appropriate_flag")?;
         }
         if r.flag("video_signal_type_present_flag")? {
-            r.bits(4, "video_format and video_full_range_flag")?;
+            r.bits(3, "video_format")?;
+            self.colour.is_full_range = r.flag("video_full_range_flag")?;
             if r.flag("colour_description_present_flag")? {
-                r.bits(
-                    24,
-                    "colour_primaries, transfer_characteristics, matrix_coefficients",
-                )?;
+                r.bits(16, "colour_primaries, transfer_characteristics")?;
+                self.colour.matrix = r.bits(8, "matrix_coefficients")? as u8;
             }
         }
         if r.flag("chroma_loc_info_present_flag")? {

@@ -29,6 +29,8 @@ impl Stream {
             codec: String::new(),
             width,
             height: 480,
+            orientation: Orientation::default(),
+            parameter_sets: Vec::new(),
         })
     }
 
@@ -257,6 +259,51 @@ fn rates_are_measured() {
         status.bitrate
     );
     assert_eq!(status.keyframe_interval, 30);
+}
+
+#[test]
+fn a_decoder_gets_what_it_lacks_of_the_newest_picture() {
+    let mut stream = Stream::new();
+    let recent = |stream: &Stream, after| {
+        let recent = stream.audience.recent(after);
+        let (first, end) = (recent.first, recent.first + recent.fragments.len() as u64);
+        assert!(
+            recent
+                .fragments
+                .iter()
+                .map(|f| f.decode_time)
+                .eq(first..end)
+        );
+        (first, end)
+    };
+    assert_eq!(recent(&stream, None), (0, 0));
+    assert!(stream.hub.take_keyframe_request(), "nothing can be decoded");
+    stream.publish("KppKp");
+    assert_eq!(recent(&stream, None), (3, 5), "from the newest keyframe on");
+    assert_eq!(recent(&stream, Some(1)), (3, 5), "no need for the rest");
+    assert_eq!(recent(&stream, Some(3)), (4, 5));
+    assert_eq!(recent(&stream, Some(4)), (5, 5), "nothing new");
+    assert_eq!(recent(&stream, Some(9)), (3, 5), "of another time");
+    stream.hub.idle();
+    assert_eq!(
+        recent(&stream, None),
+        (5, 5),
+        "nothing from before it was closed"
+    );
+    assert!(stream.hub.take_keyframe_request());
+}
+
+#[test]
+fn who_holds_a_camera_keeps_it_open_and_is_no_viewer() {
+    let stream = Stream::new();
+    assert!(!stream.hub.has_viewers());
+    let hold = stream.audience.hold();
+    assert!(stream.hub.has_viewers() && !stream.hub.idle());
+    assert!(stream.hub.wait_for_viewer(Duration::ZERO));
+    assert!(!stream.hub.take_keyframe_request());
+    assert_eq!(stream.audience.status().viewers, 0);
+    drop(hold);
+    assert!(stream.hub.idle());
 }
 
 #[test]

@@ -116,5 +116,7 @@ fn init(format: &Format, orientation: Orientation) -> Init {
         codec: format.codec.clone(),
         width,
         height,
+        orientation,
+        parameter_sets: format.sps.iter().chain(&format.pps).cloned().collect(),
     }
 }

@@ -16,6 +16,7 @@ mod line;
 pub mod listen;
 mod route;
 mod seats;
+mod snapshot;
 mod socket;
 mod stream;
 mod strip;
@@ -38,11 +39,12 @@ pub use tls::{Tls, TlsFiles};
 use crate::hub::Audience;
 use crate::logger::Repeated;
 use crate::panel::Remote;
+use crate::snapshot::Desk;
 use crate::time::Timestamp;
 use assets::Asset;
 use bytes::Bytes;
 use delays::Delays;
-use hyper::header::{self, HeaderValue};
+use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -105,6 +107,8 @@ pub struct Settings {
 /// Everything that requests are answered from.
 pub struct Site {
     cameras: Vec<Camera>,
+    /// Where snapshots of the cameras are to be had, in the same order.
+    desks: Vec<Desk>,
     websocket: String,
     origins: Origins,
     /// Controls may be set.
@@ -121,7 +125,9 @@ pub struct Site {
 impl Site {
     /// A site that shows `cameras`, the first of which is the default.
     pub fn new(cameras: Vec<Camera>, settings: Settings, fanout: Fanout) -> Self {
+        let desk = |camera: &Camera| Desk::new(camera.name.clone(), camera.audience.clone());
         Self {
+            desks: cameras.iter().map(desk).collect(),
             cameras,
             websocket: settings.websocket,
             origins: Origins::new(settings.allowed_origins),
@@ -145,6 +151,11 @@ impl Site {
         if let Some(line) = complaints.note(words, Timestamp::now()) {
             log::warn!("{line}");
         }
+    }
+
+    fn desk(&self, name: Option<&str>) -> Option<&Desk> {
+        let of = |camera: &Camera| name.is_none_or(|name| *camera.name == *name);
+        self.desks.get(self.cameras.iter().position(of)?)
     }
 
     fn camera(&self, name: Option<&str>) -> Option<&Camera> {
@@ -286,6 +297,11 @@ async fn answer(
             Some(camera) => mp4(site, camera, request.headers(), is_head),
             None => no_camera(site),
         },
+        Some(Route::Snapshot(name)) => {
+            let asked = snapshot::ask(site, name, &request);
+            drop(request);
+            snapshot::answer(asked).await
+        }
         Some(Route::Controls(name)) => match site.camera(Some(name)) {
             Some(camera) => controls::answer(site, camera, request).await,
             None => no_camera(site),
@@ -309,6 +325,10 @@ async fn answer(
         response
             .headers_mut()
             .insert(header::VARY, HeaderValue::from_static("Origin"));
+        response.headers_mut().insert(
+            header::ACCESS_CONTROL_EXPOSE_HEADERS,
+            HeaderValue::from_static(snapshot::AGE),
+        );
     }
     if is_head {
         *response.body_mut() = Content::Whole(None);
@@ -328,7 +348,7 @@ fn says_clearly_for_whom<T>(request: &Request<T>) -> bool {
         && (request.version() < Version::HTTP_11 || request.headers().contains_key(header::HOST))
 }
 
-fn asset(site: &Site, name: &str, headers: &hyper::HeaderMap) -> Response<Content> {
+fn asset(site: &Site, name: &str, headers: &HeaderMap) -> Response<Content> {
     let Some(asset) = site.assets.iter().find(|asset| asset.name == name) else {
         return not_found();
     };
@@ -367,22 +387,9 @@ fn asset(site: &Site, name: &str, headers: &hyper::HeaderMap) -> Response<Conten
 }
 
 /// The endless MP4. A page elsewhere may show it only if the WebSocket would be open to it, too.
-fn mp4(
-    site: &Site,
-    camera: &Camera,
-    headers: &hyper::HeaderMap,
-    is_head: bool,
-) -> Response<Content> {
-    let text = |name| {
-        headers
-            .get(name)
-            .and_then(|value: &HeaderValue| value.to_str().ok())
-    };
-    if !site.origins.allow(text(header::ORIGIN), text(header::HOST)) {
-        return plain(
-            StatusCode::FORBIDDEN,
-            "Pages of other hosts have to be named in server.allowedOrigins.\n",
-        );
+fn mp4(site: &Site, camera: &Camera, headers: &HeaderMap, is_head: bool) -> Response<Content> {
+    if let Some(refusal) = refuse_page(site, headers) {
+        return refusal;
     }
     let content = if is_head {
         Content::Whole(None)
@@ -399,16 +406,36 @@ fn mp4(
     let out = response.headers_mut();
     out.insert(header::CONTENT_TYPE, HeaderValue::from_static("video/mp4"));
     out.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    keep_from_pages(site, out);
+    // nginx would collect before it passes on.
+    out.insert("X-Accel-Buffering", HeaderValue::from_static("no"));
+    response
+}
+
+/// The answer to a page of another site that may not show the cameras.
+fn refuse_page(site: &Site, headers: &HeaderMap) -> Option<Response<Content>> {
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value: &HeaderValue| value.to_str().ok())
+    };
+    let may = site.origins.allow(text(header::ORIGIN), text(header::HOST));
+    (!may).then(|| {
+        plain(
+            StatusCode::FORBIDDEN,
+            "Pages of other hosts have to be named in server.allowedOrigins.\n",
+        )
+    })
+}
+
+/// A page elsewhere can ask for a video or a picture without an Origin; then the browser must not give it.
+fn keep_from_pages(site: &Site, out: &mut HeaderMap) {
     if site.origins.are_own_only() {
-        // A page elsewhere can ask for a video without an Origin; the browser must not give it.
         out.insert(
             "Cross-Origin-Resource-Policy",
             HeaderValue::from_static("same-origin"),
         );
     }
-    // nginx would collect before it passes on.
-    out.insert("X-Accel-Buffering", HeaderValue::from_static("no"));
-    response
 }
 
 fn no_camera(site: &Site) -> Response<Content> {

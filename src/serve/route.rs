@@ -9,6 +9,8 @@ pub enum Route<'a> {
     Live(Option<&'a str>),
     /// The endless MP4 of a camera; `None` is the first one.
     Stream(Option<&'a str>),
+    /// The newest picture of a camera; `None` is the first one.
+    Snapshot(Option<&'a str>),
     /// `/api/status`
     Status,
     /// `/api/cameras/NAME/controls`
@@ -29,6 +31,7 @@ pub fn route<'a>(path: &'a str, websocket: &str) -> Option<Route<'a>> {
     Some(match path {
         "" => Route::Asset("index.html"),
         "stream.mp4" => Route::Stream(None),
+        "snapshot.jpg" => Route::Snapshot(None),
         "api/status" => Route::Status,
         "healthz" => Route::Health,
         "metrics" => Route::Metrics,
@@ -41,6 +44,9 @@ pub fn route<'a>(path: &'a str, websocket: &str) -> Option<Route<'a>> {
             Some(("live", name)) if is_name(name) => Route::Live(Some(name)),
             Some(("stream", file)) => Route::Stream(Some(
                 file.strip_suffix(".mp4").filter(|name| is_name(name))?,
+            )),
+            Some(("snapshot", file)) => Route::Snapshot(Some(
+                file.strip_suffix(".jpg").filter(|name| is_name(name))?,
             )),
             Some(_) => return None,
             None => Route::Asset(path),
@@ -66,6 +72,10 @@ mod tests {
             ("/live/front", Some(Route::Live(Some("front")))),
             ("/stream.mp4", Some(Route::Stream(None))),
             ("/stream/front.mp4", Some(Route::Stream(Some("front")))),
+            ("/snapshot.jpg", Some(Route::Snapshot(None))),
+            ("/snapshot/front.jpg", Some(Route::Snapshot(Some("front")))),
+            ("/snapshot/front.png", None),
+            ("/snapshot/.jpg", None),
             ("/api/status", Some(Route::Status)),
             (
                 "/api/cameras/front/controls",

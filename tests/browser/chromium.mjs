@@ -4,10 +4,12 @@
  */
 
 import { spawn } from "node:child_process";
-import { readFileSync, readdirSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DrivenPage } from "./driven-page.mjs";
+import { family, signalFamily } from "./processes.mjs";
 
 const BINARY = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const FLAGS = [
@@ -21,7 +23,6 @@ const FLAGS = [
   "--disable-sync",
   "--remote-debugging-pipe",
 ];
-const PATIENCE_MS = 20_000;
 
 export async function launch() {
   const profile = await mkdtemp(join(tmpdir(), "berrymse-chromium-"));
@@ -69,13 +70,20 @@ class Browser {
 
   /** SIGSTOP and SIGCONT: all its processes stand still. */
   signal(name) {
-    for (const pid of family(this.#child.pid)) {
+    signalFamily(this.#child.pid, name);
+  }
+
+  /** Its processes as they are now, with what each is for: "browser", "renderer", "gpu-process", … */
+  processes() {
+    return family(this.#child.pid).flatMap((pid) => {
       try {
-        process.kill(pid, name);
+        const type = readFileSync(`/proc/${pid}/cmdline`, "latin1").match(/--type=([\w-]+)/)?.[1] ?? "browser";
+        return [{ pid, type }];
       } catch {
-        // It has ended by itself.
+        // It has ended since.
+        return [];
       }
-    }
+    });
   }
 
   async close() {
@@ -109,32 +117,14 @@ class Browser {
   }
 }
 
-/** A process and all that it has started. */
-function family(root) {
-  const parents = new Map();
-  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-    try {
-      // The name in brackets may contain anything.
-      const fields = readFileSync(`/proc/${pid}/stat`, "latin1").split(")").at(-1).trim().split(" ");
-      parents.set(Number(pid), Number(fields[1]));
-    } catch {
-      // It has ended since.
-    }
-  }
-  const belongs = (pid) => pid === root || (parents.has(pid) && belongs(parents.get(pid)));
-  return [...parents.keys()].filter(belongs);
-}
-
-class Page {
+class Page extends DrivenPage {
   #browser;
   #targetId;
   #sessionId;
   #loaded = null;
 
-  /** What the page wrote to its console or the browser complained about. */
-  messages = [];
-
   constructor(browser, targetId, sessionId) {
+    super();
     this.#browser = browser;
     this.#targetId = targetId;
     this.#sessionId = sessionId;
@@ -151,10 +141,16 @@ class Page {
     await loaded;
   }
 
-  /**
-   * Runs a function in the page and gives its result.
-   * @param {Function} action has nothing of its surroundings here; what it needs comes as arguments
-   */
+  /** Back to the page before. One that was kept in memory has no load event. */
+  async back() {
+    const { currentIndex, entries } = await this.send("Page.getNavigationHistory");
+    const { id, url } = entries[currentIndex - 1];
+    await this.send("Page.navigateToHistoryEntry", { entryId: id });
+    const isThere = (wanted) => location.href === wanted && document.readyState === "complete";
+    // While it changes its document nothing can be asked.
+    while (!await this.evaluate(isThere, url).catch(() => false)) await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+
   async evaluate(action, ...given) {
     const expression = `(${action})(${given.map((value) => JSON.stringify(value)).join(",")})`;
     const { result, exceptionDetails: thrown } = await this.send("Runtime.evaluate", {
@@ -164,20 +160,6 @@ class Page {
     });
     if (thrown) throw new Error(thrown.exception?.description ?? thrown.text);
     return result.value;
-  }
-
-  /** Asks the page until the answer is truthy, and gives that. */
-  async until(what, action, { within = PATIENCE_MS, given = [] } = {}) {
-    const deadline = Date.now() + within;
-    for (;;) {
-      const answer = await this.evaluate(action, ...given);
-      if (answer) return answer;
-      if (Date.now() > deadline) {
-        const said = this.messages.map((line) => `\n  ${line}`).join("");
-        throw new Error(`not within ${within} ms: ${what}; the page's console:${said || " nothing"}`);
-      }
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
   }
 
   /** Runs before any script of every page loaded from now on. */

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { launch } from "./chromium.mjs";
+import { launch } from "./browser.mjs";
 import { installClock, isLive, quantile } from "./clock.mjs";
 import { serve } from "./server.mjs";
 

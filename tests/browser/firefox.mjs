@@ -1,168 +1,173 @@
-/**
- * A real Firefox, driven over Marionette (length, colon, JSON on a socket that it opens on a port of its own choice): no package is
- * needed. Pages have what of those in chromium.mjs a test of pictures needs; Firefox has one page at a time.
- */
+/** A real Firefox, driven over WebDriver BiDi (W3C), which it speaks itself: no other program is needed. */
 
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { connect } from "node:net";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DrivenPage } from "./driven-page.mjs";
+import { preferences } from "./firefox-preferences.mjs";
+import { signalFamily } from "./processes.mjs";
+import { connect } from "./websocket.mjs";
 
 const BINARY = process.env.FIREFOX ?? "/usr/bin/firefox-esr";
-const PATIENCE_MS = 20_000;
 const START_MS = 60_000;
-
-/** Nothing that asks the network by itself. */
-const PREFERENCES = {
-  "marionette.port": 0,
-  "app.normandy.enabled": false,
-  "app.update.enabled": false,
-  "datareporting.policy.dataSubmissionEnabled": false,
-  "media.gmp-manager.updateEnabled": false,
-  "network.captive-portal-service.enabled": false,
-  "network.connectivity-service.enabled": false,
-  "services.settings.server": "http://127.0.0.1:9/",
-};
 
 export const isThere = existsSync(BINARY);
 
 export async function launch() {
   const profile = await mkdtemp(join(tmpdir(), "berrymse-firefox-"));
-  const lines = Object.entries(PREFERENCES).map(([name, value]) => `user_pref("${name}", ${JSON.stringify(value)});`);
-  await writeFile(join(profile, "user.js"), lines.join("\n"));
-  const child = spawn(BINARY, ["--headless", "--marionette", "--no-remote", "--profile", profile], { stdio: "ignore" });
-  const browser = new Browser(child, profile);
-  try {
-    await browser.begin();
-  } catch (error) {
-    await browser.close();
-    throw error;
-  }
+  await writeFile(join(profile, "user.js"), preferences({
+    // Else clocks in pages are rounded, and the delay with them.
+    "privacy.reduceTimerPrecision": false,
+  }));
+  const child = spawn(BINARY, ["--headless", "--no-remote", "--profile", profile, "--remote-debugging-port=0", "about:blank"], {
+    stdio: ["ignore", "ignore", "pipe"],
+    env: { ...process.env, HOME: profile, MOZ_HEADLESS_WIDTH: "1300", MOZ_HEADLESS_HEIGHT: "900" },
+  });
+  const socket = await connect(`${await listening(child)}/session`);
+  const browser = new Browser(child, profile, socket);
+  await browser.send("session.new", { capabilities: {} });
+  await browser.send("session.subscribe", { events: ["log.entryAdded"] });
   return browser;
+}
+
+function listening(child) {
+  let output = "";
+  return new Promise((resolve, reject) => {
+    const fail = (why) => {
+      child.kill("SIGKILL");
+      reject(new Error(`${BINARY} ${why}; it said:\n${output}`));
+    };
+    const timer = setTimeout(() => fail(`did not listen within ${START_MS} ms`), START_MS);
+    child.stderr.setEncoding("utf8").on("data", (text) => {
+      output = (output + text).slice(-4000);
+      const found = output.match(/WebDriver BiDi listening on (ws:\S+)/);
+      if (!found) return;
+      clearTimeout(timer);
+      resolve(found[1]);
+    });
+    child.once("error", (error) => fail(error.message));
+    child.once("exit", (code, signal) => fail(`ended (${code ?? signal})`));
+  });
 }
 
 class Browser {
   #child;
   #profile;
-  #ended;
-  #socket = null;
+  #socket;
   #commands = 0;
   #waiting = new Map();
-  #rest = Buffer.alloc(0);
+  #pages = new Map();
 
-  constructor(child, profile) {
+  constructor(child, profile, socket) {
     this.#child = child;
     this.#profile = profile;
-    this.#ended = new Promise((resolve) => child.once("close", resolve));
-    child.once("error", () => {});
+    this.#socket = socket;
+    this.ended = new Promise((resolve) => child.once("close", resolve));
+    socket.on("message", (text) => this.#dispatch(JSON.parse(text)));
+    socket.on("close", () => this.#failAll(new Error("Firefox has ended")));
   }
 
-  /** Waits until it has told its port in a file of the profile, and opens a session. */
-  async begin() {
-    const deadline = Date.now() + START_MS;
-    while (!this.#socket) {
-      if (Date.now() > deadline) throw new Error(`${BINARY} does not answer`);
-      await new Promise((resolve) => setTimeout(resolve, 100));
-      const port = Number(await readFile(join(this.#profile, "MarionetteActivePort"), "utf8").catch(() => "0"));
-      if (port > 0) this.#socket = await connected(port).catch(() => null);
-    }
-    this.#socket.on("data", (data) => this.#receive(data));
-    await this.send("WebDriver:NewSession", { capabilities: {} });
-  }
-
-  send(name, parameters = {}) {
+  send(method, params = {}) {
     const id = ++this.#commands;
-    const text = JSON.stringify([0, id, name, parameters]);
-    this.#socket.write(`${Buffer.byteLength(text)}:${text}`);
-    return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
+    this.#socket.send(JSON.stringify({ id, method, params }));
+    return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject, method }));
   }
 
-  async newPage() {
-    return new Page(this);
+  /** A page in a window of its own, so that none is hidden by another. */
+  async newPage({ newWindow = true } = {}) {
+    const { context } = await this.send("browsingContext.create", { type: newWindow ? "window" : "tab" });
+    const page = new Page(this, context);
+    this.#pages.set(context, page);
+    return page;
+  }
+
+  /** SIGSTOP and SIGCONT: all its processes stand still. */
+  signal(name) {
+    signalFamily(this.#child.pid, name);
   }
 
   async close() {
-    if (this.#socket) await Promise.race([this.send("Marionette:Quit", { flags: ["eForceQuit"] }), this.#ended]);
-    else this.#child.kill("SIGKILL");
-    const killer = setTimeout(() => this.#child.kill("SIGKILL"), 5000);
-    await this.#ended;
+    this.send("browser.close").catch(() => {});
+    const killer = setTimeout(() => signalFamily(this.#child.pid, "SIGKILL"), 8000);
+    await this.ended;
     clearTimeout(killer);
-    this.#socket?.destroy();
+    this.#socket.end();
     await rm(this.#profile, { recursive: true, force: true, maxRetries: 5 });
   }
 
-  #receive(data) {
-    this.#rest = Buffer.concat([this.#rest, data]);
-    for (;;) {
-      const colon = this.#rest.indexOf(":");
-      const from = colon + 1;
-      const to = from + Number(this.#rest.subarray(0, Math.max(colon, 0)).toString());
-      if (colon < 0 || this.#rest.length < to) return;
-      const message = JSON.parse(this.#rest.subarray(from, to).toString());
-      this.#rest = this.#rest.subarray(to);
-      if (!Array.isArray(message)) continue; // its greeting
-      const [, id, error, result] = message;
-      const waiting = this.#waiting.get(id);
-      this.#waiting.delete(id);
-      if (error) waiting?.reject(new Error(`${error.error}: ${error.message}`));
-      else waiting?.resolve(result);
-    }
+  #dispatch({ id, type, result, message, method, params }) {
+    if (method === "log.entryAdded") this.#pages.get(params.source?.context)?.messages.push(`${params.level}: ${params.text}`);
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    if (type === "error") waiting?.reject(new Error(`${waiting.method}: ${message}`));
+    else waiting?.resolve(result);
+  }
+
+  #failAll(error) {
+    for (const { reject } of this.#waiting.values()) reject(error);
+    this.#waiting.clear();
   }
 }
 
-class Page {
+class Page extends DrivenPage {
   #browser;
+  #context;
 
-  /** Firefox does not tell what a page writes to its console. */
-  messages = [];
-
-  constructor(browser) {
+  constructor(browser, context) {
+    super();
     this.#browser = browser;
+    this.#context = context;
   }
 
-  goto(url) {
-    return this.#browser.send("WebDriver:Navigate", { url });
+  #send(method, params) {
+    return this.#browser.send(method, { context: this.#context, ...params });
   }
 
-  resize(width, height) {
-    return this.#browser.send("WebDriver:SetWindowRect", { width, height });
+  async goto(url) {
+    await this.#send("browsingContext.navigate", { url, wait: "complete" });
   }
 
-  /** As in chromium.mjs. */
+  /** Back to the page before. */
+  async back() {
+    await this.#send("browsingContext.traverseHistory", { delta: -1 });
+  }
+
   async evaluate(action, ...given) {
-    const script = `return (${action})(...arguments)`;
-    return (await this.#browser.send("WebDriver:ExecuteScript", { script, args: given, sandbox: null })).value;
+    const call = `(${action})(${given.map((value) => JSON.stringify(value)).join(",")})`;
+    const { type, result, exceptionDetails } = await this.#browser.send("script.callFunction", {
+      functionDeclaration: `async () => JSON.stringify(await ${call})`,
+      target: { context: this.#context },
+      awaitPromise: true,
+    });
+    if (type === "exception") throw new Error(exceptionDetails.text);
+    return result.type === "undefined" ? undefined : JSON.parse(result.value);
   }
 
-  /** As in chromium.mjs. */
-  async until(what, action, { within = PATIENCE_MS, given = [] } = {}) {
-    const deadline = Date.now() + within;
-    for (;;) {
-      const answer = await this.evaluate(action, ...given);
-      if (answer) return answer;
-      if (Date.now() > deadline) throw new Error(`not within ${within} ms: ${what}`);
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+  /** Runs before any script of every page loaded from now on. */
+  async before(action) {
+    await this.#browser.send("script.addPreloadScript", { functionDeclaration: `${action}`, contexts: [this.#context] });
   }
 
-  /** As in chromium.mjs. */
+  async resize(width, height) {
+    await this.#send("browsingContext.setViewport", { viewport: { width, height } });
+  }
+
+  /** Opens another tab over this one; to be closed by the caller. */
+  async cover() {
+    const { context } = await this.#browser.send("browsingContext.create", { type: "tab", referenceContext: this.#context });
+    return new Page(this.#browser, context);
+  }
+
+  /** The page as a PNG in base64, which also goes into `file` if one is named. */
   async screenshot(file = "") {
-    const { value } = await this.#browser.send("WebDriver:TakeScreenshot", { full: false });
-    if (file) await writeFile(file, Buffer.from(value, "base64"));
-    return value;
+    const { data } = await this.#send("browsingContext.captureScreenshot", {});
+    if (file) await writeFile(file, Buffer.from(data, "base64"));
+    return data;
   }
 
-  /** The window stays for the next page. */
-  close() {
-    return this.goto("about:blank");
+  async close() {
+    await this.#send("browsingContext.close", {});
   }
-}
-
-function connected(port) {
-  return new Promise((resolve, reject) => {
-    const socket = connect(port, "127.0.0.1", () => resolve(socket));
-    socket.once("error", reject);
-  });
 }

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { launch } from "./chromium.mjs";
+import { launch } from "./browser.mjs";
 import { installClock, isLive, quantile } from "./clock.mjs";
 import { proxy } from "./proxy.mjs";
 import { serve } from "./server.mjs";

@@ -1,31 +1,44 @@
 /**
  * A camera that goes wrong on purpose: the pictures of another server as H.264 on standard output, for `exec:`.
- * `node relay.mjs URL [lose=SHARE] [corrupt=EVERY]`: loses that share of the pictures that are no keyframes, or writes
- * noise over the slices of each so many.
+ * `node relay.mjs URL [lose=SHARE] [corrupt=EVERY] [next=URL after=SECONDS]`: loses that share of the pictures that are no
+ * keyframes, writes noise over the slices of each so many, or goes over to another server's pictures.
  */
 
 import { get } from "node:http";
 
 const [, , url, ...options] = process.argv;
-const { lose = 0, corrupt = 0 } = Object.fromEntries(options.map((option) => option.split("=")));
+const { lose = 0, corrupt = 0, next = "", after = 0 } = Object.fromEntries(options.map((option) => option.split("=")));
 const START_CODE = Buffer.from([0, 0, 0, 1]);
 
 let parameterSets = Buffer.alloc(0);
 let isKeyframe = true;
 let pictures = 0;
 
-get(url, (answer) => {
-  let rest = Buffer.alloc(0);
-  answer.on("data", (data) => {
-    rest = Buffer.concat([rest, data]);
-    while (rest.length >= 8 && rest.length >= rest.readUInt32BE(0)) {
-      const size = rest.readUInt32BE(0);
-      takeBox(rest.toString("latin1", 4, 8), rest.subarray(0, size));
-      rest = rest.subarray(size);
-    }
-  });
-  answer.on("close", () => process.exit(1));
-}).on("error", () => process.exit(1));
+let taken = url;
+
+function take(from) {
+  get(from, (answer) => {
+    let rest = Buffer.alloc(0);
+    answer.on("data", (data) => {
+      if (from !== taken) return;
+      rest = Buffer.concat([rest, data]);
+      while (rest.length >= 8 && rest.length >= rest.readUInt32BE(0)) {
+        const size = rest.readUInt32BE(0);
+        takeBox(rest.toString("latin1", 4, 8), rest.subarray(0, size));
+        rest = rest.subarray(size);
+      }
+    });
+    answer.on("close", () => process.exit(1));
+  }).on("error", () => process.exit(1));
+}
+
+take(url);
+if (next) {
+  setTimeout(() => {
+    taken = next;
+    take(next);
+  }, after * 1000);
+}
 
 // The reader is gone.
 process.stdout.on("error", () => process.exit(0));

@@ -1,12 +1,18 @@
-/** What a page that stays open lives through, without reload. */
+/** What becomes of a page when the server ends, comes back, or stands still; without reload. */
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { launch } from "./chromium.mjs";
-import { installClock, isLive, quantile } from "./clock.mjs";
+import { after, afterEach, before, test } from "node:test";
+import { launch } from "./browser.mjs";
 import { serve } from "./server.mjs";
+import { Viewing, pause } from "./viewing.mjs";
+
+const PICTURES = ["--width", "640", "--height", "360"];
+/** Two seconds of them until a keyframe, as by default; a new server begins with one. */
+const BACK_WITHIN_MS = 5000;
 
 let browser;
+let server;
+let viewing;
 
 before(async () => {
   browser = await launch();
@@ -14,121 +20,60 @@ before(async () => {
 
 after(() => browser?.close());
 
-async function open(server) {
-  const page = await browser.newPage();
-  await page.before(installClock);
-  await page.goto(server.url);
-  await page.until("a live picture", isLive, { given: ["berry-video"] });
-  return page;
+afterEach(async () => {
+  await viewing?.close();
+  server.signal("SIGCONT");
+  await server.end();
+});
+
+async function open() {
+  server = await serve(PICTURES);
+  viewing = await Viewing.open(browser, server.url);
 }
 
-test("after kill -9 and restart of the server there are pictures again within 3 seconds", async (t) => {
-  let server = await serve();
-  try {
-    const page = await open(server);
-    await page.evaluate(() => { window.sameDocument = true; });
-    await server.end("SIGKILL");
-    await page.until("the state in words", () =>
-      document.querySelector("berry-video").shadowRoot.querySelector(".state").textContent === "Server gone, trying again…");
-    server = await serve([], { port: server.port });
-    const restarted = Date.now();
-    await page.until("a live picture", isLive, { given: ["berry-video"], within: 3000 });
-    t.diagnostic(`pictures ${Date.now() - restarted} ms after the server was back (250 ms of them to see that they move)`);
-    assert.equal(await page.evaluate(() => window.sameDocument), true);
-    await page.close();
-  } finally {
-    await server.end();
-  }
+async function restart(options = PICTURES) {
+  server = await serve(options, { port: server.port });
+}
+
+test("after kill -9 and restart of the server the page is live again", async (t) => {
+  await open();
+  await server.end("SIGKILL");
+  await viewing.page.until("the state in words", () =>
+    document.querySelector("berry-video").shadowRoot.querySelector(".state").textContent === "Server gone, trying again…");
+  await restart();
+  t.diagnostic(await viewing.assertHealed({ within: BACK_WITHIN_MS }));
 });
 
-test("the last picture stays through a restart, marked with its age", async () => {
-  let server = await serve();
-  try {
-    const page = await open(server);
-    // An element whose source is changed loses its picture: black until the next.
-    await page.evaluate(() => {
-      const { video } = document.querySelector("berry-video");
-      window.without = 0;
-      const look = () => {
-        if (video.readyState === 0 || video.videoWidth === 0) window.without += 1;
-        requestAnimationFrame(look);
-      };
-      look();
-    });
-    await server.end("SIGKILL");
-    const age = await page.until("the age of the picture", () => {
-      const element = document.querySelector("berry-video").shadowRoot.querySelector(".age");
-      return !element.hidden && element.textContent;
-    }, { within: 3000 });
-    assert.match(age, /^Picture is \d+ s old$/);
-    server = await serve([], { port: server.port });
-    await page.until("a live picture", isLive, { given: ["berry-video"], within: 5000 });
-    await page.until("no age any more", () => document.querySelector("berry-video").shadowRoot.querySelector(".age").hidden);
-    assert.equal(await page.evaluate(() => window.without), 0);
-    await page.close();
-  } finally {
-    await server.end();
-  }
+test("the last picture stays through a restart, marked with its age", async (t) => {
+  await open();
+  await server.end("SIGKILL");
+  await viewing.untilMarkedOld();
+  const age = await viewing.page.evaluate(() => document.querySelector("berry-video").shadowRoot.querySelector(".age").textContent);
+  assert.match(age, /^Picture is \d+ s old$/);
+  await restart();
+  t.diagnostic(await viewing.assertHealed({ within: BACK_WITHIN_MS }));
+  await viewing.page.until("no age any more", () => document.querySelector("berry-video").shadowRoot.querySelector(".age").hidden);
 });
 
-test("a server that comes back with another picture size shows it", async () => {
-  let server = await serve(["--width", "1280", "--height", "720"]);
+test("a server that comes back with another picture size shows it", async (t) => {
   const size = () => {
     const { video } = document.querySelector("berry-video");
     return `${video.videoWidth}x${video.videoHeight}`;
   };
-  try {
-    const page = await open(server);
-    assert.equal(await page.evaluate(size), "1280x720");
-    await server.end("SIGKILL");
-    server = await serve(["--width", "640", "--height", "480"], { port: server.port });
-    await page.until("the new size", () => document.querySelector("berry-video").video.videoWidth === 640, { within: 5000 });
-    assert.equal(await page.evaluate(size), "640x480");
-    await page.until("a live picture", isLive, { given: ["berry-video"], within: 3000 });
-    await page.close();
-  } finally {
-    await server.end();
-  }
+  await open();
+  assert.equal(await viewing.page.evaluate(size), "640x360");
+  await server.end("SIGKILL");
+  await restart(["--width", "320", "--height", "240"]);
+  await viewing.page.until("the new size", () => document.querySelector("berry-video").video.videoWidth === 320, { within: BACK_WITHIN_MS });
+  assert.equal(await viewing.page.evaluate(size), "320x240");
+  t.diagnostic(await viewing.assertHealed({ within: BACK_WITHIN_MS }));
 });
 
 test("a server that stood still for 3 seconds leaves no delay behind", async (t) => {
-  const server = await serve();
-  try {
-    const page = await open(server);
-    server.signal("SIGSTOP");
-    await page.until("the age of the picture", () =>
-      !document.querySelector("berry-video").shadowRoot.querySelector(".age").hidden, { within: 3000 });
-    await new Promise((resolve) => setTimeout(resolve, 2000));
-    server.signal("SIGCONT");
-    await page.until("a live picture", isLive, { given: ["berry-video"], within: 3000 });
-    await page.evaluate(() => clock.watch(document.querySelector("berry-video").video));
-    const delays = await page.until("30 pictures", () => clock.delays.length >= 30 && clock.delays);
-    t.diagnostic(`delay afterwards: median ${quantile(delays, 0.5).toFixed(0)} ms`);
-    assert.ok(quantile(delays, 0.5) < 300);
-    await page.close();
-  } finally {
-    server.signal("SIGCONT");
-    await server.end();
-  }
-});
-
-test("a tab that was hidden is at the live edge at once when it is seen again, and its buffer is short", async () => {
-  const server = await serve(["--keyframe-interval", "30"]);
-  try {
-    const page = await open(server);
-    const other = await page.cover();
-    await page.until("the page to be hidden", () => document.hidden);
-    await new Promise((resolve) => setTimeout(resolve, 10_000));
-    const seconds = await page.evaluate(() => {
-      const { buffered } = document.querySelector("berry-video").video;
-      return buffered.end(0) - buffered.start(0);
-    });
-    assert.ok(seconds < 30, `${seconds} s are buffered`);
-    await other.close();
-    await page.until("the page to be seen", () => !document.hidden);
-    await page.until("a live picture", isLive, { given: ["berry-video"], within: 1000 });
-    await page.close();
-  } finally {
-    await server.end();
-  }
+  await open();
+  server.signal("SIGSTOP");
+  await viewing.untilMarkedOld();
+  await pause(2000);
+  server.signal("SIGCONT");
+  t.diagnostic(await viewing.assertHealed({ within: BACK_WITHIN_MS }));
 });

@@ -1,17 +1,15 @@
 /**
- * Turns and mirrors by the display, in a real Chromium and, where there is one, a real Firefox: what counts is what is on the
- * screen, so the clock in the picture is read from screenshots.
+ * Turns and mirrors by the display, in a real browser: what counts is what is on the screen, so the clock in the picture is
+ * read from screenshots.
  */
 
 import assert from "node:assert/strict";
-import { after, test } from "node:test";
-import { launch } from "./chromium.mjs";
-import * as firefox from "./firefox.mjs";
+import { after, before, test } from "node:test";
+import { browserName, launch } from "./browser.mjs";
 import { serve } from "./server.mjs";
 
 const WIDTH = 640;
 const HEIGHT = 360;
-const BROWSERS = [["Chromium", launch], ...(firefox.isThere ? [["Firefox", firefox.launch]] : [])];
 
 /** What is asked for, and how that lays the picture: turned first, then mirrored. */
 const LAYS = [0, 90, 180, 270].flatMap((degrees) =>
@@ -68,33 +66,36 @@ function check(bits) {
   assert.ok(age > 0 && age < 5000, `${age} ms old`);
 }
 
-for (const [name, start] of BROWSERS) {
-  let browser;
-  after(() => browser?.close());
-  for (const lay of LAYS) {
-    const words = [lay.degrees, ...lay.flips].join(" ");
-    test(`${name}: ${words}`, async () => {
-      browser ??= await start();
-      const flips = lay.flips.map((flip) => `--${flip}`);
-      const server = await serve(["--rotation", `${lay.degrees}`, ...flips, "--width", `${WIDTH}`, "--height", `${HEIGHT}`]);
-      try {
-        const page = await browser.newPage();
-        await page.resize(900, 700);
-        await page.goto(server.url);
-        const shown = lay.degrees % 180 === 90 ? [HEIGHT, WIDTH] : [WIDTH, HEIGHT];
-        const place = await page.until("a picture in a box of its shape", whereItIs, { given: [shown[0] / shown[1]] });
-        assert.deepEqual(place.size, shown);
-        const png = await page.screenshot(process.env.SCREENSHOTS && `${process.env.SCREENSHOTS}/${name}-${words}.png`);
-        check(await page.evaluate(clockBits, png, place, lay, WIDTH, HEIGHT));
-        const whole = { left: 0, top: 0, width: shown[0], height: shown[1] };
-        check(await page.evaluate(clockBits, await page.evaluate(snapshot), whole, lay, WIDTH, HEIGHT));
-        const status = await (await fetch(new URL("api/status", server.url))).json();
-        assert.deepEqual([status.cameras[0].width, status.cameras[0].height], shown);
-        assert.deepEqual(page.messages, []);
-        await page.close();
-      } finally {
-        await server.end();
-      }
-    });
-  }
+let browser;
+
+before(async () => {
+  browser = await launch();
+});
+
+after(() => browser?.close());
+
+for (const lay of LAYS) {
+  const words = [`turned by ${lay.degrees}`, ...lay.flips].join(" ");
+  test(words, async () => {
+    const flips = lay.flips.map((flip) => `--${flip}`);
+    const server = await serve(["--rotation", `${lay.degrees}`, ...flips, "--width", `${WIDTH}`, "--height", `${HEIGHT}`]);
+    try {
+      const page = await browser.newPage();
+      await page.resize(900, 700);
+      await page.goto(server.url);
+      const shown = lay.degrees % 180 === 90 ? [HEIGHT, WIDTH] : [WIDTH, HEIGHT];
+      const place = await page.until("a picture in a box of its shape", whereItIs, { given: [shown[0] / shown[1]] });
+      assert.deepEqual(place.size, shown);
+      const png = await page.screenshot(process.env.SCREENSHOTS && `${process.env.SCREENSHOTS}/${browserName}-${words}.png`);
+      check(await page.evaluate(clockBits, png, place, lay, WIDTH, HEIGHT));
+      const whole = { left: 0, top: 0, width: shown[0], height: shown[1] };
+      check(await page.evaluate(clockBits, await page.evaluate(snapshot), whole, lay, WIDTH, HEIGHT));
+      const status = await (await fetch(new URL("api/status", server.url))).json();
+      assert.deepEqual([status.cameras[0].width, status.cameras[0].height], shown);
+      assert.deepEqual(page.messages, []);
+      await page.close();
+    } finally {
+      await server.end();
+    }
+  });
 }

@@ -1,16 +1,31 @@
 /**
  * Runs the browser tests one file after the other: they measure times, and two browsers at once would measure each other.
- * `node tests/browser/run.mjs [FILE…]`; needs Chromium (CHROMIUM, else /usr/bin/chromium) and the built program.
+ * `node tests/browser/run.mjs [FILE…]`; needs the built program and Chromium (CHROMIUM, else /usr/bin/chromium). Where
+ * there is a Firefox (FIREFOX, else /usr/bin/firefox-esr) what depends on the browser runs in it, too; BROWSER names one.
  */
 
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
+import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
+import { isThere } from "./firefox.mjs";
+
+/** What differs from browser to browser: playing, healing, turning. The rest is plain DOM. */
+const IN_EVERY_BROWSER = ["delay", "heal", "play", "restart", "rotation"].map((name) => `${name}.test.mjs`);
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const named = process.argv.slice(2);
-const files = named.length > 0 ? named : readdirSync(here).filter((name) => name.endsWith(".test.mjs")).map((name) => here + name);
-const failed = files.filter((file) => spawnSync(process.execPath, ["--test", file], { stdio: "inherit" }).status !== 0);
+const all = named.length > 0 ? named : readdirSync(here).filter((name) => name.endsWith(".test.mjs")).map((name) => here + name);
+const browsers = process.env.BROWSER ? [process.env.BROWSER] : ["chromium", ...(isThere ? ["firefox"] : [])];
+const failed = [];
+for (const browser of browsers) {
+  const files = browser === "chromium" ? all : all.filter((file) => IN_EVERY_BROWSER.includes(basename(file)));
+  for (const file of files) {
+    console.log(`\n# ${basename(file)} in ${browser}`);
+    const { status } = spawnSync(process.execPath, ["--test", file], { stdio: "inherit", env: { ...process.env, BROWSER: browser } });
+    if (status !== 0) failed.push(`${basename(file)} in ${browser}`);
+  }
+}
 if (failed.length > 0) {
   console.error(`failed: ${failed.join(", ")}`);
   process.exitCode = 1;

@@ -19,11 +19,13 @@ function binary() {
 /**
  * Starts the program and waits until it serves.
  * @param {string[]} options besides --listen; without a --source it gets the test picture
- * @param {{port?: number, scheme?: string}} where port 0 lets the program pick; https needs a certificate among the options
+ * @param {{port?: number, scheme?: string, isTestPicture?: boolean}} where port 0 lets the program pick; https needs a
+ *   certificate among the options; the test picture, unless a file names the cameras
  */
-export async function serve(options = [], { port = 0, scheme = "http" } = {}) {
-  const source = options.includes("--source") ? [] : ["--source", "test"];
-  const child = spawn(binary(), [...source, ...options, "--listen", `${scheme === "https" ? "https://" : ""}127.0.0.1:${port}`], {
+export async function serve(options = [], { port = 0, scheme = "http", isTestPicture = true } = {}) {
+  const source = options.includes("--source") || !isTestPicture ? [] : ["--source", "test"];
+  const address = `${scheme === "https" ? "https://" : ""}127.0.0.1:${port}`;
+  const child = spawn(binary(), [...source, ...options, "--listen", address], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   const ended = new Promise((resolve) => child.once("close", resolve));
@@ -31,6 +33,7 @@ export async function serve(options = [], { port = 0, scheme = "http" } = {}) {
   return {
     url,
     port: Number(new URL(url).port),
+    pid: child.pid,
     /** SIGSTOP and SIGCONT: the program stands still, its connections stay. */
     signal: (name) => child.kill(name),
     async end(signal = "SIGTERM") {

@@ -1,0 +1,176 @@
+/**
+ * From the server having a picture to its pixels on the screen: our page, beside it a plain skip-ahead player, and any other page.
+ *
+ *   node bench/glass/run.mjs [--seconds 60] [--plain-seconds 60] [--browser chromium|firefox] [--size 1280x720] [--fps 30]
+ *                            [--page NAME=URL]… [--poll-us 1000] [--check]
+ *
+ * One after the other, each in a new browser with a window on an X screen in memory (Xvfb). --check: exit code 1 when our page
+ * misses the goals. URL of a page may have {ws} in it, the WebSocket of the test picture, and {http}, the server. Needs
+ * Xvfb, cargo and the browser; the program is BERRYMSE_BIN, else target/release/berrymse. Nothing else should run meanwhile.
+ */
+
+import { spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { loadavg, tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { preferences } from "../../tests/browser/firefox-preferences.mjs";
+import { serve } from "../../tests/browser/server.mjs";
+
+const GOALS = {
+  chromium: { p50: 8, p95: 12, p99: 25, shown: 0.999 },
+  firefox: { p50: 35 },
+};
+const CRATE = fileURLToPath(new URL(".", import.meta.url));
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: "string", default: "60" },
+    "plain-seconds": { type: "string", default: "60" },
+    browser: { type: "string", default: "chromium" },
+    size: { type: "string", default: "1280x720" },
+    fps: { type: "string", default: "30" },
+    page: { type: "string", multiple: true, default: [] },
+    "poll-us": { type: "string", default: "1000" },
+    check: { type: "boolean", default: false },
+  },
+});
+
+const [WIDTH, HEIGHT] = values.size.split("x").map(Number);
+/** So large that our page shows the picture about as large as it is. */
+const SCREEN = { width: WIDTH + 20, height: HEIGHT + 180 };
+
+/** What is to be undone at the end, the newest first. */
+const ends = [];
+
+/** Starts an X server of its own on a number that is free. */
+async function startScreen() {
+  const child = spawn("Xvfb", ["-displayfd", "3", "-screen", "0", `${SCREEN.width}x${SCREEN.height}x24`, "-nolisten", "tcp"], {
+    stdio: ["ignore", "ignore", "ignore", "pipe"],
+  });
+  ends.push(() => child.kill());
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", () => reject(new Error("Xvfb has ended")));
+    child.stdio[3].once("data", (number) => resolve(`:${String(number).trim()}`));
+  });
+}
+
+/** The plain player, from an origin of its own. */
+async function servePlain() {
+  const html = readFileSync(new URL("plain.html", import.meta.url));
+  const server = createServer((_, answer) => answer.setHeader("content-type", "text/html; charset=utf-8").end(html));
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  ends.push(() => server.close());
+  return `http://127.0.0.1:${server.address().port}`;
+}
+
+function chromium(profile, url) {
+  return [process.env.CHROMIUM ?? "/usr/bin/chromium", [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", `--user-data-dir=${profile}`, "--window-position=0,0",
+    `--window-size=${SCREEN.width},${SCREEN.height}`, "--kiosk", url,
+  ]];
+}
+
+function firefox(profile, url) {
+  writeFileSync(join(profile, "user.js"), preferences());
+  return [process.env.FIREFOX ?? "/usr/bin/firefox-esr", ["--no-remote", "--profile", profile, "--kiosk", url]];
+}
+
+/** CPU seconds of a process group since its start. */
+function cpuSeconds(group) {
+  const { stdout } = spawnSync("ps", ["-A", "-o", "pgid=,cputimes="], { encoding: "utf8" });
+  const rows = stdout.trim().split("\n").map((line) => line.trim().split(/\s+/).map(Number));
+  return rows.filter(([pgid]) => pgid === group).reduce((sum, [, seconds]) => sum + seconds, 0);
+}
+
+/** Runs the meter while a browser of its own shows the page. */
+async function measure({ name, url, seconds }, { screen, server }) {
+  const profile = mkdtempSync(join(tmpdir(), "berrymse-glass-"));
+  const [command, args] = { chromium, firefox }[values.browser](profile, url);
+  const env = { ...process.env, DISPLAY: screen, HOME: profile };
+  // A group of its own, so that all its processes can be ended.
+  const browser = spawn(command, args, { env, stdio: "ignore", detached: true });
+  const began = performance.now();
+  const ended = new Promise((resolve) => browser.once("close", resolve));
+  browser.once("error", (error) => console.error(`${command}: ${error.message}`));
+  try {
+    const { host } = new URL(server.url);
+    const meter = spawn(join(CRATE, "target/release/glass"), [host, "/video_websocket", seconds, "5", values["poll-us"]], {
+      env, stdio: ["ignore", "pipe", "inherit"],
+    });
+    let output = "";
+    meter.stdout.setEncoding("utf8").on("data", (text) => { output += text; });
+    const code = await new Promise((resolve) => meter.once("close", resolve));
+    const cores = cpuSeconds(browser.pid) / ((performance.now() - began) / 1000);
+    return code === 0 ? { name, cores, load: loadavg()[0], ...JSON.parse(output) } : { name };
+  } finally {
+    try {
+      process.kill(-browser.pid, "SIGKILL");
+    } catch {
+      // It has ended by itself.
+    }
+    await ended;
+    rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+function print({ name, seen, ...figures }) {
+  if (seen === undefined) {
+    console.log(`${name.padEnd(12)} no clock seen`);
+    return;
+  }
+  const { p50, p95, p99, max, had, cores, load, scale } = figures;
+  const ms = [p50, p95, p99, max].map((value) => value.toFixed(1).padStart(7)).join("");
+  const thirds = `${figures.first_third_p50.toFixed(1)} -> ${figures.last_third_p50.toFixed(1)}`;
+  console.log(`${name.padEnd(12)}${ms}${figures.made_p50.toFixed(1).padStart(9)}${`${seen}/${had}`.padStart(14)}`
+    + `${thirds.padStart(17)}${figures.longest_pause.toFixed(0).padStart(8)}${cores.toFixed(2).padStart(7)}${load.toFixed(1).padStart(6)}${scale.toFixed(2).padStart(7)}`);
+}
+
+function missed({ p50, p95, p99, seen, had }) {
+  const goals = GOALS[values.browser];
+  const has = { p50, p95, p99, shown: seen / had };
+  return Object.entries(goals).filter(([key, goal]) => (key === "shown" ? !(has[key] >= goal) : !(has[key] <= goal))).map(([key]) => key);
+}
+
+async function main() {
+  const built = spawnSync("cargo", ["build", "--release", "--quiet", "--locked"], { cwd: CRATE, stdio: "inherit" });
+  if (built.status !== 0) throw new Error("the meter cannot be built");
+  const screen = await startScreen();
+  const plain = await servePlain();
+  const folder = mkdtempSync(join(tmpdir(), "berrymse-glass-"));
+  ends.push(() => rmSync(folder, { recursive: true }));
+  const config = join(folder, "config.yml");
+  writeFileSync(config, `server: { allowedOrigins: ["${plain}"] }\n`);
+  const server = await serve(["--config", config, "--width", `${WIDTH}`, "--height", `${HEIGHT}`, "--fps", values.fps]);
+  ends.push(() => server.end());
+
+  const ws = new URL("video_websocket", server.url).href.replace("http", "ws");
+  const pages = [{ name: "ours", url: server.url, seconds: values.seconds }];
+  if (Number(values["plain-seconds"]) > 0) {
+    pages.push({ name: "plain", url: `${plain}/?width=${WIDTH}&ws=${encodeURIComponent(ws)}`, seconds: values["plain-seconds"] });
+  }
+  for (const given of values.page) {
+    const [, name, url] = given.match(/^([^=]+)=(.*)$/) ?? [null, "page", given];
+    pages.push({ name, url: url.replaceAll("{ws}", encodeURIComponent(ws)).replaceAll("{http}", server.url), seconds: values.seconds });
+  }
+  console.log(`${values.browser}, ${values.size} at ${values.fps}/s; milliseconds from the server having a picture to its pixels`);
+  console.log("page            p50    p95    p99    max  made p50      seen/had  1st -> 3rd third   pause  cores  load  scale");
+  for (const page of pages) {
+    const found = await measure(page, { screen, server });
+    print(found);
+    if (page.name !== "ours" || !values.check) continue;
+    const short = found.seen === undefined ? ["all"] : missed(found);
+    console.log(short.length > 0 ? `ours misses: ${short.join(", ")}` : "ours meets the goals");
+    if (short.length > 0) process.exitCode = 1;
+  }
+}
+
+try {
+  await main();
+} finally {
+  for (const end of ends.reverse()) await end();
+}

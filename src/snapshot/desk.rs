@@ -1,0 +1,196 @@
+//! Who asks for a camera's newest picture, and the thread that answers all who wait together: never more than one decodes.
+
+use super::{Refusal, Snapshot};
+use crate::hub::Audience;
+use std::future::Future;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// One camera's place to ask. Clones are the same place.
+#[derive(Clone, Debug)]
+pub struct Desk(Arc<Shared>);
+
+#[derive(Debug)]
+#[cfg_attr(not(feature = "software-encoder"), allow(dead_code))]
+struct Shared {
+    name: Arc<str>,
+    audience: Audience,
+    #[cfg(feature = "software-encoder")]
+    queue: worker::Queue,
+}
+
+type Answer = Result<Snapshot, Refusal>;
+
+impl Desk {
+    /// The place for the camera `name`.
+    pub fn new(name: Arc<str>, audience: Audience) -> Self {
+        Self(Arc::new(Shared {
+            name,
+            audience,
+            #[cfg(feature = "software-encoder")]
+            queue: worker::Queue::default(),
+        }))
+    }
+
+    /// The newest picture, `width` pixels wide if that is less than it has. A camera that is being opened, or is closed until
+    /// somebody watches, has ten seconds to give one. Whoever no longer wants it drops the future.
+    pub fn ask(&self, width: Option<u32>) -> impl Future<Output = Answer> + use<> {
+        let (sender, receiver) = oneshot::channel();
+        self.put(width, sender);
+        async {
+            let gone = |_| Refusal::NoPicture("no snapshot can be made now".to_owned());
+            receiver.await.map_err(gone).and_then(|answer| answer)
+        }
+    }
+
+    #[cfg(not(feature = "software-encoder"))]
+    fn put(&self, _width: Option<u32>, sender: oneshot::Sender<Answer>) {
+        let words = "this program was built without the decoder that snapshots need (feature software-encoder)";
+        let _ = sender.send(Err(Refusal::Unsupported(words.to_owned())));
+    }
+}
+
+#[cfg(feature = "software-encoder")]
+mod worker {
+    use super::super::newest::Newest;
+    use super::{Answer, Desk, Refusal, Shared, Snapshot};
+    use crate::time::Timestamp;
+    use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+    use std::time::Duration;
+    use tokio::sync::oneshot;
+
+    /// The decoder stays where it is for so long after the last who asked: for one who asks each second it need not begin at
+    /// the keyframe again.
+    const WARM: Duration = Duration::from_secs(5);
+
+    /// A camera that is being opened has so long to give a picture.
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    /// Meanwhile it is looked for this often.
+    const LOOK: Duration = Duration::from_millis(10);
+
+    /// Most who wait for one camera's picture.
+    const WAITING: usize = 64;
+
+    /// Behind the cameras, the fan-out and HTTP, where there are not enough cores for all.
+    const NICENESS: i32 = 10;
+
+    #[derive(Default, Debug)]
+    pub(super) struct Queue {
+        inner: Mutex<Inner>,
+        news: Condvar,
+    }
+
+    #[derive(Default, Debug)]
+    struct Inner {
+        waiting: Vec<Request>,
+        has_thread: bool,
+    }
+
+    #[derive(Debug)]
+    struct Request {
+        width: Option<u32>,
+        since: Timestamp,
+        answer: oneshot::Sender<Answer>,
+    }
+
+    impl Queue {
+        /// Nothing panics while the lock is held; if it did, the list would still be whole.
+        fn lock(&self) -> MutexGuard<'_, Inner> {
+            self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+    }
+
+    impl Desk {
+        pub(super) fn put(&self, width: Option<u32>, answer: oneshot::Sender<Answer>) {
+            let mut inner = self.0.queue.lock();
+            if inner.waiting.len() >= WAITING {
+                drop(inner);
+                let _ = answer.send(Err(Refusal::Busy));
+                return;
+            }
+            inner.waiting.push(Request {
+                width,
+                since: Timestamp::now(),
+                answer,
+            });
+            if inner.has_thread {
+                self.0.queue.news.notify_one();
+                return;
+            }
+            let shared = self.0.clone();
+            let thread = std::thread::Builder::new().name(format!("{} snapshot", shared.name));
+            inner.has_thread = thread.spawn(move || shared.work()).is_ok();
+            if !inner.has_thread {
+                // Their senders are dropped with them, which is answer enough.
+                inner.waiting.clear();
+            }
+        }
+    }
+
+    impl Shared {
+        /// Answers until nobody has asked for a while.
+        fn work(&self) {
+            // Where it may not be changed it is right as it is.
+            let _ = rustix::process::setpriority_process(None, NICENESS);
+            let _hold = self.audience.hold();
+            let mut newest = Newest::default();
+            loop {
+                let mut inner = self.queue.lock();
+                if inner.waiting.is_empty() {
+                    let nobody = |inner: &mut Inner| inner.waiting.is_empty();
+                    inner = match self.queue.news.wait_timeout_while(inner, WARM, nobody) {
+                        Ok((inner, _)) => inner,
+                        Err(poisoned) => poisoned.into_inner().0,
+                    };
+                }
+                if inner.waiting.is_empty() {
+                    inner.has_thread = false;
+                    return;
+                }
+                drop(inner);
+                self.answer(&mut newest);
+            }
+        }
+
+        /// Answers those who wait, or leaves them waiting if there is no picture yet.
+        fn answer(&self, newest: &mut Newest) {
+            let found = newest.catch_up(&self.audience);
+            // Those who came meanwhile are served as well.
+            let waiting = std::mem::take(&mut self.queue.lock().waiting);
+            let wanted = waiting.into_iter().filter(|one| !one.answer.is_closed());
+            match found {
+                Ok(true) => {
+                    let mut made: Vec<(Option<u32>, Snapshot)> = Vec::new();
+                    for request in wanted {
+                        let known = made.iter().find(|(width, _)| *width == request.width);
+                        let answer = match known {
+                            Some((_, snapshot)) => Ok(snapshot.clone()),
+                            None => newest.snapshot(request.width),
+                        };
+                        if let (None, Ok(snapshot)) = (known, &answer) {
+                            made.push((request.width, snapshot.clone()));
+                        }
+                        let _ = request.answer.send(answer);
+                    }
+                }
+                Ok(false) => {
+                    let now = Timestamp::now();
+                    let (late, patient): (Vec<_>, Vec<_>) =
+                        wanted.partition(|request| now.since(request.since) > PATIENCE);
+                    let words = format!("no picture within {} seconds", PATIENCE.as_secs());
+                    refuse(late, &Refusal::NoPicture(words));
+                    self.queue.lock().waiting.extend(patient);
+                    std::thread::sleep(LOOK);
+                }
+                Err(refusal) => refuse(wanted, &refusal),
+            }
+        }
+    }
+
+    fn refuse(requests: impl IntoIterator<Item = Request>, refusal: &Refusal) {
+        for request in requests {
+            let _ = request.answer.send(Err(refusal.clone()));
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! Planes to JPEG: colours as JFIF has them, turned and mirrored. One line after the other, so that there is never a second
+//! picture in memory.
+
+use super::planes::Planes;
+use crate::h264::vui::Colour;
+use crate::orientation::Orientation;
+use jpeg_encoder::{Encoder, ImageBuffer, JpegColorType, SamplingFactor};
+
+/// Hardly to be told from the camera's picture, and half of the size that 95 has.
+const QUALITY: u8 = 85;
+
+/// Pictures of at least so many lines are BT.709 where the stream does not say: browsers hold it the same way.
+const HD_LINES: u32 = 720;
+
+/// The JPEG of a picture with these colours, laid as `orientation` says; or why there is none.
+pub(super) fn encode(
+    picture: &Planes,
+    colour: Colour,
+    orientation: Orientation,
+) -> Result<Vec<u8>, String> {
+    let mut out = Vec::new();
+    let mut encoder = Encoder::new(&mut out, QUALITY);
+    // That of the planes: more would only be larger.
+    encoder.set_sampling_factor(SamplingFactor::F_2_2);
+    encoder
+        .encode_image(Laid::new(picture, colour, orientation))
+        .map_err(|error| format!("no JPEG: {error}"))?;
+    Ok(out)
+}
+
+/// The picture as it is to be seen.
+struct Laid<'a> {
+    picture: &'a Planes,
+    conversion: Conversion,
+    width: u16,
+    height: u16,
+    /// Where the first pixel is in the picture, and where a step to the right and one down lead there.
+    origin: (isize, isize),
+    steps: [(isize, isize); 2],
+}
+
+impl<'a> Laid<'a> {
+    fn new(picture: &'a Planes, colour: Colour, orientation: Orientation) -> Self {
+        let (columns, lines) = picture.size();
+        let steps = orientation
+            .back()
+            .steps()
+            .map(|(x, y)| (isize::from(x), isize::from(y)));
+        let [(ax, ay), (bx, by)] = steps;
+        let start = |sum: isize, length: u32| if sum < 0 { length as isize - 1 } else { 0 };
+        let (mut width, mut height) = (columns, lines);
+        if orientation.is_sideways() {
+            (width, height) = (height, width);
+        }
+        Self {
+            picture,
+            conversion: Conversion::new(colour, lines),
+            width: u16::try_from(width).unwrap_or(u16::MAX),
+            height: u16::try_from(height).unwrap_or(u16::MAX),
+            origin: (start(ax + bx, columns), start(ay + by, lines)),
+            steps,
+        }
+    }
+}
+
+impl ImageBuffer for Laid<'_> {
+    fn get_jpeg_color_type(&self) -> JpegColorType {
+        JpegColorType::Ycbcr
+    }
+
+    fn width(&self) -> u16 {
+        self.width
+    }
+
+    fn height(&self) -> u16 {
+        self.height
+    }
+
+    fn fill_buffers(&self, line: u16, buffers: &mut [Vec<u8>; 4]) {
+        let [(ax, ay), (bx, by)] = self.steps;
+        let down = line as isize;
+        let (mut x, mut y) = (self.origin.0 + down * bx, self.origin.1 + down * by);
+        let [luma, blue, red, _] = buffers;
+        for _ in 0..self.width {
+            // Every step stays inside.
+            let [l, b, r] = self
+                .conversion
+                .apply(self.picture.pixel(x.unsigned_abs(), y.unsigned_abs()));
+            luma.push(l);
+            blue.push(b);
+            red.push(r);
+            (x, y) = (x + ax, y + ay);
+        }
+    }
+}
+
+/// From the stream's Y'CbCr to that of JFIF: BT.601, full range. Factors are 65536ths.
+struct Conversion {
+    black: i32,
+    luma: i32,
+    /// What blue and red difference add to luma, to blue and to red difference.
+    blue: [i32; 3],
+    red: [i32; 3],
+}
+
+impl Conversion {
+    fn new(colour: Colour, lines: u32) -> Self {
+        // The shares of red and blue in luma (ITU-T H.264, table E-5).
+        let (kr, kb) = match colour.matrix {
+            1 => (0.2126, 0.0722),
+            2 if lines >= HD_LINES => (0.2126, 0.0722),
+            4 => (0.30, 0.11),
+            7 => (0.212, 0.087),
+            9 | 10 => (0.2627, 0.0593),
+            _ => (0.299, 0.114),
+        };
+        // The differences' part in red, green and blue, and from there to luma and differences of BT.601.
+        let of = |r: f64, b: f64| {
+            let g = -(kr * r + kb * b) / (1.0 - kr - kb);
+            let luma = 0.299 * r + 0.587 * g + 0.114 * b;
+            [luma, (b - luma) / 1.772, (r - luma) / 1.402]
+        };
+        let (black, luma_range, difference_range) = if colour.is_full_range {
+            (0, 255.0, 255.0)
+        } else {
+            (16, 219.0, 224.0)
+        };
+        let fixed = |factor: f64| (factor * 65_536.0).round() as i32;
+        let of_difference =
+            |part: [f64; 3]| part.map(|part| fixed(part * 255.0 / difference_range));
+        Self {
+            black,
+            luma: fixed(255.0 / luma_range),
+            blue: of_difference(of(0.0, 2.0 * (1.0 - kb))),
+            red: of_difference(of(2.0 * (1.0 - kr), 0.0)),
+        }
+    }
+
+    #[inline]
+    fn apply(&self, [luma, blue, red]: [u8; 3]) -> [u8; 3] {
+        let (y, b, r) = (
+            i32::from(luma) - self.black,
+            i32::from(blue) - 128,
+            i32::from(red) - 128,
+        );
+        let sum = |i: usize| self.blue[i] * b + self.red[i] * r + 32_768;
+        let byte = |value: i32| value.clamp(0, 255) as u8;
+        [
+            byte((self.luma * y + sum(0)) >> 16),
+            byte((sum(1) >> 16) + 128),
+            byte((sum(2) >> 16) + 128),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BT601: Colour = Colour {
+        is_full_range: false,
+        matrix: 6,
+    };
+
+    #[test]
+    fn colours_of_bt_601_get_full_range_and_grey_stays_grey() {
+        let conversion = Conversion::new(BT601, 480);
+        for (from, to) in [
+            ([16, 128, 128], [0, 128, 128]),
+            ([235, 128, 128], [255, 128, 128]),
+            ([126, 128, 128], [128, 128, 128]),
+            ([126, 18, 238], [128, 3, 253]),
+            ([0, 128, 128], [0, 128, 128]),
+        ] {
+            assert_eq!(conversion.apply(from), to);
+        }
+        let full = Colour {
+            is_full_range: true,
+            matrix: 6,
+        };
+        let same = Conversion::new(full, 480);
+        assert_eq!(same.apply([7, 200, 90]), [7, 200, 90]);
+    }
+
+    #[test]
+    fn primary_colours_of_bt_709_are_those_of_bt_601() {
+        let of = |kr: f64, kb: f64, [r, g, b]: [f64; 3]| {
+            let y = kr * r + (1.0 - kr - kb) * g + kb * b;
+            [y, (b - y) / (2.0 - 2.0 * kb), (r - y) / (2.0 - 2.0 * kr)]
+        };
+        for (matrix, lines) in [(1, 240), (2, 720)] {
+            let colour = Colour {
+                is_full_range: false,
+                matrix,
+            };
+            for rgb in [
+                [1.0, 0.0, 0.0],
+                [0.0, 1.0, 0.0],
+                [0.0, 0.0, 1.0],
+                [0.2, 0.7, 0.4],
+            ] {
+                let [y, b, r] = of(0.2126, 0.0722, rgb);
+                let stream = [16.0 + 219.0 * y, 128.0 + 224.0 * b, 128.0 + 224.0 * r];
+                let [y, b, r] = of(0.299, 0.114, rgb);
+                let expected = [255.0 * y, 128.0 + 255.0 * b, 128.0 + 255.0 * r];
+                let found = Conversion::new(colour, lines).apply(stream.map(|v| v.round() as u8));
+                for (found, expected) in found.into_iter().zip(expected) {
+                    assert!((f64::from(found) - expected).abs() < 2.0, "{rgb:?}");
+                }
+            }
+        }
+    }
+
+    /// The luma of the picture as it is seen, line by line; the picture has 3 x 2 pixels: 1 2 3, 4 5 6.
+    fn laid(orientation: Orientation) -> Vec<Vec<u8>> {
+        let mut picture = Planes::default();
+        let colour = [128; 2];
+        assert!(picture.take(
+            (3, 2),
+            [(&[1, 2, 3, 4, 5, 6], 3), (&colour, 2), (&colour, 2)]
+        ));
+        let colour = Colour {
+            is_full_range: true,
+            matrix: 6,
+        };
+        let laid = Laid::new(&picture, colour, orientation);
+        (0..laid.height())
+            .map(|line| {
+                let mut buffers = [const { Vec::new() }; 4];
+                laid.fill_buffers(line, &mut buffers);
+                buffers[0].clone()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn pixels_are_turned_and_mirrored() {
+        for (degrees, mirrors, expected) in [
+            (0, [false, false], vec![vec![1, 2, 3], vec![4, 5, 6]]),
+            (90, [false, false], vec![vec![4, 1], vec![5, 2], vec![6, 3]]),
+            (180, [false, false], vec![vec![6, 5, 4], vec![3, 2, 1]]),
+            (
+                270,
+                [false, false],
+                vec![vec![3, 6], vec![2, 5], vec![1, 4]],
+            ),
+            (0, [true, false], vec![vec![3, 2, 1], vec![6, 5, 4]]),
+            (0, [false, true], vec![vec![4, 5, 6], vec![1, 2, 3]]),
+            (90, [true, false], vec![vec![1, 4], vec![2, 5], vec![3, 6]]),
+            (90, [false, true], vec![vec![6, 3], vec![5, 2], vec![4, 1]]),
+        ] {
+            let orientation = Orientation::new(degrees, mirrors[0], mirrors[1]);
+            assert_eq!(laid(orientation), expected, "{degrees} {mirrors:?}");
+        }
+    }
+}

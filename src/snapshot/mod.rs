@@ -1,0 +1,51 @@
+//! The newest picture of a camera as JPEG, when somebody asks.
+//!
+//! The camera is not opened a second time and viewers do not notice: the fragments that the hub keeps are decoded, from the
+//! newest keyframe on, on a thread of this camera's own with a lower priority. Nothing runs while nobody asks. What HTTP makes of it is
+//! in `serve`.
+//!
+//! | file | what |
+//! |---|---|
+//! | `desk` | who asks, and the thread that answers all of them together |
+//! | `newest` | keeps up with the hub: fragments to the newest decoded picture |
+//! | `decoder` | openh264, and what it cannot do |
+//! | `planes` | a decoded picture, and a smaller one |
+//! | `jpeg` | planes to JPEG: colours, turn and mirror |
+
+#[cfg(feature = "software-encoder")]
+mod decoder;
+mod desk;
+#[cfg(feature = "software-encoder")]
+mod jpeg;
+#[cfg(feature = "software-encoder")]
+mod newest;
+#[cfg(feature = "software-encoder")]
+mod planes;
+
+pub use desk::Desk;
+
+use crate::time::Timestamp;
+use bytes::Bytes;
+
+/// A picture as a file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Snapshot {
+    /// JPEG (JFIF), turned and mirrored as it is to be seen.
+    pub jpeg: Bytes,
+    /// When the camera took the picture.
+    pub captured_at: Timestamp,
+}
+
+/// Why there is none, in words.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The camera gives no picture now; trying again later may help.
+    #[error("{0}")]
+    NoPicture(String),
+    /// Pictures of this kind cannot be decoded here.
+    #[error("{0}")]
+    Unsupported(String),
+    /// Too many ask at once.
+    #[error("too many snapshots are asked for at once")]
+    Busy,
+}

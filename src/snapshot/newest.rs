@@ -1,0 +1,214 @@
+//! Keeps up with the hub: fragments to the newest decoded picture. Has the state between one request and the next.
+
+use super::decoder::Decoder;
+use super::planes::Planes;
+use super::{Refusal, Snapshot, jpeg};
+use crate::fmp4;
+use crate::h264::sps::Sps;
+use crate::hub::{Audience, Fragment, Init, State};
+use crate::orientation::Orientation;
+use crate::time::Timestamp;
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// While pictures are decoded, more come. So often they are looked for again, where decoding is too slow to ever be through.
+const ROUNDS: usize = 3;
+
+/// The decoder of a camera, and where it is.
+#[derive(Default)]
+pub(super) struct Newest {
+    video: Option<Video>,
+    /// The number of the newest picture that the decoder was given.
+    at: Option<u64>,
+    annexb: Vec<u8>,
+    picture: Planes,
+    captured_at: Option<Timestamp>,
+    /// The JPEG of the present picture and the width that was asked for.
+    last: Option<(Option<u32>, Snapshot)>,
+}
+
+/// What all pictures of an init segment have in common.
+struct Video {
+    init: Arc<Init>,
+    decoder: Decoder,
+    sps: Sps,
+}
+
+impl Newest {
+    /// Decodes what has come; true if there is a picture then.
+    pub(super) fn catch_up(&mut self, audience: &Audience) -> Result<bool, Refusal> {
+        for _ in 0..ROUNDS {
+            let recent = audience.recent(self.at);
+            match recent.condition.state {
+                State::Live => {}
+                State::Starting | State::Idle => {
+                    *self = Self::default();
+                    return Ok(false);
+                }
+                State::Waiting | State::Lost => {
+                    *self = Self::default();
+                    return Err(Refusal::NoPicture(recent.condition.reason.clone()));
+                }
+            }
+            let Some(last) = recent.fragments.len().checked_sub(1) else {
+                break;
+            };
+            for (i, fragment) in recent.fragments.iter().enumerate() {
+                self.at = Some(recent.first + i as u64);
+                self.decode(fragment, i == last)?;
+            }
+        }
+        Ok(self.captured_at.is_some())
+    }
+
+    /// Decodes a picture, and keeps it if it `is_wanted`.
+    fn decode(&mut self, fragment: &Fragment, is_wanted: bool) -> Result<(), Refusal> {
+        self.annexb.clear();
+        if fragment.is_keyframe {
+            let known = self.video.as_ref();
+            if !known.is_some_and(|video| Arc::ptr_eq(&video.init, &fragment.init)) {
+                self.captured_at = None;
+                self.video = Some(Video::new(&fragment.init)?);
+            }
+            (fragment.init.parameter_sets.iter()).for_each(|nal| add(&mut self.annexb, nal));
+        }
+        let Some(video) = &mut self.video else {
+            return Ok(());
+        };
+        let payload = fragment.message.payload();
+        fmp4::nal_units(&payload).for_each(|nal| add(&mut self.annexb, nal));
+        let out = is_wanted.then_some(&mut self.picture);
+        match video.decoder.decode(&self.annexb, out) {
+            Ok(true) if is_wanted => {
+                self.captured_at = Some(fragment.captured_at);
+                self.last = None;
+            }
+            Ok(_) => {}
+            // A damaged picture: an older one is there, or the next keyframe brings one. Not so if not even that can be decoded.
+            Err(reason) if fragment.is_keyframe && self.captured_at.is_none() => {
+                let codec = &fragment.init.codec;
+                self.video = None;
+                self.at = None;
+                return Err(Refusal::Unsupported(format!(
+                    "these pictures ({codec}) cannot be decoded here: {reason}"
+                )));
+            }
+            Err(reason) => log::debug!("snapshot: {reason}"),
+        }
+        Ok(())
+    }
+
+    /// The present picture as JPEG.
+    pub(super) fn snapshot(&mut self, width: Option<u32>) -> Result<Snapshot, Refusal> {
+        if let Some((_, snapshot)) = self.last.as_ref().filter(|(known, _)| *known == width) {
+            return Ok(snapshot.clone());
+        }
+        let none = || Refusal::NoPicture("no picture so far".to_owned());
+        let (Some(video), Some(captured_at)) = (&self.video, self.captured_at) else {
+            return Err(none());
+        };
+        let orientation = video.init.orientation;
+        let size = size_in_pixels(
+            self.picture.size(),
+            video.sps.sample_aspect,
+            orientation,
+            width,
+        );
+        let jpeg = if size == self.picture.size() {
+            jpeg::encode(&self.picture, video.sps.colour, orientation)
+        } else {
+            jpeg::encode(&self.picture.shrunk(size), video.sps.colour, orientation)
+        };
+        let snapshot = Snapshot {
+            jpeg: Bytes::from(jpeg.map_err(Refusal::Unsupported)?),
+            captured_at,
+        };
+        self.last = Some((width, snapshot.clone()));
+        Ok(snapshot)
+    }
+}
+
+impl Video {
+    fn new(init: &Arc<Init>) -> Result<Self, Refusal> {
+        let sps = init
+            .parameter_sets
+            .iter()
+            .find_map(|nal| Sps::parse(nal).ok());
+        let cannot = |reason: String| {
+            let codec = &init.codec;
+            Refusal::Unsupported(format!(
+                "these pictures ({codec}) cannot be decoded here: {reason}"
+            ))
+        };
+        let sps = sps.ok_or_else(|| cannot("their parameter sets are not understood".into()))?;
+        Ok(Self {
+            init: init.clone(),
+            decoder: Decoder::new(&sps).map_err(cannot)?,
+            sps,
+        })
+    }
+}
+
+fn add(annexb: &mut Vec<u8>, nal: &[u8]) {
+    annexb.extend_from_slice(&[0, 0, 0, 1]);
+    annexb.extend_from_slice(nal);
+}
+
+/// The size, before the turn, at which a picture of this `size` has square pixels and is, after the turn, no wider than `width`.
+/// Never larger than it is, in neither direction.
+fn size_in_pixels(
+    (width, height): (u32, u32),
+    (across, down): (u32, u32),
+    orientation: Orientation,
+    wanted: Option<u32>,
+) -> (u32, u32) {
+    let scaled = |length: u32, numerator: u32, denominator: u32| {
+        let scaled = u64::from(length) * u64::from(numerator) + u64::from(denominator) / 2;
+        let scaled = scaled / u64::from(denominator.max(1));
+        u32::try_from(scaled)
+            .unwrap_or(length)
+            .clamp(1, length.max(1))
+    };
+    let square = if across > down {
+        (width, scaled(height, down, across))
+    } else {
+        (scaled(width, across, down), height)
+    };
+    let (mut shown_width, mut shown_height) = square;
+    if orientation.is_sideways() {
+        (shown_width, shown_height) = (shown_height, shown_width);
+    }
+    let narrow = wanted.unwrap_or(shown_width).clamp(1, shown_width);
+    let low = scaled(shown_height, narrow, shown_width);
+    if orientation.is_sideways() {
+        (low, narrow)
+    } else {
+        (narrow, low)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_become_narrower_and_their_pixels_square_but_nothing_grows() {
+        let upright = Orientation::default();
+        let turned = Orientation::new(90, false, false);
+        for (size, aspect, orientation, width, expected) in [
+            ((1280, 720), (1, 1), upright, None, (1280, 720)),
+            ((1280, 720), (1, 1), upright, Some(640), (640, 360)),
+            ((1280, 720), (1, 1), upright, Some(5000), (1280, 720)),
+            ((1280, 720), (1, 1), turned, None, (1280, 720)),
+            ((1280, 720), (1, 1), turned, Some(360), (640, 360)),
+            ((720, 576), (16, 15), upright, None, (720, 540)),
+            ((720, 576), (1, 2), upright, None, (360, 576)),
+            ((720, 576), (1, 2), upright, Some(90), (90, 144)),
+            ((16, 16), (1, u32::MAX), upright, Some(1), (1, 16)),
+            ((16, 16), (u32::MAX, 0), turned, Some(0), (16, 1)),
+        ] {
+            let found = size_in_pixels(size, aspect, orientation, width);
+            assert_eq!(found, expected, "{size:?} {aspect:?} {width:?}");
+        }
+    }
+}

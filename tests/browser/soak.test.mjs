@@ -1,0 +1,27 @@
+/** The short form of a run of hours (soak.mjs): that it measures what it says, and that nothing grows at once. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { slopePerHour, soak, summarize } from "./soak.mjs";
+
+test("two cameras on a page stay young and nothing grows", async (t) => {
+  const samples = await soak({ minutes: 0.5, every: 6, cameras: 2, size: "640x360", fps: 30 });
+  t.diagnostic(summarize(samples));
+  // The first sample has the start in it.
+  const [first, last] = [samples[1], samples.at(-1)];
+  for (const { shown, published, buffer_s: buffered } of samples.slice(1)) {
+    assert.ok(shown > published / 2, `${shown} of ${published} pictures shown`);
+    assert.ok(buffered < 60, `${buffered} s buffered`);
+  }
+  assert.ok(last.delay_ms < 500 && last.told_ms < 500, `${last.delay_ms} ms old at the end`);
+  assert.ok(last.heap_mb - first.heap_mb < 2, `${first.heap_mb} and then ${last.heap_mb} MB of objects`);
+  assert.ok(last.renderer_mb - first.renderer_mb < 60, `${first.renderer_mb} and then ${last.renderer_mb} MB in the renderer`);
+  assert.ok(last.server_fds <= first.server_fds, `${first.server_fds} and then ${last.server_fds} descriptors`);
+  assert.equal(last.messages, 0);
+});
+
+test("the slope is that of the line through the samples", () => {
+  const samples = [0, 600, 1200, 1800].map((seconds) => ({ seconds, heap_mb: 5 + seconds / 360 }));
+  assert.ok(Math.abs(slopePerHour(samples, "heap_mb") - 10) < 1e-9);
+  assert.equal(slopePerHour(samples.slice(0, 1), "heap_mb"), 0);
+});
