@@ -236,7 +236,7 @@ export class BerryVideo extends HTMLElement {
   /** @param {FullscreenOptions} [options] */
   async requestFullscreen(options) {
     // iPhones let only the <video> itself fill the screen.
-    if (HTMLElement.prototype.requestFullscreen) await super.requestFullscreen(options);
+    if ("requestFullscreen" in HTMLElement.prototype) await super.requestFullscreen(options);
     else Reflect.get(this.video, "webkitEnterFullscreen").call(this.video);
   }
 

@@ -9,8 +9,7 @@
  *   | {type: "picture", timestamp: number, isKeyframe: boolean, data: Uint8Array<ArrayBuffer>}
  *   | {type: "hold", isHeld: boolean}
  *   | {type: "close"}} Order timestamps in microseconds, `turn` in degrees clockwise
- * @typedef {{type: "decoded", timestamp: number}
- *   | {type: "drawn", timestamp: number, at: number}
+ * @typedef {{type: "drawn", timestamp: number, at: number}
  *   | {type: "size", width: number, height: number}
  *   | {type: "failed", reason: string}} Answer `at` in milliseconds of Unix time, as performance has it
  */
@@ -95,7 +94,6 @@ export class Decoder {
     if (this.#isHeld) {
       frame.close();
     } else if (this.#writer) {
-      this.#answer({ type: "decoded", timestamp });
       const turned = this.#turn ? this.#turned(frame) : frame;
       // A track that has ended takes nothing; whoever watches it sees that.
       this.#writer.write(turned).catch(() => turned.close());

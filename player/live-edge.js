@@ -25,7 +25,10 @@ const TUNING = {
 const JUMP_SECONDS = 1;
 /** Chromium's clock runs on without pictures in a hidden tab, far past the end of the buffer. */
 const PAST_THE_END_SECONDS = 0.25;
-/** The burst at a join may be a whole keyframe interval: playing through it is quicker than a seek, which decodes it too. */
+/**
+ * The burst at a join may be a whole keyframe interval: playing through it is quicker than a seek, which decodes it, too; but
+ * not than one to a newer keyframe, such as the camera makes for who joins.
+ */
 const CATCH_UP_SECONDS = 0.25;
 
 /**
@@ -41,20 +44,21 @@ export function engineOf(userAgent) {
 
 /**
  * What to do with the play head.
- * @param {{engine: Engine, position: number, start: number, end: number, frameSeconds: number, jitterSeconds: number,
- *   target: number | null}} now
- *   `start` and `end` are those of the newest buffered range, `jitterSeconds` the mean deviation of arrivals, `target` how
- *   far behind the end to stay; null: run into it.
+ * @param {{engine: Engine, position: number, start: number, end: number, keyframe: number, frameSeconds: number,
+ *   jitterSeconds: number, target: number | null}} now
+ *   `start` and `end` are those of the newest buffered range, `keyframe` its newest, `jitterSeconds` the mean deviation of
+ *   arrivals, `target` how far behind the end to stay; null: run into it.
  * @returns {{rate: number, seekTo: number | null}}
  */
-export function steer({ engine, position, start, end, frameSeconds, jitterSeconds, target }) {
+export function steer({ engine, position, start, end, keyframe, frameSeconds, jitterSeconds, target }) {
   const { rate, catchUpRate } = TUNING[engine];
   const excess = end - position - (target ?? 0);
   const isInHole = position < start || position > end + PAST_THE_END_SECONDS;
-  if (isInHole || excess > jumpLimit(frameSeconds, jitterSeconds)) {
-    return { rate: target === null ? rate : 1, seekTo: edge({ engine, start, end, jitterSeconds, target }) };
-  }
   const isCatchingUp = excess > Math.max(CATCH_UP_SECONDS, 3 * frameSeconds);
+  const isLongWay = excess > jumpLimit(frameSeconds, jitterSeconds) || (isCatchingUp && target === null && keyframe > position);
+  if (isInHole || isLongWay) {
+    return { rate: target === null ? rate : 1, seekTo: edge({ engine, start, end, keyframe, jitterSeconds, target }) };
+  }
   if (isCatchingUp) return { rate: catchUpRate, seekTo: null };
   return { rate: target === null || rate === 1 ? rate : steadyRate(excess), seekTo: null };
 }
@@ -70,13 +74,16 @@ function steadyRate(excess) {
 
 /**
  * Where a jump lands.
- * @param {{engine: Engine, start: number, end: number, jitterSeconds: number, target: number | null}} now as for `steer`
+ * @param {{engine: Engine, start: number, end: number, keyframe: number, jitterSeconds: number, target: number | null}} now
+ *   as for `steer`
  */
-export function edge({ engine, start, end, jitterSeconds, target }) {
+export function edge({ engine, start, end, keyframe, jitterSeconds, target }) {
   const { rate, landing } = TUNING[engine];
   // Without a faster clock only the distance kept can absorb late pictures.
   const distance = target ?? (rate > 1 ? landing : landing + 3 * jitterSeconds);
-  return Math.max(start, end - distance);
+  const at = Math.max(start, end - distance);
+  // What comes before a keyframe is decoded from the one before that.
+  return target === null && keyframe > at ? keyframe : at;
 }
 
 /**

@@ -70,11 +70,12 @@ export class Media {
   /** The duration of the newest picture, seconds. */
   frameSeconds = 0;
 
-  /** The newest buffered range on the element's timeline; null before the first picture. */
+  /** The newest buffered range and keyframe on the element's timeline; null before the first picture. */
   get range() {
     const buffered = this.#video.buffered;
     const last = buffered.length - 1;
-    return last < 0 ? null : { start: buffered.start(last), end: buffered.end(last) };
+    const keyframe = this.#keyframes.at(-1) ?? 0;
+    return last < 0 ? null : { start: buffered.start(last), end: buffered.end(last), keyframe };
   }
 
   /** @param {Init} init */

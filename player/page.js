@@ -7,6 +7,13 @@ import "./berrymse.js";
 import { arrange } from "./wall.js";
 
 const STATUS_EVERY_MS = 5000;
+/** Drawn on 24 x 24. */
+const ICONS = {
+  settings: "M4 6h9v2H4zM17 6h3v2h-3zM14 4h2v6h-2zM4 11h3v2H4zM11 11h9v2h-9zM8 9h2v6H8zM4 16h7v2H4zM15 16h5v2h-5zM12 14h2v6h-2z",
+  snapshot: "M9 4h6l1.5 2.5H20a1 1 0 0 1 1 1V19a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V7.5a1 1 0 0 1 1-1h3.5zM12 9a4.2 4.2 0 1 0 0 8.4A4.2 4.2 0 0 0 12 9zm0 1.8a2.4 2.4 0 1 1 0 4.8 2.4 2.4 0 0 1 0-4.8z",
+  share: "M12 3l4.5 4.5-1.4 1.4L13 6.8V15h-2V6.8L8.9 8.9 7.5 7.5zM5 11h3v2H7v6h10v-6h-1v-2h3v10H5z",
+  back: "M6.4 5L12 10.6 17.6 5 19 6.4 13.4 12l5.6 5.6-1.4 1.4L12 13.4 6.4 19 5 17.6 10.6 12 5 6.4z",
+};
 const TONE_WORDS = { live: "live", paused: "paused", busy: "waiting", trouble: "not live" };
 
 const wall = document.getElementById("cameras");
@@ -40,19 +47,27 @@ function addCamera({ name }) {
   [label.className, said.className, figures.className] = ["name", "said", "figures"];
   label.textContent = name || "Camera";
   label.title = "Large, and back";
+  label.ariaPressed = "false";
   label.addEventListener("click", () => enlarge(figure));
   // What was meant for a button inside the element is not meant for the picture.
   video.addEventListener("click", (event) => {
     if (!event.composedPath().some(({ localName }) => localName === "button" || localName === "input")) enlarge(figure);
   });
-  const snapshot = button("Snapshot", () => save(video, name || "camera"));
-  const share = button("Share", () => tell(name));
-  caption.append(label, said, figures, snapshot, share);
+  const settings = button("settings", "Camera settings", () => openPanel(name, settings));
+  settings.hidden = true;
+  settings.ariaExpanded = "false";
+  const snapshot = button("snapshot", "Save a snapshot", () => save(video, name || "camera"));
+  const share = button("share", "Link and code for a page", () => tell(name));
+  const back = button("back", "Back to all cameras", () => enlarge(figure));
+  back.classList.add("back");
+  caption.append(label, said, figures, settings, snapshot, share, back);
   caption.dataset.tone = "busy";
   video.addEventListener("state", ({ detail }) => {
     caption.dataset.tone = detail.tone;
     said.textContent = TONE_WORDS[detail.tone];
     title();
+    // What there is to set is known when the camera was open once.
+    if (detail.tone === "live" && settings.hidden) offerSettings(name, settings);
   });
   video.addEventListener("resize", ({ detail }) => {
     // One camera gets a frame of its own shape; on a wall all are equal.
@@ -64,18 +79,54 @@ function addCamera({ name }) {
   return figure;
 }
 
-function button(text, action) {
+function button(icon, label, action) {
   const made = document.createElement("button");
-  made.textContent = text;
+  const SVG = "http://www.w3.org/2000/svg";
+  const svg = document.createElementNS(SVG, "svg");
+  const path = document.createElementNS(SVG, "path");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("aria-hidden", "true");
+  path.setAttribute("d", ICONS[icon]);
+  svg.append(path);
+  made.append(svg);
+  made.className = "icon";
+  made.title = made.ariaLabel = label;
   made.addEventListener("click", action);
   return made;
+}
+
+async function offerSettings(name, button) {
+  if (!name) return;
+  try {
+    const answer = await fetch(`api/cameras/${encodeURIComponent(name)}/controls`, { cache: "no-store" });
+    const { allowed, controls } = await answer.json();
+    button.hidden = !allowed || controls.length === 0;
+  } catch {
+    // A server without settings, or gone again: there is nothing to offer.
+  }
+}
+
+let panel;
+
+async function openPanel(name, opener) {
+  if (!panel) {
+    const { Panel } = await import("./panel.js");
+    panel ??= new Panel(document.getElementById("panel"));
+  }
+  panel.toggle(name, opener);
 }
 
 /** One picture over all others, which play on below it; once more, and it is one of them again. */
 function enlarge(figure) {
   const wasLarge = figure?.classList.contains("large");
-  wall.querySelector(".large")?.classList.remove("large");
-  if (figure && !wasLarge) figure.classList.add("large");
+  for (const one of wall.children) {
+    const isLarge = one === figure && !wasLarge;
+    one.classList.toggle("large", isLarge);
+    // What lies below is out of reach for keys and readers, too.
+    one.inert = Boolean(figure) && !wasLarge && !isLarge;
+    const label = one.querySelector(".name");
+    if (label) label.ariaPressed = String(isLarge);
+  }
 }
 
 async function save(video, name) {
@@ -142,7 +193,8 @@ for (const field of document.querySelectorAll("#share [readonly]")) field.addEve
 addEventListener("keydown", ({ key }) => {
   if (key === "Escape") enlarge(null);
 });
-new ResizeObserver(fit).observe(document.documentElement);
+const resized = new ResizeObserver(fit);
+for (const selector of ["html", "header"]) resized.observe(document.querySelector(selector));
 document.addEventListener("visibilitychange", refresh);
 setInterval(refresh, STATUS_EVERY_MS);
 refresh();

@@ -25,7 +25,7 @@ const LONGEST_STEP_SECONDS = 0.5;
 const CODECS_TRIES = 2;
 
 /**
- * @typedef {{start: number, end: number}} Range seconds of the element's timeline
+ * @typedef {{start: number, end: number, keyframe: number}} Range seconds of the element's timeline
  * @typedef {"auto" | "mse" | "webcodecs"} RendererName
  *
  * @typedef {object} Renderer what decodes and shows: Media (Media Source Extensions) or Codecs (WebCodecs)
@@ -130,7 +130,7 @@ export class Player {
     if (this.renderer === "webcodecs" || (this.renderer === "auto" && !isSupported)) await this.#useCodecs(signal);
     if (signal.aborted) return;
     if (isSupported || !this.#isMse) return this.#connection.open();
-    this.#unplayable = "This browser cannot play live video here: it has no Media Source Extensions, and WebCodecs only by https.";
+    this.#unplayable = "This browser cannot play live video: it has no Media Source Extensions, and WebCodecs only by https.";
     this.#tell();
   }
 

@@ -77,9 +77,9 @@ export class Codecs {
     surface.muted = surface.autoplay = surface.playsInline = true;
     surface.srcObject = new MediaStream([track]);
     /** @type {VideoFrameRequestCallback} */
-    const shown = (_, { presentationTime }) => {
+    const shown = (_, picture) => {
       if (!surface.srcObject) return;
-      this.#on.shown({ mediaTime: this.#newest, presentationTime });
+      this.#on.shown(picture);
       surface.requestVideoFrameCallback(shown);
     };
     surface.requestVideoFrameCallback(shown);
@@ -95,14 +95,11 @@ export class Codecs {
     return surface;
   }
 
-  /** Media time of the picture that the decoder gave last. */
-  #newest = 0;
-
   async #begin() {
     const answer = (/** @type {import("./decode.js").Answer} */ given) => this.#hear(given);
     const transfer = Object.values(this.#target);
     try {
-      const worker = new Worker(new URL("./decode-worker.js", import.meta.url), { type: "module" });
+      const worker = new Worker(scriptUrl("decode-worker.js"), { type: "module" });
       this.#order = (order, objects = []) => worker.postMessage(order, objects);
       this.#end = () => worker.terminate();
       await new Promise((resolve, reject) => {
@@ -183,9 +180,6 @@ export class Codecs {
   /** @param {import("./decode.js").Answer} answer */
   #hear(answer) {
     switch (answer.type) {
-      case "decoded":
-        this.#newest = answer.timestamp / 1e6;
-        break;
       case "drawn":
         this.#on.shown({ mediaTime: answer.timestamp / 1e6, presentationTime: answer.at - performance.timeOrigin });
         break;
@@ -205,6 +199,19 @@ export class Codecs {
     this.#video.style.aspectRatio = `${width} / ${height}`;
     this.#on.resized(width, height);
   }
+}
+
+/** @type {{createScriptURL: (name: string) => string} | undefined} */
+let policy;
+
+/**
+ * A file of the player. Pages may demand that scripts go through a policy (Trusted Types): ours knows only this folder.
+ * @param {string} name
+ */
+function scriptUrl(name) {
+  const createScriptURL = (/** @type {string} */ file) => new URL(file, import.meta.url).href;
+  policy ??= Reflect.get(globalThis, "trustedTypes")?.createPolicy("berrymse", { createScriptURL });
+  return policy ? policy.createScriptURL(name) : createScriptURL(name);
 }
 
 /**

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { edge, engineOf, nextJitter, spliceOffset, steer, trimPoint } from "../live-edge.js";
 
-const calm = { start: 0, end: 10, frameSeconds: 1 / 30, jitterSeconds: 0, target: null };
+const calm = { start: 0, end: 10, keyframe: 0, frameSeconds: 1 / 30, jitterSeconds: 0, target: null };
 
 test("at the edge the clock runs into the end of the buffer, as fast as each engine bears", () => {
   const rate = (engine) => steer({ ...calm, engine, position: 9.97 }).rate;
@@ -20,6 +20,14 @@ test("at a distance the clock goes as the pictures do, and makes up for what is 
 
 test("the burst of a join is played through quickly and without a seek", () => {
   assert.deepEqual(steer({ ...calm, engine: "chromium", position: 9.2 }), { rate: 8, seekTo: null });
+});
+
+test("a keyframe made for a joining viewer ends the burst", () => {
+  const { seekTo } = steer({ ...calm, engine: "chromium", position: 9.2, keyframe: 9.95 });
+  assert.equal(seekTo, 9.97);
+  assert.equal(edge({ ...calm, engine: "chromium", keyframe: 9.98 }), 9.98);
+  assert.equal(steer({ ...calm, engine: "chromium", position: 9.2, keyframe: 9.1 }).seekTo, null);
+  assert.equal(steer({ ...calm, engine: "chromium", position: 9.9, keyframe: 9.95 }).seekTo, null);
 });
 
 test("more than a second behind is left with a jump to just before the end", () => {

@@ -11,9 +11,7 @@ pub(super) fn join(modules: &[(&str, &str)]) -> String {
                 .any(|(name, _)| line.ends_with(&format!(" from \"./{name}\";")))
     };
     let mut out = String::new();
-    for (number, (name, source)) in modules.iter().enumerate() {
-        // Where to look for what a browser reports.
-        out.push_str(&format!("// {name}\n"));
+    for (number, (_, source)) in modules.iter().enumerate() {
         let is_last = number + 1 == modules.len();
         for line in strip(source)
             .lines()
@@ -104,7 +102,7 @@ mod tests {
         ]);
         assert_eq!(
             joined,
-            "// a.js\nconst a = 1;\n// b.js\nimport { c } from \"./c.js\";\nexport const b = a + c;\n"
+            "const a = 1;\nimport { c } from \"./c.js\";\nexport const b = a + c;\n"
         );
     }
 

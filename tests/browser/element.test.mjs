@@ -142,3 +142,50 @@ test("a page hidden for long leaves the server, and is live when it is seen agai
   await page.until("the page to be seen", () => !document.hidden);
   await page.until("a live picture", isLive, { given: ["berry-video"], within: 2000 });
 });
+
+/** Presses a button of the element, as a person does: browsers allow some things only then. */
+async function press(part) {
+  const expression = `document.querySelector("berry-video").shadowRoot.querySelector(".${part}").click()`;
+  await page.send("Runtime.evaluate", { expression, userGesture: true });
+}
+
+for (const renderer of ["mse", "webcodecs"]) {
+  test(`full screen and picture in picture go on and off by their buttons, and play on (${renderer})`, async () => {
+    await open(`<berry-video controls renderer="${renderer}" src="${socket()}"></berry-video>`);
+    await page.until("a live picture", isLive, { given: ["berry-video"] });
+    await page.until("buttons", () => document.querySelector("berry-video").shadowRoot.querySelector(".fullscreen"));
+    const title = () => document.querySelector("berry-video").shadowRoot.querySelector(".fullscreen").title;
+
+    await press("fullscreen");
+    await page.until("full screen", () => document.fullscreenElement?.localName === "berry-video");
+    await page.until("the button's other name", () => document.querySelector("berry-video").shadowRoot.querySelector(".fullscreen").title === "Leave full screen");
+    await page.until("a live picture", isLive, { given: ["berry-video"] });
+    await press("fullscreen");
+    await page.until("the page again", () => !document.fullscreenElement);
+    await page.until("the button's first name", () => document.querySelector("berry-video").shadowRoot.querySelector(".fullscreen").title === "Full screen");
+    assert.equal(await page.evaluate(title), "Full screen");
+
+    await press("pip");
+    await page.until("a window of its own", () => document.querySelector("berry-video").shadowRoot.pictureInPictureElement);
+    await page.until("a live picture", isLive, { given: ["berry-video"] });
+    await press("pip");
+    await page.until("the page again", () => !document.querySelector("berry-video").shadowRoot.pictureInPictureElement);
+    await page.until("a live picture", isLive, { given: ["berry-video"] });
+    assert.deepEqual(page.messages, []);
+  });
+}
+
+test("keys reach every button, and each has a name for those who hear the page", async () => {
+  await open(`<berry-video controls src="${socket()}"></berry-video>`);
+  await page.until("a live picture", isLive, { given: ["berry-video"] });
+  await page.until("buttons", () => document.querySelector("berry-video").shadowRoot.querySelector(".fullscreen"));
+  const { nodes } = await page.send("Accessibility.getFullAXTree");
+  const named = nodes.filter(({ role }) => ["button", "slider"].includes(role?.value)).map(({ name }) => name.value);
+  assert.deepEqual(named, ["Look back", "Pause", "Picture in picture", "Full screen"]);
+  const seen = [];
+  for (let i = 0; i < 4; i += 1) {
+    for (const type of ["keyDown", "keyUp"]) await page.send("Input.dispatchKeyEvent", { type, key: "Tab", code: "Tab", windowsVirtualKeyCode: 9 });
+    seen.push(await page.evaluate(() => document.activeElement.shadowRoot?.activeElement?.title));
+  }
+  assert.deepEqual(seen, ["Look back", "Pause", "Picture in picture", "Full screen"]);
+});

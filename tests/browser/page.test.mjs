@@ -22,6 +22,8 @@ after(async () => {
   await Promise.all([browser?.close(), server?.end()]);
 });
 
+const press = (title) => document.querySelector(`[title="${title}"]`).click();
+
 async function screenshot(name) {
   const { SCREENSHOTS } = process.env;
   if (SCREENSHOTS) await page.screenshot(`${SCREENSHOTS}/${name}.png`);
@@ -43,7 +45,7 @@ test("a picture is large on click and one of all on the next, and plays on", asy
 });
 
 test("the share dialog has what a page of one's own needs", async () => {
-  await page.evaluate(() => [...document.querySelectorAll("figcaption button")].find((one) => one.textContent === "Share").click());
+  await page.evaluate(press, "Link and code for a page");
   const snippet = await page.evaluate(() => document.getElementById("snippet").value);
   assert.ok(snippet.includes(`src="${server.url}berrymse.js"`), snippet);
   assert.match(snippet, /<berry-video src="ws:\S+\/live\/camera" controls>/);
@@ -56,10 +58,44 @@ test("a snapshot is offered as a file", async () => {
     const clicked = new Promise((resolve) => {
       HTMLAnchorElement.prototype.click = function () { resolve([this.download, this.href]); };
     });
-    [...document.querySelectorAll("figcaption button")].find((one) => one.textContent === "Snapshot").click();
+    document.querySelector("[title='Save a snapshot']").click();
     return clicked;
   });
   assert.match(name, /^camera \d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.jpg$/);
   assert.match(href, /^blob:/);
   assert.deepEqual(page.messages, []);
+});
+
+test("the camera's settings are a panel: a slider sets the camera, what it refuses is said, Escape closes", async () => {
+  await page.until("the button", () => !document.querySelector("[title='Camera settings']").hidden);
+  await page.evaluate(() => document.querySelector("[title='Camera settings']").focus());
+  await page.evaluate(press, "Camera settings");
+  await page.until("the panel", () => document.querySelector("#panel[open] #control-video_bitrate")?.value > 0);
+  await page.resize(1280, 800);
+  await screenshot("panel");
+  await page.resize(390, 844, { scheme: "light", mobile: true });
+  await screenshot("panel-phone");
+  await page.resize(1280, 800, { scheme: "light" });
+  await screenshot("panel-light");
+  const set = (value) => {
+    const slider = document.getElementById("control-video_bitrate");
+    slider.value = value;
+    slider.dispatchEvent(new Event("input"));
+  };
+  const bitrate = async () => {
+    const { controls } = await (await fetch(new URL("api/cameras/camera/controls", server.url))).json();
+    return controls.find(({ name }) => name === "video_bitrate").value;
+  };
+  const before = await bitrate();
+  await page.evaluate(set, 900_000);
+  while (await bitrate() !== 900_000) await new Promise((resolve) => setTimeout(resolve, 20));
+  await page.evaluate(() => document.querySelector("#panel .reset").click());
+  while (await bitrate() === 900_000) await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.ok(before > 0);
+  await page.until("no complaint", () => document.querySelector("#panel .said").textContent === "");
+  await page.evaluate(() => {
+    document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
+  });
+  assert.equal(await page.evaluate(() => document.getElementById("panel").open), false);
+  assert.equal(await page.evaluate(() => document.activeElement.title), "Camera settings");
 });

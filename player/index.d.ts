@@ -1,0 +1,39 @@
+/** Types of the package: those of the scripts, and what a page's HTML and events are. */
+
+import type { BerryVideo } from "./types/berrymse.js";
+
+export { BerryVideo } from "./types/berrymse.js";
+
+/** The element's own events; `detail` is described at the top of berrymse.js. */
+export interface BerryVideoEventMap {
+  delay: CustomEvent<{ delay: number | null; shown: number }>;
+  state: CustomEvent<{ tone: "live" | "paused" | "busy" | "trouble"; text: string }>;
+  error: CustomEvent<{ message: string }>;
+  resize: CustomEvent<{ width: number; height: number }>;
+}
+
+declare module "./types/berrymse.js" {
+  interface BerryVideo {
+    addEventListener<Name extends keyof BerryVideoEventMap>(
+      name: Name,
+      listener: (this: BerryVideo, event: BerryVideoEventMap[Name]) => void,
+      options?: boolean | AddEventListenerOptions,
+    ): void;
+    addEventListener<Name extends Exclude<keyof HTMLElementEventMap, keyof BerryVideoEventMap>>(
+      name: Name,
+      listener: (this: BerryVideo, event: HTMLElementEventMap[Name]) => void,
+      options?: boolean | AddEventListenerOptions,
+    ): void;
+    addEventListener(
+      name: string,
+      listener: EventListenerOrEventListenerObject | null,
+      options?: boolean | AddEventListenerOptions,
+    ): void;
+  }
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "berry-video": BerryVideo;
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * What a camera can be set to (`api/cameras/NAME/controls`, docs/protocol.md), as sliders, switches and menus beside the
+ * picture, which changes as they move. Loaded when it is first opened.
+ */
+
+/**
+ * @typedef {object} Control
+ * @property {string} name
+ * @property {string} label
+ * @property {"integer" | "boolean" | "menu" | "bitmask" | "button"} type
+ * @property {string[]} flags
+ * @property {number=} min
+ * @property {number=} max
+ * @property {number=} step
+ * @property {number | boolean=} default
+ * @property {number | boolean | null=} value
+ * @property {{value: number, label: string}[]=} menu
+ */
+
+/** Cameras change some by themselves (automatic exposure); and there may be another page. */
+const LOOK_EVERY_MS = 2000;
+
+/** @param {string} name of the camera */
+export const controlsUrl = (name) => `api/cameras/${encodeURIComponent(name)}/controls`;
+
+export class Panel {
+  #dialog;
+  #rows;
+  #said;
+  #title;
+  #camera = "";
+  #shape = "";
+  /** What was moved while the last request was on its way: name -> value. */
+  #wanted = new Map();
+  #isAsking = false;
+  #timer = 0;
+  /** @type {HTMLElement | null} */
+  #opener = null;
+
+  /** @param {HTMLDialogElement} dialog with h2, .rows, .said and the buttons .reset and .close */
+  constructor(dialog) {
+    const part = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (dialog.querySelector(selector));
+    this.#dialog = dialog;
+    [this.#title, this.#rows, this.#said] = ["h2", ".rows", ".said"].map(part);
+    part(".close").addEventListener("click", () => this.close());
+    part(".reset").addEventListener("click", () => this.#reset());
+    dialog.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      // The large picture below stays.
+      event.stopPropagation();
+      this.close();
+    });
+  }
+
+  /** @param {string} camera @param {HTMLElement} opener gets the focus back */
+  async toggle(camera, opener) {
+    const isOpen = this.#dialog.open && this.#camera === camera;
+    this.close();
+    if (isOpen) return;
+    this.#camera = camera;
+    this.#opener = opener;
+    this.#shape = "";
+    this.#title.textContent = camera;
+    this.#rows.replaceChildren();
+    this.#say("");
+    opener.ariaExpanded = "true";
+    await this.#ask();
+    this.#dialog.show();
+    this.#timer = setInterval(() => this.#look(), LOOK_EVERY_MS);
+  }
+
+  close() {
+    clearInterval(this.#timer);
+    if (!this.#dialog.open) return;
+    this.#dialog.close();
+    this.#wanted.clear();
+    if (!this.#opener) return;
+    this.#opener.ariaExpanded = "false";
+    this.#opener.focus();
+  }
+
+  #look() {
+    if (!document.hidden && !this.#isAsking) this.#ask();
+  }
+
+  /** @param {string} name @param {number | boolean} value */
+  #set(name, value) {
+    this.#wanted.set(name, value);
+    if (!this.#isAsking) this.#ask();
+  }
+
+  /** One request at a time, with the newest of all values: a slider gives more than a camera takes. */
+  async #ask() {
+    this.#isAsking = true;
+    do {
+      const body = this.#wanted.size > 0 ? JSON.stringify(Object.fromEntries(this.#wanted)) : undefined;
+      this.#wanted.clear();
+      try {
+        const headers = body ? { "Content-Type": "application/json" } : undefined;
+        const answer = await fetch(controlsUrl(this.#camera), { method: body ? "POST" : "GET", body, headers, cache: "no-store" });
+        if (!answer.ok) throw new Error((await answer.text()).trim());
+        if (this.#wanted.size === 0) this.#show(await answer.json());
+      } catch (error) {
+        this.#say(error instanceof TypeError ? "The server does not answer." : String(error).replace(/^Error: /, ""));
+      }
+    } while (this.#wanted.size > 0);
+    this.#isAsking = false;
+  }
+
+  /** @param {{open: boolean, controls: Control[], refused: string[]}} document */
+  #show({ open, controls, refused }) {
+    const shape = JSON.stringify(controls.map(({ value, flags, ...rest }) => rest));
+    if (shape !== this.#shape) {
+      this.#shape = shape;
+      this.#rows.replaceChildren(...controls.map((one) => this.#row(one)));
+    }
+    for (const [i, { value, flags }] of controls.entries()) {
+      const isFixed = !open || ["read-only", "inactive", "grabbed"].some((flag) => flags.includes(flag));
+      const row = /** @type {HTMLElement} */ (this.#rows.children[i]);
+      row.classList.toggle("fixed", isFixed);
+      for (const field of row.querySelectorAll("input, select, button")) {
+        const one = /** @type {HTMLInputElement} */ (field);
+        one.disabled = isFixed;
+        // What is being moved or typed is not taken out of the hand.
+        if (value === null || value === undefined || one.matches(":active") || (one.type === "number" && one.matches(":focus"))) continue;
+        if (one.type === "checkbox") one.checked = Boolean(value);
+        else one.value = String(value);
+      }
+    }
+    this.#say(open ? refused.join("\n") : "The camera is not open: nothing can be set now.");
+  }
+
+  /** @param {Control} control */
+  #row(control) {
+    const row = document.createElement("div");
+    const label = document.createElement("label");
+    const id = `control-${control.name}`;
+    label.textContent = control.label;
+    label.htmlFor = id;
+    const fields = this.#fields(control);
+    fields[0].id = id;
+    row.className = control.type;
+    row.append(label, ...fields);
+    return row;
+  }
+
+  /** @param {Control} control @returns {HTMLElement[]} */
+  #fields({ name, label, type, min, max, step, menu }) {
+    if (type === "button") {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = "Do it";
+      button.addEventListener("click", () => this.#set(name, true));
+      return [button];
+    }
+    if (type === "menu") {
+      const select = document.createElement("select");
+      select.append(...(menu ?? []).map((one) => new Option(one.label, String(one.value))));
+      select.addEventListener("change", () => this.#set(name, Number(select.value)));
+      return [select];
+    }
+    const kinds = type === "boolean" ? ["checkbox"] : type === "integer" ? ["range", "number"] : ["number"];
+    const fields = kinds.map((kind) => {
+      const field = document.createElement("input");
+      field.type = kind;
+      if (kind === "checkbox") {
+        field.role = "switch";
+        field.addEventListener("change", () => this.#set(name, field.checked));
+        return field;
+      }
+      Object.assign(field, { min, max, step: step || 1 });
+      field.addEventListener(kind === "range" ? "input" : "change", () => {
+        for (const other of fields) other.value = field.value;
+        if (field.value !== "") this.#set(name, Number(field.value));
+      });
+      return field;
+    });
+    if (fields[1]) fields[1].ariaLabel = label;
+    return fields;
+  }
+
+  /** All that can be set goes back to what the camera calls its default. */
+  #reset() {
+    /** @type {Control[]} */
+    const controls = JSON.parse(this.#shape || "[]");
+    for (const [i, control] of controls.entries()) {
+      const isFixed = this.#rows.children[i].classList.contains("fixed");
+      if (!isFixed && control.default !== undefined && control.type !== "button") this.#wanted.set(control.name, control.default);
+    }
+    if (this.#wanted.size > 0 && !this.#isAsking) this.#ask();
+  }
+
+  /** @param {string} text */
+  #say(text) {
+    if (this.#said.textContent !== text) this.#said.textContent = text;
+  }
+}

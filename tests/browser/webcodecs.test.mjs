@@ -1,0 +1,185 @@
+/** `renderer="webcodecs"`: the same picture by the other way, and back to Media Source Extensions when that fails. */
+
+import assert from "node:assert/strict";
+import { after, afterEach, before, test } from "node:test";
+import { launch } from "./chromium.mjs";
+import { installClock, isLive, quantile } from "./clock.mjs";
+import { proxy } from "./proxy.mjs";
+import { serve } from "./server.mjs";
+
+let browser;
+let server;
+let site;
+let page;
+
+before(async () => {
+  [browser, server] = await Promise.all([launch(), serve()]);
+});
+
+after(async () => {
+  await Promise.all([browser?.close(), server?.end()]);
+});
+
+afterEach(async () => {
+  await page?.close();
+  await site?.end();
+});
+
+const ELEMENT = `<berry-video renderer="webcodecs" src="cam/video_websocket" show-delay controls></berry-video>`;
+
+/** @param {Function[]} scripts run in the page before its own */
+async function open(scripts = [], { headers = {}, url = server.url, script = "cam/berrymse.js" } = {}) {
+  const html = `<!doctype html><link rel="icon" href="cam/icon.svg"><script type="module" src="${script}"></script>${ELEMENT}`;
+  site = await proxy(url, { prefix: "/cam/", pages: { "/page.html": { html, headers } } });
+  page = await browser.newPage();
+  for (const one of [installClock, ...scripts]) await page.before(one);
+  await page.goto(new URL("page.html", site.url).href);
+}
+
+/** What the pictures are seen in: the last of them. Runs in the page. */
+function surfaces() {
+  return [...document.querySelector("berry-video").shadowRoot.querySelectorAll(".video")].map(({ localName }) => localName);
+}
+
+/** As in clock.mjs, for whatever the pictures are seen in. */
+async function isLiveOn(kind) {
+  const element = document.querySelector("berry-video");
+  const of = async () => {
+    if (kind === "video") return clock.of(element.video);
+    const canvas = element.shadowRoot.querySelector("canvas");
+    return canvas ? clock.of(Object.assign(canvas, { readyState: 4 })) : null;
+  };
+  const before = await of();
+  if (before === null) return false;
+  await new Promise((resolve) => setTimeout(resolve, 250));
+  const now = await of();
+  return now > before && (Date.now() % 2 ** 32) - now < 1000;
+}
+
+function noTrack() {
+  delete globalThis.MediaStreamTrackGenerator;
+}
+
+const POLICY = "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'; img-src 'self'; media-src blob:; "
+  + "require-trusted-types-for 'script'";
+
+test("to a track: the picture is live, its delay is told and true, a strict policy is kept", async (t) => {
+  await open([], { headers: { "content-security-policy": POLICY } });
+  await page.until("a live picture", isLiveOn, { given: ["video"] });
+  assert.deepEqual(await page.evaluate(surfaces), ["video", "video"]);
+  await page.evaluate(() => clock.watch(document.querySelector("berry-video").video));
+  const wrong = await page.evaluate(async () => {
+    const element = document.querySelector("berry-video");
+    const seconds = [];
+    while (seconds.length < 5) {
+      const { detail } = await new Promise((resolve) => element.addEventListener("delay", resolve, { once: true }));
+      const last = clock.delays.slice(-detail.shown).sort((a, b) => a - b);
+      seconds.push(Math.abs(detail.delay - last[last.length >> 1]));
+    }
+    return seconds.slice(1);
+  });
+  const delays = await page.until("100 pictures", () => clock.delays.length >= 100 && clock.delays);
+  const [median, p95] = [0.5, 0.95].map((share) => quantile(delays, share));
+  t.diagnostic(`median ${median.toFixed(0)} ms, 95 % ${p95.toFixed(0)} ms, told wrong by ${wrong.map((ms) => ms.toFixed(1)).join(", ")} ms`);
+  assert.ok(median < 300 && quantile(wrong, 0.5) <= 10);
+  assert.deepEqual(page.messages, []);
+});
+
+test("to a canvas, where there are no tracks: live, a snapshot, paused and going on", async () => {
+  await open([noTrack], { headers: { "content-security-policy": POLICY } });
+  await page.until("a live picture", isLiveOn, { given: ["canvas"] });
+  assert.deepEqual(await page.evaluate(surfaces), ["video", "canvas"]);
+  await page.until("a delay", () => document.querySelector("berry-video").delay > 0);
+  const size = await page.evaluate(async () => {
+    const { width, height } = await createImageBitmap(await document.querySelector("berry-video").snapshot());
+    return [width, height];
+  });
+  assert.deepEqual(size, [1280, 720]);
+  const shape = await page.evaluate(() => document.querySelector("berry-video").clientWidth / document.querySelector("berry-video").clientHeight);
+  assert.ok(Math.abs(shape - 16 / 9) < 0.01, `${shape}`);
+  await page.evaluate(() => document.querySelector("berry-video").pause());
+  assert.equal(await page.evaluate(isLiveOn, "canvas"), false);
+  await page.evaluate(() => document.querySelector("berry-video").play());
+  await page.until("a live picture", isLiveOn, { given: ["canvas"] });
+  assert.deepEqual(page.messages, []);
+});
+
+test("where workers are refused the page decodes itself", async () => {
+  await open([], { headers: { "content-security-policy": POLICY.replace("worker-src 'self'", "worker-src 'none'") } });
+  await page.until("a live picture", isLiveOn, { given: ["video"] });
+  assert.deepEqual(await page.evaluate(surfaces), ["video", "video"]);
+});
+
+test("without WebCodecs, as on a page that did not come by TLS, Media Source Extensions show the picture", async () => {
+  await open([() => { delete globalThis.VideoDecoder; }]);
+  await page.until("a live picture", isLive, { given: ["berry-video"] });
+  assert.deepEqual(await page.evaluate(surfaces), ["video"]);
+});
+
+test("a decoder that breaks is made anew, and one that breaks each time is left without a black picture", async (t) => {
+  await open([() => {
+    // In the page, where the test can break it.
+    delete globalThis.Worker;
+    const { decode } = VideoDecoder.prototype;
+    window.broken = 0;
+    VideoDecoder.prototype.decode = function (chunk) {
+      if (window.broken === 0) return decode.call(this, chunk);
+      const noise = new Uint8Array(500).map(() => Math.random() * 256);
+      return decode.call(this, new EncodedVideoChunk({ type: chunk.type, timestamp: chunk.timestamp, data: noise }));
+    };
+  }]);
+  await page.until("a live picture", isLiveOn, { given: ["video"] });
+  await page.evaluate(() => { window.broken = 1; });
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  await page.evaluate(() => { window.broken = 0; });
+  await page.until("a live picture", isLiveOn, { given: ["video"], within: 6000 });
+  assert.deepEqual(await page.evaluate(surfaces), ["video", "video"]);
+  await page.evaluate(() => {
+    window.broken = 1;
+    window.black = 0;
+    const element = document.querySelector("berry-video");
+    const look = () => {
+      if (clock.of(element.video) === null) window.black += 1;
+      requestAnimationFrame(look);
+    };
+    look();
+  });
+  const from = Date.now();
+  await page.until("the other renderer", () => document.querySelector("berry-video").shadowRoot.querySelectorAll(".video").length === 1,
+    { within: 20_000 });
+  t.diagnostic(`left after ${Date.now() - from} ms, ${await page.evaluate(() => window.black)} looks without a picture`);
+  await page.until("a live picture", isLive, { given: ["berry-video"], within: 3000 });
+  assert.equal(await page.evaluate(() => window.black), 0);
+});
+
+test("turned pictures are turned", async () => {
+  const turned = await serve(["--source", "test", "--rotation", "90", "--width", "320", "--height", "240"]);
+  try {
+    await open([], { url: turned.url });
+    const size = await page.until("a picture", () => {
+      const { videoWidth, videoHeight } = document.querySelector("berry-video")?.video ?? {};
+      return videoWidth > 0 && document.querySelector("berry-video").shadowRoot.querySelectorAll(".video").length === 2 && [videoWidth, videoHeight];
+    });
+    assert.deepEqual(size, [240, 320]);
+  } finally {
+    await turned.end();
+  }
+});
+
+test("a tab that was hidden is live at once, and a server that was stopped is found again", async (t) => {
+  await open();
+  await page.until("a live picture", isLiveOn, { given: ["video"] });
+  const other = await page.cover();
+  await new Promise((resolve) => setTimeout(resolve, 8000));
+  await other.close();
+  await page.until("the page to be seen", () => !document.hidden);
+  let from = Date.now();
+  await page.until("a live picture", isLiveOn, { given: ["video"], within: 3000 });
+  t.diagnostic(`${Date.now() - from} ms after it is seen again`);
+  server.signal("SIGSTOP");
+  await new Promise((resolve) => setTimeout(resolve, 3000));
+  server.signal("SIGCONT");
+  from = Date.now();
+  await page.until("a live picture", isLiveOn, { given: ["video"], within: 3000 });
+  t.diagnostic(`${Date.now() - from} ms after the stall`);
+});
