@@ -99,7 +99,11 @@ pub fn run(spec: &Spec, context: &source::Context, habits: &Habits, hub: &Hub) {
 /// are made up (measurements, tests).
 pub fn play(source: Box<dyn Source>, context: &source::Context, hub: &Hub) -> Result<(), Error> {
     let as_device = Spec::V4l2(PathBuf::new());
-    Camera::new(context, Opening::Always, hub).play(source, &as_device, &context.panel)
+    let habits = Habits {
+        opening: Opening::Always,
+        bitrates: None,
+    };
+    Camera::new(context, &habits, hub).play(source, &as_device, &context.panel)
 }
 
 /// Which sources say where an access unit ends.
