@@ -183,7 +183,11 @@ fn sizes_text(sizes: &Sizes) -> String {
 fn size_text(size: &Size, rates: &[f64]) -> String {
     let mut text = match size {
         Size::Exactly(width, height) => format!("{width}x{height}"),
-        Size::Between((w_min, h_min), (w_max, h_max)) => {
+        Size::Between {
+            least: (w_min, h_min),
+            most: (w_max, h_max),
+            ..
+        } => {
             format!("{w_min}x{h_min} to {w_max}x{h_max}")
         }
     };
@@ -251,7 +255,11 @@ fn size_json(size: &Size, rates: &[f64]) -> Value {
     let rates: Vec<f64> = rates.iter().copied().map(round).collect();
     match *size {
         Size::Exactly(width, height) => json!({ "width": width, "height": height, "fps": rates }),
-        Size::Between((w_min, h_min), (width, height)) => {
+        Size::Between {
+            least: (w_min, h_min),
+            most: (width, height),
+            ..
+        } => {
             json!({ "min_width": w_min, "min_height": h_min, "width": width, "height": height, "fps": rates })
         }
     }
@@ -345,7 +353,14 @@ mod tests {
             "640x480 at 29.97/s"
         );
         assert_eq!(
-            size_text(&Size::Between((32, 32), (1920, 1080)), &[]),
+            size_text(
+                &Size::Between {
+                    least: (32, 32),
+                    most: (1920, 1080),
+                    step: (1, 1)
+                },
+                &[]
+            ),
             "32x32 to 1920x1080"
         );
         assert_eq!(

@@ -154,6 +154,8 @@ pub struct Status {
     pub frames: u64,
     /// Pictures that slow viewers were not given, added up.
     pub frames_skipped: u64,
+    /// Pictures of the camera that came to nothing: lost on the way here, or not encoded for want of time.
+    pub frames_dropped: u64,
     /// How often the source was opened anew after it had worked.
     pub restarts: u64,
     /// Capture time of the newest picture.
@@ -201,6 +203,7 @@ struct Inner {
     viewers: usize,
     holds: usize,
     skipped: u64,
+    dropped: u64,
     restarts: u64,
     keyframe_wanted: bool,
     requests: Requests,
@@ -228,6 +231,7 @@ pub fn hub() -> (Hub, Audience) {
         viewers: 0,
         holds: 0,
         skipped: 0,
+        dropped: 0,
         restarts: 0,
         keyframe_wanted: false,
         requests: Requests::default(),
@@ -338,6 +342,11 @@ impl Hub {
     /// Pictures published so far.
     pub fn frames(&self) -> u64 {
         self.0.lock().end()
+    }
+
+    /// Counts pictures of the camera that came to nothing.
+    pub fn count_dropped(&self, pictures: u64) {
+        self.0.lock().dropped += pictures;
     }
 
     /// Counts a source that worked and had to be opened anew.
@@ -499,6 +508,7 @@ impl Audience {
             viewers: inner.viewers,
             frames: inner.end(),
             frames_skipped: inner.skipped,
+            frames_dropped: inner.dropped,
             restarts: inner.restarts,
             last_frame_at: inner.ring.back().map(|kept| kept.fragment.captured_at),
         }

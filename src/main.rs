@@ -87,6 +87,7 @@ fn serve(config: Config) -> Result<(), String> {
         let (panel, remote) = panel::panel(camera.controls);
         let mut context = Context::new(&camera.name, camera.settings, stop.clone());
         context.panel = panel;
+        (context.encoder, context.pixel_format) = (camera.encoder, camera.pixel_format);
         served.push(serve::Camera {
             name: camera.name.clone().into(),
             source: camera.source_text,

@@ -135,6 +135,7 @@ impl Camera<'_> {
         let mut signs = Signs::new(Timestamp::now());
         let mut has_keyframe = false;
         let mut keyframes = KeyframeRequests::default();
+        let mut dropped = 0;
         self.hub.set_makes_keyframes(source.can_make_keyframes());
         loop {
             panel.tend(source.board());
@@ -153,6 +154,11 @@ impl Camera<'_> {
                         self.publish(&picture);
                     }
                 });
+            }
+            let lost = source.dropped();
+            if lost > dropped {
+                self.hub.count_dropped(lost - dropped);
+                dropped = lost;
             }
             let now = Timestamp::now();
             if let Some(finding) = signs.look(now) {

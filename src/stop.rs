@@ -52,8 +52,22 @@ impl Stop {
         self.wait(Some(fd), PollFlags::IN, time)
     }
 
+    /// The same for any of two descriptors, of which there may be none.
+    pub fn wait_any_readable(&self, fds: &[Option<BorrowedFd<'_>>; 2], time: Duration) -> Woken {
+        self.wait_two(fds, PollFlags::IN, time)
+    }
+
     /// Waits for any of `flags` on `fd`.
     pub fn wait(&self, fd: Option<BorrowedFd<'_>>, flags: PollFlags, time: Duration) -> Woken {
+        self.wait_two(&[fd, None], flags, time)
+    }
+
+    fn wait_two(
+        &self,
+        wanted: &[Option<BorrowedFd<'_>>; 2],
+        flags: PollFlags,
+        time: Duration,
+    ) -> Woken {
         let end = crate::time::Timestamp::now() + time;
         let mut left = time;
         loop {
@@ -62,14 +76,12 @@ impl Stop {
                 tv_nsec: left.subsec_nanos() as _,
             };
             let stop = PollFd::from_borrowed_fd(self.0.as_fd(), PollFlags::IN);
-            let mut fds = [stop.clone(), stop];
-            let used = match fd {
-                Some(fd) => {
-                    fds[1] = PollFd::from_borrowed_fd(fd, flags);
-                    2
-                }
-                None => 1,
-            };
+            let mut fds = [stop.clone(), stop.clone(), stop];
+            let mut used = 1;
+            for fd in wanted.iter().flatten() {
+                fds[used] = PollFd::from_borrowed_fd(*fd, flags);
+                used += 1;
+            }
             match poll(&mut fds[..used], Some(&timeout)) {
                 Ok(_) if !fds[0].revents().is_empty() => return Woken::Stopped,
                 Ok(0) => return Woken::TimedOut,

@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 /// Which modules a module may use.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("cameras", &["encode", "holders", "source", "v4l2"]),
-    ("cli", &["encode", "nearest", "panel", "serve", "source"]),
+    (
+        "cli",
+        &["encode", "nearest", "panel", "serve", "source", "v4l2"],
+    ),
     ("encode", &["stop", "time", "v4l2"]),
     ("fmp4", &["orientation", "time"]),
     ("h264", &["time"]),

@@ -295,7 +295,7 @@ fn as_another_process() {
 }
 
 #[test]
-fn auto_takes_it_where_no_node_has_h264_and_says_why_when_it_fails() {
+fn auto_takes_it_where_no_node_has_pictures_and_says_why_when_it_fails() {
     let stand_in = StandIn::new("auto", "rpicam-vid");
     stand_in.is(&["no-cameras"]);
     let server = stand_in.serve(&["-w", "320", "-h", "240"]);
@@ -303,7 +303,7 @@ fn auto_takes_it_where_no_node_has_h264_and_says_why_when_it_fails() {
         &server,
         "With --source rpicam: no camera found by libcamera",
     );
-    assert!(text.contains("no camera with H.264 found"), "{text}");
+    assert!(text.contains("no camera found"), "{text}");
     stand_in.is(&[]);
     server.wait_for("live", is_live);
 }

@@ -114,6 +114,8 @@ fn camera(layers: Layers<'_>, notes: &mut Vec<String>) -> Result<Camera, Error> 
         source: spec,
         source_text: source.text,
         settings,
+        encoder: layers.read(Key::Encoder, values::encoder)?,
+        pixel_format: layers.read(Key::PixelFormat, values::pixel_format)?,
         on_demand,
         controls,
     })

@@ -16,9 +16,11 @@ mod table;
 mod values;
 mod yaml;
 
+use crate::encode;
 use crate::panel::Wish;
 use crate::serve::{Address, TlsFiles};
 use crate::source;
+use crate::v4l2::FourCc;
 use arguments::Arguments;
 use given::{Given, Origin};
 use log::LevelFilter;
@@ -68,6 +70,10 @@ pub struct Camera {
     pub source_text: String,
     /// What is asked of it.
     pub settings: source::Settings,
+    /// Which encoders may be used, if it needs one.
+    pub encoder: encode::Choice,
+    /// The format to take from it to be encoded; `None` is whatever is the least work.
+    pub pixel_format: Option<FourCc>,
     /// It is open only while somebody watches.
     pub on_demand: bool,
     /// What its controls are to be set to, by name; whether it has them is seen when it is opened.

@@ -30,6 +30,10 @@ pub(super) enum Key {
     SetControls,
     /// Whether the camera is open only while somebody watches.
     OnDemand,
+    /// Which encoders may be used.
+    Encoder,
+    /// The format to take from a camera without H.264.
+    PixelFormat,
     /// The camera's name.
     Name,
     /// Addresses to listen on.
@@ -196,6 +200,26 @@ pub(super) const TABLE: &[Row] = &[
         value: "true|false",
         default: Some("false"),
         help: "open the camera only while somebody watches",
+    },
+    Row {
+        key: Key::Encoder,
+        short: None,
+        long: &["encoder"],
+        env: Some("BERRYMSE_ENCODER"),
+        file: Some((Section::Camera, &["encoder"])),
+        value: "WHICH",
+        default: Some("auto"),
+        help: "for cameras without H.264: auto, hardware or\nsoftware",
+    },
+    Row {
+        key: Key::PixelFormat,
+        short: None,
+        long: &["pixel-format"],
+        env: Some("BERRYMSE_PIXEL_FORMAT"),
+        file: Some((Section::Camera, &["pixelFormat"])),
+        value: "FOURCC",
+        default: Some("auto"),
+        help: "what to take from a camera to encode it, such as\nYUYV or MJPG; auto takes the least work",
     },
     Row {
         key: Key::Listen,

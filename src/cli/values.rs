@@ -1,8 +1,10 @@
 //! One setting's text to its checked value. Every refusal says what would be right.
 
+use crate::encode;
 use crate::panel::Wish;
 use crate::serve::Address;
 use crate::source::Spec;
+use crate::v4l2::FourCc;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 
@@ -86,6 +88,29 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
         "false" | "no" | "off" | "0" => Ok(false),
         _ => Err(format!("'{text}' is neither true nor false")),
     }
+}
+
+pub(super) fn encoder(text: &str) -> Result<encode::Choice, String> {
+    use encode::Choice::{Auto, Hardware, Software};
+    let choice = [Auto, Hardware, Software]
+        .into_iter()
+        .find(|choice| choice.to_string() == text.to_ascii_lowercase());
+    choice.ok_or_else(|| format!("'{text}' is none of auto, hardware, software"))
+}
+
+/// `None` leaves the choice to the program.
+pub(super) fn pixel_format(text: &str) -> Result<Option<FourCc>, String> {
+    if text == "auto" {
+        return Ok(None);
+    }
+    let mut code = [b' '; 4];
+    let is_code = !text.is_empty() && text.len() <= 4 && text.bytes().all(|b| b.is_ascii_graphic());
+    for (to, byte) in code.iter_mut().zip(text.bytes()) {
+        *to = byte;
+    }
+    is_code.then(|| Some(FourCc::new(code))).ok_or_else(|| {
+        format!("'{text}' is no four-character code, such as YUYV or MJPG (`berrymse cameras` lists the camera's), nor auto")
+    })
 }
 
 /// `name=value` of a control. What the value may be, only the camera knows.

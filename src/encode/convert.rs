@@ -48,6 +48,11 @@ impl I420 {
     }
 }
 
+/// True if there is a whole picture in pieces of memory of these lengths.
+pub fn is_whole(bytes_in: &dyn Fn(usize) -> usize, shape: &Shape) -> bool {
+    layout(shape.fourcc).is_some_and(|layout| Places::new(shape, layout).are_filled(bytes_in))
+}
+
 /// Converts a picture; false if it is shorter than its shape says, or of a format without a [`Layout`]. The result has the
 /// colours of the shape, but BT.601 with limited range of RGB.
 pub fn to_i420(pixels: &Pixels, shape: &Shape, out: &mut I420) -> bool {
@@ -55,7 +60,7 @@ pub fn to_i420(pixels: &Pixels, shape: &Shape, out: &mut I420) -> bool {
         return false;
     };
     let places = Places::new(shape, layout);
-    if (0..3).any(|plane| pixels.bytes_in(plane) < places.needed[plane]) {
+    if !places.are_filled(&|plane| pixels.bytes_in(plane)) {
         return false;
     }
     let mut lines = Lines {
@@ -160,6 +165,15 @@ impl Places {
             offset += place.stride * lines;
         }
         all
+    }
+}
+
+impl Places {
+    fn are_filled(&self, bytes_in: &dyn Fn(usize) -> usize) -> bool {
+        self.needed
+            .iter()
+            .enumerate()
+            .all(|(memory, needed)| bytes_in(memory) >= *needed)
     }
 }
 

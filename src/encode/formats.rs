@@ -121,10 +121,6 @@ pub fn layout(fourcc: FourCc) -> Option<Layout> {
 
 /// How much work a pixel is to convert (1 is the least): first the bytes to be read, then the sums to be done.
 pub(super) fn work(fourcc: FourCc) -> Option<u32> {
-    if [FourCc::MJPG, FourCc::JPEG].contains(&fourcc) {
-        // Far more than any copy, but a camera that has it has it because its cable does not carry the same as raw pictures.
-        return Some(100);
-    }
     Some(match layout(fourcc)? {
         Layout::Planar { has_half_lines, .. } | Layout::SemiPlanar { has_half_lines, .. } => {
             let is_planar = matches!(layout(fourcc), Some(Layout::Planar { .. }));

@@ -25,7 +25,12 @@ pub enum JpegError {
 pub struct JpegDecoder {
     /// The picture as decoded: Y, U and V of each pixel, or Y alone.
     pixels: Vec<u8>,
+    /// A JPEG with the mark of one that has no Huffman tables.
+    marked: Vec<u8>,
 }
+
+/// Behind this mark the decoder takes the tables of the standard (ITU-T T.81, K.3): an APP0 segment as AVI files have it.
+const USUAL_TABLES: [u8; 9] = [0xFF, 0xE0, 0, 7, b'A', b'V', b'I', b'1', 0];
 
 impl JpegDecoder {
     /// Decodes a JPEG into `out`; of a larger one, its upper left corner.
@@ -39,6 +44,16 @@ impl JpegDecoder {
             .set_max_width(LARGEST)
             .set_max_height(LARGEST)
             .jpeg_set_max_scans(16);
+        let jpeg = if lacks_tables(jpeg) {
+            self.marked.clear();
+            let (start, rest) = jpeg.split_at(2);
+            for part in [start, &USUAL_TABLES, rest] {
+                self.marked.extend_from_slice(part);
+            }
+            &self.marked
+        } else {
+            jpeg
+        };
         let mut decoder = Zune::new_with_options(ZCursor::new(jpeg), options);
         decoder.decode_headers().map_err(damaged)?;
         let (has_width, has_height) = decoder.dimensions().ok_or(JpegError::Colours)?;
@@ -104,6 +119,27 @@ impl JpegDecoder {
     }
 }
 
+/// True of a JPEG without Huffman tables ahead of its picture, as many webcams send it to save some bytes.
+fn lacks_tables(jpeg: &[u8]) -> bool {
+    const SOI: u8 = 0xD8;
+    const DHT: u8 = 0xC4;
+    const SOS: u8 = 0xDA;
+    if jpeg.get(..2) != Some(&[0xFF, SOI]) {
+        return false;
+    }
+    let mut at = 2_usize;
+    while let Some(&[0xFF, marker, high, low]) = jpeg.get(at..at + 4) {
+        match marker {
+            DHT => return false,
+            SOS => return true,
+            // A fill byte.
+            0xFF => at += 1,
+            _ => at += 2 + usize::from(u16::from_be_bytes([high, low])),
+        }
+    }
+    false
+}
+
 /// 0…255 to 16…235: times 219/255, in 1/65536.
 const fn limited_y(full: u8) -> u8 {
     ((full as u32 * 56_284 + (16 << 16) + (1 << 15)) >> 16) as u8
@@ -114,4 +150,96 @@ const fn limited_colour(sum_of_four: u32) -> u8 {
     // 128 stays 128: 128 * 57 569 is that many 65 536ths, the rest is added.
     const REST: u32 = (128 << 18) - 4 * 128 * 57_569 + (1 << 17);
     ((sum_of_four * 57_569 + REST) >> 18) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fixture(name: &str) -> Vec<u8> {
+        let path = format!("{}/tests/fixtures/jpeg/{name}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read(path).unwrap()
+    }
+
+    /// Y, U and V in the middle of a place of the picture.
+    fn at(picture: &I420, x: usize, y: usize) -> [u8; 3] {
+        let (width, _) = picture.size();
+        let [py, pu, pv] = picture.planes();
+        let square = y / 2 * (width / 2) + x / 2;
+        [py[y * width + x], pu[square], pv[square]]
+    }
+
+    fn decode(jpeg: &[u8], width: u32, height: u32) -> Result<I420, JpegError> {
+        let mut out = I420::new(width, height, Vec::new());
+        JpegDecoder::default().decode(jpeg, &mut out)?;
+        Ok(out)
+    }
+
+    #[test]
+    fn colours_come_out_in_limited_range() {
+        for name in ["422.jpg", "420.jpg"] {
+            let picture = decode(&fixture(name), 96, 64).unwrap();
+            // Places in ffmpeg's test picture that are black, green and yellow: as ITU-R BT.601 has them.
+            for ((x, y), wanted) in [
+                ((8, 20), [16, 128, 128]),
+                ((66, 20), [145, 54, 34]),
+                ((56, 20), [210, 16, 146]),
+            ] {
+                let found = at(&picture, x, y);
+                let is_near = found.iter().zip(wanted).all(|(&a, b)| a.abs_diff(b) <= 6);
+                assert!(is_near, "{name} at {x},{y}: {found:?}, wanted {wanted:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn grey_pictures_have_no_colours() {
+        let mut jpeg = vec![0xFF, 0xD8, 0xFF, 0xDB, 0, 67, 0];
+        jpeg.extend([1; 64]);
+        // One component, 16x16: four blocks, each "no difference" (00) and "end of block" (1010).
+        jpeg.extend([0xFF, 0xC0, 0, 11, 8, 0, 16, 0, 16, 1, 1, 0x11, 0]);
+        jpeg.extend([0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 63, 0]);
+        jpeg.extend([0b0010_1000, 0b1010_0010, 0b1000_1010, 0xFF, 0xD9]);
+        let picture = decode(&jpeg, 16, 16).unwrap();
+        let [y, u, v] = picture.planes();
+        assert!(y.iter().all(|&y| y == limited_y(128)), "{y:?}");
+        assert!(u.iter().chain(v).all(|&colour| colour == 128));
+    }
+
+    #[test]
+    fn a_jpeg_without_tables_has_the_usual_ones() {
+        let whole = fixture("422.jpg");
+        let at = whole.windows(2).position(|it| it == [0xFF, 0xC4]).unwrap();
+        let length = usize::from(u16::from_be_bytes([whole[at + 2], whole[at + 3]]));
+        let mut bare = whole.clone();
+        bare.drain(at..at + 2 + length);
+        assert!(lacks_tables(&bare) && !lacks_tables(&whole));
+        assert_eq!(decode(&bare, 96, 64), decode(&whole, 96, 64));
+    }
+
+    #[test]
+    fn of_a_larger_picture_the_corner_is_taken_and_a_smaller_one_is_refused() {
+        let whole = fixture("420.jpg");
+        let corner = decode(&whole, 48, 32).unwrap();
+        assert_eq!(
+            at(&corner, 44, 8),
+            at(&decode(&whole, 96, 64).unwrap(), 44, 8)
+        );
+        assert_eq!(decode(&whole, 98, 64), Err(JpegError::Small(96, 64)));
+    }
+
+    #[test]
+    fn damage_is_an_error_or_a_picture_and_never_a_panic() {
+        let whole = fixture("420.jpg");
+        for end in (0..whole.len()).step_by(61) {
+            let _ = decode(&whole[..end], 96, 64);
+        }
+        for place in (2..whole.len()).step_by(43) {
+            let mut damaged = whole.clone();
+            damaged[place] ^= 0x55;
+            let _ = decode(&damaged, 96, 64);
+        }
+        assert!(decode(b"", 96, 64).is_err());
+        assert!(decode(&[0xFF; 100], 96, 64).is_err());
+    }
 }

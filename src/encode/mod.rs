@@ -9,7 +9,7 @@ mod hardware;
 mod jpeg;
 mod software;
 
-pub use convert::{I420, to_i420};
+pub use convert::{I420, is_whole, to_i420};
 pub use formats::{Layout, layout};
 pub use jpeg::{JpegDecoder, JpegError};
 

@@ -227,3 +227,6 @@ mod openh264 {
         }
     }
 }
+
+#[cfg(all(test, feature = "software-encoder"))]
+mod tests;

@@ -39,6 +39,7 @@ fn camera(site: &Site, camera: &Camera) -> Value {
         "viewers": status.viewers,
         "frames": status.frames,
         "frames_skipped": status.frames_skipped,
+        "frames_dropped": status.frames_dropped,
         "restarts": status.restarts,
         "controls_refused": *camera.remote.view().refused,
         "last_frame_age_ms": age_ms(&status),
@@ -55,7 +56,7 @@ fn age_ms(status: &Status) -> Option<u64> {
 type Figure = (&'static str, &'static str, &'static str, fn(&Status) -> f64);
 
 /// Name, type, help and value of each figure of a camera.
-const FIGURES: [Figure; 9] = [
+const FIGURES: [Figure; 10] = [
     (
         "berrymse_camera_live",
         "gauge",
@@ -79,6 +80,12 @@ const FIGURES: [Figure; 9] = [
         "counter",
         "Pictures that slow viewers were not given.",
         |s| s.frames_skipped as f64,
+    ),
+    (
+        "berrymse_frames_dropped_total",
+        "counter",
+        "Pictures of the camera that came to nothing.",
+        |s| s.frames_dropped as f64,
     ),
     (
         "berrymse_camera_restarts_total",

@@ -11,11 +11,13 @@ pub mod spec;
 pub mod test_picture;
 pub mod v4l2;
 
+use crate::encode;
 use crate::h264::End;
 use crate::orientation::Orientation;
 use crate::panel::{Board, Panel};
 use crate::stop::Stop;
 use crate::time::Timestamp;
+use crate::v4l2::{FourCc, Purpose};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -55,6 +57,17 @@ pub trait Source: Send {
     /// True if [`Source::set_bitrate`] has an effect.
     fn can_set_bitrate(&self) -> bool {
         false
+    }
+
+    /// How many pictures of the camera were lost since it was opened, wherever that was: by the camera, its driver, or because
+    /// there was no time to encode them.
+    fn dropped(&self) -> u64 {
+        0
+    }
+
+    /// Of a camera that gives JPEGs, the newest picture as it came, and when it was taken.
+    fn newest_jpeg(&self) -> Option<(Timestamp, &[u8])> {
+        None
     }
 
     /// The controls of the camera; `None` where it has none that could be set while it runs.
@@ -152,6 +165,10 @@ pub struct Context {
     pub name: String,
     /// What is asked of it.
     pub settings: Settings,
+    /// Which encoders may be used, if it needs one.
+    pub encoder: encode::Choice,
+    /// The format to take from the camera to be encoded, even if it gives H.264; `None` leaves the choice to the program.
+    pub pixel_format: Option<FourCc>,
     /// Heard by every wait.
     pub stop: Stop,
     /// What is to be set of its controls at each opening.
@@ -166,6 +183,8 @@ impl Context {
         Self {
             name: name.to_owned(),
             settings,
+            encoder: encode::Choice::Auto,
+            pixel_format: None,
             stop,
             panel: Panel::default(),
             program_log: process::budget::Budget::default(),
@@ -186,17 +205,27 @@ pub fn open(spec: &Spec, context: &Context) -> Result<Box<dyn Source>, Error> {
     }
 }
 
-/// The first camera that works: a node with H.264, else the Raspberry Pi's. The error says of both why not.
+/// The first camera that works: a node with H.264, else the Raspberry Pi's, else a node whose pictures have to be encoded. The
+/// error says of all why not.
 fn auto(context: &Context) -> Result<Box<dyn Source>, Error> {
-    let no_node = match crate::v4l2::first_h264() {
-        Ok(path) => return v4l2::open(&path, context),
-        Err(reason) => reason,
-    };
-    if rpicam::program(std::env::var_os("PATH").as_deref()).is_none() {
-        return Err(Error::Unavailable(no_node));
+    let first = crate::v4l2::first_camera();
+    if let Ok((path, Purpose::H264(_))) = &first {
+        return v4l2::open(path, context);
     }
-    rpicam::open(0, context).map_err(|error| match error {
-        Error::Stopped => error,
-        other => Error::Unavailable(format!("{no_node}. With --source rpicam: {other}")),
-    })
+    let program = rpicam::program(std::env::var_os("PATH").as_deref());
+    match (first, program) {
+        (Ok((path, _)), None) => v4l2::open(&path, context),
+        // Raspberry Pi OS has the program on every machine, with and without a camera.
+        (Ok((path, _)), Some(program))
+            if rpicam::cameras(&program).is_ok_and(|cameras| cameras.is_empty()) =>
+        {
+            v4l2::open(&path, context)
+        }
+        (Ok(_), Some(_)) => rpicam::open(0, context),
+        (Err(no_node), None) => Err(Error::Unavailable(no_node)),
+        (Err(no_node), Some(_)) => rpicam::open(0, context).map_err(|error| match error {
+            Error::Stopped => error,
+            other => Error::Unavailable(format!("{no_node}. With --source rpicam: {other}")),
+        }),
+    }
 }

@@ -1,10 +1,12 @@
 //! A camera that gives H.264 through V4L2: USB cameras that encode, the legacy driver of the Raspberry Pi camera, v4l2loopback.
+//! Those that give other pictures are handed to [`raw`].
 //!
 //! One buffer is one access unit, so that each picture is complete when it arrives. What drivers put into buffers
 //! besides pictures (left-overs, damage, nothing) stops here; every refusal is told in words.
 
 mod buffers;
 mod knobs;
+pub mod raw;
 mod settings;
 
 use super::{Chunk, Context, Error, Source};
@@ -12,9 +14,7 @@ use crate::orientation::Orientation;
 use crate::panel::{Board, Control};
 use crate::stop::Woken;
 use crate::time::Timestamp;
-use crate::v4l2::{
-    self, Agreed, Capture, Device, Failure, Filled, FourCc, Identity, Purpose, Step, Stream,
-};
+use crate::v4l2::{self, Agreed, Device, Failure, Filled, FourCc, Identity, Purpose, Step, Stream};
 use buffers::{Buffers, Verdict};
 use knobs::Knobs;
 use settings::Encoder;
@@ -42,9 +42,7 @@ pub fn open(path: &Path, context: &Context) -> Result<Box<dyn Source>, Error> {
         return Err(Error::Stopped);
     }
     // All handles are closed again by the time that a refusal is explained: we are not to be found as the holder.
-    let started =
-        start(path, context).map_err(|refusal| Error::Unavailable(refusal.words(path)))?;
-    Ok(Box::new(started))
+    start(path, context).map_err(|refusal| Error::Unavailable(refusal.words(path)))
 }
 
 /// Why a node was not started.
@@ -70,7 +68,7 @@ impl Refusal {
     }
 }
 
-fn start(path: &Path, context: &Context) -> Result<Camera, Refusal> {
+fn start(path: &Path, context: &Context) -> Result<Box<dyn Source>, Refusal> {
     let device =
         Device::open(path).map_err(|failure| Refusal::Failed(failure, Step::Open, None))?;
     let identity = device.identity().clone();
@@ -78,7 +76,15 @@ fn start(path: &Path, context: &Context) -> Result<Camera, Refusal> {
         let identity = identity.clone();
         move |failure| Refusal::Failed(failure, step, Some(identity))
     };
-    let capture = capture_of(&device, path)?;
+    let capture = match Purpose::of(&device) {
+        Purpose::H264(capture) if context.pixel_format.is_none_or(|it| it == FourCc::H264) => {
+            capture
+        }
+        Purpose::H264(capture) | Purpose::NeedsEncoder(capture) => {
+            return raw::start(device, capture, path, context);
+        }
+        other => return Err(Refusal::Useless(other.reason().unwrap_or_default())),
+    };
     let wanted = &context.settings;
     let mut report = settings::Report::default();
     // Turning by 90 degrees may swap width and height: first this, then the size.
@@ -105,22 +111,8 @@ fn start(path: &Path, context: &Context) -> Result<Camera, Refusal> {
         report,
     };
     answer.log(path, context);
-    Ok(Camera::new(path, context, stream, encoder, &answer))
-}
-
-fn capture_of(device: &Device, path: &Path) -> Result<Capture, Refusal> {
-    let purpose = Purpose::of(device);
-    if let Purpose::H264(capture) = purpose {
-        return Ok(capture);
-    }
-    let formats = device
-        .identity()
-        .capture()
-        .map(|capture| device.formats(capture))
-        .unwrap_or_default();
-    Err(Refusal::Useless(
-        purpose.reason(path, &formats).unwrap_or_default(),
-    ))
+    let camera = Camera::new(path, context, stream, encoder, &answer);
+    Ok(Box::new(camera))
 }
 
 /// What the driver made of what it was asked for.
@@ -322,6 +314,10 @@ impl Source for Camera {
 
     fn applied_orientation(&self) -> Orientation {
         self.orientation
+    }
+
+    fn dropped(&self) -> u64 {
+        self.buffers.lost()
     }
 
     fn board(&mut self) -> Option<&mut dyn Board> {

@@ -139,8 +139,46 @@ pub struct PixelFormat {
 pub enum Size {
     /// Width and height in pixels.
     Exactly(u32, u32),
-    /// Smallest and largest (width, height).
-    Between((u32, u32), (u32, u32)),
+    /// All between two, in steps; each is (width, height).
+    Between {
+        /// The smallest.
+        least: (u32, u32),
+        /// The largest.
+        most: (u32, u32),
+        /// From one to the next.
+        step: (u32, u32),
+    },
+}
+
+impl Size {
+    /// The possible size next to a width and height.
+    pub fn nearest(self, width: u32, height: u32) -> (u32, u32) {
+        match self {
+            Self::Exactly(width, height) => (width, height),
+            Self::Between { least, most, step } => (
+                nearest(width, least.0, most.0, step.0),
+                nearest(height, least.1, most.1, step.1),
+            ),
+        }
+    }
+
+    /// The largest.
+    pub fn largest(self) -> (u32, u32) {
+        self.nearest(u32::MAX, u32::MAX)
+    }
+}
+
+/// The number next to `wanted` that is some steps above `least`; for nonsense of a driver, some number.
+fn nearest(wanted: u32, least: u32, most: u32, step: u32) -> u32 {
+    let step = step.max(1);
+    let above = wanted.clamp(least, most.max(least)) - least;
+    let up = (above.saturating_add(step / 2) / step).saturating_mul(step);
+    let up = least.saturating_add(up);
+    if up > most {
+        up.saturating_sub(step).max(least)
+    } else {
+        up
+    }
 }
 
 /// The format that the driver agreed to.
@@ -258,9 +296,11 @@ impl Device {
             .map_while(|index| sys::enum_frame_size(self.fd(), format.0, index).ok())
             .map(|raw| match (raw.kind, raw.size) {
                 (abi::DISCRETE, [width, height, ..]) => Size::Exactly(width, height),
-                (_, [w_min, w_max, _, h_min, h_max, _]) => {
-                    Size::Between((w_min, h_min), (w_max, h_max))
-                }
+                (_, [w_min, w_max, w_step, h_min, h_max, h_step]) => Size::Between {
+                    least: (w_min, h_min),
+                    most: (w_max, h_max),
+                    step: (w_step, h_step),
+                },
             })
             .collect()
     }
@@ -280,6 +320,12 @@ impl Device {
         rates.sort_by(|a, b| b.total_cmp(a));
         rates.dedup();
         rates
+    }
+
+    /// The same of a size, or of the largest of a range of sizes.
+    pub fn rates_of(&self, format: FourCc, size: Size) -> Vec<f64> {
+        let (width, height) = size.largest();
+        self.rates(format, width, height)
     }
 
     /// Asks for a format and size; the answer may differ in all of it.

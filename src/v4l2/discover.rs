@@ -58,14 +58,17 @@ impl Node {
 
     /// True if its pictures can be shown.
     pub fn is_usable(&self) -> bool {
-        matches!(self.purpose, Some(Purpose::H264(_)))
+        matches!(
+            self.purpose,
+            Some(Purpose::H264(_) | Purpose::NeedsEncoder(_))
+        )
     }
 
     /// Why it cannot be used, and what to try; `None` if it can.
     pub fn reason(&self) -> Option<String> {
         match (&self.identity, self.purpose) {
             (Err(failure), _) => Some(explain(*failure, Step::Open, &self.path, None)),
-            (Ok(_), Some(purpose)) => purpose.reason(self.name(), &self.formats),
+            (Ok(_), Some(purpose)) => purpose.reason(),
             (Ok(_), None) => None,
         }
     }
@@ -76,11 +79,9 @@ impl Node {
             return Vec::new();
         };
         let sizes = device.sizes(format).into_iter().take(SIZES_LISTED);
-        let with_rates = |size| {
-            let (Size::Exactly(width, height) | Size::Between(_, (width, height))) = size;
-            (size, device.rates(format, width, height))
-        };
-        sizes.map(with_rates).collect()
+        sizes
+            .map(|size| (size, device.rates_of(format, size)))
+            .collect()
     }
 }
 
@@ -89,16 +90,21 @@ pub fn discover() -> Vec<Node> {
     look_at_all().collect()
 }
 
-/// The first node that gives H.264, by its lasting name; else what was found instead, in words.
-pub fn first_h264() -> Result<PathBuf, String> {
+/// The first node that gives H.264, else the first whose pictures can be encoded, by its lasting name and with its purpose; else
+/// what was found instead, in words.
+pub fn first_camera() -> Result<(PathBuf, Purpose), String> {
     let mut others = Vec::new();
     for node in look_at_all() {
-        if node.is_usable() {
-            return Ok(node.name().to_owned());
+        if let Some(purpose @ Purpose::H264(_)) = node.purpose {
+            return Ok((node.name().to_owned(), purpose));
         }
         others.push(node);
     }
-    Err(summary(&others))
+    let raw = others.iter().find_map(|node| match node.purpose {
+        Some(purpose @ Purpose::NeedsEncoder(_)) => Some((node.name().to_owned(), purpose)),
+        _ => None,
+    });
+    raw.ok_or_else(|| summary(&others))
 }
 
 fn look_at_all() -> impl Iterator<Item = Node> {
@@ -119,17 +125,18 @@ fn summary(nodes: &[Node]) -> String {
         }
     }
     if nodes.is_empty() {
-        return "no camera with H.264 found: no video node in /dev; is one plugged in?".into();
+        return "no camera found: no video node in /dev; is one plugged in?".into();
     }
     if groups.is_empty() {
-        return "no camera with H.264 found: the video nodes here belong to no camera; is one plugged in?".into();
+        return "no camera found: the video nodes here belong to no camera; is one plugged in?"
+            .into();
     }
     let groups: Vec<String> = groups
         .iter()
         .map(|(words, names)| format!("{}: {words}", names.join(", ")))
         .collect();
     format!(
-        "no camera with H.264 found. {}. `berrymse cameras` says more",
+        "no camera found. {}. `berrymse cameras` says more",
         groups.join("; ")
     )
 }
@@ -243,7 +250,7 @@ mod tests {
         ];
         assert_eq!(
             summary(&nodes),
-            "no camera with H.264 found. /dev/video0 (Cam), /dev/video2 (Cam): loopback, not fed; \
+            "no camera found. /dev/video0 (Cam), /dev/video2 (Cam): loopback, not fed; \
              /dev/video1 (Cam): camera without H.264. `berrymse cameras` says more"
         );
     }

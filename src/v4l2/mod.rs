@@ -15,7 +15,7 @@ mod sys;
 
 pub use controls::{Control, ControlKind};
 pub use device::{Agreed, Capture, Colour, Device, FourCc, Identity, PixelFormat, Size};
-pub use discover::{Node, discover, first_h264};
+pub use discover::{Node, discover, first_camera};
 pub use purpose::{Purpose, Step, explain};
 pub use stream::{Filled, Held, Stream};
 pub use sys::Failure;

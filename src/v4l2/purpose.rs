@@ -20,7 +20,7 @@ const CODEC_DRIVERS: [&str; 3] = ["bcm2835-codec", "rpivid", "rpi-hevc-dec"];
 pub enum Purpose {
     /// A camera that gives H.264: it can be shown as it is.
     H264(Capture),
-    /// A camera that gives other formats only.
+    /// A camera that gives other formats only, which have to be encoded.
     NeedsEncoder(Capture),
     /// Raw data of a sensor that libcamera drives.
     Sensor,
@@ -110,17 +110,10 @@ impl Purpose {
         }
     }
 
-    /// Why this is no source of pictures, and what to try; `None` if it is one. `node` is what the user would type.
-    pub fn reason(self, node: &Path, formats: &[PixelFormat]) -> Option<String> {
-        let node = node.display();
+    /// Why this is no source of pictures, and what to try; `None` if it is one.
+    pub fn reason(self) -> Option<String> {
         Some(match self {
-            Self::H264(_) => return None,
-            Self::NeedsEncoder(_) => format!(
-                "this node gives {} and no H.264; it needs an encoder, which this version does not have yet. \
-                 Try another program as the encoder, for instance: --source 'exec:ffmpeg -f v4l2 -i {node} \
-                 -c:v libx264 -preset ultrafast -tune zerolatency -g 60 -pix_fmt yuv420p -f h264 -'",
-                codes(formats)
-            ),
+            Self::H264(_) | Self::NeedsEncoder(_) => return None,
             Self::Sensor => "this is the raw sensor node of a camera that libcamera drives, \
                              it has no pictures by itself: use --source rpicam"
                 .into(),
@@ -147,26 +140,12 @@ fn has_h264(formats: &[PixelFormat]) -> bool {
     formats.iter().any(|format| format.fourcc == FourCc::H264)
 }
 
-/// "MJPG, YUYV", not more than fit a line.
-fn codes(formats: &[PixelFormat]) -> String {
-    const SHOWN: usize = 6;
-    let mut codes: Vec<String> = formats
-        .iter()
-        .take(SHOWN)
-        .map(|format| format.fourcc.to_string())
-        .collect();
-    if formats.len() > SHOWN {
-        codes.push(format!("{} more", formats.len() - SHOWN));
-    }
-    codes.join(", ")
-}
-
 /// What was asked of a node when it refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
     /// Opening it.
     Open,
-    /// Asking for H.264 at a size.
+    /// Asking for a format and size.
     Format,
     /// Buffers and starting.
     Start,
@@ -178,7 +157,7 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Open => "opening it",
-            Self::Format => "asking it for H.264",
+            Self::Format => "asking it for a format",
             Self::Start => "starting it",
             Self::Capture => "taking a picture",
         })
@@ -235,32 +214,6 @@ fn users(node: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_camera_without_h264_is_told_with_its_formats() {
-        let format = |fourcc| PixelFormat {
-            fourcc,
-            description: String::new(),
-        };
-        let formats = [format(FourCc::MJPG), format(FourCc::JPEG)];
-        let capture = Capture::SinglePlanar;
-        let text = Purpose::NeedsEncoder(capture)
-            .reason(Path::new("/dev/video7"), &formats)
-            .unwrap();
-        assert!(
-            text.starts_with("this node gives MJPG, JPEG and no H.264"),
-            "{text}"
-        );
-        assert!(text.contains("-i /dev/video7"), "{text}");
-        assert_eq!(
-            Purpose::H264(capture).reason(Path::new("/dev/video7"), &formats),
-            None
-        );
-        assert_eq!(
-            codes(&vec![format(FourCc::MJPG); 9]),
-            "MJPG, MJPG, MJPG, MJPG, MJPG, MJPG, 3 more"
-        );
-    }
 
     #[test]
     fn failures_say_what_to_try() {

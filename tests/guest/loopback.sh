@@ -123,12 +123,12 @@ leave clean "$clip"
 stop
 unfeed
 
-step "fed with something that is not H.264: said in words"
+step "fed with something that cannot be shown: said in words"
 start -d /dev/video2 "${options[@]}"
 watch other
 expect 3 "state waiting '/dev/video2: nothing feeds it yet"
-feed -d /dev/video2 -s 320x240 -r 10 --fourcc YUYV "$clip"
-expect 10 "state waiting '/dev/video2: this node gives YUYV and no H.264"
+feed -d /dev/video2 -s 320x240 -r 10 --fourcc dvsd "$clip"
+expect 10 "state waiting '/dev/video2: this camera gives no H.264, and there is no encoder for it: .*it takes none of the camera.s formats .dvsd"
 leave
 stop
 unfeed

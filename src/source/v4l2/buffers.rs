@@ -25,6 +25,8 @@ pub(super) enum Verdict {
     Full,
     /// Nothing in it, or next to nothing.
     Empty,
+    /// Less than a raw picture has.
+    Short,
     /// No start code in it.
     NoH264,
 }
@@ -49,6 +51,7 @@ pub(super) struct Buffers {
     has_pictures: bool,
     gives_parts: bool,
     losses: Losses,
+    lost: u64,
     logged_at: Option<Timestamp>,
     /// Time from the last line about losses to the next.
     log_pause: Duration,
@@ -67,6 +70,7 @@ impl Buffers {
             _ => 0,
         };
         self.losses.skipped = self.losses.skipped.saturating_add(skipped);
+        self.lost += u64::from(skipped);
         if skipped > 0 {
             log::debug!("{skipped} pictures missing before buffer {sequence}");
         }
@@ -80,6 +84,7 @@ impl Buffers {
         }
         if self.has_pictures {
             self.losses.add(verdict);
+            self.lost += 1;
             log::debug!("buffer {sequence} thrown away ({verdict:?})");
         } else {
             log::debug!("buffer {sequence} ahead of the first picture thrown away ({verdict:?})");
@@ -108,6 +113,11 @@ impl Buffers {
         } else {
             End::Open
         }
+    }
+
+    /// How many pictures were lost so far.
+    pub(super) fn lost(&self) -> u64 {
+        self.lost
     }
 
     /// True if the keyframes do not fit into the driver's buffers, so that there is nothing to be decoded.
@@ -151,6 +161,7 @@ struct Losses {
     damaged: u32,
     full: u32,
     empty: u32,
+    short: u32,
     no_h264: u32,
 }
 
@@ -161,6 +172,7 @@ impl Losses {
             Verdict::Damaged => &mut self.damaged,
             Verdict::Full => &mut self.full,
             Verdict::Empty => &mut self.empty,
+            Verdict::Short => &mut self.short,
             Verdict::NoH264 => &mut self.no_h264,
         };
         *count = count.saturating_add(1);
@@ -174,6 +186,7 @@ impl fmt::Display for Losses {
             (self.damaged, "marked as damaged by the driver"),
             (self.full, "too large for the driver's buffers"),
             (self.empty, "empty"),
+            (self.short, "shorter than they should be"),
             (self.no_h264, "without H.264 in them"),
         ];
         let mut comma = "";

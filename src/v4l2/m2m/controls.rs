@@ -134,7 +134,7 @@ fn raise_level(panel: &Panel<'_>, wanted: &Wanted) {
 /// The lowest level for pictures of a size and rate, as an item of the control.
 fn level(width: u32, height: u32, fps: u32) -> i64 {
     let blocks = u64::from(width.div_ceil(16)) * u64::from(height.div_ceil(16));
-    let per_second = blocks * u64::from(fps);
+    let per_second = blocks.saturating_mul(fps.into());
     let [.., (highest, _, _)] = LEVELS;
     LEVELS
         .iter()

@@ -1,0 +1,226 @@
+//! Which of a camera's formats, sizes and rates to take: the one nearest to what was asked and, of those, the one with the least
+//! work. Plain values, no device.
+
+use crate::v4l2::{FourCc, Size};
+
+/// What a camera offers: its formats, and the sizes of each with the rates of each (pictures per second, highest first). Empty
+/// where the driver does not tell.
+pub type Offer = (FourCc, Vec<(Size, Vec<f64>)>);
+
+/// What was asked for.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Wanted {
+    /// Pixels of a line.
+    pub width: u32,
+    /// Lines.
+    pub height: u32,
+    /// Pictures per second.
+    pub fps: f64,
+}
+
+/// What to ask the camera for.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Mode {
+    /// The format.
+    pub fourcc: FourCc,
+    /// Pixels of a line.
+    pub width: u32,
+    /// Lines.
+    pub height: u32,
+    /// Pictures per second; `None` where the driver does not tell.
+    pub rate: Option<f64>,
+}
+
+impl Mode {
+    /// How far it is from what was asked; 0 is "as asked". The size counts more than the rate.
+    fn distance(&self, wanted: &Wanted) -> f64 {
+        let far = |has: u32, wanted: u32| {
+            let ratio = f64::from(has.max(1)) / f64::from(wanted.max(1));
+            ratio.ln().abs()
+        };
+        let size = far(self.width, wanted.width) + far(self.height, wanted.height);
+        // 30 000/1001 is 30 to everybody.
+        let slow = self
+            .rate
+            .map_or(0.0, |rate| (wanted.fps * 0.99 / rate).ln().max(0.0));
+        2.0 * size + slow
+    }
+}
+
+/// The best of a camera's modes for an encoder that takes a format with so much `work` a pixel, and no picture larger than
+/// `largest`. `None` if it takes none of them.
+pub fn choose(
+    offers: &[Offer],
+    wanted: &Wanted,
+    largest: (u32, u32),
+    work: impl Fn(FourCc) -> Option<u32>,
+) -> Option<Mode> {
+    let mut best: Option<(f64, u32, Mode)> = None;
+    for (fourcc, sizes) in offers {
+        let Some(work) = work(*fourcc) else { continue };
+        for mode in modes(*fourcc, sizes, wanted) {
+            if mode.width > largest.0 || mode.height > largest.1 {
+                continue;
+            }
+            let distance = mode.distance(wanted);
+            let is_better = best.as_ref().is_none_or(|(least, least_work, _)| {
+                // Sums of logarithms that ought to be the same differ in their last digits.
+                let same = (distance - least).abs() < 1e-9;
+                (!same && distance < *least) || (same && work < *least_work)
+            });
+            if is_better {
+                best = Some((distance, work, mode));
+            }
+        }
+    }
+    best.map(|(_, _, mode)| mode)
+}
+
+/// The modes of a format that may be the best: each size, at the lowest rate that is enough, else at its highest.
+fn modes(fourcc: FourCc, sizes: &[(Size, Vec<f64>)], wanted: &Wanted) -> Vec<Mode> {
+    let mode = |(width, height), rate| Mode {
+        fourcc,
+        width,
+        height,
+        rate,
+    };
+    if sizes.is_empty() {
+        return vec![mode((wanted.width, wanted.height), None)];
+    }
+    sizes
+        .iter()
+        .map(|(size, rates)| {
+            mode(
+                size.nearest(wanted.width, wanted.height),
+                rate(rates, wanted.fps),
+            )
+        })
+        .collect()
+}
+
+/// Of the rates, highest first: the lowest that is enough, else the highest.
+fn rate(rates: &[f64], wanted: f64) -> Option<f64> {
+    let enough = rates.iter().rev().find(|&&rate| rate >= wanted * 0.99);
+    enough.or(rates.first()).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const YUYV: FourCc = FourCc::new(*b"YUYV");
+    const NV12: FourCc = FourCc::new(*b"NV12");
+    const HD: Wanted = Wanted {
+        width: 1280,
+        height: 720,
+        fps: 30.0,
+    };
+
+    fn work(fourcc: FourCc) -> Option<u32> {
+        [(NV12, 1), (YUYV, 5), (FourCc::MJPG, 100)]
+            .iter()
+            .find(|(it, _)| *it == fourcc)
+            .map(|(_, work)| *work)
+    }
+
+    fn size(width: u32, height: u32, rates: &[f64]) -> (Size, Vec<f64>) {
+        (Size::Exactly(width, height), rates.to_vec())
+    }
+
+    /// A usual webcam: raw pictures are slow over USB 2 when they are large.
+    fn webcam() -> Vec<Offer> {
+        vec![
+            (
+                FourCc::MJPG,
+                vec![
+                    size(1920, 1080, &[30.0]),
+                    size(1280, 720, &[60.0, 30.0]),
+                    size(640, 480, &[30.0, 15.0]),
+                ],
+            ),
+            (
+                YUYV,
+                vec![size(1280, 720, &[10.0, 5.0]), size(640, 480, &[30.0, 15.0])],
+            ),
+        ]
+    }
+
+    fn chosen(offers: &[Offer], wanted: Wanted) -> String {
+        choose(offers, &wanted, (3840, 2160), work).map_or("none".into(), |mode| {
+            format!(
+                "{} {}x{} {:?}",
+                mode.fourcc, mode.width, mode.height, mode.rate
+            )
+        })
+    }
+
+    #[test]
+    fn raw_pictures_are_taken_where_they_are_enough_and_jpeg_where_they_are_not() {
+        assert_eq!(chosen(&webcam(), HD), "MJPG 1280x720 Some(30.0)");
+        let small = Wanted {
+            width: 640,
+            height: 480,
+            fps: 30.0,
+        };
+        assert_eq!(chosen(&webcam(), small), "YUYV 640x480 Some(30.0)");
+        let slow = Wanted { fps: 10.0, ..HD };
+        assert_eq!(chosen(&webcam(), slow), "YUYV 1280x720 Some(10.0)");
+    }
+
+    #[test]
+    fn what_the_camera_cannot_do_becomes_the_nearest() {
+        let huge = Wanted {
+            width: 3840,
+            height: 2160,
+            fps: 30.0,
+        };
+        assert_eq!(chosen(&webcam(), huge), "MJPG 1920x1080 Some(30.0)");
+        let between = Wanted {
+            width: 1024,
+            height: 576,
+            fps: 25.0,
+        };
+        assert_eq!(chosen(&webcam(), between), "MJPG 1280x720 Some(30.0)");
+        let fast = Wanted { fps: 120.0, ..HD };
+        assert_eq!(chosen(&webcam(), fast), "MJPG 1280x720 Some(60.0)");
+    }
+
+    #[test]
+    fn of_ranges_of_sizes_the_nearest_is_taken_and_silence_counts_as_anything() {
+        let range = Size::Between {
+            least: (32, 32),
+            most: (1920, 1080),
+            step: (16, 8),
+        };
+        assert_eq!(range.nearest(1290, 5000), (1296, 1080));
+        assert_eq!(range.nearest(1, 725), (32, 728));
+        assert_eq!(
+            chosen(&[(NV12, vec![(range, vec![30.0, 1.0])])], HD),
+            "NV12 1280x720 Some(30.0)"
+        );
+        assert_eq!(chosen(&[(YUYV, vec![])], HD), "YUYV 1280x720 None");
+    }
+
+    #[test]
+    fn an_encoder_takes_only_what_it_can() {
+        assert_eq!(
+            choose(&webcam(), &HD, (3840, 2160), |fourcc| (fourcc == YUYV)
+                .then_some(1))
+            .map(|mode| mode.width),
+            Some(1280)
+        );
+        let small = choose(&webcam(), &HD, (800, 600), work).unwrap();
+        assert_eq!((small.fourcc, small.width), (YUYV, 640));
+        assert_eq!(choose(&webcam(), &HD, (320, 240), work), None);
+        assert_eq!(choose(&[], &HD, (3840, 2160), work), None);
+    }
+
+    #[test]
+    fn a_rate_of_television_is_its_round_number() {
+        let ntsc = vec![
+            (YUYV, vec![size(1280, 720, &[30_000.0 / 1001.0])]),
+            (FourCc::MJPG, vec![size(1280, 720, &[30.0])]),
+        ];
+        assert!(chosen(&ntsc, HD).starts_with("YUYV"));
+    }
+}

@@ -1,0 +1,122 @@
+# Cameras without H.264: every raw format, JPEGs, faults and too much work, through the program's own encoder to a picture that
+# is compared with what the camera showed.
+. "$(dirname "$0")/lib.sh"
+size=320x180
+# What vivid shows is still, and nothing is written over it.
+for node in 10 11; do
+    v4l2-ctl -d $node -c osd_text_mode=2
+    v4l2-ctl -d $node --set-fmt-video=width=320,height=180,pixelformat=RGB3 --stream-mmap --stream-count=1 \
+        --stream-to="$KEPT/vivid$node.rgb" >"$t/v4l2-ctl" 2>&1 || fail "no reference: $(cat "$t/v4l2-ctl")"
+done
+# looks NAME REFERENCE SIZE LEAST: what the viewer was sent last is judged on the host
+looks() {
+    cp "$t/$viewer.mp4" "$KEPT/$1.mp4"
+    echo "$1 $2 $3 $4" >>"$KEPT/looks"
+}
+# formats NODE: those that vivid has and the program converts
+formats() {
+    v4l2-ctl -d "$1" --list-formats | sed -n "s/.*'\(....\)'.*/\1/p" | grep -x -E \
+        'YUYV|YVYU|UYVY|VYUY|NV12|NV21|NV16|NV61|YU12|YV12|422P|RGB3|BGR3|RGB4|BGR4|BA24|BX24|AR24|XR24|AB24|XB24|RA24|RX24|GREY|NM12|NM21|NM16|NM61|YM12|YM21|YM16|YM61'
+}
+# shown NODE FORMAT
+shown() {
+    start -d "/dev/video$1" -w 320 -h 180 -f 10 --pixel-format "$2"
+    watch "$1-$2"
+    expect 20 "state live ''"
+    pictures 4
+    logged 1 "camera: /dev/video$1 .*: $2, 320x180, 10 pictures/s; encoded by "
+    # Grey is its brightness only.
+    [ "$2" = GREY ] || looks "$1-$2" "vivid$1.rgb" $size 30
+    leave
+    kill -TERM "$program"
+    wait "$program"
+    program= viewers=()
+}
+
+for node in 10 11; do
+    all=$(formats $node | sort -u)
+    step "vivid, /dev/video$node:" $all
+    [ "$(wc -w <<<"$all")" -ge 20 ] || fail "vivid has only: $all"
+    for format in $all; do shown $node "$format"; done
+done
+
+step "a format that the camera has not, and an encoder that the machine has not, are refused in words"
+start -d /dev/video10 --pixel-format MJPG
+status_is error 'this camera does not give MJPG .* but YUYV, UYVY'
+stop
+
+step "unplugged while it streams (vivid disconnect): words, then pictures, in the same program"
+start -d /dev/video10 -w 320 -h 180 -f 10
+watch faults
+live_again 20
+v4l2-ctl -d 10 -c disconnect=1
+expect 10 "state lost '/dev/video10: .*unplugged"
+live_again 20
+
+step "a buffer with the error bit is left out and counted"
+before=$(status frames_dropped)
+v4l2-ctl -d 10 -c inject_v4l2_buf_flag_error=1
+logged 20 'marked as damaged by the driver'
+pictures 5
+[ "$(status frames_dropped)" -gt "$before" ] || fail "not counted: $(status frames_dropped)"
+
+step "buffers that the driver drops are counted"
+v4l2-ctl -d 10 -c percentage_of_dropped_buffers=50
+logged 20 'skipped by the camera or its driver'
+pictures 5
+v4l2-ctl -d 10 -c percentage_of_dropped_buffers=0
+
+step "a fatal error of the queue, and refusals of each call while it is opened again"
+for fault in inject_vidioc_reqbufs_error inject_vidioc_streamon_error inject_vidioc_qbuf_error; do
+    v4l2-ctl -d 10 -c $fault=1
+    v4l2-ctl -d 10 -c inject_fatal_streaming_error=1
+    expect 20 'state lost '
+    live_again 30
+done
+leave
+stop
+
+step "more pictures than can be encoded: the newest are, the others are counted, and none is old"
+start -d /dev/video10 -w 1920 -h 1080 -f 5
+watch overload
+expect 30 "state live ''"
+sleep 12
+pictures 5
+clock=$(cut -d' ' -f1 /proc/uptime)
+# Each timing message says when its picture was taken, on the clock that counts since the start of the machine.
+delays=$(grep -E '"captured_us":[0-9]+' "$t/overload.events" | tail -n 8 | perl -ne '
+    BEGIN { $offset = '"$EPOCHREALTIME - $clock"' } /^([0-9.]+) .*"captured_us":(\d+)/ and printf "%.0f ", 1000 * ($1 - $offset - $2 / 1e6)')
+dropped=$(status frames_dropped)
+step "   $dropped pictures left out; delays in ms: $delays"
+[ "$dropped" -ge 10 ] || fail "only $dropped pictures left out"
+for delay in $delays; do [ "$delay" -lt 6000 ] || fail "a picture was $delay ms old"; done
+logged 30 'the encoder does not keep up'
+leave
+stop
+
+step "JPEGs, from a node that says MJPG"
+# feed_jpegs OPTION...
+feed_jpegs() { feed -d /dev/video0 -s 320x240 -r 10 --fourcc MJPG --jpeg "$@" "$CLIPS/bars.mjpeg"; }
+feed_jpegs
+until_true 5 grep -q . <(v4l2-ctl -d 0 --list-formats) || fail "not fed"
+start -d /dev/video0 -w 320 -h 240 -f 10
+watch jpeg
+expect 20 "state live ''"
+pictures 10
+logged 1 'camera: /dev/video0 .*: MJPG, 320x240'
+looks jpeg "$CLIPS/bars.rgb" 320x240 30
+
+step "cut JPEGs do no harm"
+unfeed
+feed_jpegs --cut 3 --empty 5
+live_again 20
+pictures 10
+
+step "the feeder goes and comes again"
+unfeed
+expect 20 'state lost '
+feed_jpegs
+live_again 20
+leave
+unfeed
+stop
