@@ -6,6 +6,36 @@
 options=(-d /dev/video0 -w 320 -h 240 -f 10)
 sim=(-s 320x240 -r 10)
 
+# luma: how bright the newest picture is, 0 to 255
+luma() {
+    get "$port" /snapshot.jpg | perl -0777 -pe 's/.*?\r\n\r\n//s' >"$t/snapshot.jpg"
+    ffmpeg -v error -nostdin -i "$t/snapshot.jpg" -vf scale=1:1,format=gray -f rawvideo - | od -An -tu1 | tr -d ' '
+}
+is_darker_than() { [ "$(luma)" -lt "$1" ]; }
+is_brighter_than() { [ "$(luma)" -gt "$1" ]; }
+
+step "vivid: brightness over HTTP is seen in the picture, and holds when the camera is lost and opened anew"
+start -d /dev/video10 -w 320 -h 180 -f 10
+watch vivid
+live_again 20
+set_controls '{"brightness": 0}'
+control_is brightness 0
+until_true 20 is_darker_than 60 || fail "not dark: $(luma)"
+dark=$(luma)
+set_controls '{"brightness": 255}'
+until_true 20 is_brighter_than $((dark + 60)) || fail "not bright: $(luma)"
+step "(luma $dark, then $(luma))"
+# What another program sets is gone when we open it anew, what was set here is back.
+v4l2-ctl -d 10 -c brightness=0
+control_is brightness 0
+v4l2-ctl -d 10 -c disconnect=1
+expect 10 "state lost '/dev/video10: .*unplugged"
+live_again 20
+control_is brightness 255
+until_true 20 is_brighter_than $((dark + 60)) || fail "not bright again: $(luma)"
+leave
+stop
+
 plug "${sim[@]}" -x "$long"
 step "bitrate and keyframe interval reach the encoder, before it starts"
 start "${options[@]}" -b 600000 -g 20
