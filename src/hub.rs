@@ -17,6 +17,7 @@ use asking::Requests;
 use course::{Course, View, decide};
 use meter::Meter;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
@@ -175,6 +176,10 @@ pub struct Audience(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     inner: Mutex<Inner>,
+    /// Counts pictures and conditions, so that who has seen all need not ask under the lock.
+    news: AtomicU64,
+    /// Woken at each news. Apart from the rest, as they begin to read at once and would wait for a lock held here.
+    followers: Mutex<Vec<Waker>>,
     joined: Condvar,
 }
 
@@ -207,8 +212,6 @@ struct Inner {
     requests: Requests,
     /// Viewers on slow lines, by their ids, and what these carry in bits per second.
     slow: BTreeMap<u64, u32>,
-    /// Woken at each news.
-    followers: Vec<Waker>,
     /// Woken at the next news: viewers by their ids, so that one who asks often, or leaves, leaves nothing behind
     /// when there is no news for hours.
     waiting: BTreeMap<u64, Waker>,
@@ -236,12 +239,13 @@ pub fn hub() -> (Hub, Audience) {
         keyframe_wanted: false,
         requests: Requests::default(),
         slow: BTreeMap::new(),
-        followers: Vec::new(),
         waiting: BTreeMap::new(),
         next_viewer: 0,
     };
     let shared = Arc::new(Shared {
         inner: Mutex::new(inner),
+        news: AtomicU64::new(0),
+        followers: Mutex::default(),
         joined: Condvar::new(),
     });
     (Hub(shared.clone()), Audience(shared))
@@ -253,10 +257,17 @@ impl Shared {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn followers(&self) -> MutexGuard<'_, Vec<Waker>> {
+        self.followers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn wake(&self, mut inner: MutexGuard<'_, Inner>) {
+        self.news.fetch_add(1, Ordering::Release);
         let waiting = std::mem::take(&mut inner.waiting);
-        inner.followers.iter().for_each(Waker::wake_by_ref);
         drop(inner);
+        self.followers().iter().for_each(Waker::wake_by_ref);
         waiting.into_values().for_each(Waker::wake);
     }
 }
@@ -448,6 +459,7 @@ impl Audience {
             id,
             position,
             has_previous: true,
+            has_seen: None,
             condition: None,
             init: None,
         }
@@ -484,7 +496,7 @@ impl Audience {
 
     /// `waker` is woken at all news from now on.
     pub fn follow(&self, waker: Waker) {
-        self.0.lock().followers.push(waker);
+        self.0.followers().push(waker);
     }
 
     /// The present figures.

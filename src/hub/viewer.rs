@@ -4,6 +4,7 @@ use super::course::Course;
 use super::{Condition, Event, Init, Inner, Shared};
 use crate::time::Timestamp;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 /// A picture as it matters to a viewer: the oldest one that it has not got, else the newest.
@@ -25,6 +26,8 @@ pub struct Viewer {
     pub(super) position: Position,
     /// The picture before the next one was sent, or is not needed.
     pub(super) has_previous: bool,
+    /// The count of news when everything there was had been given.
+    pub(super) has_seen: Option<u64>,
     /// What the viewer was told last.
     pub(super) condition: Option<Arc<Condition>>,
     pub(super) init: Option<Arc<Init>>,
@@ -41,8 +44,17 @@ pub(super) enum Position {
 impl Viewer {
     /// The next event, if there is one now.
     pub fn try_next(&mut self) -> Option<Event> {
+        // Nearly every second call: the one after the newest picture.
+        if self.has_seen == Some(self.shared.news.load(Ordering::Acquire)) {
+            return None;
+        }
         let shared = self.shared.clone();
-        self.next_from(&mut shared.lock())
+        let mut inner = shared.lock();
+        let event = self.next_from(&mut inner);
+        let has_all = matches!(self.position, Position::At(number) if number == inner.end())
+            && matches!(event, None | Some(Event::Fragment(_)));
+        self.has_seen = has_all.then(|| shared.news.load(Ordering::Acquire));
+        event
     }
 
     /// The next event; the task is woken when there is one.
