@@ -24,6 +24,13 @@ const QUEUE: Duration = Duration::from_millis(60);
 /// swings, what we allow would be what we measure, and the less we allow the less it would seem to carry.
 const FRESH: Duration = Duration::from_millis(100);
 
+/// The kernel remembers the shortest round trip for five minutes. When the way has become longer, that shows as the shortest of
+/// the last seconds, of one or two such stretches.
+const MEMORY: Duration = Duration::from_secs(5);
+
+/// By so much at most: the rest is what waits on the way.
+const LONGER: Duration = Duration::from_millis(300);
+
 /// Most moments of handing over that are remembered: looks at a slow line within some seconds.
 const MOMENTS: usize = 64;
 
@@ -51,6 +58,8 @@ pub(super) struct Line {
     since: Timestamp,
     outstanding: u64,
     round_trip: Duration,
+    /// When the present stretch of [`MEMORY`] began, and the shortest round trips of this one and the one before.
+    shortest: (Timestamp, [Duration; 2]),
     /// Bytes per second, if known.
     rate: Option<f64>,
     /// Where the present stretch began: when, and what was acknowledged by then.
@@ -74,6 +83,7 @@ impl Line {
             since: now,
             outstanding: 0,
             round_trip: Duration::ZERO,
+            shortest: (now, [Duration::MAX; 2]),
             rate: None,
             stretch: None,
             long_stretch: None,
@@ -100,7 +110,11 @@ impl Line {
         self.acknowledged = reading.acknowledged;
         self.outstanding = reading.outstanding;
         self.round_trip = reading.round_trip;
-        let limit = self.round_trip * 3 + LATE;
+        if now.since(self.shortest.0) > MEMORY {
+            self.shortest = (now, [Duration::MAX, self.shortest.1[0]]);
+        }
+        self.shortest.1[0] = self.shortest.1[0].min(reading.present_round_trip);
+        let limit = self.tolerance() + LATE;
         let is_late = waiting_since.is_some_and(|since| now.since(since.max(self.since)) > limit);
         if is_late {
             self.late_at = Some(now);
@@ -195,6 +209,13 @@ impl Line {
         self.round_trip / 2
     }
 
+    /// Three round trips; two, if the way has become longer.
+    fn tolerance(&self) -> Duration {
+        let recent = self.shortest.1[0].min(self.shortest.1[1]);
+        let present = recent.min(self.round_trip + LONGER);
+        (self.round_trip * 3).max(present * 2)
+    }
+
     /// True if the next picture would only wait, by what was learned last.
     pub(super) fn is_full(&self, now: Timestamp) -> bool {
         let is_hole = self.outstanding > 0 && now.since(self.moved_at) > self.round_trip + HOLE;
@@ -268,6 +289,7 @@ mod tests {
                 acknowledged: self.acknowledged as u64,
                 outstanding: (self.sent - self.acknowledged) as u64,
                 round_trip: Duration::from_millis(20),
+                present_round_trip: Duration::from_millis(20),
             };
             self.line.learn(reading, self.since, self.now);
         }

@@ -25,7 +25,12 @@ pub(super) struct Reading {
     pub(super) outstanding: u64,
     /// The shortest round trip of the last minutes; zero while none is known.
     pub(super) round_trip: Duration,
+    /// The round trip as it is now, smoothed, what waits on the way included.
+    pub(super) present_round_trip: Duration,
 }
+
+/// Where `tcpi_rtt` is among the words.
+const RTT: usize = 15;
 
 /// `struct tcp_info` of linux/tcp.h as far as it is read here. It only ever grew at its end, and its 64-bit members are
 /// aligned on 32-bit machines, too.
@@ -77,6 +82,7 @@ pub(super) fn look(socket: &impl AsFd) -> Option<Reading> {
             .map_or(Duration::ZERO, |micros| {
                 Duration::from_micros(micros.into())
             }),
+        present_round_trip: Duration::from_micros(info.words[RTT].into()),
     })
 }
 
