@@ -361,6 +361,29 @@ mod tests {
     }
 
     #[test]
+    fn a_way_that_has_become_longer_is_no_slow_line() {
+        let at = |ms: u64| Timestamp::from_nanos(ms * 1_000_000);
+        let mut line = Line::new(at(0));
+        for (present_ms, is_slow) in [(20, true), (220, false)] {
+            for ms in (0..12_000).step_by(250) {
+                let now = at(20_000 * present_ms + ms);
+                let reading = Reading {
+                    acknowledged: 0,
+                    outstanding: 1,
+                    round_trip: Duration::from_millis(20),
+                    present_round_trip: Duration::from_millis(present_ms),
+                };
+                line.learn(
+                    reading,
+                    Some(at(20_000 * present_ms + ms.saturating_sub(500))),
+                    now,
+                );
+            }
+            assert_eq!(line.is_slow(), is_slow, "{present_ms}");
+        }
+    }
+
+    #[test]
     fn into_a_hole_nothing_is_thrown() {
         let mut model = Model::new(180_000.0);
         model.since = Some(Timestamp::from_nanos(0));
