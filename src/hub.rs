@@ -16,6 +16,7 @@ use asking::Requests;
 use course::{Course, View, decide};
 use meter::Meter;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -172,6 +173,10 @@ pub struct Audience(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     inner: Mutex<Inner>,
+    /// Counts pictures and conditions, so that who has seen all need not ask under the lock.
+    news: AtomicU64,
+    /// Woken at each news. Apart from the rest, as they begin to read at once and would wait for a lock held here.
+    followers: Mutex<Vec<Waker>>,
     joined: Condvar,
 }
 
@@ -204,8 +209,6 @@ struct Inner {
     requests: Requests,
     /// Viewers on slow lines, by their ids, and what these carry in bits per second.
     slow: BTreeMap<u64, u32>,
-    /// Woken at each news.
-    followers: Vec<Waker>,
     /// Woken at the next news: viewers by their ids, so that one who asks often, or leaves, leaves nothing behind
     /// when there is no news for hours.
     waiting: BTreeMap<u64, Waker>,
@@ -233,12 +236,13 @@ pub fn hub() -> (Hub, Audience) {
         keyframe_wanted: false,
         requests: Requests::default(),
         slow: BTreeMap::new(),
-        followers: Vec::new(),
         waiting: BTreeMap::new(),
         next_viewer: 0,
     };
     let shared = Arc::new(Shared {
         inner: Mutex::new(inner),
+        news: AtomicU64::new(0),
+        followers: Mutex::default(),
         joined: Condvar::new(),
     });
     (Hub(shared.clone()), Audience(shared))
@@ -250,10 +254,17 @@ impl Shared {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn followers(&self) -> MutexGuard<'_, Vec<Waker>> {
+        self.followers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn wake(&self, mut inner: MutexGuard<'_, Inner>) {
+        self.news.fetch_add(1, Ordering::Release);
         let waiting = std::mem::take(&mut inner.waiting);
-        inner.followers.iter().for_each(Waker::wake_by_ref);
         drop(inner);
+        self.followers().iter().for_each(Waker::wake_by_ref);
         waiting.into_values().for_each(Waker::wake);
     }
 }
@@ -444,6 +455,7 @@ impl Audience {
             id,
             position,
             has_previous: true,
+            has_seen: None,
             condition: None,
             init: None,
         }
@@ -480,7 +492,7 @@ impl Audience {
 
     /// `waker` is woken at all news from now on.
     pub fn follow(&self, waker: Waker) {
-        self.0.lock().followers.push(waker);
+        self.0.followers().push(waker);
     }
 
     /// The present figures.
@@ -517,6 +529,8 @@ pub struct Viewer {
     position: Position,
     /// The picture before the next one was sent, or is not needed.
     has_previous: bool,
+    /// The count of news when everything there was had been given.
+    has_seen: Option<u64>,
     /// What the viewer was told last.
     condition: Option<Arc<Condition>>,
     init: Option<Arc<Init>>,
@@ -533,8 +547,17 @@ enum Position {
 impl Viewer {
     /// The next event, if there is one now.
     pub fn try_next(&mut self) -> Option<Event> {
+        // Nearly every second call: the one after the newest picture.
+        if self.has_seen == Some(self.shared.news.load(Ordering::Acquire)) {
+            return None;
+        }
         let shared = self.shared.clone();
-        self.next_from(&mut shared.lock())
+        let mut inner = shared.lock();
+        let event = self.next_from(&mut inner);
+        let has_all = matches!(self.position, Position::At(number) if number == inner.end())
+            && matches!(event, None | Some(Event::Fragment(_)));
+        self.has_seen = has_all.then(|| shared.news.load(Ordering::Acquire));
+        event
     }
 
     /// The next event; the task is woken when there is one.
