@@ -26,7 +26,7 @@ const TUNING = {
 const PAST_THE_END_SECONDS = 0.25;
 /**
  * The burst at a join may be a whole keyframe interval: playing through it is quicker than a seek, which decodes it, too; but
- * not than one to a newer keyframe, such as the camera makes for who joins.
+ * not than one to a newer keyframe, such as the camera makes for who joins. (Seen in Chromium; not measured elsewhere.)
  */
 const CATCH_UP_SECONDS = 0.25;
 
@@ -54,7 +54,8 @@ export function steer({ engine, position, start, end, keyframe, frameSeconds, ji
   const excess = end - position - (target ?? 0);
   const isInHole = position < start || position > end + PAST_THE_END_SECONDS;
   const isCatchingUp = excess > Math.max(CATCH_UP_SECONDS, 3 * frameSeconds);
-  const isLongWay = excess > jumpLimit(jump, frameSeconds, jitterSeconds) || (isCatchingUp && target === null && keyframe > position);
+  const isShortened = engine === "chromium" && isCatchingUp && target === null && keyframe > position;
+  const isLongWay = isShortened || excess > jumpLimit(jump, frameSeconds, jitterSeconds);
   if (isInHole || isLongWay) {
     return { rate: target === null ? rate : 1, seekTo: edge({ engine, start, end, keyframe, jitterSeconds, target }) };
   }

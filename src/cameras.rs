@@ -2,7 +2,8 @@
 
 use crate::holders::{Holder, holders};
 use crate::source::rpicam;
-use crate::v4l2::{FourCc, Node, Purpose, Size, discover};
+use crate::source::v4l2::raw;
+use crate::v4l2::{FourCc, Node, Purpose, Size, discover, m2m};
 use serde_json::{Value, json};
 use std::env;
 use std::fmt::Write;
@@ -12,6 +13,13 @@ use std::path::PathBuf;
 const FORMATS_SHOWN: usize = 6;
 const SIZES_SHOWN: usize = 8;
 const WIDTH: usize = 100;
+
+/// What most people want.
+const USUAL: raw::choice::Wanted = raw::choice::Wanted {
+    width: 1280,
+    height: 720,
+    fps: 30.0,
+};
 
 /// The sizes of a format, each with its rates in pictures per second.
 type Sizes = Vec<(Size, Vec<f64>)>;
@@ -147,8 +155,14 @@ fn write_node(
     match node.reason() {
         None => {
             let _ = writeln!(out, "    --source {}", node.name().display());
+            if matches!(node.purpose, Some(Purpose::NeedsEncoder(_))) {
+                paragraph(out, "    ", &plan_text(node, sizes));
+            }
         }
         Some(reason) => paragraph(out, "    ", &format!("no source: {reason}")),
+    }
+    if let Some(encoder) = &node.encoder {
+        paragraph(out, "    ", &encoder_text(encoder));
     }
     let mut formats: Vec<_> = node.formats.iter().zip(sizes).collect();
     formats.sort_by_key(|(format, _)| format.fourcc != FourCc::H264);
@@ -165,6 +179,34 @@ fn write_node(
     if !holders.is_empty() {
         let names: Vec<String> = holders.iter().map(ToString::to_string).collect();
         let _ = writeln!(out, "    open in {}", names.join(", "));
+    }
+}
+
+fn encoder_text(encoder: &m2m::Found) -> String {
+    let formats: Vec<String> = encoder.raw_formats.iter().map(FourCc::to_string).collect();
+    let mut text = format!("encodes {}", formats.join(", "));
+    if let Some((width, height)) = encoder.largest {
+        let _ = write!(text, ", up to {width}x{height}");
+    }
+    text.push_str("; --encoder auto takes it, --encoder hardware insists on it");
+    text
+}
+
+/// What happens to a camera without H.264 that is asked for [`USUAL`].
+fn plan_text(node: &Node, sizes: &[Sizes]) -> String {
+    let formats = node.formats.iter().map(|format| format.fourcc);
+    let offers: Vec<raw::choice::Offer> = formats.zip(sizes.iter().cloned()).collect();
+    match raw::plan(&offers, &USUAL) {
+        Ok((encoder, mode)) => {
+            let rate = mode
+                .rate
+                .map_or_else(String::new, |rate| format!(" --fps {}", round(rate)));
+            format!(
+                "to be encoded ({encoder}); the nearest to {}x{} at {}/s is {}: --width {} --height {}{rate}",
+                USUAL.width, USUAL.height, USUAL.fps, mode.fourcc, mode.width, mode.height
+            )
+        }
+        Err(reason) => format!("but it cannot be encoded: {reason}"),
     }
 }
 
@@ -247,8 +289,15 @@ fn node_json(
         "source": node.is_usable().then(|| node.name().to_string_lossy()),
         "reason": node.reason(),
         "formats": formats.collect::<Vec<_>>(),
+        "encoder": node.encoder.as_ref().map(encoder_json),
         "open_in": holders.iter().map(|holder| json!({ "pid": holder.pid, "name": holder.name })).collect::<Vec<_>>(),
     })
+}
+
+fn encoder_json(encoder: &m2m::Found) -> Value {
+    let formats: Vec<String> = encoder.raw_formats.iter().map(FourCc::to_string).collect();
+    let (width, height) = encoder.largest.unzip();
+    json!({ "raw_formats": formats, "largest_width": width, "largest_height": height })
 }
 
 fn size_json(size: &Size, rates: &[f64]) -> Value {
@@ -298,6 +347,7 @@ mod tests {
             identity: Err(Failure::NotPermitted),
             purpose: None,
             formats: Vec::new(),
+            encoder: None,
         };
         let report = report_of(vec![Found {
             node,

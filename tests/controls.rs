@@ -160,8 +160,7 @@ fn the_configuration_sets_controls_and_forbids_setting_them() {
     let refused = json!(["there is no control \"brightness\"; GET lists those that there are"]);
     assert_eq!(document["refused"], refused);
     assert_eq!(server.status()["cameras"][0]["controls_refused"], refused);
-    let said = "controls: there is no control \"brightness\"";
-    assert!(server.log().contains(said), "{}", server.log());
+    server.wait_for_log("controls: there is no control \"brightness\"");
     let (status, words) = post(&server, JSON, r#"{"video_gop_size": 8}"#);
     assert_eq!(status, 403);
     assert!(words.contains("server.controls is false"), "{words}");

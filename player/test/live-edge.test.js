@@ -26,6 +26,7 @@ test("a keyframe made for a joining viewer ends the burst", () => {
   const { seekTo } = steer({ ...calm, engine: "chromium", position: 9.2, keyframe: 9.95 });
   assert.equal(seekTo, 9.97);
   assert.equal(edge({ ...calm, engine: "chromium", keyframe: 9.98 }), 9.98);
+  assert.equal(steer({ ...calm, engine: "gecko", position: 9.2, keyframe: 9.95 }).seekTo, null);
   assert.equal(steer({ ...calm, engine: "chromium", position: 9.2, keyframe: 9.1 }).seekTo, null);
   assert.equal(steer({ ...calm, engine: "chromium", position: 9.9, keyframe: 9.95 }).seekTo, null);
 });
