@@ -169,7 +169,8 @@ fn the_configuration_sets_controls_and_forbids_setting_them() {
 
 #[test]
 fn a_closed_camera_takes_nothing_and_says_so() {
-    let server = Server::start(&["--source", "exec:false"]);
+    // A program that ends at once would be open for a moment at each new attempt.
+    let server = Server::start(&["--source", "exec:/nonexistent"]);
     server.wait_for("waiting", |camera| camera["state"] == "waiting");
     let document = get(&server);
     assert_eq!(document["open"], false);

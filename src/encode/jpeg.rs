@@ -12,6 +12,9 @@ pub enum JpegError {
     /// The decoder's reason.
     #[error("{0}")]
     Damaged(String),
+    /// Its end is missing: a decoder would make up the rest.
+    #[error("its end is missing")]
+    Cut,
     /// Smaller than the camera said.
     #[error("it is {0}x{1} pixels, smaller than the camera said")]
     Small(usize, usize),
@@ -38,6 +41,9 @@ impl JpegDecoder {
         let damaged =
             |error: zune_jpeg::errors::DecodeErrors| JpegError::Damaged(error.to_string());
         let (width, height) = out.size();
+        if !has_end(jpeg) {
+            return Err(JpegError::Cut);
+        }
         // What a camera sends may be cut or damaged: never more than this is decoded of it.
         const LARGEST: usize = 8192;
         let options = DecoderOptions::default()
@@ -117,6 +123,14 @@ impl JpegDecoder {
         u.fill(128);
         v.fill(128);
     }
+}
+
+/// True if the marker EOI is there, with whatever behind it: some cameras fill their buffers up. Within a picture its bytes do not
+/// occur, and in a header ahead of it (a preview) it does not count.
+fn has_end(jpeg: &[u8]) -> bool {
+    let picture = memchr::memmem::rfind(jpeg, &[0xFF, 0xDA]);
+    let end = memchr::memmem::rfind(jpeg, &[0xFF, 0xD9]);
+    end.is_some_and(|end| picture.is_some_and(|picture| picture < end))
 }
 
 /// True of a JPEG without Huffman tables ahead of its picture, as many webcams send it to save some bytes.
@@ -232,14 +246,17 @@ mod tests {
     fn damage_is_an_error_or_a_picture_and_never_a_panic() {
         let whole = fixture("420.jpg");
         for end in (0..whole.len()).step_by(61) {
-            let _ = decode(&whole[..end], 96, 64);
+            assert_eq!(decode(&whole[..end], 96, 64), Err(JpegError::Cut));
+            let with_end = [&whole[..end], &[0xFF, 0xDA, 0xFF, 0xD9]].concat();
+            let _ = decode(&with_end, 96, 64);
         }
+        let filled_up = [&whole[..], &[0; 100]].concat();
+        assert_eq!(decode(&filled_up, 96, 64), decode(&whole, 96, 64));
         for place in (2..whole.len()).step_by(43) {
             let mut damaged = whole.clone();
             damaged[place] ^= 0x55;
             let _ = decode(&damaged, 96, 64);
         }
-        assert!(decode(b"", 96, 64).is_err());
         assert!(decode(&[0xFF; 100], 96, 64).is_err());
     }
 }

@@ -109,7 +109,7 @@ looks jpeg "$CLIPS/bars.rgb" 320x240 30
 step "cut JPEGs do no harm"
 unfeed
 feed_jpegs --cut 3 --empty 5
-live_again 20
+logged 20 'a JPEG of the camera is thrown away'
 pictures 10
 
 step "the feeder goes and comes again"
