@@ -95,7 +95,6 @@ fn run(
             keyframe_interval: 10,
         },
         import: words.contains_key("import"),
-        camera_buffers: u32::try_from(stream.buffer_count())?,
     };
     let mut notes = Vec::new();
     let encoder = Encoder::start(Device::open(encoder)?, &wanted, &mut notes);

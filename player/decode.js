@@ -19,11 +19,11 @@ const LONGEST_QUEUE = 90;
 
 export class Decoder {
   #answer;
-  /** @type {OffscreenCanvas | null} */
+  /** @type {OffscreenCanvasRenderingContext2D | null} */
   #canvas = null;
   /**
    * Where pictures are turned on their way to a track.
-   * @type {OffscreenCanvas | null}
+   * @type {OffscreenCanvasRenderingContext2D | null}
    */
   #scratch = null;
   /** @type {WritableStreamDefaultWriter<VideoFrame> | null} */
@@ -43,7 +43,7 @@ export class Decoder {
   take(order) {
     switch (order.type) {
       case "target":
-        this.#canvas = order.canvas ?? null;
+        this.#canvas = order.canvas ? contextOf(order.canvas) : null;
         this.#writer = order.writable?.getWriter() ?? null;
         break;
       case "configure":
@@ -105,14 +105,16 @@ export class Decoder {
 
   /** @param {VideoFrame} frame */
   #turned(frame) {
-    this.#scratch ??= new OffscreenCanvas(1, 1);
+    this.#scratch ??= contextOf(new OffscreenCanvas(1, 1));
+    if (!this.#scratch) return frame;
     const { timestamp } = frame;
     this.#draw(frame, this.#scratch);
-    return new VideoFrame(this.#scratch, { timestamp });
+    return new VideoFrame(this.#scratch.canvas, { timestamp });
   }
 
-  /** @param {VideoFrame} frame @param {OffscreenCanvas} canvas */
-  #draw(frame, canvas) {
+  /** @param {VideoFrame} frame @param {OffscreenCanvasRenderingContext2D} context */
+  #draw(frame, context) {
+    const { canvas } = context;
     const { displayWidth, displayHeight } = frame;
     const isOnSide = this.#turn % 180 !== 0;
     const [width, height] = isOnSide ? [displayHeight, displayWidth] : [displayWidth, displayHeight];
@@ -121,10 +123,9 @@ export class Decoder {
       canvas.height = height;
       this.#answer({ type: "size", width, height });
     }
-    const context = canvas.getContext("2d", { alpha: false, desynchronized: true });
-    context?.setTransform(1, 0, 0, 1, width / 2, height / 2);
-    context?.rotate(this.#turn * Math.PI / 180);
-    context?.drawImage(frame, -displayWidth / 2, -displayHeight / 2);
+    context.setTransform(1, 0, 0, 1, width / 2, height / 2);
+    context.rotate(this.#turn * Math.PI / 180);
+    context.drawImage(frame, -displayWidth / 2, -displayHeight / 2);
     frame.close();
   }
 
@@ -132,4 +133,12 @@ export class Decoder {
     if (this.#decoder && this.#decoder.state !== "closed") this.#decoder.close();
     this.#decoder = null;
   }
+}
+
+/**
+ * To be asked for once: Firefox refuses a second time.
+ * @param {OffscreenCanvas} canvas
+ */
+function contextOf(canvas) {
+  return canvas.getContext("2d", { alpha: false, desynchronized: true });
 }

@@ -14,20 +14,19 @@
  *   drops most pictures at any rate above 1, so it plays at 1 some way behind the edge.
  * - `catchUpRate`: for the burst that a joining viewer gets; pictures may be dropped there.
  * - `landing`: how far behind the edge to land after a jump.
+ * - `jump`: further behind than this is not made up by playing faster, but by a jump; WebKit has nothing else.
  */
 const TUNING = {
-  chromium: { rate: 2, catchUpRate: 8, landing: 0.03 },
-  gecko: { rate: 1.5, catchUpRate: 4, landing: 0.03 },
-  webkit: { rate: 1, catchUpRate: 1, landing: 0.1 },
+  chromium: { rate: 2, catchUpRate: 8, landing: 0.03, jump: 1 },
+  gecko: { rate: 1.5, catchUpRate: 4, landing: 0.03, jump: 1 },
+  webkit: { rate: 1, catchUpRate: 1, landing: 0.05, jump: 0.3 },
 };
 
-/** Further behind than this is not made up by playing faster, but by a jump. */
-const JUMP_SECONDS = 1;
 /** Chromium's clock runs on without pictures in a hidden tab, far past the end of the buffer. */
 const PAST_THE_END_SECONDS = 0.25;
 /**
  * The burst at a join may be a whole keyframe interval: playing through it is quicker than a seek, which decodes it, too; but
- * not than one to a newer keyframe, such as the camera makes for who joins.
+ * not than one to a newer keyframe, such as the camera makes for who joins. (Seen in Chromium; not measured elsewhere.)
  */
 const CATCH_UP_SECONDS = 0.25;
 
@@ -51,11 +50,12 @@ export function engineOf(userAgent) {
  * @returns {{rate: number, seekTo: number | null}}
  */
 export function steer({ engine, position, start, end, keyframe, frameSeconds, jitterSeconds, target }) {
-  const { rate, catchUpRate } = TUNING[engine];
+  const { rate, catchUpRate, jump } = TUNING[engine];
   const excess = end - position - (target ?? 0);
   const isInHole = position < start || position > end + PAST_THE_END_SECONDS;
   const isCatchingUp = excess > Math.max(CATCH_UP_SECONDS, 3 * frameSeconds);
-  const isLongWay = excess > jumpLimit(frameSeconds, jitterSeconds) || (isCatchingUp && target === null && keyframe > position);
+  const isShortened = engine === "chromium" && isCatchingUp && target === null && keyframe > position;
+  const isLongWay = isShortened || excess > jumpLimit(jump, frameSeconds, jitterSeconds);
   if (isInHole || isLongWay) {
     return { rate: target === null ? rate : 1, seekTo: edge({ engine, start, end, keyframe, jitterSeconds, target }) };
   }
@@ -88,10 +88,10 @@ export function edge({ engine, start, end, keyframe, jitterSeconds, target }) {
 
 /**
  * A camera of one picture in two seconds, or a line that delivers in lumps, must not cause a jump each time.
- * @param {number} frameSeconds @param {number} jitterSeconds
+ * @param {number} jump @param {number} frameSeconds @param {number} jitterSeconds
  */
-function jumpLimit(frameSeconds, jitterSeconds) {
-  return JUMP_SECONDS + 2 * frameSeconds + 3 * jitterSeconds;
+function jumpLimit(jump, frameSeconds, jitterSeconds) {
+  return jump + 2 * frameSeconds + 3 * jitterSeconds;
 }
 
 /**

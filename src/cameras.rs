@@ -3,7 +3,7 @@
 use crate::holders::{Holder, holders};
 use crate::source::rpicam;
 use crate::source::v4l2::raw;
-use crate::v4l2::{FourCc, Node, Purpose, Size, discover};
+use crate::v4l2::{FourCc, Node, Purpose, Size, discover, m2m};
 use serde_json::{Value, json};
 use std::env;
 use std::fmt::Write;
@@ -161,6 +161,9 @@ fn write_node(
         }
         Some(reason) => paragraph(out, "    ", &format!("no source: {reason}")),
     }
+    if let Some(encoder) = &node.encoder {
+        paragraph(out, "    ", &encoder_text(encoder));
+    }
     let mut formats: Vec<_> = node.formats.iter().zip(sizes).collect();
     formats.sort_by_key(|(format, _)| format.fourcc != FourCc::H264);
     for (format, sizes) in formats.iter().take(FORMATS_SHOWN) {
@@ -177,6 +180,16 @@ fn write_node(
         let names: Vec<String> = holders.iter().map(ToString::to_string).collect();
         let _ = writeln!(out, "    open in {}", names.join(", "));
     }
+}
+
+fn encoder_text(encoder: &m2m::Found) -> String {
+    let formats: Vec<String> = encoder.raw_formats.iter().map(FourCc::to_string).collect();
+    let mut text = format!("encodes {}", formats.join(", "));
+    if let Some((width, height)) = encoder.largest {
+        let _ = write!(text, ", up to {width}x{height}");
+    }
+    text.push_str("; --encoder auto takes it, --encoder hardware insists on it");
+    text
 }
 
 /// What happens to a camera without H.264 that is asked for [`USUAL`].
@@ -276,8 +289,15 @@ fn node_json(
         "source": node.is_usable().then(|| node.name().to_string_lossy()),
         "reason": node.reason(),
         "formats": formats.collect::<Vec<_>>(),
+        "encoder": node.encoder.as_ref().map(encoder_json),
         "open_in": holders.iter().map(|holder| json!({ "pid": holder.pid, "name": holder.name })).collect::<Vec<_>>(),
     })
+}
+
+fn encoder_json(encoder: &m2m::Found) -> Value {
+    let formats: Vec<String> = encoder.raw_formats.iter().map(FourCc::to_string).collect();
+    let (width, height) = encoder.largest.unzip();
+    json!({ "raw_formats": formats, "largest_width": width, "largest_height": height })
 }
 
 fn size_json(size: &Size, rates: &[f64]) -> Value {
@@ -327,6 +347,7 @@ mod tests {
             identity: Err(Failure::NotPermitted),
             purpose: None,
             formats: Vec::new(),
+            encoder: None,
         };
         let report = report_of(vec![Found {
             node,

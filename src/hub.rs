@@ -8,6 +8,7 @@
 mod asking;
 mod course;
 mod meter;
+mod viewer;
 
 use crate::message::Message;
 use crate::orientation::Orientation;
@@ -18,8 +19,10 @@ use meter::Meter;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 use std::time::Duration;
+use viewer::Position;
+pub use viewer::{Standing, Viewer};
 
 /// Beside the pictures since the newest keyframe, those of the last second are kept: with less, a viewer who
 /// is one picture behind when a keyframe comes would have to skip for nothing.
@@ -422,6 +425,7 @@ impl Inner {
             keyframe_lag: keyframe
                 .and_then(|keyframe| self.get(keyframe))
                 .map(|keyframe| now.since(keyframe.published_at)),
+            keyframe_due: self.meter.keyframe_due(),
             keyframe_time: capacity.map_or(Duration::ZERO, |bits_per_second| {
                 let bits = self.keyframe_bytes as f64 * 8.0;
                 Duration::from_secs_f64((bits / f64::from(bits_per_second.max(1))).min(3600.0))
@@ -518,162 +522,6 @@ impl Audience {
 impl Drop for Hold {
     fn drop(&mut self) {
         self.0.lock().holds -= 1;
-    }
-}
-
-/// One viewer's place in the stream.
-#[derive(Debug)]
-pub struct Viewer {
-    shared: Arc<Shared>,
-    id: u64,
-    position: Position,
-    /// The picture before the next one was sent, or is not needed.
-    has_previous: bool,
-    /// The count of news when everything there was had been given.
-    has_seen: Option<u64>,
-    /// What the viewer was told last.
-    condition: Option<Arc<Condition>>,
-    init: Option<Arc<Init>>,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Position {
-    /// The fragment with this number is next.
-    At(u64),
-    /// The first keyframe from this number on is next.
-    NextKeyframe(u64),
-}
-
-impl Viewer {
-    /// The next event, if there is one now.
-    pub fn try_next(&mut self) -> Option<Event> {
-        // Nearly every second call: the one after the newest picture.
-        if self.has_seen == Some(self.shared.news.load(Ordering::Acquire)) {
-            return None;
-        }
-        let shared = self.shared.clone();
-        let mut inner = shared.lock();
-        let event = self.next_from(&mut inner);
-        let has_all = matches!(self.position, Position::At(number) if number == inner.end())
-            && matches!(event, None | Some(Event::Fragment(_)));
-        self.has_seen = has_all.then(|| shared.news.load(Ordering::Acquire));
-        event
-    }
-
-    /// The next event; the task is woken when there is one.
-    pub fn poll_next(&mut self, context: &Context<'_>) -> Poll<Event> {
-        let shared = self.shared.clone();
-        let mut inner = shared.lock();
-        match self.next_from(&mut inner) {
-            Some(event) => Poll::Ready(event),
-            None => {
-                let before = inner.waiting.insert(self.id, context.waker().clone());
-                drop(inner);
-                drop(before);
-                Poll::Pending
-            }
-        }
-    }
-
-    /// Says what the viewer's line carries, in bits per second, if that is less than the stream.
-    pub fn set_slow(&self, capacity: Option<u32>) {
-        let mut inner = self.shared.lock();
-        match capacity {
-            Some(capacity) => inner.slow.insert(self.id, capacity),
-            None => inner.slow.remove(&self.id),
-        };
-    }
-
-    /// When the oldest picture was published and taken that the viewer has not got, while `outstanding` bytes of what it was
-    /// given are on their way. `None` if it has everything.
-    pub fn waits_for(&self, outstanding: u64) -> Option<(Timestamp, Timestamp)> {
-        let Position::At(next) = self.position else {
-            return None;
-        };
-        let inner = self.shared.lock();
-        // The pictures before the next one are those that were given, so that nothing has to be kept for each viewer.
-        let (mut number, mut bytes) = (next, 0);
-        while bytes < outstanding {
-            match number.checked_sub(1).and_then(|before| inner.get(before)) {
-                Some(before) => bytes += before.fragment.message.len() as u64,
-                None => break,
-            }
-            number -= 1;
-        }
-        let oldest = inner.get(number)?;
-        Some((oldest.published_at, oldest.fragment.captured_at))
-    }
-
-    fn next_from(&mut self, inner: &mut Inner) -> Option<Event> {
-        if !self
-            .condition
-            .as_ref()
-            .is_some_and(|told| Arc::ptr_eq(told, &inner.condition))
-        {
-            self.condition = Some(inner.condition.clone());
-            return Some(Event::Condition(inner.condition.clone()));
-        }
-        let mut number = match self.position {
-            Position::At(number) => number,
-            Position::NextKeyframe(from) => inner.keyframe.filter(|&keyframe| keyframe >= from)?,
-        };
-        if number < inner.first {
-            return self.skip(inner, number);
-        }
-        match inner.course(self.id, number, self.has_previous) {
-            Course::Send => {}
-            Course::Jump => return self.skip(inner, number),
-            Course::Ask | Course::Wait => return None,
-            Course::LeaveOut => {
-                inner.skipped += 1;
-                number += 1;
-                self.has_previous = false;
-                self.position = Position::At(number);
-            }
-        }
-        let fragment = &inner.get(number)?.fragment;
-        if !self
-            .init
-            .as_ref()
-            .is_some_and(|told| Arc::ptr_eq(told, &fragment.init))
-        {
-            self.init = Some(fragment.init.clone());
-            self.position = Position::At(number);
-            return Some(Event::Init(fragment.init.clone()));
-        }
-        self.position = Position::At(number + 1);
-        self.has_previous = true;
-        Some(Event::Fragment(fragment.clone()))
-    }
-
-    /// Goes on at the newest keyframe, or at the next one when none is kept.
-    fn skip(&mut self, inner: &mut Inner, from: u64) -> Option<Event> {
-        let to = match inner.keyframe {
-            Some(keyframe) => {
-                self.position = Position::At(keyframe);
-                keyframe
-            }
-            None => {
-                inner.keyframe_wanted = true;
-                self.position = Position::NextKeyframe(inner.end());
-                inner.end()
-            }
-        };
-        let count = to.saturating_sub(from);
-        inner.skipped += count;
-        Some(Event::Skipped(count))
-    }
-}
-
-impl Drop for Viewer {
-    fn drop(&mut self) {
-        let mut inner = self.shared.lock();
-        inner.viewers -= 1;
-        inner.slow.remove(&self.id);
-        // Dropped without the lock: it may be the last hold on a task that holds other viewers.
-        let waker = inner.waiting.remove(&self.id);
-        drop(inner);
-        drop(waker);
     }
 }
 

@@ -9,6 +9,7 @@
 //! | [`source`] | a camera, program, file or the test picture: bytes of H.264 with their capture times |
 //! | [`v4l2`] | the kernel's camera interface; the only place with `unsafe` |
 //! | [`h264`] | Annex B bytes to access units, parameter sets, picture order |
+//! | [`jpeg`] | H.264 inside of JPEG pictures |
 //! | [`fmp4`] | access units to init segments and fragments (ISO BMFF) |
 //! | [`pipeline`] | one camera: source to hub, supervised, restarted |
 //! | [`hub`] | the recent fragments of one camera and everybody who follows them |
@@ -27,6 +28,7 @@ pub mod fmp4;
 pub mod h264;
 pub mod holders;
 pub mod hub;
+pub mod jpeg;
 pub mod logger;
 pub mod message;
 pub mod nearest;

@@ -1,7 +1,7 @@
 //! Arguments, logging, run, exit code; nothing else.
 
 use berrymse::cli::{self, Command, Config};
-use berrymse::pipeline::Opening;
+use berrymse::pipeline::{Habits, Opening};
 use berrymse::serve::{self, Fanout, Listening, Site, Tls};
 use berrymse::source::Context;
 use berrymse::stop::Stop;
@@ -99,7 +99,11 @@ fn serve(config: Config) -> Result<(), String> {
         } else {
             Opening::Always
         };
-        let run = move || pipeline::run(&camera.source, &context, opening, &hub);
+        let habits = Habits {
+            opening,
+            bitrates: camera.adaptive,
+        };
+        let run = move || pipeline::run(&camera.source, &context, &habits, &hub);
         let thread = std::thread::Builder::new().name(camera.name).spawn(run);
         threads.push(thread.map_err(|error| format!("cannot start a camera's thread: {error}"))?);
     }

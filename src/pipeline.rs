@@ -3,6 +3,7 @@
 //! Whatever happens to the source (absent, busy, unplugged, frozen, garbage, another size), it is opened anew, with
 //! growing pauses up to two seconds; the reason is in the log, in the status and with the viewers, who stay.
 
+mod adaptation;
 mod muxer;
 mod signs;
 
@@ -13,8 +14,10 @@ use crate::logger::Repeated;
 use crate::panel::Panel;
 use crate::source::{self, Error, Source, Spec};
 use crate::time::Timestamp;
+use adaptation::Adaptation;
 use muxer::Muxer;
 use signs::Signs;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -41,9 +44,18 @@ pub enum Opening {
     OnDemand,
 }
 
+/// What a camera does beside giving pictures.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Habits {
+    /// When it is open.
+    pub opening: Opening,
+    /// Its bit rate follows the viewers' lines within this range (bits per second), where its encoder can.
+    pub bitrates: Option<RangeInclusive<u32>>,
+}
+
 /// Runs a camera until the program stops.
-pub fn run(spec: &Spec, context: &source::Context, opening: Opening, hub: &Hub) {
-    let mut camera = Camera::new(context, opening, hub);
+pub fn run(spec: &Spec, context: &source::Context, habits: &Habits, hub: &Hub) {
+    let mut camera = Camera::new(context, habits, hub);
     let mut pause = SHORTEST_PAUSE;
     while !context.stop.is_stopped() {
         if camera.audience.opening == Opening::OnDemand && !camera.wait_for_viewer(context) {
@@ -87,7 +99,11 @@ pub fn run(spec: &Spec, context: &source::Context, opening: Opening, hub: &Hub) 
 /// are made up (measurements, tests).
 pub fn play(source: Box<dyn Source>, context: &source::Context, hub: &Hub) -> Result<(), Error> {
     let as_device = Spec::V4l2(PathBuf::new());
-    Camera::new(context, Opening::Always, hub).play(source, &as_device, &context.panel)
+    let habits = Habits {
+        opening: Opening::Always,
+        bitrates: None,
+    };
+    Camera::new(context, &habits, hub).play(source, &as_device, &context.panel)
 }
 
 /// Which sources say where an access unit ends.
@@ -106,17 +122,19 @@ struct Camera<'a> {
     has_worked: bool,
     complaints: Repeated,
     audience: Watch,
+    bitrates: Option<RangeInclusive<u32>>,
 }
 
 impl<'a> Camera<'a> {
-    fn new(context: &'a source::Context, opening: Opening, hub: &'a Hub) -> Self {
+    fn new(context: &'a source::Context, habits: &Habits, hub: &'a Hub) -> Self {
         Self {
             name: &context.name,
             hub,
             muxer: Muxer::new(context.settings.fps),
             has_worked: false,
             complaints: Repeated::default(),
-            audience: Watch::new(opening, Timestamp::now()),
+            audience: Watch::new(habits.opening, Timestamp::now()),
+            bitrates: habits.bitrates.clone(),
         }
     }
 
@@ -149,6 +167,7 @@ impl<'a> Camera<'a> {
         let mut keyframes = KeyframeRequests::default();
         let mut dropped = 0;
         self.hub.set_makes_keyframes(source.can_make_keyframes());
+        let mut adaptation = self.adaptation(source.as_ref());
         loop {
             panel.tend(source.board());
             if let Some(chunk) = source.read()? {
@@ -173,7 +192,9 @@ impl<'a> Camera<'a> {
                 dropped = lost;
             }
             let now = Timestamp::now();
-            if let Some(finding) = signs.look(now) {
+            if let Some(words) = source.trouble() {
+                self.note(&Error::Lost(words));
+            } else if let Some(finding) = signs.look(now) {
                 // Standard input cannot be opened anew, and what was learned from it would be lost.
                 if finding.is_final() && *spec != Spec::Stdin {
                     return Err(finding.error());
@@ -188,7 +209,24 @@ impl<'a> Camera<'a> {
             {
                 source.request_keyframe();
             }
+            if let Some(adaptation) = &mut adaptation
+                && adaptation.is_due(now)
+                && let Some(wanted) = adaptation.advise(&self.hub.lines(), now)
+            {
+                let taken = source.set_bitrate(wanted);
+                log::debug!("{}: bit rate {wanted} for the lines: {taken:?}", self.name);
+            }
         }
+    }
+
+    /// What keeps the bit rate to what the viewers' lines carry, if that is wanted and possible.
+    fn adaptation(&mut self, source: &dyn Source) -> Option<Adaptation> {
+        let range = self.bitrates.clone()?;
+        if !source.can_set_bitrate() {
+            self.log("adaptive: this source cannot change its bit rate while it runs");
+            return None;
+        }
+        Some(Adaptation::new(range))
     }
 
     fn publish(&mut self, picture: &crate::h264::Picture<'_>) {

@@ -52,20 +52,10 @@ impl Stop {
         self.wait(Some(fd), PollFlags::IN, time)
     }
 
-    /// The same for any of two descriptors, of which there may be none.
-    pub fn wait_any_readable(&self, fds: &[Option<BorrowedFd<'_>>; 2], time: Duration) -> Woken {
-        self.wait_two(fds, PollFlags::IN, time)
-    }
-
-    /// Waits for any of `flags` on `fd`.
-    pub fn wait(&self, fd: Option<BorrowedFd<'_>>, flags: PollFlags, time: Duration) -> Woken {
-        self.wait_two(&[fd, None], flags, time)
-    }
-
-    fn wait_two(
+    /// The same for two descriptors, of which there may be none; each with what is waited for.
+    pub fn wait_any(
         &self,
-        wanted: &[Option<BorrowedFd<'_>>; 2],
-        flags: PollFlags,
+        wanted: &[Option<(BorrowedFd<'_>, PollFlags)>; 2],
         time: Duration,
     ) -> Woken {
         let end = crate::time::Timestamp::now() + time;
@@ -78,8 +68,8 @@ impl Stop {
             let stop = PollFd::from_borrowed_fd(self.0.as_fd(), PollFlags::IN);
             let mut fds = [stop.clone(), stop.clone(), stop];
             let mut used = 1;
-            for fd in wanted.iter().flatten() {
-                fds[used] = PollFd::from_borrowed_fd(*fd, flags);
+            for &(fd, flags) in wanted.iter().flatten() {
+                fds[used] = PollFd::from_borrowed_fd(fd, flags);
                 used += 1;
             }
             match poll(&mut fds[..used], Some(&timeout)) {
@@ -91,6 +81,11 @@ impl Stop {
                 Err(_) => return Woken::Ready,
             }
         }
+    }
+
+    /// Waits for any of `flags` on `fd`.
+    pub fn wait(&self, fd: Option<BorrowedFd<'_>>, flags: PollFlags, time: Duration) -> Woken {
+        self.wait_any(&[fd.map(|fd| (fd, flags)), None], time)
     }
 }
 

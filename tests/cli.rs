@@ -496,8 +496,8 @@ fn a_wrong_file_is_refused_with_line_key_and_the_nearest_key() {
         ),
         (
             "camera:\n  colour: red\n",
-            "c.yml:2: unknown key camera.colour; the keys here are source, sourceFD, width, height, bitrate, rotation, hflip, \
-             vflip, fps, keyframeInterval, onDemand, encoder, pixelFormat, name, controls",
+            "c.yml:2: unknown key camera.colour; the keys here are source, sourceFD, width, height, bitrate, adaptive, \
+             minBitrate, rotation, hflip, vflip, fps, keyframeInterval, onDemand, encoder, pixelFormat, name, controls",
         ),
         (
             "camera:\n  controls:\n    Zoom: 1\n    zoom: 2\n",
@@ -767,4 +767,29 @@ fn standard_input_cannot_be_on_demand() {
     };
     assert!(wrong("true").contains("cannot be closed and opened again"));
     assert!(wrong("perhaps").contains("'perhaps' is neither true nor false"));
+}
+
+#[test]
+fn the_bit_rate_follows_the_lines_between_two_limits() {
+    let adaptive = |line: &str| Place::new("").config(line, &[]).cameras[0].adaptive.clone();
+    assert_eq!(adaptive(""), None);
+    assert_eq!(adaptive("--adaptive true"), Some(300_000..=1_500_000));
+    assert_eq!(
+        adaptive("--adaptive true -b 200000"),
+        Some(200_000..=200_000)
+    );
+    assert_eq!(
+        adaptive("--adaptive true -b 2000000 --min-bitrate 500000"),
+        Some(500_000..=2_000_000)
+    );
+    let place = Place::new("camera: {adaptive: true, bitrate: 500000, minBitrate: 600000}");
+    assert_eq!(
+        place.run("", &[]).unwrap_err().to_string(),
+        "config.yml:1: camera.minBitrate: 600000 is more than the bit rate, 500000"
+    );
+    let place = Place::new("camera: {adaptive: true, bitrate: -1}");
+    assert_eq!(
+        place.run("", &[]).unwrap_err().to_string(),
+        "config.yml:1: camera.adaptive: needs to know the most that is wanted; give a bit rate"
+    );
 }

@@ -160,8 +160,7 @@ fn the_configuration_sets_controls_and_forbids_setting_them() {
     let refused = json!(["there is no control \"brightness\"; GET lists those that there are"]);
     assert_eq!(document["refused"], refused);
     assert_eq!(server.status()["cameras"][0]["controls_refused"], refused);
-    let said = "controls: there is no control \"brightness\"";
-    assert!(server.log().contains(said), "{}", server.log());
+    server.wait_for_log("controls: there is no control \"brightness\"");
     let (status, words) = post(&server, JSON, r#"{"video_gop_size": 8}"#);
     assert_eq!(status, 403);
     assert!(words.contains("server.controls is false"), "{words}");
@@ -170,7 +169,8 @@ fn the_configuration_sets_controls_and_forbids_setting_them() {
 
 #[test]
 fn a_closed_camera_takes_nothing_and_says_so() {
-    let server = Server::start(&["--source", "exec:false"]);
+    // A program that ends at once would be open for a moment at each new attempt.
+    let server = Server::start(&["--source", "exec:/nonexistent"]);
     server.wait_for("waiting", |camera| camera["state"] == "waiting");
     let document = get(&server);
     assert_eq!(document["open"], false);

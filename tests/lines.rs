@@ -201,3 +201,48 @@ fn after_a_hole_the_picture_is_live_at_once() {
     );
     assert!(watcher.skipped > 60, "{}", watcher.skipped);
 }
+
+#[test]
+fn an_adaptive_camera_follows_the_line_and_the_status_tells_who_is_slow() {
+    let server = Server::start(&[
+        "--source",
+        "test",
+        "--width",
+        "640",
+        "--height",
+        "360",
+        "--adaptive",
+        "true",
+        "--min-bitrate",
+        "50000",
+    ]);
+    let bitrate = |camera: &serde_json::Value| camera["bitrate"].as_u64().unwrap();
+    let before = server.wait_for("measured", |camera| camera["frames"].as_u64() > Some(90));
+    let line = Line::to(server.address());
+    let mut watcher = Watcher::new(&line);
+    watcher.ages(Duration::from_secs(1));
+    let good = server.wait_for("good", |camera| {
+        camera["lines"]["good"]["delay_ms"].is_number()
+    });
+    assert_eq!(good["lines"]["good"]["viewers"], 1);
+    assert_eq!(good["lines"]["slow"]["viewers"], 0);
+    line.set(bitrate(&before) / 8 / 2);
+    std::thread::spawn(move || watcher.ages(PATIENCE));
+    server.wait_for("slow", |camera| {
+        camera["lines"]["slow"]["worst_delay_ms"].as_f64() > Some(300.0)
+    });
+    server.wait_for("less", |camera| bitrate(camera) * 4 < bitrate(&before) * 3);
+    let metrics = server.get("/metrics").1;
+    let name = "berrymse_viewer_delay_seconds";
+    let count = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("{name}_count{{camera=\"camera\"}} ")));
+    assert!(count.unwrap().parse::<u64>().unwrap() > 1, "{metrics}");
+    assert!(
+        metrics.contains(&format!(
+            "{name}_bucket{{camera=\"camera\",le=\"+Inf\"}} {}\n",
+            count.unwrap()
+        )),
+        "{metrics}"
+    );
+}

@@ -135,11 +135,7 @@ fn an_older_program_gets_the_options_that_it_knows() {
     let calls = stand_in.calls();
     assert_eq!(calls.len(), 2, "{calls:?}");
     assert!(!calls[1].contains("save-pts") && calls[1].contains("--flush"));
-    assert!(
-        server.log().contains("trying again without --save-pts"),
-        "{}",
-        server.log()
-    );
+    server.wait_for_log("trying again without --save-pts");
 }
 
 #[test]

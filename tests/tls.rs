@@ -281,7 +281,7 @@ fn a_renewed_certificate_is_used_without_a_restart() {
     for _ in 0..10 {
         binary(&mut viewer);
     }
-    assert!(site.server.log().contains("new certificate"));
+    site.server.wait_for_log("new certificate");
 }
 
 #[test]

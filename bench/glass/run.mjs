@@ -1,12 +1,15 @@
 /**
  * From the server having a picture to its pixels on the screen: our page, beside it a plain skip-ahead player, and any other page.
  *
- *   node bench/glass/run.mjs [--seconds 60] [--plain-seconds 60] [--browser chromium|firefox] [--size 1280x720] [--fps 30]
- *                            [--page NAME=URL]… [--poll-us 1000] [--check]
+ *   node bench/glass/run.mjs [--seconds 60] [--plain-seconds 60] [--browser chromium|firefox|webkit] [--size 1280x720] [--fps 30]
+ *                            [--webcodecs] [--page NAME=URL]… [--poll-us 1000] [--check]
  *
+ * --webcodecs: beside it our element with that renderer, through a proxy on this machine, which adds a little.
+ * "made": from the clock in the picture being read, so with making and encoding it; "told": what our page says of that.
  * One after the other, each in a new browser with a window on an X screen in memory (Xvfb). --check: exit code 1 when our page
  * misses the goals. URL of a page may have {ws} in it, the WebSocket of the test picture, and {http}, the server. Needs
- * Xvfb, cargo and the browser; the program is BERRYMSE_BIN, else target/release/berrymse. Nothing else should run meanwhile.
+ * Xvfb, cargo and the browser (Debian: xvfb; chromium, firefox-esr, or libwebkit2gtk-4.1-0 with
+ * gstreamer1.0-plugins-good, -bad and gstreamer1.0-libav); the program is BERRYMSE_BIN, else target/release/berrymse. Nothing else should run meanwhile.
  */
 
 import { spawn, spawnSync } from "node:child_process";
@@ -17,6 +20,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { preferences } from "../../tests/browser/firefox-preferences.mjs";
+import { proxy } from "../../tests/browser/proxy.mjs";
 import { serve } from "../../tests/browser/server.mjs";
 
 const GOALS = {
@@ -34,6 +38,7 @@ const { values } = parseArgs({
     fps: { type: "string", default: "30" },
     page: { type: "string", multiple: true, default: [] },
     "poll-us": { type: "string", default: "1000" },
+    webcodecs: { type: "boolean", default: false },
     check: { type: "boolean", default: false },
   },
 });
@@ -80,6 +85,35 @@ function firefox(profile, url) {
   return [process.env.FIREFOX ?? "/usr/bin/firefox-esr", ["--no-remote", "--profile", profile, "--kiosk", url]];
 }
 
+/** WebKitGTK's own small browser. It lets nobody look into its pages, but its pixels are on the screen. */
+function webkit(_, url) {
+  return [process.env.MINIBROWSER ?? "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser", ["--full-screen", "--autoplay-policy=allow", url]];
+}
+
+/** There is no GPU under Xvfb, and the sandbox wants more rights than a container has. */
+const WEBKIT_ENVIRONMENT = {
+  LIBGL_ALWAYS_SOFTWARE: "1",
+  WEBKIT_DISABLE_DMABUF_RENDERER: "1",
+  WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS: "1",
+};
+
+/** What our page tells the server of its delay, each second; the function gives the median so far, and ends it. */
+function watchTold(server) {
+  const told = [];
+  const timer = setInterval(async () => {
+    try {
+      const { cameras } = await (await fetch(new URL("api/status", server.url))).json();
+      if (cameras[0].delay_ms !== null) told.push(cameras[0].delay_ms);
+    } catch {
+      // Its figures are only beside the measurement.
+    }
+  }, 1000);
+  return () => {
+    clearInterval(timer);
+    return told.sort((a, b) => a - b)[told.length >> 1] ?? null;
+  };
+}
+
 /** CPU seconds of a process group since its start. */
 function cpuSeconds(group) {
   const { stdout } = spawnSync("ps", ["-A", "-o", "pgid=,cputimes="], { encoding: "utf8" });
@@ -90,8 +124,8 @@ function cpuSeconds(group) {
 /** Runs the meter while a browser of its own shows the page. */
 async function measure({ name, url, seconds }, { screen, server }) {
   const profile = mkdtempSync(join(tmpdir(), "berrymse-glass-"));
-  const [command, args] = { chromium, firefox }[values.browser](profile, url);
-  const env = { ...process.env, DISPLAY: screen, HOME: profile };
+  const [command, args] = { chromium, firefox, webkit }[values.browser](profile, url);
+  const env = { ...process.env, DISPLAY: screen, HOME: profile, XDG_CACHE_HOME: profile, ...(values.browser === "webkit" ? WEBKIT_ENVIRONMENT : {}) };
   // A group of its own, so that all its processes can be ended.
   const browser = spawn(command, args, { env, stdio: "ignore", detached: true });
   const began = performance.now();
@@ -102,11 +136,12 @@ async function measure({ name, url, seconds }, { screen, server }) {
     const meter = spawn(join(CRATE, "target/release/glass"), [host, "/video_websocket", seconds, "5", values["poll-us"]], {
       env, stdio: ["ignore", "pipe", "inherit"],
     });
+    const told = watchTold(server);
     let output = "";
     meter.stdout.setEncoding("utf8").on("data", (text) => { output += text; });
     const code = await new Promise((resolve) => meter.once("close", resolve));
     const cores = cpuSeconds(browser.pid) / ((performance.now() - began) / 1000);
-    return code === 0 ? { name, cores, load: loadavg()[0], ...JSON.parse(output) } : { name };
+    return code === 0 ? { name, cores, told: told(), load: loadavg()[0], ...JSON.parse(output) } : { name };
   } finally {
     try {
       process.kill(-browser.pid, "SIGKILL");
@@ -126,12 +161,12 @@ function print({ name, seen, ...figures }) {
   const { p50, p95, p99, max, had, cores, load, scale } = figures;
   const ms = [p50, p95, p99, max].map((value) => value.toFixed(1).padStart(7)).join("");
   const thirds = `${figures.first_third_p50.toFixed(1)} -> ${figures.last_third_p50.toFixed(1)}`;
-  console.log(`${name.padEnd(12)}${ms}${figures.made_p50.toFixed(1).padStart(9)}${`${seen}/${had}`.padStart(14)}`
+  console.log(`${name.padEnd(12)}${ms}${figures.made_p50.toFixed(1).padStart(9)}${(figures.told?.toFixed(1) ?? "-").padStart(7)}${`${seen}/${had}`.padStart(14)}`
     + `${thirds.padStart(17)}${figures.longest_pause.toFixed(0).padStart(8)}${cores.toFixed(2).padStart(7)}${load.toFixed(1).padStart(6)}${scale.toFixed(2).padStart(7)}`);
 }
 
 function missed({ p50, p95, p99, seen, had }) {
-  const goals = GOALS[values.browser];
+  const goals = GOALS[values.browser] ?? {};
   const has = { p50, p95, p99, shown: seen / had };
   return Object.entries(goals).filter(([key, goal]) => (key === "shown" ? !(has[key] >= goal) : !(has[key] <= goal))).map(([key]) => key);
 }
@@ -153,12 +188,20 @@ async function main() {
   if (Number(values["plain-seconds"]) > 0) {
     pages.push({ name: "plain", url: `${plain}/?width=${WIDTH}&ws=${encodeURIComponent(ws)}`, seconds: values["plain-seconds"] });
   }
+  if (values.webcodecs) {
+    const html = `<!doctype html><link rel="icon" href="icon.svg"><script type="module" src="berrymse.js"></script>
+      <style>body { margin: 0 } berry-video { width: ${WIDTH}px }</style><berry-video renderer="webcodecs"></berry-video>`;
+    // A worker must come from the page's own origin.
+    const site = await proxy(server.url, { pages: { "/webcodecs.html": { html } } });
+    ends.push(() => site.end());
+    pages.push({ name: "webcodecs", url: `${site.url}webcodecs.html`, seconds: values.seconds });
+  }
   for (const given of values.page) {
     const [, name, url] = given.match(/^([^=]+)=(.*)$/) ?? [null, "page", given];
     pages.push({ name, url: url.replaceAll("{ws}", encodeURIComponent(ws)).replaceAll("{http}", server.url), seconds: values.seconds });
   }
   console.log(`${values.browser}, ${values.size} at ${values.fps}/s; milliseconds from the server having a picture to its pixels`);
-  console.log("page            p50    p95    p99    max  made p50      seen/had  1st -> 3rd third   pause  cores  load  scale");
+  console.log("page            p50    p95    p99    max  made p50   told      seen/had  1st -> 3rd third   pause  cores  load  scale");
   for (const page of pages) {
     const found = await measure(page, { screen, server });
     print(found);

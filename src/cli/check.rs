@@ -8,6 +8,7 @@ use super::{Camera, Config, Error, Server, values};
 use crate::serve::{Address, TlsFiles};
 use crate::source::{Flips, Settings, Spec};
 use log::LevelFilter;
+use std::ops::RangeInclusive;
 
 /// The checked configuration from what was given on the command line, in the environment and in the file.
 pub(super) fn config(
@@ -109,6 +110,7 @@ fn camera(layers: Layers<'_>, notes: &mut Vec<String>) -> Result<Camera, Error> 
         .into_iter()
         .map(|given| values::control(&given.text).map_err(|why| given.refuse(why)))
         .collect::<Result<_, _>>()?;
+    let adaptive = adaptive(layers, settings.bitrate)?;
     Ok(Camera {
         name,
         source: spec,
@@ -118,7 +120,28 @@ fn camera(layers: Layers<'_>, notes: &mut Vec<String>) -> Result<Camera, Error> 
         pixel_format: layers.read(Key::PixelFormat, values::pixel_format)?,
         on_demand,
         controls,
+        adaptive,
     })
+}
+
+/// The range of an adaptive bit rate. The default of its lower end gives way to a lower bit rate.
+fn adaptive(
+    layers: Layers<'_>,
+    bitrate: Option<u32>,
+) -> Result<Option<RangeInclusive<u32>>, Error> {
+    let least = layers.read(Key::MinBitrate, values::least_bitrate)?;
+    if !layers.read(Key::Adaptive, values::switch)? {
+        return Ok(None);
+    }
+    let Some(most) = bitrate else {
+        let why = "needs to know the most that is wanted; give a bit rate";
+        return Err(layers.last(Key::Adaptive).refuse(why.to_owned()));
+    };
+    let given = layers.last(Key::MinBitrate);
+    if least > most && given.from != Origin::Default {
+        return Err(given.refuse(format!("{least} is more than the bit rate, {most}")));
+    }
+    Ok(Some(least.min(most)..=most))
 }
 
 fn server(layers: Layers<'_>) -> Result<Server, Error> {

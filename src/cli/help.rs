@@ -77,8 +77,8 @@ Every option can stand in the environment (BERRYMSE_WIDTH=640; BERRYMSE_LISTEN s
 by commas; BERRYMSE_LOG=error|warn|info|debug|trace) and in the file:
 
   camera:                         or cameras:, a list of such blocks, each with a name
-    source: /dev/video0           also width, height, bitrate, rotation, hflip, vflip, fps,
-                                  keyframeInterval, onDemand
+    source: /dev/video0           also width, height, bitrate, adaptive, minBitrate,
+                                  rotation, hflip, vflip, fps, keyframeInterval, onDemand
     controls:                     what the camera itself has, see below
       brightness: 130
   server:

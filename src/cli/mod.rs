@@ -25,6 +25,7 @@ use arguments::Arguments;
 use given::{Given, Origin};
 use log::LevelFilter;
 use std::ffi::OsString;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use table::{Key, TABLE};
 
@@ -78,6 +79,8 @@ pub struct Camera {
     pub on_demand: bool,
     /// What its controls are to be set to, by name; whether it has them is seen when it is opened.
     pub controls: Vec<(String, Wish)>,
+    /// The bit rate follows the viewers' lines within this range, in bits per second.
+    pub adaptive: Option<RangeInclusive<u32>>,
 }
 
 /// The serving side.

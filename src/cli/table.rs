@@ -14,6 +14,10 @@ pub(super) enum Key {
     Height,
     /// Bits per second.
     Bitrate,
+    /// Whether the bit rate follows the viewers' lines.
+    Adaptive,
+    /// The least that it then goes down to.
+    MinBitrate,
     /// Clockwise turn in degrees.
     Rotation,
     /// Mirrored left to right.
@@ -140,6 +144,26 @@ pub(super) const TABLE: &[Row] = &[
         value: "BIT_PER_S",
         default: Some("1500000"),
         help: "bits per second, 25000 to 200000000; -1 leaves\nthe camera's own",
+    },
+    Row {
+        key: Key::Adaptive,
+        short: None,
+        long: &["adaptive"],
+        env: Some("BERRYMSE_ADAPTIVE"),
+        file: Some((Section::Camera, &["adaptive"])),
+        value: "true|false",
+        default: Some("false"),
+        help: "lower the bit rate while viewers' lines carry less,\nwhere the encoder can",
+    },
+    Row {
+        key: Key::MinBitrate,
+        short: None,
+        long: &["min-bitrate"],
+        env: Some("BERRYMSE_MIN_BITRATE"),
+        file: Some((Section::Camera, &["minBitrate"])),
+        value: "BIT_PER_S",
+        default: Some("300000"),
+        help: "with --adaptive: never below this",
     },
     Row {
         key: Key::Rotation,

@@ -68,6 +68,10 @@ pub(super) fn bitrate(text: &str) -> Result<Option<u32>, String> {
         .map_err(|why| why + &hint)
 }
 
+pub(super) fn least_bitrate(text: &str) -> Result<u32, String> {
+    number(text, BITRATE, "bits per second")
+}
+
 /// `None` leaves the camera's own.
 pub(super) fn rotation(text: &str) -> Result<Option<u16>, String> {
     if text == LEAVE {

@@ -1,10 +1,487 @@
-//! Encoders of the machine's hardware that V4L2 knows (memory-to-memory devices). This build has no way to them yet.
+//! Encoders of the machine's hardware that V4L2 knows (memory-to-memory devices).
+//!
+//! Whatever happens to one (it swallows pictures, fails at them, stops, reports an error, vanishes), it is opened anew with
+//! growing pauses, while the camera stays open. One that does not come back in some seconds is given up, with the reason.
 
-use super::{Candidate, Error};
+use super::formats::work;
+use super::{Candidate, Encoder, Error, Picture, Pixels, Settings, Shape, layout};
+use crate::time::Timestamp;
+use crate::v4l2::m2m::{self, Found, Output, Rate, Raw, RawFormat, Refusal, Wanted};
+use crate::v4l2::{Device, Failure, FourCc};
+use rustix::fd::BorrowedFd;
+use std::path::PathBuf;
+use std::time::Duration;
 
-/// Those that there are, the best first; at least one.
+/// For a picture that nobody has set a bit rate for: bits per pixel and picture that look well. Drivers' own idea (ten megabits on
+/// a Raspberry Pi, for every size) is more than most lines carry.
+const BITS_PER_PIXEL: f64 = 0.1;
+/// No encoder that works is silent for longer while it has pictures, or for five of them.
+const STALL: Duration = Duration::from_secs(1);
+/// Pause before an encoder is opened again: it doubles with each failure.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// One that has made pictures for so long works again: the next pause is a short one.
+const WORKS: Duration = Duration::from_secs(10);
+/// Without a picture for so long, another encoder may do better.
+const GIVE_UP: Duration = Duration::from_secs(5);
+/// So many pictures in a row that an encoder fails at are no exception.
+const DAMAGED_IN_A_ROW: u32 = 10;
+/// No parameter sets are larger.
+const LARGEST_HEADERS: usize = 64 * 1024;
+
+/// Those that there are, by the number of their node; at least one.
 pub(super) fn candidates() -> Result<Vec<Box<dyn Candidate>>, Error> {
-    Err(Error(
-        "this version has no way to a hardware encoder yet; use --encoder software".into(),
-    ))
+    let (found, unknown) = m2m::find(FourCc::H264);
+    if found.is_empty() {
+        return Err(Error(none(&unknown)));
+    }
+    Ok(found
+        .into_iter()
+        .map(|found| Box::new(Hardware(found)) as Box<dyn Candidate>)
+        .collect())
+}
+
+fn none(unknown: &[(PathBuf, Failure)]) -> String {
+    let of = |failure, words: &str| {
+        let paths: Vec<String> = unknown
+            .iter()
+            .filter(|(_, it)| *it == failure)
+            .map(|(path, _)| path.display().to_string())
+            .collect();
+        (!paths.is_empty()).then(|| format!("{} may be one: {words}", paths.join(", ")))
+    };
+    let closed: Vec<String> = [
+        of(
+            Failure::NotPermitted,
+            "permission denied (whoever runs this must be in the group video)",
+        ),
+        of(Failure::Busy, "all its places are taken by other programs"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if closed.is_empty() {
+        "this machine has no hardware encoder (no V4L2 device that makes H.264; a Raspberry Pi 5 has none)".into()
+    } else {
+        format!("no hardware encoder found, but {}", closed.join(", and "))
+    }
+}
+
+#[derive(Debug)]
+struct Hardware(Found);
+
+impl Hardware {
+    fn title(&self) -> String {
+        let Found { path, identity, .. } = &self.0;
+        format!("hardware {} ({})", path.display(), identity.card)
+    }
+}
+
+impl Candidate for Hardware {
+    fn name(&self) -> String {
+        self.title()
+    }
+
+    fn work(&self, fourcc: FourCc) -> Option<u32> {
+        self.0.raw_formats.contains(&fourcc).then(|| work(fourcc))?
+    }
+
+    fn largest(&self) -> (u32, u32) {
+        self.0.largest.unwrap_or((1920, 1920))
+    }
+
+    fn open(&self, shape: &Shape, settings: &Settings) -> Result<Box<dyn Encoder>, Error> {
+        if layout(shape.fourcc).is_none() {
+            let fourcc = shape.fourcc;
+            return Err(Error(format!(
+                "it is not known how {fourcc} lies in memory"
+            )));
+        }
+        let mut supervised = Supervised::new(self, shape, settings);
+        supervised.open().map_err(Error)?;
+        Ok(Box::new(supervised))
+    }
+}
+
+/// An encoder, or the wait for it.
+#[derive(Debug)]
+enum State {
+    Open(Box<m2m::Encoder>),
+    Closed { until: Timestamp },
+}
+
+/// An encoder that is opened anew whenever it fails.
+#[derive(Debug)]
+struct Supervised {
+    title: String,
+    card: String,
+    path: PathBuf,
+    wanted: Wanted,
+    /// How long it may be silent while it has pictures.
+    patience: Duration,
+    state: State,
+    pause: Duration,
+    opened_at: Timestamp,
+    /// When it last gave a picture, or was given one without having any.
+    progress_at: Timestamp,
+    /// Why it gives nothing, and since when.
+    trouble: Option<(String, Timestamp)>,
+    damaged_in_a_row: u32,
+    wants_keyframe: bool,
+    /// Parameter sets that came by themselves.
+    headers: Vec<u8>,
+    dropped: u64,
+}
+
+impl Supervised {
+    fn new(hardware: &Hardware, shape: &Shape, settings: &Settings) -> Self {
+        let fps = settings.fps.round().clamp(1.0, 1000.0) as u32;
+        // What a decoder of JPEG leaves is in our memory, and so is never to be imported.
+        let is_ours = shape.strides == [0; 3];
+        Self {
+            title: hardware.title(),
+            card: hardware.0.identity.card.clone(),
+            path: hardware.0.path.clone(),
+            wanted: Wanted {
+                coded: FourCc::H264,
+                raw: RawFormat {
+                    fourcc: shape.fourcc,
+                    width: shape.width,
+                    height: shape.height,
+                    strides: shape.strides,
+                },
+                rate: Rate {
+                    fps,
+                    bitrate: Some(settings.bitrate.unwrap_or_else(|| own_bitrate(shape, fps))),
+                    keyframe_interval: settings.keyframe_interval.get(),
+                },
+                import: !is_ours,
+            },
+            patience: STALL.max(Duration::from_secs(5) / fps),
+            state: State::Closed {
+                until: Timestamp::default(),
+            },
+            pause: SHORTEST_PAUSE,
+            opened_at: Timestamp::default(),
+            progress_at: Timestamp::default(),
+            trouble: None,
+            damaged_in_a_row: 0,
+            wants_keyframe: false,
+            headers: Vec::new(),
+            dropped: 0,
+        }
+    }
+
+    fn open(&mut self) -> Result<(), String> {
+        // Many drivers have room for one user only.
+        self.state = State::Closed {
+            until: Timestamp::default(),
+        };
+        let mut notes = Vec::new();
+        let mut start = |wanted: &Wanted| {
+            notes.clear();
+            let device = Device::open(&self.path)
+                .map_err(|failure| Refusal::Failed("opening it", failure))?;
+            m2m::Encoder::start(device, wanted, &mut notes)
+        };
+        let mut encoder = start(&self.wanted);
+        if let Err(Refusal::Import(why)) = &encoder {
+            self.wanted.import = false;
+            log::debug!("{}: pictures are copied to it: {why}", self.title);
+            encoder = start(&self.wanted);
+        }
+        let encoder = encoder.map_err(|refusal| match refusal {
+            Refusal::Failed(what, failure) => format!("{} while {what}", words(failure)),
+            other => other.to_string(),
+        })?;
+        if self.opened_at == Timestamp::default() {
+            for note in notes {
+                log::info!("{}: {note}", self.title);
+            }
+        }
+        let now = Timestamp::now();
+        self.state = State::Open(Box::new(encoder));
+        (self.opened_at, self.progress_at) = (now, now);
+        self.damaged_in_a_row = 0;
+        self.headers.clear();
+        Ok(())
+    }
+
+    /// Closes the encoder for a while.
+    fn fail(&mut self, why: String) {
+        let now = Timestamp::now();
+        if let State::Open(encoder) = &self.state {
+            // Whoever is in it does not come out any more.
+            self.dropped += encoder.owes();
+            if self.trouble.is_none() && now.since(self.opened_at) >= WORKS {
+                self.pause = SHORTEST_PAUSE;
+            }
+        }
+        self.state = State::Closed {
+            until: now + self.pause,
+        };
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        match &mut self.trouble {
+            Some((known, _)) if *known == why => {}
+            Some((known, _)) => {
+                log::debug!("{}: {why}", self.title);
+                *known = why;
+            }
+            None => {
+                log::debug!("{}: {why}; it is opened anew", self.title);
+                self.trouble = Some((why, now));
+            }
+        }
+    }
+
+    /// A driver that was loaded again may have another node.
+    fn follow(&mut self) {
+        if !self.path.exists() {
+            let (found, _) = m2m::find(FourCc::H264);
+            let same = found.into_iter().find(|it| it.identity.card == self.card);
+            if let Some(found) = same {
+                self.path = found.path;
+            }
+        }
+    }
+
+    /// Opens it again when that is due; an error is the end.
+    fn come_back(&mut self) -> Result<(), Error> {
+        let State::Closed { until } = self.state else {
+            return Ok(());
+        };
+        let now = Timestamp::now();
+        if now >= until {
+            self.follow();
+            if let Err(why) = self.open() {
+                self.fail(why);
+            }
+        }
+        match &self.trouble {
+            Some((why, since)) if now.since(*since) >= GIVE_UP => {
+                Err(Error(format!("{}: {why}", self.title)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts a picture in; what becomes of a failure is for the caller.
+    fn put(&mut self, picture: Picture, keyframe: bool) -> Result<(), Failure> {
+        let State::Open(encoder) = &mut self.state else {
+            return Err(Failure::Again);
+        };
+        if encoder.owes() == 0 {
+            self.progress_at = Timestamp::now();
+        }
+        if keyframe || self.wants_keyframe {
+            // One that cannot makes them by itself now and then.
+            encoder.force_keyframe()?;
+            self.wants_keyframe = false;
+        }
+        match picture.pixels {
+            Pixels::Camera(held) => encoder.put(Raw::Held(held), picture.captured_at),
+            Pixels::Own(pieces) => {
+                let [a, b, c] = &pieces;
+                encoder.put(Raw::Bytes([a, b, c]), picture.captured_at)
+            }
+        }
+    }
+
+    /// The next picture that came out.
+    fn next(&mut self, annexb: &mut Vec<u8>) -> Result<Option<Timestamp>, String> {
+        let State::Open(encoder) = &mut self.state else {
+            return Ok(None);
+        };
+        let failed = encoder.reclaim().map_err(words)?;
+        if failed > 0 {
+            log::debug!("{}: it fails at {failed} pictures", self.title);
+            self.wants_keyframe = true;
+        }
+        loop {
+            annexb.append(&mut self.headers);
+            let ahead = annexb.len();
+            match encoder.take(annexb) {
+                Ok(Output::Picture {
+                    captured_at,
+                    dropped,
+                    ..
+                }) => {
+                    if dropped > 0 {
+                        log::debug!("{}: it has swallowed {dropped} pictures", self.title);
+                    }
+                    self.dropped += u64::from(dropped);
+                    self.damaged_in_a_row = 0;
+                    return Ok(Some(captured_at));
+                }
+                Ok(Output::More { captured_at }) => return Ok(Some(captured_at)),
+                Ok(Output::Headers) => {}
+                Ok(Output::Empty) => annexb.truncate(ahead),
+                Ok(Output::Damaged) => {
+                    annexb.truncate(ahead);
+                    self.dropped += 1;
+                    self.damaged_in_a_row += 1;
+                    // What follows may refer to it.
+                    self.wants_keyframe = true;
+                    if self.damaged_in_a_row >= DAMAGED_IN_A_ROW {
+                        return Err("it fails at every picture".into());
+                    }
+                }
+                Ok(Output::Drained) => return Err("it has stopped by itself".into()),
+                Ok(Output::Changed) => return Err("it wants to be set up anew".into()),
+                Err(Failure::Again) => {
+                    self.headers.append(annexb);
+                    return Ok(None);
+                }
+                Err(failure) => return Err(words(failure)),
+            }
+            if annexb.len() > LARGEST_HEADERS {
+                annexb.clear();
+            }
+            self.headers.append(annexb);
+        }
+    }
+
+    fn is_stalled(&self, now: Timestamp) -> bool {
+        match &self.state {
+            State::Open(encoder) => {
+                encoder.owes() > 0 && now.since(self.progress_at) > self.patience
+            }
+            State::Closed { .. } => false,
+        }
+    }
+}
+
+impl Encoder for Supervised {
+    fn name(&self) -> String {
+        self.title.clone()
+    }
+
+    fn has_room(&self) -> bool {
+        match &self.state {
+            State::Open(encoder) => encoder.has_room(),
+            // Pictures are lost meanwhile, and counted.
+            State::Closed { .. } => true,
+        }
+    }
+
+    fn submit(&mut self, picture: Picture, keyframe: bool) -> Result<(), Error> {
+        self.come_back()?;
+        let done = self.put(picture, keyframe);
+        if done.is_err() {
+            self.dropped += 1;
+            self.wants_keyframe = true;
+        }
+        match done {
+            Ok(()) | Err(Failure::Again) => {}
+            // Buffers of one driver that another cannot read are refused only when the first one comes.
+            Err(failure) if self.wanted.import && failure != Failure::Gone => {
+                log::info!(
+                    "{}: it cannot read the camera's buffers ({failure}), pictures are copied to it",
+                    self.title
+                );
+                self.wanted.import = false;
+                if let Err(why) = self.open() {
+                    self.fail(why);
+                }
+            }
+            Err(failure) => self.fail(words(failure)),
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, annexb: &mut Vec<u8>) -> Result<Option<Timestamp>, Error> {
+        annexb.clear();
+        match self.next(annexb) {
+            Ok(Some(captured_at)) => {
+                self.progress_at = Timestamp::now();
+                if self.trouble.take().is_some() {
+                    log::debug!("{}: it works again", self.title);
+                }
+                return Ok(Some(captured_at));
+            }
+            Ok(None) if self.is_stalled(Timestamp::now()) => {
+                self.fail("it takes pictures and gives none".into());
+            }
+            Ok(None) => {}
+            Err(why) => self.fail(why),
+        }
+        annexb.clear();
+        Ok(None)
+    }
+
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
+        match &self.state {
+            State::Open(encoder) => Some(encoder.fd()),
+            State::Closed { .. } => None,
+        }
+    }
+
+    fn set_bitrate(&mut self, bits_per_second: u32) -> Result<(), Error> {
+        self.wanted.rate.bitrate = Some(bits_per_second);
+        let State::Open(encoder) = &self.state else {
+            return Ok(());
+        };
+        match encoder.set_bitrate(bits_per_second) {
+            Some(Ok(_)) => Ok(()),
+            // Not while it runs; a new one begins with a keyframe.
+            Some(Err(Failure::Busy)) => self.open().map_err(Error),
+            Some(Err(failure)) => Err(Error(format!("{}: {}", self.title, words(failure)))),
+            None => Err(Error(format!("{}: it has no control for that", self.title))),
+        }
+    }
+
+    fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    fn trouble(&self) -> Option<String> {
+        let (why, _) = self.trouble.as_ref()?;
+        Some(format!("the encoder ({}): {why}", self.title))
+    }
+}
+
+fn own_bitrate(shape: &Shape, fps: u32) -> u32 {
+    let pixels = f64::from(shape.width) * f64::from(shape.height) * f64::from(fps);
+    (pixels * BITS_PER_PIXEL).clamp(200_000.0, 25_000_000.0) as u32
+}
+
+/// What a failure means for an encoder.
+fn words(failure: Failure) -> String {
+    match failure {
+        Failure::Gone | Failure::NoEntry => "it is gone: its driver was unloaded".into(),
+        Failure::Busy => "all its places are taken by other programs".into(),
+        Failure::NoMemory => {
+            "no memory for its buffers; try a smaller --width and --height (on a Raspberry Pi: more CMA memory)".into()
+        }
+        Failure::NotPermitted => "permission denied; whoever runs this must be in the group video".into(),
+        failure => format!("it reports an error ({failure})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_an_encoder_it_is_said_what_may_be_missing() {
+        assert!(none(&[]).contains("Raspberry Pi 5"));
+        let closed = [
+            ("/dev/video3".into(), Failure::Gone),
+            ("/dev/video11".into(), Failure::NotPermitted),
+        ];
+        let text = none(&closed);
+        assert!(text.contains("but /dev/video11 may be one"), "{text}");
+    }
+
+    #[test]
+    fn without_a_bit_rate_it_goes_by_the_size() {
+        let shape = Shape {
+            fourcc: FourCc::I420,
+            width: 1280,
+            height: 720,
+            strides: [0; 3],
+            colour: crate::v4l2::Colour::default(),
+        };
+        assert_eq!(own_bitrate(&shape, 30), 2_764_800);
+    }
 }

@@ -133,7 +133,7 @@ pub trait Encoder: Send {
     /// `annexb`, which it clears first. Returns the capture time of its picture; `None` if nothing is ready. Does not block.
     fn take(&mut self, annexb: &mut Vec<u8>) -> Result<Option<Timestamp>, Error>;
 
-    /// Readable when there may be something to take, or room again; `None` of an encoder that does everything in
+    /// Readable (or with an urgent event) when there may be something to take, writable when there may be room again; `None` of an encoder that does everything in
     /// [`Encoder::submit`].
     fn fd(&self) -> Option<BorrowedFd<'_>> {
         None
@@ -144,6 +144,11 @@ pub trait Encoder: Send {
 
     /// Pictures that were submitted and gave no access unit.
     fn dropped(&self) -> u64;
+
+    /// Why it gives nothing although nothing has ended yet, in words for viewers: it is being opened anew.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
 }
 
 /// An encoder that this machine has, not open yet.

@@ -16,6 +16,9 @@ const PATIENCE: Duration = Duration::from_millis(700);
 /// On a slow line what is further behind than this never catches up: a few pictures, so that none is left out for nothing.
 const SLACK: Duration = Duration::from_millis(100);
 
+/// A picture that is sent so shortly before a keyframe would only delay it. It is what a slow line has on its way.
+const LAST_CALL: Duration = Duration::from_millis(80);
+
 /// A slow line whose next picture is this old would be better served by a keyframe made now, if it is twice as old as the
 /// keyframe would be when it arrives: with keyframes that are large beside the line they would soon be all that is seen.
 const LATE: Duration = Duration::from_secs(1);
@@ -27,6 +30,8 @@ pub(super) struct View {
     pub(super) lag: Duration,
     /// The same for the newest keyframe, if it lies ahead of the viewer.
     pub(super) keyframe_lag: Option<Duration>,
+    /// When the next keyframe is due after the newest picture, if they come at an interval.
+    pub(super) keyframe_due: Option<Duration>,
     /// How long the viewer's line takes for a keyframe.
     pub(super) keyframe_time: Duration,
     /// The viewer's line is full.
@@ -58,7 +63,7 @@ pub(super) enum Course {
     Jump,
     /// A keyframe is asked for, and waited for.
     Ask,
-    /// Nothing is sent until the keyframe is there that was asked for.
+    /// Nothing is sent until the keyframe is there that was asked for or is due.
     Wait,
 }
 
@@ -80,6 +85,7 @@ pub(super) fn decide(view: View) -> Course {
         Asking::Possible if is_late => Course::Ask,
         _ if view.lag <= SLACK => Course::Send,
         _ if view.keyframe_lag.is_some() => Course::Jump,
+        _ if view.keyframe_due.is_some_and(|due| due <= LAST_CALL) => Course::Wait,
         _ if view.is_spare => Course::LeaveOut,
         _ => Course::Send,
     }
@@ -96,6 +102,7 @@ mod tests {
     const GOOD: View = View {
         lag: Duration::ZERO,
         keyframe_lag: None,
+        keyframe_due: Some(Duration::from_millis(500)),
         keyframe_time: Duration::from_millis(400),
         is_slow: false,
         is_spare: true,
@@ -150,6 +157,11 @@ mod tests {
             ..needed
         };
         assert_eq!(decide(at_the_end), Course::Jump);
+        let near_the_end = View {
+            keyframe_due: Some(ms(66)),
+            ..needed
+        };
+        assert_eq!(decide(near_the_end), Course::Wait);
         let just_behind = View {
             lag: ms(66),
             ..at_the_end

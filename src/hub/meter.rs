@@ -61,4 +61,11 @@ impl Meter {
     pub(super) fn keyframe_interval(&self) -> u64 {
         self.keyframe_interval
     }
+
+    /// How long after the newest picture the next keyframe comes if the interval stays; `None` when that is over, or unknown.
+    pub(super) fn keyframe_due(&self) -> Option<Duration> {
+        let pictures = self.keyframe_interval.checked_sub(self.since_keyframe)? + 1;
+        let (fps, _) = self.rates();
+        (fps > 0.0).then(|| Duration::from_secs_f64(pictures as f64 / fps))
+    }
 }

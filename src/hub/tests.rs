@@ -1,4 +1,5 @@
 use super::*;
+use std::task::Context;
 
 /// One picture each 33 ms; `K` is a keyframe, to `b` no other picture refers. An event is written as in `"live init K0 p1 skipped:3"`.
 struct Stream {
@@ -341,6 +342,23 @@ fn on_a_slow_line_pictures_that_no_other_refers_to_are_left_out_but_no_two_in_a_
 }
 
 #[test]
+fn a_slow_line_gets_no_picture_that_would_only_delay_the_keyframe_behind_it() {
+    let mut stream = Stream::new();
+    let mut viewer = stream.join();
+    stream.publish("KppppppppKppp");
+    events(&mut viewer);
+    viewer.set_slow(Some(500_000));
+    stream.publish("ppppp");
+    assert_eq!(
+        viewer.try_next().map(|_| ()),
+        None,
+        "the next one is late, and a keyframe is due"
+    );
+    stream.publish("Kp");
+    assert_eq!(events(&mut viewer), "skipped:5 K18 p19");
+}
+
+#[test]
 fn a_slow_line_waits_for_the_keyframe_that_it_has_asked_for() {
     let mut stream = Stream::new();
     stream.hub.set_makes_keyframes(true);
@@ -357,7 +375,7 @@ fn a_slow_line_waits_for_the_keyframe_that_it_has_asked_for() {
     stream.publish("K");
     assert_eq!(events(&mut viewer), "skipped:41 K42");
     // The next one has to wait, and the pictures go on meanwhile.
-    stream.publish(&"p".repeat(40));
+    stream.publish(&"p".repeat(35));
     assert!(events(&mut viewer).starts_with("p43 p44"));
     assert!(!stream.hub.take_keyframe_request());
 }
@@ -380,19 +398,24 @@ fn an_encoder_that_does_not_answer_is_not_waited_for() {
 fn what_a_viewer_has_not_got_is_known_from_what_is_on_its_way() {
     let mut stream = Stream::new();
     let mut viewer = stream.join();
-    assert_eq!(viewer.waits_for(0), None);
+    assert_eq!(viewer.standing(0), None);
     stream.publish("Kpp");
     events(&mut viewer);
-    let published = |number: u64| Some(Timestamp::from_nanos(number * 33_000_000));
-    let waits_for =
-        |viewer: &Viewer, bytes| viewer.waits_for(bytes).map(|(published, _)| published);
-    assert_eq!(waits_for(&viewer, 0), None);
-    assert_eq!(waits_for(&viewer, 1), published(2));
+    let standing = |number: u64, is_received| {
+        let at = Timestamp::from_nanos(number * 33_000_000);
+        Some(Standing {
+            published_at: at,
+            captured_at: at,
+            is_received,
+        })
+    };
+    assert_eq!(viewer.standing(0), standing(2, true));
+    assert_eq!(viewer.standing(1), standing(2, false));
     // Ten bytes and the two of the frame's header.
-    assert_eq!(waits_for(&viewer, 13), published(1));
-    assert_eq!(waits_for(&viewer, u64::MAX), published(0));
+    assert_eq!(viewer.standing(13), standing(1, false));
+    assert_eq!(viewer.standing(u64::MAX), standing(0, false));
     stream.publish("p");
-    assert_eq!(waits_for(&viewer, 0), published(3));
+    assert_eq!(viewer.standing(0), standing(3, false));
 }
 
 #[test]

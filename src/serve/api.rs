@@ -1,5 +1,6 @@
 //! What programs ask: status, liveness, metrics.
 
+use super::delays::{BOUNDS, Class};
 use super::{Camera, Site};
 use crate::hub::{State, Status};
 use crate::time::Timestamp;
@@ -43,8 +44,24 @@ fn camera(site: &Site, camera: &Camera) -> Value {
         "restarts": status.restarts,
         "controls_refused": *camera.remote.view().refused,
         "last_frame_age_ms": age_ms(&status),
-        "delay_ms": site.delays.median_ms(&camera.name).map(|ms| (f64::from(ms) * 10.0).round() / 10.0),
+        "delay_ms": tenths(site.delays.median_ms(&camera.name)),
+        "lines": {
+            "good": class(site.delays.class(&camera.name, false)),
+            "slow": class(site.delays.class(&camera.name, true)),
+        },
     })
+}
+
+fn class(class: Class) -> Value {
+    json!({
+        "viewers": class.viewers,
+        "delay_ms": tenths(class.median_ms),
+        "worst_delay_ms": tenths(class.worst_ms),
+    })
+}
+
+fn tenths(ms: Option<f32>) -> Option<f64> {
+    ms.map(|ms| (f64::from(ms) * 10.0).round() / 10.0)
 }
 
 fn age_ms(status: &Status) -> Option<u64> {
@@ -153,5 +170,50 @@ pub(super) fn metrics(site: &Site) -> String {
             let _ = writeln!(out, "{name}{{camera=\"{camera}\"}} {}", ms / 1000.0);
         }
     }
+    let cameras = statuses.iter().map(|(camera, _)| *camera);
+    viewer_delays(site, cameras, &mut out);
     out
+}
+
+fn viewer_delays<'a>(
+    site: &Site,
+    cameras: impl Iterator<Item = &'a str> + Clone,
+    out: &mut String,
+) {
+    let (name, help) = (
+        "berrymse_viewers_on_slow_lines",
+        "Viewers whose lines carry less than the stream.",
+    );
+    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge");
+    for camera in cameras.clone() {
+        let slow = site.delays.class(camera, true).viewers;
+        let _ = writeln!(out, "{name}{{camera=\"{camera}\"}} {slow}");
+    }
+    let (name, help) = (
+        "berrymse_viewer_delay_seconds",
+        "Age of the newest picture at each WebSocket viewer, once a second.",
+    );
+    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} histogram");
+    for camera in cameras {
+        let histogram = site.delays.histogram(camera);
+        let mut sum = 0;
+        for (bound, count) in BOUNDS.iter().zip(histogram.counts) {
+            sum += count;
+            let _ = writeln!(
+                out,
+                "{name}_bucket{{camera=\"{camera}\",le=\"{bound}\"}} {sum}"
+            );
+        }
+        let count: u64 = histogram.counts.iter().sum();
+        let _ = writeln!(
+            out,
+            "{name}_bucket{{camera=\"{camera}\",le=\"+Inf\"}} {count}"
+        );
+        let _ = writeln!(
+            out,
+            "{name}_sum{{camera=\"{camera}\"}} {:.3}",
+            histogram.sum
+        );
+        let _ = writeln!(out, "{name}_count{{camera=\"{camera}\"}} {count}");
+    }
 }

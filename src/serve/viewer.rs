@@ -183,14 +183,25 @@ impl Connection {
             .sending
             .as_ref()
             .map_or(0, |(bytes, sent)| bytes.len().saturating_sub(*sent));
-        let waiting = self.viewer.waits_for(reading.outstanding + unsent as u64);
+        let standing = self.viewer.standing(reading.outstanding + unsent as u64);
+        let missing = standing.filter(|picture| !picture.is_received);
         let was_slow = self.line.is_slow();
         self.line
-            .learn(reading, waiting.map(|(published, _)| published), now);
+            .learn(reading, missing.map(|picture| picture.published_at), now);
         if was_slow || self.line.is_slow() {
             self.viewer.set_slow(self.line.capacity());
         }
         self.is_held = self.line.is_full(now);
+        let delay = standing
+            .filter(|picture| now.since(picture.published_at) < REPORT_LIFE || !picture.is_received)
+            .map(|picture| {
+                if picture.is_received {
+                    picture.published_at.since(picture.captured_at) + self.line.one_way()
+                } else {
+                    now.since(picture.captured_at)
+                }
+            });
+        self.report.judge(delay, self.line.is_slow());
         Ok(())
     }
 
@@ -219,6 +230,7 @@ impl Connection {
         if now.saturating_duration_since(self.reported_at) > REPORT_LIFE {
             self.report.set(None);
         }
+        self.report.count();
         self.send_news()
     }
 

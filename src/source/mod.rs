@@ -20,6 +20,8 @@ use crate::time::Timestamp;
 use crate::v4l2::{FourCc, Purpose};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// A piece of the byte stream (ITU-T H.264 Annex B), cut anywhere.
@@ -63,6 +65,11 @@ pub trait Source: Send {
     /// there was no time to encode them.
     fn dropped(&self) -> u64 {
         0
+    }
+
+    /// Why no pictures come although the source is open, in words for viewers: it is seen to. `None` if all is well.
+    fn trouble(&self) -> Option<String> {
+        None
     }
 
     /// Of a camera that gives JPEGs, the newest picture as it came, and when it was taken.
@@ -173,6 +180,8 @@ pub struct Context {
     pub stop: Stop,
     /// What is to be set of its controls at each opening.
     pub panel: Panel,
+    /// What the camera's encoder was expected to put into its MJPEG was not there.
+    has_plain_mjpeg: Arc<AtomicBool>,
     /// Bounds what the programs of this camera write to the log, however often they are started.
     program_log: process::budget::Budget,
 }
@@ -187,6 +196,7 @@ impl Context {
             pixel_format: None,
             stop,
             panel: Panel::default(),
+            has_plain_mjpeg: Arc::default(),
             program_log: process::budget::Budget::default(),
         }
     }

@@ -1,24 +1,31 @@
 //! A camera that gives H.264 through V4L2: USB cameras that encode, the legacy driver of the Raspberry Pi camera, v4l2loopback.
 //! Those that give other pictures are handed to [`raw`].
 //!
+//! Some USB cameras have their H.264 inside of MJPEG pictures, from where it is taken.
+//!
 //! One buffer is one access unit, so that each picture is complete when it arrives. What drivers put into buffers
 //! besides pictures (left-overs, damage, nothing) stops here; every refusal is told in words.
 
 mod buffers;
+mod encoder;
 mod knobs;
+mod mux;
 pub mod raw;
 mod settings;
 
 use super::{Chunk, Context, Error, Source};
+use crate::jpeg::{self, Embedded};
 use crate::orientation::Orientation;
 use crate::panel::{Board, Control};
 use crate::stop::Woken;
 use crate::time::Timestamp;
+use crate::v4l2::h264_unit::Mux;
 use crate::v4l2::{self, Agreed, Device, Failure, Filled, FourCc, Identity, Purpose, Step, Stream};
 use buffers::{Buffers, Verdict};
+use encoder::Encoder;
 use knobs::Knobs;
-use settings::Encoder;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// A driver that fills one buffer while we copy another needs three; one more is for a late wake-up.
@@ -31,6 +38,11 @@ const STALL: Duration = Duration::from_secs(2);
 const FIRST_PICTURE: Duration = Duration::from_secs(5);
 /// A camera that loses picture after picture is not asked for a keyframe each time: those are large.
 const KEYFRAME_AFTER_LOSS: Duration = Duration::from_secs(1);
+/// So many JPEGs without H.264 at the start, for so long, and there will be none.
+const PLAIN_JPEGS: u32 = 10;
+const PLAIN_TIME: Duration = Duration::from_secs(2);
+const PLAIN_MJPEG: &str =
+    "its MJPEG has no H.264 inside, although the camera says that it can and was asked for it";
 /// A picture older than this (or from the future) has another clock than ours.
 const OLDEST: Duration = Duration::from_secs(5);
 
@@ -76,32 +88,50 @@ fn start(path: &Path, context: &Context) -> Result<Box<dyn Source>, Refusal> {
         let identity = identity.clone();
         move |failure| Refusal::Failed(failure, step, Some(identity))
     };
-    let capture = match Purpose::of(&device) {
-        Purpose::H264(capture) if context.pixel_format.is_none_or(|it| it == FourCc::H264) => {
-            capture
-        }
-        Purpose::H264(capture) | Purpose::NeedsEncoder(capture) => {
-            return raw::start(device, capture, path, context);
-        }
+    let (capture, mux) = match Purpose::of(&device) {
+        Purpose::H264(capture) => match mux::place(&device, capture, context) {
+            Some(mux) => (capture, mux),
+            None => return raw::start(device, capture, path, context),
+        },
+        Purpose::NeedsEncoder(capture) => return raw::start(device, capture, path, context),
         other => return Err(Refusal::Useless(other.reason().unwrap_or_default())),
     };
     let wanted = &context.settings;
     let mut report = settings::Report::default();
     // Turning by 90 degrees may swap width and height: first this, then the size.
     let orientation = settings::orient(&device, wanted, &mut report);
+    let (width, height) = match mux {
+        Mux::Own => (wanted.width, wanted.height),
+        Mux::Mjpeg => mux::size_around(&device, wanted),
+    };
+    let format = match mux {
+        Mux::Own => FourCc::H264,
+        Mux::Mjpeg => FourCc::MJPG,
+    };
     let agreed = device
-        .set_format(capture, FourCc::H264, wanted.width, wanted.height)
+        .set_format(capture, format, width, height)
         .map_err(failed(Step::Format))?;
-    if agreed.fourcc != FourCc::H264 || agreed.planes != 1 {
+    if agreed.fourcc != format || agreed.planes != 1 {
         let (fourcc, planes) = (agreed.fourcc, agreed.planes);
-        let reason = format!("asked for H264 it gives {fourcc} in {planes} planes");
+        let reason = format!("asked for {format} it gives {fourcc} in {planes} planes");
         return Err(Refusal::Useless(reason));
     }
     let rate = device.set_rate(capture, wanted.fps.get());
-    settings::encode(&device, wanted, &mut report);
-    let encoder = Encoder::of(&device);
+    let mut encoder = Encoder::set_up(&device, wanted, (&agreed, rate), mux, &mut report);
     // Some can be set only before the camera starts.
-    context.panel.apply(Some(&mut Knobs::new(&device)));
+    context
+        .panel
+        .apply(Some(&mut Knobs::with(&device, &mut encoder)));
+    match encoder.start(&device, &mut report) {
+        Err(failure) if mux == Mux::Mjpeg => {
+            let reason = format!("its encoder cannot be set up ({failure})");
+            return Err(Refusal::Useless(reason));
+        }
+        Err(failure) => report.note(format!(
+            "its encoder cannot be set up ({failure}): the camera keeps its own bitrate and keyframe interval"
+        )),
+        Ok(()) => {}
+    }
     let stream = Stream::start(device, capture, BUFFERS).map_err(failed(Step::Start))?;
     let answer = Answer {
         identity,
@@ -109,6 +139,7 @@ fn start(path: &Path, context: &Context) -> Result<Box<dyn Source>, Refusal> {
         rate,
         orientation,
         report,
+        mux,
     };
     answer.log(path, context);
     let camera = Camera::new(path, context, stream, encoder, &answer);
@@ -123,6 +154,8 @@ struct Answer {
     /// What the camera does of the turn and the mirrors.
     orientation: Orientation,
     report: settings::Report,
+    /// Where the H.264 is.
+    mux: Mux,
 }
 
 impl Answer {
@@ -134,8 +167,12 @@ impl Answer {
             || "its own rate".into(),
             |rate| format!("{} pictures/s", (rate * 100.0).round() / 100.0),
         );
-        log::info!("{name}: {path} ({card}, {driver}): H.264, {width}x{height}, {rate}");
-        if (width, height) != (wanted.width, wanted.height) {
+        if self.mux == Mux::Mjpeg {
+            log::info!("{name}: {path} ({card}, {driver}): H.264 inside of MJPEG, {rate}");
+        } else {
+            log::info!("{name}: {path} ({card}, {driver}): H.264, {width}x{height}, {rate}");
+        }
+        if self.mux == Mux::Own && (width, height) != (wanted.width, wanted.height) {
             let (width, height) = (wanted.width, wanted.height);
             log::info!("{name}: it was asked for {width}x{height}; what is in the stream counts");
         }
@@ -163,6 +200,11 @@ struct Camera {
     stream: Stream,
     encoder: Encoder,
     buffers: Buffers,
+    mux: Mux,
+    /// Of [`Mux::Mjpeg`], what is in a buffer; `picture` is what was found in it.
+    jpeg: Vec<u8>,
+    /// JPEGs without H.264 since the start.
+    plain_jpegs: u32,
     picture: Vec<u8>,
     /// Bytes that no picture reaches.
     limit: usize,
@@ -188,6 +230,9 @@ impl Camera {
             stream,
             encoder,
             buffers: Buffers::default(),
+            mux: answer.mux,
+            jpeg: Vec::new(),
+            plain_jpegs: 0,
             picture: Vec::new(),
             limit: match answer.agreed.largest {
                 0 => usize::MAX,
@@ -242,6 +287,7 @@ impl Camera {
         let now = Timestamp::now();
         let (sequence, stamp) = (filled.sequence, filled.stamp);
         let verdict = self.judge(&filled);
+        let is_plain = self.mux == Mux::Mjpeg && verdict == Verdict::NoH264;
         self.stream
             .give_back(filled)
             .map_err(|failure| self.lost(failure))?;
@@ -249,6 +295,14 @@ impl Camera {
         self.buffers.log(&self.context.name, now);
         if self.buffers.are_too_small() {
             return Err(self.too_large());
+        }
+        if is_plain && !self.has_pictures {
+            self.plain_jpegs += 1;
+            if self.plain_jpegs >= PLAIN_JPEGS && now.since(self.last_picture) >= PLAIN_TIME {
+                self.context.has_plain_mjpeg.store(true, Ordering::Relaxed);
+                let path = self.path.display();
+                return Err(Error::Lost(format!("{path}: {PLAIN_MJPEG}")));
+            }
         }
         // What follows a loss refers to the lost picture.
         if !is_intact && now.since(self.keyframe_asked) >= KEYFRAME_AFTER_LOSS {
@@ -270,8 +324,22 @@ impl Camera {
         } else if filled.len >= self.limit.min(filled.room) {
             Verdict::Full
         } else {
+            self.look_inside(filled)
+        }
+    }
+
+    /// Puts the H.264 of a buffer into `self.picture`.
+    fn look_inside(&mut self, filled: &Filled) -> Verdict {
+        if self.mux == Mux::Own {
             self.stream.copy(filled, &mut self.picture);
-            Verdict::of(&self.picture)
+            return Verdict::of(&self.picture);
+        }
+        self.jpeg.clear();
+        self.stream.copy(filled, &mut self.jpeg);
+        match jpeg::embedded_h264(&self.jpeg, &mut self.picture) {
+            Embedded::Whole => Verdict::of(&self.picture),
+            Embedded::Cut => Verdict::Damaged,
+            Embedded::Nothing => Verdict::NoH264,
         }
     }
 
@@ -356,11 +424,11 @@ impl Source for Camera {
 
 impl Board for Camera {
     fn controls(&mut self) -> Vec<Control> {
-        Knobs::new(self.stream.device()).controls()
+        Knobs::with(self.stream.device(), &mut self.encoder).controls()
     }
 
     fn set(&mut self, name: &str, value: i64) -> Result<(), String> {
-        Knobs::new(self.stream.device()).set(name, value)
+        Knobs::with(self.stream.device(), &mut self.encoder).set(name, value)
     }
 }
 

@@ -316,6 +316,22 @@ pub(super) struct ExtControls<W> {
     pub controls: W,
 }
 
+/// `uvc_xu_control_query`; `data` is the address of `size` bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub(super) struct UnitQuery<W> {
+    pub unit: u8,
+    pub selector: u8,
+    pub query: u8,
+    pub size: u16,
+    pub data: W,
+}
+
+impl<W> UnitQuery<W> {
+    /// `UVCIOC_CTRL_QUERY`
+    pub(super) const QUERY: Opcode = opcode::read_write::<Self>(b'u', 0x21);
+}
+
 const V: u8 = b'V';
 pub(super) const QUERYCAP: Opcode = opcode::read::<Capability>(V, 0);
 pub(super) const ENUM_FMT: Opcode = opcode::read_write::<FormatDescription>(V, 2);
@@ -448,6 +464,27 @@ mod tests {
                 ExtControls::<u32>::G_EXT_CTRLS as u32
             ],
             [0xc020_5647, 0xc018_5647]
+        );
+    }
+
+    #[test]
+    fn queries_of_extension_units_have_both_layouts() {
+        assert_eq!(size_of::<UnitQuery<u64>>(), 16);
+        assert_eq!(size_of::<UnitQuery<u32>>(), 12);
+        assert_eq!(offset_of!(UnitQuery<u64>, size), 4);
+        assert_eq!(
+            [
+                offset_of!(UnitQuery<u64>, data),
+                offset_of!(UnitQuery<u32>, data)
+            ],
+            [8, 8]
+        );
+        assert_eq!(
+            [
+                UnitQuery::<u64>::QUERY as u32,
+                UnitQuery::<u32>::QUERY as u32
+            ],
+            [0xc010_7521, 0xc00c_7521]
         );
     }
 

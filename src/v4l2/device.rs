@@ -269,6 +269,13 @@ impl Device {
         self.formats_of(capture.buffer_type())
     }
 
+    /// True if it captures in this format.
+    pub fn has_format(&self, capture: Capture, format: FourCc) -> bool {
+        self.formats(capture)
+            .iter()
+            .any(|other| other.fourcc == format)
+    }
+
     pub(super) fn formats_of(&self, kind: u32) -> Vec<PixelFormat> {
         (0..ENOUGH)
             .map_while(|index| sys::enum_format(self.fd(), kind, index).ok())

@@ -1,6 +1,7 @@
 //! The video nodes of this machine.
 
 use super::device::{Device, FourCc, Identity, PixelFormat, Size};
+use super::m2m;
 use super::purpose::{Purpose, Step, explain};
 use super::sys::Failure;
 use std::collections::HashMap;
@@ -25,6 +26,8 @@ pub struct Node {
     pub purpose: Option<Purpose>,
     /// What it captures.
     pub formats: Vec<PixelFormat>,
+    /// What it encodes to H.264, if it does.
+    pub encoder: Option<m2m::Found>,
 }
 
 impl Node {
@@ -36,6 +39,10 @@ impl Node {
             .as_ref()
             .ok()
             .and_then(|device| Some(device.formats(device.identity().capture()?)));
+        let encoder = device
+            .as_ref()
+            .ok()
+            .and_then(|device| m2m::Found::of(device, path.clone(), FourCc::H264));
         let identity = device.map(|device| device.identity().clone());
         let card = identity
             .as_ref()
@@ -48,6 +55,7 @@ impl Node {
             identity,
             purpose,
             formats: formats.unwrap_or_default(),
+            encoder,
         }
     }
 
@@ -198,6 +206,7 @@ mod tests {
             identity: Err(failure),
             purpose: None,
             formats: Vec::new(),
+            encoder: None,
         }
     }
 

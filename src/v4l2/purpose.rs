@@ -2,6 +2,7 @@
 
 use super::abi::caps;
 use super::device::{Capture, Device, FourCc, Identity, PixelFormat};
+use super::h264_unit::H264Unit;
 use super::m2m;
 use super::sys::Failure;
 use crate::holders::holders;
@@ -18,7 +19,7 @@ const CODEC_DRIVERS: [&str; 3] = ["bcm2835-codec", "rpivid", "rpi-hevc-dec"];
 /// What a node is good for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Purpose {
-    /// A camera that gives H.264: it can be shown as it is.
+    /// A camera that gives H.264, by itself or inside of its MJPEG: it can be shown as it is.
     H264(Capture),
     /// A camera that gives other formats only, which have to be encoded.
     NeedsEncoder(Capture),
@@ -51,7 +52,7 @@ impl Purpose {
             return Self::without_capture(identity);
         };
         let formats = device.formats(capture);
-        if has_h264(&formats) {
+        if has_h264(&formats) || has_h264_in_mjpeg(device, &formats) {
             Self::H264(capture)
         } else if !formats.is_empty() {
             Self::NeedsEncoder(capture)
@@ -120,7 +121,7 @@ impl Purpose {
             Self::Isp => "this is the image processor (ISP) behind a camera that libcamera drives, \
                           it has no pictures by itself: use --source rpicam"
                 .into(),
-            Self::Encoder => "this is a hardware encoder, not a camera; this version does not use it yet".into(),
+            Self::Encoder => "this is a hardware encoder, not a camera: it is used for cameras that give no H.264".into(),
             Self::Converter => "this is a decoder or converter, not a camera".into(),
             Self::Metadata => {
                 "this node has data about the pictures, not the pictures: the camera has another node, \
@@ -138,6 +139,10 @@ impl Purpose {
 
 fn has_h264(formats: &[PixelFormat]) -> bool {
     formats.iter().any(|format| format.fourcc == FourCc::H264)
+}
+
+fn has_h264_in_mjpeg(device: &Device, formats: &[PixelFormat]) -> bool {
+    formats.iter().any(|format| format.fourcc == FourCc::MJPG) && H264Unit::can_mux(device)
 }
 
 /// What was asked of a node when it refused.

@@ -96,6 +96,15 @@ impl Held {
         self.stream.export(self.index(), plane)
     }
 
+    /// Bytes of the memory of a plane; 0 of one that there is not.
+    pub(super) fn plane_room(&self, plane: usize) -> usize {
+        let place = self
+            .filled
+            .as_ref()
+            .and_then(|filled| self.stream.place(filled, plane, 0..0));
+        place.map_or(0, |(mapping, _)| mapping.len())
+    }
+
     /// Where the picture begins in a plane, in bytes.
     pub fn data_offset(&self, plane: usize) -> usize {
         let filled = self.filled.as_ref();

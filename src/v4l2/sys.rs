@@ -336,6 +336,27 @@ fn control_call(
     Ok(control.value)
 }
 
+/// One request to an extension unit of a USB camera, whose answer or argument is `data`. The kernel refuses all but the length that
+/// the camera says. `Other(EPIPE)` and the like: the camera refuses.
+pub(super) fn query_unit(
+    fd: BorrowedFd<'_>,
+    unit: u8,
+    selector: u8,
+    query: u8,
+    data: &mut [u8],
+) -> Result<(), Failure> {
+    let mut query = abi::UnitQuery::<usize> {
+        unit,
+        selector,
+        query,
+        size: u16::try_from(data.len()).map_err(|_| Failure::Invalid)?,
+        data: data.as_mut_ptr().expose_provenance(),
+    };
+    // SAFETY: UVCIOC_CTRL_QUERY takes this struct. The address is that of `size` bytes, which outlive the call and which the
+    // kernel reads or writes.
+    unsafe { call(fd, abi::UnitQuery::<usize>::QUERY, &mut query) }
+}
+
 /// What to do with a buffer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Buffers {

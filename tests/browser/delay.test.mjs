@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { launch } from "./browser.mjs";
+import { browserName, launch } from "./browser.mjs";
 import { installClock, isLive, quantile } from "./clock.mjs";
 import { serve } from "./server.mjs";
 
@@ -52,7 +52,9 @@ for (const [clocks, shift] of [["the clocks of server and page agree", null], ["
     const told = (await page.until("8 seconds", () => window.told.length >= 9 && window.told)).slice(1);
     const wrong = quantile(told.map(({ delay, seen }) => Math.abs(delay - seen)), 0.5);
     t.diagnostic(`told ${told.map(({ words, seen }) => `${words} (${seen.toFixed(0)} in the picture)`).join(", ")}`);
-    assert.ok(wrong <= 10, `wrong by ${wrong} ms`);
+    // What Firefox draws into a canvas is an older picture than what is on its screen (bench/glass).
+    const PICTURE_MS = 1000 / 30;
+    assert.ok(wrong <= (browserName === "firefox" ? PICTURE_MS : 10), `wrong by ${wrong} ms`);
     assert.match(told.at(-1).words, /^\d+ ms$/);
   });
 }

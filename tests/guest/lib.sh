@@ -1,7 +1,8 @@
 # Sourced by the tests next to it, which guest/test runs inside the guest. They drive the program as its users do and
 # see what its viewers see.
 #
-# Given: BERRYMSE_BIN, the program; WATCH and RAW, examples/watch.rs and examples/v4l2_raw.rs; CLIPS, a directory with
+# Given: BERRYMSE_BIN, the program; WATCH, RAW, ENCODE and OPEN_CLOSE, examples/watch.rs, v4l2_raw.rs, v4l2_encode.rs and
+# open_close.rs; CLIPS, a directory with
 # clip.h264 (320x240, 10/s, 4 s, a keyframe each second), long.h264 (the same with one keyframe), small.h264 (160x120) and
 # large.h264 (640x480, keyframes of 200 kB); KEPT, a directory of the host for what is to be judged there.
 set -u
@@ -70,6 +71,27 @@ get() {
     printf 'GET %s HTTP/1.1\r\nHost: 127.0.0.1:%s\r\nConnection: close\r\n\r\n' "$2" "$1" >&9
     cat <&9
     exec 9>&-
+}
+# post PORT PATH JSON: the answer, head and all
+post() {
+    { exec 9<>"/dev/tcp/127.0.0.1/$1"; } 2>"$t/refused" || return 1
+    printf 'POST %s HTTP/1.1\r\nHost: 127.0.0.1:%s\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %s\r\n\r\n%s' \
+        "$2" "$1" ${#3} "$3" >&9
+    cat <&9
+    exec 9>&-
+}
+# set_controls JSON: it is done; set_controls JSON REGEX: it is refused so
+set_controls() {
+    local answer
+    answer=$(post "$port" /api/cameras/camera/controls "$1")
+    says "${2:-^HTTP/1.1 200 }" "$answer"
+}
+# control_is NAME VALUE: as the camera has it now
+control_is() {
+    until_true 5 control_has "$@" || fail "control $1 is not $2: $(get "$port" /api/cameras/camera/controls)"
+}
+control_has() {
+    get "$port" /api/cameras/camera/controls | tr -d ' \n' | grep -q -E "\"name\":\"$1\",[^{]*\"value\":$2[,}]"
 }
 # status KEY [CAMERA]: a value of /api/status
 status() {
@@ -153,7 +175,15 @@ unfeed() { kill "$feeder"; wait "$feeder" 2>/dev/null; feeder=; }
 # plug [OPTION...]: a USB camera; it becomes /dev/video0 where the loopback nodes have other numbers
 plug() {
     v4l2-uvc-sim "$@" 2>"$t/usb" & camera=$!
+    heard=0
     until_true 15 test -e /dev/video0 || fail "no USB camera: $(cat "$t/usb")"
+}
+# camera_told SECONDS REGEX: the USB camera was told so by the host, after what the last camera_told found
+camera_told() { until_true "$1" told "$2" || fail "not told to the camera: $2; but: $(cat "$t/usb")"; }
+told() {
+    local line
+    line=$(tail -n +$((${heard:-0} + 1)) "$t/usb" | grep -n -m1 -E -e "^uvc-sim: $1") || return 1
+    heard=$((${heard:-0} + ${line%%:*}))
 }
 unplug() { kill "$camera"; wait "$camera" 2>/dev/null; camera=; }
 

@@ -72,6 +72,15 @@ impl Server {
         self.log.lock().unwrap().clone()
     }
 
+    /// Waits until `text` is in the log, which comes here by a thread of its own.
+    pub fn wait_for_log(&self, text: &str) {
+        let end = Instant::now() + PATIENCE;
+        while !self.log().contains(text) {
+            assert!(Instant::now() < end, "no {text:?} in {}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Host and port.
     pub fn address(&self) -> &str {
         self.url.trim_start_matches("http://").trim_end_matches('/')

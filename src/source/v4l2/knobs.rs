@@ -1,5 +1,7 @@
-//! The controls of a V4L2 camera as the panel sees them: all that hold one number, under the names that people type.
+//! The controls of a V4L2 camera as the panel sees them: all that hold one number, under the names that people type, and what
+//! else its encoder lets itself be set to.
 
+use super::encoder::Encoder;
 use crate::panel::{Board, Control, Flags, Item, Kind};
 use crate::v4l2::controls::flag;
 use crate::v4l2::{self, ControlKind, Device, Failure};
@@ -7,11 +9,24 @@ use crate::v4l2::{self, ControlKind, Device, Failure};
 /// The controls of an open node.
 pub(super) struct Knobs<'a> {
     device: &'a Device,
+    encoder: Option<&'a mut Encoder>,
 }
 
 impl<'a> Knobs<'a> {
+    /// Those of the driver.
     pub(super) fn new(device: &'a Device) -> Self {
-        Self { device }
+        Self {
+            device,
+            encoder: None,
+        }
+    }
+
+    /// And those of the camera's encoder.
+    pub(super) fn with(device: &'a Device, encoder: &'a mut Encoder) -> Self {
+        Self {
+            device,
+            encoder: Some(encoder),
+        }
     }
 
     /// The driver's controls with their names; of two with the same name the second gets a number.
@@ -51,18 +66,29 @@ impl<'a> Knobs<'a> {
 
 impl Board for Knobs<'_> {
     fn controls(&mut self) -> Vec<Control> {
-        self.named()
+        let mut controls: Vec<Control> = self
+            .named()
             .into_iter()
             .map(|(name, control)| self.describe(name, &control))
-            .collect()
+            .collect();
+        for more in self.encoder.iter().flat_map(|encoder| encoder.controls()) {
+            // What the driver has a control for is the driver's.
+            if controls.iter().all(|control| control.name != more.name) {
+                controls.push(more);
+            }
+        }
+        controls
     }
 
     fn set(&mut self, name: &str, value: i64) -> Result<(), String> {
         let named = self.named();
-        let (_, control) = named
-            .iter()
-            .find(|(other, _)| other == name)
-            .ok_or("it has no such control any more")?;
+        let Some((_, control)) = named.iter().find(|(other, _)| other == name) else {
+            let gone = || Err("it has no such control any more".into());
+            let encoder = self.encoder.as_mut();
+            return encoder
+                .and_then(|encoder| encoder.set(self.device, name, value))
+                .unwrap_or_else(gone);
+        };
         self.device
             .set(control, value)
             .map(drop)

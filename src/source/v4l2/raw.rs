@@ -19,6 +19,7 @@ use crate::time::Timestamp;
 use crate::v4l2::{self, Agreed, Capture, Colour, Device, Failure, FourCc, Held, Step, Stream};
 use capture::{Capturing, Frame};
 use choice::{Mode, Offer, Wanted};
+use rustix::event::PollFlags;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -350,9 +351,12 @@ impl Camera {
 
     /// Waits for what there is to do next.
     fn wait(&self) -> Woken {
-        let picture = self.encoder.has_room().then(|| self.capturing.fd());
-        let fds = [picture, self.encoder.fd()];
-        self.context.stop.wait_any_readable(&fds, SLICE)
+        let has_room = self.encoder.has_room();
+        let picture = has_room.then(|| (self.capturing.fd(), PollFlags::IN));
+        // An encoder that swallows a picture has nothing to be read, but room again.
+        let any = PollFlags::IN | PollFlags::OUT | PollFlags::PRI;
+        let encoder = self.encoder.fd().map(|fd| (fd, any));
+        self.context.stop.wait_any(&[picture, encoder], SLICE)
     }
 
     fn check_stall(&self) -> Result<(), Error> {
@@ -456,6 +460,11 @@ impl Source for Camera {
     fn dropped(&self) -> u64 {
         let damaged = self.decoding.as_ref().map_or(0, |it| it.damaged);
         self.capturing.dropped() + self.encoder.dropped() + damaged
+    }
+
+    fn trouble(&self) -> Option<String> {
+        let words = self.encoder.trouble()?;
+        Some(format!("{}: {words}", self.path.display()))
     }
 
     fn newest_jpeg(&self) -> Option<(Timestamp, &[u8])> {

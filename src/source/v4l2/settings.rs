@@ -3,7 +3,7 @@
 use crate::orientation::Orientation;
 use crate::source::Settings;
 use crate::v4l2::controls::{flag, id};
-use crate::v4l2::{Control, Device, Failure};
+use crate::v4l2::{Control, Device};
 
 /// Items of `V4L2_CID_MPEG_VIDEO_BITRATE_MODE`.
 const VARIABLE_RATE: i64 = 0;
@@ -16,7 +16,23 @@ pub(super) struct Report {
     notes: Vec<String>,
 }
 
+/// Settings in [`Report::missing`].
+const BITRATE: &str = "bitrate";
+const KEYFRAME_INTERVAL: &str = "keyframe interval";
+
 impl Report {
+    /// Adds a line for the log.
+    pub(super) fn note(&mut self, note: String) {
+        self.notes.push(note);
+    }
+
+    /// Bit rate and keyframe interval are set in another way than by V4L2's controls. Returns which of them are to be.
+    pub(super) fn take_missing(&mut self) -> (bool, bool) {
+        let missing = std::mem::take(&mut self.missing);
+        let has = |setting| missing.contains(&setting);
+        (has(BITRATE), has(KEYFRAME_INTERVAL))
+    }
+
     pub(super) fn log(&self, camera: &str) {
         for note in &self.notes {
             log::info!("{camera}: {note}");
@@ -141,7 +157,7 @@ fn flips_to_set(
     known(said.map(|flip| Some((flip.unwrap_or(false) && !is_sideways) != is_half_turn)))
 }
 
-/// Sets up the encoder; to be done after the format was set.
+/// Sets V4L2's controls of the encoder; to be done after the format was set.
 pub(super) fn encode(device: &Device, settings: &Settings, report: &mut Report) {
     let mut panel = Panel::new(device, report);
     if let Some(bitrate) = settings.bitrate {
@@ -154,67 +170,20 @@ pub(super) fn encode(device: &Device, settings: &Settings, report: &mut Report) 
             panel.set(id::BITRATE_MODE, VARIABLE_RATE);
         }
         if !panel.set(id::BITRATE, i64::from(bitrate)) {
-            panel.report.missing.push("bitrate");
+            panel.report.missing.push(BITRATE);
         }
     }
     let interval = i64::from(settings.keyframe_interval.get());
     let has_period = panel.set(id::H264_I_PERIOD, interval);
     let has_group = panel.set(id::GOP_SIZE, interval);
     if !has_period && !has_group {
-        panel.report.missing.push("keyframe interval");
+        panel.report.missing.push(KEYFRAME_INTERVAL);
     }
     // The rest is nothing that a user asked for, so that nobody is told where it is missing: parameter sets for who joins late,
     // no pictures held back for B pictures, no slower rate in low light.
     panel.set(id::REPEAT_SEQ_HEADER, 1);
     panel.set(id::B_FRAMES, 0);
     panel.set(id::EXPOSURE_AUTO_PRIORITY, 0);
-}
-
-/// What the encoder can do while it runs.
-#[derive(Debug)]
-pub(super) struct Encoder {
-    force_key_frame: Option<Control>,
-    bitrate: Option<Control>,
-}
-
-impl Encoder {
-    pub(super) fn of(device: &Device) -> Self {
-        let controls = device.controls();
-        let find = |id| controls.iter().find(|control| control.id == id).cloned();
-        Self {
-            force_key_frame: find(id::FORCE_KEY_FRAME),
-            bitrate: find(id::BITRATE),
-        }
-    }
-
-    pub(super) fn can_force_keyframes(&self) -> bool {
-        self.force_key_frame.is_some()
-    }
-
-    /// Presses the button, where there is one.
-    pub(super) fn force_keyframe(&self, device: &Device) -> Result<(), Failure> {
-        match &self.force_key_frame {
-            Some(control) => device.set(control, 1).map(drop),
-            None => Ok(()),
-        }
-    }
-
-    pub(super) fn can_set_bitrate(&self) -> bool {
-        self.bitrate.is_some()
-    }
-
-    /// Sets the bits per second; returns those that the driver took, `None` where it has no say in it.
-    pub(super) fn set_bitrate(
-        &self,
-        device: &Device,
-        bits_per_second: u32,
-    ) -> Result<Option<u32>, Failure> {
-        let Some(control) = &self.bitrate else {
-            return Ok(None);
-        };
-        let taken = device.set(control, i64::from(bits_per_second))?;
-        Ok(Some(u32::try_from(taken).unwrap_or(bits_per_second)))
-    }
 }
 
 #[cfg(test)]

@@ -16,8 +16,10 @@ use rustix::event::PollFlags;
 use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::collections::HashMap;
 
-/// One that is encoded, one that waits, and one more for encoders that keep the last.
-const RAW_BUFFERS: u32 = 3;
+/// One picture that is encoded and one that waits: the encoder never idles, and nothing gets older than that.
+const MOST_IN_FLIGHT: usize = 2;
+/// Places for the camera's buffers: more than a camera has, so that each keeps its place. They cost no memory.
+const IMPORT_PLACES: u32 = 8;
 /// One that is written to, one that we read, and two for a late wake-up.
 const CODED_BUFFERS: u32 = 4;
 /// The room for a coded picture: keyframes of a noisy scene are large, and one that does not fit is lost. Drivers' own idea
@@ -36,15 +38,13 @@ pub struct Wanted {
     /// True to read pictures where the camera's driver has put them (DMABUF): those may then only come by [`Raw::Held`], of
     /// one and the same stream.
     pub import: bool,
-    /// The camera's buffers; looked at with `import`.
-    pub camera_buffers: u32,
 }
 
 /// A picture for the encoder.
 #[derive(Debug)]
 pub enum Raw<'a> {
-    /// In our memory, all of it in one piece.
-    Bytes(&'a [u8]),
+    /// In our memory, as many pieces as the format has.
+    Bytes([&'a [u8]; 3]),
     /// In a buffer of the camera, which it keeps until it is done with it.
     Held(Held),
 }
@@ -146,9 +146,9 @@ impl Encoder {
             return Err(Refusal::Import(why));
         }
         let (memory, count) = if wanted.import {
-            (Memory::Imported, wanted.camera_buffers.max(RAW_BUFFERS))
+            (Memory::Imported, IMPORT_PLACES)
         } else {
-            (Memory::Mapped, RAW_BUFFERS)
+            (Memory::Mapped, MOST_IN_FLIGHT as u32)
         };
         let (raw, raw_states) = Queue::request(&device, kinds.output, memory, count).map_err(
             |failure| match memory {
@@ -219,17 +219,17 @@ impl Encoder {
 
     /// True if a picture can go in: [`Encoder::put`] would not say [`Failure::Again`].
     pub fn has_room(&self) -> bool {
-        self.raw.free(None).is_some()
+        self.raw.queued() < MOST_IN_FLIGHT && self.raw.free(None).is_some()
     }
 
     /// True while it has pictures that it has not given back.
     pub fn is_busy(&self) -> bool {
-        self.raw.has_queued()
+        self.raw.queued() > 0
     }
 
-    /// When the oldest picture was taken that has not come out; `None` if it owes none.
-    pub fn owes_since(&self) -> Option<Timestamp> {
-        self.pairs.oldest()
+    /// How many pictures went in and have not come out.
+    pub fn owes(&self) -> u64 {
+        self.pairs.waiting()
     }
 
     /// Puts a picture in. [`Failure::Again`] if it has enough of them; a picture that was not taken is given back to the camera.
@@ -255,7 +255,7 @@ impl Encoder {
             let descriptor = self.exported(&held, number)?;
             *plane = PlaneState {
                 bytes_used: u32::try_from(used).map_err(|_| Failure::Invalid)?,
-                length: 0,
+                length: u32::try_from(held.plane_room(number)).map_err(|_| Failure::Invalid)?,
                 data_offset: u32::try_from(offset).map_err(|_| Failure::Invalid)?,
                 map_offset: descriptor,
             };
@@ -446,6 +446,13 @@ impl Encoder {
         &self.device
     }
 
+    /// Changes the bits per second while it runs; `None` if the driver has no control for that.
+    pub fn set_bitrate(&self, bits_per_second: u32) -> Option<Result<i64, Failure>> {
+        let controls = self.device.controls();
+        let control = controls.iter().find(|control| control.id == id::BITRATE)?;
+        Some(self.device.set(control, bits_per_second.into()))
+    }
+
     /// To be waited on, for [`Encoder::WAIT_FOR`].
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.device.fd()
@@ -591,7 +598,8 @@ fn copy_bytes(
     at: usize,
 ) {
     match raw {
-        Raw::Bytes(bytes) => {
+        Raw::Bytes(pieces) => {
+            let bytes = pieces.get(from).copied().unwrap_or_default();
             let end = range.end.min(bytes.len());
             piece.write(at, bytes.get(range.start.min(end)..end).unwrap_or_default());
         }

@@ -2,7 +2,7 @@
 
 use crate::v4l2::abi::{buffer_type, caps};
 use crate::v4l2::discover::nodes;
-use crate::v4l2::{Device, Failure, FourCc, Identity};
+use crate::v4l2::{Device, Failure, FourCc, Identity, Size};
 use std::path::{Path, PathBuf};
 
 /// The two queues of an encoder, as `v4l2_buf_type`.
@@ -42,6 +42,8 @@ pub struct Found {
     pub identity: Identity,
     /// The raw formats that it takes.
     pub raw_formats: Vec<FourCc>,
+    /// Width and height of the largest picture; `None` where the driver does not tell.
+    pub largest: Option<(u32, u32)>,
 }
 
 /// All encoders to `coded`, by the number of the node; and the nodes that would not be opened, of which nobody knows.
@@ -58,7 +60,7 @@ pub fn find(coded: FourCc) -> (Vec<Found>, Vec<(PathBuf, Failure)>) {
 
 impl Found {
     /// `None` if the device is no encoder to `coded`.
-    fn of(device: &Device, path: PathBuf, coded: FourCc) -> Option<Self> {
+    pub(in crate::v4l2) fn of(device: &Device, path: PathBuf, coded: FourCc) -> Option<Self> {
         let kinds = Kinds::of(device.identity())?;
         // The raw formats are those for the coded format that is set; most encoders have but one, and to set another is for who
         // uses it. A decoder has the coded formats on the other side, a scaler has none.
@@ -70,9 +72,17 @@ impl Found {
         is_encoder.then(|| Self {
             path,
             identity: device.identity().clone(),
+            largest: largest(&device.sizes(coded)),
             raw_formats,
         })
     }
+}
+
+fn largest(sizes: &[Size]) -> Option<(u32, u32)> {
+    sizes
+        .iter()
+        .map(|size| size.largest())
+        .max_by_key(|&(width, height)| u64::from(width) * u64::from(height))
 }
 
 /// True if the device is an encoder to `coded`.

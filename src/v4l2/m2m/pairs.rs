@@ -70,9 +70,9 @@ impl Pairs {
             })
     }
 
-    /// When the oldest picture that has not come out went in.
-    pub(super) fn oldest(&self) -> Option<Timestamp> {
-        self.waiting.front().map(|&(_, captured_at)| captured_at)
+    /// How many have not come out.
+    pub(super) fn waiting(&self) -> u64 {
+        self.waiting.len() as u64
     }
 
     /// Forgets the pictures that will not come out any more, and says how many those are.
@@ -130,7 +130,7 @@ mod tests {
         };
         assert_eq!(pairs.take(stamps[2]), expected);
         assert_eq!(pairs.take(stamps[0]), Pair::None);
-        assert_eq!(pairs.oldest(), Some(at(4)));
+        assert_eq!(pairs.waiting(), 1);
         assert_eq!(pairs.clear(), 1);
     }
 

@@ -80,9 +80,9 @@ impl Queue {
         u32::try_from(index).ok()
     }
 
-    /// True while the driver has one of them.
-    pub(super) fn has_queued(&self) -> bool {
-        self.queued.contains(&true)
+    /// How many of them the driver has.
+    pub(super) fn queued(&self) -> usize {
+        self.queued.iter().filter(|&&is_queued| is_queued).count()
     }
 
     /// Gives a buffer to the driver.

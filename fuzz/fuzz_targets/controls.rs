@@ -1,0 +1,73 @@
+//! What clients send to set controls, and the ranges that drivers say: nothing panics, what is let pass is in the range, and no
+//! refusal is longer than a few lines.
+#![no_main]
+
+use berrymse::panel::{Control, Flags, Item, Kind, Wish};
+use berrymse::serve::wishes;
+use libfuzzer_sys::fuzz_target;
+
+const KINDS: [Kind; 5] = [
+    Kind::Integer,
+    Kind::Boolean,
+    Kind::Menu,
+    Kind::Bitmask,
+    Kind::Button,
+];
+
+/// A control as any driver may have it, and the rest of the bytes.
+fn control(data: &[u8]) -> Option<(Control, &[u8])> {
+    let (kind, rest) = data.split_first()?;
+    let (numbers, rest) = rest.split_first_chunk::<24>()?;
+    let number = |at: usize| {
+        let bytes = std::array::from_fn(|i| numbers[at + i]);
+        i64::from_le_bytes(bytes)
+    };
+    let control = Control {
+        name: "brightness".into(),
+        label: "Brightness".into(),
+        kind: KINDS[usize::from(*kind) % KINDS.len()],
+        minimum: number(0),
+        maximum: number(8),
+        step: number(16) as u64,
+        default: 0,
+        value: None,
+        items: [number(0), number(8), 3]
+            .map(|value| Item {
+                value,
+                label: format!("item {value}"),
+            })
+            .into(),
+        flags: Flags::default(),
+    };
+    Some((control, rest))
+}
+
+fn check(control: &Control, wish: &Wish) {
+    match control.resolve(wish) {
+        Ok(value) => {
+            let is_right = match control.kind {
+                Kind::Integer => (control.minimum..=control.maximum).contains(&value),
+                Kind::Boolean => value == 0 || value == 1,
+                Kind::Menu => control.items.iter().any(|item| item.value == value),
+                Kind::Bitmask => control.maximum == 0 || value & !control.maximum == 0,
+                Kind::Button => value == 1,
+            };
+            assert!(is_right, "{control:?} {wish:?} {value}");
+        }
+        Err(refusal) => assert!(refusal.words.len() < 2000, "{}", refusal.words.len()),
+    }
+}
+
+fuzz_target!(|data: &[u8]| {
+    let Some((control, body)) = control(data) else {
+        return;
+    };
+    check(&control, &Wish::from(&*String::from_utf8_lossy(body)));
+    for number in [i64::MIN, control.minimum, control.maximum, i64::MAX] {
+        check(&control, &Wish::Number(number));
+    }
+    match wishes(body) {
+        Ok(wishes) => wishes.iter().for_each(|(_, wish)| check(&control, wish)),
+        Err(refusal) => assert!(refusal.words.len() < 2000),
+    }
+});

@@ -1,0 +1,180 @@
+//! One viewer's cursor in the ring: what it gets next, and where it stands.
+
+use super::course::Course;
+use super::{Condition, Event, Init, Inner, Shared};
+use crate::time::Timestamp;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+/// A picture as it matters to a viewer: the oldest one that it has not got, else the newest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Standing {
+    /// When it was given to viewers.
+    pub published_at: Timestamp,
+    /// When the camera took it.
+    pub captured_at: Timestamp,
+    /// The viewer has it, and everything before it.
+    pub is_received: bool,
+}
+
+/// One viewer's place in the stream.
+#[derive(Debug)]
+pub struct Viewer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) id: u64,
+    pub(super) position: Position,
+    /// The picture before the next one was sent, or is not needed.
+    pub(super) has_previous: bool,
+    /// The count of news when everything there was had been given.
+    pub(super) has_seen: Option<u64>,
+    /// What the viewer was told last.
+    pub(super) condition: Option<Arc<Condition>>,
+    pub(super) init: Option<Arc<Init>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Position {
+    /// The fragment with this number is next.
+    At(u64),
+    /// The first keyframe from this number on is next.
+    NextKeyframe(u64),
+}
+
+impl Viewer {
+    /// The next event, if there is one now.
+    pub fn try_next(&mut self) -> Option<Event> {
+        // Nearly every second call: the one after the newest picture.
+        if self.has_seen == Some(self.shared.news.load(Ordering::Acquire)) {
+            return None;
+        }
+        let shared = self.shared.clone();
+        let mut inner = shared.lock();
+        let event = self.next_from(&mut inner);
+        let has_all = matches!(self.position, Position::At(number) if number == inner.end())
+            && matches!(event, None | Some(Event::Fragment(_)));
+        self.has_seen = has_all.then(|| shared.news.load(Ordering::Acquire));
+        event
+    }
+
+    /// The next event; the task is woken when there is one.
+    pub fn poll_next(&mut self, context: &Context<'_>) -> Poll<Event> {
+        let shared = self.shared.clone();
+        let mut inner = shared.lock();
+        match self.next_from(&mut inner) {
+            Some(event) => Poll::Ready(event),
+            None => {
+                let before = inner.waiting.insert(self.id, context.waker().clone());
+                drop(inner);
+                drop(before);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Says what the viewer's line carries, in bits per second, if that is less than the stream.
+    pub fn set_slow(&self, capacity: Option<u32>) {
+        let mut inner = self.shared.lock();
+        match capacity {
+            Some(capacity) => inner.slow.insert(self.id, capacity),
+            None => inner.slow.remove(&self.id),
+        };
+    }
+
+    /// Where the viewer stands while `outstanding` bytes of what it was given are on their way; `None` before its first
+    /// picture.
+    pub fn standing(&self, outstanding: u64) -> Option<Standing> {
+        let Position::At(next) = self.position else {
+            return None;
+        };
+        let inner = self.shared.lock();
+        // The pictures before the next one are those that were given, so that nothing has to be kept for each viewer.
+        let (mut number, mut bytes) = (next, 0);
+        while bytes < outstanding {
+            match number.checked_sub(1).and_then(|before| inner.get(before)) {
+                Some(before) => bytes += before.fragment.message.len() as u64,
+                None => break,
+            }
+            number -= 1;
+        }
+        let missing = inner.get(number);
+        let kept = missing.or_else(|| inner.ring.back())?;
+        Some(Standing {
+            published_at: kept.published_at,
+            captured_at: kept.fragment.captured_at,
+            is_received: missing.is_none(),
+        })
+    }
+
+    fn next_from(&mut self, inner: &mut Inner) -> Option<Event> {
+        if !self
+            .condition
+            .as_ref()
+            .is_some_and(|told| Arc::ptr_eq(told, &inner.condition))
+        {
+            self.condition = Some(inner.condition.clone());
+            return Some(Event::Condition(inner.condition.clone()));
+        }
+        let mut number = match self.position {
+            Position::At(number) => number,
+            Position::NextKeyframe(from) => inner.keyframe.filter(|&keyframe| keyframe >= from)?,
+        };
+        if number < inner.first {
+            return self.skip(inner, number);
+        }
+        match inner.course(self.id, number, self.has_previous) {
+            Course::Send => {}
+            Course::Jump => return self.skip(inner, number),
+            Course::Ask | Course::Wait => return None,
+            Course::LeaveOut => {
+                inner.skipped += 1;
+                number += 1;
+                self.has_previous = false;
+                self.position = Position::At(number);
+            }
+        }
+        let fragment = &inner.get(number)?.fragment;
+        if !self
+            .init
+            .as_ref()
+            .is_some_and(|told| Arc::ptr_eq(told, &fragment.init))
+        {
+            self.init = Some(fragment.init.clone());
+            self.position = Position::At(number);
+            return Some(Event::Init(fragment.init.clone()));
+        }
+        self.position = Position::At(number + 1);
+        self.has_previous = true;
+        Some(Event::Fragment(fragment.clone()))
+    }
+
+    /// Goes on at the newest keyframe, or at the next one when none is kept.
+    fn skip(&mut self, inner: &mut Inner, from: u64) -> Option<Event> {
+        let to = match inner.keyframe {
+            Some(keyframe) => {
+                self.position = Position::At(keyframe);
+                keyframe
+            }
+            None => {
+                inner.keyframe_wanted = true;
+                self.position = Position::NextKeyframe(inner.end());
+                inner.end()
+            }
+        };
+        let count = to.saturating_sub(from);
+        inner.skipped += count;
+        Some(Event::Skipped(count))
+    }
+}
+
+impl Drop for Viewer {
+    fn drop(&mut self) {
+        let mut inner = self.shared.lock();
+        inner.viewers -= 1;
+        inner.slow.remove(&self.id);
+        // Dropped without the lock: it may be the last hold on a task that holds other viewers.
+        let waker = inner.waiting.remove(&self.id);
+        drop(inner);
+        drop(waker);
+    }
+}

@@ -1,0 +1,220 @@
+//! Which bit rate the encoder is given when viewers' lines carry less than the stream: a pure policy.
+//!
+//! One encoder serves all viewers, so somebody has to pay where their lines differ. The encoder follows the line of which
+//! at most a quarter of the viewers have a worse one; those few get fewer pictures instead (`hub/course.rs`). It goes down
+//! at once, to what that line carries, and up slowly: what more it carries is only known by trying, and each try that
+//! fails is seen as a stutter, so that the next one comes later.
+
+use crate::hub::Lines;
+use crate::time::Timestamp;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// The part of a line that the stream may take. The rest is for keyframes, which come at once, and for headers.
+const SHARE: f64 = 0.85;
+
+/// So many viewers, one is left to a worse picture for the sake of the others.
+const ONE_OF: usize = 4;
+
+/// How often the lines are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The line is given so long to show what a change has done.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// One step up.
+const STEP: f64 = 1.08;
+
+/// Nobody's line was slow for so long: more is tried. Doubled by each try that fails.
+const SHORTEST_PATIENCE: Duration = Duration::from_secs(5);
+const LONGEST_PATIENCE: Duration = Duration::from_secs(60);
+
+/// A line that is slow so soon after a step up shows that the step was too much.
+const BLAME: Duration = Duration::from_secs(10);
+
+/// The bit rate of one encoder.
+#[derive(Debug)]
+pub(super) struct Adaptation {
+    range: RangeInclusive<u32>,
+    current: u32,
+    looked_at: Option<Timestamp>,
+    changed_at: Option<Timestamp>,
+    raised_at: Option<Timestamp>,
+    slow_at: Option<Timestamp>,
+    patience: Duration,
+}
+
+impl Adaptation {
+    /// Begins with the most that `range` (bits per second) allows.
+    pub(super) fn new(range: RangeInclusive<u32>) -> Self {
+        Self {
+            current: *range.end(),
+            range,
+            looked_at: None,
+            changed_at: None,
+            raised_at: None,
+            slow_at: None,
+            patience: SHORTEST_PATIENCE,
+        }
+    }
+
+    /// True once a second: lines do not change faster than that.
+    pub(super) fn is_due(&mut self, now: Timestamp) -> bool {
+        let is_due = self.looked_at.is_none_or(|then| now.since(then) >= LOOK);
+        if is_due {
+            self.looked_at = Some(now);
+        }
+        is_due
+    }
+
+    /// The bit rate to ask for, if it is to be another one.
+    pub(super) fn advise(&mut self, lines: &Lines, now: Timestamp) -> Option<u32> {
+        let since = |then: Option<Timestamp>| then.map_or(Duration::MAX, |then| now.since(then));
+        let line = followed(lines);
+        if line.is_some() {
+            self.slow_at = Some(now);
+        }
+        if since(self.changed_at) < PAUSE {
+            return None;
+        }
+        let wanted = match line {
+            Some(capacity) => self.current.min((f64::from(capacity) * SHARE) as u32),
+            None if since(self.slow_at) < self.patience => return None,
+            None => (f64::from(self.current) * STEP) as u32,
+        };
+        let wanted = wanted.clamp(*self.range.start(), *self.range.end());
+        if wanted == self.current {
+            return None;
+        }
+        if wanted < self.current {
+            self.patience = if since(self.raised_at) < BLAME {
+                (self.patience * 2).min(LONGEST_PATIENCE)
+            } else {
+                SHORTEST_PATIENCE
+            };
+        } else {
+            self.raised_at = Some(now);
+        }
+        self.changed_at = Some(now);
+        self.current = wanted;
+        Some(wanted)
+    }
+}
+
+/// What the line carries that the encoder follows; `None` if that one carries everything.
+fn followed(lines: &Lines) -> Option<u32> {
+    let mut slow = lines.slow.clone();
+    slow.sort_unstable();
+    slow.get(lines.viewers / ONE_OF).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOST: u32 = 1_500_000;
+    const LEAST: u32 = 300_000;
+
+    struct Model {
+        adaptation: Adaptation,
+        seconds: u64,
+        current: u32,
+    }
+
+    impl Model {
+        fn new() -> Self {
+            Self {
+                adaptation: Adaptation::new(LEAST..=MOST),
+                seconds: 100,
+                current: MOST,
+            }
+        }
+
+        fn see(&mut self, seconds: u64, viewers: usize, slow: &[u32]) {
+            let lines = Lines {
+                viewers,
+                slow: slow.to_vec(),
+            };
+            for _ in 0..seconds {
+                self.seconds += 1;
+                let now = Timestamp::from_nanos(self.seconds * 1_000_000_000);
+                self.current = self.adaptation.advise(&lines, now).unwrap_or(self.current);
+            }
+        }
+    }
+
+    #[test]
+    fn a_lone_viewers_line_is_followed_down_at_once_and_up_slowly() {
+        let mut model = Model::new();
+        model.see(1, 1, &[800_000]);
+        assert_eq!(model.current, 680_000);
+        model.see(4, 1, &[800_000]);
+        assert_eq!(
+            model.current, 680_000,
+            "what the line carries has not changed"
+        );
+        model.see(4, 1, &[]);
+        assert_eq!(model.current, 680_000);
+        model.see(4, 1, &[]);
+        assert!(
+            (700_000..850_000).contains(&model.current),
+            "{}",
+            model.current
+        );
+        model.see(30, 1, &[]);
+        assert_eq!(model.current, MOST);
+    }
+
+    #[test]
+    fn it_never_leaves_the_range() {
+        let mut model = Model::new();
+        model.see(5, 1, &[1000]);
+        assert_eq!(model.current, LEAST);
+        model.see(1, 1, &[2_000_000]);
+        assert_eq!(
+            model.current, LEAST,
+            "a line that carries more than the stream is no reason to go up"
+        );
+    }
+
+    #[test]
+    fn one_bad_line_does_not_spoil_it_for_ten_good_ones() {
+        let mut model = Model::new();
+        model.see(60, 11, &[200_000]);
+        assert_eq!(model.current, MOST);
+        model.see(60, 11, &[200_000, 250_000]);
+        assert_eq!(model.current, MOST);
+        model.see(1, 11, &[200_000, 1_000_000, 250_000]);
+        assert_eq!(
+            model.current, 850_000,
+            "the best of the three that are more than a quarter"
+        );
+        model.see(2, 8, &[700_000; 8]);
+        assert_eq!(model.current, 595_000);
+    }
+
+    #[test]
+    fn each_try_that_fails_makes_the_next_one_wait_longer() {
+        let mut model = Model::new();
+        model.see(3, 1, &[600_000]);
+        let mut waits = Vec::new();
+        for _ in 0..4 {
+            let (before, mut seconds) = (model.current, 0);
+            while model.current == before {
+                model.see(1, 1, &[]);
+                seconds += 1;
+            }
+            waits.push(seconds);
+            model.see(3, 1, &[600_000]);
+        }
+        assert!(waits.is_sorted_by(|a, b| a < b), "{waits:?}");
+    }
+
+    #[test]
+    fn without_viewers_it_goes_back_to_the_most() {
+        let mut model = Model::new();
+        model.see(3, 1, &[400_000]);
+        model.see(60, 0, &[]);
+        assert_eq!(model.current, MOST);
+    }
+}

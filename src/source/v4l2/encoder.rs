@@ -1,0 +1,115 @@
+//! The encoder inside a camera: V4L2's controls or, in USB cameras without those, the H.264 extension unit.
+
+mod unit;
+
+use super::settings::{self, Report};
+use crate::panel;
+use crate::source::Settings;
+use crate::v4l2::controls::id;
+use crate::v4l2::h264_unit::Mux;
+use crate::v4l2::{Agreed, Control, Device, Failure};
+use unit::UnitEncoder;
+
+/// What the encoder of an open camera can do.
+#[derive(Debug)]
+pub(super) struct Encoder {
+    force_key_frame: Option<Control>,
+    bitrate: Option<Control>,
+    unit: Option<UnitEncoder>,
+}
+
+impl Encoder {
+    /// Sets the encoder up as the user wants it; to be done after format and rate were set, ahead of [`Encoder::start`].
+    pub(super) fn set_up(
+        device: &Device,
+        settings: &Settings,
+        (agreed, rate): (&Agreed, Option<f64>),
+        mux: Mux,
+        report: &mut Report,
+    ) -> Self {
+        settings::encode(device, settings, report);
+        let controls = device.controls();
+        let find = |id| controls.iter().find(|control| control.id == id).cloned();
+        let mut unit = UnitEncoder::of(device);
+        if let Some(unit) = &mut unit {
+            let rate = rate.unwrap_or_else(|| f64::from(settings.fps.get()));
+            // With H.264 inside of MJPEG the format is that of the JPEGs.
+            let size = match mux {
+                Mux::Own => (agreed.width, agreed.height),
+                Mux::Mjpeg => (settings.width, settings.height),
+            };
+            unit.set_up(size, rate, mux);
+            let (needs_bitrate, needs_interval) = report.take_missing();
+            if let Some(bitrate) = settings.bitrate.filter(|_| needs_bitrate) {
+                unit.ask_bitrate(bitrate);
+            }
+            if needs_interval {
+                unit.ask_interval(settings.keyframe_interval.get());
+            }
+        }
+        Self {
+            force_key_frame: find(id::FORCE_KEY_FRAME),
+            bitrate: find(id::BITRATE),
+            unit,
+        }
+    }
+
+    /// To be called right before the camera starts, each time.
+    pub(super) fn start(&mut self, device: &Device, report: &mut Report) -> Result<(), Failure> {
+        match &mut self.unit {
+            Some(unit) => unit.start(device, report),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn can_force_keyframes(&self) -> bool {
+        self.force_key_frame.is_some() || self.unit.is_some()
+    }
+
+    /// Asks for a keyframe, where that can be done.
+    pub(super) fn force_keyframe(&self, device: &Device) -> Result<(), Failure> {
+        match (&self.force_key_frame, &self.unit) {
+            (Some(control), _) => device.set(control, 1).map(drop),
+            (None, Some(unit)) => unit.request_idr(device),
+            (None, None) => Ok(()),
+        }
+    }
+
+    pub(super) fn can_set_bitrate(&self) -> bool {
+        self.bitrate.is_some() || self.unit.is_some()
+    }
+
+    /// Sets the bits per second; returns those that the camera took, `None` where it has no say in it.
+    pub(super) fn set_bitrate(
+        &mut self,
+        device: &Device,
+        bits_per_second: u32,
+    ) -> Result<Option<u32>, Failure> {
+        if let Some(control) = &self.bitrate {
+            let taken = device.set(control, i64::from(bits_per_second))?;
+            return Ok(Some(u32::try_from(taken).unwrap_or(bits_per_second)));
+        }
+        match &mut self.unit {
+            Some(unit) => unit.set_bitrate(device, bits_per_second).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// What can be set of the extension unit, under the names that V4L2 has for it.
+    pub(super) fn controls(&self) -> Vec<panel::Control> {
+        self.unit
+            .as_ref()
+            .map(UnitEncoder::controls)
+            .unwrap_or_default()
+    }
+
+    /// Sets one of [`Encoder::controls`]; `None` if there is none of that name.
+    pub(super) fn set(
+        &mut self,
+        device: &Device,
+        name: &str,
+        value: i64,
+    ) -> Option<Result<(), String>> {
+        self.unit.as_mut()?.set(device, name, value)
+    }
+}

@@ -1,0 +1,225 @@
+//! The H.264 extension unit of a USB camera, set up as the user wants it.
+
+use super::super::settings::Report;
+use crate::panel::{Control, Flags, Item, Kind};
+use crate::v4l2::h264_unit::{Configuration, Limits, Mux};
+use crate::v4l2::{Device, Failure, H264Unit};
+
+const BITRATE: &str = "video_bitrate";
+const PERIOD: &str = "h264_i_frame_period";
+const PROFILE: &str = "h264_profile";
+const KEYFRAME: &str = "force_key_frame";
+
+/// `V4L2_MPEG_VIDEO_H264_PROFILE_*`, its words, and the unit's `wProfile`.
+const PROFILES: [(i64, &str, u16); 4] = [
+    (0, "Baseline", 0x4200),
+    (1, "Constrained Baseline", 0x4240),
+    (2, "Main", 0x4d00),
+    (4, "High", 0x6400),
+];
+
+/// The unit, and what is committed to it at the next start.
+#[derive(Debug)]
+pub(super) struct UnitEncoder {
+    unit: H264Unit,
+    limits: Limits,
+    wanted: Configuration,
+    /// Pictures per second.
+    rate: f64,
+    is_running: bool,
+}
+
+impl UnitEncoder {
+    /// `None` where there is none, or where it does not say what it can.
+    pub(super) fn of(device: &Device) -> Option<Self> {
+        let unit = H264Unit::of(device)?;
+        let limits = match unit.limits(device) {
+            Ok(limits) => limits,
+            Err(failure) => {
+                log::debug!("the H.264 extension unit does not tell what it can: {failure}");
+                return None;
+            }
+        };
+        let wanted = limits.default.without_wishes();
+        Some(Self {
+            unit,
+            limits,
+            wanted,
+            rate: 30.0,
+            is_running: false,
+        })
+    }
+
+    /// Size in pixels, pictures per second, and where the H.264 goes.
+    pub(super) fn set_up(&mut self, (width, height): (u32, u32), rate: f64, mux: Mux) {
+        let pixels = |count: u32| u16::try_from(count).unwrap_or(u16::MAX);
+        self.rate = rate;
+        self.wanted
+            .set_size_and_rate(pixels(width), pixels(height), rate);
+        self.wanted.set_mux(mux);
+    }
+
+    /// Bits per second, brought into the camera's range.
+    pub(super) fn ask_bitrate(&mut self, bits_per_second: u32) {
+        let (least, most) = self.bitrates();
+        self.wanted.set_bitrate(bits_per_second.clamp(least, most));
+    }
+
+    /// Pictures from one IDR picture to the next, brought into the camera's range.
+    pub(super) fn ask_interval(&mut self, pictures: u32) {
+        let period = f64::from(pictures) * 1000.0 / self.rate;
+        let (least, most) = self.periods();
+        // A float too large for the number becomes the largest one.
+        let period = (period.round() as u16).clamp(least, most);
+        self.wanted.set_idr_period_ms(period);
+    }
+
+    pub(super) fn start(&mut self, device: &Device, report: &mut Report) -> Result<(), Failure> {
+        let asked = self.wanted.bitrate();
+        let granted = self.unit.commit(device, &self.wanted)?;
+        if granted.bitrate() != asked {
+            let taken = granted.bitrate();
+            report.note(format!("the camera takes {taken} bit/s instead of {asked}"));
+        }
+        self.wanted = granted;
+        self.is_running = true;
+        Ok(())
+    }
+
+    pub(super) fn request_idr(&self, device: &Device) -> Result<(), Failure> {
+        self.unit.request_idr(device)
+    }
+
+    /// Sets the bits per second, at once if it runs; returns those that it took.
+    pub(super) fn set_bitrate(
+        &mut self,
+        device: &Device,
+        bits_per_second: u32,
+    ) -> Result<u32, Failure> {
+        let (least, most) = self.bitrates();
+        let bits_per_second = bits_per_second.clamp(least, most);
+        if self.is_running {
+            self.unit.set_bitrate(device, bits_per_second)?;
+        }
+        self.wanted.set_bitrate(bits_per_second);
+        Ok(bits_per_second)
+    }
+
+    pub(super) fn controls(&self) -> Vec<Control> {
+        // While it runs, cameras do not take these.
+        let at_start = Flags {
+            grabbed: self.is_running,
+            ..Flags::default()
+        };
+        let ((least, most), (shortest, longest)) = (self.bitrates(), self.periods());
+        let profiles = PROFILES.iter();
+        let number_of = |profile: u16| {
+            let found = PROFILES.iter().find(|(_, _, code)| *code == profile);
+            found.map(|(number, ..)| *number)
+        };
+        let default = &self.limits.default;
+        vec![
+            Control {
+                value: Some(self.wanted.bitrate().into()),
+                default: default.bitrate().into(),
+                minimum: least.into(),
+                maximum: most.into(),
+                ..control(BITRATE, "Video Bitrate")
+            },
+            Control {
+                value: Some(self.pictures_of(self.wanted.idr_period_ms())),
+                default: self.pictures_of(default.idr_period_ms()),
+                minimum: self.pictures_of(shortest),
+                maximum: self.pictures_of(longest),
+                flags: at_start,
+                ..control(PERIOD, "H264 I-Frame Period")
+            },
+            Control {
+                kind: Kind::Menu,
+                value: number_of(self.wanted.profile()),
+                default: number_of(default.profile()).unwrap_or(0),
+                maximum: 4,
+                items: profiles
+                    .map(|(value, label, _)| Item {
+                        value: *value,
+                        label: (*label).into(),
+                    })
+                    .collect(),
+                flags: at_start,
+                ..control(PROFILE, "H264 Profile")
+            },
+            Control {
+                kind: Kind::Button,
+                ..control(KEYFRAME, "Force Key Frame")
+            },
+        ]
+    }
+
+    /// `None` if there is no control of that name.
+    pub(super) fn set(
+        &mut self,
+        device: &Device,
+        name: &str,
+        value: i64,
+    ) -> Option<Result<(), String>> {
+        let number = u32::try_from(value).unwrap_or(0);
+        let done = match name {
+            BITRATE => self.set_bitrate(device, number).map(drop),
+            KEYFRAME => self.request_idr(device),
+            PERIOD | PROFILE if self.is_running => {
+                let words = "this camera takes it only when it is opened; it belongs into camera.controls of the configuration";
+                return Some(Err(words.into()));
+            }
+            PERIOD => {
+                self.ask_interval(number);
+                Ok(())
+            }
+            PROFILE => {
+                let found = PROFILES.iter().find(|(number, ..)| *number == value);
+                if let Some((.., code)) = found {
+                    self.wanted.set_profile(*code);
+                }
+                Ok(())
+            }
+            _ => return None,
+        };
+        Some(done.map_err(|failure| failure.to_string()))
+    }
+
+    /// Bits per second; a camera that says nonsense takes anything.
+    fn bitrates(&self) -> (u32, u32) {
+        match (self.limits.least.bitrate(), self.limits.most.bitrate()) {
+            (least, most) if least <= most && most > 0 => (least.max(1), most),
+            _ => (1, u32::MAX),
+        }
+    }
+
+    /// Milliseconds from one IDR picture to the next; so, too.
+    fn periods(&self) -> (u16, u16) {
+        let limits = [&self.limits.least, &self.limits.most];
+        match limits.map(Configuration::idr_period_ms) {
+            [least, most] if least <= most && most > 0 => (least.max(1), most),
+            _ => (1, u16::MAX),
+        }
+    }
+
+    fn pictures_of(&self, period_ms: u16) -> i64 {
+        let pictures = f64::from(period_ms) * self.rate / 1000.0;
+        (pictures.round() as i64).max(1)
+    }
+}
+
+fn control(name: &str, label: &str) -> Control {
+    Control {
+        name: name.into(),
+        label: label.into(),
+        kind: Kind::Integer,
+        minimum: 0,
+        maximum: 0,
+        step: 1,
+        default: 0,
+        value: None,
+        items: Vec::new(),
+        flags: Flags::default(),
+    }
+}
