@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 /// One camera's place to ask. Clones are the same place.
 #[derive(Clone, Debug)]
-pub struct Desk(Arc<Shared>);
+pub struct Desk(#[cfg_attr(not(feature = "software-encoder"), allow(dead_code))] Arc<Shared>);
 
 #[derive(Debug)]
 #[cfg_attr(not(feature = "software-encoder"), allow(dead_code))]
