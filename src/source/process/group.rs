@@ -11,8 +11,8 @@ use std::time::Duration;
 
 /// How a program is asked to end, and how long it has: rpicam-vid closes its camera on SIGINT, others know SIGTERM only.
 const REQUESTS: [(Signal, Duration); 2] = [
-    (Signal::INT, Duration::from_millis(200)),
-    (Signal::TERM, Duration::from_millis(100)),
+    (Signal::INT, Duration::from_millis(800)),
+    (Signal::TERM, Duration::from_millis(200)),
 ];
 /// Time for the killed rest of the group to be gone, so that it has let go of the camera.
 const BURIAL: Duration = Duration::from_millis(100);
