@@ -96,6 +96,8 @@ control_has() {
 # status KEY [CAMERA]: a value of /api/status
 status() {
     get "$port" /api/status | perl -e 'undef $/; $_ = <STDIN>; my ($key, $name) = @ARGV;
+        # Objects inside of a camera are not asked for.
+        s/"\w+": (\{(?:[^{}]++|(?1))*\}),?\s*//g;
         while (/\{([^{}]*)\}/g) { my $camera = $1; next if $camera !~ /"name": "$name"/;
             print $1 if $camera =~ /"$key": "?(.*?)"?,?\n/ }' "$1" "${2:-camera}"
 }
