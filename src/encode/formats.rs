@@ -120,7 +120,6 @@ pub fn layout(fourcc: FourCc) -> Option<Layout> {
 }
 
 /// How much work a pixel is to convert (1 is the least): first the bytes to be read, then the sums to be done.
-#[cfg(feature = "software-encoder")]
 pub(super) fn work(fourcc: FourCc) -> Option<u32> {
     Some(match layout(fourcc)? {
         Layout::Planar { has_half_lines, .. } | Layout::SemiPlanar { has_half_lines, .. } => {
