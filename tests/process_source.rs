@@ -209,6 +209,32 @@ fn a_program_gets_the_time_to_end_in_order() {
 }
 
 #[test]
+fn a_program_hears_the_signals_that_we_were_started_to_ignore() {
+    let file = scratch("ignored");
+    let source = format!(
+        "exec:sh -c 'grep SigIgn /proc/$$/status >{0}.new; mv {0}.new {0}; exec sleep 1000'",
+        file.display()
+    );
+    let mut us = Command::new("sh")
+        .args(["-c", r#"trap '' INT QUIT TERM HUP; exec "$@""#, "sh"])
+        .args([env!("CARGO_BIN_EXE_berrymse"), "--source", &source])
+        .args(["--listen", "127.0.0.1:0"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let is_told = becomes(|| file.exists());
+    us.kill().unwrap();
+    us.wait().unwrap();
+    assert!(is_told);
+    let line = std::fs::read_to_string(&file).unwrap();
+    let ignored = u64::from_str_radix(line.trim_start_matches("SigIgn:").trim(), 16).unwrap();
+    let endings = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 14; // SIGHUP, SIGINT, SIGQUIT, SIGTERM
+    assert_eq!(ignored & endings, 0, "{line}");
+    std::fs::remove_file(file).unwrap();
+}
+
+#[test]
 fn a_flood_of_messages_blocks_nobody() {
     let mut source = shell("yes message | head -c 3000000 >&2; printf ok; exec sleep 1000");
     assert_eq!(unit(&mut *source), b"ok");

@@ -1,5 +1,5 @@
 //! What a child does before it becomes the program, which is what needs `unsafe`: it dies when we die, even by SIGKILL,
-//! and it keeps the one descriptor that it is to have.
+//! it hears the signals that ask it to end, and it keeps the one descriptor that it is to have.
 
 use rustix::fd::{BorrowedFd, RawFd};
 use rustix::io::{FdFlags, fcntl_setfd};
@@ -12,6 +12,9 @@ use std::process::Command;
 /// Descriptors that programs may usually have: we may have raised the limit for ourselves, and select(2), which some
 /// programs use, breaks with higher numbers.
 const USUAL_FILES: u64 = 1024;
+
+/// What asks a program to end. A shell has its background jobs ignore the first two, which would be handed on to the program.
+const ENDINGS: [libc::c_int; 4] = [libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGHUP];
 
 /// Has the program killed when the *thread* that starts it ends (prctl(2), `PR_SET_PDEATHSIG`): start it on a thread
 /// that lives as long as the program shall. Does not reach the program's own children, nor a set-user-ID program.
@@ -26,6 +29,10 @@ pub(super) fn prepare(command: &mut Command, kept: Option<RawFd>) {
     let us = getpid();
     let between_fork_and_exec = move || {
         set_parent_process_death_signal(Some(Signal::KILL))?;
+        for signal in ENDINGS {
+            // SAFETY: async-signal-safe, and no handler of ours is installed that way.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
         let mut files = getrlimit(Resource::Nofile);
         files.current = files.current.map(|count| count.min(USUAL_FILES));
         setrlimit(Resource::Nofile, files)?;
@@ -41,7 +48,7 @@ pub(super) fn prepare(command: &mut Command, kept: Option<RawFd>) {
         }
     };
     // SAFETY: after fork in a program with threads only async-signal-safe calls are allowed. The closure makes a few
-    // system calls, prctl(2), prlimit(2), fcntl(2) and getppid(2), and builds an error from a number: it takes no lock and
+    // system calls, prctl(2), signal(2), prlimit(2), fcntl(2) and getppid(2), and builds an error from a number: it takes no lock and
     // no memory.
     unsafe { command.pre_exec(between_fork_and_exec) };
 }
