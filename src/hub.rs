@@ -3,7 +3,7 @@
 //! The pipeline holds the [`Hub`] and publishes; serving holds [`Audience`]s and cannot. The publisher never
 //! waits for a viewer: a viewer is a cursor into the ring of recent fragments, and one that has fallen out of
 //! it goes on at the newest keyframe and is told how many pictures were left out. A viewer on a slow line is given what its
-//! line carries ([`course`]).
+//! line carries (`course`).
 
 mod asking;
 mod course;
