@@ -15,6 +15,7 @@ const GUEST_MS = 60_000;
 
 /** In the guest: a camera, the program, and somebody at the plug. */
 const SCRIPT = `
+  modprobe -r vivid # else the program takes that camera while it waits for the other
   v4l2-uvc-sim -s 320x240 -r 10 "$CLIPS/clip.h264" & camera=$!
   "$BERRYMSE_BIN" -l "0.0.0.0:$PORT" -w 320 -h 240 -f 10 &
   while word=$(busybox nc -l -p "$PLUG"); do
