@@ -63,7 +63,8 @@ const SWITCHES: &str = "  \
 
 const SOURCES: &str = "
 Sources:
-  auto                            the first camera that works: V4L2, then rpicam
+  auto                            the first camera that works: V4L2 with H.264, rpicam, else
+                                  V4L2 whose pictures are to be encoded
   /dev/videoN, v4l2:PATH          a V4L2 camera, also /dev/v4l/by-id/...
   rpicam, rpicam:N                a Raspberry Pi camera, through rpicam-vid
   exec:COMMAND ARGS...            a program that writes H.264 (Annex B) to its standard output
@@ -78,7 +79,8 @@ by commas; BERRYMSE_LOG=error|warn|info|debug|trace) and in the file:
 
   camera:                         or cameras:, a list of such blocks, each with a name
     source: /dev/video0           also width, height, bitrate, adaptive, minBitrate,
-                                  rotation, hflip, vflip, fps, keyframeInterval, onDemand
+                                  rotation, hflip, vflip, fps, keyframeInterval, onDemand,
+                                  encoder, pixelFormat
     controls:                     what the camera itself has, see below
       brightness: 130
   server:
