@@ -1,0 +1,113 @@
+//! What a configuration file means, and whose word counts: the option's, the environment's or the file's.
+
+use super::{Place, short};
+use berrymse::panel::Wish;
+
+#[test]
+fn option_beats_environment_beats_file_beats_default() {
+    let place = Place::new("camera: {width: 640, height: 480, fps: 10}\nserver: {listen: ':1'}\n");
+    let env = [
+        ("BERRYMSE_WIDTH", "800"),
+        ("BERRYMSE_FPS", "15"),
+        ("BERRYMSE_LISTEN", ":2,:3"),
+        ("BERRYMSE_BITRATE", ""),
+    ];
+    assert_eq!(
+        short(&place.config("", &[])),
+        "camera=auto 640x480@10 1500000b r0 g60, on :1, /video_websocket"
+    );
+    assert_eq!(
+        short(&place.config("", &env)),
+        "camera=auto 800x480@15 1500000b r0 g60, on :2 :3, /video_websocket"
+    );
+    assert_eq!(
+        short(&place.config("-w 1024 -l :4", &env)),
+        "camera=auto 1024x480@15 1500000b r0 g60, on :4, /video_websocket"
+    );
+    let all = [
+        ("BERRYMSE_SOURCE", "test"),
+        ("BERRYMSE_HEIGHT", "600"),
+        ("BERRYMSE_BITRATE", "-1"),
+        ("BERRYMSE_ROTATION", "180"),
+        ("BERRYMSE_KEYFRAME_INTERVAL", "10"),
+        ("BERRYMSE_WEBSOCKET", "ws"),
+    ];
+    assert_eq!(
+        short(&place.config("", &all)),
+        "camera=test 640x600@10 ownb r180 g10, on :1, /ws"
+    );
+}
+
+#[test]
+fn the_file_is_the_named_one_or_else_that_of_the_directory() {
+    let place = Place::new("camera: {name: here}\n");
+    place.file("named.yml", "camera: {name: named}\n");
+    let env = [("BERRYMSE_CONFIG", "named.yml")];
+    assert_eq!(place.config("", &[]).cameras[0].name, "here");
+    assert_eq!(place.config("", &env).cameras[0].name, "named");
+    assert_eq!(place.config("-c config.yml", &env).cameras[0].name, "here");
+    assert_eq!(place.config("", &env).file, Some(place.0.join("named.yml")));
+}
+
+#[test]
+fn several_cameras_are_a_list_of_blocks_with_names() {
+    let place = Place::new(
+        "cameras:\n  - name: front\n    source: /dev/video0\n  - name: test-2\n    source: test\n    width: 320\n\
+         server:\n  listen: [localhost:1, ':2']\n  allowedOrigins: ['https://A.example/', '*']\n  maxViewers: 5\n",
+    );
+    let server = "on localhost:1 :2, /video_websocket, https://a.example *, 5 viewers";
+    assert_eq!(
+        short(&place.config("", &[])),
+        format!(
+            "front=/dev/video0 1280x720@30 1500000b r0 g60, test-2=test 320x720@30 1500000b r0 g60, {server}"
+        )
+    );
+    assert_eq!(
+        short(&place.config("-w 640 -f 5", &[])),
+        format!(
+            "front=/dev/video0 640x720@5 1500000b r0 g60, test-2=test 640x720@5 1500000b r0 g60, {server}"
+        )
+    );
+    let one = Place::new("cameras: [{name: front, source: /dev/video0}]\n");
+    assert_eq!(
+        short(&one.config("-d test", &[])),
+        "front=test 1280x720@30 1500000b r0 g60, default"
+    );
+}
+
+#[test]
+fn controls_of_a_camera_are_names_and_values() {
+    let place = Place::new(
+        "camera:\n  controls:\n    Brightness: 130\n    white_balance_automatic: false\n    power_line_frequency: 50 Hz\n\
+         server: {controls: no}\n",
+    );
+    let config = place.config("", &[]);
+    let wishes = [
+        ("brightness", Wish::Number(130)),
+        ("white_balance_automatic", Wish::Switch(false)),
+        ("power_line_frequency", Wish::Text("50 Hz".to_owned())),
+    ];
+    let wishes = wishes.map(|(name, wish)| (name.to_owned(), wish));
+    assert_eq!(config.cameras[0].controls, wishes);
+    assert!(!config.server.controls);
+    assert!(Place::new("").config("", &[]).server.controls);
+}
+
+#[test]
+fn both_names_of_a_setting_may_stand_in_one_file_if_they_agree() {
+    let place =
+        Place::new("camera:\n  source: test\n  sourceFD: test\nserver:\n  url: :1\n  listen: :1\n");
+    assert_eq!(
+        short(&place.config("", &[])),
+        "camera=test 1280x720@30 1500000b r0 g60, on :1, /video_websocket"
+    );
+}
+
+#[test]
+fn empty_blocks_are_as_good_as_none() {
+    let place = Place::new("camera:\n  # width: 640\nserver:\n");
+    assert_eq!(
+        short(&place.config("", &[])),
+        "camera=auto 1280x720@30 1500000b r0 g60, default"
+    );
+}

@@ -1,0 +1,54 @@
+//! The program as its users and their programs meet it, by what they meet: the URLs (`http`), the viewer's connection
+//! (`websocket`), who may open it (`access`), what a camera does meanwhile (`camera`), start and end (`process`).
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+mod access;
+mod camera;
+mod http;
+mod process;
+#[path = "../support/mod.rs"]
+mod support;
+mod websocket;
+
+use support::Server;
+
+const TEST: [&str; 8] = [
+    "--source",
+    "test",
+    "--width",
+    "320",
+    "--height",
+    "240",
+    "--keyframe-interval",
+    "30",
+];
+
+fn live() -> Server {
+    let server = Server::start(&TEST);
+    server.wait_for("live", |camera| camera["state"] == "live");
+    server
+}
+
+/// A directory for one test's files.
+struct Scratch(std::path::PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let path =
+            std::env::temp_dir().join(format!("berrymse-test-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        let path = self.0.join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,151 @@
+//! The process: what it needs to start, what it prints, and how it ends.
+
+use crate::support::Server;
+use crate::{TEST, live};
+use rustix::process::Signal;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use tungstenite::Message;
+use tungstenite::protocol::frame::coding::CloseCode;
+
+#[test]
+fn it_serves_on_several_addresses_and_prints_each() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_berrymse"))
+        .args(["--source", "test", "-l", "127.0.0.1:0", "-l", "[::1]:0"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    for start in ["http://127.0.0.1:", "http://[::1]:"] {
+        let line = lines.next().unwrap().unwrap();
+        let url = line.strip_prefix("Listening on ").unwrap();
+        assert!(url.starts_with(start) && url.ends_with('/'), "{line}");
+        let address = url.trim_start_matches("http://").trim_end_matches('/');
+        let mut socket = TcpStream::connect(address).unwrap();
+        write!(socket, "GET /healthz HTTP/1.0\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        assert!(answer.ends_with("ok\n"), "{answer}");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_port_in_use_is_refused_with_the_name_of_its_user() {
+    let server = live();
+    let output = Command::new(env!("CARGO_BIN_EXE_berrymse"))
+        .args(["--source", "test", "--listen", server.address()])
+        .output()
+        .unwrap();
+    let words = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{words}");
+    assert!(words.contains("in use by berrymse (process"), "{words}");
+    assert!(words.contains("--listen"), "{words}");
+}
+
+#[test]
+fn there_is_room_for_all_viewers() {
+    let script = format!(
+        "ulimit -Sn 300 && ulimit -Hn && exec {} -d test -l 127.0.0.1:0",
+        env!("CARGO_BIN_EXE_berrymse")
+    );
+    let mut child = Command::new("sh")
+        .args(["-c", &script])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let hard = lines.next().unwrap().unwrap();
+    lines.next().unwrap().unwrap(); // it listens
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
+    let files = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"));
+    let soft: u64 = files
+        .unwrap()
+        .split_whitespace()
+        .nth(3)
+        .unwrap()
+        .parse()
+        .unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // 2000 viewers, pages, and the rest
+    let wanted = 2000 + 256 + 128;
+    assert_eq!(
+        soft,
+        hard.parse().map_or(wanted, |hard: u64| hard.min(wanted))
+    );
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_no_picture() {
+    let (_reader, mut log) = std::io::pipe().unwrap();
+    let capacity = rustix::pipe::fcntl_getpipe_size(&log).unwrap();
+    log.write_all(&vec![b' '; capacity]).unwrap();
+    let mut server = Server::start_with(&TEST, |command| {
+        command.args(["--listen", "127.0.0.1:0"]).stderr(log);
+    });
+    let mut viewer = server.watch("/video_websocket");
+    viewer.collect(10);
+    server.signal(Signal::TERM);
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn an_answer_that_nobody_reads_is_no_reason_to_panic() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let full = std::fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    for (stdout, code, words) in [
+        (Stdio::from(writer), 0, ""),
+        (
+            Stdio::from(full),
+            1,
+            "berrymse: cannot write the answer: No space left",
+        ),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_berrymse"))
+            .arg("--help")
+            .stdout(stdout)
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{stderr}");
+        assert!(stderr.starts_with(words), "{stderr}");
+        assert!(!stderr.contains("panicked"), "{stderr}");
+    }
+}
+
+#[test]
+fn it_stops_within_a_second_when_asked_and_says_goodbye() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut server = live();
+        let mut viewer = server.watch("/video_websocket");
+        viewer.binary();
+        let asked = Instant::now();
+        server.signal(signal);
+        let status = server.child.wait().unwrap();
+        assert!(
+            asked.elapsed() < Duration::from_secs(1),
+            "{:?}",
+            asked.elapsed()
+        );
+        assert_eq!(status.code(), Some(0));
+        let code = loop {
+            match viewer.socket.read() {
+                Ok(Message::Close(frame)) => break frame.unwrap().code,
+                Ok(_) => {}
+                Err(error) => panic!("{error}"),
+            }
+        };
+        assert_eq!(code, CloseCode::Away);
+    }
+}

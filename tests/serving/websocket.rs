@@ -1,0 +1,221 @@
+//! A viewer's connection: what comes over it in which order, and what a viewer may not do.
+
+use crate::live;
+use crate::support::{PATIENCE, Viewer, is_init, is_keyframe};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+use tungstenite::Message;
+use tungstenite::protocol::frame::coding::CloseCode;
+
+#[test]
+fn a_viewer_without_a_sub_protocol_gets_init_then_a_keyframe_and_no_text() {
+    let server = live();
+    let mut viewer = server.watch("/video_websocket");
+    for number in 0..40 {
+        let Message::Binary(bytes) = viewer.socket.read().unwrap() else {
+            continue;
+        };
+        match number {
+            0 => assert!(is_init(&bytes)),
+            1 => assert!(is_keyframe(&bytes)),
+            _ => assert_eq!(&bytes[76..80], b"trun"),
+        }
+    }
+}
+
+#[test]
+fn a_player_is_told_who_we_are_and_how_the_camera_is() {
+    let server = live();
+    let mut viewer = Viewer::connect(&server, "/live/camera", Some("berrymse.v1"));
+    let hello = viewer.text();
+    assert_eq!(
+        (hello["type"].as_str(), hello["camera"].as_str()),
+        (Some("hello"), Some("camera"))
+    );
+    let state = viewer.text();
+    assert_eq!(
+        (state["type"].as_str(), state["state"].as_str()),
+        (Some("state"), Some("live"))
+    );
+    viewer
+        .socket
+        .send(Message::text(r#"{"type":"unknown"}"#))
+        .unwrap();
+    viewer.socket.send(Message::text("no json")).unwrap();
+    viewer
+        .socket
+        .send(Message::text(r#"{"type":"clock","sent":12.5}"#))
+        .unwrap();
+    let mut clock = viewer.text();
+    while clock["type"] == "timing" {
+        clock = viewer.text();
+    }
+    assert_eq!(
+        (clock["type"].as_str(), clock["sent"].as_f64()),
+        (Some("clock"), Some(12.5))
+    );
+    assert!(clock["now_us"].as_u64() >= clock["received_us"].as_u64());
+}
+
+#[test]
+fn a_player_is_told_when_the_first_picture_was_taken_and_tells_the_delay_it_sees() {
+    let server = live();
+    let mut viewer = Viewer::connect(&server, "/live/camera", Some("berrymse.v1"));
+    let timing = loop {
+        match viewer.socket.read().unwrap() {
+            Message::Binary(bytes) => assert!(is_init(&bytes), "a picture before its timing"),
+            Message::Text(text) => {
+                let message: serde_json::Value = serde_json::from_str(&text).unwrap();
+                if message["type"] == "timing" {
+                    break message;
+                }
+            }
+            _ => {}
+        }
+    };
+    let picture = viewer.binary();
+    let decode_time = u64::from_be_bytes(picture[64..72].try_into().unwrap());
+    assert_eq!(timing["media"].as_u64(), Some(decode_time));
+    assert!(timing["captured_us"].is_u64());
+    for report in [
+        r#"{"type":"report","delay_ms":"x"}"#,
+        r#"{"type":"report","delay_ms":42.25,"shown":30}"#,
+    ] {
+        viewer.socket.send(Message::text(report)).unwrap();
+    }
+    server.wait_for("the delay", |camera| camera["delay_ms"] == 42.3);
+    assert!(server.get("/metrics").1.contains("berrymse_delay_seconds"));
+}
+
+#[test]
+fn two_viewers_get_the_same_bytes() {
+    let server = live();
+    let (mut a, mut b) = (
+        server.watch("/video_websocket"),
+        server.watch("/live/camera"),
+    );
+    let (a, b) = (a.collect(50), b.collect(50));
+    // The later one may have started at a newer keyframe.
+    let start = a
+        .iter()
+        .position(|message| *message == b[1])
+        .expect("a common keyframe");
+    assert!(a[start..].iter().zip(&b[1..]).all(|(a, b)| a == b));
+}
+
+#[test]
+fn pings_are_answered_and_a_close_is_returned() {
+    let server = live();
+    let mut viewer = server.watch("/video_websocket");
+    viewer.socket.send(Message::Ping("abc".into())).unwrap();
+    while viewer.socket.read().unwrap() != Message::Pong("abc".into()) {}
+    viewer.socket.close(None).unwrap();
+    let end = loop {
+        match viewer.socket.read() {
+            Ok(Message::Close(frame)) => break frame,
+            Ok(_) => {}
+            Err(error) => panic!("{error}"),
+        }
+    };
+    assert_eq!(end.unwrap().code, CloseCode::Normal);
+    server.wait_for("empty", |camera| camera["viewers"] == 0);
+}
+
+#[test]
+fn only_a_get_of_http_1_1_becomes_a_websocket() {
+    let server = live();
+    let headers = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    for (method, version) in [("HEAD", "1.1"), ("GET", "1.0")] {
+        let mut socket = TcpStream::connect(server.address()).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(
+            socket,
+            "{method} /video_websocket HTTP/{version}\r\nHost: {}\r\nConnection: Upgrade, close\r\n{headers}\r\n",
+            server.address()
+        )
+        .unwrap();
+        let mut answer = [0; 12];
+        socket.read_exact(&mut answer).unwrap();
+        assert!(
+            answer.ends_with(b" 426"),
+            "{method} {version}: {}",
+            String::from_utf8_lossy(&answer)
+        );
+    }
+}
+
+#[test]
+fn what_is_too_large_or_not_the_protocol_is_refused_with_a_code() {
+    let server = live();
+    for (bytes, code) in [
+        (vec![0x82, 0xfe, 0xff, 0xff, 0, 0, 0, 0], CloseCode::Size),
+        (vec![0x81, 0x00], CloseCode::Protocol),
+    ] {
+        let mut viewer = server.watch("/video_websocket");
+        viewer.binary();
+        viewer.socket.get_mut().write_all(&bytes).unwrap();
+        let frame = loop {
+            match viewer.socket.read() {
+                Ok(Message::Close(frame)) => break frame.unwrap(),
+                Ok(_) => {}
+                Err(error) => panic!("{error}"),
+            }
+        };
+        assert_eq!(frame.code, code);
+    }
+    server.wait_for("empty", |camera| camera["viewers"] == 0);
+}
+
+#[test]
+fn a_viewer_who_floods_us_is_closed_and_disturbs_nobody() {
+    let server = live();
+    let mut other = server.watch("/video_websocket");
+    for flood in [
+        [0x89, 0x80, 0, 0, 0, 0].repeat(10_000), // pings
+        [0x00, 0x80, 0, 0, 0, 0].repeat(10_000), // parts of a message that never ends
+    ] {
+        let mut viewer = server.watch("/video_websocket");
+        let socket = viewer.socket.get_mut();
+        socket.write_all(&[0x01, 0x80, 0, 0, 0, 0]).unwrap();
+        let end = Instant::now() + PATIENCE;
+        while socket.write_all(&flood).is_ok() {
+            assert!(Instant::now() < end, "it may flood for ever");
+        }
+        other.collect(10);
+    }
+}
+
+#[test]
+fn a_viewer_who_stalls_comes_back_to_the_present_and_disturbs_nobody() {
+    let server = live();
+    let mut other = server.watch("/video_websocket");
+    let mut stalled = server.watch("/video_websocket");
+    stalled.binary();
+    let decode_time = |message: &[u8]| u64::from_be_bytes(message[64..72].try_into().unwrap());
+    // The other one gets every picture meanwhile.
+    other.binary();
+    let mut last = decode_time(&other.binary());
+    let end = Instant::now() + Duration::from_secs(6);
+    while Instant::now() < end {
+        let next = decode_time(&other.binary());
+        assert!(next > last && next - last < 6000, "{last} {next}");
+        last = next;
+    }
+    // All that had been sent to the stalled one is less than a second of the past, then comes the present.
+    let mut past = 0;
+    let resumed = Instant::now();
+    loop {
+        let message = stalled.binary();
+        let now = decode_time(&message);
+        if now + 90_000 > last {
+            break;
+        }
+        past += 1;
+        assert!(
+            resumed.elapsed() < Duration::from_secs(2),
+            "{past} old pictures"
+        );
+    }
+    println!("{past} old pictures, live after {:?}", resumed.elapsed());
+}
