@@ -38,6 +38,14 @@ impl Rectangle {
             && other.y < self.bottom()
     }
 
+    /// The place of its corner as seen from that of `other`.
+    pub(super) fn seen_from(self, other: Self) -> (i32, i32) {
+        (
+            self.x as i32 - other.x as i32,
+            self.y as i32 - other.y as i32,
+        )
+    }
+
     /// True if all of `other` is inside.
     pub(super) fn holds(self, other: Self) -> bool {
         self.x <= other.x

@@ -1,11 +1,12 @@
 //! The macroblock layer (ITU-T H.264, 7.3.5) as far as the test picture needs it: Intra_16x16
-//! macroblocks, flat or with detail, and what their coding takes from the macroblocks around them.
+//! macroblocks, flat or with detail. What their coding takes from the macroblocks around them is in `neighbours`.
 //!
 //! Intra prediction is constrained (constrained_intra_pred_flag is 1): it uses only intra macroblocks
 //! of the same picture, so a line of edges is all the memory that coding needs; no picture is kept.
 
 use super::bits::BitWriter;
 use super::cavlc::{Context, write_block};
+use super::neighbours::{ChromaPrediction, Neighbours};
 use super::transform::{self, Block, Quantiser, SCAN};
 
 /// A colour in limited-range Y'CbCr.
@@ -60,68 +61,7 @@ pub(super) struct IntraCoder {
     chroma: Quantiser,
     /// Added to mb_type: 0 in I slices, 5 in P slices (Table 7-13).
     type_offset: u32,
-    column: usize,
-    left: Edge,
-    /// For each column, the lowest row of what was coded there last.
-    above: Vec<Edge>,
-}
-
-/// The side of a macroblock that a later one sees.
-#[derive(Clone)]
-struct Edge {
-    kind: Kind,
-    luma: [u8; 16],
-    chroma: [[u8; 8]; 2],
-    /// Coefficients in each of the blocks along the edge.
-    luma_counts: [u8; 4],
-    chroma_counts: [[u8; 2]; 2],
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// Not in the picture.
-    Outside,
-    /// Skipped or moved: nothing to predict from and no coefficients.
-    Inter,
-    Intra,
-}
-
-impl Edge {
-    const OUTSIDE: Self = Self {
-        kind: Kind::Outside,
-        luma: [0; 16],
-        chroma: [[0; 8]; 2],
-        luma_counts: [0; 4],
-        chroma_counts: [[0; 2]; 2],
-    };
-
-    fn is_intra(&self) -> bool {
-        self.kind == Kind::Intra
-    }
-
-    /// `count` as the context of a block next to it takes it, 9.2.1.
-    fn count(&self, count: u8) -> Option<u8> {
-        match self.kind {
-            Kind::Outside => None,
-            Kind::Inter => Some(0),
-            Kind::Intra => Some(count),
-        }
-    }
-
-    fn has_flat_chroma(&self) -> bool {
-        self.is_intra()
-            && self
-                .chroma
-                .iter()
-                .all(|row| row.iter().all(|sample| *sample == row[0]))
-    }
-}
-
-/// A chroma prediction: the same sample over each of the four blocks of both components.
-struct ChromaPrediction {
-    /// intra_chroma_pred_mode, Table 7-16.
-    mode: u32,
-    blocks: [[u8; 4]; 2],
+    neighbours: Neighbours,
 }
 
 /// Chroma of a macroblock on its way into the bit stream.
@@ -143,9 +83,7 @@ impl IntraCoder {
                 octave: octave - CHROMA_OCTAVES,
             },
             type_offset: 0,
-            column: 0,
-            left: Edge::OUTSIDE,
-            above: vec![Edge::OUTSIDE; columns],
+            neighbours: Neighbours::new(columns),
         }
     }
 
@@ -157,25 +95,17 @@ impl IntraCoder {
     /// Begins a picture of one slice.
     pub(super) fn start_picture(&mut self, is_idr: bool) {
         self.type_offset = if is_idr { 0 } else { 5 };
-        self.column = 0;
-        self.left.kind = Kind::Outside;
-        for edge in &mut self.above {
-            edge.kind = Kind::Outside;
-        }
+        self.neighbours.start_picture();
     }
 
     /// Passes a macroblock that is not intra.
     pub(super) fn pass(&mut self) {
-        self.left.kind = Kind::Inter;
-        self.above[self.column].kind = Kind::Inter;
-        self.advance();
+        self.neighbours.pass();
     }
 
     /// Passes a whole row of them.
     pub(super) fn pass_row(&mut self) {
-        for edge in &mut self.above {
-            edge.kind = Kind::Inter;
-        }
+        self.neighbours.pass_row();
     }
 
     /// Writes mb_type and all that follows it.
@@ -184,25 +114,15 @@ impl IntraCoder {
             Content::Flat(colour) => self.write_flat(bits, *colour),
             Content::Detailed(samples) => self.write_detailed(bits, samples),
         }
-        self.left.kind = Kind::Intra;
-        self.above[self.column].kind = Kind::Intra;
-        self.advance();
-    }
-
-    fn advance(&mut self) {
-        self.column += 1;
-        if self.column == self.above.len() {
-            self.column = 0;
-            self.left.kind = Kind::Outside;
-        }
+        self.neighbours.pass_intra();
     }
 
     fn write_flat(&mut self, bits: &mut BitWriter, colour: Colour) {
-        let error = i32::from(colour.luma) - i32::from(self.predict_luma());
+        let error = i32::from(colour.luma) - i32::from(self.neighbours.predict_luma());
         let mut dc_levels = [0; 16];
         dc_levels[0] = self.luma.luma_dc_levels(&[16 * error; 16])[0];
 
-        let prediction = self.predict_chroma();
+        let prediction = self.neighbours.predict_chroma();
         let dc = [0, 1].map(|component| {
             prediction.blocks[component]
                 .map(|predicted| 16 * (i32::from(colour.chroma[component]) - i32::from(predicted)))
@@ -210,14 +130,19 @@ impl IntraCoder {
         let chroma = self.code_chroma(dc, None);
 
         self.write_header(bits, chroma.pattern, false, &prediction);
-        write_block(bits, &dc_levels, self.luma_context(0, 0, &[[0; 4]; 4]));
+        write_block(
+            bits,
+            &dc_levels,
+            self.neighbours.luma_context(0, 0, &[[0; 4]; 4]),
+        );
         self.write_chroma(bits, &chroma);
-        self.keep_luma([colour.luma; 16], [colour.luma; 16], &[[0; 4]; 4]);
+        self.neighbours
+            .keep_luma([colour.luma; 16], [colour.luma; 16], &[[0; 4]; 4]);
         self.keep_chroma(&chroma, &prediction);
     }
 
     fn write_detailed(&mut self, bits: &mut BitWriter, samples: &Samples) {
-        let prediction = self.predict_luma();
+        let prediction = self.neighbours.predict_luma();
         let mut dc = [0; 16];
         let mut ac_levels = [[0; 16]; 16];
         let mut has_ac = false;
@@ -228,7 +153,7 @@ impl IntraCoder {
         }
         let dc_levels = self.luma.luma_dc_levels(&dc);
 
-        let chroma_prediction = self.predict_chroma();
+        let chroma_prediction = self.neighbours.predict_chroma();
         let mut chroma_dc = [[0; 4]; 2];
         let mut chroma_ac = [[[0; 16]; 4]; 2];
         for component in 0..2 {
@@ -251,12 +176,12 @@ impl IntraCoder {
         write_block(
             bits,
             &SCAN.map(|place| dc_levels[place]),
-            self.luma_context(0, 0, &[[0; 4]; 4]),
+            self.neighbours.luma_context(0, 0, &[[0; 4]; 4]),
         );
         let mut counts = [[0; 4]; 4];
         if has_ac {
             for (row, column) in BLOCK_ORDER {
-                let context = self.luma_context(row, column, &counts);
+                let context = self.neighbours.luma_context(row, column, &counts);
                 counts[row][column] = write_block(bits, &ac_levels[4 * row + column][1..], context);
             }
         }
@@ -275,7 +200,8 @@ impl IntraCoder {
         let blocks = [0, 1, 2, 3];
         let right = blocks.map(|row| column_of(&decoded(row, 3), 3));
         let lowest = blocks.map(|column| row_of(&decoded(3, column), 3));
-        self.keep_luma(joined(right), joined(lowest), &counts);
+        self.neighbours
+            .keep_luma(joined(right), joined(lowest), &counts);
         self.keep_chroma(&chroma, &chroma_prediction);
     }
 
@@ -303,12 +229,13 @@ impl IntraCoder {
             if let Some(ac_levels) = chroma.ac_levels {
                 for (index, levels) in ac_levels[component].iter().enumerate() {
                     let (row, column) = (index / 2, index % 2);
-                    let context = self.chroma_context(component, row, column, &counts);
+                    let context = self
+                        .neighbours
+                        .chroma_context(component, row, column, &counts);
                     counts[row][column] = write_block(bits, &levels[1..], context);
                 }
             }
-            self.left.chroma_counts[component] = [counts[0][1], counts[1][1]];
-            self.above[self.column].chroma_counts[component] = counts[1];
+            self.neighbours.keep_chroma_counts(component, counts);
         }
     }
 
@@ -334,108 +261,6 @@ impl IntraCoder {
         }
     }
 
-    /// Intra_16x16 DC prediction, 8.3.3.3.
-    fn predict_luma(&self) -> u8 {
-        let sum = |edge: &Edge| {
-            edge.luma
-                .iter()
-                .map(|sample| u32::from(*sample))
-                .sum::<u32>()
-        };
-        let above = &self.above[self.column];
-        let mean = match (self.left.is_intra(), above.is_intra()) {
-            (true, true) => (sum(&self.left) + sum(above) + 16) >> 5,
-            (true, false) => (sum(&self.left) + 8) >> 4,
-            (false, true) => (sum(above) + 8) >> 4,
-            (false, false) => 128,
-        };
-        mean as u8
-    }
-
-    /// Horizontal or vertical prediction where it is flat, so that flat chroma stays exact, else DC.
-    fn predict_chroma(&self) -> ChromaPrediction {
-        let above = &self.above[self.column];
-        let flat = |mode, edge: &Edge| ChromaPrediction {
-            mode,
-            blocks: edge.chroma.map(|samples| [samples[0]; 4]),
-        };
-        if self.left.has_flat_chroma() {
-            flat(1, &self.left)
-        } else if above.has_flat_chroma() {
-            flat(2, above)
-        } else {
-            let blocks = [0, 1].map(|component| {
-                [0, 1, 2, 3].map(|block| self.predict_chroma_dc(component, block))
-            });
-            ChromaPrediction { mode: 0, blocks }
-        }
-    }
-
-    /// DC prediction of one chroma block, 8.3.4.1 to 8.3.4.3.
-    fn predict_chroma_dc(&self, component: usize, block: usize) -> u8 {
-        let (row, column) = (block / 2, block % 2);
-        let sum = |edge: &Edge, half: usize| {
-            let samples = edge.chroma[component].iter().skip(4 * half).take(4);
-            edge.is_intra()
-                .then(|| samples.map(|sample| u32::from(*sample)).sum::<u32>())
-        };
-        let (left, above) = (sum(&self.left, row), sum(&self.above[self.column], column));
-        let mean = match (left, above, row == column) {
-            (Some(left), Some(above), true) => (left + above + 4) >> 3,
-            (Some(left), Some(_), false) if row > column => (left + 2) >> 2,
-            (_, Some(one), _) | (Some(one), None, _) => (one + 2) >> 2,
-            (None, None, _) => 128,
-        };
-        mean as u8
-    }
-
-    fn luma_context(&self, row: usize, column: usize, counts: &[[u8; 4]; 4]) -> Context {
-        let above = &self.above[self.column];
-        around(
-            if column > 0 {
-                Some(counts[row][column - 1])
-            } else {
-                self.left.count(self.left.luma_counts[row])
-            },
-            if row > 0 {
-                Some(counts[row - 1][column])
-            } else {
-                above.count(above.luma_counts[column])
-            },
-        )
-    }
-
-    fn chroma_context(
-        &self,
-        component: usize,
-        row: usize,
-        column: usize,
-        counts: &[[u8; 2]; 2],
-    ) -> Context {
-        let above = &self.above[self.column];
-        let outside = |edge: &Edge, place: usize| edge.count(edge.chroma_counts[component][place]);
-        around(
-            if column > 0 {
-                Some(counts[row][0])
-            } else {
-                outside(&self.left, row)
-            },
-            if row > 0 {
-                Some(counts[0][column])
-            } else {
-                outside(above, column)
-            },
-        )
-    }
-
-    fn keep_luma(&mut self, right: [u8; 16], lowest: [u8; 16], counts: &[[u8; 4]; 4]) {
-        self.left.luma = right;
-        self.left.luma_counts = [counts[0][3], counts[1][3], counts[2][3], counts[3][3]];
-        let above = &mut self.above[self.column];
-        above.luma = lowest;
-        above.luma_counts = counts[3];
-    }
-
     fn keep_chroma(&mut self, chroma: &CodedChroma<'_>, prediction: &ChromaPrediction) {
         for component in 0..2 {
             let decoded = |block: usize| {
@@ -447,21 +272,13 @@ impl IntraCoder {
                 decoded_block(self.chroma, dc, levels, predicted)
             };
             let [upper_right, lower_left, lower_right] = [decoded(1), decoded(2), decoded(3)];
-            self.left.chroma[component] =
-                joined([column_of(&upper_right, 3), column_of(&lower_right, 3)]);
-            self.above[self.column].chroma[component] =
-                joined([row_of(&lower_left, 3), row_of(&lower_right, 3)]);
+            self.neighbours.keep_chroma(
+                component,
+                joined([column_of(&upper_right, 3), column_of(&lower_right, 3)]),
+                joined([row_of(&lower_left, 3), row_of(&lower_right, 3)]),
+            );
         }
     }
-}
-
-/// The mean of the numbers of coefficients at the left and above, 9.2.1.
-fn around(left: Option<u8>, above: Option<u8>) -> Context {
-    Context::Around(match (left, above) {
-        (Some(left), Some(above)) => (left + above).div_ceil(2),
-        (Some(one), None) | (None, Some(one)) => one,
-        (None, None) => 0,
-    })
 }
 
 /// What a flat prediction lacks of one block of samples in rows of `stride`.

@@ -1,8 +1,8 @@
 //! The `test` source: a moving picture with a running clock, made and encoded by the program itself.
 //!
 //! It needs no camera, no file and no codec library, and is cheap enough for the smallest Raspberry Pi,
-//! because only macroblocks that change are coded: the scene says which (`scene`, `layout`), the
-//! macroblock layer writes them (`macroblock`, `cavlc`, `transform`, `motion`). Not a general encoder: it
+//! because only macroblocks that change are coded: the scene says which (`scene`, `layout`, `lettering`), the
+//! macroblock layer writes them (`macroblock`, `neighbours`, `cavlc`, `transform`, `motion`). Not a general encoder: it
 //! has the tools that this scene needs and no others.
 
 mod berry;
@@ -11,11 +11,14 @@ mod cavlc;
 pub mod clock_code;
 mod encoder;
 mod font;
+mod grid;
 mod knobs;
 mod layout;
+mod lettering;
 mod macroblock;
 mod motion;
 mod mover;
+mod neighbours;
 mod parameter_sets;
 mod scene;
 mod transform;

@@ -1,15 +1,15 @@
 //! The scene of the test picture: what each macroblock shows at a time, and which macroblocks differ
-//! from the picture before. It knows nothing of how they are coded.
+//! from the picture before. It knows nothing of how they are coded. The text is in `lettering`.
 
 use super::berry::{self, Rgb, Sprite};
 use super::clock_code;
-use super::font::{self, Glyph};
-use super::layout::{self, Clock, Detail, Layout, Rectangle, Shows};
+use super::grid::Grid;
+use super::layout::{self, Detail, Layout, Rectangle};
+use super::lettering::Lettering;
 use super::macroblock::{Colour, Content, Samples};
 use super::motion::Vector;
 use super::mover::Mover;
 use super::parameter_sets::Format;
-use super::wall_clock;
 use std::ops::Range;
 
 /// Ground at the top and at the bottom, and of the lane.
@@ -34,9 +34,6 @@ const BLACK: Colour = Colour {
     luma: 16,
     chroma: [128; 2],
 };
-/// Luma of text; it takes its chroma from the ground, so that it costs luma only.
-const INK: u8 = 235;
-const FAINT_INK: u8 = 150;
 
 /// How a macroblock differs from the picture before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,38 +46,18 @@ pub(super) enum Change {
 
 /// Everything that is shown.
 pub(super) struct Scene {
-    columns: u32,
+    grid: Grid,
     layout: Layout,
     /// The colour of each macroblock, without what stands on it.
     ground: Vec<Colour>,
     /// Macroblocks that some character touches.
     has_text: Vec<bool>,
-    glyphs: Vec<Glyph>,
-    characters: Vec<Character>,
-    digits: Vec<Digit>,
+    lettering: Lettering,
     code: Option<u64>,
     sprite: Sprite,
     mover: Mover,
     pictures: u64,
     changes: Vec<Change>,
-}
-
-/// A glyph at its place.
-struct Character {
-    /// Index in `glyphs`.
-    glyph: usize,
-    place: Rectangle,
-    ink: u8,
-}
-
-/// A character that shows a digit of the time.
-struct Digit {
-    /// Index in `characters`.
-    character: usize,
-    /// Glyph of its 0; the others follow.
-    zero: usize,
-    /// Which digit of [`wall_clock::digits`].
-    source: usize,
 }
 
 impl Scene {
@@ -93,30 +70,33 @@ impl Scene {
             16.. => 14,
             _ => 4,
         };
-        let mut scene = Self {
-            columns: format.columns(),
+        let grid = Grid::of(format);
+        let lettering = Lettering::new(&layout, format);
+        let mut has_text = vec![false; grid.count()];
+        for index in lettering.places().flat_map(|place| grid.touched(place)) {
+            has_text[index] = true;
+        }
+        Self {
             ground: ground(format, &layout),
-            has_text: vec![false; (format.columns() * format.rows()) as usize],
-            glyphs: Vec::new(),
-            characters: Vec::new(),
-            digits: Vec::new(),
+            has_text,
+            lettering,
             code: None,
             sprite: berry::draw(size as usize, LANE),
             mover: Mover::new(layout.lane, size, format.width, format.height, format.fps),
             pictures: 0,
-            changes: vec![Change::Redrawn; (format.columns() * format.rows()) as usize],
+            changes: vec![Change::Redrawn; grid.count()],
+            grid,
             layout,
-        };
-        scene.add_title(format);
-        scene.add_clock();
-        scene
+        }
     }
 
     /// Goes on to the next picture, made at `unix_ms`.
     pub(super) fn update(&mut self, unix_ms: u64) {
         self.changes.fill(Change::Same);
         self.show_code(unix_ms);
-        self.show_digits(unix_ms);
+        self.lettering.show(unix_ms, self.grid, |index| {
+            self.changes[index] = Change::Redrawn;
+        });
         self.move_berry();
     }
 
@@ -135,7 +115,7 @@ impl Scene {
     /// What a macroblock shows; `samples` is scratch memory for it.
     pub(super) fn content<'a>(&self, index: usize, samples: &'a mut Samples) -> Content<'a> {
         let ground = self.ground[index];
-        let place = self.place(index);
+        let place = self.grid.place(index);
         let berry = self.mover.rectangle();
         if !self.has_text[index] && !berry.meets(place) {
             return Content::Flat(ground);
@@ -143,14 +123,7 @@ impl Scene {
         samples.luma.fill(ground.luma);
         samples.chroma[0].fill(ground.chroma[0]);
         samples.chroma[1].fill(ground.chroma[1]);
-        for character in self
-            .characters
-            .iter()
-            .filter(|character| character.place.meets(place))
-        {
-            let glyph = &self.glyphs[character.glyph];
-            write(samples, place, glyph, character);
-        }
+        self.lettering.write(samples, place);
         if berry.meets(place) {
             draw_sprite(samples, place, &self.sprite, berry);
         }
@@ -163,32 +136,6 @@ impl Scene {
             });
         }
         Content::Detailed(samples)
-    }
-
-    /// The pixels of a macroblock.
-    fn place(&self, index: usize) -> Rectangle {
-        let index = index as u32;
-        Rectangle {
-            x: index % self.columns * 16,
-            y: index / self.columns * 16,
-            width: 16,
-            height: 16,
-        }
-    }
-
-    /// The macroblocks that a rectangle touches.
-    fn touched(&self, rectangle: Rectangle) -> impl Iterator<Item = usize> + use<> {
-        let (columns, rows) = (self.columns, self.changes.len() as u32 / self.columns);
-        let (right, bottom) = (
-            rectangle.right().div_ceil(16).min(columns),
-            rectangle.bottom().div_ceil(16).min(rows),
-        );
-        let across = rectangle.x / 16..right;
-        (rectangle.y / 16..bottom).flat_map(move |row| {
-            across
-                .clone()
-                .map(move |column| (row * columns + column) as usize)
-        })
     }
 
     fn show_code(&mut self, unix_ms: u64) {
@@ -204,7 +151,7 @@ impl Scene {
                     1 + block / clock_code::COLUMNS,
                     1 + block % clock_code::COLUMNS,
                 );
-                let index = (row * self.columns + column) as usize;
+                let index = (row * self.grid.columns + column) as usize;
                 self.ground[index] = if code & bit != 0 { WHITE } else { BLACK };
                 self.changes[index] = Change::Redrawn;
             }
@@ -212,213 +159,25 @@ impl Scene {
         self.code = Some(code);
     }
 
-    fn show_digits(&mut self, unix_ms: u64) {
-        let time = wall_clock::digits(unix_ms);
-        for index in 0..self.digits.len() {
-            let digit = &self.digits[index];
-            let glyph = digit.zero + usize::from(time[digit.source]);
-            let character = &mut self.characters[digit.character];
-            let before = std::mem::replace(&mut character.glyph, glyph);
-            if before == glyph {
-                continue;
-            }
-            let place = character.place;
-            for index in self.touched(place) {
-                let part = self.place(index);
-                if !is_alike(&self.glyphs[before], &self.glyphs[glyph], place, part) {
-                    self.changes[index] = Change::Redrawn;
-                }
-            }
-        }
-    }
-
     fn move_berry(&mut self) {
         self.pictures += 1;
         let before = self.mover.place(self.pictures);
         for rectangle in [before, self.mover.rectangle()] {
-            for index in self.touched(self.mover.with_halo(rectangle)) {
-                let vector = self.mover.copied_from(before, self.place(index));
+            for index in self.grid.touched(self.mover.with_halo(rectangle)) {
+                let vector = self.mover.copied_from(before, self.grid.place(index));
                 self.changes[index] = vector.map_or(Change::Redrawn, Change::Copied);
             }
         }
     }
-
-    fn add_title(&mut self, format: Format) {
-        let Some(room) = self.layout.title else {
-            return;
-        };
-        let name = "BerryMSE";
-        let caption = format!("{}x{} {} fps", format.width, format.height, format.fps);
-        let fits = |text: &str, height: u32| {
-            text.chars()
-                .map(|one| font::in_text(one, height).width as u32)
-                .sum::<u32>()
-                <= room.width
-        };
-        let largest = |text: &str, heights: &[u32]| {
-            heights.iter().copied().find(|height| fits(text, *height))
-        };
-        let Some(name_height) = largest(name, &[36, 24, 16]) else {
-            return;
-        };
-        self.add_text(name, room.x + 8, room.y, name_height, INK);
-        if let Some(height) = largest(&caption, &[16, 12]) {
-            self.add_text(
-                &caption,
-                room.x + 8,
-                room.bottom() - height,
-                height,
-                FAINT_INK,
-            );
-        }
-    }
-
-    fn add_text(&mut self, text: &str, x: u32, y: u32, height: u32, ink: u8) {
-        let mut x = x;
-        for one in text.chars() {
-            let glyph = font::in_text(one, height);
-            let width = glyph.width as u32;
-            self.add_glyph(glyph, x, y, ink);
-            x += width;
-        }
-    }
-
-    fn add_clock(&mut self) {
-        let Clock {
-            x,
-            y,
-            height,
-            shows,
-            date,
-        } = self.layout.clock;
-        let colon = layout::colon_width(height);
-        let mut line = Line {
-            x,
-            y,
-            height,
-            ink: INK,
-        };
-        let digits = self.add_digit_glyphs(height);
-        if shows == Shows::Seconds {
-            self.add_digits(&mut line, digits, wall_clock::SECOND, 2);
-        } else {
-            self.add_digits(&mut line, digits, wall_clock::HOUR, 2);
-            self.add_sign(&mut line, ':', colon);
-            self.add_digits(&mut line, digits, wall_clock::MINUTE, 2);
-            self.add_sign(&mut line, ':', colon);
-            self.add_digits(&mut line, digits, wall_clock::SECOND, 2);
-        }
-        if let Shows::Milliseconds(fraction) = shows {
-            line = Line {
-                x: line.x,
-                y: y + height - fraction,
-                height: fraction,
-                ink: INK,
-            };
-            let digits = self.add_digit_glyphs(fraction);
-            self.add_sign(&mut line, '.', layout::point_width(fraction));
-            self.add_digits(&mut line, digits, wall_clock::MILLISECOND, 3);
-        }
-        if let Some((x, y, height)) = date {
-            let width = font::digit_width(height);
-            let digits = self.add_digit_glyphs(height);
-            line = Line {
-                x,
-                y,
-                height,
-                ink: FAINT_INK,
-            };
-            self.add_digits(&mut line, digits, wall_clock::YEAR, 4);
-            self.add_sign(&mut line, '-', width);
-            self.add_digits(&mut line, digits, wall_clock::MONTH, 2);
-            self.add_sign(&mut line, '-', width);
-            self.add_digits(&mut line, digits, wall_clock::DAY, 2);
-            for sign in " UTC".chars() {
-                self.add_sign(&mut line, sign, width);
-            }
-        }
-    }
-
-    /// Draws the ten digits; returns the index of 0.
-    fn add_digit_glyphs(&mut self, height: u32) -> usize {
-        let zero = self.glyphs.len();
-        self.glyphs.extend(
-            ('0'..='9').map(|digit| font::in_cell(digit, height, font::digit_width(height))),
-        );
-        zero
-    }
-
-    fn add_digits(&mut self, line: &mut Line, zero: usize, source: usize, count: usize) {
-        let width = font::digit_width(line.height);
-        for source in source..source + count {
-            self.digits.push(Digit {
-                character: self.characters.len(),
-                zero,
-                source,
-            });
-            self.add_character(
-                zero,
-                Rectangle {
-                    x: line.x,
-                    y: line.y,
-                    width,
-                    height: line.height,
-                },
-                line.ink,
-            );
-            line.x += width;
-        }
-    }
-
-    fn add_sign(&mut self, line: &mut Line, sign: char, width: u32) {
-        self.add_glyph(
-            font::in_cell(sign, line.height, width),
-            line.x,
-            line.y,
-            line.ink,
-        );
-        line.x += width;
-    }
-
-    fn add_glyph(&mut self, glyph: Glyph, x: u32, y: u32, ink: u8) {
-        let place = Rectangle {
-            x,
-            y,
-            width: glyph.width as u32,
-            height: glyph.height as u32,
-        };
-        self.glyphs.push(glyph);
-        self.add_character(self.glyphs.len() - 1, place, ink);
-    }
-
-    fn add_character(&mut self, glyph: usize, place: Rectangle, ink: u8) {
-        for index in self.touched(place) {
-            self.has_text[index] = true;
-        }
-        self.characters.push(Character { glyph, place, ink });
-    }
-}
-
-/// Where the next character of a line goes.
-struct Line {
-    x: u32,
-    y: u32,
-    height: u32,
-    ink: u8,
 }
 
 /// The colours of all macroblocks: gradient, bars and lane.
 fn ground(format: Format, layout: &Layout) -> Vec<Colour> {
-    let (columns, rows) = (format.columns(), format.rows());
+    let grid = Grid::of(format);
     let visible_columns = (format.width / 16).max(1);
-    let at = |row: u32, column: u32| {
-        let part = row as f32 / rows as f32;
-        let place = Rectangle {
-            x: column * 16,
-            y: row * 16,
-            width: 16,
-            height: 16,
-        };
+    let at = |place: Rectangle| {
+        let (row, column) = (place.y / 16, place.x / 16);
+        let part = row as f32 / grid.rows as f32;
         if let Some(bars) = layout.bars.filter(|bars| bars.meets(place)) {
             let is_grey = bars.height >= 48 && place.y >= bars.bottom() - bars.height / 3;
             let column = column.min(visible_columns - 1);
@@ -442,42 +201,13 @@ fn ground(format: Format, layout: &Layout) -> Vec<Colour> {
             }
         }
     };
-    (0..rows)
-        .flat_map(|row| (0..columns).map(move |column| (row, column)))
-        .map(|(row, column)| at(row, column))
+    (0..grid.count())
+        .map(|index| at(grid.place(index)))
         .collect()
 }
 
-/// Puts the ink of a character onto the macroblock at `place`.
-fn write(samples: &mut Samples, place: Rectangle, glyph: &Glyph, character: &Character) {
-    let (left, top) = offset(place, character.place);
-    for (y, row) in (top..).zip(samples.luma.chunks_exact_mut(16)) {
-        for (sample, covered) in row
-            .iter_mut()
-            .skip(0.max(-left) as usize)
-            .zip(glyph.row(y, left))
-        {
-            let ground = i32::from(*sample);
-            *sample =
-                (ground + (i32::from(character.ink) - ground) * i32::from(*covered) / 255) as u8;
-        }
-    }
-}
-
-/// True if two glyphs at `place` look the same within `part` of the picture.
-fn is_alike(one: &Glyph, other: &Glyph, place: Rectangle, part: Rectangle) -> bool {
-    let (left, top) = offset(part, place);
-    let width = (16 + left.min(0)) as usize;
-    (top..top + 16).all(|y| {
-        one.row(y, left)
-            .iter()
-            .take(width)
-            .eq(other.row(y, left).iter().take(width))
-    })
-}
-
 fn draw_sprite(samples: &mut Samples, place: Rectangle, sprite: &Sprite, at: Rectangle) {
-    let (left, top) = offset(place, at);
+    let (left, top) = place.seen_from(at);
     let copy = |to: &mut [u8], from: &[u8], shrink: i32| {
         let (width, size) = (16 / shrink, sprite.size as i32 / shrink);
         for (index, sample) in to.iter_mut().enumerate() {
@@ -494,12 +224,4 @@ fn draw_sprite(samples: &mut Samples, place: Rectangle, sprite: &Sprite, at: Rec
     for (to, from) in samples.chroma.iter_mut().zip(&sprite.chroma) {
         copy(to, from, 2);
     }
-}
-
-/// The place of the corner of `part` as seen from that of `whole`.
-fn offset(part: Rectangle, whole: Rectangle) -> (i32, i32) {
-    (
-        part.x as i32 - whole.x as i32,
-        part.y as i32 - whole.y as i32,
-    )
 }
