@@ -4,6 +4,7 @@
  */
 
 import { element } from "./berrymse.js";
+import { icon } from "./icons.js";
 
 const sheet = new CSSStyleSheet();
 sheet.replaceSync(`
@@ -103,16 +104,9 @@ export class Controls {
   }
 }
 
-/** @param {HTMLElement} button @param {keyof typeof ICONS} icon @param {string} label */
-function setIcon(button, icon, label) {
+/** @param {HTMLElement} button @param {keyof typeof ICONS} name @param {string} label */
+function setIcon(button, name, label) {
   if (button.title === label) return;
-  const SVG = "http://www.w3.org/2000/svg";
-  const svg = document.createElementNS(SVG, "svg");
-  const path = document.createElementNS(SVG, "path");
-  svg.setAttribute("viewBox", "0 0 24 24");
-  svg.setAttribute("aria-hidden", "true");
-  path.setAttribute("d", ICONS[icon]);
-  svg.append(path);
-  button.replaceChildren(svg);
+  button.replaceChildren(icon(ICONS[name]));
   button.title = button.ariaLabel = label;
 }

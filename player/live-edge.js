@@ -30,6 +30,9 @@ const PAST_THE_END_SECONDS = 0.25;
  */
 const CATCH_UP_SECONDS = 0.25;
 
+/** Jitter is that of the line; a step longer than this is an outage. */
+const LONGEST_STEP_SECONDS = 0.5;
+
 /**
  * The engine under a browser. On iOS every browser is WebKit, whatever its name.
  * @param {string} userAgent
@@ -94,14 +97,27 @@ function jumpLimit(jump, frameSeconds, jitterSeconds) {
   return jump + 2 * frameSeconds + 3 * jitterSeconds;
 }
 
-/**
- * The mean deviation of arrival times from media times, smoothed as RFC 3550, 6.4.1 does it.
- * @param {number} jitterSeconds the value so far
- * @param {number} arrivalStep seconds since the last fragment came
- * @param {number} mediaStep seconds between the two on the media timeline
- */
-export function nextJitter(jitterSeconds, arrivalStep, mediaStep) {
-  return jitterSeconds + (Math.abs(arrivalStep - mediaStep) - jitterSeconds) / 16;
+/** The mean deviation of arrival times from media times, smoothed as RFC 3550, 6.4.1 does it. */
+export class Jitter {
+  seconds = 0;
+  /** @type {number | null} */
+  #last = null;
+
+  /**
+   * @param {number} now when a fragment came, seconds
+   * @param {number} mediaStep seconds between it and the one before on the media timeline
+   */
+  arrived(now, mediaStep) {
+    const step = this.#last === null ? Infinity : now - this.#last;
+    this.#last = now;
+    if (step > LONGEST_STEP_SECONDS) return;
+    this.seconds += (Math.abs(step - mediaStep) - this.seconds) / 16;
+  }
+
+  /** What comes next has nothing to do with what came last. */
+  restart() {
+    this.#last = null;
+  }
 }
 
 /**

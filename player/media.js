@@ -23,10 +23,25 @@ export const isSupported = Source !== undefined;
 const mimeOf = (codec) => `video/mp4; codecs="${codec}"`;
 
 /**
+ * @typedef {{start: number, end: number, keyframe: number}} Range seconds of the element's timeline
  * @typedef {import("./mp4.js").Init} Init
  * @typedef {import("./mp4.js").Fragment & {captured: number | null}} Fragment `captured`: milliseconds of the server's clock
  * @typedef {{kind: "fragment", isKeyframe: boolean, captured: number | null, start: number, duration: number,
  *   bytes: Uint8Array<ArrayBuffer>}} Waiting times in seconds of the server
+ */
+
+/**
+ * @typedef {object} Renderer what decodes and shows: Media (Media Source Extensions) or Codecs (WebCodecs)
+ * @property {number} frameSeconds the duration of the newest picture
+ * @property {number} keepSeconds of the past, where there is one
+ * @property {import("./delay.js").Captures} captures
+ * @property {Range | null} range what is buffered; null: nothing, or this renderer shows each picture at once
+ * @property {HTMLVideoElement | HTMLCanvasElement} surface what the pictures are seen in
+ * @property {(init: Init) => boolean} canPlay
+ * @property {(message: Init | Fragment) => void} push
+ * @property {() => void} rebuild
+ * @property {() => void} close
+ * @property {((isHeld: boolean) => void)=} hold what is shown stays; without it the video element is paused
  */
 
 export class Media {

@@ -4,10 +4,10 @@
  */
 
 import "./berrymse.js";
+import { icon } from "./icons.js";
 import { arrange } from "./wall.js";
 
 const STATUS_EVERY_MS = 5000;
-/** Drawn on 24 x 24. */
 const ICONS = {
   settings: "M4 6h9v2H4zM17 6h3v2h-3zM14 4h2v6h-2zM4 11h3v2H4zM11 11h9v2h-9zM8 9h2v6H8zM4 16h7v2H4zM15 16h5v2h-5zM12 14h2v6h-2z",
   snapshot: "M9 4h6l1.5 2.5H20a1 1 0 0 1 1 1V19a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V7.5a1 1 0 0 1 1-1h3.5zM12 9a4.2 4.2 0 1 0 0 8.4A4.2 4.2 0 0 0 12 9zm0 1.8a2.4 2.4 0 1 1 0 4.8 2.4 2.4 0 0 1 0-4.8z",
@@ -79,16 +79,9 @@ function addCamera({ name }) {
   return figure;
 }
 
-function button(icon, label, action) {
+function button(name, label, action) {
   const made = document.createElement("button");
-  const SVG = "http://www.w3.org/2000/svg";
-  const svg = document.createElementNS(SVG, "svg");
-  const path = document.createElementNS(SVG, "path");
-  svg.setAttribute("viewBox", "0 0 24 24");
-  svg.setAttribute("aria-hidden", "true");
-  path.setAttribute("d", ICONS[icon]);
-  svg.append(path);
-  made.append(svg);
+  made.append(icon(ICONS[name]));
   made.className = "icon";
   made.title = made.ariaLabel = label;
   made.addEventListener("click", action);

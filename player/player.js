@@ -7,7 +7,7 @@
 import { Connection, backOffMs } from "./connection.js";
 import { Shown } from "./delay.js";
 import { FrameWatch, flowOn } from "./frame-watch.js";
-import { edge, engineOf, nextJitter, steer } from "./live-edge.js";
+import { Jitter, edge, engineOf, steer } from "./live-edge.js";
 import { Media, isSupported } from "./media.js";
 import { TIMESCALE, readMessage } from "./mp4.js";
 import { Pace } from "./pace.js";
@@ -19,35 +19,18 @@ const KEEP_SECONDS = 5;
 /** What a 2022 page gets that switches staying live off. */
 const LOOK_BACK_SECONDS = 60;
 const AT_EDGE_SECONDS = 0.25;
-/** Jitter is that of the line; a step longer than this is an outage. */
-const LONGEST_STEP_SECONDS = 0.5;
 /** So often in a row a decoder of WebCodecs may be made anew without a picture before the other way is taken. */
 const CODECS_TRIES = 2;
 
-/**
- * @typedef {{start: number, end: number, keyframe: number}} Range seconds of the element's timeline
- * @typedef {"auto" | "mse" | "webcodecs"} RendererName
- *
- * @typedef {object} Renderer what decodes and shows: Media (Media Source Extensions) or Codecs (WebCodecs)
- * @property {number} frameSeconds the duration of the newest picture
- * @property {number} keepSeconds of the past, where there is one
- * @property {import("./delay.js").Captures} captures
- * @property {Range | null} range what is buffered; null: nothing, or this renderer shows each picture at once
- * @property {HTMLVideoElement | HTMLCanvasElement} surface what the pictures are seen in
- * @property {(init: import("./mp4.js").Init) => boolean} canPlay
- * @property {(message: import("./mp4.js").Init | import("./media.js").Fragment) => void} push
- * @property {() => void} rebuild
- * @property {() => void} close
- * @property {((isHeld: boolean) => void)=} hold what is shown stays; without it the video element is paused
- */
+/** @typedef {"auto" | "mse" | "webcodecs"} RendererName */
 
 export class Player {
   #video;
   #on;
   #connection;
-  /** @type {Renderer} */
+  /** @type {import("./media.js").Renderer} */
   #media;
-  /** @type {Renderer | null} holds the last picture until another renderer has one */
+  /** @type {import("./media.js").Renderer | null} holds the last picture until another renderer has one */
   #former = null;
   #frames;
   #engine = engineOf(navigator.userAgent);
@@ -63,9 +46,7 @@ export class Player {
   #isRefused = false;
 
   #wasAtEdge = false;
-  #jitterSeconds = 0;
-  /** @type {number | null} */
-  #lastArrival = null;
+  #jitter = new Jitter();
   /** @type {import("./frame-watch.js").Flow | null} */
   #flow = null;
   #verdict = "fine";
@@ -152,7 +133,8 @@ export class Player {
     this.#video.load();
     this.#camera = { state: "", reason: "" };
     this.#wasAtEdge = this.#isShown = false;
-    this.#delay = this.#flow = this.#lastArrival = null;
+    this.#delay = this.#flow = null;
+    this.#jitter.restart();
   }
 
   reset() {
@@ -294,7 +276,7 @@ export class Player {
   #setLink(state) {
     this.#link = state;
     this.#mediaZero = null;
-    this.#lastArrival = null;
+    this.#jitter.restart();
     this.#tell();
   }
 
@@ -333,18 +315,10 @@ export class Player {
     } else if (!this.#unplayable) {
       this.#refusal = "";
       this.#arrived += 1;
-      this.#measureJitter();
+      this.#jitter.arrived(performance.now() / 1000, this.#media.frameSeconds);
       const captured = this.#mediaZero === null ? null : this.#mediaZero + message.decodeTicks / TICKS_PER_MS;
       this.#media.push({ ...message, captured });
     }
-  }
-
-  #measureJitter() {
-    const now = performance.now() / 1000;
-    const step = this.#lastArrival === null ? null : now - this.#lastArrival;
-    this.#lastArrival = now;
-    if (step === null || step > LONGEST_STEP_SECONDS) return;
-    this.#jitterSeconds = nextJitter(this.#jitterSeconds, step, this.#media.frameSeconds);
   }
 
   // ---- the live edge
@@ -362,7 +336,7 @@ export class Player {
     if (video.playbackRate !== rate) video.playbackRate = rate;
   }
 
-  /** @param {Range} range */
+  /** @param {import("./media.js").Range} range */
   #steer(range) {
     const position = this.#video.currentTime;
     this.#wasAtEdge ||= range.end - position < AT_EDGE_SECONDS;
@@ -372,7 +346,7 @@ export class Player {
   }
 
   get #line() {
-    const line = { engine: this.#engine, frameSeconds: this.#media.frameSeconds, jitterSeconds: this.#jitterSeconds };
+    const line = { engine: this.#engine, frameSeconds: this.#media.frameSeconds, jitterSeconds: this.#jitter.seconds };
     return { ...line, target: this.#pace.target(line) };
   }
 
@@ -469,7 +443,7 @@ export class Player {
     this.#delay = seen.delay;
     // Nothing shown at all is a picture out of sight, or one for the watchdog.
     const canTell = seen.shown > 0 && !document.hidden && !this.#isPaused && this.#autoSkip;
-    if (canTell) this.#pace.look({ arrived: this.#arrived, shown: seen.shown, jitterSeconds: this.#jitterSeconds });
+    if (canTell) this.#pace.look({ arrived: this.#arrived, shown: seen.shown, jitterSeconds: this.#jitter.seconds });
     this.#arrived = 0;
     this.#tell();
     this.#connection.send({ type: "report", delay_ms: seen.delay, shown: seen.shown });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { edge, engineOf, nextJitter, spliceOffset, steer, trimPoint } from "../live-edge.js";
+import { Jitter, edge, engineOf, spliceOffset, steer, trimPoint } from "../live-edge.js";
 
 const calm = { start: 0, end: 10, keyframe: 0, frameSeconds: 1 / 30, jitterSeconds: 0, target: null };
 
@@ -54,12 +54,27 @@ test("webkit keeps more distance on a jittery line", () => {
   assert.equal(edge({ ...calm, engine: "webkit", jitterSeconds: 0.1 }), 9.65);
 });
 
+/** The jitter after 200 arrivals more, `step(i)` seconds apart, of 30 pictures a second. */
+function after(jitter, clock, step) {
+  for (let i = 0; i < 200; i += 1) jitter.arrived((clock.now += step(i)), 0.033);
+  return jitter.seconds;
+}
+
 test("jitter follows arrivals that are off and fades when they are even", () => {
-  let jitter = 0;
-  for (let i = 0; i < 200; i += 1) jitter = nextJitter(jitter, i % 2 ? 0.073 : 0, 0.033);
-  assert.ok(jitter > 0.03 && jitter < 0.04, `${jitter}`);
-  for (let i = 0; i < 200; i += 1) jitter = nextJitter(jitter, 0.033, 0.033);
-  assert.ok(jitter < 0.001, `${jitter}`);
+  const [jitter, clock] = [new Jitter(), { now: 0 }];
+  const uneven = after(jitter, clock, (i) => (i % 2 ? 0.073 : 0));
+  assert.ok(uneven > 0.03 && uneven < 0.04, `${uneven}`);
+  const even = after(jitter, clock, () => 0.033);
+  assert.ok(even < 0.001, `${even}`);
+});
+
+test("an outage and a new connection are no jitter", () => {
+  const jitter = new Jitter();
+  jitter.arrived(1, 0.033);
+  jitter.arrived(3, 0.033);
+  jitter.restart();
+  jitter.arrived(3.4, 0.033);
+  assert.equal(jitter.seconds, 0);
 });
 
 test("webkit, which cannot play faster, jumps when others would not yet", () => {

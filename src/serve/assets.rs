@@ -22,8 +22,8 @@ macro_rules! embedded {
 
 #[rustfmt::skip]
 const FILES: &[(&str, &str)] = embedded!(
-    "berryMSE.js" "berrymse.js" "connection.js" "controls.js" "decode-worker.js" "decode.js" "delay.js" "frame-watch.js" "icon.svg" "index.html"
-    "live-edge.js" "media.js" "mp4.js" "msevideo.js" "page.css"
+    "berryMSE.js" "berrymse.js" "connection.js" "controls.js" "decode-worker.js" "decode.js" "delay.js" "frame-watch.js" "icon.svg" "icons.js"
+    "index.html" "live-edge.js" "media.js" "mp4.js" "msevideo.js" "page.css"
     "pace.js" "page.js" "panel.js" "player.js" "snapshot.js" "wall.js" "webcodecs.js" "words.js"
 );
 
