@@ -1,8 +1,8 @@
 //! The kernel's camera interface (Video for Linux 2), without libv4l or generated bindings. Knows pixels and buffers, not pictures:
 //! what is in the bytes is for others.
 //!
-//! `abi` has the structs, `sys` the system calls and all `unsafe`; [`Device`] and [`Stream`] are what others use, [`discover`] finds
-//! the nodes of this machine and says of each what it is good for.
+//! [`Device`] and [`Stream`] are what others use, [`discover`] finds the nodes of this machine and says of each what it is good
+//! for. Below them `abi` has the structs, and `sys` the system calls with all `unsafe`.
 
 mod abi;
 pub mod controls;

@@ -1,6 +1,6 @@
 //! The part of `linux/videodev2.h` that encoders need and cameras do not: sharing of buffers, cropping, commands, events.
 
-use super::{Format, V, buffer_type};
+use super::{Format, V, is_multi_planar};
 use rustix::ioctl::{Opcode, opcode};
 
 /// `V4L2_MEMORY_DMABUF`
@@ -99,16 +99,9 @@ impl<W> Format<W> {
     const FIRST_PLANE: usize = 5;
     const PLANE_STEP: usize = 5;
 
-    fn is_multi_planar(&self) -> bool {
-        matches!(
-            self.kind,
-            buffer_type::CAPTURE_MPLANE | buffer_type::OUTPUT_MPLANE
-        )
-    }
-
     /// Where line distance and size of a plane stand.
     fn plane_words(&self, plane: usize) -> (usize, usize) {
-        if self.is_multi_planar() {
+        if is_multi_planar(self.kind) {
             let first = Self::FIRST_PLANE + plane.min(super::MAX_PLANES - 1) * Self::PLANE_STEP;
             (first + 1, first)
         } else {
@@ -147,6 +140,7 @@ mod tests {
         reason = "Opcode is another type on other machines"
     )]
 
+    use super::super::buffer_type;
     use super::*;
     use std::mem::{align_of, offset_of, size_of};
 

@@ -1,0 +1,74 @@
+//! Who a node is, which formats, sizes and rates it knows, and how to ask for one, of cameras and encoders alike.
+
+use super::Failure;
+use super::ioctl;
+use crate::v4l2::abi;
+use rustix::fd::BorrowedFd;
+
+/// Who the node is, and what it can do.
+pub(in crate::v4l2) fn query_capability(fd: BorrowedFd<'_>) -> Result<abi::Capability, Failure> {
+    ioctl::QUERYCAP.call(fd, abi::Capability::default())
+}
+
+/// Format number `index`; `Invalid` behind the last.
+pub(in crate::v4l2) fn enum_format(
+    fd: BorrowedFd<'_>,
+    kind: u32,
+    index: u32,
+) -> Result<abi::FormatDescription, Failure> {
+    let description = abi::FormatDescription {
+        index,
+        kind,
+        ..Default::default()
+    };
+    ioctl::ENUM_FMT.call(fd, description)
+}
+
+/// Size (or range of sizes) number `index` of a format; `Invalid` behind the last.
+pub(in crate::v4l2) fn enum_frame_size(
+    fd: BorrowedFd<'_>,
+    pixel_format: u32,
+    index: u32,
+) -> Result<abi::FrameSizes, Failure> {
+    let sizes = abi::FrameSizes {
+        index,
+        pixel_format,
+        ..Default::default()
+    };
+    ioctl::ENUM_FRAMESIZES.call(fd, sizes)
+}
+
+/// Interval (or range of intervals) number `index` of a size; `Invalid` behind the last.
+pub(in crate::v4l2) fn enum_frame_interval(
+    fd: BorrowedFd<'_>,
+    pixel_format: u32,
+    (width, height): (u32, u32),
+    index: u32,
+) -> Result<abi::FrameIntervals, Failure> {
+    let intervals = abi::FrameIntervals {
+        index,
+        pixel_format,
+        width,
+        height,
+        ..Default::default()
+    };
+    ioctl::ENUM_FRAMEINTERVALS.call(fd, intervals)
+}
+
+/// Asks for a time for each picture, in seconds; returns the driver's answer.
+pub(in crate::v4l2) fn set_interval(
+    fd: BorrowedFd<'_>,
+    kind: u32,
+    numerator: u32,
+    denominator: u32,
+) -> Result<abi::StreamParameters, Failure> {
+    let parameters = abi::StreamParameters {
+        kind,
+        capability: 0,
+        capturemode: 0,
+        numerator,
+        denominator,
+        rest: [0; 46],
+    };
+    ioctl::S_PARM.call(fd, parameters)
+}
