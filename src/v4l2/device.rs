@@ -1,63 +1,16 @@
-//! An open V4L2 node: what it is, what it can give, and how to ask for it. Streaming is in [`super::stream`].
+//! An open V4L2 node: what it is, what it can give, and how to ask for it. The words for that (formats, sizes, colours) are in
+//! [`super::format`], streaming is in [`super::stream`].
 
 use super::abi::{self, buffer_type, caps};
 use super::controls::{Control, ControlKind};
+use super::format::{Agreed, Colour, FourCc, PixelFormat, Size};
 use super::sys::{self, Failure};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
-use std::fmt;
 use std::path::Path;
 
 /// More formats, sizes, rates or controls than any device has: a driver that never says "that was the last" ends here.
 const ENOUGH: u32 = 512;
-
-/// A pixel format, by its four-character code.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct FourCc(u32);
-
-impl FourCc {
-    /// H.264 with start codes, one access unit in each buffer.
-    pub const H264: Self = Self(abi::fourcc(*b"H264"));
-    /// Motion JPEG.
-    pub const MJPG: Self = Self(abi::fourcc(*b"MJPG"));
-    /// Motion JPEG, as some drivers call it.
-    pub const JPEG: Self = Self(abi::fourcc(*b"JPEG"));
-    /// YUV 4:2:0 in three planes, one behind the other: what software encoders take.
-    pub const I420: Self = Self(abi::fourcc(*b"YU12"));
-
-    /// The format with this code.
-    pub const fn new(code: [u8; 4]) -> Self {
-        Self(abi::fourcc(code))
-    }
-
-    /// Its four characters, the mark of a big-endian variant among them.
-    pub const fn code(self) -> [u8; 4] {
-        self.0.to_le_bytes()
-    }
-
-    pub(super) const fn number(self) -> u32 {
-        self.0
-    }
-}
-
-impl fmt::Display for FourCc {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The highest bit marks a big-endian variant of the format.
-        let bytes = (self.0 & 0x7fff_ffff).to_le_bytes();
-        let text: String = bytes
-            .iter()
-            .map(|&b| {
-                if (33..127).contains(&b) {
-                    char::from(b)
-                } else {
-                    ' '
-                }
-            })
-            .collect();
-        let big_endian = if self.0 >> 31 == 1 { "-BE" } else { "" };
-        write!(f, "{}{big_endian}", text.trim_end())
-    }
-}
 
 /// Which of the two buffer interfaces a node captures with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -125,113 +78,6 @@ impl Identity {
     }
 }
 
-/// A pixel format that a node gives.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct PixelFormat {
-    /// Its code.
-    pub fourcc: FourCc,
-    /// The driver's words for it.
-    pub description: String,
-}
-
-/// A picture size, or a range of them.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Size {
-    /// Width and height in pixels.
-    Exactly(u32, u32),
-    /// All between two, in steps; each is (width, height).
-    Between {
-        /// The smallest.
-        least: (u32, u32),
-        /// The largest.
-        most: (u32, u32),
-        /// From one to the next.
-        step: (u32, u32),
-    },
-}
-
-impl Size {
-    /// The possible size next to a width and height.
-    pub fn nearest(self, width: u32, height: u32) -> (u32, u32) {
-        match self {
-            Self::Exactly(width, height) => (width, height),
-            Self::Between { least, most, step } => (
-                nearest(width, least.0, most.0, step.0),
-                nearest(height, least.1, most.1, step.1),
-            ),
-        }
-    }
-
-    /// The largest.
-    pub fn largest(self) -> (u32, u32) {
-        self.nearest(u32::MAX, u32::MAX)
-    }
-}
-
-/// The number next to `wanted` that is some steps above `least`; for nonsense of a driver, some number.
-fn nearest(wanted: u32, least: u32, most: u32, step: u32) -> u32 {
-    let step = step.max(1);
-    let above = wanted.clamp(least, most.max(least)) - least;
-    let up = (above.saturating_add(step / 2) / step).saturating_mul(step);
-    let up = least.saturating_add(up);
-    if up > most {
-        up.saturating_sub(step).max(least)
-    } else {
-        up
-    }
-}
-
-/// The format that the driver agreed to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Agreed {
-    /// What is in the buffers.
-    pub fourcc: FourCc,
-    /// Width in pixels; the parameter sets in the stream may know better.
-    pub width: u32,
-    /// Height in pixels.
-    pub height: u32,
-    /// Pieces of memory for each picture.
-    pub planes: u8,
-    /// Bytes of the largest picture; the buffers may have some more. 0 from drivers that do not tell. With several planes,
-    /// those of the first.
-    pub largest: u32,
-    /// Bytes from a line to the next in each plane; 0 where the driver does not tell.
-    pub strides: [u32; 3],
-    /// What the numbers in the picture mean, as far as the driver tells.
-    pub colour: Colour,
-}
-
-/// `v4l2_colorspace`, `v4l2_ycbcr_encoding` and `v4l2_quantization` as the driver gives them; 0 is each one's default.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Colour {
-    colorspace: u32,
-    encoding: u32,
-    quantization: u32,
-}
-
-impl Colour {
-    const REC709: u32 = 3;
-    const JPEG: u32 = 7;
-    const ENCODING_709: u32 = 2;
-    const FULL_RANGE: u32 = 1;
-
-    /// True if brightness and colour have the matrix of BT.709, else that of BT.601.
-    pub fn is_bt709(self) -> bool {
-        match self.encoding {
-            0 => self.colorspace == Self::REC709,
-            encoding => encoding == Self::ENCODING_709,
-        }
-    }
-
-    /// True if brightness goes from 0 to 255, else from 16 to 235.
-    pub fn is_full_range(self) -> bool {
-        match self.quantization {
-            0 => self.colorspace == Self::JPEG,
-            quantization => quantization == Self::FULL_RANGE,
-        }
-    }
-}
-
 /// An open node. Closed on drop.
 #[derive(Debug)]
 pub struct Device {
@@ -280,7 +126,7 @@ impl Device {
         (0..ENOUGH)
             .map_while(|index| sys::enum_format(self.fd(), kind, index).ok())
             .map(|raw| PixelFormat {
-                fourcc: FourCc(raw.pixelformat),
+                fourcc: FourCc::of_number(raw.pixelformat),
                 description: text(&raw.description),
             })
             .collect()
@@ -292,7 +138,7 @@ impl Device {
         (0..ENOUGH)
             .map_while(|index| sys::enum_format(self.fd(), kind, index).ok())
             .filter(|raw| raw.flags & COMPRESSED == 0)
-            .map(|raw| FourCc(raw.pixelformat))
+            .map(|raw| FourCc::of_number(raw.pixelformat))
             .filter(|it| ![FourCc::H264, FourCc::MJPG, FourCc::JPEG].contains(it))
             .collect()
     }
@@ -300,7 +146,7 @@ impl Device {
     /// The sizes of a format; empty where the driver does not tell.
     pub fn sizes(&self, format: FourCc) -> Vec<Size> {
         (0..ENOUGH)
-            .map_while(|index| sys::enum_frame_size(self.fd(), format.0, index).ok())
+            .map_while(|index| sys::enum_frame_size(self.fd(), format.number(), index).ok())
             .map(|raw| match (raw.kind, raw.size) {
                 (abi::DISCRETE, [width, height, ..]) => Size::Exactly(width, height),
                 (_, [w_min, w_max, w_step, h_min, h_max, h_step]) => Size::Between {
@@ -316,7 +162,7 @@ impl Device {
     pub fn rates(&self, format: FourCc, width: u32, height: u32) -> Vec<f64> {
         let mut rates: Vec<f64> = (0..ENOUGH)
             .map_while(|index| {
-                sys::enum_frame_interval(self.fd(), format.0, (width, height), index).ok()
+                sys::enum_frame_interval(self.fd(), format.number(), (width, height), index).ok()
             })
             .flat_map(|raw| match (raw.kind, raw.interval) {
                 (abi::DISCRETE, [n, d, ..]) => [rate(n, d), None],
@@ -343,10 +189,10 @@ impl Device {
         width: u32,
         height: u32,
     ) -> Result<Agreed, Failure> {
-        let wanted = abi::Format::new(capture.buffer_type(), format.0, width, height);
+        let wanted = abi::Format::new(capture.buffer_type(), format.number(), width, height);
         let answer = sys::set_format(self.fd(), wanted)?;
         let (width, height) = answer.size();
-        let (fourcc, planes) = (FourCc(answer.pixelformat()), answer.planes());
+        let (fourcc, planes) = (FourCc::of_number(answer.pixelformat()), answer.planes());
         Ok(Agreed {
             fourcc,
             width,
@@ -354,14 +200,7 @@ impl Device {
             planes,
             largest: answer.sizeimage(),
             strides: answer.bytes_per_line(),
-            colour: {
-                let [colorspace, encoding, quantization] = answer.colour();
-                Colour {
-                    colorspace,
-                    encoding,
-                    quantization,
-                }
-            },
+            colour: Colour::new(answer.colour()),
         })
     }
 
@@ -456,16 +295,6 @@ mod tests {
             bus: String::new(),
             caps,
         }
-    }
-
-    #[test]
-    fn formats_are_written_as_people_write_them() {
-        assert_eq!(FourCc::H264.to_string(), "H264");
-        assert_eq!(
-            FourCc(abi::fourcc(*b"Y16 ") | 1 << 31).to_string(),
-            "Y16-BE"
-        );
-        assert_eq!(FourCc(0).to_string(), "");
     }
 
     #[test]

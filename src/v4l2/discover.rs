@@ -1,6 +1,7 @@
 //! The video nodes of this machine.
 
-use super::device::{Device, FourCc, Identity, PixelFormat, Size};
+use super::device::{Device, Identity};
+use super::format::{FourCc, PixelFormat, Size};
 use super::m2m;
 use super::purpose::{Purpose, Step, explain};
 use super::sys::Failure;

@@ -8,6 +8,7 @@ mod abi;
 pub mod controls;
 mod device;
 mod discover;
+mod format;
 pub mod h264_unit;
 pub mod m2m;
 mod purpose;
@@ -15,8 +16,9 @@ mod stream;
 mod sys;
 
 pub use controls::{Control, ControlKind};
-pub use device::{Agreed, Capture, Colour, Device, FourCc, Identity, PixelFormat, Size};
+pub use device::{Capture, Device, Identity};
 pub use discover::{Node, discover, first_camera};
+pub use format::{Agreed, Colour, FourCc, PixelFormat, Size};
 pub use h264_unit::H264Unit;
 pub use purpose::{Purpose, Step, explain};
 pub use stream::{Filled, Held, Stream};

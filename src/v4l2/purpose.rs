@@ -1,7 +1,8 @@
 //! What a node is good for, and the words for one that is of no use or refuses: what, where, why and what to try.
 
 use super::abi::caps;
-use super::device::{Capture, Device, FourCc, Identity, PixelFormat};
+use super::device::{Capture, Device, Identity};
+use super::format::{FourCc, PixelFormat};
 use super::h264_unit::H264Unit;
 use super::m2m;
 use super::sys::Failure;

@@ -1,6 +1,6 @@
 //! The settings of an encoder as its controls. What a driver has no control for stays as it is.
 
-use super::encoder::Wanted;
+use super::agree::Wanted;
 use crate::v4l2::controls::id;
 use crate::v4l2::{Control, Device, Failure};
 

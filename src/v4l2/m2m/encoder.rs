@@ -1,17 +1,19 @@
 //! One open encoder: pictures in, coded pictures out, neither of them waited for.
 
-use super::controls::{self, Rate};
+use super::agree::{self, Refusal, Wanted};
+use super::controls;
 use super::find::Kinds;
-use super::layout::{Lines, RawFormat};
+use super::layout::Lines;
 use super::pairs::{Pair, Pairs};
 use super::queue::Queue;
+use super::raw::{Raw, copies, copy_lines};
 use crate::time::Timestamp;
-use crate::v4l2::abi::m2m::{FLAG_KEYFRAME, FLAG_LAST, PlaneFormat, command, event};
-use crate::v4l2::abi::{self, FLAG_ERROR, MAX_PLANES};
+use crate::v4l2::abi::m2m::{FLAG_KEYFRAME, FLAG_LAST, command, event};
+use crate::v4l2::abi::{FLAG_ERROR, MAX_PLANES};
 use crate::v4l2::controls::id;
 use crate::v4l2::stream::Held;
 use crate::v4l2::sys::{self, Failure, Mapping, Memory, PlaneState, Writable};
-use crate::v4l2::{Control, Device, FourCc};
+use crate::v4l2::{Control, Device};
 use rustix::event::PollFlags;
 use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::collections::HashMap;
@@ -22,53 +24,6 @@ const MOST_IN_FLIGHT: usize = 2;
 const IMPORT_PLACES: u32 = 8;
 /// One that is written to, one that we read, and two for a late wake-up.
 const CODED_BUFFERS: u32 = 4;
-/// The room for a coded picture: keyframes of a noisy scene are large, and one that does not fit is lost. Drivers' own idea
-/// (on a Raspberry Pi half a megabyte) is known to be too small.
-const SMALLEST_ROOM: u32 = 512 * 1024;
-
-/// What an encoder is to do.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Wanted {
-    /// The coded format; H.264 but in tests.
-    pub coded: FourCc,
-    /// How the pictures lie in memory that it is to encode.
-    pub raw: RawFormat,
-    /// How many, and how good.
-    pub rate: Rate,
-    /// True to read pictures where the camera's driver has put them (DMABUF): those may then only come by [`Raw::Held`], of
-    /// one and the same stream.
-    pub import: bool,
-}
-
-/// A picture for the encoder.
-#[derive(Debug)]
-pub enum Raw<'a> {
-    /// In our memory, as many pieces as the format has.
-    Bytes([&'a [u8]; 3]),
-    /// In a buffer of the camera, which it keeps until it is done with it.
-    Held(Held),
-}
-
-/// Why an encoder was not started.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Refusal {
-    /// No memory-to-memory device, or without this format.
-    #[error("it is no encoder to {0}")]
-    NoEncoder(FourCc),
-    /// It does not take this raw format.
-    #[error("it does not take {0}")]
-    NoRawFormat(FourCc),
-    /// It takes the format, but not this size.
-    #[error("it takes no pictures of {0}x{1}, but of {2}x{3}")]
-    Size(u32, u32, u32, u32),
-    /// It cannot read the camera's buffers.
-    #[error("it cannot read the camera's buffers: {0}")]
-    Import(String),
-    /// A call failed.
-    #[error("{1} while {0}")]
-    Failed(&'static str, Failure),
-}
-
 /// What came out of an encoder.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Output {
@@ -127,13 +82,13 @@ impl Encoder {
     ) -> Result<Self, Refusal> {
         let failed = |what| move |failure| Refusal::Failed(what, failure);
         let kinds = Kinds::of(device.identity()).ok_or(Refusal::NoEncoder(wanted.coded))?;
-        set_coded_format(&device, kinds, wanted)?;
-        let format = set_raw_format(&device, kinds, wanted)?;
-        let inside = inside(&format, wanted)?;
+        agree::set_coded_format(&device, kinds, wanted)?;
+        let format = agree::set_raw_format(&device, kinds, wanted)?;
+        let inside = agree::inside(&format, wanted)?;
         let (answer, planes) = (format, usize::from(format.planes()).min(MAX_PLANES));
         let _ = sys::set_interval(device.fd(), kinds.output, 1, wanted.rate.fps.max(1));
         if answer.size() != (wanted.raw.width, wanted.raw.height) {
-            crop(&device, kinds, wanted)?;
+            agree::crop(&device, kinds, wanted)?;
         }
         controls::apply(&device, wanted, notes);
         let lines = copies(&wanted.raw, &inside)?;
@@ -468,141 +423,10 @@ impl Drop for Encoder {
     }
 }
 
-fn set_coded_format(device: &Device, kinds: Kinds, wanted: &Wanted) -> Result<(), Refusal> {
-    let (width, height) = (wanted.raw.width, wanted.raw.height);
-    let room = width.saturating_mul(height) / 4 * 3;
-    let format = abi::Format::new(kinds.capture, wanted.coded.number(), width, height)
-        .progressive()
-        .with_plane(
-            0,
-            PlaneFormat {
-                bytes_per_line: 0,
-                size: room.max(SMALLEST_ROOM),
-            },
-        );
-    let failed = |failure| Refusal::Failed("asking it for its coded format", failure);
-    let answer = sys::set_format(device.fd(), format).map_err(failed)?;
-    if answer.pixelformat() == wanted.coded.number() {
-        Ok(())
-    } else {
-        Err(Refusal::NoEncoder(wanted.coded))
-    }
-}
-
-fn set_raw_format(
-    device: &Device,
-    kinds: Kinds,
-    wanted: &Wanted,
-) -> Result<abi::Format<usize>, Refusal> {
-    let raw = &wanted.raw;
-    let mut format =
-        abi::Format::new(kinds.output, raw.fourcc.number(), raw.width, raw.height).progressive();
-    for (plane, &bytes_per_line) in raw.strides.iter().enumerate() {
-        // A single-planar format has no second plane to speak of.
-        if plane == 0 || bytes_per_line > 0 {
-            let plane_format = PlaneFormat {
-                bytes_per_line,
-                size: 0,
-            };
-            if plane == 0 || kinds.output == abi::buffer_type::OUTPUT_MPLANE {
-                format = format.with_plane(plane, plane_format);
-            }
-        }
-    }
-    let failed = |failure| Refusal::Failed("asking it for the camera's format", failure);
-    let answer = sys::set_format(device.fd(), format).map_err(failed)?;
-    if answer.pixelformat() != raw.fourcc.number() {
-        return Err(Refusal::NoRawFormat(raw.fourcc));
-    }
-    Ok(answer)
-}
-
-/// How the encoder wants its pictures.
-fn inside(answer: &abi::Format<usize>, wanted: &Wanted) -> Result<RawFormat, Refusal> {
-    let (width, height) = answer.size();
-    let (own_width, own_height) = (wanted.raw.width, wanted.raw.height);
-    if width < own_width || height < own_height {
-        return Err(Refusal::Size(own_width, own_height, width, height));
-    }
-    Ok(RawFormat {
-        fourcc: wanted.raw.fourcc,
-        width,
-        height,
-        strides: std::array::from_fn(|plane| {
-            if plane < usize::from(answer.planes()) {
-                answer.plane(plane).bytes_per_line
-            } else {
-                0
-            }
-        }),
-    })
-}
-
-/// Only the picture is to be encoded, not what the encoder needs around it: nobody wants to see an edge of old pictures.
-fn crop(device: &Device, kinds: Kinds, wanted: &Wanted) -> Result<(), Refusal> {
-    // Kernels before 4.13 know the queues in this call by their single-planar names only, later ones by both.
-    let kind = match kinds.output {
-        abi::buffer_type::OUTPUT_MPLANE => abi::buffer_type::OUTPUT,
-        kind => kind,
-    };
-    let (width, height) = (wanted.raw.width, wanted.raw.height);
-    let answer = sys::crop(device.fd(), kind, width, height)
-        .map_err(|failure| Refusal::Failed("asking it to crop the picture", failure))?;
-    if (answer.width, answer.height) == (width, height) {
-        Ok(())
-    } else {
-        let (its_width, its_height) = (answer.width, answer.height);
-        Err(Refusal::Size(width, height, its_width, its_height))
-    }
-}
-
-/// From the lines of the camera's pictures to those of the encoder's.
-fn copies(from: &RawFormat, to: &RawFormat) -> Result<Vec<(Lines, Lines)>, Refusal> {
-    let (width, height) = (from.width, from.height);
-    let unknown = || Refusal::NoRawFormat(from.fourcc);
-    let from = from.lines(width, height).ok_or_else(unknown)?;
-    let to = to.lines(width, height).ok_or_else(unknown)?;
-    Ok(from.into_iter().zip(to).collect())
-}
-
 fn map_raw(device: &Device, state: &sys::BufferState) -> Result<Vec<Writable>, Failure> {
     // Planes that there are not have no length.
     let planes = state.planes.iter().take_while(|plane| plane.length > 0);
     planes
         .map(|plane| Mapping::writable(device.fd(), plane.map_offset, plane.length as usize))
         .collect()
-}
-
-/// All at once where the lines are as far apart here as there.
-fn copy_lines(raw: &Raw<'_>, from: &Lines, piece: &mut Writable, to: &Lines) {
-    if from.stride == to.stride {
-        copy_bytes(raw, from.piece, from.whole(), piece, to.offset);
-        return;
-    }
-    for number in 0..from.count.min(to.count) {
-        copy_bytes(
-            raw,
-            from.piece,
-            from.line(number),
-            piece,
-            to.line(number).start,
-        );
-    }
-}
-
-fn copy_bytes(
-    raw: &Raw<'_>,
-    from: usize,
-    range: std::ops::Range<usize>,
-    piece: &mut Writable,
-    at: usize,
-) {
-    match raw {
-        Raw::Bytes(pieces) => {
-            let bytes = pieces.get(from).copied().unwrap_or_default();
-            let end = range.end.min(bytes.len());
-            piece.write(at, bytes.get(range.start.min(end)..end).unwrap_or_default());
-        }
-        Raw::Held(held) => held.copy_to(from, range, piece, at),
-    }
 }

@@ -1,0 +1,188 @@
+//! The words in which a node and we talk of pictures: pixel formats, sizes, colours, and what was agreed on. Values only; asking
+//! is for [`super::device`].
+
+use super::abi;
+use std::fmt;
+
+/// A pixel format, by its four-character code.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct FourCc(u32);
+
+impl FourCc {
+    /// H.264 with start codes, one access unit in each buffer.
+    pub const H264: Self = Self(abi::fourcc(*b"H264"));
+    /// Motion JPEG.
+    pub const MJPG: Self = Self(abi::fourcc(*b"MJPG"));
+    /// Motion JPEG, as some drivers call it.
+    pub const JPEG: Self = Self(abi::fourcc(*b"JPEG"));
+    /// YUV 4:2:0 in three planes, one behind the other: what software encoders take.
+    pub const I420: Self = Self(abi::fourcc(*b"YU12"));
+
+    /// The format with this code.
+    pub const fn new(code: [u8; 4]) -> Self {
+        Self(abi::fourcc(code))
+    }
+
+    /// Its four characters, the mark of a big-endian variant among them.
+    pub const fn code(self) -> [u8; 4] {
+        self.0.to_le_bytes()
+    }
+
+    pub(super) const fn of_number(number: u32) -> Self {
+        Self(number)
+    }
+
+    pub(super) const fn number(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for FourCc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The highest bit marks a big-endian variant of the format.
+        let bytes = (self.0 & 0x7fff_ffff).to_le_bytes();
+        let text: String = bytes
+            .iter()
+            .map(|&b| {
+                if (33..127).contains(&b) {
+                    char::from(b)
+                } else {
+                    ' '
+                }
+            })
+            .collect();
+        let big_endian = if self.0 >> 31 == 1 { "-BE" } else { "" };
+        write!(f, "{}{big_endian}", text.trim_end())
+    }
+}
+
+/// A pixel format that a node gives.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PixelFormat {
+    /// Its code.
+    pub fourcc: FourCc,
+    /// The driver's words for it.
+    pub description: String,
+}
+
+/// A picture size, or a range of them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Size {
+    /// Width and height in pixels.
+    Exactly(u32, u32),
+    /// All between two, in steps; each is (width, height).
+    Between {
+        /// The smallest.
+        least: (u32, u32),
+        /// The largest.
+        most: (u32, u32),
+        /// From one to the next.
+        step: (u32, u32),
+    },
+}
+
+impl Size {
+    /// The possible size next to a width and height.
+    pub fn nearest(self, width: u32, height: u32) -> (u32, u32) {
+        match self {
+            Self::Exactly(width, height) => (width, height),
+            Self::Between { least, most, step } => (
+                nearest(width, least.0, most.0, step.0),
+                nearest(height, least.1, most.1, step.1),
+            ),
+        }
+    }
+
+    /// The largest.
+    pub fn largest(self) -> (u32, u32) {
+        self.nearest(u32::MAX, u32::MAX)
+    }
+}
+
+/// The number next to `wanted` that is some steps above `least`; for nonsense of a driver, some number.
+fn nearest(wanted: u32, least: u32, most: u32, step: u32) -> u32 {
+    let step = step.max(1);
+    let above = wanted.clamp(least, most.max(least)) - least;
+    let up = (above.saturating_add(step / 2) / step).saturating_mul(step);
+    let up = least.saturating_add(up);
+    if up > most {
+        up.saturating_sub(step).max(least)
+    } else {
+        up
+    }
+}
+
+/// The format that the driver agreed to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Agreed {
+    /// What is in the buffers.
+    pub fourcc: FourCc,
+    /// Width in pixels; the parameter sets in the stream may know better.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// Pieces of memory for each picture.
+    pub planes: u8,
+    /// Bytes of the largest picture; the buffers may have some more. 0 from drivers that do not tell. With several planes,
+    /// those of the first.
+    pub largest: u32,
+    /// Bytes from a line to the next in each plane; 0 where the driver does not tell.
+    pub strides: [u32; 3],
+    /// What the numbers in the picture mean, as far as the driver tells.
+    pub colour: Colour,
+}
+
+/// `v4l2_colorspace`, `v4l2_ycbcr_encoding` and `v4l2_quantization` as the driver gives them; 0 is each one's default.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Colour {
+    colorspace: u32,
+    encoding: u32,
+    quantization: u32,
+}
+
+impl Colour {
+    /// The numbers in the order of the fields.
+    pub(super) fn new([colorspace, encoding, quantization]: [u32; 3]) -> Self {
+        Self {
+            colorspace,
+            encoding,
+            quantization,
+        }
+    }
+
+    const REC709: u32 = 3;
+    const JPEG: u32 = 7;
+    const ENCODING_709: u32 = 2;
+    const FULL_RANGE: u32 = 1;
+
+    /// True if brightness and colour have the matrix of BT.709, else that of BT.601.
+    pub fn is_bt709(self) -> bool {
+        match self.encoding {
+            0 => self.colorspace == Self::REC709,
+            encoding => encoding == Self::ENCODING_709,
+        }
+    }
+
+    /// True if brightness goes from 0 to 255, else from 16 to 235.
+    pub fn is_full_range(self) -> bool {
+        match self.quantization {
+            0 => self.colorspace == Self::JPEG,
+            quantization => quantization == Self::FULL_RANGE,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_are_written_as_people_write_them() {
+        assert_eq!(FourCc::H264.to_string(), "H264");
+        assert_eq!(
+            FourCc(abi::fourcc(*b"Y16 ") | 1 << 31).to_string(),
+            "Y16-BE"
+        );
+        assert_eq!(FourCc(0).to_string(), "");
+    }
+}

@@ -1,0 +1,139 @@
+//! What is asked of an encoder before it starts: formats, sizes, what part of a picture counts, and why it may not fit. Its rate
+//! and quality are in [`super::controls`].
+
+use super::controls::Rate;
+use super::find::Kinds;
+use super::layout::RawFormat;
+use crate::v4l2::abi::{self, m2m::PlaneFormat};
+use crate::v4l2::sys::{self, Failure};
+use crate::v4l2::{Device, FourCc};
+
+/// The room for a coded picture: keyframes of a noisy scene are large, and one that does not fit is lost. Drivers' own idea
+/// (on a Raspberry Pi half a megabyte) is known to be too small.
+const SMALLEST_ROOM: u32 = 512 * 1024;
+
+/// What an encoder is to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Wanted {
+    /// The coded format; H.264 but in tests.
+    pub coded: FourCc,
+    /// How the pictures lie in memory that it is to encode.
+    pub raw: RawFormat,
+    /// How many, and how good.
+    pub rate: Rate,
+    /// True to read pictures where the camera's driver has put them (DMABUF): those may then only come by [`super::Raw::Held`], of
+    /// one and the same stream.
+    pub import: bool,
+}
+
+/// Why an encoder was not started.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Refusal {
+    /// No memory-to-memory device, or without this format.
+    #[error("it is no encoder to {0}")]
+    NoEncoder(FourCc),
+    /// It does not take this raw format.
+    #[error("it does not take {0}")]
+    NoRawFormat(FourCc),
+    /// It takes the format, but not this size.
+    #[error("it takes no pictures of {0}x{1}, but of {2}x{3}")]
+    Size(u32, u32, u32, u32),
+    /// It cannot read the camera's buffers.
+    #[error("it cannot read the camera's buffers: {0}")]
+    Import(String),
+    /// A call failed.
+    #[error("{1} while {0}")]
+    Failed(&'static str, Failure),
+}
+
+pub(super) fn set_coded_format(
+    device: &Device,
+    kinds: Kinds,
+    wanted: &Wanted,
+) -> Result<(), Refusal> {
+    let (width, height) = (wanted.raw.width, wanted.raw.height);
+    let room = width.saturating_mul(height) / 4 * 3;
+    let format = abi::Format::new(kinds.capture, wanted.coded.number(), width, height)
+        .progressive()
+        .with_plane(
+            0,
+            PlaneFormat {
+                bytes_per_line: 0,
+                size: room.max(SMALLEST_ROOM),
+            },
+        );
+    let failed = |failure| Refusal::Failed("asking it for its coded format", failure);
+    let answer = sys::set_format(device.fd(), format).map_err(failed)?;
+    if answer.pixelformat() == wanted.coded.number() {
+        Ok(())
+    } else {
+        Err(Refusal::NoEncoder(wanted.coded))
+    }
+}
+
+pub(super) fn set_raw_format(
+    device: &Device,
+    kinds: Kinds,
+    wanted: &Wanted,
+) -> Result<abi::Format<usize>, Refusal> {
+    let raw = &wanted.raw;
+    let mut format =
+        abi::Format::new(kinds.output, raw.fourcc.number(), raw.width, raw.height).progressive();
+    for (plane, &bytes_per_line) in raw.strides.iter().enumerate() {
+        // A single-planar format has no second plane to speak of.
+        if plane == 0 || bytes_per_line > 0 {
+            let plane_format = PlaneFormat {
+                bytes_per_line,
+                size: 0,
+            };
+            if plane == 0 || kinds.output == abi::buffer_type::OUTPUT_MPLANE {
+                format = format.with_plane(plane, plane_format);
+            }
+        }
+    }
+    let failed = |failure| Refusal::Failed("asking it for the camera's format", failure);
+    let answer = sys::set_format(device.fd(), format).map_err(failed)?;
+    if answer.pixelformat() != raw.fourcc.number() {
+        return Err(Refusal::NoRawFormat(raw.fourcc));
+    }
+    Ok(answer)
+}
+
+/// How the encoder wants its pictures.
+pub(super) fn inside(answer: &abi::Format<usize>, wanted: &Wanted) -> Result<RawFormat, Refusal> {
+    let (width, height) = answer.size();
+    let (own_width, own_height) = (wanted.raw.width, wanted.raw.height);
+    if width < own_width || height < own_height {
+        return Err(Refusal::Size(own_width, own_height, width, height));
+    }
+    Ok(RawFormat {
+        fourcc: wanted.raw.fourcc,
+        width,
+        height,
+        strides: std::array::from_fn(|plane| {
+            if plane < usize::from(answer.planes()) {
+                answer.plane(plane).bytes_per_line
+            } else {
+                0
+            }
+        }),
+    })
+}
+
+/// Only the picture is to be encoded, not what the encoder needs around it: nobody wants to see an edge of old pictures.
+pub(super) fn crop(device: &Device, kinds: Kinds, wanted: &Wanted) -> Result<(), Refusal> {
+    // Kernels before 4.13 know the queues in this call by their single-planar names only, later ones by both.
+    let kind = match kinds.output {
+        abi::buffer_type::OUTPUT_MPLANE => abi::buffer_type::OUTPUT,
+        kind => kind,
+    };
+    let (width, height) = (wanted.raw.width, wanted.raw.height);
+    let answer = sys::crop(device.fd(), kind, width, height)
+        .map_err(|failure| Refusal::Failed("asking it to crop the picture", failure))?;
+    if (answer.width, answer.height) == (width, height) {
+        Ok(())
+    } else {
+        let (its_width, its_height) = (answer.width, answer.height);
+        Err(Refusal::Size(width, height, its_width, its_height))
+    }
+}
