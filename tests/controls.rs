@@ -5,7 +5,7 @@ mod support;
 
 use serde_json::{Value, json};
 use std::time::Instant;
-use support::{PATIENCE, Server, is_init, is_keyframe};
+use support::{PATIENCE, Scratch, Server, is_init, is_keyframe};
 
 const CONTROLS: &str = "/api/cameras/camera/controls";
 const TEST: [&str; 6] = ["--source", "test", "--width", "320", "--height", "240"];
@@ -19,12 +19,9 @@ fn live(arguments: &[&str]) -> Server {
 
 /// The test picture with these lines more in the configuration file.
 fn configured(name: &str, more: &str) -> Server {
-    let file = std::env::temp_dir().join(format!("berrymse-{}-{name}.yml", std::process::id()));
+    let scratch = Scratch::new(name);
     let text = format!("camera:\n  source: test\n  width: 320\n  height: 240\n{more}");
-    std::fs::write(&file, text).unwrap();
-    let server = live(&["-c", file.to_str().unwrap()]);
-    std::fs::remove_file(file).unwrap();
-    server
+    live(&["-c", &scratch.file("config.yml", text)])
 }
 
 fn get(server: &Server) -> Value {

@@ -10,21 +10,19 @@ use berrymse::stop::Stop;
 use std::ffi::OsString;
 use std::fs;
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use support::{Server, decode, is_init, is_keyframe};
+use support::{Scratch, Server, decode, is_init, is_keyframe};
 
 /// A directory with the stand-in as `name`, and its mood.
 struct StandIn {
-    directory: PathBuf,
+    directory: Scratch,
 }
 
 impl StandIn {
     fn new(test: &str, name: &str) -> Self {
-        let directory =
-            std::env::temp_dir().join(format!("berrymse-rpicam-{}-{test}", std::process::id()));
-        fs::create_dir_all(&directory).unwrap();
+        let directory = Scratch::new(test);
         let program = Path::new(env!("CARGO_BIN_EXE_berrymse"))
             .with_file_name("examples")
             .join("rpicam_stand_in");
@@ -40,12 +38,12 @@ impl StandIn {
 
     /// How it behaves when it is started next.
     fn is(&self, mood: &[&str]) {
-        fs::write(self.directory.join("mood"), mood.join("\n")).unwrap();
+        self.directory.file("mood", mood.join("\n"));
     }
 
     fn prepare(&self, command: &mut Command) {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let path = [self.directory.clone()]
+        let path = [self.directory.path().to_owned()]
             .into_iter()
             .chain(std::env::split_paths(&path));
         let path: OsString = std::env::join_paths(path).unwrap();
@@ -66,12 +64,6 @@ impl StandIn {
     fn calls(&self) -> Vec<String> {
         let text = fs::read_to_string(self.directory.join("calls")).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
-    }
-}
-
-impl Drop for StandIn {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.directory);
     }
 }
 

@@ -7,7 +7,7 @@ mod support;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use support::{Server, fixture};
+use support::{Scratch, Server, fixture};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
@@ -267,8 +267,8 @@ fn snapshots_of_real_streams_are_the_pictures_that_ffmpeg_decodes() {
 
 #[test]
 fn snapshots_of_a_stream_with_b_pictures_are_right_as_well() {
-    let name = format!("berrymse-snapshot-{}.264", std::process::id());
-    let path = std::env::temp_dir().join(name);
+    let scratch = Scratch::new("snapshot");
+    let path = scratch.join("b-pictures.264");
     let status = Command::new("ffmpeg")
         .args(["-v", "error", "-y", "-f", "lavfi", "-i"])
         .args([
@@ -290,7 +290,6 @@ fn snapshots_of_a_stream_with_b_pictures_are_right_as_well() {
         .status();
     assert!(status.unwrap().success());
     are_pictures_of(&path);
-    std::fs::remove_file(&path).unwrap();
 }
 
 /// Plays the file and takes snapshots, each of which has to be like one of its pictures.

@@ -6,14 +6,12 @@ mod support;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
-use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use support::{PATIENCE, Server, fixture, is_init, is_keyframe};
+use support::{PATIENCE, Scratch, Server, fixture, is_init, is_keyframe};
 use tungstenite::client::IntoClientRequest;
 use tungstenite::{Message, WebSocket};
 
@@ -21,16 +19,14 @@ type Stream = StreamOwned<ClientConnection, TcpStream>;
 
 /// A certificate of the test's own, and a program that serves with it.
 struct Site {
-    place: PathBuf,
+    place: Scratch,
     server: Server,
 }
 
 impl Site {
     /// `name` is the test's; `source` what it shows.
     fn start(name: &str, source: &str) -> Self {
-        let place = std::env::temp_dir().join(format!("berrymse-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&place);
-        fs::create_dir(&place).unwrap();
+        let place = Scratch::new(name);
         issue(&place);
         let server = Server::start_with(&["--source", source], |command| {
             command
@@ -93,16 +89,10 @@ impl Site {
     }
 }
 
-impl Drop for Site {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.place);
-    }
-}
-
-fn issue(place: &std::path::Path) {
+fn issue(place: &Scratch) {
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-    fs::write(place.join("cert.pem"), made.cert.pem()).unwrap();
-    fs::write(place.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    place.file("cert.pem", made.cert.pem());
+    place.file("key.pem", made.signing_key.serialize_pem());
 }
 
 fn binary(viewer: &mut WebSocket<Stream>) -> Vec<u8> {
@@ -224,16 +214,13 @@ fn a_viewer_who_stalls_over_tls_comes_back_to_the_present() {
 
 #[test]
 fn plain_and_tls_addresses_are_served_side_by_side() {
-    let place = std::env::temp_dir().join(format!("berrymse-beside-{}", std::process::id()));
-    let _ = fs::remove_dir_all(&place);
-    fs::create_dir(&place).unwrap();
+    let place = Scratch::new("beside");
     issue(&place);
-    let file = place.join("config.yml");
     let content = format!(
         "camera:\n  source: test\nserver:\n  listen: [\"127.0.0.1:0\", \"https://127.0.0.1:0\"]\ntls:\n  cert: {0}/cert.pem\n  key: {0}/key.pem\n",
-        place.display()
+        place.path().display()
     );
-    fs::write(&file, content).unwrap();
+    let file = place.file("config.yml", content);
     let mut child = Command::new(env!("CARGO_BIN_EXE_berrymse"))
         .arg("--config")
         .arg(&file)
@@ -261,7 +248,6 @@ fn plain_and_tls_addresses_are_served_side_by_side() {
         .collect();
     child.kill().unwrap();
     child.wait().unwrap();
-    fs::remove_dir_all(&place).unwrap();
     assert!(
         printed.contains("http://127.0.0.1:") && printed.contains("https://127.0.0.1:"),
         "{printed}"
@@ -322,9 +308,7 @@ fn a_stop_is_said_over_tls_too() {
 
 #[test]
 fn a_certificate_that_cannot_be_used_is_a_reason_not_to_start() {
-    let place = std::env::temp_dir().join(format!("berrymse-refused-{}", std::process::id()));
-    let _ = fs::remove_dir_all(&place);
-    fs::create_dir(&place).unwrap();
+    let place = Scratch::new("refused");
     issue(&place);
     let start = |cert: &str, key: &str| {
         let output = Command::new(env!("CARGO_BIN_EXE_berrymse"))
@@ -341,5 +325,4 @@ fn a_certificate_that_cannot_be_used_is_a_reason_not_to_start() {
     };
     assert!(start("cert.pem", "none.pem").contains("none.pem does not exist"));
     assert!(start("key.pem", "cert.pem").contains("mixed up"));
-    fs::remove_dir_all(&place).unwrap();
 }

@@ -8,6 +8,7 @@ import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Calls } from "./calls.mjs";
 import { DrivenPage } from "./driven-page.mjs";
 import { family, signalFamily } from "./processes.mjs";
 
@@ -35,8 +36,7 @@ export async function launch() {
 class Browser {
   #child;
   #profile;
-  #commands = 0;
-  #waiting = new Map();
+  #calls = new Calls();
   #pages = new Map();
   #rest = "";
 
@@ -45,17 +45,15 @@ class Browser {
     this.#profile = profile;
     const ended = new Promise((resolve) => child.once("close", resolve));
     this.ended = ended;
-    child.once("error", (error) => this.#failAll(new Error(`${BINARY}: ${error.message}`)));
+    child.once("error", (error) => this.#calls.failAll(new Error(`${BINARY}: ${error.message}`)));
     child.stdio[3].on("error", () => {});
     child.stdio[4].setEncoding("utf8");
     child.stdio[4].on("data", (text) => this.#receive(text));
-    ended.then(() => this.#failAll(new Error("Chromium has ended")));
+    ended.then(() => this.#calls.failAll(new Error("Chromium has ended")));
   }
 
   send(method, params = {}, sessionId = undefined) {
-    const id = ++this.#commands;
-    this.#child.stdio[3].write(`${JSON.stringify({ id, method, params, sessionId })}\0`);
-    return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject, method }));
+    return this.#calls.begin(method, (id) => this.#child.stdio[3].write(`${JSON.stringify({ id, method, params, sessionId })}\0`));
   }
 
   /** A page in a window of its own, so that none is hidden by another. */
@@ -105,15 +103,7 @@ class Browser {
       this.#pages.get(sessionId)?.event(method, params);
       return;
     }
-    const waiting = this.#waiting.get(id);
-    this.#waiting.delete(id);
-    if (error) waiting?.reject(new Error(`${waiting.method}: ${error.message}`));
-    else waiting?.resolve(result);
-  }
-
-  #failAll(error) {
-    for (const { reject } of this.#waiting.values()) reject(error);
-    this.#waiting.clear();
+    this.#calls.end(id, error?.message, result);
   }
 }
 

@@ -5,6 +5,7 @@ import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Calls } from "./calls.mjs";
 import { DrivenPage } from "./driven-page.mjs";
 import { preferences } from "./firefox-preferences.mjs";
 import { signalFamily } from "./processes.mjs";
@@ -56,8 +57,7 @@ class Browser {
   #child;
   #profile;
   #socket;
-  #commands = 0;
-  #waiting = new Map();
+  #calls = new Calls();
   #pages = new Map();
 
   constructor(child, profile, socket) {
@@ -66,13 +66,11 @@ class Browser {
     this.#socket = socket;
     this.ended = new Promise((resolve) => child.once("close", resolve));
     socket.on("message", (text) => this.#dispatch(JSON.parse(text)));
-    socket.on("close", () => this.#failAll(new Error("Firefox has ended")));
+    socket.on("close", () => this.#calls.failAll(new Error("Firefox has ended")));
   }
 
   send(method, params = {}) {
-    const id = ++this.#commands;
-    this.#socket.send(JSON.stringify({ id, method, params }));
-    return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject, method }));
+    return this.#calls.begin(method, (id) => this.#socket.send(JSON.stringify({ id, method, params })));
   }
 
   /** A page in a window of its own, so that none is hidden by another. */
@@ -99,15 +97,7 @@ class Browser {
 
   #dispatch({ id, type, result, message, method, params }) {
     if (method === "log.entryAdded") this.#pages.get(params.source?.context)?.messages.push(`${params.level}: ${params.text}`);
-    const waiting = this.#waiting.get(id);
-    this.#waiting.delete(id);
-    if (type === "error") waiting?.reject(new Error(`${waiting.method}: ${message}`));
-    else waiting?.resolve(result);
-  }
-
-  #failAll(error) {
-    for (const { reject } of this.#waiting.values()) reject(error);
-    this.#waiting.clear();
+    this.#calls.end(id, type === "error" ? message : undefined, result);
   }
 }
 

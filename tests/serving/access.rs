@@ -1,7 +1,7 @@
 //! Who may open the camera: origins, hosts, the number of viewers.
 
-use crate::support::{PATIENCE, Server, is_init};
-use crate::{Scratch, live};
+use crate::live;
+use crate::support::{PATIENCE, Scratch, Server, is_init};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
@@ -68,7 +68,7 @@ fn requests_that_hide_for_whom_they_are_are_refused() {
 
 #[test]
 fn several_cameras_origins_and_the_limit_of_viewers_come_from_the_file() {
-    let scratch = Scratch::new("config");
+    let scratch = Scratch::new("several");
     let config = scratch.file(
         "config.yml",
         "cameras:\n  - name: front\n    source: test\n    width: 320\n    height: 240\n  - name: back\n    source: test\n\

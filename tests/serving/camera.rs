@@ -1,13 +1,12 @@
 //! A camera that comes late, is lost, changes, or is open only while somebody watches; how soon it opens is in tests/on_demand.rs.
 
-use crate::Scratch;
-use crate::support::{Server, Viewer, fixture, is_init, is_keyframe};
+use crate::support::{Scratch, Server, Viewer, fixture, is_init, is_keyframe};
 use std::time::{Duration, Instant};
 
 #[test]
 fn a_camera_that_comes_late_is_waited_for_and_one_that_changes_goes_on() {
     let scratch = Scratch::new("late");
-    let path = scratch.0.join("camera.264");
+    let path = scratch.join("camera.264");
     let server = Server::start(&[
         "--source",
         &format!("file:{}", path.display()),
@@ -53,9 +52,8 @@ fn a_camera_that_comes_late_is_waited_for_and_one_that_changes_goes_on() {
 
 #[test]
 fn a_camera_on_demand_is_open_only_while_somebody_watches() {
-    let directory = std::env::temp_dir().join(format!("berrymse-demand-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).unwrap();
-    let (pid, clip) = (directory.join("pid"), fixture("test_qcif_cabac.264"));
+    let scratch = Scratch::new("demand");
+    let (pid, clip) = (scratch.join("pid"), fixture("test_qcif_cabac.264"));
     let script = format!(
         "exec:sh -c 'echo $$ > {}; while :; do cat {}; sleep 0.2; done'",
         pid.display(),
@@ -100,7 +98,6 @@ fn a_camera_on_demand_is_open_only_while_somebody_watches() {
         assert!(!lives(now), "the program is gone");
     }
     assert_eq!(server.status()["cameras"][0]["restarts"], 0);
-    std::fs::remove_dir_all(&directory).unwrap();
 }
 
 #[test]

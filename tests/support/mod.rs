@@ -171,6 +171,43 @@ impl Drop for Server {
     }
 }
 
+/// A directory of one test's own, gone with it.
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    /// `name` is no other test's.
+    pub fn new(name: &str) -> Self {
+        let name = format!("berrymse-{name}-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The path of a file in it.
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Writes a file in it; returns its path, for an argument.
+    pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        let path = self.join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 /// A viewer that is no browser.
 pub struct Viewer {
     pub socket: WebSocket<TcpStream>,
