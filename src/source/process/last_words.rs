@@ -48,7 +48,7 @@ impl LastWords {
             .name(format!("{} stderr", context.name))
             .spawn({
                 let stop = stop.clone();
-                move || ear.listen(&stderr, &stop)
+                move || ear.listen(&stderr, &stop, IDLE)
             })?;
         Ok(Self {
             kept,
@@ -103,14 +103,19 @@ struct Ear {
 }
 
 impl Ear {
-    fn listen(&mut self, stderr: &OwnedFd, stop: &Stop) {
+    fn listen(&mut self, stderr: &OwnedFd, stop: &Stop, idle: Duration) {
         let mut buffer = [0; 4096];
-        while stop.wait_readable(stderr.as_fd(), IDLE) != Woken::Stopped {
-            let length = match rustix::io::read(stderr, &mut buffer[..]) {
-                Ok(0) => break,
-                Ok(length) => length,
-                Err(Errno::INTR | Errno::AGAIN) => 0,
-                Err(_) => break,
+        loop {
+            let length = match stop.wait_readable(stderr.as_fd(), idle) {
+                Woken::Stopped => break,
+                // A read would block, and nobody could end it.
+                Woken::TimedOut => 0,
+                Woken::Ready => match rustix::io::read(stderr, &mut buffer[..]) {
+                    Ok(0) => break,
+                    Ok(length) => length,
+                    Err(Errno::INTR | Errno::AGAIN) => 0,
+                    Err(_) => break,
+                },
             };
             let mut lines = Vec::new();
             self.lines
@@ -199,6 +204,25 @@ mod tests {
             lines(&[b"one\ntw", b"o\r\n\n  \nframe=1\rframe", b"=2\rrest"]),
             ["one", "two", "frame=1", "frame=2", "rest"]
         );
+    }
+
+    #[test]
+    fn the_listening_ends_when_it_is_to_although_the_program_has_long_been_silent() {
+        let (stderr, _program) = rustix::pipe::pipe().unwrap();
+        let mut ear = Ear {
+            camera: "test".to_owned(),
+            kept: Arc::default(),
+            lines: Lines::default(),
+            budget: Budget::default(),
+        };
+        let stop = Stop::new().unwrap();
+        let thread = thread::spawn({
+            let stop = stop.clone();
+            move || ear.listen(&stderr, &stop, Duration::from_millis(1))
+        });
+        thread::sleep(Duration::from_millis(50));
+        stop.stop();
+        assert!(within(Duration::from_secs(10), || thread.is_finished()));
     }
 
     #[test]
