@@ -14,9 +14,16 @@ pub struct Holder {
     pub name: String,
 }
 
+impl Holder {
+    /// It is this program itself.
+    pub fn is_us(&self) -> bool {
+        self.pid == std::process::id()
+    }
+}
+
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.pid == std::process::id() {
+        if self.is_us() {
             f.write_str("this program itself, for another camera")
         } else {
             write!(f, "{} (process {})", self.name, self.pid)

@@ -1,6 +1,7 @@
 //! Opening the addresses to listen on, and saying why one cannot be opened.
 
 use super::address::Address;
+use crate::holders::{self, Holder};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
@@ -111,12 +112,17 @@ fn url(address: &Address, ip: IpAddr, port: u16) -> String {
 fn explain(error: &io::Error, address: &Address, tried: SocketAddr) -> String {
     let why = match error.kind() {
         io::ErrorKind::AddrInUse => {
-            let who = crate::holders::listener_on(tried.port()).map_or_else(String::new, |who| format!(" by {who}"));
-            format!(
-                "the port is in use{who}. Stop that program, or choose another port with --listen {}{}:PORT (0 picks a free one)",
-                if address.is_secure { "https://" } else { "" },
-                address.host
-            )
+            let who = holders::listener_on(tried.port());
+            if who.as_ref().is_some_and(Holder::is_us) {
+                "another of the given addresses has it already; leave out one of the two (0.0.0.0 and :PORT are every address)".to_owned()
+            } else {
+                let who = who.map_or_else(String::new, |who| format!(" by {who}"));
+                format!(
+                    "the port is in use{who}. Stop that program, or choose another port with --listen {}{}:PORT (0 picks a free one)",
+                    if address.is_secure { "https://" } else { "" },
+                    address.host
+                )
+            }
         }
         io::ErrorKind::PermissionDenied if tried.port() < 1024 => format!(
             "ports below 1024 are for root. Choose a higher one, or allow it once with \

@@ -47,6 +47,24 @@ fn a_port_in_use_is_refused_with_the_name_of_its_user() {
 }
 
 #[test]
+fn an_address_that_another_one_covers_is_refused_as_that() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let (all, one) = (format!(":{port}"), format!("127.0.0.1:{port}"));
+    let output = Command::new(env!("CARGO_BIN_EXE_berrymse"))
+        .args(["--source", "test", "-l", &all, "-l", &one])
+        .output()
+        .unwrap();
+    let words = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{words}");
+    assert!(
+        words.contains("another of the given addresses has it"),
+        "{words}"
+    );
+}
+
+#[test]
 fn there_is_room_for_all_viewers() {
     let script = format!(
         "ulimit -Sn 300 && ulimit -Hn && exec {} -d test -l 127.0.0.1:0",
