@@ -10,6 +10,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// A camera's thread that has not ended by then is left to the end of the process.
 const GOODBYE: Duration = Duration::from_millis(700);
@@ -80,6 +81,10 @@ fn serve(config: Config) -> Result<(), String> {
         .enable_all()
         .build()
         .map_err(|error| format!("cannot start: {error}"))?;
+    let signals = {
+        let _within = runtime.enter();
+        Signals::listen()?
+    };
     let stop = Stop::new().map_err(|error| format!("cannot start: {error}"))?;
     let (mut threads, mut served) = (Vec::new(), Vec::new());
     for camera in config.cameras {
@@ -117,7 +122,7 @@ fn serve(config: Config) -> Result<(), String> {
         controls: config.server.controls,
     };
     let site = Arc::new(Site::new(served, settings, fanout.clone()));
-    runtime.block_on(until_signal(listening, tls, site))?;
+    runtime.block_on(until_signal(signals, listening, tls, site))?;
     stop.stop();
     fanout.stop();
     // Children of the cameras are reaped by their threads.
@@ -130,17 +135,11 @@ fn serve(config: Config) -> Result<(), String> {
 }
 
 async fn until_signal(
+    mut signals: Signals,
     listening: Vec<Listening>,
     tls: Option<Tls>,
     site: Arc<Site>,
 ) -> Result<(), String> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let handler =
-        |kind| signal(kind).map_err(|error| format!("cannot listen for signals: {error}"));
-    let (mut interrupt, mut terminate) = (
-        handler(SignalKind::interrupt())?,
-        handler(SignalKind::terminate())?,
-    );
     let mut urls = String::new();
     for address in listening {
         urls.push_str(&format!("Listening on {}\n", address.url));
@@ -149,9 +148,52 @@ async fn until_signal(
     }
     // Whoever started us may have closed its end; that is no reason to stop.
     let _ = print(&urls);
-    tokio::select! {
-        _ = interrupt.recv() => log::info!("stopping: SIGINT"),
-        _ = terminate.recv() => log::info!("stopping: SIGTERM"),
-    }
+    log::info!("stopping: {}", signals.next().await);
     Ok(())
+}
+
+/// The signals that end the program. Heard from before the first camera is opened, so that programs are always ended in order.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Option<Signal>,
+}
+
+impl Signals {
+    /// Call it within the runtime.
+    fn listen() -> Result<Self, String> {
+        let handler =
+            |kind| signal(kind).map_err(|error| format!("cannot listen for signals: {error}"));
+        let hangup = (!is_hangup_ignored()).then(|| handler(SignalKind::hangup()));
+        Ok(Self {
+            interrupt: handler(SignalKind::interrupt())?,
+            terminate: handler(SignalKind::terminate())?,
+            hangup: hangup.transpose()?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        let closed = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = closed => "SIGHUP, the terminal is closed",
+        }
+    }
+}
+
+/// Whether we were started so that we outlive our terminal (`nohup`).
+fn is_hangup_ignored() -> bool {
+    const HANGUP: u64 = 1 << 0;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    ignored.is_some_and(|mask| mask & HANGUP != 0)
 }

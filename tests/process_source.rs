@@ -235,6 +235,34 @@ fn a_program_hears_the_signals_that_we_were_started_to_ignore() {
 }
 
 #[test]
+fn when_the_terminal_is_closed_programs_end_with_all_that_they_started() {
+    let file = std::env::temp_dir().join(format!("berrymse-hangup-{}", std::process::id()));
+    let source = format!(
+        "exec:sh -c 'sleep 1000 & echo $! >{0}.new; mv {0}.new {0}; wait'",
+        file.display()
+    );
+    let mut us = Command::new("env")
+        .arg("--default-signal=HUP")
+        .args([env!("CARGO_BIN_EXE_berrymse"), "--source", &source])
+        .args(["--listen", "127.0.0.1:0"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    assert!(becomes(|| file.exists()));
+    let started = std::fs::read_to_string(&file).unwrap();
+    rustix::process::kill_process(
+        rustix::process::Pid::from_child(&us),
+        rustix::process::Signal::HUP,
+    )
+    .unwrap();
+    assert_eq!(us.wait().unwrap().code(), Some(0));
+    let started = started.trim().parse().unwrap();
+    assert!(becomes(|| is_dead(started)));
+    std::fs::remove_file(file).unwrap();
+}
+
+#[test]
 fn a_flood_of_messages_blocks_nobody() {
     let mut source = shell("yes message | head -c 3000000 >&2; printf ok; exec sleep 1000");
     assert_eq!(unit(&mut *source), b"ok");

@@ -47,6 +47,28 @@ fn a_port_in_use_is_refused_with_the_name_of_its_user() {
 }
 
 #[test]
+fn it_outlives_its_terminal_when_it_is_told_to() {
+    let mut child = Command::new("env")
+        .arg("--ignore-signal=HUP")
+        .args([env!("CARGO_BIN_EXE_berrymse"), "--source", "test"])
+        .args(["--listen", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.next().unwrap().unwrap().starts_with("Listening on"));
+    let process = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(process, Signal::HUP).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    rustix::process::kill_process(process, Signal::TERM).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{log}");
+    assert!(log.contains("stopping: SIGTERM"), "{log}");
+}
+
+#[test]
 fn an_address_that_another_one_covers_is_refused_as_that() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = free.local_addr().unwrap().port();
