@@ -27,7 +27,9 @@ fn main() -> ExitCode {
             answer(&format!("{:#}\n", cameras::report().json()))
         }
         Ok(Command::Cameras { json: false, .. }) => answer(&cameras::report().text()),
-        Ok(Command::Serve(config)) => {
+        Ok(Command::Serve(mut config)) => {
+            let variables = std::env::vars_os().map(|(name, _)| name);
+            config.notes.extend(cli::unknown_variables(variables));
             logger::init(config.log, std::env::var_os("JOURNAL_STREAM").as_deref());
             match serve(config) {
                 Ok(()) => ExitCode::SUCCESS,

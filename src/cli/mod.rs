@@ -17,6 +17,7 @@ mod values;
 mod yaml;
 
 use crate::encode;
+use crate::nearest::nearest;
 use crate::panel::Wish;
 use crate::serve::{Address, TlsFiles};
 use crate::source;
@@ -28,6 +29,12 @@ use std::ffi::OsString;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use table::{Key, TABLE};
+
+/// What the names of all settings in the environment begin with.
+const PREFIX: &str = "BERRYMSE_";
+
+/// How much to log; the only variable that is no option.
+const LOG: &str = "BERRYMSE_LOG";
 
 /// What the program is asked to do.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -159,21 +166,53 @@ fn environment(env: &impl Fn(&str) -> Option<OsString>) -> Result<Vec<Given>, Er
     Ok(all)
 }
 
+/// Variables (their names) that look like settings and are none, in words for the log. They are no reason not to start:
+/// managers of containers make such names of a service's, as `BERRYMSE_SERVICE_HOST`.
+pub fn unknown_variables(names: impl Iterator<Item = OsString>) -> Vec<String> {
+    let is_known = |name: &str| name == LOG || TABLE.iter().any(|row| row.env == Some(name));
+    let mut notes: Vec<String> = names
+        .filter_map(|name| name.into_string().ok())
+        .filter(|name| name.starts_with(PREFIX) && !is_known(name))
+        .map(|name| {
+            let hint = meant_variable(name.trim_start_matches(PREFIX))
+                .map_or_else(String::new, |near| format!("; did you mean {near}?"));
+            format!("{name} is no setting and is ignored{hint}")
+        })
+        .collect();
+    notes.sort();
+    notes
+}
+
+/// The variable that `typed`, without the prefix, may stand for: by any name that the setting has.
+fn meant_variable(typed: &str) -> Option<&'static str> {
+    let mut all_names = TABLE.iter().flat_map(|row| {
+        let in_file = row.file.map_or(&[][..], |(_, keys)| keys);
+        let names = row.long.iter().chain(in_file);
+        names.filter_map(|name| Some((*name, row.env?)))
+    });
+    let near = nearest(
+        &typed.replace('_', "-"),
+        all_names.clone().map(|(name, _)| name),
+    )?;
+    all_names
+        .find(|(name, _)| *name == near)
+        .map(|(_, variable)| variable)
+}
+
 /// The level that `BERRYMSE_LOG` names, or else `default`; each `--verbose` raises it a step.
 fn log_level(
     env: &impl Fn(&str) -> Option<OsString>,
     default: LevelFilter,
     verbose: usize,
 ) -> Result<LevelFilter, Error> {
-    const NAME: &str = "BERRYMSE_LOG";
-    let level = match env(NAME).filter(|value| !value.is_empty()) {
+    let level = match env(LOG).filter(|value| !value.is_empty()) {
         None => default,
         Some(value) => value
             .to_str()
             .and_then(|text| text.parse().ok())
             .ok_or_else(|| {
                 Error(format!(
-                    "{NAME}: '{}' is none of off, error, warn, info, debug, trace",
+                    "{LOG}: '{}' is none of off, error, warn, info, debug, trace",
                     value.to_string_lossy()
                 ))
             })?,

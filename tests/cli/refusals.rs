@@ -2,7 +2,7 @@
 //! limit each other are here with what they mean when they fit.
 
 use super::Place;
-use berrymse::cli::parse;
+use berrymse::cli::{parse, unknown_variables};
 use proptest::prelude::*;
 use std::ffi::OsString;
 
@@ -73,6 +73,36 @@ fn a_wrong_environment_is_refused_with_the_name_of_the_variable() {
             why
         );
     }
+}
+
+#[test]
+fn variables_that_are_no_settings_are_named_and_what_they_may_stand_for() {
+    for (name, hint) in [
+        ("BERRYMSE_WIDHT", "; did you mean BERRYMSE_WIDTH?"),
+        ("BERRYMSE_width", "; did you mean BERRYMSE_WIDTH?"),
+        ("BERRYMSE_DEVICE", "; did you mean BERRYMSE_SOURCE?"),
+        ("BERRYMSE_SOURCEFD", "; did you mean BERRYMSE_SOURCE?"),
+        ("BERRYMSE_URL", "; did you mean BERRYMSE_LISTEN?"),
+        (
+            "BERRYMSE_KEYFRAMEINTERVAL",
+            "; did you mean BERRYMSE_KEYFRAME_INTERVAL?",
+        ),
+        ("BERRYMSE_CAMERA_WIDTH", "; did you mean BERRYMSE_WIDTH?"),
+        ("BERRYMSE_SERVICE_HOST", ""),
+    ] {
+        assert_eq!(
+            unknown_variables([OsString::from(name)].into_iter()),
+            [format!("{name} is no setting and is ignored{hint}")]
+        );
+    }
+    let known = [
+        "PATH",
+        "BERRYMSE_WIDTH",
+        "BERRYMSE_LOG",
+        "BERRYMSE_CONFIG",
+        "BERRYMSE_TLS_KEY",
+    ];
+    assert!(unknown_variables(known.into_iter().map(OsString::from)).is_empty());
 }
 
 #[test]
