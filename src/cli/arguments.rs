@@ -161,6 +161,11 @@ impl Seen {
             self.cameras = true;
             return Ok(());
         }
+        if self.cameras {
+            return Err(usage(&format!(
+                "'{word}' has no meaning with '{CAMERAS}', which looks at every camera"
+            )));
+        }
         let hint = match nearest(word, [CAMERAS]) {
             Some(near) => format!("did you mean 'berrymse {near}'?"),
             None => format!("did you mean --source '{word}'?"),

@@ -21,6 +21,7 @@ fn a_wrong_command_line_is_refused_in_words() {
         ("/dev/video0", format!("'/dev/video0' is not an option; did you mean --source '/dev/video0'?{help}")),
         ("-- test", format!("'test' is not an option; did you mean --source 'test'?{help}")),
         ("--json", format!("--json belongs to 'berrymse cameras'{help}")),
+        ("cameras all", format!("'all' has no meaning with 'cameras', which looks at every camera{help}")),
         ("cameras -w 3", format!("-w has no meaning with 'cameras', which looks at every camera{help}")),
         ("-w 8", "-w: 8 is out of range: 16 to 8192 pixels".to_owned()),
         ("--Camera.Width -1", "--Camera.Width: -1 is out of range: 16 to 8192 pixels".to_owned()),
