@@ -7,6 +7,7 @@
 
 mod asking;
 mod course;
+mod jpegs;
 mod meter;
 mod viewer;
 
@@ -15,6 +16,7 @@ use crate::orientation::Orientation;
 use crate::time::Timestamp;
 use asking::Requests;
 use course::{Course, View, decide};
+pub use jpegs::Jpeg;
 use meter::Meter;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -210,6 +212,7 @@ struct Inner {
     restarts: u64,
     keyframe_wanted: bool,
     requests: Requests,
+    jpegs: jpegs::Orders,
     /// Viewers on slow lines, by their ids, and what these carry in bits per second.
     slow: BTreeMap<u64, u32>,
     /// Woken at the next news: viewers by their ids, so that one who asks often, or leaves, leaves nothing behind
@@ -238,6 +241,7 @@ pub fn hub() -> (Hub, Audience) {
         restarts: 0,
         keyframe_wanted: false,
         requests: Requests::default(),
+        jpegs: jpegs::Orders::default(),
         slow: BTreeMap::new(),
         waiting: BTreeMap::new(),
         next_viewer: 0,

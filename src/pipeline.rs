@@ -9,12 +9,14 @@ mod signs;
 
 use crate::h264::nal::Header;
 use crate::h264::{AccessUnit, Assembler, Ends, Pictures};
-use crate::hub::{Hub, State};
+use crate::hub::{Hub, Jpeg, State};
 use crate::logger::Repeated;
+use crate::orientation::Orientation;
 use crate::panel::Panel;
 use crate::source::{self, Error, Source, Spec};
 use crate::time::Timestamp;
 use adaptation::Adaptation;
+use bytes::Bytes;
 use muxer::Muxer;
 use signs::Signs;
 use std::ops::RangeInclusive;
@@ -66,10 +68,13 @@ pub fn run(spec: &Spec, context: &source::Context, habits: &Habits, hub: &Hub) {
             Ok(mut source) => {
                 camera.refused(context.panel.opened(source.board()).as_deref());
                 let wanted = context.settings.orientation();
-                camera
-                    .muxer
-                    .orient(wanted.left_after(source.applied_orientation()));
+                let left = wanted.left_after(source.applied_orientation());
+                camera.muxer.orient(left);
+                // In a JPEG there is no word on how it is to be laid.
+                let is_upright = left == Orientation::default();
+                hub.set_gives_jpegs(is_upright && source.gives_jpegs());
                 let end = camera.play(source, spec, &context.panel);
+                hub.set_gives_jpegs(false);
                 context.panel.closed();
                 end
             }
@@ -186,6 +191,11 @@ impl<'a> Camera<'a> {
                     }
                 });
             }
+            self.hub.answer_jpeg(|| {
+                let (captured_at, jpeg) = source.newest_jpeg()?;
+                let bytes = Bytes::copy_from_slice(jpeg);
+                Some(Jpeg { bytes, captured_at })
+            });
             let lost = source.dropped();
             if lost > dropped {
                 self.hub.count_dropped(lost - dropped);

@@ -12,7 +12,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "cli",
         &["encode", "nearest", "panel", "serve", "source", "v4l2"],
     ),
-    ("encode", &["stop", "time", "v4l2"]),
+    ("encode", &["jpeg", "stop", "time", "v4l2"]),
     ("fmp4", &["orientation", "time"]),
     ("h264", &["time"]),
     ("jpeg", &[]),

@@ -1,6 +1,7 @@
 //! Pictures of MJPEG cameras to I420. They are BT.601 with full range (JFIF) and become what everybody shows right, limited range.
 
 use super::I420;
+use crate::jpeg;
 use zune_jpeg::JpegDecoder as Zune;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
@@ -28,20 +29,16 @@ pub enum JpegError {
 pub struct JpegDecoder {
     /// The picture as decoded: Y, U and V of each pixel, or Y alone.
     pixels: Vec<u8>,
-    /// A JPEG with the mark of one that has no Huffman tables.
-    marked: Vec<u8>,
 }
 
-/// Behind this mark the decoder takes the tables of the standard (ITU-T T.81, K.3): an APP0 segment as AVI files have it.
-const USUAL_TABLES: [u8; 9] = [0xFF, 0xE0, 0, 7, b'A', b'V', b'I', b'1', 0];
-
 impl JpegDecoder {
-    /// Decodes a JPEG into `out`; of a larger one, its upper left corner.
-    pub fn decode(&mut self, jpeg: &[u8], out: &mut I420) -> Result<(), JpegError> {
+    /// Decodes a JPEG into `out`; of a larger one, its upper left corner. What a camera sent becomes a file by that
+    /// ([`jpeg::complete`]).
+    pub fn decode(&mut self, jpeg: &mut Vec<u8>, out: &mut I420) -> Result<(), JpegError> {
         let damaged =
             |error: zune_jpeg::errors::DecodeErrors| JpegError::Damaged(error.to_string());
         let (width, height) = out.size();
-        if !has_end(jpeg) {
+        if !jpeg::complete(jpeg) {
             return Err(JpegError::Cut);
         }
         // What a camera sends may be cut or damaged: never more than this is decoded of it.
@@ -50,17 +47,7 @@ impl JpegDecoder {
             .set_max_width(LARGEST)
             .set_max_height(LARGEST)
             .jpeg_set_max_scans(16);
-        let jpeg = if lacks_tables(jpeg) {
-            self.marked.clear();
-            let (start, rest) = jpeg.split_at(2);
-            for part in [start, &USUAL_TABLES, rest] {
-                self.marked.extend_from_slice(part);
-            }
-            &self.marked
-        } else {
-            jpeg
-        };
-        let mut decoder = Zune::new_with_options(ZCursor::new(jpeg), options);
+        let mut decoder = Zune::new_with_options(ZCursor::new(jpeg.as_slice()), options);
         decoder.decode_headers().map_err(damaged)?;
         let (has_width, has_height) = decoder.dimensions().ok_or(JpegError::Colours)?;
         if has_width < width || has_height < height {
@@ -125,35 +112,6 @@ impl JpegDecoder {
     }
 }
 
-/// True if the marker EOI is there, with whatever behind it: some cameras fill their buffers up. Within a picture its bytes do not
-/// occur, and in a header ahead of it (a preview) it does not count.
-fn has_end(jpeg: &[u8]) -> bool {
-    let picture = memchr::memmem::rfind(jpeg, &[0xFF, 0xDA]);
-    let end = memchr::memmem::rfind(jpeg, &[0xFF, 0xD9]);
-    end.is_some_and(|end| picture.is_some_and(|picture| picture < end))
-}
-
-/// True of a JPEG without Huffman tables ahead of its picture, as many webcams send it to save some bytes.
-fn lacks_tables(jpeg: &[u8]) -> bool {
-    const SOI: u8 = 0xD8;
-    const DHT: u8 = 0xC4;
-    const SOS: u8 = 0xDA;
-    if jpeg.get(..2) != Some(&[0xFF, SOI]) {
-        return false;
-    }
-    let mut at = 2_usize;
-    while let Some(&[0xFF, marker, high, low]) = jpeg.get(at..at + 4) {
-        match marker {
-            DHT => return false,
-            SOS => return true,
-            // A fill byte.
-            0xFF => at += 1,
-            _ => at += 2 + usize::from(u16::from_be_bytes([high, low])),
-        }
-    }
-    false
-}
-
 /// 0…255 to 16…235: times 219/255, in 1/65536.
 const fn limited_y(full: u8) -> u8 {
     ((full as u32 * 56_284 + (16 << 16) + (1 << 15)) >> 16) as u8
@@ -185,7 +143,7 @@ mod tests {
 
     fn decode(jpeg: &[u8], width: u32, height: u32) -> Result<I420, JpegError> {
         let mut out = I420::new(width, height, Vec::new());
-        JpegDecoder::default().decode(jpeg, &mut out)?;
+        JpegDecoder::default().decode(&mut jpeg.to_vec(), &mut out)?;
         Ok(out)
     }
 
@@ -227,7 +185,6 @@ mod tests {
         let length = usize::from(u16::from_be_bytes([whole[at + 2], whole[at + 3]]));
         let mut bare = whole.clone();
         bare.drain(at..at + 2 + length);
-        assert!(lacks_tables(&bare) && !lacks_tables(&whole));
         assert_eq!(decode(&bare, 96, 64), decode(&whole, 96, 64));
     }
 

@@ -3,6 +3,10 @@
 //! Such cameras send MJPEG whose pictures carry an access unit of H.264 in APP4 segments: a header, the number of bytes, the bytes,
 //! cut into as many segments as it takes ("H.264 Payload" 1.0 for USB video, on multiplexed streams). No picture is decoded here.
 
+mod file;
+
+pub use file::complete;
+
 const SOI: u8 = 0xd8;
 const EOI: u8 = 0xd9;
 const SOS: u8 = 0xda;
@@ -20,7 +24,7 @@ pub struct Segment<'a> {
     pub payload: &'a [u8],
 }
 
-/// The segments of a picture up to its first scan, in their order; ends early at what is none.
+/// The segments of a picture up to its first scan, in their order; ends early at what is none. `rest` stays there.
 #[derive(Clone, Debug)]
 pub struct Segments<'a> {
     rest: &'a [u8],
@@ -44,10 +48,7 @@ impl<'a> Iterator for Segments<'a> {
                 [marker, ref rest @ ..] if marker == TEM || RST.contains(&marker) => {
                     self.rest = rest;
                 }
-                [EOI | SOS, ..] => {
-                    self.rest = &[];
-                    return None;
-                }
+                [EOI | SOS, ..] => return None,
                 [marker, high, low, ref rest @ ..] => {
                     // The length counts its own two bytes.
                     let length = usize::from(u16::from_be_bytes([high, low])).checked_sub(2)?;

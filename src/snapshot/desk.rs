@@ -1,25 +1,64 @@
 //! Who asks for a camera's newest picture, and the thread that answers all who wait together: never more than one decodes.
 
+use super::newest::Newest;
 use super::{Refusal, Snapshot};
 use crate::hub::Audience;
+use crate::time::Timestamp;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::oneshot;
+
+/// The decoder stays where it is for so long after the last who asked: for one who asks each second it need not begin at
+/// the keyframe again.
+const WARM: Duration = Duration::from_secs(5);
+
+/// A camera that is being opened has so long to give a picture.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The camera's thread looks for orders several times a second; one that is late leaves it to the decoder.
+const ORDER: Duration = Duration::from_secs(1);
+
+/// Meanwhile a picture is looked for this often.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Most who wait for one camera's picture.
+const WAITING: usize = 64;
+
+/// Behind the cameras, the fan-out and HTTP, where there are not enough cores for all.
+const NICENESS: i32 = 10;
+
+type Answer = Result<Snapshot, Refusal>;
 
 /// One camera's place to ask. Clones are the same place.
 #[derive(Clone, Debug)]
-pub struct Desk(#[cfg_attr(not(feature = "software-encoder"), allow(dead_code))] Arc<Shared>);
+pub struct Desk(Arc<Shared>);
 
 #[derive(Debug)]
-#[cfg_attr(not(feature = "software-encoder"), allow(dead_code))]
 struct Shared {
     name: Arc<str>,
     audience: Audience,
-    #[cfg(feature = "software-encoder")]
-    queue: worker::Queue,
+    queue: Queue,
 }
 
-type Answer = Result<Snapshot, Refusal>;
+#[derive(Default, Debug)]
+struct Queue {
+    inner: Mutex<Inner>,
+    news: Condvar,
+}
+
+#[derive(Default, Debug)]
+struct Inner {
+    waiting: Vec<Request>,
+    has_thread: bool,
+}
+
+#[derive(Debug)]
+struct Request {
+    width: Option<u32>,
+    since: Timestamp,
+    answer: oneshot::Sender<Answer>,
+}
 
 impl Desk {
     /// The place for the camera `name`.
@@ -27,8 +66,7 @@ impl Desk {
         Self(Arc::new(Shared {
             name,
             audience,
-            #[cfg(feature = "software-encoder")]
-            queue: worker::Queue::default(),
+            queue: Queue::default(),
         }))
     }
 
@@ -43,154 +81,180 @@ impl Desk {
         }
     }
 
-    #[cfg(not(feature = "software-encoder"))]
-    fn put(&self, _width: Option<u32>, sender: oneshot::Sender<Answer>) {
-        let words = "this program was built without the decoder that snapshots need (feature software-encoder)";
-        let _ = sender.send(Err(Refusal::Unsupported(words.to_owned())));
+    fn put(&self, width: Option<u32>, answer: oneshot::Sender<Answer>) {
+        let mut inner = self.0.queue.lock();
+        if inner.waiting.len() >= WAITING {
+            drop(inner);
+            let _ = answer.send(Err(Refusal::Busy));
+            return;
+        }
+        inner.waiting.push(Request {
+            width,
+            since: Timestamp::now(),
+            answer,
+        });
+        if inner.has_thread {
+            self.0.queue.news.notify_one();
+            return;
+        }
+        let shared = self.0.clone();
+        let thread = std::thread::Builder::new().name(format!("{} snapshot", shared.name));
+        inner.has_thread = thread.spawn(move || shared.work()).is_ok();
+        if !inner.has_thread {
+            // Their senders are dropped with them, which is answer enough.
+            inner.waiting.clear();
+        }
     }
 }
 
-#[cfg(feature = "software-encoder")]
-mod worker {
-    use super::super::newest::Newest;
-    use super::{Answer, Desk, Refusal, Shared, Snapshot};
-    use crate::time::Timestamp;
-    use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-    use std::time::Duration;
-    use tokio::sync::oneshot;
-
-    /// The decoder stays where it is for so long after the last who asked: for one who asks each second it need not begin at
-    /// the keyframe again.
-    const WARM: Duration = Duration::from_secs(5);
-
-    /// A camera that is being opened has so long to give a picture.
-    const PATIENCE: Duration = Duration::from_secs(10);
-
-    /// Meanwhile it is looked for this often.
-    const LOOK: Duration = Duration::from_millis(10);
-
-    /// Most who wait for one camera's picture.
-    const WAITING: usize = 64;
-
-    /// Behind the cameras, the fan-out and HTTP, where there are not enough cores for all.
-    const NICENESS: i32 = 10;
-
-    #[derive(Default, Debug)]
-    pub(super) struct Queue {
-        inner: Mutex<Inner>,
-        news: Condvar,
+impl Queue {
+    /// Nothing panics while the lock is held; if it did, the list would still be whole.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    #[derive(Default, Debug)]
-    struct Inner {
-        waiting: Vec<Request>,
-        has_thread: bool,
-    }
-
-    #[derive(Debug)]
-    struct Request {
-        width: Option<u32>,
-        since: Timestamp,
-        answer: oneshot::Sender<Answer>,
-    }
-
-    impl Queue {
-        /// Nothing panics while the lock is held; if it did, the list would still be whole.
-        fn lock(&self) -> MutexGuard<'_, Inner> {
-            self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-        }
-    }
-
-    impl Desk {
-        pub(super) fn put(&self, width: Option<u32>, answer: oneshot::Sender<Answer>) {
-            let mut inner = self.0.queue.lock();
-            if inner.waiting.len() >= WAITING {
-                drop(inner);
-                let _ = answer.send(Err(Refusal::Busy));
+impl Shared {
+    /// Answers until nobody has asked for a while.
+    fn work(&self) {
+        // Where it may not be changed it is right as it is.
+        let _ = rustix::process::setpriority_process(None, NICENESS);
+        let _hold = self.audience.hold();
+        let mut newest = Newest::default();
+        loop {
+            let mut inner = self.queue.lock();
+            if inner.waiting.is_empty() {
+                let nobody = |inner: &mut Inner| inner.waiting.is_empty();
+                inner = match self.queue.news.wait_timeout_while(inner, WARM, nobody) {
+                    Ok((inner, _)) => inner,
+                    Err(poisoned) => poisoned.into_inner().0,
+                };
+            }
+            if inner.waiting.is_empty() {
+                inner.has_thread = false;
                 return;
             }
-            inner.waiting.push(Request {
-                width,
-                since: Timestamp::now(),
-                answer,
-            });
-            if inner.has_thread {
-                self.0.queue.news.notify_one();
-                return;
-            }
-            let shared = self.0.clone();
-            let thread = std::thread::Builder::new().name(format!("{} snapshot", shared.name));
-            inner.has_thread = thread.spawn(move || shared.work()).is_ok();
-            if !inner.has_thread {
-                // Their senders are dropped with them, which is answer enough.
-                inner.waiting.clear();
-            }
+            drop(inner);
+            self.answer(&mut newest);
         }
     }
 
-    impl Shared {
-        /// Answers until nobody has asked for a while.
-        fn work(&self) {
-            // Where it may not be changed it is right as it is.
-            let _ = rustix::process::setpriority_process(None, NICENESS);
-            let _hold = self.audience.hold();
-            let mut newest = Newest::default();
-            loop {
-                let mut inner = self.queue.lock();
-                if inner.waiting.is_empty() {
-                    let nobody = |inner: &mut Inner| inner.waiting.is_empty();
-                    inner = match self.queue.news.wait_timeout_while(inner, WARM, nobody) {
-                        Ok((inner, _)) => inner,
-                        Err(poisoned) => poisoned.into_inner().0,
-                    };
-                }
-                if inner.waiting.is_empty() {
-                    inner.has_thread = false;
-                    return;
-                }
-                drop(inner);
-                self.answer(&mut newest);
-            }
+    /// The picture as the camera itself has encoded it, if somebody wants it whole and there is one.
+    fn own_jpeg(&self) -> Option<Snapshot> {
+        let mut inner = self.queue.lock();
+        inner.waiting.retain(|request| !request.answer.is_closed());
+        let wants_whole = inner.waiting.iter().any(|request| request.width.is_none());
+        drop(inner);
+        if !wants_whole {
+            return None;
         }
+        let order = self.audience.order_jpeg()?;
+        let jpeg = order.recv_timeout(ORDER).ok()?;
+        Some(Snapshot {
+            jpeg: jpeg.bytes,
+            captured_at: jpeg.captured_at,
+        })
+    }
 
-        /// Answers those who wait, or leaves them waiting if there is no picture yet.
-        fn answer(&self, newest: &mut Newest) {
-            let found = newest.catch_up(&self.audience);
+    /// Answers those who wait, or leaves them waiting if there is no picture yet.
+    fn answer(&self, newest: &mut Newest) {
+        if let Some(snapshot) = self.own_jpeg() {
+            let mut inner = self.queue.lock();
             // Those who came meanwhile are served as well.
-            let waiting = std::mem::take(&mut self.queue.lock().waiting);
-            let wanted = waiting.into_iter().filter(|one| !one.answer.is_closed());
-            match found {
-                Ok(true) => {
-                    let mut made: Vec<(Option<u32>, Snapshot)> = Vec::new();
-                    for request in wanted {
-                        let known = made.iter().find(|(width, _)| *width == request.width);
-                        let answer = match known {
-                            Some((_, snapshot)) => Ok(snapshot.clone()),
-                            None => newest.snapshot(request.width),
-                        };
-                        if let (None, Ok(snapshot)) = (known, &answer) {
-                            made.push((request.width, snapshot.clone()));
-                        }
-                        let _ = request.answer.send(answer);
-                    }
-                }
-                Ok(false) => {
-                    let now = Timestamp::now();
-                    let (late, patient): (Vec<_>, Vec<_>) =
-                        wanted.partition(|request| now.since(request.since) > PATIENCE);
-                    let words = format!("no picture within {} seconds", PATIENCE.as_secs());
-                    refuse(late, &Refusal::NoPicture(words));
-                    self.queue.lock().waiting.extend(patient);
-                    std::thread::sleep(LOOK);
-                }
-                Err(refusal) => refuse(wanted, &refusal),
+            let waiting = std::mem::take(&mut inner.waiting);
+            let (whole, smaller): (Vec<_>, _) =
+                waiting.into_iter().partition(|one| one.width.is_none());
+            let is_done = smaller.is_empty();
+            inner.waiting = smaller;
+            drop(inner);
+            for request in whole {
+                let _ = request.answer.send(Ok(snapshot.clone()));
+            }
+            if is_done {
+                return;
             }
         }
+        let found = newest.catch_up(&self.audience);
+        let waiting = std::mem::take(&mut self.queue.lock().waiting);
+        let wanted = waiting.into_iter().filter(|one| !one.answer.is_closed());
+        match found {
+            Ok(true) => {
+                let mut made: Vec<(Option<u32>, Snapshot)> = Vec::new();
+                for request in wanted {
+                    let known = made.iter().find(|(width, _)| *width == request.width);
+                    let answer = match known {
+                        Some((_, snapshot)) => Ok(snapshot.clone()),
+                        None => newest.snapshot(request.width),
+                    };
+                    if let (None, Ok(snapshot)) = (known, &answer) {
+                        made.push((request.width, snapshot.clone()));
+                    }
+                    let _ = request.answer.send(answer);
+                }
+            }
+            Ok(false) => {
+                let now = Timestamp::now();
+                let (late, patient): (Vec<_>, Vec<_>) =
+                    wanted.partition(|request| now.since(request.since) > PATIENCE);
+                let words = format!("no picture within {} seconds", PATIENCE.as_secs());
+                refuse(late, &Refusal::NoPicture(words));
+                self.queue.lock().waiting.extend(patient);
+                std::thread::sleep(LOOK);
+            }
+            Err(refusal) => refuse(wanted, &refusal),
+        }
+    }
+}
+
+fn refuse(requests: impl IntoIterator<Item = Request>, refusal: &Refusal) {
+    for request in requests {
+        let _ = request.answer.send(Err(refusal.clone()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::{Jpeg, State, hub};
+    use bytes::Bytes;
+
+    #[tokio::test]
+    async fn a_camera_that_gives_jpegs_is_asked_for_its_own() {
+        let (hub, audience) = hub();
+        let desk = Desk::new("camera".into(), audience);
+        let first = desk.ask(None);
+        let second = desk.ask(None);
+        // It is being opened meanwhile.
+        hub.set_gives_jpegs(true);
+        hub.set_condition(State::Live, "");
+        let jpeg = Jpeg {
+            bytes: Bytes::from_static(b"JPEG"),
+            captured_at: Timestamp::from_nanos(1),
+        };
+        let answer = async {
+            loop {
+                hub.answer_jpeg(|| Some(jpeg.clone()));
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let both = async { (first.await, second.await) };
+        let both = tokio::select! { both = both => both, () = answer => unreachable!() };
+        let snapshot = Snapshot {
+            jpeg: jpeg.bytes.clone(),
+            captured_at: jpeg.captured_at,
+        };
+        assert_eq!(both, (Ok(snapshot.clone()), Ok(snapshot)));
     }
 
-    fn refuse(requests: impl IntoIterator<Item = Request>, refusal: &Refusal) {
-        for request in requests {
-            let _ = request.answer.send(Err(refusal.clone()));
-        }
+    #[tokio::test]
+    async fn without_a_camera_it_is_said_why() {
+        let (hub, audience) = hub();
+        hub.set_condition(State::Lost, "it was unplugged");
+        hub.set_gives_jpegs(true);
+        let refusal = Refusal::NoPicture("it was unplugged".into());
+        assert_eq!(
+            Desk::new("camera".into(), audience).ask(None).await,
+            Err(refusal)
+        );
     }
 }

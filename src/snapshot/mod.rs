@@ -1,6 +1,7 @@
 //! The newest picture of a camera as JPEG, when somebody asks.
 //!
-//! The camera is not opened a second time and viewers do not notice: the fragments that the hub keeps are decoded, from the
+//! The camera is not opened a second time and viewers do not notice. One that gives JPEGs is asked for the newest of them (through
+//! the hub); of others, and where the picture is to be smaller, turned or mirrored, the fragments that the hub keeps are decoded, from the
 //! newest keyframe on, on a thread of this camera's own with a lower priority. Nothing runs while nobody asks. What HTTP makes of it is
 //! in `serve`.
 //!
@@ -8,6 +9,7 @@
 //! |---|---|
 //! | `desk` | who asks, and the thread that answers all of them together |
 //! | `newest` | keeps up with the hub: fragments to the newest decoded picture |
+//! | `no_decoder` | what stands in for it in a build without openh264 |
 //! | `decoder` | openh264, and what it cannot do |
 //! | `planes` | a decoded picture, and a smaller one |
 //! | `jpeg` | planes to JPEG: colours, turn and mirror |
@@ -19,13 +21,18 @@ mod desk;
 mod jpeg;
 #[cfg(feature = "software-encoder")]
 mod newest;
+#[cfg(not(feature = "software-encoder"))]
+mod no_decoder;
 #[cfg(feature = "software-encoder")]
 mod planes;
 
 pub use desk::Desk;
 
+use crate::hub::{Condition, State};
 use crate::time::Timestamp;
 use bytes::Bytes;
+#[cfg(not(feature = "software-encoder"))]
+use no_decoder as newest;
 
 /// A picture as a file.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,4 +55,13 @@ pub enum Refusal {
     /// Too many ask at once.
     #[error("too many snapshots are asked for at once")]
     Busy,
+}
+
+/// True if pictures come, false if some may come soon; else why there are none.
+fn is_live(condition: &Condition) -> Result<bool, Refusal> {
+    match condition.state {
+        State::Live => Ok(true),
+        State::Starting | State::Idle => Ok(false),
+        State::Waiting | State::Lost => Err(Refusal::NoPicture(condition.reason.clone())),
+    }
 }

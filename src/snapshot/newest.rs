@@ -2,10 +2,10 @@
 
 use super::decoder::Decoder;
 use super::planes::Planes;
-use super::{Refusal, Snapshot, jpeg};
+use super::{Refusal, Snapshot, is_live, jpeg};
 use crate::fmp4;
 use crate::h264::sps::Sps;
-use crate::hub::{Audience, Fragment, Init, State};
+use crate::hub::{Audience, Fragment, Init};
 use crate::orientation::Orientation;
 use crate::time::Timestamp;
 use bytes::Bytes;
@@ -39,16 +39,10 @@ impl Newest {
     pub(super) fn catch_up(&mut self, audience: &Audience) -> Result<bool, Refusal> {
         for _ in 0..ROUNDS {
             let recent = audience.recent(self.at);
-            match recent.condition.state {
-                State::Live => {}
-                State::Starting | State::Idle => {
-                    *self = Self::default();
-                    return Ok(false);
-                }
-                State::Waiting | State::Lost => {
-                    *self = Self::default();
-                    return Err(Refusal::NoPicture(recent.condition.reason.clone()));
-                }
+            let live = is_live(&recent.condition);
+            if live != Ok(true) {
+                *self = Self::default();
+                return live;
             }
             let Some(last) = recent.fragments.len().checked_sub(1) else {
                 break;

@@ -72,7 +72,12 @@ pub trait Source: Send {
         None
     }
 
-    /// Of a camera that gives JPEGs, the newest picture as it came, and when it was taken.
+    /// True if [`Source::newest_jpeg`] has pictures as soon as the camera has given some.
+    fn gives_jpegs(&self) -> bool {
+        false
+    }
+
+    /// Of a camera that gives JPEGs, the newest picture as the camera encoded it, and when it was taken.
     fn newest_jpeg(&self) -> Option<(Timestamp, &[u8])> {
         None
     }

@@ -113,6 +113,54 @@ pictures 10
 logged 1 'camera: /dev/video0 .*: MJPG, 320x240'
 looks jpeg "$CLIPS/bars.rgb" 320x240 30
 
+# snapshot [QUERY]: the picture alone, in a file
+snapshot() {
+    get "$port" "/snapshot.jpg${1:-}" >"$t/answer"
+    says '^HTTP/1.1 200 ' "$(head -c 15 "$t/answer")"
+    perl -e 'undef $/; $_ = <STDIN>; my ($head, $picture) = split /\r\n\r\n/, $_, 2; print $picture' <"$t/answer" >"$t/snapshot.jpg"
+}
+# header NAME: of the answer to the last snapshot
+header() { grep -a -i -m1 "^$1: " "$t/answer" | tr -d '\r' | cut -d' ' -f2-; }
+# All pictures of the clip are the same.
+head -c $(($(stat -c %s "$CLIPS/bars.mjpeg") / 10)) "$CLIPS/bars.mjpeg" >"$t/bars.jpg"
+
+step "the snapshot is the camera's own JPEG, byte for byte; a smaller one is not"
+snapshot
+cmp "$t/snapshot.jpg" "$t/bars.jpg" || fail "another picture than was fed"
+[ "$(header x-picture-age-ms)" -lt 2000 ] || fail "it is $(header x-picture-age-ms) ms old"
+taken=$(date -d "$(header last-modified)" +%s) answered=$(date -d "$(header date)" +%s)
+[ $((answered - taken)) -lt 4 ] || fail "taken at $(header last-modified), answered at $(header date)"
+snapshot '?width=160'
+[ "$(stat -c %s "$t/snapshot.jpg")" -lt "$(stat -c %s "$t/bars.jpg")" ] || fail "not smaller"
+
+step "a camera on demand is opened for it, and what is left to the display is in the picture"
+leave
+stop
+start -d /dev/video0 -w 320 -h 240 -f 10 --on-demand true
+status_is state '^idle$'
+snapshot
+cmp "$t/snapshot.jpg" "$t/bars.jpg" || fail "another picture than was fed"
+stop
+start -d /dev/video0 -w 320 -h 240 -f 10 --hflip true
+snapshot
+cmp -s "$t/snapshot.jpg" "$t/bars.jpg" && fail "it is not mirrored"
+stop
+
+step "without Huffman tables, as webcams send JPEGs: those of the standard are put in"
+unfeed
+perl -0777 -pe 's/\xff\xc4\x01\xa2.{416}//gs' "$CLIPS/bars.mjpeg" >"$t/bare.mjpeg"
+bare=$(($(stat -c %s "$t/bare.mjpeg") / 10))
+[ $bare = $(($(stat -c %s "$t/bars.jpg") - 420)) ] || fail "the clip has other tables"
+feed -d /dev/video0 -s 320x240 -r 10 --fourcc MJPG --jpeg "$t/bare.mjpeg"
+until_true 5 grep -q . <(v4l2-ctl -d 0 --list-formats) || fail "not fed"
+start -d /dev/video0 -w 320 -h 240 -f 10
+watch jpeg
+expect 20 "state live ''"
+snapshot
+perl -0777 -pe 's/\xff\xc4\x01\xa2.{416}(?=\xff\xda)//s' "$t/snapshot.jpg" >"$t/bare.jpg"
+[ "$(stat -c %s "$t/snapshot.jpg")" = $((bare + 420)) ] || fail "no tables ahead of the scan"
+cmp "$t/bare.jpg" <(head -c $bare "$t/bare.mjpeg") || fail "another picture than was fed"
+
 step "cut JPEGs do no harm"
 unfeed
 feed_jpegs --cut 3 --empty 5

@@ -467,6 +467,10 @@ impl Source for Camera {
         Some(format!("{}: {words}", self.path.display()))
     }
 
+    fn gives_jpegs(&self) -> bool {
+        self.decoding.is_some()
+    }
+
     fn newest_jpeg(&self) -> Option<(Timestamp, &[u8])> {
         self.decoding.as_ref()?.newest()
     }
@@ -486,7 +490,7 @@ impl Board for Camera {
 struct Decoding {
     decoder: JpegDecoder,
     size: (u32, u32),
-    /// The newest picture as it came, once it has turned out to be good.
+    /// The newest picture as the camera encoded it, once it has turned out to be good.
     jpeg: Vec<u8>,
     captured_at: Option<Timestamp>,
     damaged: u64,
@@ -508,7 +512,7 @@ impl Decoding {
         held.copy(0, 0..held.plane_len(0), &mut self.jpeg);
         drop(held);
         let mut picture = I420::new(self.size.0, self.size.1, Vec::new());
-        match self.decoder.decode(&self.jpeg, &mut picture) {
+        match self.decoder.decode(&mut self.jpeg, &mut picture) {
             Ok(()) => {
                 self.captured_at = Some(captured_at);
                 Some(Pixels::Own([picture.into_bytes(), Vec::new(), Vec::new()]))
