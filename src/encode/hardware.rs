@@ -4,11 +4,13 @@
 //! growing pauses, while the camera stays open. One that does not come back in some seconds is given up, with the reason.
 
 use super::formats::work;
-use super::{Candidate, Encoder, Error, Picture, Pixels, Settings, Shape, layout};
+use super::{Bitrate, Candidate, Encoder, Error, Picture, Pixels, Settings, Shape, layout};
 use crate::time::Timestamp;
+use crate::v4l2::controls::{flag, id};
 use crate::v4l2::m2m::{self, Found, Output, Rate, Raw, RawFormat, Refusal, Wanted};
 use crate::v4l2::{Device, Failure, FourCc};
 use rustix::fd::BorrowedFd;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -120,6 +122,8 @@ struct Supervised {
     /// How long it may be silent while it has pictures.
     patience: Duration,
     state: State,
+    /// What its control for the bit rate takes; `None` if it has none.
+    bitrates: Option<RangeInclusive<u32>>,
     pause: Duration,
     opened_at: Timestamp,
     /// When it last gave a picture, or was given one without having any.
@@ -161,6 +165,7 @@ impl Supervised {
             state: State::Closed {
                 until: Timestamp::default(),
             },
+            bitrates: None,
             pause: SHORTEST_PAUSE,
             opened_at: Timestamp::default(),
             progress_at: Timestamp::default(),
@@ -200,6 +205,7 @@ impl Supervised {
             }
         }
         let now = Timestamp::now();
+        self.bitrates = bitrates(encoder.device());
         self.state = State::Open(Box::new(encoder));
         (self.opened_at, self.progress_at) = (now, now);
         self.damaged_in_a_row = 0;
@@ -416,13 +422,27 @@ impl Encoder for Supervised {
         }
     }
 
+    fn bitrate(&self) -> Option<Bitrate> {
+        let range = self.bitrates.clone()?;
+        // A driver takes the nearest that it has.
+        let now = self
+            .wanted
+            .rate
+            .bitrate?
+            .clamp(*range.start(), *range.end());
+        Some(Bitrate { now, range })
+    }
+
     fn set_bitrate(&mut self, bits_per_second: u32) -> Result<(), Error> {
         self.wanted.rate.bitrate = Some(bits_per_second);
         let State::Open(encoder) = &self.state else {
             return Ok(());
         };
         match encoder.set_bitrate(bits_per_second) {
-            Some(Ok(_)) => Ok(()),
+            Some(Ok(taken)) => {
+                self.wanted.rate.bitrate = u32::try_from(taken).ok().or(self.wanted.rate.bitrate);
+                Ok(())
+            }
             // Not while it runs; a new one begins with a keyframe.
             Some(Err(Failure::Busy)) => self.open().map_err(Error),
             Some(Err(failure)) => Err(Error(format!("{}: {}", self.title, words(failure)))),
@@ -438,6 +458,15 @@ impl Encoder for Supervised {
         let (why, _) = self.trouble.as_ref()?;
         Some(format!("the encoder ({}): {why}", self.title))
     }
+}
+
+/// What the driver's control for the bit rate takes.
+fn bitrates(device: &Device) -> Option<RangeInclusive<u32>> {
+    let mut controls = device.controls().into_iter();
+    let control =
+        controls.find(|control| control.id == id::BITRATE && !control.has(flag::READ_ONLY))?;
+    let of = |value: i64| u32::try_from(value.max(1)).unwrap_or(u32::MAX);
+    (control.minimum <= control.maximum).then(|| of(control.minimum)..=of(control.maximum))
 }
 
 fn own_bitrate(shape: &Shape, fps: u32) -> u32 {

@@ -18,7 +18,7 @@ use crate::v4l2::{Colour, FourCc, Held};
 use rustix::fd::BorrowedFd;
 use std::fmt;
 use std::num::NonZeroU32;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 /// Which encoders may be used.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -71,6 +71,15 @@ pub struct Settings {
     pub bitrate: Option<u32>,
     /// Distance of two IDR pictures, in pictures.
     pub keyframe_interval: NonZeroU32,
+}
+
+/// What an encoder aims at, in bits per second.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Bitrate {
+    /// Now.
+    pub now: u32,
+    /// What it can be told.
+    pub range: RangeInclusive<u32>,
 }
 
 /// A raw picture, and the memory that it is in.
@@ -139,7 +148,10 @@ pub trait Encoder: Send {
         None
     }
 
-    /// Changes the bit rate from the next picture on; that may be a keyframe.
+    /// The bit rate, which can be set; `None` of an encoder that has its own.
+    fn bitrate(&self) -> Option<Bitrate>;
+
+    /// Changes the bit rate, within its range, from the next picture on; that may be a keyframe.
     fn set_bitrate(&mut self, bits_per_second: u32) -> Result<(), Error>;
 
     /// Pictures that were submitted and gave no access unit.

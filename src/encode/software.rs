@@ -22,7 +22,8 @@ pub(super) fn candidate() -> Result<Box<dyn Candidate>, Error> {
 mod openh264 {
     use super::super::formats::work;
     use super::super::{
-        Candidate, Encoder, Error, I420, Layout, Picture, Pixels, Settings, Shape, layout, to_i420,
+        Bitrate, Candidate, Encoder, Error, I420, Layout, Picture, Pixels, Settings, Shape, layout,
+        to_i420,
     };
     use crate::time::Timestamp;
     use crate::v4l2::FourCc;
@@ -35,6 +36,9 @@ mod openh264 {
 
     /// For a picture that nobody has set a bit rate for: bits per pixel and picture that look well.
     const BITS_PER_PIXEL: f64 = 0.08;
+
+    /// As on the command line.
+    const BITRATES: std::ops::RangeInclusive<u32> = 25_000..=200_000_000;
 
     #[derive(Debug)]
     pub(super) struct OpenH264;
@@ -65,6 +69,7 @@ mod openh264 {
             Ok(Box::new(Software {
                 shape: *shape,
                 settings: *settings,
+                bitrate,
                 encoder: encoder(shape, settings, bitrate)?,
                 picture: I420::default(),
                 unit: Vec::new(),
@@ -119,6 +124,7 @@ mod openh264 {
     struct Software {
         shape: Shape,
         settings: Settings,
+        bitrate: u32,
         encoder: openh264::encoder::Encoder,
         picture: I420,
         /// The access unit that is ready, if `ready` says so.
@@ -167,9 +173,17 @@ mod openh264 {
             Ok(self.ready.take())
         }
 
+        fn bitrate(&self) -> Option<Bitrate> {
+            Some(Bitrate {
+                now: self.bitrate,
+                range: BITRATES,
+            })
+        }
+
         fn set_bitrate(&mut self, bits_per_second: u32) -> Result<(), Error> {
             // The crate has no safe way to change a running encoder; a new one begins with a keyframe.
             self.encoder = encoder(&self.shape, &self.settings, bits_per_second)?;
+            self.bitrate = bits_per_second;
             Ok(())
         }
 

@@ -120,6 +120,30 @@ impl From<&str> for Wish {
 const SHOWN: usize = 40;
 
 impl Control {
+    /// A number of which nothing is known so far, to be filled in.
+    pub fn number(name: &str, label: &str) -> Self {
+        Self {
+            name: name.into(),
+            label: label.into(),
+            kind: Kind::Integer,
+            minimum: 0,
+            maximum: 0,
+            step: 1,
+            default: 0,
+            value: None,
+            items: Vec::new(),
+            flags: Flags::default(),
+        }
+    }
+
+    /// A button.
+    pub fn button(name: &str, label: &str) -> Self {
+        Self {
+            kind: Kind::Button,
+            ..Self::number(name, label)
+        }
+    }
+
     /// The value to set for a wish: one in the control's range, on a step (the nearest). The error names the control
     /// and what it takes.
     pub fn resolve(&self, wish: &Wish) -> Result<i64, Refusal> {

@@ -46,6 +46,13 @@ first_is_keyframe
 leave
 look_at first
 
+step "its bit rate is a control of the camera"
+control_is video_bitrate 1500000
+set_controls '{"video_bitrate": 400000, "force_key_frame": true}'
+control_is video_bitrate 400000
+set_controls '{"video_bitrate": 24000}' '^HTTP/1.1 422 .*'
+pictures 3
+
 step "pictures that it swallows are counted, and the others go on"
 before=$(status frames_dropped)
 fault drop_every 3

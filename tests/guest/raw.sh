@@ -53,6 +53,22 @@ v4l2-ctl -d 10 -c disconnect=1
 expect 10 "state lost '/dev/video10: .*unplugged"
 live_again 20
 
+step "the encoder's bit rate is a control beside the camera's own, and holds when the camera comes back"
+control_is video_bitrate 1500000
+control_is brightness 128
+set_controls '{"video_bitrate": 200000, "force_key_frame": true}'
+control_is video_bitrate 200000
+pictures 3
+v4l2-ctl -d 10 -c disconnect=1
+expect 10 "state lost '/dev/video10: .*unplugged"
+live_again 20
+control_is video_bitrate 200000
+set_controls '{"video_bitrate": 1}' '^HTTP/1.1 422 '
+step "of a menu of numbers the place, or the number itself, is set"
+control_is integer_menu 4
+set_controls '{"integer_menu": "13"}'
+control_is integer_menu 6
+
 step "a buffer with the error bit is left out and counted"
 before=$(status frames_dropped)
 v4l2-ctl -d 10 -c inject_v4l2_buf_flag_error=1

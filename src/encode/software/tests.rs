@@ -143,3 +143,18 @@ fn a_picture_that_is_too_short_is_dropped_and_counted() {
     );
     encode(encoder.as_mut(), 1, false);
 }
+
+#[test]
+fn any_bit_rate_of_its_range_can_be_set() {
+    let mut encoder = encoder(500_000, 30);
+    let range = encoder.bitrate().unwrap().range;
+    for (number, bitrate) in [*range.start(), *range.end(), 1_000_000]
+        .into_iter()
+        .enumerate()
+    {
+        encoder.set_bitrate(bitrate).unwrap();
+        assert_eq!(encoder.bitrate().unwrap().now, bitrate);
+        let unit = encode(encoder.as_mut(), number as u32, false);
+        assert!(types(&unit).contains(&5), "{bitrate}");
+    }
+}

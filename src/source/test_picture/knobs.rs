@@ -1,7 +1,7 @@
 //! What of the test picture can be changed while it runs, under the names that V4L2 encoders have for it.
 
 use super::TestPicture;
-use crate::panel::{Board, Control, Flags, Kind};
+use crate::panel::{Board, Control};
 use std::num::NonZeroU32;
 
 const BITRATE: &str = "video_bitrate";
@@ -32,27 +32,19 @@ impl TestPicture {
 
 impl Board for TestPicture {
     fn controls(&mut self) -> Vec<Control> {
-        let number = |name: &str, label: &str, range: (i64, i64), default, value| Control {
-            name: name.into(),
-            label: label.into(),
-            kind: Kind::Integer,
+        let number = |name, label, range: (i64, i64), default, value| Control {
             minimum: range.0,
             maximum: range.1,
-            step: 1,
             default,
             value,
-            items: Vec::new(),
-            flags: Flags::default(),
+            ..Control::number(name, label)
         };
         let bitrate = self.settings.bitrate.map(i64::from);
         let interval = i64::from(self.settings.keyframe_interval.get());
         vec![
             number(BITRATE, "Video Bitrate", BITRATES, 1_500_000, bitrate),
             number(GROUP, "Video GOP Size", GROUPS, 60, Some(interval)),
-            Control {
-                kind: Kind::Button,
-                ..number(KEYFRAME, "Force Key Frame", (0, 0), 0, None)
-            },
+            Control::button(KEYFRAME, "Force Key Frame"),
         ]
     }
 

@@ -5,20 +5,23 @@
 
 pub mod capture;
 pub mod choice;
+mod decoding;
+mod knobs;
 
 use super::knobs::Knobs;
 use super::settings::{self, Report};
 use super::{FIRST_PICTURE, Refusal, SLICE, STALL};
-use crate::encode::{self, Candidate, Encoder, I420, JpegDecoder, Picture, Pixels, Shape};
+use crate::encode::{self, Candidate, Encoder, Picture, Pixels, Shape};
 use crate::h264::End;
 use crate::orientation::Orientation;
-use crate::panel::{Board, Control};
+use crate::panel::Board;
 use crate::source::{Chunk, Context, Error, Source};
 use crate::stop::Woken;
 use crate::time::Timestamp;
 use crate::v4l2::{self, Agreed, Capture, Colour, Device, Failure, FourCc, Held, Step, Stream};
 use capture::{Capturing, Frame};
 use choice::{Mode, Offer, Wanted};
+use decoding::Decoding;
 use rustix::event::PollFlags;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -266,10 +269,12 @@ fn run(
     };
     let capturing = Capturing::start(&context.name, stream.clone(), is_whole)
         .map_err(|error| Refusal::Useless(format!("cannot start its thread: {error}")))?;
+    let bitrate = encoder.bitrate().map(|bitrate| bitrate.now);
     let fps = rate.unwrap_or_else(|| context.settings.fps.get().into());
     Ok(Box::new(Camera {
         path: path.to_owned(),
         context: context.clone(),
+        configured_bitrate: bitrate,
         encoder,
         decoding: is_jpeg(agreed.fourcc).then(|| Decoding::new(&agreed)),
         capturing,
@@ -289,6 +294,8 @@ fn run(
 struct Camera {
     path: PathBuf,
     context: Context,
+    /// With which the encoder was opened.
+    configured_bitrate: Option<u32>,
     encoder: Box<dyn Encoder>,
     decoding: Option<Decoding>,
     capturing: Capturing,
@@ -436,8 +443,10 @@ impl Source for Camera {
     }
 
     fn set_bitrate(&mut self, bits_per_second: u32) -> Option<u32> {
-        match self.encoder.set_bitrate(bits_per_second) {
-            Ok(()) => Some(bits_per_second),
+        let range = self.encoder.bitrate()?.range;
+        let nearest = bits_per_second.clamp(*range.start(), *range.end());
+        match self.encoder.set_bitrate(nearest) {
+            Ok(()) => self.encoder.bitrate().map(|bitrate| bitrate.now),
             Err(error) => {
                 log::warn!("{}: {error}", self.context.name);
                 None
@@ -446,7 +455,7 @@ impl Source for Camera {
     }
 
     fn can_set_bitrate(&self) -> bool {
-        true
+        self.encoder.bitrate().is_some()
     }
 
     fn board(&mut self) -> Option<&mut dyn Board> {
@@ -473,61 +482,6 @@ impl Source for Camera {
 
     fn newest_jpeg(&self) -> Option<(Timestamp, &[u8])> {
         self.decoding.as_ref()?.newest()
-    }
-}
-
-impl Board for Camera {
-    fn controls(&mut self) -> Vec<Control> {
-        Knobs::new(self.stream.device()).controls()
-    }
-
-    fn set(&mut self, name: &str, value: i64) -> Result<(), String> {
-        Knobs::new(self.stream.device()).set(name, value)
-    }
-}
-
-/// The decoder of a camera that gives JPEGs.
-struct Decoding {
-    decoder: JpegDecoder,
-    size: (u32, u32),
-    /// The newest picture as the camera encoded it, once it has turned out to be good.
-    jpeg: Vec<u8>,
-    captured_at: Option<Timestamp>,
-    damaged: u64,
-}
-
-impl Decoding {
-    fn new(agreed: &Agreed) -> Self {
-        Self {
-            decoder: JpegDecoder::default(),
-            size: (agreed.width, agreed.height),
-            jpeg: Vec::new(),
-            captured_at: None,
-            damaged: 0,
-        }
-    }
-
-    fn decode(&mut self, held: Held, captured_at: Timestamp) -> Option<Pixels> {
-        self.jpeg.clear();
-        held.copy(0, 0..held.plane_len(0), &mut self.jpeg);
-        drop(held);
-        let mut picture = I420::new(self.size.0, self.size.1, Vec::new());
-        match self.decoder.decode(&mut self.jpeg, &mut picture) {
-            Ok(()) => {
-                self.captured_at = Some(captured_at);
-                Some(Pixels::Own([picture.into_bytes(), Vec::new(), Vec::new()]))
-            }
-            Err(error) => {
-                self.captured_at = None;
-                self.damaged += 1;
-                log::debug!("a JPEG of the camera is thrown away: {error}");
-                None
-            }
-        }
-    }
-
-    fn newest(&self) -> Option<(Timestamp, &[u8])> {
-        Some((self.captured_at?, &self.jpeg))
     }
 }
 

@@ -124,7 +124,7 @@ impl UnitEncoder {
                 default: default.bitrate().into(),
                 minimum: least.into(),
                 maximum: most.into(),
-                ..control(BITRATE, "Video Bitrate")
+                ..Control::number(BITRATE, "Video Bitrate")
             },
             Control {
                 value: Some(self.pictures_of(self.wanted.idr_period_ms())),
@@ -132,7 +132,7 @@ impl UnitEncoder {
                 minimum: self.pictures_of(shortest),
                 maximum: self.pictures_of(longest),
                 flags: at_start,
-                ..control(PERIOD, "H264 I-Frame Period")
+                ..Control::number(PERIOD, "H264 I-Frame Period")
             },
             Control {
                 kind: Kind::Menu,
@@ -146,12 +146,9 @@ impl UnitEncoder {
                     })
                     .collect(),
                 flags: at_start,
-                ..control(PROFILE, "H264 Profile")
+                ..Control::number(PROFILE, "H264 Profile")
             },
-            Control {
-                kind: Kind::Button,
-                ..control(KEYFRAME, "Force Key Frame")
-            },
+            Control::button(KEYFRAME, "Force Key Frame"),
         ]
     }
 
@@ -206,20 +203,5 @@ impl UnitEncoder {
     fn pictures_of(&self, period_ms: u16) -> i64 {
         let pictures = f64::from(period_ms) * self.rate / 1000.0;
         (pictures.round() as i64).max(1)
-    }
-}
-
-fn control(name: &str, label: &str) -> Control {
-    Control {
-        name: name.into(),
-        label: label.into(),
-        kind: Kind::Integer,
-        minimum: 0,
-        maximum: 0,
-        step: 1,
-        default: 0,
-        value: None,
-        items: Vec::new(),
-        flags: Flags::default(),
     }
 }

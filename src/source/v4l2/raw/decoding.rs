@@ -1,0 +1,52 @@
+//! JPEGs of a camera to pictures for an encoder, and the newest JPEG itself, for snapshots.
+
+use crate::encode::{I420, JpegDecoder, Pixels};
+use crate::time::Timestamp;
+use crate::v4l2::{Agreed, Held};
+
+/// The decoder of a camera that gives JPEGs.
+pub(super) struct Decoding {
+    decoder: JpegDecoder,
+    size: (u32, u32),
+    /// The newest picture as the camera encoded it, once it has turned out to be good.
+    jpeg: Vec<u8>,
+    captured_at: Option<Timestamp>,
+    /// Those that were none.
+    pub(super) damaged: u64,
+}
+
+impl Decoding {
+    pub(super) fn new(agreed: &Agreed) -> Self {
+        Self {
+            decoder: JpegDecoder::default(),
+            size: (agreed.width, agreed.height),
+            jpeg: Vec::new(),
+            captured_at: None,
+            damaged: 0,
+        }
+    }
+
+    /// Takes the JPEG out of the camera's buffer and decodes it; `None` of one that is no picture, which is counted.
+    pub(super) fn decode(&mut self, held: Held, captured_at: Timestamp) -> Option<Pixels> {
+        self.jpeg.clear();
+        held.copy(0, 0..held.plane_len(0), &mut self.jpeg);
+        drop(held);
+        let mut picture = I420::new(self.size.0, self.size.1, Vec::new());
+        match self.decoder.decode(&mut self.jpeg, &mut picture) {
+            Ok(()) => {
+                self.captured_at = Some(captured_at);
+                Some(Pixels::Own([picture.into_bytes(), Vec::new(), Vec::new()]))
+            }
+            Err(error) => {
+                self.captured_at = None;
+                self.damaged += 1;
+                log::debug!("a JPEG of the camera is thrown away: {error}");
+                None
+            }
+        }
+    }
+
+    pub(super) fn newest(&self) -> Option<(Timestamp, &[u8])> {
+        Some((self.captured_at?, &self.jpeg))
+    }
+}

@@ -1,0 +1,48 @@
+//! What can be set of a camera whose pictures are encoded here: its driver's controls and, under the names that V4L2 has for them,
+//! those of the encoder.
+
+use super::super::knobs::Knobs;
+use super::Camera;
+use crate::panel::{Board, Control};
+use crate::source::Source;
+
+const BITRATE: &str = "video_bitrate";
+const KEYFRAME: &str = "force_key_frame";
+
+impl Camera {
+    fn encoder_controls(&self) -> Vec<Control> {
+        let bitrate = self.encoder.bitrate().map(|bitrate| Control {
+            minimum: (*bitrate.range.start()).into(),
+            maximum: (*bitrate.range.end()).into(),
+            default: self.configured_bitrate.unwrap_or(bitrate.now).into(),
+            value: Some(bitrate.now.into()),
+            ..Control::number(BITRATE, "Video Bitrate")
+        });
+        let keyframe = Control::button(KEYFRAME, "Force Key Frame");
+        bitrate.into_iter().chain([keyframe]).collect()
+    }
+}
+
+impl Board for Camera {
+    fn controls(&mut self) -> Vec<Control> {
+        let mut controls = Knobs::new(self.stream.device()).controls();
+        // A camera may have such of an encoder in it, which has nothing to do with these pictures.
+        controls.retain(|control| ![BITRATE, KEYFRAME].contains(&control.name.as_str()));
+        controls.extend(self.encoder_controls());
+        controls
+    }
+
+    fn set(&mut self, name: &str, value: i64) -> Result<(), String> {
+        match name {
+            BITRATE => {
+                let wanted = u32::try_from(value).map_err(|error| error.to_string())?;
+                self.encoder.set_bitrate(wanted).map_err(|error| error.0)
+            }
+            KEYFRAME => {
+                self.request_keyframe();
+                Ok(())
+            }
+            name => Knobs::new(self.stream.device()).set(name, value),
+        }
+    }
+}
