@@ -4,7 +4,7 @@
 //! growing pauses, while the camera stays open. One that does not come back in some seconds is given up, with the reason.
 
 use super::formats::work;
-use super::{Bitrate, Candidate, Encoder, Error, Picture, Pixels, Settings, Shape, layout};
+use super::{Bitrate, Candidate, Encoder, Error, Picture, Pixels, Settings, Shape, WORKS, layout};
 use crate::time::Timestamp;
 use crate::v4l2::controls::{flag, id};
 use crate::v4l2::m2m::{self, Found, Output, Rate, Raw, RawFormat, Refusal, Wanted};
@@ -22,8 +22,8 @@ const STALL: Duration = Duration::from_secs(1);
 /// Pause before an encoder is opened again: it doubles with each failure.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// One that has made pictures for so long works again: the next pause is a short one.
-const WORKS: Duration = Duration::from_secs(10);
+/// One that fails so often, with some pictures in between, does not work.
+const FAILURES: u32 = 20;
 /// Without a picture for so long, another encoder may do better.
 const GIVE_UP: Duration = Duration::from_secs(5);
 /// So many pictures in a row that an encoder fails at are no exception.
@@ -125,6 +125,8 @@ struct Supervised {
     /// What its control for the bit rate takes; `None` if it has none.
     bitrates: Option<RangeInclusive<u32>>,
     pause: Duration,
+    /// How often it has failed since it last worked for a while.
+    failures: u32,
     opened_at: Timestamp,
     /// When it last gave a picture, or was given one without having any.
     progress_at: Timestamp,
@@ -167,6 +169,7 @@ impl Supervised {
             },
             bitrates: None,
             pause: SHORTEST_PAUSE,
+            failures: 0,
             opened_at: Timestamp::default(),
             progress_at: Timestamp::default(),
             trouble: None,
@@ -220,8 +223,9 @@ impl Supervised {
             // Whoever is in it does not come out any more.
             self.dropped += encoder.owes();
             if self.trouble.is_none() && now.since(self.opened_at) >= WORKS {
-                self.pause = SHORTEST_PAUSE;
+                (self.pause, self.failures) = (SHORTEST_PAUSE, 0);
             }
+            self.failures += 1;
         }
         self.state = State::Closed {
             until: now + self.pause,
@@ -264,7 +268,7 @@ impl Supervised {
             }
         }
         match &self.trouble {
-            Some((why, since)) if now.since(*since) >= GIVE_UP => {
+            Some((why, since)) if now.since(*since) >= GIVE_UP || self.failures >= FAILURES => {
                 Err(Error(format!("{}: {why}", self.title)))
             }
             _ => Ok(()),

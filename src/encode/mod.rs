@@ -8,10 +8,12 @@ mod formats;
 mod hardware;
 mod jpeg;
 mod software;
+mod trials;
 
 pub use convert::{I420, is_whole, to_i420};
 pub use formats::{Layout, layout};
 pub use jpeg::{JpegDecoder, JpegError};
+pub use trials::Trials;
 
 use crate::time::Timestamp;
 use crate::v4l2::{Colour, FourCc, Held};
@@ -19,6 +21,10 @@ use rustix::fd::BorrowedFd;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::ops::{Range, RangeInclusive};
+use std::time::Duration;
+
+/// An encoder that has made pictures for so long works.
+pub const WORKS: Duration = Duration::from_secs(10);
 
 /// Which encoders may be used.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]

@@ -187,6 +187,8 @@ pub struct Context {
     pub panel: Panel,
     /// What the camera's encoder was expected to put into its MJPEG was not there.
     has_plain_mjpeg: Arc<AtomicBool>,
+    /// Which encoders have come to nothing with this camera.
+    encoder_trials: encode::Trials,
     /// Bounds what the programs of this camera write to the log, however often they are started.
     program_log: process::budget::Budget,
 }
@@ -202,6 +204,7 @@ impl Context {
             stop,
             panel: Panel::default(),
             has_plain_mjpeg: Arc::default(),
+            encoder_trials: encode::Trials::default(),
             program_log: process::budget::Budget::default(),
         }
     }

@@ -111,6 +111,27 @@ live_again 20
 leave
 stop
 
+step "one that opens and never gives a picture: auto takes another after a while, and says why"
+fault stall 1
+start -d /dev/video10 -w 320 -h 180 -f 10
+watch never
+expect 60 "state live ''"
+said "state waiting '/dev/video10: $title: it takes pictures and gives none, again: another encoder is taken" || fail "not said"
+logged 1 'encoded by openh264'
+logged 1 "no other encoder, because: .*$title: came to nothing 2 times \(it takes pictures and gives none\)"
+[ "$(grep -c -E "encoded by $title" "$log")" = 2 ] || fail "it was not tried twice"
+pictures 5
+leave
+stop
+step "whoever insists on it has it tried again, and is told so"
+start -d /dev/video10 -w 320 -h 180 -f 10 --encoder hardware
+logged 60 "$title: it takes pictures and gives none, again and again; it is opened anew"
+fault stall 0
+watch again
+live_again 30
+leave
+stop
+
 step "pictures in other drivers' buffers are refused: they are copied"
 fault refuse 1
 before=$(count imported)

@@ -105,7 +105,8 @@ pub(super) fn start(
         }
     }
     let mut reasons: Vec<String> = found.missing.into_iter().collect();
-    for candidate in &found.candidates {
+    let candidates = in_order(found.candidates, context, &mut reasons);
+    for candidate in &candidates {
         match setup(&device, capture, candidate.as_ref(), &offers, context) {
             Ok(setup) => {
                 context.panel.apply(Some(&mut Knobs::new(&device)));
@@ -126,6 +127,24 @@ pub(super) fn start(
         }
     }
     Err(useless(encode::Error(reasons.join(", and "))))
+}
+
+/// Those that have come to nothing with this camera behind the others, and the reasons for that.
+fn in_order(
+    candidates: Vec<Box<dyn Candidate>>,
+    context: &Context,
+    reasons: &mut Vec<String>,
+) -> Vec<Box<dyn Candidate>> {
+    let now = Timestamp::now();
+    let doubt = |one: &dyn Candidate| context.encoder_trials.doubt(&one.name(), now);
+    let (mut ordered, doubted): (Vec<_>, Vec<_>) = candidates
+        .into_iter()
+        .partition(|one| doubt(one.as_ref()).is_none());
+    if !ordered.is_empty() {
+        reasons.extend(doubted.iter().filter_map(|one| doubt(one.as_ref())));
+    }
+    ordered.extend(doubted);
+    ordered
 }
 
 /// Why an encoder does not go with a camera.
@@ -275,6 +294,8 @@ fn run(
         path: path.to_owned(),
         context: context.clone(),
         configured_bitrate: bitrate,
+        works_since: None,
+        has_proved: false,
         encoder,
         decoding: is_jpeg(agreed.fourcc).then(|| Decoding::new(&agreed)),
         capturing,
@@ -297,6 +318,10 @@ struct Camera {
     /// With which the encoder was opened.
     configured_bitrate: Option<u32>,
     encoder: Box<dyn Encoder>,
+    /// Since when the encoder gives pictures.
+    works_since: Option<Timestamp>,
+    /// It has, for long enough.
+    has_proved: bool,
     decoding: Option<Decoding>,
     capturing: Capturing,
     stream: Arc<Stream>,
@@ -352,8 +377,18 @@ impl Camera {
         let taken = taken.map_err(|error| self.failed(&error))?;
         if taken.is_some() {
             self.progress_at = Timestamp::now();
+            self.prove();
         }
         Ok(taken)
+    }
+
+    /// The encoder has given a picture.
+    fn prove(&mut self) {
+        let since = *self.works_since.get_or_insert(self.progress_at);
+        if !self.has_proved && self.progress_at.since(since) >= encode::WORKS {
+            self.has_proved = true;
+            self.context.encoder_trials.works(&self.encoder.name());
+        }
     }
 
     /// Waits for what there is to do next.
@@ -371,11 +406,8 @@ impl Camera {
         if !self.encoder.has_room() {
             let silence = now.since(self.progress_at);
             return if silence > self.stall {
-                Err(Error::Lost(format!(
-                    "{}: the encoder ({}) hangs",
-                    self.path.display(),
-                    self.encoder.name()
-                )))
+                let words = format!("the encoder ({}) hangs", self.encoder.name());
+                Err(self.failed(&encode::Error(words)))
             } else {
                 Ok(())
             };
@@ -399,8 +431,20 @@ impl Camera {
         Error::Lost(format!("{}: {words}", self.path.display()))
     }
 
+    /// The encoder has come to its end.
     fn failed(&self, error: &encode::Error) -> Error {
-        Error::Lost(format!("{}: {error}", self.path.display()))
+        let (name, trials) = (self.encoder.name(), &self.context.encoder_trials);
+        let is_enough = trials.failed(&name, &error.0, Timestamp::now());
+        let outlook = match self.context.encoder {
+            encode::Choice::Auto if is_enough => {
+                ", again: another encoder is taken if there is one (--encoder auto)"
+            }
+            encode::Choice::Hardware if is_enough => {
+                ", again and again; it is opened anew (--encoder hardware wants no other)"
+            }
+            _ => "",
+        };
+        Error::Lost(format!("{}: {error}{outlook}", self.path.display()))
     }
 
     fn next_unit(&mut self) -> Result<Option<Timestamp>, Error> {
