@@ -87,7 +87,29 @@ impl Report {
             (None, false) => {}
         }
         out.push_str("Test picture, always there: --source test\n");
+        if let Some(source) = self.auto() {
+            let _ = writeln!(out, "--source auto, the default, takes: {source}");
+        }
         out
+    }
+
+    /// What `auto` takes, in the order that `source` has.
+    fn auto(&self) -> Option<String> {
+        let first = |is_it: fn(Purpose) -> bool| {
+            let mut nodes = self.nodes.iter().map(|found| &found.node);
+            let node = nodes.find(|node| node.purpose.is_some_and(is_it))?;
+            Some(node.name().display().to_string())
+        };
+        let rpicam = || {
+            let may_have = self
+                .program_cameras
+                .as_ref()
+                .map_or(true, |all| !all.is_empty());
+            (self.camera_program.is_some() && may_have).then(|| "rpicam".to_owned())
+        };
+        first(|purpose| matches!(purpose, Purpose::H264(_)))
+            .or_else(rpicam)
+            .or_else(|| first(|purpose| matches!(purpose, Purpose::NeedsEncoder(_))))
     }
 
     fn write_program_cameras(&self, out: &mut String) {
@@ -107,7 +129,7 @@ impl Report {
         }
     }
 
-    /// For programs: an object with `nodes`, `rpicam` and `test`. Names only grow.
+    /// For programs: an object with `nodes`, `rpicam`, `test` and `auto`. Names only grow.
     pub fn json(&self) -> Value {
         let usable = self.camera_program.as_ref();
         let reason = (usable.is_none() && self.has_sensor()).then_some(NO_CAMERA_PROGRAM);
@@ -120,6 +142,7 @@ impl Report {
                 "reason": self.program_cameras.as_ref().err().map_or(reason, |error| Some(error.as_str())),
             },
             "test": { "source": "test" },
+            "auto": self.auto(),
         })
     }
 
@@ -178,7 +201,18 @@ fn write_node(
     }
     if !holders.is_empty() {
         let names: Vec<String> = holders.iter().map(ToString::to_string).collect();
-        let _ = writeln!(out, "    open in {}", names.join(", "));
+        let names = names.join(", ");
+        // Two programs share a loopback node: its feeder and us.
+        let is_shared = node
+            .identity
+            .as_ref()
+            .is_ok_and(|identity| identity.is_loopback());
+        if is_shared || !node.is_usable() {
+            let _ = writeln!(out, "    open in {names}");
+        } else {
+            let text = format!("open in {names}: while that takes pictures no other can");
+            paragraph(out, "    ", &text);
+        }
     }
 }
 
@@ -367,6 +401,39 @@ mod tests {
                 .unwrap()
                 .contains("group video")
         );
+    }
+
+    #[test]
+    fn it_is_said_what_auto_takes() {
+        let found = |path: &str, purpose| Found {
+            node: Node {
+                path: path.into(),
+                link: None,
+                card: "Cam".into(),
+                identity: Err(Failure::Busy),
+                purpose: Some(purpose),
+                formats: Vec::new(),
+                encoder: None,
+            },
+            sizes: Vec::new(),
+            holders: Vec::new(),
+        };
+        let capture = crate::v4l2::Capture::SinglePlanar;
+        let raw = found("/dev/video0", Purpose::NeedsEncoder(capture));
+        let mut report = report_of(vec![raw, found("/dev/video1", Purpose::Metadata)]);
+        let takes = |report: &Report, what: &str| {
+            let line = format!("--source auto, the default, takes: {what}\n");
+            assert!(report.text().ends_with(&line), "{}", report.text());
+            assert_eq!(report.json()["auto"], what);
+        };
+        takes(&report, "/dev/video0");
+        report.camera_program = Some("/usr/bin/rpicam-vid".into());
+        takes(&report, "/dev/video0");
+        report.program_cameras = Ok(vec!["imx708".into()]);
+        takes(&report, "rpicam");
+        let h264 = found("/dev/video2", Purpose::H264(capture));
+        report.nodes.push(h264);
+        takes(&report, "/dev/video2");
     }
 
     #[test]

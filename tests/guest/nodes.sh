@@ -30,10 +30,18 @@ says '^    --source /dev/video2$' "$text"
 says '^    open in v4l2-feed \(process [0-9]+\)$' "$text"
 says '^/dev/video10  vivid: camera without H.264$' "$text"
 says '^    --source /dev/video10$' "$text"
+says '^--source auto, the default, takes: /dev/video2$' "$text"
 json=$("$t/berrymse" cameras --json)
 perl -MJSON::PP -e '' 2>/dev/null && { perl -MJSON::PP -e 'undef $/; decode_json(<STDIN>)' <<<"$json" || fail "no JSON"; }
 says '"source": "/dev/video2"' "$json"
 unfeed
+
+step "who has a camera open is named"
+v4l2-ctl -d 10 --stream-mmap --stream-count=10000 >"$t/v4l2-ctl" 2>&1 & other=$!
+until_true 5 grep -q '<' "$t/v4l2-ctl" || fail "v4l2-ctl takes no pictures"
+says "open in v4l2-ctl \(process $other\): while that takes pictures no other can" "$("$t/berrymse" cameras | tr -s '\n ' ' ')"
+kill "$other"
+wait "$other"
 
 step "no permission: the group is named"
 chmod 600 /dev/video10
