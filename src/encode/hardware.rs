@@ -3,6 +3,8 @@
 //! Whatever happens to one (it swallows pictures, fails at them, stops, reports an error, vanishes), it is opened anew with
 //! growing pauses, while the camera stays open. One that does not come back in some seconds is given up, with the reason.
 
+mod words;
+
 use super::formats::work;
 use super::{Bitrate, Candidate, Encoder, Error, Picture, Pixels, Settings, Shape, WORKS, layout};
 use crate::time::Timestamp;
@@ -13,6 +15,7 @@ use rustix::fd::BorrowedFd;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
+use words::{none, words};
 
 /// For a picture that nobody has set a bit rate for: bits per pixel and picture that look well. Drivers' own idea (ten megabits on
 /// a Raspberry Pi, for every size) is more than most lines carry.
@@ -41,32 +44,6 @@ pub(super) fn candidates() -> Result<Vec<Box<dyn Candidate>>, Error> {
         .into_iter()
         .map(|found| Box::new(Hardware(found)) as Box<dyn Candidate>)
         .collect())
-}
-
-fn none(unknown: &[(PathBuf, Failure)]) -> String {
-    let of = |failure, words: &str| {
-        let paths: Vec<String> = unknown
-            .iter()
-            .filter(|(_, it)| *it == failure)
-            .map(|(path, _)| path.display().to_string())
-            .collect();
-        (!paths.is_empty()).then(|| format!("{} may be one: {words}", paths.join(", ")))
-    };
-    let closed: Vec<String> = [
-        of(
-            Failure::NotPermitted,
-            "permission denied (whoever runs this must be in the group video)",
-        ),
-        of(Failure::Busy, "all its places are taken by other programs"),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    if closed.is_empty() {
-        "this machine has no hardware encoder (no V4L2 device that makes H.264; a Raspberry Pi 5 has none)".into()
-    } else {
-        format!("no hardware encoder found, but {}", closed.join(", and "))
-    }
 }
 
 #[derive(Debug)]
@@ -478,33 +455,9 @@ fn own_bitrate(shape: &Shape, fps: u32) -> u32 {
     (pixels * BITS_PER_PIXEL).clamp(200_000.0, 25_000_000.0) as u32
 }
 
-/// What a failure means for an encoder.
-fn words(failure: Failure) -> String {
-    match failure {
-        Failure::Gone | Failure::NoEntry => "it is gone: its driver was unloaded".into(),
-        Failure::Busy => "all its places are taken by other programs".into(),
-        Failure::NoMemory => {
-            "no memory for its buffers; try a smaller --width and --height (on a Raspberry Pi: more CMA memory)".into()
-        }
-        Failure::NotPermitted => "permission denied; whoever runs this must be in the group video".into(),
-        failure => format!("it reports an error ({failure})"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn without_an_encoder_it_is_said_what_may_be_missing() {
-        assert!(none(&[]).contains("Raspberry Pi 5"));
-        let closed = [
-            ("/dev/video3".into(), Failure::Gone),
-            ("/dev/video11".into(), Failure::NotPermitted),
-        ];
-        let text = none(&closed);
-        assert!(text.contains("but /dev/video11 may be one"), "{text}");
-    }
 
     #[test]
     fn without_a_bit_rate_it_goes_by_the_size() {

@@ -1,0 +1,60 @@
+//! What there is to say of encoders that are missing or fail.
+
+use crate::v4l2::Failure;
+use std::path::PathBuf;
+
+/// Why no encoder was found; `unknown` are the nodes that could not be looked at.
+pub(super) fn none(unknown: &[(PathBuf, Failure)]) -> String {
+    let of = |failure, words: &str| {
+        let paths: Vec<String> = unknown
+            .iter()
+            .filter(|(_, it)| *it == failure)
+            .map(|(path, _)| path.display().to_string())
+            .collect();
+        (!paths.is_empty()).then(|| format!("{} may be one: {words}", paths.join(", ")))
+    };
+    let closed: Vec<String> = [
+        of(
+            Failure::NotPermitted,
+            "permission denied (whoever runs this must be in the group video)",
+        ),
+        of(Failure::Busy, "all its places are taken by other programs"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if closed.is_empty() {
+        "this machine has no hardware encoder (no V4L2 device that makes H.264; a Raspberry Pi 5 has none)".into()
+    } else {
+        format!("no hardware encoder found, but {}", closed.join(", and "))
+    }
+}
+
+/// What a failure means for an encoder.
+pub(super) fn words(failure: Failure) -> String {
+    match failure {
+        Failure::Gone | Failure::NoEntry => "it is gone: its driver was unloaded".into(),
+        Failure::Busy => "all its places are taken by other programs".into(),
+        Failure::NoMemory => {
+            "no memory for its buffers; try a smaller --width and --height (on a Raspberry Pi: more CMA memory)".into()
+        }
+        Failure::NotPermitted => "permission denied; whoever runs this must be in the group video".into(),
+        failure => format!("it reports an error ({failure})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_an_encoder_it_is_said_what_may_be_missing() {
+        assert!(none(&[]).contains("Raspberry Pi 5"));
+        let closed = [
+            ("/dev/video3".into(), Failure::Gone),
+            ("/dev/video11".into(), Failure::NotPermitted),
+        ];
+        let text = none(&closed);
+        assert!(text.contains("but /dev/video11 may be one"), "{text}");
+    }
+}
