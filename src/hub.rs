@@ -8,6 +8,7 @@
 mod asking;
 mod course;
 mod jpegs;
+mod lines;
 mod meter;
 mod viewer;
 
@@ -17,6 +18,7 @@ use crate::time::Timestamp;
 use asking::Requests;
 use course::{Course, View, decide};
 pub use jpegs::Jpeg;
+pub use lines::{Lines, SlowLine};
 use meter::Meter;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -133,15 +135,6 @@ pub struct Recent {
 #[derive(Debug)]
 pub struct Hold(Arc<Shared>);
 
-/// The lines of a camera's viewers.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Lines {
-    /// All who watch.
-    pub viewers: usize,
-    /// What the slow lines among theirs carry, in bits per second.
-    pub slow: Vec<u32>,
-}
-
 /// A camera's figures at one moment.
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
@@ -213,8 +206,8 @@ struct Inner {
     keyframe_wanted: bool,
     requests: Requests,
     jpegs: jpegs::Orders,
-    /// Viewers on slow lines, by their ids, and what these carry in bits per second.
-    slow: BTreeMap<u64, u32>,
+    /// The slow lines of viewers, by the viewers' ids.
+    slow: BTreeMap<u64, SlowLine>,
     /// Woken at the next news: viewers by their ids, so that one who asks often, or leaves, leaves nothing behind
     /// when there is no news for hours.
     waiting: BTreeMap<u64, Waker>,
@@ -377,7 +370,7 @@ impl Hub {
         let inner = self.0.lock();
         Lines {
             viewers: inner.viewers,
-            slow: inner.slow.values().copied().collect(),
+            slow: inner.slow.values().map(|line| line.capacity).collect(),
         }
     }
 }
@@ -423,18 +416,18 @@ impl Inner {
         };
         let now = newest.published_at;
         let keyframe = self.keyframe.filter(|&keyframe| keyframe > number);
-        let capacity = self.slow.get(&id).copied();
+        let line = self.slow.get(&id).copied();
+        let time_for = |bytes| line.map_or(Duration::ZERO, |line| line.time_for(bytes));
         let course = decide(View {
             lag: now.since(here.published_at),
             keyframe_lag: keyframe
                 .and_then(|keyframe| self.get(keyframe))
                 .map(|keyframe| now.since(keyframe.published_at)),
             keyframe_due: self.meter.keyframe_due(),
-            keyframe_time: capacity.map_or(Duration::ZERO, |bits_per_second| {
-                let bits = self.keyframe_bytes as f64 * 8.0;
-                Duration::from_secs_f64((bits / f64::from(bits_per_second.max(1))).min(3600.0))
-            }),
-            is_slow: capacity.is_some(),
+            keyframe_time: time_for(self.keyframe_bytes),
+            busy: line.map_or(Duration::ZERO, |line| line.backlog)
+                + time_for(here.fragment.message.len()),
+            is_slow: line.is_some(),
             is_spare: !here.fragment.is_reference && has_previous,
             asking: self.requests.state(self.viewers, self.slow.len(), now),
         });

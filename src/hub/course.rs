@@ -16,8 +16,12 @@ const PATIENCE: Duration = Duration::from_millis(700);
 /// On a slow line what is further behind than this never catches up: a few pictures, so that none is left out for nothing.
 const SLACK: Duration = Duration::from_millis(100);
 
-/// A picture that is sent so shortly before a keyframe would only delay it. It is what a slow line has on its way.
+/// A picture that is still on its way when the keyframe comes delays that, and with it all pictures of the next group. So the last one is
+/// sent in time for the line to be empty by then; not later than this before the keyframe, since times are only known by pictures, ...
 const LAST_CALL: Duration = Duration::from_millis(80);
+
+/// ... and not earlier than this: what a line carries, and when the keyframe comes, are guesses.
+const FIRST_CALL: Duration = Duration::from_millis(400);
 
 /// A slow line whose next picture is this old would be better served by a keyframe made now, if it is twice as old as the
 /// keyframe would be when it arrives: with keyframes that are large beside the line they would soon be all that is seen.
@@ -34,6 +38,8 @@ pub(super) struct View {
     pub(super) keyframe_due: Option<Duration>,
     /// How long the viewer's line takes for a keyframe.
     pub(super) keyframe_time: Duration,
+    /// How long the line is busy with what is on its way and the next picture.
+    pub(super) busy: Duration,
     /// The viewer's line is full.
     pub(super) is_slow: bool,
     /// The next picture can be left out without harm to others.
@@ -80,12 +86,13 @@ pub(super) fn decide(view: View) -> Course {
     // However far behind the viewer is: a jump leads here.
     let best = view.keyframe_lag.unwrap_or(view.lag);
     let is_late = best > LATE.max(2 * view.keyframe_time);
+    let last_call = view.busy.clamp(LAST_CALL, FIRST_CALL);
     match view.asking {
         Asking::UnderWay if is_late => Course::Wait,
         Asking::Possible if is_late => Course::Ask,
         _ if view.lag <= SLACK => Course::Send,
         _ if view.keyframe_lag.is_some() => Course::Jump,
-        _ if view.keyframe_due.is_some_and(|due| due <= LAST_CALL) => Course::Wait,
+        _ if view.keyframe_due.is_some_and(|due| due <= last_call) => Course::Wait,
         _ if view.is_spare => Course::LeaveOut,
         _ => Course::Send,
     }
@@ -104,6 +111,7 @@ mod tests {
         keyframe_lag: None,
         keyframe_due: Some(Duration::from_millis(500)),
         keyframe_time: Duration::from_millis(400),
+        busy: Duration::from_millis(60),
         is_slow: false,
         is_spare: true,
         asking: Asking::Possible,
@@ -166,6 +174,23 @@ mod tests {
             lag: ms(66),
             ..at_the_end
         };
+        let in_the_way = View {
+            keyframe_due: Some(ms(200)),
+            busy: ms(210),
+            ..needed
+        };
+        assert_eq!(decide(in_the_way), Course::Wait);
+        let out_of_the_way = View {
+            busy: ms(190),
+            ..in_the_way
+        };
+        assert_eq!(decide(out_of_the_way), Course::Send);
+        let a_wild_guess = View {
+            keyframe_due: Some(ms(1500)),
+            busy: ms(5000),
+            ..needed
+        };
+        assert_eq!(decide(a_wild_guess), Course::Send);
         assert_eq!(decide(just_behind), Course::Send);
     }
 

@@ -10,6 +10,13 @@ struct Stream {
     size: usize,
 }
 
+fn slow_line(capacity: u32) -> Option<SlowLine> {
+    Some(SlowLine {
+        capacity,
+        backlog: Duration::ZERO,
+    })
+}
+
 impl Stream {
     fn new() -> Self {
         let (hub, audience) = hub();
@@ -314,7 +321,7 @@ fn a_slow_line_gets_the_newest_keyframe_as_soon_as_there_is_one() {
     stream.publish("K");
     events(&mut slow);
     events(&mut good);
-    slow.set_slow(Some(500_000));
+    slow.set_slow(slow_line(500_000));
     stream.publish("pppppKp");
     assert_eq!(events(&mut slow), "skipped:5 K6 p7");
     assert_eq!(events(&mut good), "p1 p2 p3 p4 p5 K6 p7");
@@ -330,7 +337,7 @@ fn on_a_slow_line_pictures_that_no_other_refers_to_are_left_out_but_no_two_in_a_
     stream.publish("K");
     events(&mut slow);
     events(&mut good);
-    slow.set_slow(Some(500_000));
+    slow.set_slow(slow_line(500_000));
     stream.publish("pbpbbpbpbpb");
     assert_eq!(
         events(&mut slow),
@@ -347,7 +354,7 @@ fn a_slow_line_gets_no_picture_that_would_only_delay_the_keyframe_behind_it() {
     let mut viewer = stream.join();
     stream.publish("KppppppppKppp");
     events(&mut viewer);
-    viewer.set_slow(Some(500_000));
+    viewer.set_slow(slow_line(500_000));
     stream.publish("ppppp");
     assert_eq!(
         viewer.try_next().map(|_| ()),
@@ -366,7 +373,7 @@ fn a_slow_line_waits_for_the_keyframe_that_it_has_asked_for() {
     stream.publish("K");
     events(&mut viewer);
     stream.hub.take_keyframe_request();
-    viewer.set_slow(Some(500_000));
+    viewer.set_slow(slow_line(500_000));
     stream.publish(&"p".repeat(40));
     assert_eq!(events(&mut viewer), "");
     assert!(stream.hub.take_keyframe_request());
@@ -387,7 +394,7 @@ fn an_encoder_that_does_not_answer_is_not_waited_for() {
     let mut viewer = stream.join();
     stream.publish("K");
     events(&mut viewer);
-    viewer.set_slow(Some(500_000));
+    viewer.set_slow(slow_line(500_000));
     stream.publish(&"p".repeat(40));
     assert_eq!(events(&mut viewer), "");
     stream.publish(&"p".repeat(20));
@@ -422,8 +429,8 @@ fn what_a_viewer_has_not_got_is_known_from_what_is_on_its_way() {
 fn the_lines_of_all_viewers_are_known_while_they_are_there() {
     let stream = Stream::new();
     let (a, b, _c) = (stream.join(), stream.join(), stream.join());
-    a.set_slow(Some(700_000));
-    b.set_slow(Some(300_000));
+    a.set_slow(slow_line(700_000));
+    b.set_slow(slow_line(300_000));
     let lines = |viewers, slow: &[u32]| Lines {
         viewers,
         slow: slow.to_vec(),

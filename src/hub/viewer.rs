@@ -1,7 +1,7 @@
 //! One viewer's cursor in the ring: what it gets next, and where it stands.
 
 use super::course::Course;
-use super::{Condition, Event, Init, Inner, Shared};
+use super::{Condition, Event, Init, Inner, Shared, SlowLine};
 use crate::time::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -72,11 +72,11 @@ impl Viewer {
         }
     }
 
-    /// Says what the viewer's line carries, in bits per second, if that is less than the stream.
-    pub fn set_slow(&self, capacity: Option<u32>) {
+    /// Says how the viewer's line is, if that carries less than the stream.
+    pub fn set_slow(&self, line: Option<SlowLine>) {
         let mut inner = self.shared.lock();
-        match capacity {
-            Some(capacity) => inner.slow.insert(self.id, capacity),
+        match line {
+            Some(line) => inner.slow.insert(self.id, line),
             None => inner.slow.remove(&self.id),
         };
     }

@@ -37,6 +37,17 @@ const MOMENTS: usize = 64;
 /// Nothing acknowledged for so long, beside the round trip, while something should be: a hole in the line.
 const HOLE: Duration = Duration::from_millis(300);
 
+/// The kernel ends a connection whose peer has not acknowledged anything for so long. Its buffers take pings alone for
+/// hours, so that without pictures nobody else would notice that the viewer is gone; with a ping each 8 s that is 30 s.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
+
+/// Into a hole the kernel tries again at the latest so long after it did last, if the round trip is not longer.
+const RETRY: Duration = Duration::from_millis(400);
+
+/// The kernel is told anew when this has passed. What remains of [`RETRY`] is how long this program may be kept from doing so
+/// before the kernel gives the connection up.
+const RETRY_STEP: Duration = Duration::from_millis(100);
+
 /// The rate is taken over stretches of about this length: acknowledgements come in lumps. Half of it will do if the line was
 /// done before.
 const STRETCH: Duration = Duration::from_millis(200);
@@ -48,8 +59,22 @@ const LONG_STRETCH: Duration = Duration::from_secs(2);
 /// most of the time it is the stream that limits.
 const HALF_LIFE: Duration = Duration::from_secs(4);
 
+/// Half after so long while pictures are late and much is on its way all the time: then it is the line that limits, and what it did in better
+/// times is the past.
+const HALF_LIFE_FULL: Duration = Duration::from_millis(50);
+
 /// Two packets: the least that keeps a line going.
 const LEAST_WINDOW: u64 = 3000;
+
+/// A time over which it is counted what the line carries.
+#[derive(Clone, Copy, Debug)]
+struct Stretch {
+    since: Timestamp,
+    /// What had arrived by then.
+    before: u64,
+    /// The least that was on its way whenever somebody looked.
+    least_outstanding: u64,
+}
 
 /// What is known of a line. New ones are good until the contrary is seen.
 #[derive(Debug)]
@@ -62,19 +87,25 @@ pub(super) struct Line {
     shortest: (Timestamp, [Duration; 2]),
     /// Bytes per second, if known.
     rate: Option<f64>,
-    /// Where the present stretch began: when, and what was acknowledged by then.
-    stretch: Option<(Timestamp, u64)>,
-    /// The same for the long stretches; there are some only while the line is slow.
+    stretch: Option<Stretch>,
+    /// When the present long stretch began, and what had arrived by then; there are some only while the line is slow.
     long_stretch: Option<(Timestamp, u64)>,
     /// Mean of the long stretches, bytes per second.
     mean: Option<f64>,
     /// Up to which byte, counted as acknowledgements are, everything had been given to the line when.
     handed: VecDeque<(u64, Timestamp)>,
-    acknowledged: u64,
-    /// When something was acknowledged last, or nothing was left to be.
+    arrived: u64,
+    /// When something arrived last, or nothing was left to be.
     moved_at: Timestamp,
-    /// When a picture was late last, if the line is slow.
+    /// A picture is late.
+    is_late: bool,
+    /// When one was late last, if the line is slow.
     late_at: Option<Timestamp>,
+    /// Before this the kernel had not yet tried anything again that is under way.
+    undisturbed_at: Timestamp,
+    is_retrying: bool,
+    /// How long the kernel was allowed to try, when it was told last.
+    allowed: Duration,
 }
 
 impl Line {
@@ -89,9 +120,13 @@ impl Line {
             long_stretch: None,
             mean: None,
             handed: VecDeque::new(),
-            acknowledged: 0,
+            arrived: 0,
             moved_at: now,
+            is_late: false,
             late_at: None,
+            undisturbed_at: now,
+            is_retrying: false,
+            allowed: Duration::ZERO,
         }
     }
 
@@ -103,11 +138,15 @@ impl Line {
         waiting_since: Option<Timestamp>,
         now: Timestamp,
     ) {
-        if reading.acknowledged > self.acknowledged || reading.outstanding == 0 {
+        if reading.arrived > self.arrived || reading.outstanding == 0 {
             self.moved_at = now;
         }
+        if reading.is_undisturbed {
+            self.undisturbed_at = now;
+        }
+        self.is_retrying = reading.is_retrying;
         self.measure(reading, now);
-        self.acknowledged = reading.acknowledged;
+        self.arrived = reading.arrived;
         self.outstanding = reading.outstanding;
         self.round_trip = reading.round_trip;
         if now.since(self.shortest.0) > MEMORY {
@@ -116,6 +155,7 @@ impl Line {
         self.shortest.1[0] = self.shortest.1[0].min(reading.present_round_trip);
         let limit = self.tolerance() + LATE;
         let is_late = waiting_since.is_some_and(|since| now.since(since.max(self.since)) > limit);
+        self.is_late = is_late;
         if is_late {
             self.late_at = Some(now);
         } else if self.late_at.is_some_and(|late| now.since(late) > CALM) {
@@ -147,7 +187,7 @@ impl Line {
     /// While pictures are late, what the line has carried is what it carries. Over seconds, the bursts that a provider lets
     /// through, or that come out of a buffer, do not count.
     fn measure_mean(&mut self, reading: Reading, is_late: bool, now: Timestamp) {
-        let here = (now, reading.acknowledged);
+        let here = (now, reading.arrived);
         if !self.is_slow() {
             (self.mean, self.long_stretch) = (None, None);
             return;
@@ -158,7 +198,7 @@ impl Line {
             return;
         }
         self.long_stretch = Some(here);
-        let carried = reading.acknowledged.saturating_sub(before) as f64 / time.as_secs_f64();
+        let carried = reading.arrived.saturating_sub(before) as f64 / time.as_secs_f64();
         if is_late && carried > 0.0 {
             self.mean = Some(self.mean.map_or(carried, |mean| (mean + carried) / 2.0));
         }
@@ -168,13 +208,19 @@ impl Line {
     /// in between it carries at least that. When nothing at all comes through, it is a hole, which says nothing of the rate.
     fn measure(&mut self, reading: Reading, now: Timestamp) {
         let is_busy = reading.outstanding > 0;
-        let begin = is_busy.then_some((now, reading.acknowledged));
-        let Some((since, before)) = self.stretch else {
+        let begin = is_busy.then_some(Stretch {
+            since: now,
+            before: reading.arrived,
+            least_outstanding: reading.outstanding,
+        });
+        let Some(stretch) = &mut self.stretch else {
             self.stretch = begin;
             return;
         };
-        let time = now.since(since);
-        let carried = reading.acknowledged.saturating_sub(before) as f64;
+        stretch.least_outstanding = stretch.least_outstanding.min(reading.outstanding);
+        let stretch = *stretch;
+        let time = now.since(stretch.since);
+        let carried = reading.arrived.saturating_sub(stretch.before) as f64;
         let least = if carried > 0.0 { STRETCH } else { HOLE };
         if is_busy && time < least {
             return;
@@ -182,7 +228,13 @@ impl Line {
         self.stretch = begin;
         if carried > 0.0 && time >= STRETCH / 2 {
             let seen = carried / time.as_secs_f64();
-            let half_lives = time.as_secs_f64() / HALF_LIFE.as_secs_f64();
+            let half_life = if self.is_late && stretch.least_outstanding / 2 > self.window_at(seen)
+            {
+                HALF_LIFE_FULL
+            } else {
+                HALF_LIFE
+            };
+            let half_lives = time.as_secs_f64() / half_life.as_secs_f64();
             let fading = if is_busy {
                 0.5_f64.powf(half_lives)
             } else {
@@ -204,9 +256,43 @@ impl Line {
         self.is_slow().then_some(bits as u32)
     }
 
+    /// How long the line will be busy with what is on its way, as far as that is known.
+    pub(super) fn backlog(&self) -> Duration {
+        let rate = self.rate.map_or(f64::MAX, |rate| rate.max(1.0));
+        Duration::from_secs_f64((self.outstanding as f64 / rate).min(3600.0))
+    }
+
     /// The time from here to there.
     pub(super) fn one_way(&self) -> Duration {
         self.round_trip / 2
+    }
+
+    /// How long the kernel may try to get something through (`TCP_USER_TIMEOUT`), if it is to be told.
+    ///
+    /// It waits twice as long after each try that fails, up to a second, but never beyond the end of this time, which it counts from its first
+    /// try. So in a hole it is given little more than has passed already, again and again.
+    pub(super) fn allow(&mut self, now: Timestamp) -> Option<Duration> {
+        let allowed = if self.is_retrying {
+            let pause = RETRY.max(self.round_trip * 2);
+            (now.since(self.undisturbed_at) + pause).min(UNACKNOWLEDGED)
+        } else {
+            UNACKNOWLEDGED
+        };
+        let is_due = if self.is_retrying {
+            allowed < self.allowed || allowed >= self.allowed + RETRY_STEP
+        } else {
+            allowed != self.allowed
+        };
+        if !is_due {
+            return None;
+        }
+        self.allowed = allowed;
+        Some(allowed)
+    }
+
+    /// It has to be looked at soon: there is something for the kernel to be told.
+    pub(super) fn is_retrying(&self) -> bool {
+        self.is_retrying
     }
 
     /// Three round trips; two, if the way has become longer.
@@ -216,13 +302,16 @@ impl Line {
         (self.round_trip * 3).max(present * 2)
     }
 
+    /// So much on its way keeps a line of `rate` bytes per second busy.
+    fn window_at(&self, rate: f64) -> u64 {
+        let bytes = rate * (self.round_trip * 2 + QUEUE).as_secs_f64();
+        (bytes as u64).max(LEAST_WINDOW)
+    }
+
     /// True if the next picture would only wait, by what was learned last.
     pub(super) fn is_full(&self, now: Timestamp) -> bool {
         let is_hole = self.outstanding > 0 && now.since(self.moved_at) > self.round_trip + HOLE;
-        let window = self.rate.map_or(u64::MAX, |rate| {
-            (rate * (self.round_trip * 2 + QUEUE).as_secs_f64()) as u64
-        });
-        let window = window.max(LEAST_WINDOW);
+        let window = self.rate.map_or(u64::MAX, |rate| self.window_at(rate));
         let is_old = self
             .handed
             .front()
@@ -287,9 +376,12 @@ mod tests {
             self.steps += 1;
             let reading = Reading {
                 acknowledged: self.acknowledged as u64,
+                arrived: self.acknowledged as u64,
                 outstanding: (self.sent - self.acknowledged) as u64,
                 round_trip: Duration::from_millis(20),
                 present_round_trip: Duration::from_millis(20),
+                is_undisturbed: true,
+                is_retrying: false,
             };
             self.line.learn(reading, self.since, self.now);
         }
@@ -343,6 +435,80 @@ mod tests {
     }
 
     #[test]
+    fn what_a_line_did_in_better_times_is_soon_forgotten() {
+        let mut model = Model::new(1e6);
+        model.run(1, 34_000.0);
+        model.rate = 150_000.0;
+        model.since = Some(model.now);
+        model.run(2, 9000.0);
+        let most = model.run(2, 9000.0);
+        assert!(most < 9000 + 2 * 150 * 100, "{most}");
+    }
+
+    #[test]
+    fn what_arrives_behind_a_loss_is_no_burst() {
+        let at = |ms: u64| Timestamp::from_nanos(ms * 1_000_000);
+        let mut line = Line::new(at(0));
+        for ms in (0..6000).step_by(10) {
+            // One packet is lost in each second, and comes 400 ms late.
+            let arrived = ms * 150;
+            let acknowledged = if ms % 1000 < 400 {
+                ms / 1000 * 150_000
+            } else {
+                arrived
+            };
+            let reading = Reading {
+                acknowledged,
+                arrived,
+                outstanding: 15_000 + arrived - acknowledged,
+                round_trip: Duration::from_millis(20),
+                present_round_trip: Duration::from_millis(20),
+                is_undisturbed: true,
+                is_retrying: false,
+            };
+            line.learn(reading, None, at(ms));
+        }
+        let backlog = line.backlog();
+        assert!(backlog > Duration::from_millis(90), "{backlog:?}");
+    }
+
+    #[test]
+    fn in_a_hole_the_kernel_is_given_little_more_time_again_and_again() {
+        let at = |ms: u64| Timestamp::from_nanos(ms * 1_000_000);
+        let mut line = Line::new(at(0));
+        let mut told = Duration::ZERO;
+        for ms in (0..30_000).step_by(10) {
+            let is_hole = (1000..26_000).contains(&ms);
+            let reading = Reading {
+                acknowledged: 0,
+                arrived: 0,
+                outstanding: u64::from(is_hole),
+                round_trip: Duration::from_millis(20),
+                present_round_trip: Duration::from_millis(20),
+                is_undisturbed: !is_hole,
+                is_retrying: is_hole,
+            };
+            line.learn(reading, None, at(ms));
+            if let Some(allowed) = line.allow(at(ms)) {
+                assert_ne!(allowed, told);
+                told = allowed;
+            }
+            let passed = Duration::from_millis(ms.saturating_sub(990));
+            if !is_hole {
+                assert_eq!(told, UNACKNOWLEDGED, "{ms}");
+            } else if passed + RETRY < UNACKNOWLEDGED {
+                let left = told.saturating_sub(passed);
+                assert!(
+                    left >= RETRY - RETRY_STEP && left <= RETRY,
+                    "{ms}: {left:?}"
+                );
+            } else {
+                assert!(told <= UNACKNOWLEDGED, "{ms}: then it is over");
+            }
+        }
+    }
+
+    #[test]
     fn a_line_whose_delay_swings_is_not_taken_for_a_slow_one_for_ever() {
         let mut model = Model::new(20_000.0);
         model.since = Some(Timestamp::from_nanos(0));
@@ -369,9 +535,12 @@ mod tests {
                 let now = at(20_000 * present_ms + ms);
                 let reading = Reading {
                     acknowledged: 0,
+                    arrived: 0,
                     outstanding: 1,
                     round_trip: Duration::from_millis(20),
                     present_round_trip: Duration::from_millis(present_ms),
+                    is_undisturbed: true,
+                    is_retrying: false,
                 };
                 line.learn(
                     reading,

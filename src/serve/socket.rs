@@ -21,15 +21,30 @@ const TCP_RTO_MAX_MS: c_int = 44;
 pub(super) struct Reading {
     /// Bytes that the peer has acknowledged since the connection was made.
     pub(super) acknowledged: u64,
+    /// Those, and what the peer has beyond a gap that it has not acknowledged yet: grows evenly where a loss lets that stand and then jump.
+    pub(super) arrived: u64,
     /// Bytes that the kernel has taken and the peer has not acknowledged.
     pub(super) outstanding: u64,
     /// The shortest round trip of the last minutes; zero while none is known.
     pub(super) round_trip: Duration,
     /// The round trip as it is now, smoothed, what waits on the way included.
     pub(super) present_round_trip: Duration,
+    /// Nothing is lost as far as the kernel knows.
+    pub(super) is_undisturbed: bool,
+    /// The kernel's timer has run out, and what it sent again has not come through yet.
+    pub(super) is_retrying: bool,
 }
 
-/// Where `tcpi_rtt` is among the words.
+/// Where `tcpi_ca_state` and `tcpi_retransmits` are among the bytes.
+const CA_STATE: usize = 1;
+const RETRANSMITS: usize = 2;
+
+/// `TCP_CA_Open`.
+const OPEN: u8 = 0;
+
+/// Where `tcpi_snd_mss`, `tcpi_sacked` and `tcpi_rtt` are among the words.
+const SEGMENT: usize = 2;
+const SACKED: usize = 5;
 const RTT: usize = 15;
 
 /// `struct tcp_info` of linux/tcp.h as far as it is read here. It only ever grew at its end, and its 64-bit members are
@@ -73,8 +88,10 @@ pub(super) fn look(socket: &impl AsFd) -> Option<Reading> {
     }
     let sent = info.bytes_sent.saturating_sub(info.bytes_retrans);
     let in_flight = sent.saturating_sub(info.bytes_acked);
+    let beyond = u64::from(info.words[SACKED]) * u64::from(info.words[SEGMENT]);
     Some(Reading {
         acknowledged: info.bytes_acked,
+        arrived: info.bytes_acked + beyond,
         outstanding: in_flight + u64::from(info.notsent_bytes),
         // All ones: never measured.
         round_trip: Some(info.min_rtt)
@@ -83,6 +100,8 @@ pub(super) fn look(socket: &impl AsFd) -> Option<Reading> {
                 Duration::from_micros(micros.into())
             }),
         present_round_trip: Duration::from_micros(info.words[RTT].into()),
+        is_undisturbed: info.bytes[CA_STATE] == OPEN && info.bytes[RETRANSMITS] == 0,
+        is_retrying: info.bytes[RETRANSMITS] > 0,
     })
 }
 
@@ -117,6 +136,7 @@ mod tests {
         ours.set_nonblocking(true).unwrap();
         let begin = look(&ours).unwrap();
         assert_eq!(begin.outstanding, 0);
+        assert!(begin.is_undisturbed && !begin.is_retrying);
         let mut sent = 0;
         while let Ok(count) = ours.write(&[7; 50_000]) {
             sent += count as u64;

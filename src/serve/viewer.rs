@@ -6,7 +6,7 @@ use super::line::Line;
 use super::seats::Seat;
 use super::socket;
 use super::wire::Wire;
-use crate::hub::{Event, Fragment, Viewer};
+use crate::hub::{Event, Fragment, SlowLine, Viewer};
 use crate::message::{Opcode, frame};
 use crate::time::{TIMESCALE, Timestamp};
 use bytes::Bytes;
@@ -26,10 +26,6 @@ const SILENT: Duration = Duration::from_secs(25);
 
 /// See [`SILENT`]. A slow line takes bytes all the time, if few.
 const STUCK: Duration = Duration::from_secs(12);
-
-/// The kernel ends a connection whose peer has not acknowledged anything for so long. Its buffers take pings alone for
-/// hours, so that without pictures nobody else would notice that the viewer is gone; with [`PING_EACH`] that is 30 s.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
 
 /// Most answers that wait for a viewer who asks but does not read.
 const CONTROL_LIMIT: usize = 16;
@@ -93,7 +89,7 @@ impl Connection {
     pub(super) fn new(joining: Joining) -> Self {
         let now = Instant::now();
         let Joining {
-            mut wire,
+            wire,
             peer,
             leftover,
             camera,
@@ -102,8 +98,6 @@ impl Connection {
             report,
             seat,
         } = joining;
-        // A socket that refuses an option still works.
-        let _ = socket2::SockRef::from(&*wire.socket()).set_tcp_user_timeout(Some(UNACKNOWLEDGED));
         let mut connection = Self {
             wire,
             peer,
@@ -129,6 +123,7 @@ impl Connection {
         };
         let hello = json!({"type": "hello", "version": env!("CARGO_PKG_VERSION"), "camera": &*connection.camera});
         connection.text(&hello);
+        connection.set_user_timeout(Timestamp::now());
         connection
     }
 
@@ -158,17 +153,28 @@ impl Connection {
         if self.is_full { Ok(()) } else { self.pump() }
     }
 
-    /// Nothing more is sent before somebody looks again.
+    /// Nothing more is sent, or nothing comes through, before somebody looks again.
     pub(super) fn is_held(&self) -> bool {
-        self.is_held
+        self.is_held || self.line.is_retrying()
     }
 
     /// Looks again, if that is waited for.
     pub(super) fn send_if_held(&mut self) -> Result<(), String> {
+        if self.line.is_retrying() {
+            self.look_at_line()?;
+        }
         if self.is_held {
             self.send_news()
         } else {
             Ok(())
+        }
+    }
+
+    fn set_user_timeout(&mut self, now: Timestamp) {
+        if let Some(allowed) = self.line.allow(now) {
+            // A socket that refuses an option still works.
+            let _ =
+                socket2::SockRef::from(&*self.wire.socket()).set_tcp_user_timeout(Some(allowed));
         }
     }
 
@@ -189,8 +195,13 @@ impl Connection {
         self.line
             .learn(reading, missing.map(|picture| picture.published_at), now);
         if was_slow || self.line.is_slow() {
-            self.viewer.set_slow(self.line.capacity());
+            self.viewer
+                .set_slow(self.line.capacity().map(|capacity| SlowLine {
+                    capacity,
+                    backlog: self.line.backlog(),
+                }));
         }
+        self.set_user_timeout(now);
         self.is_held = self.line.is_full(now);
         let delay = standing
             .filter(|picture| now.since(picture.published_at) < REPORT_LIFE || !picture.is_received)
