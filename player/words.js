@@ -18,15 +18,15 @@
  */
 
 /**
- * `tone`: live (nothing to say), paused (by the person), busy (wait), trouble (something is wrong).
+ * `tone`: live (nothing to say), paused (by the person, or until the click that the browser wants), busy (wait), trouble (something is wrong).
  * @param {Facts} facts
  * @returns {{tone: "live" | "paused" | "busy" | "trouble", text: string}}
  */
-export function words({ connection, camera, trouble, ageMs, isFrozen, isPaused }) {
+export function words({ connection, camera, trouble, ageMs, isFrozen, isPaused, isRefused }) {
   if (trouble) return { tone: "trouble", text: trouble };
   if (connection === "connecting") return { tone: "busy", text: "Connecting…" };
   if (connection === "gone") return { tone: "trouble", text: "Server gone, trying again…" };
-  if (isPaused && ageMs !== null) return { tone: "paused", text: "" };
+  if ((isPaused || isRefused) && ageMs !== null) return { tone: "paused", text: "" };
   if (ageMs !== null && !isFrozen) return { tone: "live", text: "" };
   switch (camera.state) {
     case "starting": return { tone: "busy", text: because("Camera is starting", camera.reason, "…") };

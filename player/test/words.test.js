@@ -33,6 +33,10 @@ test("a live picture needs no words", () => {
   assert.deepEqual(words(playing), { tone: "live", text: "" });
 });
 
+test("a picture that waits for a click is not called live", () => {
+  assert.deepEqual(words({ ...playing, isRefused: true }), { tone: "paused", text: "" });
+});
+
 test("each state before the picture has its words", () => {
   assert.equal(said({ ...none, connection: "connecting" }), "Connecting…");
   assert.equal(said({ ...none, camera: { state: "", reason: "" } }), "Waiting for the first picture…");
