@@ -190,6 +190,9 @@ impl<'a> Camera<'a> {
                         self.publish(&picture);
                     }
                 });
+                if assembler.has_given_all() {
+                    source.spare_pause();
+                }
             }
             self.hub.answer_jpeg(|| {
                 let (captured_at, jpeg) = source.newest_jpeg()?;

@@ -155,6 +155,11 @@ impl Assembler {
         self.is_withholding = true;
     }
 
+    /// True if the unit has been given out that the newest bytes belong to: a pause behind them would be no news.
+    pub fn has_given_all(&self) -> bool {
+        matches!(self.unit.state, State::GivenOut(_)) && matches!(self.tail, Tail::Unwanted)
+    }
+
     /// Bytes so far that were no part of any NAL unit, or of an access unit too large to be real.
     pub fn discarded_bytes(&self) -> u64 {
         self.discarded_bytes

@@ -66,7 +66,12 @@ impl Trust {
 
     /// Takes in that all there was has been read; true if that may be taken for the end of the access unit.
     pub fn drained(&mut self, place: Place) -> bool {
-        self.drained.paused(place)
+        let is_end = self.drained.paused(place);
+        if is_end {
+            // The pause behind it need not be told, and what comes next is not measured together with this.
+            self.paused.piece_bytes = 0;
+        }
+        is_end
     }
 
     /// Takes in a pause; true if it may be taken for the end of the access unit.

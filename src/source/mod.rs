@@ -42,6 +42,9 @@ pub trait Source: Send {
     /// caller opens it anew.
     fn read(&mut self) -> Result<Option<Chunk<'_>>, Error>;
 
+    /// The bytes read last are known to end an access unit: there need be no word of the pause behind them.
+    fn spare_pause(&mut self) {}
+
     /// Asks the encoder for an IDR picture soon. Does nothing where the source cannot.
     fn request_keyframe(&mut self) {}
 

@@ -257,6 +257,10 @@ impl Source for Process {
             Err(other) => Err(other),
         }
     }
+
+    fn spare_pause(&mut self) {
+        self.output.spare_pause();
+    }
 }
 
 fn how_it_ended(status: ExitStatus) -> String {

@@ -139,6 +139,11 @@ impl PipeReader {
         }
     }
 
+    /// The next pause would be no news: the thread need not wake up for it.
+    pub(super) fn spare_pause(&mut self) {
+        self.flow = Flow::Quiet;
+    }
+
     /// While there are no bytes, no mark can be theirs: what has come late is not to be taken for the next unit's.
     fn forget_old_marks(&mut self) {
         let Some(marks) = self.marks.as_mut().filter(|_| self.flow == Flow::Quiet) else {
@@ -267,6 +272,10 @@ impl Source for Stdin {
             Err(other) => Err(other),
         }
     }
+
+    fn spare_pause(&mut self) {
+        self.0.spare_pause();
+    }
 }
 
 #[cfg(test)]
@@ -307,6 +316,18 @@ mod tests {
         rustix::io::write(&writer, b"f").unwrap();
         assert_eq!(next(&mut reader), "1 Drained");
         assert_eq!(next(&mut reader), "0 Pause");
+    }
+
+    #[test]
+    fn a_pause_that_is_not_wanted_is_not_told() {
+        let (mut reader, writer) = pipe();
+        rustix::io::write(&writer, b"abc").unwrap();
+        assert_eq!(next(&mut reader), "3 Drained");
+        reader.spare_pause();
+        assert_eq!(next(&mut reader), "idle true");
+        rustix::io::write(&writer, b"de").unwrap();
+        let read: Vec<_> = (0..2).map(|_| next(&mut reader)).collect();
+        assert_eq!(read, ["2 Drained", "0 Pause"]);
     }
 
     #[test]

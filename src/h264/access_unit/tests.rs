@@ -379,10 +379,29 @@ mod program {
     fn a_program_that_always_writes_whole_units_is_not_waited_for() {
         let (mut assembler, next) = after_writes(50);
         assert_eq!(push(&mut assembler, &p(next), 7, End::Drained), []);
+        assert!(!assembler.has_given_all());
         let (mut assembler, next) = after_writes(70);
         assert_eq!(push(&mut assembler, &p(next), 7, End::Drained).len(), 1);
         assert_eq!(push(&mut assembler, &[], 8, End::Pause), []);
         assert_eq!(push(&mut assembler, &p(next + 1), 9, End::Drained).len(), 1);
+    }
+
+    #[test]
+    fn pauses_that_are_not_told_any_more_are_not_missed() {
+        let (mut assembler, mut next) = after_writes(70);
+        for _ in 0..100 {
+            assert_eq!(push(&mut assembler, &p(next), 7, End::Drained).len(), 1);
+            assert!(assembler.has_given_all());
+            next += 1;
+        }
+        // The first part of a unit, of the size of a block: the pause behind it says nothing.
+        let mut whole = annexb(&[SliceSpec::p(next).with_noise(5000).nal()]);
+        let rest = whole.split_off(4096);
+        assert_eq!(push(&mut assembler, &whole, 8, End::Drained), []);
+        assert!(!assembler.has_given_all());
+        assert_eq!(push(&mut assembler, &[], 8, End::Pause), []);
+        push(&mut assembler, &rest, 8, End::Drained);
+        assert!(assembler.trust.is_proven());
     }
 
     #[test]
