@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
-use viewer::Position;
+use viewer::{Cursor, Position};
 pub use viewer::{Standing, Viewer};
 
 /// Beside the pictures since the newest keyframe, those of the last second are kept: with less, a viewer who
@@ -411,12 +411,16 @@ impl Inner {
 
     /// How the viewer `id`, whose next picture is `number`, goes on.
     fn course(&mut self, id: u64, number: u64, has_previous: bool) -> Course {
+        let line = self.slow.get(&id).copied();
+        // Nearly always: the newest picture, for who is not slow.
+        if line.is_none() && number + 1 == self.end() {
+            return Course::Send;
+        }
         let (Some(here), Some(newest)) = (self.get(number), self.ring.back()) else {
             return Course::Send;
         };
         let now = newest.published_at;
         let keyframe = self.keyframe.filter(|&keyframe| keyframe > number);
-        let line = self.slow.get(&id).copied();
         let time_for = |bytes| line.map_or(Duration::ZERO, |line| line.time_for(bytes));
         let course = decide(View {
             lag: now.since(here.published_at),
@@ -453,12 +457,14 @@ impl Audience {
         inner.next_viewer += 1;
         Viewer {
             shared: self.0.clone(),
-            id,
-            position,
-            has_previous: true,
             has_seen: None,
-            condition: None,
-            init: None,
+            cursor: Cursor {
+                id,
+                position,
+                has_previous: true,
+                condition: None,
+                init: None,
+            },
         }
     }
 

@@ -22,12 +22,18 @@ pub struct Standing {
 #[derive(Debug)]
 pub struct Viewer {
     pub(super) shared: Arc<Shared>,
+    /// The count of news when everything there was had been given.
+    pub(super) has_seen: Option<u64>,
+    pub(super) cursor: Cursor,
+}
+
+/// What has been given to a viewer.
+#[derive(Debug)]
+pub(super) struct Cursor {
     pub(super) id: u64,
     pub(super) position: Position,
     /// The picture before the next one was sent, or is not needed.
     pub(super) has_previous: bool,
-    /// The count of news when everything there was had been given.
-    pub(super) has_seen: Option<u64>,
     /// What the viewer was told last.
     pub(super) condition: Option<Arc<Condition>>,
     pub(super) init: Option<Arc<Init>>,
@@ -48,23 +54,23 @@ impl Viewer {
         if self.has_seen == Some(self.shared.news.load(Ordering::Acquire)) {
             return None;
         }
-        let shared = self.shared.clone();
-        let mut inner = shared.lock();
-        let event = self.next_from(&mut inner);
-        let has_all = matches!(self.position, Position::At(number) if number == inner.end())
+        let mut inner = self.shared.lock();
+        let event = self.cursor.next_from(&mut inner);
+        let has_all = matches!(self.cursor.position, Position::At(number) if number == inner.end())
             && matches!(event, None | Some(Event::Fragment(_)));
-        self.has_seen = has_all.then(|| shared.news.load(Ordering::Acquire));
+        self.has_seen = has_all.then(|| self.shared.news.load(Ordering::Acquire));
         event
     }
 
     /// The next event; the task is woken when there is one.
     pub fn poll_next(&mut self, context: &Context<'_>) -> Poll<Event> {
-        let shared = self.shared.clone();
-        let mut inner = shared.lock();
-        match self.next_from(&mut inner) {
+        let mut inner = self.shared.lock();
+        match self.cursor.next_from(&mut inner) {
             Some(event) => Poll::Ready(event),
             None => {
-                let before = inner.waiting.insert(self.id, context.waker().clone());
+                let before = inner
+                    .waiting
+                    .insert(self.cursor.id, context.waker().clone());
                 drop(inner);
                 drop(before);
                 Poll::Pending
@@ -76,15 +82,15 @@ impl Viewer {
     pub fn set_slow(&self, line: Option<SlowLine>) {
         let mut inner = self.shared.lock();
         match line {
-            Some(line) => inner.slow.insert(self.id, line),
-            None => inner.slow.remove(&self.id),
+            Some(line) => inner.slow.insert(self.cursor.id, line),
+            None => inner.slow.remove(&self.cursor.id),
         };
     }
 
     /// Where the viewer stands while `outstanding` bytes of what it was given are on their way; `None` before its first
     /// picture.
     pub fn standing(&self, outstanding: u64) -> Option<Standing> {
-        let Position::At(next) = self.position else {
+        let Position::At(next) = self.cursor.position else {
             return None;
         };
         let inner = self.shared.lock();
@@ -105,7 +111,9 @@ impl Viewer {
             is_received: missing.is_none(),
         })
     }
+}
 
+impl Cursor {
     fn next_from(&mut self, inner: &mut Inner) -> Option<Event> {
         if !self
             .condition
@@ -171,9 +179,9 @@ impl Drop for Viewer {
     fn drop(&mut self) {
         let mut inner = self.shared.lock();
         inner.viewers -= 1;
-        inner.slow.remove(&self.id);
+        inner.slow.remove(&self.cursor.id);
         // Dropped without the lock: it may be the last hold on a task that holds other viewers.
-        let waker = inner.waiting.remove(&self.id);
+        let waker = inner.waiting.remove(&self.cursor.id);
         drop(inner);
         drop(waker);
     }
