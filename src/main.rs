@@ -114,7 +114,8 @@ fn serve(config: Config) -> Result<(), String> {
         let thread = std::thread::Builder::new().name(camera.name).spawn(run);
         threads.push(thread.map_err(|error| format!("cannot start a camera's thread: {error}"))?);
     }
-    let (fanout, fanout_thread) = Fanout::start(served.iter().map(|camera| &camera.audience))
+    let audiences = served.iter().map(|camera| &camera.audience);
+    let (fanout, fanout_thread) = Fanout::start(audiences, config.server.io_uring)
         .map_err(|error| format!("cannot start the fan-out: {error}"))?;
     threads.push(fanout_thread);
     let settings = serve::Settings {

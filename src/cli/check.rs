@@ -166,6 +166,7 @@ fn server(layers: Layers<'_>) -> Result<Server, Error> {
         allowed_origins,
         max_viewers: layers.read(Key::MaxViewers, values::viewers)?,
         controls: layers.read(Key::SetControls, values::switch)?,
+        io_uring: layers.read(Key::IoUring, values::switch)?,
     })
 }
 

@@ -106,6 +106,8 @@ pub struct Server {
     pub max_viewers: usize,
     /// Viewers may set controls of the cameras.
     pub controls: bool,
+    /// Pictures go to many viewers by io_uring where the system has it.
+    pub io_uring: bool,
 }
 
 /// Why the program will not start with what it was given: what, where, why and what to try, on one line.

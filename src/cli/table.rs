@@ -52,6 +52,8 @@ pub(super) enum Key {
     AllowedOrigins,
     /// How many may watch at once.
     MaxViewers,
+    /// Whether io_uring may be used.
+    IoUring,
 }
 
 /// A block of the configuration file.
@@ -335,6 +337,16 @@ pub(super) const TABLE: &[Row] = &[
         // Enough for a busy site; few enough that strangers cannot take all the memory of a Pi Zero.
         default: Some("2000"),
         help: "viewers let in at once, 1 to 100000",
+    },
+    Row {
+        key: Key::IoUring,
+        short: None,
+        long: &[],
+        env: None,
+        file: Some((Section::Server, &["ioUring"])),
+        value: "true|false",
+        default: Some("true"),
+        help: "with many viewers: one system call for all, where\nthe system has io_uring",
     },
 ];
 

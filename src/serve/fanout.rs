@@ -1,11 +1,12 @@
 //! The hot path: one thread that gives every WebSocket viewer the same bytes.
 //!
-//! Per picture and viewer it makes one `send()` of shared bytes on a non-blocking socket and nothing else; a
-//! task per viewer costs 1.17 to 1.26 times as much, and memory (docs/decisions/0002). A viewer whose socket is
-//! full costs no system call until the kernel says that there is room again, and its next pictures wait in
-//! the hub's ring, not here. How far behind viewers are is looked at four times a second, which costs a thirtieth as many
+//! Per picture and viewer it makes one `send()` of shared bytes on a non-blocking socket and nothing else, for many viewers
+//! all in one system call (`ring`); a task per viewer costs 1.17 to 1.26 times as much, and memory (docs/decisions/0002). A
+//! viewer whose socket is full costs no system call until the kernel says that there is room again, and its next pictures
+//! wait in the hub's ring, not here. How far behind viewers are is looked at four times a second, which costs a thirtieth as many
 //! system calls as the pictures; only for those on slow lines, before each picture (`line`).
 
+use super::ring::Ring;
 use super::viewer::{Connection, Joining};
 use crate::hub::Audience;
 use mio::{Events, Interest, Poll, Token};
@@ -27,6 +28,9 @@ const LOOK: Duration = Duration::from_millis(250);
 
 /// How often slow lines that have enough on their way are looked at, where there are no pictures to do it with.
 const LOOK_AT_HELD: Duration = Duration::from_millis(10);
+
+/// From so many viewers on one system call for all is used. With 10 it costs more than one for each, with 100 it does not.
+const MANY: usize = 50;
 
 /// Hands viewers to the thread. Clones are the same thread's.
 #[derive(Clone, Debug)]
@@ -66,8 +70,11 @@ impl Wake for Bell {
 
 impl Fanout {
     /// Starts the thread, which then follows all `audiences`.
+    ///
+    /// With `may_use_ring`, many viewers cost one system call together where the system has io_uring.
     pub fn start<'a>(
         audiences: impl Iterator<Item = &'a Audience>,
+        may_use_ring: bool,
     ) -> io::Result<(Self, std::thread::JoinHandle<()>)> {
         let poll = Poll::new()?;
         let bell = Arc::new(Bell {
@@ -85,11 +92,12 @@ impl Fanout {
             bell: bell.clone(),
             connections: Vec::new(),
             free: Vec::new(),
+            ring: None,
             look_at_held: None,
         };
         let handle = std::thread::Builder::new()
             .name("fan-out".into())
-            .spawn(|| thread.run())?;
+            .spawn(move || thread.run(may_use_ring))?;
         Ok((Self { commands, bell }, handle))
     }
 
@@ -118,12 +126,15 @@ struct Thread {
     connections: Vec<Option<Connection>>,
     /// Empty places in `connections`.
     free: Vec<usize>,
+    /// For many viewers, if the system has it.
+    ring: Option<Ring>,
     /// When those that are held are looked at, if there are any.
     look_at_held: Option<Instant>,
 }
 
 impl Thread {
-    fn run(mut self) {
+    fn run(mut self, may_use_ring: bool) {
+        self.ring = may_use_ring.then(open_ring).flatten();
         let mut events = Events::with_capacity(1024);
         let mut next_tick = Instant::now() + TICK;
         let mut next_look = Instant::now() + LOOK;
@@ -151,7 +162,7 @@ impl Thread {
                 return;
             }
             if self.bell.news.swap(false, Ordering::AcqRel) {
-                self.each(Connection::send_news);
+                self.send_news();
             }
             let now = Instant::now();
             if self.look_at_held.is_some_and(|held| now >= held) {
@@ -167,6 +178,30 @@ impl Thread {
                 self.each(|connection| connection.on_tick(now));
             }
         }
+    }
+
+    /// There may be something new for everybody.
+    fn send_news(&mut self) {
+        let viewers = self.connections.len() - self.free.len();
+        let Some(mut ring) = self.ring.take_if(|_| viewers >= MANY) else {
+            return self.each(Connection::send_news);
+        };
+        for place in 0..self.connections.len() {
+            self.with(place, |connection| connection.queue_news(place, &mut ring));
+            let is_last = place + 1 == self.connections.len();
+            if !ring.is_full() && !is_last {
+                continue;
+            }
+            let now = Instant::now();
+            let submitted = ring.submit(|place, result| {
+                self.with(place, |connection| connection.on_sent(result, now));
+            });
+            if let Err(error) = submitted {
+                log::warn!("io_uring fails, going on without: {error}");
+                return self.each(Connection::send_news);
+            }
+        }
+        self.ring = Some(ring);
     }
 
     /// Returns false when the thread is to end.
@@ -240,4 +275,13 @@ impl Thread {
             self.bell.viewers.fetch_sub(1, Ordering::AcqRel);
         }
     }
+}
+
+/// The ring, if the system has what it takes.
+fn open_ring() -> Option<Ring> {
+    Ring::open()
+        .inspect_err(|error| {
+            log::debug!("each picture costs a system call for each viewer, as io_uring is not to be had: {error}");
+        })
+        .ok()
 }

@@ -14,6 +14,7 @@ mod fanout;
 mod inbound;
 mod line;
 pub mod listen;
+mod ring;
 mod route;
 mod seats;
 mod snapshot;

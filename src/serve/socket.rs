@@ -1,4 +1,4 @@
-//! What the kernel knows of a TCP connection, and the one option that no library has: the only `unsafe` of serving.
+//! What the kernel knows of a TCP connection, and the one option that no library has: with the `unsafe` that it takes.
 
 #![allow(
     unsafe_code,

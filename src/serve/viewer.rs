@@ -3,6 +3,7 @@
 use super::delays::Report;
 use super::inbound::{Inbound, Incoming};
 use super::line::Line;
+use super::ring::Ring;
 use super::seats::Seat;
 use super::socket;
 use super::wire::Wire;
@@ -153,6 +154,35 @@ impl Connection {
         if self.is_full { Ok(()) } else { self.pump() }
     }
 
+    /// The same, but what would be written first is queued at `ring` if it can be, and [`Self::on_sent`] goes on from there.
+    pub(super) fn queue_news(&mut self, place: usize, ring: &mut Ring) -> Result<(), String> {
+        if self.is_full {
+            return Ok(());
+        }
+        if self.sending.is_none() {
+            self.sending = self.next_message().map(|bytes| (bytes, 0));
+        }
+        if let (Some((bytes, sent)), Some(socket)) = (&self.sending, self.wire.bare())
+            && ring.queue(place, socket, bytes.slice(*sent..))
+        {
+            return Ok(());
+        }
+        self.pump()
+    }
+
+    /// What was queued has been sent, or not.
+    pub(super) fn on_sent(
+        &mut self,
+        result: io::Result<usize>,
+        now: Instant,
+    ) -> Result<(), String> {
+        if self.written(result, now)? {
+            self.pump()
+        } else {
+            Ok(())
+        }
+    }
+
     /// Nothing more is sent, or nothing comes through, before somebody looks again.
     pub(super) fn is_held(&self) -> bool {
         self.is_held || self.line.is_retrying()
@@ -254,27 +284,38 @@ impl Connection {
     /// Sends until everything is sent or the socket is full.
     fn pump(&mut self) -> Result<(), String> {
         loop {
-            while let Some((bytes, sent)) = &mut self.sending {
-                match self.wire.write(bytes.get(*sent..).unwrap_or_default()) {
-                    Ok(count) => {
-                        *sent += count;
-                        self.progress_at = Instant::now();
-                        if *sent >= bytes.len() {
-                            self.sending = None;
-                        }
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        self.is_full = true;
-                        return Ok(());
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => return Err(error.to_string()),
+            while let Some((bytes, sent)) = &self.sending {
+                let result = self.wire.write(bytes.get(*sent..).unwrap_or_default());
+                if !self.written(result, Instant::now())? {
+                    return Ok(());
                 }
             }
             match self.next_message() {
                 Some(bytes) => self.sending = Some((bytes, 0)),
                 None => return self.pause(),
             }
+        }
+    }
+
+    /// Notes what became of a write; returns false if the socket is full.
+    fn written(&mut self, result: io::Result<usize>, now: Instant) -> Result<bool, String> {
+        match result {
+            Ok(count) => {
+                self.progress_at = now;
+                if let Some((bytes, sent)) = &mut self.sending {
+                    *sent += count;
+                    if *sent >= bytes.len() {
+                        self.sending = None;
+                    }
+                }
+                Ok(true)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.is_full = true;
+                Ok(false)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
+            Err(error) => Err(error.to_string()),
         }
     }
 
@@ -332,6 +373,9 @@ impl Connection {
 
     /// Says when pictures were taken, where the viewer cannot know it from what it was told before.
     fn tell_timing(&mut self, fragment: &Fragment) -> bool {
+        if !self.speaks_v1 {
+            return false;
+        }
         let micros = |nanos: u64| i64::try_from(nanos / 1000).unwrap_or(i64::MAX);
         let captured_us = micros(fragment.captured_at.as_nanos());
         let media_nanos = u128::from(fragment.decode_time) * 1_000_000_000 / u128::from(TIMESCALE);
@@ -340,7 +384,7 @@ impl Connection {
         let is_known = self
             .told_us
             .is_some_and(|told| told.abs_diff(now_us) <= TIMING_TOLERANCE_US);
-        if !self.speaks_v1 || is_known {
+        if is_known {
             return false;
         }
         self.told_us = Some(now_us);

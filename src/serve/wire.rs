@@ -29,6 +29,11 @@ impl Wire {
         &mut self.socket
     }
 
+    /// The socket, if what is written to it goes out as it is.
+    pub(super) fn bare(&self) -> Option<&TcpStream> {
+        self.session.is_none().then_some(&self.socket)
+    }
+
     /// Takes some of `bytes` and gives them to the socket; `WouldBlock` if that is full. With TLS, the last of what was
     /// taken may need [`Wire::flush`].
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
