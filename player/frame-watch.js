@@ -10,6 +10,8 @@ const FROZEN_FRAMES = 2.5;
 /** Data come and nothing is shown for this long: only a new pipeline helps. */
 const STUCK_MS = 3000;
 const LONGEST_PATIENCE_MS = 60_000;
+/** After so many looks without one painted frame nobody sees the page. A busy machine misses one now and then. */
+const UNPAINTED_LOOKS = 3;
 
 /**
  * @typedef {object} Flow pictures on their way to the decoder
@@ -64,7 +66,8 @@ export class FrameWatch {
   #awakeSince = 0;
   #position = -1;
   #hasCallback = false;
-  #isPainting = false;
+  /** Looks since the browser last painted the page. */
+  #unpainted = UNPAINTED_LOOKS;
 
   /** How often in a row the pipeline was rebuilt without a picture since. */
   rebuilds = 0;
@@ -119,12 +122,12 @@ export class FrameWatch {
       awakeSince: this.#awakeSince,
       flow,
       frameMs,
-      canShow: isPlaying && !document.hidden && this.#isPainting,
+      canShow: isPlaying && !document.hidden && this.#unpainted < UNPAINTED_LOOKS,
       rebuilds: this.rebuilds,
     });
     // A frame far down a page, or in a window under another, is not painted although the tab is in front.
-    this.#isPainting = false;
-    requestAnimationFrame(() => { this.#isPainting = true; });
+    this.#unpainted += 1;
+    requestAnimationFrame(() => { this.#unpainted = 0; });
     return verdict;
   }
 
@@ -140,4 +143,4 @@ export class FrameWatch {
   }
 }
 
-/** @typedef {{mediaTime: number, presentationTime: number}} Picture seconds on the element's timeline, milliseconds */
+/** @typedef {{mediaTime: number, presentationTime: number, expectedDisplayTime?: number}} Picture seconds on the element's timeline, milliseconds */
