@@ -44,11 +44,11 @@ sheet.replaceSync(`
 .video + .video { position: absolute; inset: 0; aspect-ratio: auto; }
 .frozen .video { filter: grayscale(1) brightness(.6); }
 .state { position: absolute; inset: 0; display: flex; flex-direction: column; align-items: center; justify-content: center;
-  gap: .9em; padding: 1.5em; box-sizing: border-box; text-align: center; text-wrap: balance; overflow-wrap: anywhere;
+  gap: .9em; padding: 1.5em; box-sizing: border-box; text-align: center; overflow-wrap: anywhere;
   text-shadow: 0 1px 3px #000; pointer-events: none; }
 .state::before { content: ""; width: 1.6em; height: 1.6em; border-radius: 50%; box-sizing: border-box;
   border: .2em solid #ffffff38; border-top-color: var(--berry-video-accent, #ff4d6d); animation: turn 1s linear infinite; }
-.state[data-tone=trouble]::before { animation-duration: 2.5s; border-top-color: #ffb454; }
+.state[data-tone=trouble]::before { border-top-color: #ffb454; }
 @keyframes turn { to { transform: rotate(1turn); } }
 @media (prefers-reduced-motion: reduce) { .state::before { animation: none; } }
 .corner { position: absolute; inset: auto auto .6em .6em; display: flex; flex-wrap: wrap; gap: .4em; pointer-events: none;
@@ -98,11 +98,9 @@ export class BerryVideo extends HTMLElement {
 
   connectedCallback() {
     // What a page gave to the element before this class was there hides the properties.
-    for (const name of Object.keys(this)) {
-      const value = Reflect.get(this, name);
-      Reflect.deleteProperty(this, name);
-      Reflect.set(this, name, value);
-    }
+    const given = { ...this };
+    for (const name in given) delete this[name];
+    Object.assign(this, given);
     this.#start();
   }
 
@@ -313,7 +311,7 @@ export class BerryVideo extends HTMLElement {
 
   /** @param {string} attribute @param {number} otherwise */
   #seconds(attribute, otherwise) {
-    const seconds = Number.parseFloat(this.getAttribute(attribute) ?? "");
+    const seconds = parseFloat(String(this.getAttribute(attribute)));
     return seconds >= 0 ? seconds : otherwise;
   }
 }

@@ -1,14 +1,22 @@
 /**
  * One WebSocket to a camera, for ever: opens it, notices when it is dead, opens it again. Knows the transport
  * rules of the sub-protocol (hello, clock), nothing of MP4 or of video elements.
+ *
+ * A line that is silent may be gone for good (another network, a server without power) or a hole that ends any moment. So
+ * a second socket is tried beside the first, and who speaks first is kept: the server tries the old one several times a
+ * second, while a new one's first packet is repeated only after one.
  */
 
 import { ServerClock } from "./delay.js";
 
 const PROTOCOL = "berrymse.v1";
 const ASK_MS = 1000;
-/** A clock message is answered at once, so so many ticks in a row without any message mean a dead line. */
-const SILENT_TICKS = 5;
+/** A clock message is answered at once, so so many ticks in a row without any message are a line in trouble. */
+const SILENT_TICKS = 3;
+/** How long each second socket has: its first packet goes out at once, after a second and after three. Firefox makes who fails often wait. */
+const SPARE_TICKS = 4;
+/** The server has given up the first socket by then. */
+const DEAD_TICKS = 25;
 const OPENING_TICKS = 5;
 /** So many exchanges at once, so that the clocks agree from the beginning. */
 const FIRST_EXCHANGES = 5;
@@ -48,13 +56,14 @@ export class Connection {
   #on;
   /** @type {WebSocket | null} */
   #socket = null;
+  /** @type {WebSocket | null} tried beside a silent one */
+  #spare = null;
   #failures = 0;
   /** @type {number | undefined} */
   #retry;
   /** @type {number | undefined} */
   #ticker;
   #ticksSilent = 0;
-  #answersClock = false;
 
   /** That of the server at the other end now. */
   clock = new ServerClock();
@@ -106,57 +115,76 @@ export class Connection {
 
   #connect() {
     this.#drop();
-    this.clock = new ServerClock();
+    const socket = this.#dial();
+    if (!socket) return this.#lost();
+    socket.onopen = () => this.#begin(socket);
+    this.#socket = socket;
+    this.#ticker = setInterval(() => this.#tick(), ASK_MS);
+  }
+
+  #dial() {
     let socket;
     try {
       socket = new WebSocket(this.#url, PROTOCOL);
     } catch (error) {
       // An address that this page may never reach, such as ws: from a page that came by TLS.
       console.error(`berrymse: ${this.#url}: ${error}`);
-      this.#lost();
-      return;
+      return null;
     }
     socket.binaryType = "arraybuffer";
-    socket.onopen = () => {
-      this.#ticksSilent = 0;
-      this.#on.state("open");
-      this.#ask();
+    socket.onmessage = ({ data }) => {
+      // The first word after a silence decides which of the two is kept.
+      if (this.#ticksSilent >= SILENT_TICKS) this.#begin(socket);
+      this.#receive(data);
     };
-    socket.onmessage = ({ data }) => this.#receive(data);
-    socket.onclose = () => this.#lost();
+    socket.onclose = () => {
+      if (socket === this.#spare) this.#spare = null;
+      else this.#lost();
+    };
+    return socket;
+  }
+
+  /** This one speaks from now on. @param {WebSocket} socket */
+  #begin(socket) {
+    hangUp(socket === this.#spare ? this.#socket : this.#spare);
+    this.#spare = null;
     this.#socket = socket;
-    this.#ticker = setInterval(() => this.#tick(), ASK_MS);
+    this.#ticksSilent = 0;
+    this.clock = new ServerClock();
+    this.#on.state("open");
+    this.#ask();
   }
 
   /** @param {string | ArrayBuffer} data */
   #receive(data) {
     this.#ticksSilent = 0;
-    if (typeof data !== "string") {
-      this.#on.binary(data);
-      return;
+    if (typeof data !== "string") return this.#on.binary(data);
+    try {
+      const message = Object(JSON.parse(data));
+      if (message.type === "clock") this.#compareClocks(message);
+      else this.#on.text(message);
+    } catch (error) {
+      console.warn(`berrymse: ${error}`);
     }
-    const message = parse(data);
-    if (message?.type === "clock") this.#compareClocks(message);
-    if (message) this.#on.text(message);
   }
 
   /** @param {Message} message */
   #compareClocks({ sent, received_us: received, now_us: answered }) {
-    this.#answersClock = true;
     this.clock.add({ sent, received: received / 1000, answered: answered / 1000, now: performance.now() });
     if (this.clock.count < FIRST_EXCHANGES) this.#ask();
   }
 
   /** Counts ticks rather than time: after a standby the clock has jumped, yet the line may be fine. */
   #tick() {
-    this.#ticksSilent += 1;
+    const silent = this.#ticksSilent += 1;
     const isOpening = this.#socket?.readyState === WebSocket.CONNECTING;
-    const limit = isOpening ? OPENING_TICKS : this.#answersClock ? SILENT_TICKS : Infinity;
-    if (this.#ticksSilent >= limit) {
-      this.#lost();
-    } else {
-      this.#ask();
-    }
+    if (silent >= (isOpening ? OPENING_TICKS : DEAD_TICKS)) return this.#lost();
+    this.#ask();
+    // Browsers open one socket to a host after the other.
+    if (isOpening || silent % SPARE_TICKS !== SILENT_TICKS) return;
+    this.#on.state("gone");
+    hangUp(this.#spare);
+    this.#spare = this.#dial();
   }
 
   #ask() {
@@ -173,26 +201,16 @@ export class Connection {
 
   #drop() {
     clearInterval(this.#ticker);
-    const socket = this.#socket;
-    if (!socket) return;
-    this.#socket = null;
-    this.#answersClock = false;
+    hangUp(this.#socket);
+    hangUp(this.#spare);
+    this.#socket = this.#spare = null;
     this.#ticksSilent = 0;
-    socket.onopen = socket.onmessage = socket.onclose = null;
-    socket.close();
   }
 }
 
-/**
- * Null for anything that is not a JSON object: unknown messages are ignored by the protocol.
- * @param {string} text
- * @returns {Message | null}
- */
-function parse(text) {
-  try {
-    const message = JSON.parse(text);
-    return message !== null && typeof message === "object" ? message : null;
-  } catch {
-    return null;
-  }
+/** @param {WebSocket | null} socket of which nothing is heard any more */
+function hangUp(socket) {
+  if (!socket) return;
+  socket.onopen = socket.onmessage = socket.onclose = null;
+  socket.close();
 }

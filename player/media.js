@@ -109,9 +109,8 @@ export class Media {
       if (!this.#init || (this.#waitsForKeyframe && !message.isKeyframe)) return;
       this.#waitsForKeyframe = false;
       if (message.isKeyframe) this.#dropBacklog();
-      const { kind, isKeyframe, captured, bytes } = message;
-      const [start, duration] = [message.decodeTicks / TIMESCALE, message.durationTicks / TIMESCALE];
-      this.#queue.push({ kind, isKeyframe, captured, start, duration, bytes });
+      const { decodeTicks, durationTicks } = message;
+      this.#queue.push({ ...message, start: decodeTicks / TIMESCALE, duration: durationTicks / TIMESCALE });
     }
     this.#pump();
   }

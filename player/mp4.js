@@ -86,8 +86,7 @@ function payload(view, ...path) {
 
 /** @param {DataView} view @param {number} at */
 function typeAt(view, at) {
-  const code = u32(view, at);
-  return String.fromCharCode(...[24, 16, 8, 0].map((shift) => (code >>> shift) & 255));
+  return String.fromCharCode(...new Uint8Array(view.buffer).subarray(at, at + 4));
 }
 
 /**

@@ -23,7 +23,7 @@ const MOST_SECONDS = 60;
  */
 export function latencyOf(written) {
   if (written === "smooth") return "smooth";
-  const seconds = Number.parseFloat(written ?? "");
+  const seconds = parseFloat(written ?? "");
   return seconds > 0 ? Math.min(seconds, MOST_SECONDS) : "min";
 }
 
@@ -34,8 +34,7 @@ export class Pace {
   #rest = 0;
   #nextRest = FIRST_REST_SECONDS;
   #steadyFor = 0;
-  /** @type {number | null} */
-  #shareAtEdge = null;
+  #shareAtEdge = NaN;
   #blindFor = 0;
 
   /** @type {"min" | "smooth" | number} */
@@ -64,15 +63,16 @@ export class Pace {
    * @param {{arrived: number, shown: number, jitterSeconds: number}} second
    */
   look({ arrived, shown, jitterSeconds }) {
-    const share = arrived >= 5 ? shown / arrived : null;
+    // NaN is less than nothing: what cannot be told is no reason for anything.
+    const share = arrived >= 5 ? shown / arrived : NaN;
     const isJittery = jitterSeconds > JITTERY;
     this.#blindFor -= 1;
     if (!this.#isSteady) {
-      const isDropping = share !== null && share < ENOUGH[this.#engine] && this.#blindFor <= 0;
+      const isDropping = share < ENOUGH[this.#engine] && this.#blindFor <= 0;
       this.#bad = isJittery || isDropping ? this.#bad + 1 : 0;
       if (this.#bad < BAD_SECONDS) return;
       this.#isSteady = true;
-      this.#shareAtEdge = isJittery ? null : share;
+      this.#shareAtEdge = isJittery ? NaN : share;
       this.#rest = this.#nextRest;
       this.#nextRest = Math.min(this.#nextRest * 2, LONGEST_REST_SECONDS);
       this.#steadyFor = this.#bad = 0;
@@ -81,7 +81,7 @@ export class Pace {
     this.#steadyFor += 1;
     if (jitterSeconds < CALM) this.#rest -= 1;
     // A screen or a computer that is too slow for the pictures is so at any distance.
-    const isVain = this.#steadyFor >= 5 && this.#shareAtEdge !== null && share !== null && share < this.#shareAtEdge + 0.05;
+    const isVain = this.#steadyFor >= 5 && share < this.#shareAtEdge + 0.05;
     if (isVain) this.#blindFor = LONGEST_REST_SECONDS;
     if (isVain || this.#rest <= 0) this.#isSteady = false;
   }

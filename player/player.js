@@ -111,7 +111,7 @@ export class Player {
     if (this.renderer === "webcodecs" || (this.renderer === "auto" && !isSupported)) await this.#useCodecs(signal);
     if (signal.aborted) return;
     if (isSupported || !this.#isMse) return this.#connection.open();
-    this.#unplayable = "This browser cannot play live video: it has no Media Source Extensions, and WebCodecs only by https.";
+    this.#unplayable = "This browser has no Media Source Extensions, and WebCodecs only by https.";
     this.#tell();
   }
 
@@ -275,7 +275,6 @@ export class Player {
   /** @param {import("./words.js").Facts["connection"]} state */
   #setLink(state) {
     this.#link = state;
-    this.#mediaZero = null;
     this.#jitter.restart();
     this.#tell();
   }
@@ -285,6 +284,7 @@ export class Player {
     switch (message.type) {
       case "hello":
         this.#refusal = "";
+        this.#mediaZero = null;
         break;
       case "state":
         this.#camera = { state: String(message.state), reason: String(message.reason ?? "") };
@@ -425,11 +425,13 @@ export class Player {
   /** @param {import("./frame-watch.js").Picture} [picture] */
   #noteShown(picture) {
     if (picture) {
-      const { mediaTime, presentationTime } = picture;
+      const { mediaTime, presentationTime, expectedDisplayTime: expected = presentationTime } = picture;
+      // Of the two this is nearer to the pixels of a screen: by 10 ms in Firefox; for a track Chromium expects 50 ms too much.
+      const at = this.#engine === "gecko" ? expected : presentationTime;
       const captured = this.#media.captures.at(mediaTime);
-      const offset = this.#connection.clock.offset(presentationTime);
+      const offset = this.#connection.clock.offset(at);
       const isKnown = captured !== null && offset !== null;
-      this.#shown.add(presentationTime, isKnown ? presentationTime + offset - captured : null);
+      this.#shown.add(at, isKnown ? at + offset - captured : null);
     }
     this.#former?.close();
     this.#former = null;

@@ -1,6 +1,112 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { backOffMs, socketUrl } from "../connection.js";
+import { afterEach, beforeEach, mock, test } from "node:test";
+import { Connection, backOffMs, socketUrl } from "../connection.js";
+
+/** In place of the browser's: the test is the other side. */
+class Socket {
+  static CONNECTING = 0;
+  static OPEN = 1;
+  /** @type {Socket[]} */
+  static all = [];
+
+  readyState = Socket.CONNECTING;
+
+  constructor() {
+    Socket.all.push(this);
+  }
+
+  send() {}
+
+  close() {
+    this.readyState = 3;
+  }
+
+  open() {
+    this.readyState = Socket.OPEN;
+    this.onopen?.();
+  }
+
+  say(text) {
+    this.onmessage?.({ data: JSON.stringify({ type: text }) });
+  }
+
+  get isClosed() {
+    return this.readyState === 3;
+  }
+}
+
+beforeEach(() => {
+  Socket.all = [];
+  globalThis.WebSocket = Socket;
+  mock.timers.enable({ apis: ["setInterval", "setTimeout"] });
+});
+
+afterEach(() => {
+  mock.timers.reset();
+  delete globalThis.WebSocket;
+});
+
+/** A connection that is open, what it told, and its socket. */
+function opened() {
+  const told = [];
+  const connection = new Connection("ws://pi/", {
+    state: (state) => told.push(state),
+    text: ({ type }) => told.push(type),
+    binary: () => {},
+  });
+  connection.open();
+  const [first] = Socket.all;
+  first.open();
+  first.say("hello");
+  return { connection, told, first };
+}
+
+test("beside a socket that is silent another one is tried, and the old one is kept if it speaks first", () => {
+  const { told, first } = opened();
+  mock.timers.tick(2000);
+  assert.equal(Socket.all.length, 1);
+  mock.timers.tick(1000);
+  const [, second] = Socket.all;
+  assert.ok(second && !first.isClosed && !second.isClosed);
+  first.say("state");
+  assert.ok(second.isClosed && !first.isClosed);
+  assert.deepEqual(told, ["connecting", "open", "hello", "gone", "open", "state"]);
+  mock.timers.tick(2000);
+  assert.equal(Socket.all.length, 2);
+});
+
+test("the new one is kept if the old one stays silent", () => {
+  const { told, first } = opened();
+  mock.timers.tick(3000);
+  const [, second] = Socket.all;
+  second.open();
+  second.say("hello");
+  assert.ok(first.isClosed && !second.isClosed);
+  first.say("state");
+  second.say("timing");
+  assert.deepEqual(told, ["connecting", "open", "hello", "gone", "open", "hello", "timing"]);
+});
+
+test("one that does not come through is tried anew, and after long silence all begins anew", () => {
+  const { connection, first } = opened();
+  mock.timers.tick(3000);
+  Socket.all[1].onclose();
+  mock.timers.tick(4000);
+  assert.equal(Socket.all.length, 3);
+  mock.timers.tick(4000);
+  assert.ok(Socket.all[2].isClosed && !first.isClosed);
+  mock.timers.tick(14_000);
+  assert.ok(first.isClosed);
+  mock.timers.tick(1);
+  assert.equal(Socket.all.filter((one) => !one.isClosed).length, 2, "the one that was closed by the other side, and a new one");
+  connection.close();
+});
+
+test("what is no message of the protocol is passed over", () => {
+  const { told, first } = opened();
+  for (const data of ["", "{", "null", "7", '"text"', "[]"]) first.onmessage({ data });
+  assert.deepEqual(told.filter((word) => word !== undefined), ["connecting", "open", "hello"]);
+});
 
 test("the first attempt comes at once, later ones no more than two seconds apart", () => {
   assert.deepEqual([0, 1, 2, 3, 4, 50].map((failures) => backOffMs(failures, 1)), [0, 250, 500, 1000, 2000, 2000]);
