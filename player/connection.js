@@ -13,7 +13,10 @@ const PROTOCOL = "berrymse.v1";
 const ASK_MS = 1000;
 /** A clock message is answered at once, so so many ticks in a row without any message are a line in trouble. */
 const SILENT_TICKS = 3;
-/** How long each second socket has: its first packet goes out at once, after a second and after three. Firefox makes who fails often wait. */
+/**
+ * How long each second socket has: its first packet goes out at once, after a second and after three. Firefox makes who fails
+ * often wait.
+ */
 const SPARE_TICKS = 4;
 /** The server has given up the first socket by then. */
 const DEAD_TICKS = 25;
@@ -64,6 +67,8 @@ export class Connection {
   /** @type {number | undefined} */
   #ticker;
   #ticksSilent = 0;
+  /** When the next second socket is tried, in silent ticks. Later if one was kept: a line may need seconds for each keyframe. */
+  #patience = SILENT_TICKS;
 
   /** That of the server at the other end now. */
   clock = new ServerClock();
@@ -79,8 +84,8 @@ export class Connection {
   }
 
   open() {
-    this.#on.state("connecting");
     this.#connect();
+    this.#on.state("connecting");
   }
 
   /** Ends it; nothing is called any more. */
@@ -135,7 +140,7 @@ export class Connection {
     socket.onmessage = ({ data }) => {
       // The first word after a silence decides which of the two is kept.
       if (this.#ticksSilent >= SILENT_TICKS) this.#begin(socket);
-      this.#receive(data);
+      if (socket === this.#socket) this.#receive(data);
     };
     socket.onclose = () => {
       if (socket === this.#spare) this.#spare = null;
@@ -146,26 +151,29 @@ export class Connection {
 
   /** This one speaks from now on. @param {WebSocket} socket */
   #begin(socket) {
+    if (socket !== this.#spare) this.#patience = SILENT_TICKS;
     hangUp(socket === this.#spare ? this.#socket : this.#spare);
     this.#spare = null;
     this.#socket = socket;
     this.#ticksSilent = 0;
     this.clock = new ServerClock();
-    this.#on.state("open");
     this.#ask();
+    this.#on.state("open");
   }
 
   /** @param {string | ArrayBuffer} data */
   #receive(data) {
     this.#ticksSilent = 0;
     if (typeof data !== "string") return this.#on.binary(data);
+    let message;
     try {
-      const message = Object(JSON.parse(data));
-      if (message.type === "clock") this.#compareClocks(message);
-      else this.#on.text(message);
-    } catch (error) {
-      console.warn(`berrymse: ${error}`);
+      message = Object(JSON.parse(data));
+    } catch {
+      // None of the protocol's.
+      return;
     }
+    if (message.type === "clock") this.#compareClocks(message);
+    else this.#on.text(message);
   }
 
   /** @param {Message} message */
@@ -181,10 +189,11 @@ export class Connection {
     if (silent >= (isOpening ? OPENING_TICKS : DEAD_TICKS)) return this.#lost();
     this.#ask();
     // Browsers open one socket to a host after the other.
-    if (isOpening || silent % SPARE_TICKS !== SILENT_TICKS) return;
-    this.#on.state("gone");
+    if (isOpening || silent !== this.#patience) return;
+    this.#patience += SPARE_TICKS;
     hangUp(this.#spare);
     this.#spare = this.#dial();
+    this.#on.state("gone");
   }
 
   #ask() {
@@ -193,10 +202,10 @@ export class Connection {
 
   #lost() {
     this.#drop();
-    this.#on.state("gone");
     const wait = backOffMs(this.#failures, Math.random());
     this.#failures += 1;
     this.#retry = setTimeout(() => this.#connect(), wait);
+    this.#on.state("gone");
   }
 
   #drop() {

@@ -68,6 +68,7 @@ export class FrameWatch {
   #hasCallback = false;
   /** Looks since the browser last painted the page. */
   #unpainted = UNPAINTED_LOOKS;
+  #painting = 0;
 
   /** How often in a row the pipeline was rebuilt without a picture since. */
   rebuilds = 0;
@@ -127,7 +128,8 @@ export class FrameWatch {
     });
     // A frame far down a page, or in a window under another, is not painted although the tab is in front.
     this.#unpainted += 1;
-    requestAnimationFrame(() => { this.#unpainted = 0; });
+    cancelAnimationFrame(this.#painting);
+    this.#painting = requestAnimationFrame(() => { this.#unpainted = 0; });
     return verdict;
   }
 

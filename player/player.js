@@ -306,7 +306,6 @@ export class Player {
   #receiveMedia(buffer) {
     const message = readMessage(buffer);
     if (!message) return;
-    this.#connection.isGood();
     if (message.kind === "init") {
       const canPlay = this.#media.canPlay(message);
       this.#unplayable = canPlay ? "" : `This browser cannot decode this video (${message.codec}).`;
@@ -314,6 +313,7 @@ export class Player {
       else this.#media.close();
     } else if (!this.#unplayable) {
       this.#refusal = "";
+      this.#connection.isGood();
       this.#arrived += 1;
       this.#jitter.arrived(performance.now() / 1000, this.#media.frameSeconds);
       const captured = this.#mediaZero === null ? null : this.#mediaZero + message.decodeTicks / TICKS_PER_MS;

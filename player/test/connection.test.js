@@ -102,6 +102,44 @@ test("one that does not come through is tried anew, and after long silence all b
   connection.close();
 });
 
+test("a line that needs seconds for a keyframe is given more time after each one that was lost for a new socket", () => {
+  opened();
+  for (const patience of [3, 7, 11]) {
+    const count = Socket.all.length;
+    mock.timers.tick((patience - 1) * 1000);
+    assert.equal(Socket.all.length, count);
+    mock.timers.tick(1000);
+    const spare = Socket.all.at(-1);
+    assert.equal(Socket.all.length, count + 1);
+    spare.open();
+    spare.say("hello");
+  }
+});
+
+for (const [when, happen] of [
+  ["falls silent", () => mock.timers.tick(3000)],
+  ["is lost", (first) => first.onclose()],
+  ["is there again", (first) => { mock.timers.tick(3000); first.say("state"); }],
+]) {
+  test(`a page that lets go of a connection when it ${when} has none afterwards`, () => {
+    let isSeen = false;
+    const connection = new Connection("ws://pi/", {
+      state: (state) => {
+        if (state !== (when === "is there again" ? "open" : "gone") || !isSeen) return;
+        connection.close();
+      },
+      text: () => assert.fail("it was closed"),
+      binary: () => {},
+    });
+    connection.open();
+    Socket.all[0].open();
+    isSeen = true;
+    happen(Socket.all[0]);
+    mock.timers.tick(10_000);
+    assert.ok(Socket.all.every((one) => one.isClosed || !one.onmessage));
+  });
+}
+
 test("what is no message of the protocol is passed over", () => {
   const { told, first } = opened();
   for (const data of ["", "{", "null", "7", '"text"', "[]"]) first.onmessage({ data });

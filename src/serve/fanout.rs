@@ -29,6 +29,9 @@ const LOOK: Duration = Duration::from_millis(250);
 /// How often slow lines that have enough on their way are looked at, where there are no pictures to do it with.
 const LOOK_AT_HELD: Duration = Duration::from_millis(10);
 
+/// How often lines are looked at on which the kernel tries again and again: it is told to go on doing so ten times a second.
+const LOOK_AT_RETRYING: Duration = Duration::from_millis(50);
+
 /// From so many viewers on one system call for all is used. With 10 it costs more than one for each, with 100 it does not.
 const MANY: usize = 50;
 
@@ -170,8 +173,12 @@ impl Thread {
                 self.each(Connection::send_if_held);
             }
             if now >= next_look {
+                // After a standstill of our own nobody has had the time to get what was sent just now.
+                let is_late = now - next_look > LOOK;
                 next_look = now + LOOK;
-                self.each(Connection::look_at_line);
+                if !is_late {
+                    self.each(Connection::look_at_line);
+                }
             }
             if now >= next_tick {
                 next_tick = now + TICK;
@@ -259,9 +266,14 @@ impl Thread {
         };
         let Some(connection) = slot else { return };
         let done = work(connection);
-        if connection.is_held() {
-            self.look_at_held
-                .get_or_insert_with(|| Instant::now() + LOOK_AT_HELD);
+        let look_in = if connection.is_held() {
+            Some(LOOK_AT_HELD)
+        } else {
+            connection.is_retrying().then_some(LOOK_AT_RETRYING)
+        };
+        if let Some(look_in) = look_in {
+            let at = Instant::now() + look_in;
+            self.look_at_held = Some(self.look_at_held.map_or(at, |known| known.min(at)));
         }
         if let Err(reason) = done {
             log::info!(

@@ -48,6 +48,9 @@ const RETRY: Duration = Duration::from_millis(400);
 /// before the kernel gives the connection up.
 const RETRY_STEP: Duration = Duration::from_millis(100);
 
+/// The same where nothing has to be tried again.
+const CALM_STEP: Duration = Duration::from_secs(1);
+
 /// The rate is taken over stretches of about this length: acknowledgements come in lumps. Half of it will do if the line was
 /// done before.
 const STRETCH: Duration = Duration::from_millis(200);
@@ -83,6 +86,7 @@ pub(super) struct Line {
     since: Timestamp,
     outstanding: u64,
     round_trip: Duration,
+    present_round_trip: Duration,
     /// When the present stretch of [`MEMORY`] began, and the shortest round trips of this one and the one before.
     shortest: (Timestamp, [Duration; 2]),
     /// Bytes per second, if known.
@@ -114,6 +118,7 @@ impl Line {
             since: now,
             outstanding: 0,
             round_trip: Duration::ZERO,
+            present_round_trip: Duration::ZERO,
             shortest: (now, [Duration::MAX; 2]),
             rate: None,
             stretch: None,
@@ -149,6 +154,7 @@ impl Line {
         self.arrived = reading.arrived;
         self.outstanding = reading.outstanding;
         self.round_trip = reading.round_trip;
+        self.present_round_trip = reading.present_round_trip;
         if now.since(self.shortest.0) > MEMORY {
             self.shortest = (now, [Duration::MAX, self.shortest.1[0]]);
         }
@@ -272,18 +278,21 @@ impl Line {
     /// It waits twice as long after each try that fails, up to a second, but never beyond the end of this time, which it counts from its first
     /// try. So in a hole it is given little more than has passed already, again and again.
     pub(super) fn allow(&mut self, now: Timestamp) -> Option<Duration> {
+        // On a line that loses much the kernel counts from the first loss, however much has come through since.
+        let most = self.moved_at.since(self.undisturbed_at) + UNACKNOWLEDGED;
         let allowed = if self.is_retrying {
-            let pause = RETRY.max(self.round_trip * 2);
-            (now.since(self.undisturbed_at) + pause).min(UNACKNOWLEDGED)
+            let pause = RETRY.max(self.round_trip * 2).max(self.present_round_trip);
+            (now.since(self.undisturbed_at) + pause).min(most)
         } else {
-            UNACKNOWLEDGED
+            most
         };
-        let is_due = if self.is_retrying {
-            allowed < self.allowed || allowed >= self.allowed + RETRY_STEP
+        let step = if self.is_retrying {
+            RETRY_STEP
         } else {
-            allowed != self.allowed
+            CALM_STEP
         };
-        if !is_due {
+        let is_longer = allowed >= self.allowed + step || allowed == UNACKNOWLEDGED;
+        if allowed == self.allowed || allowed > self.allowed && !is_longer {
             return None;
         }
         self.allowed = allowed;
@@ -505,6 +514,30 @@ mod tests {
             } else {
                 assert!(told <= UNACKNOWLEDGED, "{ms}: then it is over");
             }
+        }
+    }
+
+    #[test]
+    fn a_line_that_loses_much_but_gets_on_is_not_given_up() {
+        let at = |ms: u64| Timestamp::from_nanos(ms * 1_000_000);
+        let mut line = Line::new(at(0));
+        let mut told = UNACKNOWLEDGED;
+        // Never without a loss since the first second, and each other time one that has to be waited for.
+        for ms in (0..120_000).step_by(250) {
+            let reading = Reading {
+                acknowledged: ms,
+                arrived: ms,
+                outstanding: 1000,
+                round_trip: Duration::from_millis(20),
+                present_round_trip: Duration::from_millis(60),
+                is_undisturbed: ms < 1000,
+                is_retrying: ms >= 1000 && ms % 500 == 0,
+            };
+            line.learn(reading, None, at(ms));
+            told = line.allow(at(ms)).unwrap_or(told);
+            let episode = Duration::from_millis(ms.saturating_sub(750));
+            let left = told.saturating_sub(episode);
+            assert!(left >= RETRY - RETRY_STEP, "{ms}: {left:?}");
         }
     }
 

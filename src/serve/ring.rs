@@ -163,11 +163,7 @@ mod tests {
 
     /// Kernels and containers without io_uring have nothing to be tested here.
     fn ring() -> Option<Ring> {
-        let ring = Ring::open();
-        if let Err(error) = &ring {
-            assert_ne!(error.kind(), io::ErrorKind::InvalidInput);
-        }
-        ring.ok()
+        Ring::open().ok()
     }
 
     #[test]

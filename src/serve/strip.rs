@@ -29,7 +29,7 @@ pub(super) fn join(modules: &[(&str, &str)]) -> String {
     out
 }
 
-/// `source` without whole-line comments and indentation; each line keeps its number. Leaves the content of template literals alone.
+/// `source` without whole-line comments, type casts and indentation; each line keeps its number. Leaves the content of template literals alone.
 pub(super) fn strip(source: &str) -> String {
     let mut out = String::with_capacity(source.len());
     let mut place = Place::Code;
@@ -39,7 +39,7 @@ pub(super) fn strip(source: &str) -> String {
             Place::Template => out.push_str(line),
             Place::Comment => {}
             Place::Code if is_comment(text) => {}
-            Place::Code => out.push_str(text),
+            Place::Code => push_code(&mut out, text),
         }
         out.push('\n');
         place = match place {
@@ -52,6 +52,20 @@ pub(super) fn strip(source: &str) -> String {
         };
     }
     out
+}
+
+/// A line without the types in it, which are comments for who checks them.
+fn push_code(out: &mut String, line: &str) {
+    const CAST: &str = "/** @type {";
+    const END: &str = "*/";
+    let mut rest = line;
+    while let Some(at) = rest.find(CAST) {
+        let (code, cast) = rest.split_at(at);
+        let Some(end) = cast.find(END) else { break };
+        out.push_str(code);
+        rest = cast.get(end + END.len()..).unwrap_or_default().trim_start();
+    }
+    out.push_str(rest);
 }
 
 /// Where a line begins.
@@ -103,6 +117,16 @@ mod tests {
         assert_eq!(
             joined,
             "const a = 1;\nimport { c } from \"./c.js\";\nexport const b = a + c;\n"
+        );
+    }
+
+    #[test]
+    fn types_inside_of_a_line_go_and_the_code_around_them_stays() {
+        let source = "f((/** @type {A | null} */ a) => /** @type {B} */ (a), 1); /* kept */\n";
+        assert_eq!(strip(source), "f((a) => (a), 1); /* kept */\n");
+        assert_eq!(
+            strip("x = /** @type {A\n} */ (y);\n"),
+            "x = /** @type {A\n} */ (y);\n"
         );
     }
 

@@ -183,9 +183,14 @@ impl Connection {
         }
     }
 
-    /// Nothing more is sent, or nothing comes through, before somebody looks again.
+    /// Nothing more is sent before somebody looks again.
     pub(super) fn is_held(&self) -> bool {
-        self.is_held || self.line.is_retrying()
+        self.is_held
+    }
+
+    /// Nothing comes through, and the kernel has to be told again and again to go on trying.
+    pub(super) fn is_retrying(&self) -> bool {
+        self.line.is_retrying()
     }
 
     /// Looks again, if that is waited for.

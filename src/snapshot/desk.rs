@@ -114,12 +114,26 @@ impl Queue {
     }
 }
 
+/// A thread that works. One that panics (a decoder met something new) makes room for the next, and refuses those who wait.
+struct Presence<'a>(&'a Queue);
+
+impl Drop for Presence<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let mut inner = self.0.lock();
+            inner.has_thread = false;
+            inner.waiting.clear();
+        }
+    }
+}
+
 impl Shared {
     /// Answers until nobody has asked for a while.
     fn work(&self) {
         // Where it may not be changed it is right as it is.
         let _ = rustix::process::setpriority_process(None, NICENESS);
         let _hold = self.audience.hold();
+        let _presence = Presence(&self.queue);
         let mut newest = Newest::default();
         loop {
             let mut inner = self.queue.lock();
