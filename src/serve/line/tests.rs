@@ -1,0 +1,280 @@
+use super::*;
+
+/// A line of `rate` bytes per second that is looked at each 33 ms.
+struct Model {
+    line: Line,
+    rate: f64,
+    /// How many steps each acknowledgement takes, one after the other.
+    swings: &'static [usize],
+    in_the_air: VecDeque<(usize, f64)>,
+    steps: usize,
+    sent: f64,
+    carried: f64,
+    acknowledged: f64,
+    now: Timestamp,
+    since: Option<Timestamp>,
+}
+
+const STEP: Duration = Duration::from_millis(33);
+
+impl Model {
+    fn new(rate: f64) -> Self {
+        let now = Timestamp::from_nanos(1_000_000_000);
+        Self {
+            line: Line::new(now),
+            rate,
+            swings: &[0],
+            in_the_air: VecDeque::new(),
+            steps: 0,
+            sent: 0.0,
+            carried: 0.0,
+            acknowledged: 0.0,
+            now,
+            since: None,
+        }
+    }
+
+    fn step(&mut self) {
+        self.now = self.now + STEP;
+        let carried = self.rate * STEP.as_secs_f64();
+        self.carried = self.sent.min(self.carried + carried);
+        let swing = self.swings[self.steps % self.swings.len()];
+        self.in_the_air
+            .push_back((self.steps + swing, self.carried));
+        while let Some((due, bytes)) = self.in_the_air.front().copied() {
+            if due > self.steps {
+                break;
+            }
+            self.acknowledged = bytes;
+            self.in_the_air.pop_front();
+        }
+        self.steps += 1;
+        let reading = Reading {
+            acknowledged: self.acknowledged as u64,
+            arrived: self.acknowledged as u64,
+            outstanding: (self.sent - self.acknowledged) as u64,
+            round_trip: Duration::from_millis(20),
+            present_round_trip: Duration::from_millis(20),
+            is_undisturbed: true,
+            is_retrying: false,
+        };
+        self.line.learn(reading, self.since, self.now);
+    }
+
+    /// Sends `bytes` each step if the line is not full; returns the most that was outstanding.
+    fn run(&mut self, seconds: u64, bytes: f64) -> u64 {
+        let mut most = 0;
+        for _ in 0..seconds * 30 {
+            self.step();
+            most = most.max(self.line.outstanding);
+            if !self.line.is_full(self.now) {
+                self.sent += bytes;
+            }
+        }
+        most
+    }
+}
+
+#[test]
+fn a_line_that_carries_everything_is_never_full() {
+    let mut model = Model::new(1e6);
+    model.run(10, 6000.0);
+    assert!(!model.line.is_slow());
+    assert_eq!(model.line.capacity(), None);
+}
+
+#[test]
+fn a_slow_line_is_kept_busy_with_little_on_its_way() {
+    let mut model = Model::new(90_000.0);
+    model.run(1, 6000.0);
+    // Now it is seen that the pictures are late.
+    model.since = Some(Timestamp::from_nanos(0));
+    model.run(1, 6000.0);
+    let before = model.acknowledged;
+    let most = model.run(4, 6000.0);
+    let carried = (model.acknowledged - before) / (4.0 * 30.0 * STEP.as_secs_f64());
+    assert!(carried > 88_000.0, "{carried}");
+    assert!(most < 6000 + 2 * 90 * 100, "{most}");
+    let capacity = model.line.capacity().unwrap();
+    assert!(capacity.abs_diff(720_000) < 80_000, "{capacity}");
+}
+
+#[test]
+fn a_line_that_halves_is_soon_given_half() {
+    let mut model = Model::new(180_000.0);
+    model.since = Some(Timestamp::from_nanos(0));
+    model.run(3, 9000.0);
+    model.rate = 90_000.0;
+    model.run(4, 9000.0);
+    assert!(model.run(2, 9000.0) < 9000 + 25_000);
+}
+
+#[test]
+fn what_a_line_did_in_better_times_is_soon_forgotten() {
+    let mut model = Model::new(1e6);
+    model.run(1, 34_000.0);
+    model.rate = 150_000.0;
+    model.since = Some(model.now);
+    model.run(2, 9000.0);
+    let most = model.run(2, 9000.0);
+    assert!(most < 9000 + 2 * 150 * 100, "{most}");
+}
+
+#[test]
+fn what_arrives_behind_a_loss_is_no_burst() {
+    let at = |ms: u64| Timestamp::from_nanos(ms * 1_000_000);
+    let mut line = Line::new(at(0));
+    for ms in (0..6000).step_by(10) {
+        // One packet is lost in each second, and comes 400 ms late.
+        let arrived = ms * 150;
+        let acknowledged = if ms % 1000 < 400 {
+            ms / 1000 * 150_000
+        } else {
+            arrived
+        };
+        let reading = Reading {
+            acknowledged,
+            arrived,
+            outstanding: 15_000 + arrived - acknowledged,
+            round_trip: Duration::from_millis(20),
+            present_round_trip: Duration::from_millis(20),
+            is_undisturbed: true,
+            is_retrying: false,
+        };
+        line.learn(reading, None, at(ms));
+    }
+    let backlog = line.backlog();
+    assert!(backlog > Duration::from_millis(90), "{backlog:?}");
+}
+
+#[test]
+fn in_a_hole_the_kernel_is_given_little_more_time_again_and_again() {
+    let at = |ms: u64| Timestamp::from_nanos(ms * 1_000_000);
+    let mut line = Line::new(at(0));
+    let mut told = Duration::ZERO;
+    for ms in (0..30_000).step_by(10) {
+        let is_hole = (1000..26_000).contains(&ms);
+        let reading = Reading {
+            acknowledged: 0,
+            arrived: 0,
+            outstanding: u64::from(is_hole),
+            round_trip: Duration::from_millis(20),
+            present_round_trip: Duration::from_millis(20),
+            is_undisturbed: !is_hole,
+            is_retrying: is_hole,
+        };
+        line.learn(reading, None, at(ms));
+        if let Some(allowed) = line.allow(at(ms)) {
+            assert_ne!(allowed, told);
+            told = allowed;
+        }
+        let passed = Duration::from_millis(ms.saturating_sub(990));
+        if !is_hole {
+            assert_eq!(told, UNACKNOWLEDGED, "{ms}");
+        } else if passed + RETRY < UNACKNOWLEDGED {
+            let left = told.saturating_sub(passed);
+            assert!(
+                left >= RETRY - RETRY_STEP && left <= RETRY,
+                "{ms}: {left:?}"
+            );
+        } else {
+            assert!(told <= UNACKNOWLEDGED, "{ms}: then it is over");
+        }
+    }
+}
+
+#[test]
+fn a_line_that_loses_much_but_gets_on_is_not_given_up() {
+    let at = |ms: u64| Timestamp::from_nanos(ms * 1_000_000);
+    let mut line = Line::new(at(0));
+    let mut told = UNACKNOWLEDGED;
+    // Never without a loss since the first second, and each other time one that has to be waited for.
+    for ms in (0..120_000).step_by(250) {
+        let reading = Reading {
+            acknowledged: ms,
+            arrived: ms,
+            outstanding: 1000,
+            round_trip: Duration::from_millis(20),
+            present_round_trip: Duration::from_millis(60),
+            is_undisturbed: ms < 1000,
+            is_retrying: ms >= 1000 && ms % 500 == 0,
+        };
+        line.learn(reading, None, at(ms));
+        told = line.allow(at(ms)).unwrap_or(told);
+        let episode = Duration::from_millis(ms.saturating_sub(750));
+        let left = told.saturating_sub(episode);
+        assert!(left >= RETRY - RETRY_STEP, "{ms}: {left:?}");
+    }
+}
+
+#[test]
+fn a_line_whose_delay_swings_is_not_taken_for_a_slow_one_for_ever() {
+    let mut model = Model::new(20_000.0);
+    model.since = Some(Timestamp::from_nanos(0));
+    model.run(3, 6000.0);
+    // It carries everything now, but what comes back comes up to 130 ms late, and in lumps.
+    model.rate = 1e6;
+    model.swings = &[2, 4, 3, 2, 1, 3, 2, 4, 1, 3];
+    model.run(10, 6000.0);
+    let before = model.sent;
+    model.run(2, 6000.0);
+    assert!(
+        model.sent - before > 2.0 * 30.0 * 6000.0 * 0.95,
+        "{}",
+        model.sent - before
+    );
+}
+
+#[test]
+fn a_way_that_has_become_longer_is_no_slow_line() {
+    let at = |ms: u64| Timestamp::from_nanos(ms * 1_000_000);
+    let mut line = Line::new(at(0));
+    for (present_ms, is_slow) in [(20, true), (220, false)] {
+        for ms in (0..12_000).step_by(250) {
+            let now = at(20_000 * present_ms + ms);
+            let reading = Reading {
+                acknowledged: 0,
+                arrived: 0,
+                outstanding: 1,
+                round_trip: Duration::from_millis(20),
+                present_round_trip: Duration::from_millis(present_ms),
+                is_undisturbed: true,
+                is_retrying: false,
+            };
+            line.learn(
+                reading,
+                Some(at(20_000 * present_ms + ms.saturating_sub(500))),
+                now,
+            );
+        }
+        assert_eq!(line.is_slow(), is_slow, "{present_ms}");
+    }
+}
+
+#[test]
+fn into_a_hole_nothing_is_thrown() {
+    let mut model = Model::new(180_000.0);
+    model.since = Some(Timestamp::from_nanos(0));
+    model.run(2, 6000.0);
+    model.rate = 0.0;
+    model.run(1, 6000.0);
+    let sent = model.sent;
+    model.run(20, 6000.0);
+    assert_eq!(model.sent, sent);
+    model.rate = 180_000.0;
+    model.run(1, 6000.0);
+    assert!(model.sent > sent + 100_000.0, "{}", model.sent - sent);
+}
+
+#[test]
+fn a_line_is_good_again_when_nothing_was_late_for_a_while() {
+    let mut model = Model::new(1e6);
+    model.since = Some(Timestamp::from_nanos(0));
+    model.run(1, 6000.0);
+    assert!(model.line.is_slow());
+    model.since = None;
+    model.run(2, 6000.0);
+    assert!(model.line.is_slow());
+    model.run(2, 6000.0);
+    assert!(!model.line.is_slow());
+}
