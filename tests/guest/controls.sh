@@ -127,11 +127,12 @@ for most in 65533 700; do
 done
 
 step "no H.264 inside, though the camera says so: told in words, and its pictures are encoded"
-plug "${sim[@]}" -P -j "$CLIPS/clip.mjpeg" "$clip"
+plug "${sim[@]}" -P -j "$CLIPS/bars.mjpeg" "$clip"
 start "${options[@]}"
 watch plain
 logged 15 '/dev/video0: its MJPEG has no H.264 inside'
 live_again 30
+looks plain "$CLIPS/bars.rgb" 320x240 30
 leave
 stop
 unplug

@@ -191,3 +191,9 @@ unplug() { kill "$camera"; wait "$camera" 2>/dev/null; camera=; }
 
 # says REGEX TEXT
 says() { grep -q -E -e "$1" <<<"$2" || fail "wanted: $1; got: $2"; }
+
+# looks NAME REFERENCE SIZE LEAST: what the viewer was sent last is judged on the host
+looks() {
+    cp "$t/$viewer.mp4" "$KEPT/$1.mp4"
+    echo "$1 $2 $3 $4" >>"$KEPT/looks"
+}

@@ -8,11 +8,6 @@ for node in 10 11; do
     v4l2-ctl -d $node --set-fmt-video=width=320,height=180,pixelformat=RGB3 --stream-mmap --stream-count=1 \
         --stream-to="$KEPT/vivid$node.rgb" >"$t/v4l2-ctl" 2>&1 || fail "no reference: $(cat "$t/v4l2-ctl")"
 done
-# looks NAME REFERENCE SIZE LEAST: what the viewer was sent last is judged on the host
-looks() {
-    cp "$t/$viewer.mp4" "$KEPT/$1.mp4"
-    echo "$1 $2 $3 $4" >>"$KEPT/looks"
-}
 # formats NODE: those that vivid has and the program converts
 formats() {
     v4l2-ctl -d "$1" --list-formats | sed -n "s/.*'\(....\)'.*/\1/p" | grep -x -E \
