@@ -23,6 +23,9 @@
  */
 
 import { socketUrl } from "./connection.js";
+import { Captures } from "./delay.js";
+import { Media, isSupported } from "./media.js";
+import { TIMESCALE } from "./mp4.js";
 import { latencyOf } from "./pace.js";
 import { Player } from "./player.js";
 import { cornerWords, delayWords, skippedWords, words } from "./words.js";
@@ -83,13 +86,11 @@ export class BerryVideo extends HTMLElement {
     super();
     const root = this.attachShadow({ mode: "open" });
     root.adoptedStyleSheets = [sheet];
-    const video = this.#video;
-    video.muted = video.playsInline = video.disableRemotePlayback = true;
     this.#state.role = "status";
     const corner = element("div", "corner");
     corner.append(this.#age, this.#delay, this.#note);
     for (const one of [this.#state, ...corner.children]) setText(/** @type {HTMLElement} */ (one), "");
-    this.#frame.append(video, document.createElement("slot"), this.#state, corner);
+    this.#frame.append(this.#video, document.createElement("slot"), this.#state, corner);
     root.append(this.#frame);
     this.addEventListener("click", () => {
       if (this.#isRefused) this.play();
@@ -325,7 +326,6 @@ export function element(tag, name) {
   const made = document.createElement(tag);
   made.className = name;
   made.setAttribute("part", name);
-  if (tag === "button") made.setAttribute("type", "button");
   return made;
 }
 
@@ -335,8 +335,8 @@ function setText(target, text) {
   target.hidden = text === "";
 }
 
-/** For the scripts of 2022: the server sends all this as one file. */
-export { Player, socketUrl };
+/** For other files of the player: the server sends all this as one file. */
+export { Captures, Media, Player, TIMESCALE, isSupported, socketUrl };
 
 // A page may load this module twice under two URLs; the first one keeps the name.
 if (!customElements.get("berry-video")) customElements.define("berry-video", BerryVideo);

@@ -94,12 +94,6 @@ export class Connection {
     clearTimeout(this.#retry);
   }
 
-  /** Another socket at once: a viewer who joins is given the past from the newest keyframe on. */
-  reopen() {
-    this.close();
-    this.#connect();
-  }
-
   /** The line may be back (network change, return from standby): no waiting for the next attempt. */
   retryNow() {
     if (this.#socket) return;

@@ -4,14 +4,16 @@
  */
 
 /**
- * @typedef {{type: "target", canvas?: OffscreenCanvas, writable?: WritableStream<VideoFrame>}
+ * @typedef {{type: "target", target: OffscreenCanvas | WritableStream<VideoFrame>}
  *   | {type: "configure", config: VideoDecoderConfig, turn: number}
  *   | {type: "picture", timestamp: number, isKeyframe: boolean, data: Uint8Array<ArrayBuffer>}
  *   | {type: "hold", isHeld: boolean}
  *   | {type: "close"}} Order timestamps in microseconds, `turn` in degrees clockwise
  * @typedef {{type: "drawn", timestamp: number, at: number}
  *   | {type: "size", width: number, height: number}
- *   | {type: "failed", reason: string}} Answer `at` in milliseconds of Unix time, as performance has it
+ *   | {type: "ready"}
+ *   | {type: "failed", reason: string}} Answer `at` in milliseconds of Unix time, as performance has it;
+ *   ready: the first picture since `configure` is decoded
  */
 
 /** A decoder that is so many pictures behind will not catch up: it goes on at the next keyframe. */
@@ -32,6 +34,7 @@ export class Decoder {
   #decoder = null;
   #turn = 0;
   #isHeld = false;
+  #isReady = false;
   #waitsForKeyframe = true;
 
   /** @param {(answer: Answer) => void} answer */
@@ -43,8 +46,8 @@ export class Decoder {
   take(order) {
     switch (order.type) {
       case "target":
-        this.#canvas = order.canvas ? contextOf(order.canvas) : null;
-        this.#writer = order.writable?.getWriter() ?? null;
+        if (order.target instanceof WritableStream) this.#writer = order.target.getWriter();
+        else this.#canvas = contextOf(order.target);
         break;
       case "configure":
         this.#configure(order.config, order.turn);
@@ -65,6 +68,7 @@ export class Decoder {
   #configure(config, turn) {
     this.#close();
     this.#turn = turn;
+    this.#isReady = false;
     this.#waitsForKeyframe = true;
     const decoder = new VideoDecoder({
       output: (frame) => this.#show(frame),
@@ -91,6 +95,8 @@ export class Decoder {
   /** @param {VideoFrame} frame */
   #show(frame) {
     const { timestamp } = frame;
+    if (!this.#isReady) this.#answer({ type: "ready" });
+    this.#isReady = true;
     if (this.#isHeld) {
       frame.close();
     } else if (this.#writer) {

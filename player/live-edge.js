@@ -58,7 +58,8 @@ export function steer({ engine, position, start, end, keyframe, frameSeconds, ji
   const isInHole = position < start || position > end + PAST_THE_END_SECONDS;
   const isCatchingUp = excess > Math.max(CATCH_UP_SECONDS, 3 * frameSeconds);
   const isShortened = engine === "chromium" && isCatchingUp && target === null && keyframe > position;
-  const isLongWay = isShortened || excess > jumpLimit(jump, frameSeconds, jitterSeconds);
+  // A camera of one picture in two seconds, or a line that delivers in lumps, must not cause a jump each time.
+  const isLongWay = isShortened || excess > jump + 2 * frameSeconds + 3 * jitterSeconds;
   if (isInHole || isLongWay) {
     return { rate: target === null ? rate : 1, seekTo: edge({ engine, start, end, keyframe, jitterSeconds, target }) };
   }
@@ -87,14 +88,6 @@ export function edge({ engine, start, end, keyframe, jitterSeconds, target }) {
   const at = Math.max(start, end - distance);
   // What comes before a keyframe is decoded from the one before that.
   return target === null && keyframe > at ? keyframe : at;
-}
-
-/**
- * A camera of one picture in two seconds, or a line that delivers in lumps, must not cause a jump each time.
- * @param {number} jump @param {number} frameSeconds @param {number} jitterSeconds
- */
-function jumpLimit(jump, frameSeconds, jitterSeconds) {
-  return jump + 2 * frameSeconds + 3 * jitterSeconds;
 }
 
 /** The mean deviation of arrival times from media times, smoothed as RFC 3550, 6.4.1 does it. */

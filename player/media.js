@@ -31,17 +31,20 @@ const mimeOf = (codec) => `video/mp4; codecs="${codec}"`;
  */
 
 /**
- * @typedef {object} Renderer what decodes and shows: Media (Media Source Extensions) or Codecs (WebCodecs)
+ * @typedef {object} Renderer what decodes and shows: Media (Media Source Extensions), Codecs (WebCodecs), or Either
  * @property {number} frameSeconds the duration of the newest picture
  * @property {number} keepSeconds of the past, where there is one
  * @property {import("./delay.js").Captures} captures
  * @property {Range | null} range what is buffered; null: nothing, or this renderer shows each picture at once
  * @property {HTMLVideoElement | HTMLCanvasElement} surface what the pictures are seen in
+ * @property {Init | null} init the newest
  * @property {(init: Init) => boolean} canPlay
  * @property {(message: Init | Fragment) => void} push
- * @property {() => void} rebuild
+ * @property {(tries: number) => void} rebuild
  * @property {() => void} close
- * @property {((isHeld: boolean) => void)=} hold what is shown stays; without it the video element is paused
+ * @property {((isHeld: boolean) => boolean)=} hold what is shown stays; true: that is all, because it is not the video element that plays
+ * @property {import("./either.js").Either["choose"]} [choose]
+ * @property {import("./either.js").Either["lookBack"]} [lookBack]
  */
 
 export class Media {
@@ -52,8 +55,11 @@ export class Media {
   /** @type {SourceBuffer | null} */
   #buffer = null;
   #mime = "";
-  /** @type {Init | null} */
-  #init = null;
+  /**
+   * The newest.
+   * @type {Init | null}
+   */
+  init = null;
   /** @type {(Init | Waiting)[]} */
   #queue = [];
   #waitsForKeyframe = true;
@@ -101,12 +107,12 @@ export class Media {
   /** @param {Init | Fragment} message */
   push(message) {
     if (message.kind === "init") {
-      this.#init = message;
+      this.init = message;
       this.#waitsForKeyframe = true;
       if (!this.#source) this.#open();
       this.#queue.push(message);
     } else {
-      if (!this.#init || (this.#waitsForKeyframe && !message.isKeyframe)) return;
+      if (!this.init || (this.#waitsForKeyframe && !message.isKeyframe)) return;
       this.#waitsForKeyframe = false;
       if (message.isKeyframe) this.#dropBacklog();
       const { decodeTicks, durationTicks } = message;
@@ -117,16 +123,16 @@ export class Media {
 
   /** Starts over with the same video: the only way out after a decode error. The last picture is lost. */
   rebuild() {
-    const init = this.#init;
+    const init = this.init;
     this.close();
-    this.#init = init;
+    this.init = init;
     if (!init) return;
     this.#open();
     this.#queue.push(init);
   }
 
   close() {
-    this.#source = this.#buffer = this.#init = null;
+    this.#source = this.#buffer = this.init = null;
     this.#queue = [];
     this.#keyframes = [];
     this.#end = 0;
@@ -160,8 +166,8 @@ export class Media {
 
   /** @param {MediaSource} source */
   #addBuffer(source) {
-    if (!this.#init) return;
-    this.#mime = mimeOf(this.#init.codec);
+    if (!this.init) return;
+    this.#mime = mimeOf(this.init.codec);
     const buffer = source.addSourceBuffer(this.#mime);
     buffer.addEventListener("updateend", () => {
       if (buffer !== this.#buffer) return;
@@ -236,10 +242,10 @@ export class Media {
     buffer.remove(0, point);
   }
 
-  /** At a new keyframe: pictures that could not even be appended are not worth showing any more. */
+  /** At a new keyframe: pictures that could not even be appended are not worth showing any more; those to begin with are. */
   #dropBacklog() {
     const seconds = this.#queue.reduce((sum, one) => sum + (one.kind === "init" ? 0 : one.duration), 0);
-    if (seconds > BACKLOG_SECONDS) this.#queue = this.#queue.filter(({ kind }) => kind === "init");
+    if (seconds > (this.#buffer ? BACKLOG_SECONDS : 120)) this.#queue = this.#queue.filter(({ kind }) => kind === "init");
   }
 
   /**

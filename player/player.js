@@ -19,8 +19,6 @@ const KEEP_SECONDS = 5;
 /** What a 2022 page gets that switches staying live off. */
 const LOOK_BACK_SECONDS = 60;
 const AT_EDGE_SECONDS = 0.25;
-/** So often in a row a decoder of WebCodecs may be made anew without a picture before the other way is taken. */
-const CODECS_TRIES = 2;
 
 /** @typedef {"auto" | "mse" | "webcodecs"} RendererName */
 
@@ -30,8 +28,6 @@ export class Player {
   #connection;
   /** @type {import("./media.js").Renderer} */
   #media;
-  /** @type {import("./media.js").Renderer | null} holds the last picture until another renderer has one */
-  #former = null;
   #frames;
   #engine = engineOf(navigator.userAgent);
   /** @type {AbortController | null} */
@@ -68,7 +64,8 @@ export class Player {
   /** Hidden for so many seconds, the page lets go of the server until it is seen again. */
   restAfter = Infinity;
   /**
-   * What decodes and shows, from the next start on. "auto": Media Source Extensions, and WebCodecs where those are missing.
+   * What decodes and shows, from the next start on. "auto": Media Source Extensions have the first picture soonest. Then WebCodecs
+   * take over where they were measured to be quicker, and half the work: in Chromium. A page's own <video> stays as it is.
    * @type {RendererName}
    */
   renderer = "auto";
@@ -92,7 +89,7 @@ export class Player {
       text: (message) => this.#receiveText(message),
       binary: (message) => this.#receiveMedia(message),
     });
-    this.#media = this.#mse();
+    this.#media = new Media(this.#video, this.#listener);
     this.#pace = new Pace(this.#engine);
     this.#frames = new FrameWatch(video, (picture) => this.#noteShown(picture));
   }
@@ -108,10 +105,10 @@ export class Player {
     this.#frames.start(signal);
     const ticker = setInterval(() => this.#tick(), TICK_MS);
     signal.addEventListener("abort", () => clearInterval(ticker));
-    if (this.renderer === "webcodecs" || (this.renderer === "auto" && !isSupported)) await this.#useCodecs(signal);
+    if (this.#needsCodecs) await this.#useCodecs();
     if (signal.aborted) return;
-    if (isSupported || !this.#isMse) return this.#connection.open();
-    this.#unplayable = "This browser has no Media Source Extensions, and WebCodecs only by https.";
+    if (isSupported || this.#media.choose) return this.#connection.open();
+    this.#unplayable = "This browser cannot play live video, or by https only.";
     this.#tell();
   }
 
@@ -126,9 +123,7 @@ export class Player {
     this.#isResting = false;
     this.#connection.close();
     this.#media.close();
-    this.#former?.close();
-    this.#former = null;
-    this.#media = this.#mse();
+    this.#media = new Media(this.#video, this.#listener);
     this.#video.removeAttribute("src");
     this.#video.load();
     this.#camera = { state: "", reason: "" };
@@ -151,8 +146,8 @@ export class Player {
 
   pause() {
     this.#isPaused = true;
-    if (this.#media.hold) this.#media.hold(true);
-    else this.#video.pause();
+    this.#media.hold?.(true);
+    this.#video.pause();
     this.#tell();
   }
 
@@ -164,11 +159,13 @@ export class Player {
   set autoSkip(wanted) {
     this.#autoSkip = wanted;
     this.#keep();
+    this.#choose();
   }
 
   /** @param {"min" | "smooth" | number} wanted how far behind to play, see `latencyOf` */
   set latency(wanted) {
     this.#pace.latency = wanted;
+    this.#choose();
   }
 
   /** @param {number} seconds of the past that can be looked at */
@@ -182,10 +179,12 @@ export class Player {
    * @param {number} seconds ago
    */
   lookBack(seconds) {
-    const range = this.#media.range;
-    if (!range) return;
+    const isOnTheWay = this.#media.lookBack?.(seconds);
+    const { range } = this.#media;
+    if (!range && !isOnTheWay) return;
+    this.#wasAtEdge = true;
     this.autoSkip = false;
-    this.#video.currentTime = Math.max(range.start, range.end - seconds);
+    if (range) this.#video.currentTime = Math.max(range.start, range.end - seconds);
   }
 
   /** Back from looking back. */
@@ -196,13 +195,13 @@ export class Player {
 
   /** Seconds behind the newest picture. */
   get behind() {
-    const range = this.#media.range;
+    const { range } = this.#media;
     return range ? Math.max(range.end - this.#video.currentTime, 0) : 0;
   }
 
   /** What the pictures are seen in. */
   get surface() {
-    return (this.#former ?? this.#media).surface;
+    return this.#media.surface;
   }
 
   #keep() {
@@ -220,7 +219,7 @@ export class Player {
 
   toLiveEdge() {
     if (!this.#isResting) this.#connection.retryNow();
-    const range = this.#media.range;
+    const { range } = this.#media;
     if (!range) return;
     const to = edge({ ...this.#line, ...range });
     const { currentTime } = this.#video;
@@ -229,45 +228,33 @@ export class Player {
 
   // ---- what decodes and shows
 
-  #mse() {
-    return new Media(this.#video, {
-      appended: () => this.#appended(),
-      failed: (reason) => this.#rebuild(reason),
-    });
+  /** @type {import("./webcodecs.js").Listener} */
+  #listener = {
+    appended: () => this.#appended(),
+    failed: (reason) => this.#rebuild(reason),
+    shown: (picture) => this.#frames.shown(picture),
+    resized: (width, height) => this.#on.resized?.(width, height),
+  };
+
+  get #needsCodecs() {
+    return this.renderer === "webcodecs" || (this.renderer === "auto" && !isSupported);
   }
 
-  get #isMse() {
-    return this.#media.surface === this.#video;
-  }
-
-  /** @param {AbortSignal} signal */
-  async #useCodecs(signal) {
+  async #useCodecs() {
+    const before = this.#media;
     try {
-      const { Codecs } = await import("./webcodecs.js");
-      if (signal.aborted) return;
-      this.#media = await Codecs.on(this.#video, {
-        appended: () => this.#appended(),
-        failed: (reason) => this.#rebuild(reason),
-        shown: (picture) => {
-          if (!this.#isMse) this.#frames.shown(picture);
-        },
-        resized: (width, height) => this.#on.resized?.(width, height),
-      });
-      if (signal.aborted) this.#media.close();
+      const { Either } = await import("./either.js");
+      if (before !== this.#media) return;
+      const either = this.#media = new Either(this.#video, this.#listener, before, this.#needsCodecs);
+      this.#keep();
+      await either.choose(this.#line.target, this.#autoSkip);
     } catch (error) {
-      console.warn(`berrymse: no WebCodecs (${error})`);
+      console.warn(`berrymse: ${error}`);
     }
   }
 
-  /** Back to Media Source Extensions. The last picture stays until there the first one is shown. */
-  #leaveCodecs() {
-    this.#former = this.#media;
-    this.#media = this.#mse();
-    this.#keep();
-    this.#flow = null;
-    this.#frames.rebuilds = 0;
-    // Not only the pictures to come: what has been since the newest keyframe is needed, too.
-    this.#connection.reopen();
+  #choose() {
+    if (!this.#isPaused) this.#media.choose?.(this.#line.target, this.#autoSkip);
   }
 
   // ---- what the server says
@@ -325,12 +312,11 @@ export class Player {
 
   #appended() {
     this.#flow = flowOn(this.#flow, performance.now(), this.#frameMs);
-    const range = this.#media.range;
-    if (!range) return;
     const video = this.#video;
     if (this.#isUnseen || this.#isPaused || this.#isRefused) return;
     if (video.paused) this.#play();
-    if (video.seeking) return;
+    const { range } = this.#media;
+    if (!range || video.seeking) return;
     const { rate, seekTo } = this.#steer(range);
     if (seekTo !== null) video.currentTime = seekTo;
     if (video.playbackRate !== rate) video.playbackRate = rate;
@@ -356,21 +342,19 @@ export class Player {
 
   /** Picture in picture is seen while the page is not. */
   get #isUnseen() {
-    const { surface } = this;
-    const root = /** @type {Document | ShadowRoot} */ (surface.getRootNode());
-    return document.hidden && root.pictureInPictureElement !== surface;
+    const root = /** @type {Document | ShadowRoot} */ (this.#video.getRootNode());
+    return document.hidden && root.pictureInPictureElement !== this.#video;
   }
 
   async #play() {
     if (!this.#undo) return;
-    this.#media.hold?.(false);
-    if (this.#isMse && this.#video.paused) {
+    if (!this.#media.hold?.(false) && this.#video.paused) {
       try {
         await this.#video.play();
         this.#isRefused = false;
       } catch (error) {
         // AbortError only says that a new source came in between.
-        if (error instanceof DOMException && error.name === "NotAllowedError") this.#isRefused = true;
+        if (Object(error).name === "NotAllowedError") this.#isRefused = true;
       }
     }
     this.#tell();
@@ -381,7 +365,7 @@ export class Player {
   /** @param {AbortSignal} signal */
   #listen(signal) {
     const video = this.#video;
-    video.addEventListener("error", () => this.#rebuild(video.error?.message ?? "unknown"), { signal });
+    video.addEventListener("error", () => this.#rebuild(`${video.error?.message}`), { signal });
     video.addEventListener("resize", () => this.#on.resized?.(video.videoWidth, video.videoHeight), { signal });
     // Browsers also pause by themselves, a hidden tab and a video that failed; only the rest is somebody's wish.
     video.addEventListener("pause", () => {
@@ -391,7 +375,7 @@ export class Player {
     }, { signal });
     video.addEventListener("play", () => {
       if (this.#isPaused) this.play();
-      this.#tell();
+      else this.#tell();
     }, { signal });
     document.addEventListener("visibilitychange", () => {
       clearTimeout(this.#resting);
@@ -433,11 +417,11 @@ export class Player {
       const isKnown = captured !== null && offset !== null;
       this.#shown.add(at, isKnown ? at + offset - captured : null);
     }
-    this.#former?.close();
-    this.#former = null;
     if (this.#isShown) return;
     this.#isShown = true;
     this.#tell();
+    const isOwn = this.#video.getRootNode() !== document;
+    if (this.renderer === "auto" && isOwn && isSecureContext && "MediaStreamTrackGenerator" in window) this.#useCodecs();
   }
 
   #report() {
@@ -447,6 +431,7 @@ export class Player {
     const canTell = seen.shown > 0 && !document.hidden && !this.#isPaused && this.#autoSkip;
     if (canTell) this.#pace.look({ arrived: this.#arrived, shown: seen.shown, jitterSeconds: this.#jitter.seconds });
     this.#arrived = 0;
+    if (canTell) this.#choose();
     this.#tell();
     this.#connection.send({ type: "report", delay_ms: seen.delay, shown: seen.shown });
     this.#on.delay?.(seen);
@@ -468,7 +453,6 @@ export class Player {
   #rebuild(reason) {
     if (!this.#undo || this.#rebuilding) return;
     console.warn(`berrymse: starting the video anew (${reason})`);
-    if (!this.#isMse && isSupported && this.#frames.rebuilds >= CODECS_TRIES) return this.#leaveCodecs();
     // A stream that breaks every decoder must not keep the page busy.
     const wait = backOffMs(this.#frames.rebuilds, Math.random());
     this.#frames.rebuilds += 1;
@@ -476,7 +460,7 @@ export class Player {
       this.#rebuilding = 0;
       this.#flow = null;
       this.#wasAtEdge = false;
-      this.#media.rebuild();
+      this.#media.rebuild(this.#frames.rebuilds);
     }, wait);
   }
 
@@ -491,7 +475,7 @@ export class Player {
       delay: this.#delay,
       isPaused: this.#isPaused,
       behind: this.#autoSkip ? 0 : this.behind,
-      canLookBack: this.#isMse && this.#lookback > 0,
+      canLookBack: this.#lookback > 0 && isSupported,
       isRefused: this.#isRefused,
     });
   }

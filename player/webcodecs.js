@@ -1,14 +1,13 @@
 /**
- * The other way to show pictures: VideoDecoder of WebCodecs in a worker (decode.js), into a track of a second <video> where the
- * browser has MediaStreamTrackGenerator (Chromium), else onto a canvas. Each picture is shown when it is decoded: no buffer,
- * no past. In place of media.js for `renderer="webcodecs"`, and loaded only then; browsers have it on secure pages only.
+ * The other way to show pictures: VideoDecoder of WebCodecs in a worker (decode.js), into a track for the <video> where the
+ * browser has MediaStreamTrackGenerator (Chromium), else onto a canvas over it. Each picture is shown when it is decoded: no buffer,
+ * no past. In place of media.js; browsers have it on secure pages only.
  */
 
-import { Captures } from "./delay.js";
-import { TIMESCALE } from "./mp4.js";
+import { Captures, TIMESCALE } from "./berrymse.js";
 
 /** What the worker is not ready for within this time, it never will be: a content security policy forbids it, for example. */
-const READY_MS = 5000;
+const READY_MS = 2000;
 
 /**
  * @typedef {object} Listener
@@ -16,6 +15,7 @@ const READY_MS = 5000;
  * @property {(reason: string) => void} failed
  * @property {(picture: import("./frame-watch.js").Picture) => void} shown
  * @property {(width: number, height: number) => void} resized
+ * @property {() => void} [ready] there is a picture to be shown
  */
 
 export class Codecs {
@@ -24,10 +24,12 @@ export class Codecs {
   /** @type {(message: import("./decode.js").Order, transfer?: Transferable[]) => void} */
   #order = () => {};
   #end = () => {};
-  /** @type {import("./mp4.js").Init | null} */
-  #init = null;
+  /**
+   * The newest.
+   * @type {import("./mp4.js").Init | null}
+   */
+  init = null;
   #waitsForKeyframe = true;
-  #isHeld = false;
   #time = 0;
 
   captures = new Captures();
@@ -41,15 +43,16 @@ export class Codecs {
   surface;
 
   /**
-   * Made for the place of `video`, over which it lays what it shows. Fails where WebCodecs are missing.
+   * Fails where WebCodecs are missing. Nothing is seen before `attach`.
    * @param {HTMLVideoElement} video
    * @param {Listener} on
+   * @param {boolean} needsWorker else the page decodes where there can be none
    */
-  static async on(video, on) {
+  static async on(video, on, needsWorker) {
     if (!("VideoDecoder" in globalThis)) throw new Error("this browser has them only on secure pages, if at all");
     const codecs = new Codecs(video, on);
     try {
-      await codecs.#begin();
+      await codecs.#begin(needsWorker);
     } catch (error) {
       codecs.close();
       throw error;
@@ -59,45 +62,37 @@ export class Codecs {
 
   /** @param {HTMLVideoElement} video @param {Listener} on */
   constructor(video, on) {
-    this.#video = video;
+    this.#video = this.surface = video;
     this.#on = on;
     const Generator = Reflect.get(globalThis, "MediaStreamTrackGenerator");
-    this.surface = Generator ? this.#withTrack(new Generator({ kind: "video" })) : this.#withCanvas();
-    this.surface.className = video.className;
-    this.surface.setAttribute("part", "video");
+    if (Generator) this.#track = new Generator({ kind: "video" });
+    else this.surface = document.createElement("canvas");
   }
 
-  /** @type {{canvas: OffscreenCanvas} | {writable: WritableStream<VideoFrame>}} */
-  #target = { writable: new WritableStream() };
+  /** @type {MediaStreamTrack & {writable: WritableStream<VideoFrame>} | null} */
+  #track = null;
 
-  /** @param {MediaStreamTrack & {writable: WritableStream<VideoFrame>}} track */
-  #withTrack(track) {
-    this.#target = { writable: track.writable };
-    const surface = document.createElement("video");
-    surface.muted = surface.autoplay = surface.playsInline = true;
-    surface.srcObject = new MediaStream([track]);
-    /** @type {VideoFrameRequestCallback} */
-    const shown = (_, picture) => {
-      if (!surface.srcObject) return;
-      this.#on.shown(picture);
-      surface.requestVideoFrameCallback(shown);
-    };
-    surface.requestVideoFrameCallback(shown);
-    surface.addEventListener("resize", () => this.#resized(surface.videoWidth, surface.videoHeight));
-    // Not somebody's wish, but that of a hidden tab or a window of its own.
-    surface.addEventListener("pause", () => this.hold(this.#isHeld));
-    return surface;
+  /** From now on it is what is seen. */
+  attach() {
+    const { surface } = this;
+    const video = this.#video;
+    if (this.#track) {
+      video.srcObject = new MediaStream([this.#track]);
+      video.removeAttribute("src");
+    } else {
+      surface.className = video.className;
+      surface.setAttribute("part", "video");
+      video.after(surface);
+    }
+    surface.style.scale = this.init?.isMirrored ? "-1 1" : "";
   }
 
-  #withCanvas() {
-    const surface = document.createElement("canvas");
-    this.#target = { canvas: surface.transferControlToOffscreen() };
-    return surface;
-  }
-
-  async #begin() {
+  /** @param {boolean} needsWorker */
+  async #begin(needsWorker) {
     const answer = (/** @type {import("./decode.js").Answer} */ given) => this.#hear(given);
-    const transfer = Object.values(this.#target);
+    const { surface } = this;
+    const target = surface instanceof HTMLCanvasElement ? surface.transferControlToOffscreen() : this.#track?.writable;
+    if (!target) return;
     try {
       const worker = new Worker(scriptUrl("decode-worker.js"), { type: "module" });
       this.#order = (order, objects = []) => worker.postMessage(order, objects);
@@ -108,16 +103,16 @@ export class Codecs {
         setTimeout(() => reject(new Error("the worker does not start")), READY_MS);
       });
       worker.onmessage = ({ data }) => answer(data);
-    } catch {
-      // Workers come from the page's own server only; where the player is from another one, the page decodes itself.
+    } catch (error) {
       this.#end();
+      if (needsWorker) throw error;
+      // Workers come from the page's own server only; where the player is from another one, the page decodes itself.
       const { Decoder } = await import("./decode.js");
       const decoder = new Decoder(answer);
       this.#order = (order) => decoder.take(order);
       this.#end = () => decoder.take({ type: "close" });
     }
-    this.#order({ type: "target", ...this.#target }, transfer);
-    this.#video.after(this.surface);
+    this.#order({ type: "target", target }, [target]);
   }
 
   /** Whether it can is known when it has tried. */
@@ -128,11 +123,11 @@ export class Codecs {
   /** @param {import("./mp4.js").Init | import("./media.js").Fragment} message */
   push(message) {
     if (message.kind === "init") {
-      this.#init = message;
+      this.init = message;
       this.#configure();
       return;
     }
-    if (!this.#init || (this.#waitsForKeyframe && !message.isKeyframe)) return;
+    if (!this.init || (this.#waitsForKeyframe && !message.isKeyframe)) return;
     this.#waitsForKeyframe = false;
     this.frameSeconds = message.durationTicks / TIMESCALE;
     this.captures.add(this.#time, message.captured);
@@ -147,34 +142,36 @@ export class Codecs {
 
   /** Begins anew at the next keyframe. */
   rebuild() {
-    if (this.#init) this.#configure();
+    if (this.init) this.#configure();
   }
 
   /** @param {boolean} isHeld */
   hold(isHeld) {
-    this.#isHeld = isHeld;
     this.#order({ type: "hold", isHeld });
-    const { surface } = this;
-    if (!(surface instanceof HTMLVideoElement)) return;
-    if (isHeld) surface.pause();
-    else if (surface.paused) surface.play().catch(() => {});
+    return this.#track === null;
   }
 
   close() {
     this.#end();
-    this.#init = null;
-    if (this.surface instanceof HTMLVideoElement) this.surface.srcObject = null;
-    this.surface.remove();
-    this.#video.style.aspectRatio = "";
+    this.#order = () => {};
+    this.init = null;
+    const [video, track] = [this.#video, this.#track];
+    if (!track) {
+      this.surface.remove();
+      video.style.aspectRatio = "";
+      return;
+    }
+    if (video.srcObject instanceof MediaStream && video.srcObject.getTracks().includes(track)) video.srcObject = null;
+    track.stop();
   }
 
   #configure() {
-    const init = this.#init;
+    const init = this.init;
     if (!init) return;
     this.#waitsForKeyframe = true;
     const config = { codec: init.codec, description: init.avcC.slice(), optimizeForLatency: true };
     this.#order({ type: "configure", config, turn: turnOf(init.matrix) });
-    this.surface.style.scale = init.isMirrored ? "-1 1" : "";
+    if (this.#track === null || this.#video.srcObject) this.surface.style.scale = init.isMirrored ? "-1 1" : "";
   }
 
   /** @param {import("./decode.js").Answer} answer */
@@ -185,6 +182,9 @@ export class Codecs {
         break;
       case "size":
         this.#resized(answer.width, answer.height);
+        break;
+      case "ready":
+        this.#on.ready?.();
         break;
       case "failed":
         this.#on.failed(answer.reason);
@@ -228,6 +228,6 @@ function dataOf(bytes) {
  * Degrees clockwise of a track's matrix.
  * @param {number[]} matrix
  */
-function turnOf([a = 1, b = 0]) {
+export function turnOf([a = 1, b = 0]) {
   return (Math.round(Math.atan2(b, a) / (Math.PI / 2)) * 90 + 360) % 360;
 }

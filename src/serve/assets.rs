@@ -22,14 +22,13 @@ macro_rules! embedded {
 
 #[rustfmt::skip]
 const FILES: &[(&str, &str)] = embedded!(
-    "berryMSE.js" "berrymse.js" "connection.js" "controls.js" "decode-worker.js" "decode.js" "delay.js" "frame-watch.js" "icon.svg" "icons.js"
+    "berryMSE.js" "berrymse.js" "connection.js" "controls.js" "decode-worker.js" "decode.js" "delay.js" "either.js" "frame-watch.js" "icon.svg" "icons.js"
     "index.html" "live-edge.js" "media.js" "mp4.js" "msevideo.js" "page.css"
-    "pace.js" "page.js" "panel.js" "player.js" "snapshot.js" "wall.js" "webcodecs.js" "words.js"
+    "pace.js" "page.js" "panel.js" "past.js" "player.js" "snapshot.js" "wall.js" "webcodecs.js" "words.js"
 );
 
-/// What a page with `<berry-video>` needs at once, each after what it imports: sent as one file, because a browser
-/// finds out about the next import only when it has read the last. What only some need is imported when they do.
-const AT_ONCE: [&str; 10] = [
+/// What a page with `<berry-video>` needs at once, each after what it imports.
+const AT_ONCE: &[&str] = &[
     "mp4.js",
     "delay.js",
     "live-edge.js",
@@ -42,6 +41,14 @@ const AT_ONCE: [&str; 10] = [
     "berrymse.js",
 ];
 
+/// What is sent as one file, under the name of its last: a browser finds out about the next import only when it has read
+/// the last. What only some need is imported when they do.
+const TOGETHER: [&[&str]; 3] = [
+    AT_ONCE,
+    &["webcodecs.js", "past.js", "either.js"],
+    &["decode.js", "decode-worker.js"],
+];
+
 /// All files, with their tags.
 pub(super) fn assets() -> Vec<Asset> {
     FILES
@@ -52,8 +59,10 @@ pub(super) fn assets() -> Vec<Asset> {
 
 fn asset(name: &'static str, source: &'static str) -> Asset {
     let content = match kind(name) {
-        SCRIPT if Some(&name) == AT_ONCE.last() => Bytes::from(join(&at_once())),
-        SCRIPT => Bytes::from(strip(source)),
+        SCRIPT => match TOGETHER.iter().find(|names| names.last() == Some(&name)) {
+            Some(names) => Bytes::from(join(&sources(names))),
+            None => Bytes::from(strip(source)),
+        },
         _ => Bytes::from_static(source.as_bytes()),
     };
     let hash = sha1_smol::Sha1::from(&content).digest().bytes();
@@ -65,9 +74,9 @@ fn asset(name: &'static str, source: &'static str) -> Asset {
     }
 }
 
-fn at_once() -> Vec<(&'static str, &'static str)> {
+fn sources(names: &[&str]) -> Vec<(&'static str, &'static str)> {
     let named = |name: &&str| FILES.iter().find(|(file, _)| file == name).copied();
-    AT_ONCE.iter().filter_map(named).collect()
+    names.iter().filter_map(named).collect()
 }
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
@@ -120,34 +129,41 @@ mod tests {
 
     #[test]
     fn what_is_sent_as_one_file_goes_together() {
-        let modules = at_once();
-        assert_eq!(modules.len(), AT_ONCE.len());
-        let mut names = std::collections::BTreeSet::new();
-        for (number, (module, source)) in modules.iter().enumerate() {
-            let lines = strip(source);
-            for line in lines.lines().filter(|line| line.starts_with("import ")) {
-                let is_before = |name: &&str| line.ends_with(&format!("}} from \"./{name}\";"));
-                assert!(AT_ONCE[..number].iter().any(is_before), "{module}: {line}");
-                assert!(!line.contains(" as "), "{module}: {line}");
-            }
-            // Only what is not indented is top-level.
-            for line in source.lines() {
-                let words = line.strip_prefix("export ").unwrap_or(line);
-                let words = words.strip_prefix("async ").unwrap_or(words);
-                let name = ["const ", "let ", "function ", "class "]
-                    .iter()
-                    .find_map(|word| words.strip_prefix(word))
-                    .and_then(|rest| {
-                        rest.split(|c: char| !c.is_alphanumeric() && c != '_')
-                            .next()
-                    });
-                if let Some(name) = name {
+        for names in TOGETHER {
+            let modules = sources(names);
+            assert_eq!(modules.len(), names.len());
+            let mut top_level = std::collections::BTreeSet::new();
+            for (number, (module, source)) in modules.iter().enumerate() {
+                let lines = strip(source);
+                for line in lines.lines().filter(|line| line.starts_with("import ")) {
+                    let is_of = |name: &&str| line.ends_with(&format!("}} from \"./{name}\";"));
+                    let is_before = names[..number].iter().any(is_of);
+                    // Else it is a file of its own.
+                    let is_sent = |group: &&[&str]| group.last().is_some_and(is_of);
                     assert!(
-                        names.insert(name),
+                        is_before || TOGETHER.iter().any(is_sent),
+                        "{module}: {line}"
+                    );
+                    assert!(!line.contains(" as "), "{module}: {line}");
+                }
+                for name in source.lines().filter_map(declared) {
+                    assert!(
+                        top_level.insert(name),
                         "{module}: {name} is in another module, too"
                     );
                 }
             }
         }
+    }
+
+    /// The name that a line declares at top level: only what is not indented is.
+    fn declared(line: &str) -> Option<&str> {
+        let words = line.strip_prefix("export ").unwrap_or(line);
+        let words = words.strip_prefix("async ").unwrap_or(words);
+        let rest = ["const ", "let ", "function ", "class "]
+            .iter()
+            .find_map(|word| words.strip_prefix(word))?;
+        rest.split(|c: char| !c.is_alphanumeric() && c != '_')
+            .next()
     }
 }

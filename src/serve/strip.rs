@@ -1,32 +1,40 @@
 //! Scripts as they are sent: without what only maintainers read, and the modules that a page needs at once as one file.
 //! Not a minifier: no line that does anything is changed but for the white space before it and the words import and export.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 /// `modules` (name, source) as one module; those it is made of come first, the last is the one whose exports stay. They
-/// import each other by lines `import … from "./NAME";` and have no top-level names in common.
+/// import each other by lines `import { … } from "./NAME";` and have no top-level names in common. What they import from
+/// other files stays, each name once.
 pub(super) fn join(modules: &[(&str, &str)]) -> String {
-    let is_inside = |line: &str| {
-        line.starts_with("import ")
-            && modules
-                .iter()
-                .any(|(name, _)| line.ends_with(&format!(" from \"./{name}\";")))
-    };
-    let mut out = String::new();
-    for (number, (_, source)) in modules.iter().enumerate() {
+    let mut imports: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut body = String::new();
+    let stripped: Vec<String> = modules.iter().map(|(_, source)| strip(source)).collect();
+    for (number, source) in stripped.iter().enumerate() {
         let is_last = number + 1 == modules.len();
-        for line in strip(source)
-            .lines()
-            .filter(|line| !line.is_empty() && !is_inside(line))
-        {
-            let kept = if is_last {
-                line
-            } else {
-                line.strip_prefix("export ").unwrap_or(line)
-            };
-            out.push_str(kept);
-            out.push('\n');
+        for line in source.lines().filter(|line| !line.is_empty()) {
+            if let Some((names, file)) = import(line) {
+                if !modules.iter().any(|(name, _)| *name == file) {
+                    imports.entry(file).or_default().extend(names);
+                }
+                continue;
+            }
+            let kept = line.strip_prefix("export ").filter(|_| !is_last);
+            body.push_str(kept.unwrap_or(line));
+            body.push('\n');
         }
     }
-    out
+    let lines = imports.iter().map(|(file, names)| {
+        let names: Vec<&str> = names.iter().copied().collect();
+        format!("import {{ {} }} from \"./{file}\";\n", names.join(", "))
+    });
+    lines.chain([body]).collect()
+}
+
+/// What `line` imports, and from which file.
+fn import(line: &str) -> Option<(impl Iterator<Item = &str>, &str)> {
+    let (names, file) = line.strip_prefix("import { ")?.split_once(" } from \"./")?;
+    Some((names.split(", "), file.strip_suffix("\";")?))
 }
 
 /// `source` without whole-line comments, type casts and indentation; each line keeps its number. Leaves the content of template literals alone.
@@ -108,15 +116,18 @@ mod tests {
     #[test]
     fn joined_modules_need_no_import_of_each_other() {
         let joined = join(&[
-            ("a.js", "/** A. */\nexport const a = 1;\n"),
+            (
+                "a.js",
+                "/** A. */\nimport { d } from \"./c.js\";\nexport const a = d;\n",
+            ),
             (
                 "b.js",
-                "import { a } from \"./a.js\";\nimport { c } from \"./c.js\";\n\nexport const b = a + c;\n",
+                "import { a } from \"./a.js\";\nimport { c, d } from \"./c.js\";\n\nexport const b = a + c;\n",
             ),
         ]);
         assert_eq!(
             joined,
-            "const a = 1;\nimport { c } from \"./c.js\";\nexport const b = a + c;\n"
+            "import { c, d } from \"./c.js\";\nconst a = d;\nexport const b = a + c;\n"
         );
     }
 

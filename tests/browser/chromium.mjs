@@ -9,6 +9,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Calls } from "./calls.mjs";
+import { noTracks } from "./clock.mjs";
 import { DrivenPage } from "./driven-page.mjs";
 import { family, signalFamily } from "./processes.mjs";
 
@@ -63,6 +64,7 @@ class Browser {
     const page = new Page(this, targetId, sessionId);
     this.#pages.set(sessionId, page);
     await Promise.all([page.send("Page.enable"), page.send("Runtime.enable"), page.send("Log.enable")]);
+    if (process.env.RENDERER === "mse") await page.before(noTracks);
     return page;
   }
 

@@ -64,6 +64,11 @@ export function installClock() {
     }));
   }
 
+  /** What is seen in a <berry-video>: while one way of showing pictures follows another a still lies over the <video>. */
+  function seen(element) {
+    return of([...element.shadowRoot.querySelectorAll(".video")].at(-1));
+  }
+
   const delays = [];
   // Tests shift what the page believes.
   const { timeOrigin } = performance;
@@ -79,7 +84,7 @@ export function installClock() {
     video.requestVideoFrameCallback(shown);
   }
 
-  window.clock = { of, ofLuma, watch, delays };
+  window.clock = { of, ofLuma, seen, watch, delays };
 }
 
 /** @param {number[]} values */
@@ -97,4 +102,14 @@ export async function isLive(selector) {
   await new Promise((resolve) => setTimeout(resolve, 250));
   const age = (Date.now() % 2 ** 32) - clock.of(video);
   return clock.of(video) > before && age < 1000;
+}
+
+/** Runs in a page before its scripts: WebCodecs have no track to show their pictures in, so "auto" takes Media Source Extensions. */
+export function noTracks() {
+  delete globalThis.MediaStreamTrackGenerator;
+}
+
+/** Runs in the page: whether WebCodecs show the picture. */
+export function isByCodecs() {
+  return document.querySelector("berry-video").video.srcObject !== null;
 }

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { browserName, launch } from "./browser.mjs";
-import { installClock, isLive, quantile } from "./clock.mjs";
+import { installClock, isByCodecs, isLive, noTracks, quantile } from "./clock.mjs";
 import { proxy } from "./proxy.mjs";
 import { serve } from "./server.mjs";
 
@@ -43,14 +43,15 @@ test("every file of the player is in the program", async () => {
   }
 });
 
-test("a page with one element loads one script", async () => {
+test("a page with one element loads one script, and what decodes where that is not the browser's own player", async () => {
   const html = `<!doctype html><link rel="icon" href="icon.svg"><script type="module" src="berrymse.js"></script><berry-video></berry-video>`;
   const site = await proxy(server.url, { pages: { "/one.html": { html } } });
   try {
     const page = await open(new URL("one.html", site.url).href);
     await page.until("a live picture", isLive, { given: ["berry-video"] });
     const names = await page.evaluate(() => performance.getEntriesByType("resource").map(({ name }) => new URL(name).pathname));
-    assert.deepEqual(names.filter((name) => name.endsWith(".js")), ["/berrymse.js"]);
+    const decoding = await page.evaluate(isByCodecs) ? ["/either.js", "/decode-worker.js"] : [];
+    assert.deepEqual(names.filter((name) => name.endsWith(".js")), ["/berrymse.js", ...decoding]);
     await page.close();
   } finally {
     await site.end();
@@ -172,6 +173,7 @@ test("a broken picture breaks playing only until the next keyframe", async () =>
   const page = await browser.newPage();
   await page.before(installClock);
   await page.before(breakOnce);
+  await page.before(noTracks);
   await page.goto(server.url);
   // Firefox shows what is left of such a picture.
   await page.until("a decode error", (isFirefox) => (isFirefox ? window.isBroken : window.decodeError), { given: [browserName === "firefox"] });

@@ -24,7 +24,8 @@ export const isFirefox = browserName === "firefox";
 
 /** Runs in the page: keeps what is shown, for `windowOf`; and counts moments without any picture. */
 function keepShown() {
-  const { video } = document.querySelector("berry-video");
+  const element = document.querySelector("berry-video");
+  const { video } = element;
   window.sameDocument = true;
   window.without = 0;
   window.pictures = [];
@@ -36,9 +37,10 @@ function keepShown() {
     if (window.pictures.length > 1000) window.pictures.splice(0, 500);
   };
   video.requestVideoFrameCallback(shown);
-  // An element that is given a new source has no picture until the next: black.
+  // An element that is given a new source has no picture until the next: black, but for a still over it.
   const look = () => {
-    if (video.readyState === 0 || video.videoWidth === 0) window.without += 1;
+    const hasStill = element.shadowRoot.querySelector("canvas.video");
+    if (!hasStill && (video.readyState === 0 || video.videoWidth === 0)) window.without += 1;
     requestAnimationFrame(look);
   };
   look();

@@ -1,0 +1,266 @@
+/**
+ * Two ways to show pictures in one <video>, and the change from one to the other: WebCodecs to a track, which are quicker and half the
+ * work in Chromium, and Media Source Extensions for all that needs a timeline (a wanted latency, a jittery line, looking back) or where
+ * the former fail. What was pushed last is kept, so that a change begins with pictures and not with waiting for them, and a still of
+ * the last picture lies over the <video> until the other way shows one. Loaded when WebCodecs are wanted.
+ */
+
+import { Media, TIMESCALE, isSupported } from "./berrymse.js";
+import { remembered } from "./past.js";
+import { Codecs, turnOf } from "./webcodecs.js";
+
+/** So often in a row a decoder of WebCodecs may be made anew without a picture before the other way is taken. */
+const CODECS_TRIES = 2;
+/** A past without a keyframe to begin it with is of no use, and must not grow for ever. */
+const LONGEST_SECONDS = 60;
+
+/** @typedef {import("./past.js").Message} Message */
+
+export class Either {
+  #video;
+  #on;
+  #isForced;
+  /** @type {import("./media.js").Renderer} what is seen */
+  #shown;
+  /** @type {Codecs | null} seen, or made ready to be */
+  #codecs = null;
+  /** @type {Message[]} */
+  #past = [];
+  /** @type {HTMLCanvasElement | null} */
+  #cover = null;
+  /** @type {number | null} where a timeline that has no pictures yet is to begin: seconds ago */
+  #beginsAt = null;
+  #keepSeconds = 5;
+  /** WebCodecs failed, or cannot be had. */
+  #staysMse = false;
+  #isLoading = false;
+  #isClosed = false;
+
+  /**
+   * @param {HTMLVideoElement} video
+   * @param {import("./webcodecs.js").Listener} on
+   * @param {import("./media.js").Renderer} mse what shows the pictures now
+   * @param {boolean} isForced WebCodecs wherever they are possible, else only where that is quicker
+   */
+  constructor(video, on, mse, isForced) {
+    this.#video = video;
+    this.#on = on;
+    this.#isForced = isForced;
+    this.#shown = mse;
+    if (mse.init) this.#past.push(mse.init);
+    addEventListener("pagehide", this.#hide);
+  }
+
+  get surface() {
+    return this.#cover ?? this.#shown.surface;
+  }
+
+  get frameSeconds() {
+    return this.#shown.frameSeconds;
+  }
+
+  get init() {
+    return this.#shown.init;
+  }
+
+  get captures() {
+    return this.#shown.captures;
+  }
+
+  get range() {
+    return this.#shown.range;
+  }
+
+  get keepSeconds() {
+    return this.#keepSeconds;
+  }
+
+  set keepSeconds(seconds) {
+    this.#keepSeconds = this.#shown.keepSeconds = seconds;
+  }
+
+  /** @param {import("./mp4.js").Init} init */
+  canPlay(init) {
+    return this.#shown.canPlay(init);
+  }
+
+  /** @param {Message} message */
+  push(message) {
+    const keep = this.#keepSeconds * TIMESCALE;
+    this.#past = remembered(this.#past, message, { keep, most: keep + LONGEST_SECONDS * TIMESCALE });
+    // Turning costs a copy of each picture.
+    const isTurned = message.kind === "init" && turnOf(message.matrix) !== 0;
+    if (isTurned && this.#isByCodecs && !this.#isForced) this.#toMse([], null);
+    for (const one of new Set([this.#shown, this.#codecs])) one?.push(message);
+  }
+
+  /** @param {number} tries in a row without a picture */
+  rebuild(tries) {
+    if (!isSupported || !this.#isByCodecs || tries <= CODECS_TRIES) return this.#shown.rebuild(tries);
+    this.#staysMse = true;
+    this.#toMse(this.#newestGroup, null);
+  }
+
+  /** @param {boolean} isHeld */
+  hold(isHeld) {
+    return this.#shown.hold?.(isHeld) ?? false;
+  }
+
+  close() {
+    this.#isClosed = true;
+    removeEventListener("pagehide", this.#hide);
+    this.#shown.close();
+    this.#drop();
+    this.#uncover();
+  }
+
+  /**
+   * To be asked now and then: which way is the better one for what is wanted.
+   * @param {number | null} target seconds to stay behind the newest picture; null: each is to be seen when it comes
+   * @param {boolean} isLive false: somebody looks back
+   */
+  async choose(target, isLive) {
+    const wantsCodecs = this.#isForced || (target === null && isLive && !this.#isTurned);
+    if (wantsCodecs && !this.#codecs) await this.#load();
+    else if (!wantsCodecs && this.#isByCodecs) this.#toMse(this.#newestGroup, target ?? 0);
+    else if (!wantsCodecs) this.#drop();
+  }
+
+  /**
+   * @param {number} seconds
+   * @returns {boolean} whether the timeline will begin so many seconds ago
+   */
+  lookBack(seconds) {
+    if (!isSupported || !this.#isByCodecs) return false;
+    this.#toMse(this.#past, seconds);
+    return true;
+  }
+
+  get #isByCodecs() {
+    return this.#shown === this.#codecs;
+  }
+
+  get #isTurned() {
+    return this.init !== null && turnOf(this.init.matrix) !== 0;
+  }
+
+  get #newestGroup() {
+    const first = this.#past.findLastIndex((one) => one.kind === "fragment" && one.isKeyframe);
+    return this.init && first >= 0 ? [this.init, ...this.#past.slice(first)] : [];
+  }
+
+  #mse() {
+    const mse = new Media(this.#video, {
+      appended: () => {
+        this.#goThere();
+        this.#on.appended();
+      },
+      failed: (reason) => this.#on.failed(reason),
+    });
+    mse.keepSeconds = this.#keepSeconds;
+    return mse;
+  }
+
+  /** Chromium keeps no page with a track for the way back. */
+  #hide = () => {
+    if (isSupported && this.#isByCodecs) this.#toMse([], null);
+    else this.#drop();
+  };
+
+  async #load() {
+    if (this.#staysMse || this.#isLoading) return;
+    this.#isLoading = true;
+    try {
+      const codecs = await Codecs.on(this.#video, {
+        ...this.#on,
+        appended: () => {
+          if (this.#shown === codecs) this.#on.appended();
+        },
+        failed: (reason) => {
+          if (this.#shown === codecs) return this.#on.failed(reason);
+          this.#staysMse = true;
+          this.#drop();
+        },
+        ready: () => {
+          // A picture that stands is to stay as it is.
+          if (this.#video.paused) this.#drop();
+          else this.#toCodecs();
+        },
+      }, !this.#isForced);
+      if (this.#isClosed || this.#staysMse) return codecs.close();
+      this.#codecs = codecs;
+      // With nothing on show there is nothing to keep until they have a picture.
+      if (this.init) codecs.push(this.init);
+      else this.#toCodecs();
+    } catch (error) {
+      this.#staysMse = true;
+      // Else it is no trouble: such pages are from another server, or forbid workers.
+      if (this.#isForced) console.warn(`berrymse: no WebCodecs (${error})`);
+    } finally {
+      this.#isLoading = false;
+    }
+  }
+
+  #toCodecs() {
+    const codecs = this.#codecs;
+    if (!codecs || this.#isByCodecs) return;
+    this.#coverUp();
+    this.#shown.close();
+    this.#beginsAt = null;
+    this.#shown = codecs;
+    codecs.attach();
+  }
+
+  /** @param {Message[]} messages to begin with @param {number | null} beginsAt */
+  #toMse(messages, beginsAt) {
+    this.#coverUp();
+    this.#shown.close();
+    this.#codecs = null;
+    this.#beginsAt = beginsAt;
+    this.#shown = this.#mse();
+    for (const message of messages) this.#shown.push(message);
+  }
+
+  #goThere() {
+    const { range } = this;
+    if (!range || this.#beginsAt === null) return;
+    this.#video.currentTime = Math.max(range.start, range.end - this.#beginsAt);
+    this.#beginsAt = null;
+  }
+
+  /** WebCodecs that are not seen yet are not wanted any more. */
+  #drop() {
+    if (this.#isByCodecs) return;
+    this.#codecs?.close();
+    this.#codecs = null;
+  }
+
+  #coverUp() {
+    const { surface } = this.#shown;
+    const isVideo = surface instanceof HTMLVideoElement;
+    if (this.#cover || (isVideo && surface.readyState < HTMLMediaElement.HAVE_CURRENT_DATA)) return;
+    const cover = document.createElement("canvas");
+    [cover.width, cover.height] = isVideo ? [surface.videoWidth, surface.videoHeight] : [surface.width, surface.height];
+    cover.getContext("2d")?.drawImage(surface, 0, 0);
+    cover.className = surface.className;
+    cover.setAttribute("part", "video");
+    cover.style.scale = surface.style.scale;
+    surface.after(cover);
+    this.#cover = cover;
+    this.#awaitPicture();
+  }
+
+  /** The still goes with the first picture that was wanted: not with one on the way there. */
+  #awaitPicture() {
+    this.#video.requestVideoFrameCallback(() => {
+      const isThere = this.#beginsAt === null && !this.#video.seeking && this.#video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA;
+      if (isThere) requestAnimationFrame(() => this.#uncover());
+      else this.#awaitPicture();
+    });
+  }
+
+  #uncover() {
+    this.#cover?.remove();
+    this.#cover = null;
+  }
+}
