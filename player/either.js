@@ -146,7 +146,7 @@ export class Either {
 
   get #newestGroup() {
     const first = this.#past.findLastIndex((one) => one.kind === "fragment" && one.isKeyframe);
-    return this.init && first >= 0 ? [this.init, ...this.#past.slice(first)] : [];
+    return this.init ? [this.init, ...(first < 0 ? [] : this.#past.slice(first))] : [];
   }
 
   #mse() {
@@ -211,7 +211,7 @@ export class Either {
     codecs.attach();
   }
 
-  /** @param {Message[]} messages to begin with @param {number | null} beginsAt */
+  /** @param {Message[]} messages to begin with; none: those that come @param {number | null} beginsAt */
   #toMse(messages, beginsAt) {
     this.#coverUp();
     this.#shown.close();
@@ -219,6 +219,8 @@ export class Either {
     this.#beginsAt = beginsAt;
     this.#shown = this.#mse();
     for (const message of messages) this.#shown.push(message);
+    const hasKeyframe = messages.some((one) => one.kind === "fragment" && one.isKeyframe);
+    if (messages.length > 0 && !hasKeyframe) this.#on.lost?.();
   }
 
   #goThere() {

@@ -234,6 +234,10 @@ export class Player {
     failed: (reason) => this.#rebuild(reason),
     shown: (picture) => this.#frames.shown(picture),
     resized: (width, height) => this.#on.resized?.(width, height),
+    lost: () => {
+      this.#connection.close();
+      this.#connection.open();
+    },
   };
 
   get #needsCodecs() {

@@ -16,6 +16,7 @@ const READY_MS = 2000;
  * @property {(picture: import("./frame-watch.js").Picture) => void} shown
  * @property {(width: number, height: number) => void} resized
  * @property {() => void} [ready] there is a picture to be shown
+ * @property {() => void} [lost] there is no keyframe to begin with: who joins anew is given one
  */
 
 export class Codecs {

@@ -2,9 +2,9 @@
  * From the server having a picture to its pixels on the screen: our page, beside it a plain skip-ahead player, and any other page.
  *
  *   node bench/glass/run.mjs [--seconds 60] [--plain-seconds 60] [--browser chromium|firefox|webkit] [--size 1280x720] [--fps 30]
- *                            [--webcodecs] [--page NAME=URL]… [--poll-us 1000] [--check]
+ *                            [--mse] [--page NAME=URL]… [--poll-us 1000] [--check]
  *
- * --webcodecs: beside it our element with that renderer, through a proxy on this machine, which adds a little.
+ * --mse: beside it our element with renderer="mse", through a proxy on this machine, which adds a little.
  * "made": from the clock in the picture being read, so with making and encoding it; "told": what our page says of that.
  * One after the other, each in a new browser with a window on an X screen in memory (Xvfb). --check: exit code 1 when our page
  * misses the goals. URL of a page may have {ws} in it, the WebSocket of the test picture, and {http}, the server. Needs
@@ -38,7 +38,7 @@ const { values } = parseArgs({
     fps: { type: "string", default: "30" },
     page: { type: "string", multiple: true, default: [] },
     "poll-us": { type: "string", default: "1000" },
-    webcodecs: { type: "boolean", default: false },
+    mse: { type: "boolean", default: false },
     check: { type: "boolean", default: false },
   },
 });
@@ -188,13 +188,13 @@ async function main() {
   if (Number(values["plain-seconds"]) > 0) {
     pages.push({ name: "plain", url: `${plain}/?width=${WIDTH}&ws=${encodeURIComponent(ws)}`, seconds: values["plain-seconds"] });
   }
-  if (values.webcodecs) {
+  if (values.mse) {
     const html = `<!doctype html><link rel="icon" href="icon.svg"><script type="module" src="berrymse.js"></script>
-      <style>body { margin: 0 } berry-video { width: ${WIDTH}px }</style><berry-video renderer="webcodecs"></berry-video>`;
+      <style>body { margin: 0 } berry-video { width: ${WIDTH}px }</style><berry-video renderer="mse"></berry-video>`;
     // A worker must come from the page's own origin.
-    const site = await proxy(server.url, { pages: { "/webcodecs.html": { html } } });
+    const site = await proxy(server.url, { pages: { "/mse.html": { html } } });
     ends.push(() => site.end());
-    pages.push({ name: "webcodecs", url: `${site.url}webcodecs.html`, seconds: values.seconds });
+    pages.push({ name: "mse", url: `${site.url}mse.html`, seconds: values.seconds });
   }
   for (const given of values.page) {
     const [, name, url] = given.match(/^([^=]+)=(.*)$/) ?? [null, "page", given];
