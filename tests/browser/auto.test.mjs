@@ -43,6 +43,8 @@ function watchGaps() {
   let last = 0;
   const look = () => {
     requestAnimationFrame(look);
+    // While it seeks a <video> keeps its picture, but gives it to nobody.
+    if (element.video.seeking) return;
     const made = clock.seen(element);
     if (made === null) window.gaps.black += 1;
     else [window.gaps.back, last] = [Math.max(window.gaps.back, last - made), made];
