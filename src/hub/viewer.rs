@@ -1,11 +1,24 @@
 //! One viewer's cursor in the ring: what it gets next, and where it stands.
 
 use super::course::Course;
-use super::{Condition, Event, Init, Inner, Shared, SlowLine};
+use super::{Condition, Fragment, Init, Inner, Shared, SlowLine};
 use crate::time::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
+
+/// What a viewer gets, in this order.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The camera's condition is this now.
+    Condition(Arc<Condition>),
+    /// So many pictures were left out because the viewer was too slow; a keyframe follows.
+    Skipped(u64),
+    /// The video is, from the next fragment on, what this says.
+    Init(Arc<Init>),
+    /// The next picture.
+    Fragment(Fragment),
+}
 
 /// A picture as it matters to a viewer: the oldest one that it has not got, else the newest.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,7 +69,7 @@ impl Viewer {
         }
         let mut inner = self.shared.lock();
         let event = self.cursor.next_from(&mut inner);
-        let has_all = matches!(self.cursor.position, Position::At(number) if number == inner.end())
+        let has_all = matches!(self.cursor.position, Position::At(number) if number == inner.ring.end())
             && matches!(event, None | Some(Event::Fragment(_)));
         self.has_seen = has_all.then(|| self.shared.news.load(Ordering::Acquire));
         event
@@ -97,14 +110,17 @@ impl Viewer {
         // The pictures before the next one are those that were given, so that nothing has to be kept for each viewer.
         let (mut number, mut bytes) = (next, 0);
         while bytes < outstanding {
-            match number.checked_sub(1).and_then(|before| inner.get(before)) {
+            match number
+                .checked_sub(1)
+                .and_then(|before| inner.ring.get(before))
+            {
                 Some(before) => bytes += before.fragment.message.len() as u64,
                 None => break,
             }
             number -= 1;
         }
-        let missing = inner.get(number);
-        let kept = missing.or_else(|| inner.ring.back())?;
+        let missing = inner.ring.get(number);
+        let kept = missing.or_else(|| inner.ring.newest())?;
         Some(Standing {
             published_at: kept.published_at,
             captured_at: kept.fragment.captured_at,
@@ -125,9 +141,11 @@ impl Cursor {
         }
         let mut number = match self.position {
             Position::At(number) => number,
-            Position::NextKeyframe(from) => inner.keyframe.filter(|&keyframe| keyframe >= from)?,
+            Position::NextKeyframe(from) => {
+                inner.ring.keyframe().filter(|&keyframe| keyframe >= from)?
+            }
         };
-        if number < inner.first {
+        if number < inner.ring.first() {
             return self.skip(inner, number);
         }
         match inner.course(self.id, number, self.has_previous) {
@@ -141,7 +159,7 @@ impl Cursor {
                 self.position = Position::At(number);
             }
         }
-        let fragment = &inner.get(number)?.fragment;
+        let fragment = &inner.ring.get(number)?.fragment;
         if !self
             .init
             .as_ref()
@@ -158,15 +176,15 @@ impl Cursor {
 
     /// Goes on at the newest keyframe, or at the next one when none is kept.
     fn skip(&mut self, inner: &mut Inner, from: u64) -> Option<Event> {
-        let to = match inner.keyframe {
+        let to = match inner.ring.keyframe() {
             Some(keyframe) => {
                 self.position = Position::At(keyframe);
                 keyframe
             }
             None => {
                 inner.keyframe_wanted = true;
-                self.position = Position::NextKeyframe(inner.end());
-                inner.end()
+                self.position = Position::NextKeyframe(inner.ring.end());
+                inner.ring.end()
             }
         };
         let count = to.saturating_sub(from);

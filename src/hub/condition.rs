@@ -1,0 +1,37 @@
+//! How a camera is, and why.
+
+/// How the camera is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    /// It is being opened, no picture yet.
+    Starting,
+    /// Pictures come.
+    Live,
+    /// There is no camera, or none that can be used, so far.
+    Waiting,
+    /// There were pictures, and now there are none.
+    Lost,
+    /// It is closed, because nobody watches.
+    Idle,
+}
+
+impl State {
+    /// The word for it in `/api/status` and in messages to viewers.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Live => "live",
+            Self::Waiting => "waiting",
+            Self::Lost => "lost",
+            Self::Idle => "idle",
+        }
+    }
+}
+
+/// A state and the reason for it, in words; the reason of a live camera is empty.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(missing_docs)]
+pub struct Condition {
+    pub state: State,
+    pub reason: String,
+}
