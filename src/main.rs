@@ -75,10 +75,7 @@ fn serve(config: Config) -> Result<(), String> {
         log::warn!("{reason}");
     }
     let tls = config.server.tls.map(Tls::open).transpose()?;
-    let mut listening = Vec::new();
-    for address in &config.server.listen {
-        listening.extend(serve::listen::open(address)?);
-    }
+    let listening = serve::listen::open(&config.server.listen)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -18,13 +18,21 @@ pub struct Listening {
     pub is_secure: bool,
 }
 
-/// Opens `address`: all that its name stands for, on the same port. What the machine does not have, such as
+/// Opens all `addresses`, each with all that its name stands for, on the same port. What the machine does not have, such as
 /// IPv6, is left out as long as one works; anything else that fails is a reason not to start.
-pub fn open(address: &Address) -> Result<Vec<Listening>, String> {
+pub fn open(addresses: &[Address]) -> Result<Vec<Listening>, String> {
+    let mut opened = Vec::new();
+    for (address, found) in resolve(addresses)? {
+        opened.extend(open_one(address, found)?);
+    }
+    Ok(opened)
+}
+
+fn open_one(address: &Address, found: Vec<SocketAddr>) -> Result<Vec<Listening>, String> {
     let mut opened: Vec<Listening> = Vec::new();
     let mut missing = None;
     let mut port = address.port;
-    for mut socket_address in resolve(address)? {
+    for mut socket_address in found {
         socket_address.set_port(port);
         match bind(socket_address) {
             Ok(listener) => {
@@ -60,7 +68,31 @@ fn is_missing(error: &io::Error) -> bool {
     ) || error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())
 }
 
-fn resolve(address: &Address) -> Result<Vec<SocketAddr>, String> {
+/// What the addresses stand for. `[::]:PORT` means IPv4 too, as programs usually have it, unless an IPv4 address with this
+/// port is given beside it. That takes a socket of its own, so that it works without IPv6 and IPv4 addresses are shown as such.
+fn resolve(addresses: &[Address]) -> Result<Vec<(&Address, Vec<SocketAddr>)>, String> {
+    let mut all = Vec::new();
+    for address in addresses {
+        all.push((address, resolve_one(address)?));
+    }
+    let has_v4 = |found: &[SocketAddr]| found.iter().any(SocketAddr::is_ipv4);
+    for index in 0..all.len() {
+        let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, all[index].0.port));
+        let is_taken = any.port() != 0
+            && all
+                .iter()
+                .any(|(other, found)| other.port == any.port() && has_v4(found));
+        if all[index].1 == [any] && !is_taken {
+            let port = any.port();
+            all[index]
+                .1
+                .push(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)));
+        }
+    }
+    Ok(all)
+}
+
+fn resolve_one(address: &Address) -> Result<Vec<SocketAddr>, String> {
     let both = |v4: Ipv4Addr, v6: Ipv6Addr| {
         vec![
             SocketAddr::from((v4, address.port)),
@@ -91,6 +123,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     // A restart must not wait for the old connections to time out.
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
+        // IPv4 has sockets of its own, see `resolve`.
         socket.set_only_v6(true)?;
     }
     socket.set_nonblocking(true)?;
@@ -114,7 +147,7 @@ fn explain(error: &io::Error, address: &Address, tried: SocketAddr) -> String {
         io::ErrorKind::AddrInUse => {
             let who = holders::listener_on(tried.port());
             if who.as_ref().is_some_and(Holder::is_us) {
-                "another of the given addresses has it already; leave out one of the two (0.0.0.0 and :PORT are every address)".to_owned()
+                "another of the given addresses has it already; leave out one of the two (0.0.0.0, [::] and :PORT are every address)".to_owned()
             } else {
                 let who = who.map_or_else(String::new, |who| format!(" by {who}"));
                 format!(
@@ -135,4 +168,70 @@ fn explain(error: &io::Error, address: &Address, tried: SocketAddr) -> String {
         _ => error.to_string(),
     };
     format!("cannot listen on {tried}: {why}.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpStream;
+
+    fn resolved(addresses: &str) -> Vec<String> {
+        let addresses: Vec<Address> = addresses
+            .split(' ')
+            .map(|text| Address::parse(text).unwrap())
+            .collect();
+        let all = resolve(&addresses).unwrap();
+        all.iter()
+            .map(|(_, found)| {
+                let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+                found.join(" ")
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_address_of_ipv6_means_ipv4_too_unless_that_is_given_beside_it() {
+        for (addresses, found) in [
+            ("[::]:80", &["[::]:80 0.0.0.0:80"][..]),
+            ("[0:0::0]:80", &["[::]:80 0.0.0.0:80"]),
+            ("[::]:0 [::]:0", &["[::]:0 0.0.0.0:0", "[::]:0 0.0.0.0:0"]),
+            ("0.0.0.0:80 [::]:80", &["0.0.0.0:80", "[::]:80"]),
+            ("[::]:80 0.0.0.0:80", &["[::]:80", "0.0.0.0:80"]),
+            ("[::]:80 127.0.0.1:80", &["[::]:80", "127.0.0.1:80"]),
+            (
+                "[::]:80 https://0.0.0.0:81",
+                &["[::]:80 0.0.0.0:80", "0.0.0.0:81"],
+            ),
+            (
+                "[::]:80 https://[::1]:80",
+                &["[::]:80 0.0.0.0:80", "[::1]:80"],
+            ),
+            ("[::1]:80", &["[::1]:80"]),
+            (":80", &["0.0.0.0:80 [::]:80"]),
+        ] {
+            assert_eq!(resolved(addresses), found, "{addresses}");
+        }
+    }
+
+    #[test]
+    fn both_kinds_of_addresses_reach_it_on_one_port() {
+        for text in ["[::]:0", ":0"] {
+            let opened = open(&[Address::parse(text).unwrap()]).unwrap();
+            for listening in &opened {
+                let address = listening.listener.local_addr().unwrap();
+                let own = match address {
+                    SocketAddr::V4(_) => IpAddr::from(Ipv4Addr::LOCALHOST),
+                    SocketAddr::V6(_) => IpAddr::from(Ipv6Addr::LOCALHOST),
+                };
+                TcpStream::connect((own, opened[0].listener.local_addr().unwrap().port())).unwrap();
+            }
+            // No IPv6 here is no failure.
+            assert!(
+                opened
+                    .iter()
+                    .any(|listening| listening.url.contains("//0.0.0.0:")),
+                "{opened:?}"
+            );
+        }
+    }
 }
