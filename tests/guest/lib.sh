@@ -145,11 +145,11 @@ new_event() {
     seen[$viewer]=$((seen[$viewer] + ${line%%:*}))
     at=${line#*:} at=${at%% *}
 }
-# pictures N: N more of them, from now on
+# pictures N [SECONDS]: N more of them, from now on, within so many seconds (20)
 pictures() {
     local have
     have=$(count_pictures)
-    until_true 20 more_pictures $((have + $1)) || fail "viewer $viewer: not $1 more pictures"
+    until_true "${2:-20}" more_pictures $((have + $1)) || fail "viewer $viewer: not $1 more pictures"
     seen[$viewer]=$(wc -l <"$t/$viewer.events")
     same_viewer
 }
