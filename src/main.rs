@@ -118,6 +118,7 @@ fn serve(config: Config) -> Result<(), String> {
     let settings = serve::Settings {
         websocket: config.server.websocket,
         allowed_origins: config.server.allowed_origins,
+        hosts: config.server.hosts,
         max_viewers: config.server.max_viewers,
         controls: config.server.controls,
     };

@@ -223,5 +223,8 @@ const fn can_do_without_value(key: Key) -> bool {
 
 /// True for the settings that add up when given more than once.
 pub(super) const fn adds_up(key: Key) -> bool {
-    matches!(key, Key::Listen | Key::AllowedOrigins | Key::Controls)
+    matches!(
+        key,
+        Key::Listen | Key::AllowedOrigins | Key::Hosts | Key::Controls
+    )
 }

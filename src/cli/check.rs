@@ -158,12 +158,17 @@ fn server(layers: Layers<'_>) -> Result<Server, Error> {
     for given in layers.all(Key::AllowedOrigins) {
         allowed_origins.extend(values::origins(&given.text).map_err(|why| given.refuse(why))?);
     }
+    let mut hosts = Vec::new();
+    for given in layers.all(Key::Hosts) {
+        hosts.extend(values::hosts(&given.text).map_err(|why| given.refuse(why))?);
+    }
     let tls = tls(layers, &listen)?;
     Ok(Server {
         listen,
         tls,
         websocket: layers.read(Key::Websocket, values::websocket)?,
         allowed_origins,
+        hosts,
         max_viewers: layers.read(Key::MaxViewers, values::viewers)?,
         controls: layers.read(Key::SetControls, values::switch)?,
         io_uring: layers.read(Key::IoUring, values::switch)?,

@@ -233,11 +233,13 @@ impl Reader<'_> {
             Value::List(items) if super::arguments::adds_up(key) => items.as_slice(),
             _ => std::slice::from_ref(&entry.node),
         };
-        if nodes.is_empty() && key == Key::Listen {
-            return Err(self.error(
-                entry.line,
-                &format!("{label}: is empty; there is no address to serve on"),
-            ));
+        let needs_one = match key {
+            Key::Listen => Some("there is no address to serve on"),
+            Key::Hosts => Some("for IP addresses and localhost alone write localhost"),
+            _ => None,
+        };
+        if let (true, Some(why)) = (nodes.is_empty(), needs_one) {
+            return Err(self.error(entry.line, &format!("{label}: is empty; {why}")));
         }
         for node in nodes {
             let why = match &node.value {

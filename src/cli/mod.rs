@@ -38,6 +38,7 @@ const LOG: &str = "BERRYMSE_LOG";
 
 /// What the program is asked to do.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one, at the start")]
 pub enum Command {
     /// Serve cameras until told to stop.
     Serve(Config),
@@ -102,6 +103,8 @@ pub struct Server {
     /// Origins besides the server's own whose pages may connect, as browsers write them
     /// (`https://example.com:8443`); `*` stands for all.
     pub allowed_origins: Vec<String>,
+    /// The only names, in lower case, that the server answers to beside `localhost` and IP addresses; all if there are none.
+    pub hosts: Vec<String>,
     /// How many viewers are let in at once, over all cameras.
     pub max_viewers: usize,
     /// Viewers may set controls of the cameras.

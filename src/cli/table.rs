@@ -50,6 +50,8 @@ pub(super) enum Key {
     Websocket,
     /// Origins of other sites' pages that may connect.
     AllowedOrigins,
+    /// Names that the server answers to.
+    Hosts,
     /// How many may watch at once.
     MaxViewers,
     /// Whether io_uring may be used.
@@ -326,6 +328,16 @@ pub(super) const TABLE: &[Row] = &[
         value: "ORIGINS",
         default: None,
         help: "other sites whose pages may show the cameras, such as\nhttps://example.com (a list, or * for all)",
+    },
+    Row {
+        key: Key::Hosts,
+        short: None,
+        long: &[],
+        env: None,
+        file: Some((Section::Server, &["hosts"])),
+        value: "NAMES",
+        default: None,
+        help: "the only names that this server answers to, beside\nlocalhost and IP addresses, such as pi.local (a list)",
     },
     Row {
         key: Key::MaxViewers,

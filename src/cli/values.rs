@@ -178,6 +178,21 @@ pub(super) fn origins(text: &str) -> Result<Vec<String>, String> {
     text.split(',').map(|one| origin(one.trim())).collect()
 }
 
+/// A list of host names, separated by commas, in lower case.
+pub(super) fn hosts(text: &str) -> Result<Vec<String>, String> {
+    text.split(',').map(|one| host(one.trim())).collect()
+}
+
+/// A name alone: the port is the proxy's, and may be any.
+fn host(text: &str) -> Result<String, String> {
+    if !text.is_empty() && text.bytes().all(is_name_byte) {
+        return Ok(text.to_ascii_lowercase());
+    }
+    Err(format!(
+        "'{text}' is not a host name; write it without scheme and port, such as camera.example.com"
+    ))
+}
+
 /// An origin as browsers serialise it (RFC 6454, 6.2): lower case, without path and without the scheme's own port.
 /// `null` is what pages opened from a file send.
 fn origin(text: &str) -> Result<String, String> {

@@ -1,8 +1,10 @@
-//! Who may open a WebSocket.
+//! Who may open a WebSocket, and by which names the server is called.
 //!
 //! A browser lets any page connect to any host, so a page that somebody opens elsewhere could pull the
 //! pictures of a camera in their network (cross-site WebSocket hijacking). The `Origin` header, which a page
 //! cannot change, must therefore name this server or be in the list of the configuration.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// The rule for `Origin`.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +38,43 @@ impl Origins {
                     .trim_end_matches('/')
                     .eq_ignore_ascii_case(origin.trim_end_matches('/'))
         })
+    }
+}
+
+/// The rule for `Host`.
+///
+/// A page whose name its owner lets lead to this server, after it was loaded (DNS rebinding), is the server's own as far as a
+/// browser can tell, and the same host by [`Origins`]. Only its name gives it away, so a list of the server's names keeps it out.
+#[derive(Clone, Debug, Default)]
+pub struct Hosts {
+    names: Vec<String>,
+}
+
+impl Hosts {
+    /// `names`: in lower case, without ports; if there are none, the server answers to all.
+    pub fn new(names: Vec<String>) -> Self {
+        Self { names }
+    }
+
+    /// True if a request with this `Host` may be answered. No name is needed for an IP address, and nobody else can have the
+    /// name `localhost`.
+    pub fn allow(&self, host: &str) -> bool {
+        if self.names.is_empty() {
+            return true;
+        }
+        let is_port = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if is_port(port) => name,
+            _ => host,
+        };
+        let name = name.strip_suffix('.').unwrap_or(name);
+        let inner = name
+            .strip_prefix('[')
+            .and_then(|name| name.strip_suffix(']'));
+        name.eq_ignore_ascii_case("localhost")
+            || name.parse::<Ipv4Addr>().is_ok()
+            || inner.is_some_and(|inner| inner.parse::<Ipv6Addr>().is_ok())
+            || self.names.iter().any(|own| own.eq_ignore_ascii_case(name))
     }
 }
 
@@ -87,6 +126,37 @@ mod tests {
             );
         }
         assert!(!origins.allow(Some("http://pi"), None));
+    }
+
+    #[test]
+    fn with_a_list_of_names_the_server_answers_to_those_and_to_what_nobody_else_can_have() {
+        let hosts = Hosts::new(vec!["cam.example.org".into(), "pi".into()]);
+        for (host, may) in [
+            ("cam.example.org", true),
+            ("CAM.example.org:8443", true),
+            ("cam.example.org.", true),
+            ("pi:2020", true),
+            ("localhost", true),
+            ("localhost:2020", true),
+            ("127.0.0.1:2020", true),
+            ("192.168.1.5", true),
+            ("[::1]", true),
+            ("[fd00::5]:2020", true),
+            ("evil.example", false),
+            ("evil.example:2020", false),
+            ("cam.example.org.evil.example", false),
+            ("localhost.evil.example", false),
+            ("127.0.0.1.evil.example", false),
+            ("[::1].evil.example", false),
+            ("[evil.example]", false),
+            ("pi:2020:evil.example", false),
+            ("]:pi", false),
+            (":2020", false),
+            ("", false),
+        ] {
+            assert_eq!(hosts.allow(host), may, "{host}");
+            assert!(Hosts::default().allow(host), "{host}");
+        }
     }
 
     #[test]

@@ -27,7 +27,7 @@ mod upgrade;
 mod viewer;
 mod wire;
 
-pub use access::Origins;
+pub use access::{Hosts, Origins};
 pub use address::Address;
 pub use controls::wishes;
 pub use descriptors::make_room;
@@ -99,6 +99,8 @@ pub struct Settings {
     pub websocket: String,
     /// Origins that may show the cameras, beside the server's own.
     pub allowed_origins: Vec<String>,
+    /// The only names that the server answers to, beside `localhost` and IP addresses; all if there are none.
+    pub hosts: Vec<String>,
     /// Most viewers at once, of all cameras together.
     pub max_viewers: usize,
     /// Viewers may set controls of the cameras.
@@ -112,6 +114,7 @@ pub struct Site {
     desks: Vec<Desk>,
     websocket: String,
     origins: Origins,
+    hosts: Hosts,
     /// Controls may be set.
     controls: bool,
     seats: Seats,
@@ -132,6 +135,7 @@ impl Site {
             cameras,
             websocket: settings.websocket,
             origins: Origins::new(settings.allowed_origins),
+            hosts: Hosts::new(settings.hosts),
             controls: settings.controls,
             seats: Seats::new(settings.max_viewers),
             connections: Seats::new(settings.max_viewers + PLAIN_CONNECTIONS),
@@ -279,6 +283,9 @@ async fn answer(
             "Host is needed, and Host and Origin may be there only once.\n",
         );
     }
+    if let Some(refusal) = misdirected(site, peer, request.headers()) {
+        return refusal;
+    }
     let listed_origin = request
         .headers()
         .get(header::ORIGIN)
@@ -347,6 +354,21 @@ fn says_clearly_for_whom<T>(request: &Request<T>) -> bool {
     is_clear(header::HOST)
         && is_clear(header::ORIGIN)
         && (request.version() < Version::HTTP_11 || request.headers().contains_key(header::HOST))
+}
+
+/// The refusal of a request that calls the server by a name that is none of its own (RFC 9110, 15.5.20).
+fn misdirected(site: &Site, peer: SocketAddr, headers: &HeaderMap) -> Option<Response<Content>> {
+    let host = headers.get(header::HOST)?.to_str().unwrap_or_default();
+    if site.hosts.allow(host) {
+        return None;
+    }
+    site.complain(&format!(
+        "refused {peer}: asks for {host}, which is not in server.hosts"
+    ));
+    let advice = format!(
+        "This server does not answer to {host}.\nIf it should, add the name to server.hosts in config.yml.\n"
+    );
+    Some(plain(StatusCode::MISDIRECTED_REQUEST, advice))
 }
 
 fn asset(site: &Site, name: &str, headers: &HeaderMap) -> Response<Content> {

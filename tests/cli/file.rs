@@ -53,9 +53,10 @@ fn the_file_is_the_named_one_or_else_that_of_the_directory() {
 fn several_cameras_are_a_list_of_blocks_with_names() {
     let place = Place::new(
         "cameras:\n  - name: front\n    source: /dev/video0\n  - name: test-2\n    source: test\n    width: 320\n\
-         server:\n  listen: [localhost:1, ':2']\n  allowedOrigins: ['https://A.example/', '*']\n  maxViewers: 5\n",
+         server:\n  listen: [localhost:1, ':2']\n  allowedOrigins: ['https://A.example/', '*']\n  hosts: [Pi.local, pi]\n  maxViewers: 5\n",
     );
-    let server = "on localhost:1 :2, /video_websocket, https://a.example *, 5 viewers";
+    let server =
+        "on localhost:1 :2, /video_websocket, https://a.example *, only pi.local pi, 5 viewers";
     assert_eq!(
         short(&place.config("", &[])),
         format!(

@@ -100,6 +100,9 @@ fn short(config: &Config) -> String {
     if !config.server.allowed_origins.is_empty() {
         out.push(config.server.allowed_origins.join(" "));
     }
+    if !config.server.hosts.is_empty() {
+        out.push(format!("only {}", config.server.hosts.join(" ")));
+    }
     if config.server.max_viewers != 2000 {
         out.push(format!("{} viewers", config.server.max_viewers));
     }

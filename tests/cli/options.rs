@@ -194,6 +194,7 @@ fn the_help_fits_a_terminal_and_names_every_option() {
         "BERRYMSE_",
         "maxViewers",
         "allowedOrigins",
+        "hosts",
         "/etc/berrymse/config.yml",
         "localhost:2020",
         "1500000",

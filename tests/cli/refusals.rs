@@ -241,6 +241,15 @@ fn a_wrong_file_is_refused_with_line_key_and_the_nearest_key() {
             "c.yml:1: server.allowedOrigins: 'example.com' is not an origin; write it with its scheme: https://example.com",
         ),
         (
+            "server:\n  hosts: [pi, 'cam.example.org:443']\n",
+            "c.yml:2: server.hosts: 'cam.example.org:443' is not a host name; write it without scheme and port, such as \
+            camera.example.com",
+        ),
+        (
+            "server: {hosts: []}\n",
+            "c.yml:1: server.hosts: is empty; for IP addresses and localhost alone write localhost",
+        ),
+        (
             "camera: *x\n",
             "c.yml:1: this is not YAML: while parsing node, found unknown anchor; indent with spaces, and put values \
             with special characters (- * : @ [) in quotes",

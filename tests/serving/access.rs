@@ -92,3 +92,46 @@ fn several_cameras_origins_and_the_limit_of_viewers_come_from_the_file() {
     assert_eq!(status, 503, "{text}");
     assert!(text.contains("maxViewers"), "{text}");
 }
+
+#[test]
+fn with_a_list_of_its_names_it_answers_to_no_other() {
+    let scratch = Scratch::new("hosts");
+    let config = scratch.file(
+        "config.yml",
+        "camera: {source: test, width: 320, height: 240}\nserver: {listen: '127.0.0.1:0', hosts: cam.example.org}\n",
+    );
+    let server = Server::start_with(&["--config", &config], |_| {});
+    let ask = |path: &str, host: &str, headers: &str| {
+        let mut socket = TcpStream::connect(server.address()).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(
+            socket,
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}\r\n"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    // A page that was loaded from there before its name led here asks like this.
+    for path in [
+        "/",
+        "/api/status",
+        "/snapshot.jpg",
+        "/video_websocket",
+        "/api/cameras/camera/controls",
+    ] {
+        let answer = ask(
+            path,
+            "evil.example:2020",
+            "Origin: http://evil.example:2020\r\n",
+        );
+        assert!(answer.starts_with("HTTP/1.1 421 "), "{path}: {answer}");
+        assert!(answer.contains("server.hosts"), "{answer}");
+    }
+    server.wait_for_log("asks for evil.example:2020, which is not in server.hosts");
+    for host in [server.address(), "localhost", "CAM.example.org:443"] {
+        let answer = ask("/api/status", host, "");
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{host}: {answer}");
+    }
+}
