@@ -5,6 +5,7 @@ use super::{Refusal, Snapshot};
 use crate::hub::Audience;
 use crate::time::Timestamp;
 use std::future::Future;
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -58,6 +59,15 @@ struct Request {
     width: Option<u32>,
     since: Timestamp,
     answer: oneshot::Sender<Answer>,
+}
+
+/// What has become of the camera's own JPEG.
+enum Own {
+    Picture(Snapshot),
+    /// It has some, but did not give one in time.
+    Late,
+    /// It has none, or nobody wants it.
+    Missing,
 }
 
 impl Desk {
@@ -154,39 +164,44 @@ impl Shared {
     }
 
     /// The picture as the camera itself has encoded it, if somebody wants it whole and there is one.
-    fn own_jpeg(&self) -> Option<Snapshot> {
+    fn own_jpeg(&self) -> Own {
         let mut inner = self.queue.lock();
         inner.waiting.retain(|request| !request.answer.is_closed());
         let wants_whole = inner.waiting.iter().any(|request| request.width.is_none());
         drop(inner);
-        if !wants_whole {
-            return None;
+        let order = wants_whole.then(|| self.audience.order_jpeg()).flatten();
+        match order.map(|order| order.recv_timeout(ORDER)) {
+            Some(Ok(jpeg)) => Own::Picture(Snapshot {
+                jpeg: jpeg.bytes,
+                captured_at: jpeg.captured_at,
+            }),
+            Some(Err(RecvTimeoutError::Timeout)) => Own::Late,
+            // The camera was closed meanwhile.
+            None | Some(Err(RecvTimeoutError::Disconnected)) => Own::Missing,
         }
-        let order = self.audience.order_jpeg()?;
-        let jpeg = order.recv_timeout(ORDER).ok()?;
-        Some(Snapshot {
-            jpeg: jpeg.bytes,
-            captured_at: jpeg.captured_at,
-        })
+    }
+
+    /// Gives the camera's own picture to all who want it whole; true if nobody is left.
+    fn answer_whole(&self, snapshot: &Snapshot) -> bool {
+        let mut inner = self.queue.lock();
+        // Those who came meanwhile are served as well.
+        let (whole, smaller) = of_whole(std::mem::take(&mut inner.waiting));
+        let is_done = smaller.is_empty();
+        inner.waiting = smaller;
+        drop(inner);
+        for request in whole {
+            let _ = request.answer.send(Ok(snapshot.clone()));
+        }
+        is_done
     }
 
     /// Answers those who wait, or leaves them waiting if there is no picture yet.
     fn answer(&self, newest: &mut Newest) {
-        if let Some(snapshot) = self.own_jpeg() {
-            let mut inner = self.queue.lock();
-            // Those who came meanwhile are served as well.
-            let waiting = std::mem::take(&mut inner.waiting);
-            let (whole, smaller): (Vec<_>, _) =
-                waiting.into_iter().partition(|one| one.width.is_none());
-            let is_done = smaller.is_empty();
-            inner.waiting = smaller;
-            drop(inner);
-            for request in whole {
-                let _ = request.answer.send(Ok(snapshot.clone()));
-            }
-            if is_done {
-                return;
-            }
+        let own = self.own_jpeg();
+        if let Own::Picture(snapshot) = &own
+            && self.answer_whole(snapshot)
+        {
+            return;
         }
         let found = newest.catch_up(&self.audience);
         let waiting = std::mem::take(&mut self.queue.lock().waiting);
@@ -215,9 +230,21 @@ impl Shared {
                 self.queue.lock().waiting.extend(patient);
                 std::thread::sleep(LOOK);
             }
+            // The next time its own is there, which needs no decoder.
+            Err(refusal @ Refusal::Unsupported(_)) if matches!(own, Own::Late) => {
+                let (whole, smaller) = of_whole(wanted);
+                let words = "the camera is too busy to give one".to_owned();
+                refuse(whole, &Refusal::NoPicture(words));
+                refuse(smaller, &refusal);
+            }
             Err(refusal) => refuse(wanted, &refusal),
         }
     }
+}
+
+/// Those who want the picture as large as it is, and the others.
+fn of_whole(requests: impl IntoIterator<Item = Request>) -> (Vec<Request>, Vec<Request>) {
+    requests.into_iter().partition(|one| one.width.is_none())
 }
 
 fn refuse(requests: impl IntoIterator<Item = Request>, refusal: &Refusal) {
@@ -229,7 +256,9 @@ fn refuse(requests: impl IntoIterator<Item = Request>, refusal: &Refusal) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::{Jpeg, State, hub};
+    use crate::hub::{Fragment, Init, Jpeg, State, hub};
+    use crate::message::Message;
+    use crate::orientation::Orientation;
     use bytes::Bytes;
 
     #[tokio::test]
@@ -258,6 +287,36 @@ mod tests {
             captured_at: jpeg.captured_at,
         };
         assert_eq!(both, (Ok(snapshot.clone()), Ok(snapshot)));
+    }
+
+    #[tokio::test]
+    async fn a_camera_too_busy_for_its_own_jpeg_has_one_later_also_without_a_decoder() {
+        let (hub, audience) = hub();
+        hub.set_condition(State::Live, "");
+        hub.set_gives_jpegs(true);
+        // A video that no decoder takes is to one with a decoder what any is to one without.
+        let init = Arc::new(Init {
+            message: Message::build(0, |_| {}),
+            codec: String::new(),
+            width: 640,
+            height: 480,
+            orientation: Orientation::default(),
+            parameter_sets: vec![vec![0x67]],
+        });
+        let fragment = Fragment {
+            init,
+            message: Message::build(0, |_| {}),
+            decode_time: 0,
+            captured_at: Timestamp::from_nanos(0),
+            is_keyframe: true,
+            is_reference: true,
+        };
+        hub.publish(fragment, Timestamp::from_nanos(0));
+        let desk = Desk::new("camera".into(), audience);
+        let (whole, smaller) = (desk.ask(None), desk.ask(Some(16)));
+        let words = "the camera is too busy to give one".to_owned();
+        assert_eq!(whole.await, Err(Refusal::NoPicture(words)));
+        assert!(matches!(smaller.await, Err(Refusal::Unsupported(_))));
     }
 
     #[tokio::test]
