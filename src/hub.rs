@@ -42,7 +42,7 @@ struct Shared {
     inner: Mutex<Inner>,
     /// Counts pictures and conditions, so that who has seen all need not ask under the lock.
     news: AtomicU64,
-    /// Woken at each news. Apart from the rest, as they begin to read at once and would wait for a lock held here.
+    /// Woken at each news. Apart from the rest, as they read at once, some on the publisher's own thread.
     followers: Mutex<Vec<Waker>>,
     joined: Condvar,
 }
@@ -114,8 +114,9 @@ impl Shared {
         self.news.fetch_add(1, Ordering::Release);
         let waiting = std::mem::take(&mut inner.waiting);
         drop(inner);
-        self.followers().iter().for_each(Waker::wake_by_ref);
         waiting.into_values().for_each(Waker::wake);
+        // They may do their work on this thread: last, as it takes them a while.
+        self.followers().iter().for_each(Waker::wake_by_ref);
     }
 }
 

@@ -36,6 +36,11 @@ impl Message {
         &self.framed
     }
 
+    /// The same, without another share of them.
+    pub fn into_framed(self) -> Bytes {
+        self.framed
+    }
+
     /// The payload alone, for transports without frames.
     pub fn payload(&self) -> Bytes {
         self.framed.slice(self.header_bytes..)

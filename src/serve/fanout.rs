@@ -1,19 +1,24 @@
-//! The hot path: one thread that gives every WebSocket viewer the same bytes.
+//! The hot path: every WebSocket viewer gets the same bytes.
 //!
-//! Per picture and viewer it makes one `send()` of shared bytes on a non-blocking socket and nothing else, for many viewers
+//! Per picture and viewer there is one `send()` of shared bytes on a non-blocking socket and nothing else, for many viewers
 //! all in one system call (`ring`); a task per viewer costs 1.17 to 1.26 times as much, and memory (docs/decisions/0002). A
 //! viewer whose socket is full costs no system call until the kernel says that there is room again, and its next pictures
 //! wait in the hub's ring, not here. How far behind viewers are is looked at four times a second, which costs a thirtieth as many
 //! system calls as the pictures; only for those on slow lines, before each picture (`line`).
+//!
+//! One thread hears of the viewers' sockets and of the time. While it sleeps, which is nearly always, a camera's thread itself
+//! sends the picture that it brings, if the viewers are not too many: to wake another thread for that costs 15 to 30 µs,
+//! as much as some viewers do, and 20 µs of delay. Whoever sends holds the lock on the viewers (`crowd`); a
+//! camera's thread never waits for it.
 
-use super::ring::Ring;
+use super::crowd::Crowd;
 use super::viewer::{Connection, Joining};
 use crate::hub::Audience;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Poll, Registry, Token};
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 
@@ -26,17 +31,12 @@ const TICK: Duration = Duration::from_secs(1);
 /// How often all lines are looked at: what goes into a hole before it is seen has to come out of it again.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// How often slow lines that have enough on their way are looked at, where there are no pictures to do it with.
-const LOOK_AT_HELD: Duration = Duration::from_millis(10);
-
-/// How often lines are looked at on which the kernel tries again and again: it is told to go on doing so ten times a second.
-const LOOK_AT_RETRYING: Duration = Duration::from_millis(50);
-
-/// From so many viewers on one system call for all is used. With 10 it costs more than one for each, with 100 it does not.
-const MANY: usize = 50;
+/// To so many viewers a camera's thread sends itself: they take it 1 to 2 ms. With more, what it saves is a fiftieth and less,
+/// and the thread would lack the time for the camera.
+const FEW: usize = 200;
 
 /// Hands viewers to the thread. Clones are the same thread's.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Fanout {
     commands: Sender<Command>,
     bell: Arc<Bell>,
@@ -47,13 +47,13 @@ enum Command {
     Stop,
 }
 
-/// Wakes the thread.
-#[derive(Debug)]
+/// What the thread shares with those who have something for it.
 struct Bell {
     waker: mio::Waker,
-    viewers: AtomicUsize,
-    /// A camera has published something.
+    viewers: Arc<AtomicUsize>,
+    /// A camera has published something, and nobody has begun to send it.
     news: AtomicBool,
+    crowd: Mutex<Crowd>,
 }
 
 impl Wake for Bell {
@@ -61,13 +61,61 @@ impl Wake for Bell {
         self.wake_by_ref();
     }
 
-    /// Called by the cameras' threads. With nobody there it costs one load; while the thread has not yet
-    /// looked, it costs one exchange.
+    /// Called by the cameras' threads. With nobody there it costs one load; while those who send have not yet looked, it costs
+    /// one exchange.
     fn wake_by_ref(self: &Arc<Self>) {
-        if self.viewers.load(Ordering::Acquire) > 0 && !self.news.swap(true, Ordering::AcqRel) {
+        let viewers = self.viewers.load(Ordering::Acquire);
+        if viewers == 0 || self.news.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let is_done = viewers <= FEW && self.send_here();
+        if !is_done {
             // Fails only if the thread is gone.
             let _ = self.waker.wake();
         }
+    }
+}
+
+impl Bell {
+    fn new(registry: &Registry, may_use_ring: bool) -> io::Result<Arc<Self>> {
+        let viewers = Arc::new(AtomicUsize::new(0));
+        let crowd = Crowd::new(registry.try_clone()?, viewers.clone(), may_use_ring);
+        Ok(Arc::new(Self {
+            waker: mio::Waker::new(registry, WAKE)?,
+            viewers,
+            news: AtomicBool::new(false),
+            crowd: Mutex::new(crowd),
+        }))
+    }
+
+    /// Nothing panics while the lock is held; if it did, the state would still be whole.
+    fn crowd(&self) -> MutexGuard<'_, Crowd> {
+        self.crowd.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends what is new on the calling thread. False if the fan-out's thread is to be woken: somebody sends just now and may
+    /// have looked for news already, or a viewer has to be looked at earlier than that thread would wake up.
+    fn send_here(&self) -> bool {
+        let mut crowd = match self.crowd.try_lock() {
+            Ok(crowd) => crowd,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return false,
+        };
+        self.send_news(&mut crowd);
+        crowd.next_look().is_none()
+    }
+
+    /// Whoever has the lock: what comes meanwhile rings the bell anew.
+    fn send_news(&self, crowd: &mut Crowd) {
+        if self.news.swap(false, Ordering::AcqRel) {
+            crowd.send_news();
+        }
+    }
+}
+
+impl std::fmt::Debug for Fanout {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Fanout").finish_non_exhaustive()
     }
 }
 
@@ -80,11 +128,7 @@ impl Fanout {
         may_use_ring: bool,
     ) -> io::Result<(Self, std::thread::JoinHandle<()>)> {
         let poll = Poll::new()?;
-        let bell = Arc::new(Bell {
-            waker: mio::Waker::new(poll.registry(), WAKE)?,
-            viewers: AtomicUsize::new(0),
-            news: AtomicBool::new(false),
-        });
+        let bell = Bell::new(poll.registry(), may_use_ring)?;
         for audience in audiences {
             audience.follow(Waker::from(bell.clone()));
         }
@@ -93,14 +137,10 @@ impl Fanout {
             poll,
             inbox,
             bell: bell.clone(),
-            connections: Vec::new(),
-            free: Vec::new(),
-            ring: None,
-            look_at_held: None,
         };
         let handle = std::thread::Builder::new()
             .name("fan-out".into())
-            .spawn(move || thread.run(may_use_ring))?;
+            .spawn(move || thread.run())?;
         Ok((Self { commands, bell }, handle))
     }
 
@@ -126,174 +166,183 @@ struct Thread {
     poll: Poll,
     inbox: Receiver<Command>,
     bell: Arc<Bell>,
-    connections: Vec<Option<Connection>>,
-    /// Empty places in `connections`.
-    free: Vec<usize>,
-    /// For many viewers, if the system has it.
-    ring: Option<Ring>,
-    /// When those that are held are looked at, if there are any.
-    look_at_held: Option<Instant>,
 }
 
 impl Thread {
-    fn run(mut self, may_use_ring: bool) {
-        self.ring = may_use_ring.then(open_ring).flatten();
+    fn run(mut self) {
+        let bell = self.bell.clone();
         let mut events = Events::with_capacity(1024);
         let mut next_tick = Instant::now() + TICK;
         let mut next_look = Instant::now() + LOOK;
+        let mut wait = None;
         loop {
-            let wait = if self.connections.len() == self.free.len() {
-                None // nobody there: sleep until somebody comes
-            } else {
-                let next = next_tick.min(next_look);
-                let next = self.look_at_held.map_or(next, |held| next.min(held));
-                Some(next.saturating_duration_since(Instant::now()))
-            };
             if let Err(error) = self.poll.poll(&mut events, wait)
                 && error.kind() != io::ErrorKind::Interrupted
             {
                 log::error!("the fan-out cannot wait for its sockets: {error}");
                 std::thread::sleep(TICK);
             }
+            let mut crowd = bell.crowd();
             for event in events.iter().filter(|event| event.token() != WAKE) {
                 let (readable, writable) = (event.is_readable(), event.is_writable());
-                self.with(event.token().0, |connection| {
+                crowd.with(event.token().0, |connection| {
                     connection.on_event(readable, writable)
                 });
             }
-            if !self.take_commands() {
+            if !self.take_commands(&mut crowd) {
                 return;
             }
-            if self.bell.news.swap(false, Ordering::AcqRel) {
-                self.send_news();
-            }
+            bell.send_news(&mut crowd);
             let now = Instant::now();
-            if self.look_at_held.is_some_and(|held| now >= held) {
-                self.look_at_held = None;
-                self.each(Connection::send_if_held);
-            }
+            crowd.look_at_held(now);
             if now >= next_look {
                 // After a standstill of our own nobody has had the time to get what was sent just now.
                 let is_late = now - next_look > LOOK;
                 next_look = now + LOOK;
                 if !is_late {
-                    self.each(Connection::look_at_line);
+                    crowd.each(Connection::look_at_line);
                 }
             }
             if now >= next_tick {
                 next_tick = now + TICK;
-                self.each(|connection| connection.on_tick(now));
+                crowd.each(|connection| connection.on_tick(now));
             }
+            wait = if crowd.is_empty() {
+                None // nobody there: sleep until somebody comes
+            } else {
+                let next = next_tick.min(next_look);
+                let next = crowd.next_look().map_or(next, |held| next.min(held));
+                Some(next.saturating_duration_since(Instant::now()))
+            };
         }
-    }
-
-    /// There may be something new for everybody.
-    fn send_news(&mut self) {
-        let viewers = self.connections.len() - self.free.len();
-        let Some(mut ring) = self.ring.take_if(|_| viewers >= MANY) else {
-            return self.each(Connection::send_news);
-        };
-        for place in 0..self.connections.len() {
-            self.with(place, |connection| connection.queue_news(place, &mut ring));
-            let is_last = place + 1 == self.connections.len();
-            if !ring.is_full() && !is_last {
-                continue;
-            }
-            let now = Instant::now();
-            let submitted = ring.submit(|place, result| {
-                self.with(place, |connection| connection.on_sent(result, now));
-            });
-            if let Err(error) = submitted {
-                log::warn!("io_uring fails, going on without: {error}");
-                return self.each(Connection::send_news);
-            }
-        }
-        self.ring = Some(ring);
     }
 
     /// Returns false when the thread is to end.
-    fn take_commands(&mut self) -> bool {
+    fn take_commands(&self, crowd: &mut Crowd) -> bool {
         while let Ok(command) = self.inbox.try_recv() {
             match command {
-                Command::Add(joining) => self.add(joining),
+                Command::Add(joining) => crowd.add(joining),
                 Command::Stop => {
-                    self.connections
-                        .iter_mut()
-                        .flatten()
-                        .for_each(Connection::say_goodbye);
+                    crowd.say_goodbye();
                     return false;
                 }
             }
         }
         true
     }
-
-    fn add(&mut self, joining: Joining) {
-        let place = self.free.pop().unwrap_or_else(|| {
-            self.connections.push(None);
-            self.connections.len() - 1
-        });
-        let mut connection = Connection::new(joining);
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        match self
-            .poll
-            .registry()
-            .register(connection.socket(), Token(place), interest)
-        {
-            Ok(()) => {
-                self.connections[place] = Some(connection);
-                // What the viewer sent together with its request, then what is there to be seen.
-                self.with(place, Connection::begin);
-            }
-            Err(error) => {
-                log::warn!("cannot serve a viewer: {error}");
-                self.free.push(place);
-                self.bell.viewers.fetch_sub(1, Ordering::AcqRel);
-            }
-        }
-    }
-
-    fn each(&mut self, mut work: impl FnMut(&mut Connection) -> Result<(), String>) {
-        for place in 0..self.connections.len() {
-            self.with(place, &mut work);
-        }
-    }
-
-    /// Does `work` for the viewer at `place`; an error ends the viewer.
-    fn with(&mut self, place: usize, work: impl FnOnce(&mut Connection) -> Result<(), String>) {
-        let Some(slot) = self.connections.get_mut(place) else {
-            return;
-        };
-        let Some(connection) = slot else { return };
-        let done = work(connection);
-        let look_in = if connection.is_held() {
-            Some(LOOK_AT_HELD)
-        } else {
-            connection.is_retrying().then_some(LOOK_AT_RETRYING)
-        };
-        if let Some(look_in) = look_in {
-            let at = Instant::now() + look_in;
-            self.look_at_held = Some(self.look_at_held.map_or(at, |known| known.min(at)));
-        }
-        if let Err(reason) = done {
-            log::info!(
-                "{}: viewer {} left: {reason}",
-                connection.camera(),
-                connection.peer()
-            );
-            let _ = self.poll.registry().deregister(connection.socket());
-            *slot = None;
-            self.free.push(place);
-            self.bell.viewers.fetch_sub(1, Ordering::AcqRel);
-        }
-    }
 }
 
-/// The ring, if the system has what it takes.
-fn open_ring() -> Option<Ring> {
-    Ring::open()
-        .inspect_err(|error| {
-            log::debug!("each picture costs a system call for each viewer, as io_uring is not to be had: {error}");
-        })
-        .ok()
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::{Hub, State, hub};
+    use crate::serve::delays::Delays;
+    use crate::serve::seats::Seats;
+    use crate::serve::wire::Wire;
+    use std::io::Read;
+    use std::net::{TcpListener, TcpStream};
+
+    /// A viewer, and no thread that would send to it: what arrives, the camera's thread has sent.
+    struct Scene {
+        hub: Hub,
+        bell: Arc<Bell>,
+        poll: Poll,
+        peer: TcpStream,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (ours, address) = listener.accept().unwrap();
+            ours.set_nonblocking(true).unwrap();
+            let poll = Poll::new().unwrap();
+            let bell = Bell::new(poll.registry(), true).unwrap();
+            let (hub, audience) = hub();
+            audience.follow(Waker::from(bell.clone()));
+            bell.viewers.fetch_add(1, Ordering::AcqRel);
+            bell.crowd().add(Joining {
+                wire: Wire::new(ours, None),
+                peer: address,
+                leftover: bytes::Bytes::new(),
+                camera: "camera".into(),
+                viewer: audience.join(),
+                speaks_v1: true,
+                report: Delays::default().join("camera".into()),
+                seat: Seats::new(1).take().unwrap(),
+            });
+            let mut scene = Self {
+                hub,
+                bell,
+                poll,
+                peer,
+            };
+            scene.expect("starting");
+            scene
+        }
+
+        fn publish(&self, words: &str) {
+            assert!(self.hub.set_condition(State::Lost, words));
+        }
+
+        /// The viewer gets `words`.
+        fn expect(&mut self, words: &str) {
+            let patience = Some(Duration::from_secs(10));
+            self.peer.set_nonblocking(false).unwrap();
+            self.peer.set_read_timeout(patience).unwrap();
+            let mut all = Vec::new();
+            while !String::from_utf8_lossy(&all).contains(words) {
+                let mut bytes = [0; 4096];
+                let count = self.peer.read(&mut bytes).unwrap();
+                all.extend_from_slice(&bytes[..count]);
+            }
+        }
+
+        /// Nothing was sent.
+        fn expect_nothing(&mut self) {
+            self.peer.set_nonblocking(true).unwrap();
+            assert!(self.peer.read(&mut [0]).is_err());
+        }
+
+        fn is_thread_woken(&mut self) -> bool {
+            let mut events = Events::with_capacity(8);
+            let wait = Some(Duration::ZERO);
+            self.poll.poll(&mut events, wait).unwrap();
+            events.iter().any(|event| event.token() == WAKE)
+        }
+    }
+
+    #[test]
+    fn who_brings_news_sends_it_and_wakes_nobody() {
+        let mut scene = Scene::new();
+        scene.publish("one");
+        scene.expect("one");
+        assert!(!scene.is_thread_woken());
+    }
+
+    #[test]
+    fn while_somebody_sends_the_thread_is_woken_and_nobody_waits() {
+        let mut scene = Scene::new();
+        let bell = scene.bell.clone();
+        let sending = bell.crowd();
+        scene.publish("one");
+        scene.expect_nothing();
+        assert!(scene.is_thread_woken());
+        scene.publish("two");
+        assert!(!scene.is_thread_woken(), "it has been woken already");
+        drop(sending);
+        bell.send_news(&mut bell.crowd());
+        scene.expect("two");
+        scene.publish("three");
+        scene.expect("three");
+    }
+
+    #[test]
+    fn many_viewers_are_left_to_the_thread() {
+        let mut scene = Scene::new();
+        scene.bell.viewers.fetch_add(FEW, Ordering::AcqRel);
+        scene.publish("one");
+        scene.expect_nothing();
+        assert!(scene.is_thread_woken());
+    }
 }

@@ -8,6 +8,7 @@ mod address;
 mod api;
 mod assets;
 mod controls;
+mod crowd;
 mod delays;
 mod descriptors;
 mod fanout;

@@ -77,6 +77,9 @@ pub(super) struct Connection {
     leftover: Bytes,
     incoming_since_tick: u32,
     heard_at: Instant,
+    /// The socket has taken something since the last tick: a mark, as a look at the clock for each picture costs a
+    /// hundredth of it.
+    has_progressed: bool,
     progress_at: Instant,
     pinged_at: Instant,
     report: Report,
@@ -115,6 +118,7 @@ impl Connection {
             leftover,
             incoming_since_tick: 0,
             heard_at: now,
+            has_progressed: false,
             progress_at: now,
             pinged_at: now,
             report,
@@ -171,12 +175,8 @@ impl Connection {
     }
 
     /// What was queued has been sent, or not.
-    pub(super) fn on_sent(
-        &mut self,
-        result: io::Result<usize>,
-        now: Instant,
-    ) -> Result<(), String> {
-        if self.written(result, now)? {
+    pub(super) fn on_sent(&mut self, result: io::Result<usize>) -> Result<(), String> {
+        if self.written(result)? {
             self.pump()
         } else {
             Ok(())
@@ -265,6 +265,9 @@ impl Connection {
     /// Once a second: ping, and find out who is gone.
     pub(super) fn on_tick(&mut self, now: Instant) -> Result<(), String> {
         self.incoming_since_tick = 0;
+        if std::mem::take(&mut self.has_progressed) {
+            self.progress_at = now;
+        }
         let silent = now.saturating_duration_since(self.heard_at);
         if silent > SILENT && now.saturating_duration_since(self.progress_at) > STUCK {
             return Err(format!("nothing heard of it for {} s", silent.as_secs()));
@@ -291,7 +294,7 @@ impl Connection {
         loop {
             while let Some((bytes, sent)) = &self.sending {
                 let result = self.wire.write(bytes.get(*sent..).unwrap_or_default());
-                if !self.written(result, Instant::now())? {
+                if !self.written(result)? {
                     return Ok(());
                 }
             }
@@ -303,10 +306,10 @@ impl Connection {
     }
 
     /// Notes what became of a write; returns false if the socket is full.
-    fn written(&mut self, result: io::Result<usize>, now: Instant) -> Result<bool, String> {
+    fn written(&mut self, result: io::Result<usize>) -> Result<bool, String> {
         match result {
             Ok(count) => {
-                self.progress_at = now;
+                self.has_progressed = true;
                 if let Some((bytes, sent)) = &mut self.sending {
                     *sent += count;
                     if *sent >= bytes.len() {
@@ -357,8 +360,9 @@ impl Connection {
             }
             match self.viewer.try_next()? {
                 Event::Fragment(fragment) => {
-                    let picture = fragment.message.framed().clone();
-                    if !self.tell_timing(&fragment) {
+                    let is_told = self.tell_timing(&fragment);
+                    let picture = fragment.message.into_framed();
+                    if !is_told {
                         return Some(picture);
                     }
                     // No control message waits here, so the two go out in this order.

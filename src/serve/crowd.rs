@@ -1,0 +1,174 @@
+//! All WebSocket viewers, and the passes over them. One thread at a time makes them; which one decides `fanout`.
+
+use super::ring::Ring;
+use super::viewer::{Connection, Joining};
+use mio::{Interest, Registry, Token};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// How often slow lines that have enough on their way are looked at, where there are no pictures to do it with.
+const LOOK_AT_HELD: Duration = Duration::from_millis(10);
+
+/// How often lines are looked at on which the kernel tries again and again: it is told to go on doing so ten times a second.
+const LOOK_AT_RETRYING: Duration = Duration::from_millis(50);
+
+/// From so many viewers on one system call for all is used. With 10 it costs more than one for each, with 100 it does not.
+const MANY: usize = 50;
+
+/// The viewers, each at a place that is its number.
+pub(super) struct Crowd {
+    registry: Registry,
+    /// Those who are here and those who are on their way here.
+    count: Arc<AtomicUsize>,
+    connections: Vec<Option<Connection>>,
+    /// Empty places in `connections`.
+    free: Vec<usize>,
+    /// For many viewers, if the system has it.
+    ring: Option<Ring>,
+    /// When those that are held are looked at, if there are any.
+    look_at_held: Option<Instant>,
+}
+
+impl Crowd {
+    /// Nobody, so far. Sockets are registered at `registry`; who leaves is taken off `count`.
+    pub(super) fn new(registry: Registry, count: Arc<AtomicUsize>, may_use_ring: bool) -> Self {
+        Self {
+            registry,
+            count,
+            connections: Vec::new(),
+            free: Vec::new(),
+            ring: may_use_ring.then(open_ring).flatten(),
+            look_at_held: None,
+        }
+    }
+
+    /// True while there is nobody.
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn len(&self) -> usize {
+        self.connections.len() - self.free.len()
+    }
+
+    /// When [`Crowd::look_at_held`] is to be called, if it is.
+    pub(super) fn next_look(&self) -> Option<Instant> {
+        self.look_at_held
+    }
+
+    /// There may be something new for everybody.
+    pub(super) fn send_news(&mut self) {
+        let viewers = self.len();
+        let Some(mut ring) = self.ring.take_if(|_| viewers >= MANY) else {
+            self.each(Connection::send_news);
+            return;
+        };
+        for place in 0..self.connections.len() {
+            self.with(place, |connection| connection.queue_news(place, &mut ring));
+            let is_last = place + 1 == self.connections.len();
+            if !ring.is_full() && !is_last {
+                continue;
+            }
+            let submitted = ring.submit(|place, result| {
+                self.with(place, |connection| connection.on_sent(result));
+            });
+            if let Err(error) = submitted {
+                log::warn!("io_uring fails, going on without: {error}");
+                self.each(Connection::send_news);
+                return;
+            }
+        }
+        self.ring = Some(ring);
+    }
+
+    /// Looks at those that are held, if it is time to.
+    pub(super) fn look_at_held(&mut self, now: Instant) {
+        if self.look_at_held.is_some_and(|held| now >= held) {
+            self.look_at_held = None;
+            self.each(Connection::send_if_held);
+        }
+    }
+
+    /// Serves a new viewer from now on.
+    pub(super) fn add(&mut self, joining: Joining) {
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.connections.push(None);
+            self.connections.len() - 1
+        });
+        let mut connection = Connection::new(joining);
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        match self
+            .registry
+            .register(connection.socket(), Token(place), interest)
+        {
+            Ok(()) => {
+                self.connections[place] = Some(connection);
+                // What the viewer sent together with its request, then what is there to be seen.
+                self.with(place, Connection::begin);
+            }
+            Err(error) => {
+                log::warn!("cannot serve a viewer: {error}");
+                self.free.push(place);
+                self.count.fetch_sub(1, Ordering::AcqRel);
+            }
+        }
+    }
+
+    /// Says goodbye to all.
+    pub(super) fn say_goodbye(&mut self) {
+        self.connections
+            .iter_mut()
+            .flatten()
+            .for_each(Connection::say_goodbye);
+    }
+
+    /// Does `work` for each viewer.
+    pub(super) fn each(&mut self, mut work: impl FnMut(&mut Connection) -> Result<(), String>) {
+        for place in 0..self.connections.len() {
+            self.with(place, &mut work);
+        }
+    }
+
+    /// Does `work` for the viewer at `place`; an error ends the viewer.
+    pub(super) fn with(
+        &mut self,
+        place: usize,
+        work: impl FnOnce(&mut Connection) -> Result<(), String>,
+    ) {
+        let Some(slot) = self.connections.get_mut(place) else {
+            return;
+        };
+        let Some(connection) = slot else { return };
+        let done = work(connection);
+        let look_in = if connection.is_held() {
+            Some(LOOK_AT_HELD)
+        } else {
+            connection.is_retrying().then_some(LOOK_AT_RETRYING)
+        };
+        if let Some(look_in) = look_in {
+            let at = Instant::now() + look_in;
+            self.look_at_held = Some(self.look_at_held.map_or(at, |known| known.min(at)));
+        }
+        if let Err(reason) = done {
+            log::info!(
+                "{}: viewer {} left: {reason}",
+                connection.camera(),
+                connection.peer()
+            );
+            let _ = self.registry.deregister(connection.socket());
+            *slot = None;
+            self.free.push(place);
+            self.count.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
+/// The ring, if the system has what it takes.
+fn open_ring() -> Option<Ring> {
+    Ring::open()
+        .inspect_err(|error| {
+            log::debug!("each picture costs a system call for each viewer, as io_uring is not to be had: {error}");
+        })
+        .ok()
+}
