@@ -2,9 +2,9 @@
  * From the server having a picture to its pixels on the screen: our page, beside it a plain skip-ahead player, and any other page.
  *
  *   node bench/glass/run.mjs [--seconds 60] [--plain-seconds 60] [--browser chromium|firefox|webkit] [--size 1280x720] [--fps 30]
- *                            [--mse] [--page NAME=URL]… [--poll-us 1000] [--check]
+ *                            [--renderer NAME]… [--page NAME=URL]… [--poll-us 1000] [--check]
  *
- * --mse: beside it our element with renderer="mse", through a proxy on this machine, which adds a little.
+ * --renderer: beside it our element alone with that renderer (auto, mse, webcodecs), through a proxy on this machine, which adds a little.
  * "made": from the clock in the picture being read, so with making and encoding it; "told": what our page says of that.
  * One after the other, each in a new browser with a window on an X screen in memory (Xvfb). --check: exit code 1 when our page
  * misses the goals. URL of a page may have {ws} in it, the WebSocket of the test picture, and {http}, the server. Needs
@@ -38,14 +38,14 @@ const { values } = parseArgs({
     fps: { type: "string", default: "30" },
     page: { type: "string", multiple: true, default: [] },
     "poll-us": { type: "string", default: "1000" },
-    mse: { type: "boolean", default: false },
+    renderer: { type: "string", multiple: true, default: [] },
     check: { type: "boolean", default: false },
   },
 });
 
 const [WIDTH, HEIGHT] = values.size.split("x").map(Number);
-/** So large that our page shows the picture about as large as it is. */
-const SCREEN = { width: WIDTH + 20, height: HEIGHT + 180 };
+/** So large that our page shows the picture as large as it is. */
+const SCREEN = { width: WIDTH + 24, height: HEIGHT + 180 };
 
 /** What is to be undone at the end, the newest first. */
 const ends = [];
@@ -188,13 +188,13 @@ async function main() {
   if (Number(values["plain-seconds"]) > 0) {
     pages.push({ name: "plain", url: `${plain}/?width=${WIDTH}&ws=${encodeURIComponent(ws)}`, seconds: values["plain-seconds"] });
   }
-  if (values.mse) {
+  for (const renderer of values.renderer) {
     const html = `<!doctype html><link rel="icon" href="icon.svg"><script type="module" src="berrymse.js"></script>
-      <style>body { margin: 0 } berry-video { width: ${WIDTH}px }</style><berry-video renderer="mse"></berry-video>`;
+      <style>body { margin: 0 } berry-video { width: ${WIDTH}px }</style><berry-video renderer="${renderer}"></berry-video>`;
     // A worker must come from the page's own origin.
-    const site = await proxy(server.url, { pages: { "/mse.html": { html } } });
+    const site = await proxy(server.url, { pages: { "/element.html": { html } } });
     ends.push(() => site.end());
-    pages.push({ name: "mse", url: `${site.url}mse.html`, seconds: values.seconds });
+    pages.push({ name: renderer, url: `${site.url}element.html`, seconds: values.seconds });
   }
   for (const given of values.page) {
     const [, name, url] = given.match(/^([^=]+)=(.*)$/) ?? [null, "page", given];
