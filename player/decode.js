@@ -72,7 +72,11 @@ export class Decoder {
     this.#waitsForKeyframe = true;
     const decoder = new VideoDecoder({
       output: (frame) => this.#show(frame),
-      error: (error) => this.#answer({ type: "failed", reason: String(error) }),
+      error: (error) => {
+        // Browsers take the decoder from who has not used it for long, in a hidden tab.
+        if (error.name === "QuotaExceededError") this.#configure(config, turn);
+        else this.#answer({ type: "failed", reason: String(error) });
+      },
     });
     this.#decoder = decoder;
     try {

@@ -11,6 +11,8 @@ import { Codecs, turnOf } from "./webcodecs.js";
 
 /** So often in a row a decoder of WebCodecs may be made anew without a picture before the other way is taken. */
 const CODECS_TRIES = 2;
+/** When not all that was kept is in the timeline by then, it will not be. */
+const PATIENCE_MS = 1000;
 /** A past without a keyframe to begin it with is of no use, and must not grow for ever. */
 const LONGEST_SECONDS = 60;
 
@@ -30,10 +32,16 @@ export class Either {
   #cover = null;
   /** @type {number | null} where a timeline that has no pictures yet is to begin: seconds ago */
   #beginsAt = null;
+  /** So long are the pictures that such a timeline is given at once, seconds. */
+  #ahead = 0;
+  #beginsBy = 0;
   #keepSeconds = 5;
   /** WebCodecs failed, or cannot be had. */
   #staysMse = false;
   #isLoading = false;
+  #isWanted = false;
+  /** WebCodecs said why there was no picture. */
+  #hasTold = false;
   #isClosed = false;
 
   /**
@@ -96,7 +104,10 @@ export class Either {
 
   /** @param {number} tries in a row without a picture */
   rebuild(tries) {
-    if (!isSupported || !this.#isByCodecs || tries <= CODECS_TRIES) return this.#shown.rebuild(tries);
+    // Who fails without a word is not there any more: another try would be as silent.
+    const isWorthIt = tries <= CODECS_TRIES && this.#hasTold;
+    this.#hasTold = false;
+    if (!isSupported || !this.#isByCodecs || isWorthIt) return this.#shown.rebuild(tries);
     this.#staysMse = true;
     this.#toMse(this.#newestGroup, null);
   }
@@ -120,7 +131,8 @@ export class Either {
    * @param {boolean} isLive false: somebody looks back
    */
   async choose(target, isLive) {
-    const wantsCodecs = this.#isForced || (target === null && isLive && !this.#isTurned);
+    const isBest = target === null && isLive && !this.#isTurned;
+    const wantsCodecs = this.#isWanted = this.#isForced ? isLive || !isSupported : isBest;
     if (wantsCodecs && !this.#codecs) await this.#load();
     else if (!wantsCodecs && this.#isByCodecs) this.#toMse(this.#newestGroup, target ?? 0);
     else if (!wantsCodecs) this.#drop();
@@ -131,8 +143,10 @@ export class Either {
    * @returns {boolean} whether the timeline will begin so many seconds ago
    */
   lookBack(seconds) {
-    if (!isSupported || !this.#isByCodecs) return false;
-    this.#toMse(this.#past, seconds);
+    const isOnTheWay = this.#beginsAt !== null;
+    if (isOnTheWay) this.#beginsAt = seconds;
+    else if (isSupported && this.#isByCodecs) this.#toMse(this.#past, seconds);
+    else return false;
     return true;
   }
 
@@ -146,7 +160,8 @@ export class Either {
 
   get #newestGroup() {
     const first = this.#past.findLastIndex((one) => one.kind === "fragment" && one.isKeyframe);
-    return this.init ? [this.init, ...(first < 0 ? [] : this.#past.slice(first))] : [];
+    const init = this.#past.findLast((one, place) => one.kind === "init" && (first < 0 || place < first));
+    return init ? [init, ...(first < 0 ? [] : this.#past.slice(first))] : [];
   }
 
   #mse() {
@@ -168,15 +183,22 @@ export class Either {
   };
 
   async #load() {
-    if (this.#staysMse || this.#isLoading) return;
+    if (this.#staysMse || this.#isLoading || this.#isClosed) return;
     this.#isLoading = true;
     try {
       const codecs = await Codecs.on(this.#video, {
         ...this.#on,
+        // Only a canvas tells, a <video> is asked.
+        shown: (picture) => {
+          if (this.#shown !== codecs) return;
+          this.#uncover();
+          this.#on.shown(picture);
+        },
         appended: () => {
           if (this.#shown === codecs) this.#on.appended();
         },
         failed: (reason) => {
+          this.#hasTold = true;
           if (this.#shown === codecs) return this.#on.failed(reason);
           this.#staysMse = true;
           this.#drop();
@@ -187,7 +209,7 @@ export class Either {
           else this.#toCodecs();
         },
       }, !this.#isForced);
-      if (this.#isClosed || this.#staysMse) return codecs.close();
+      if (this.#isClosed || this.#staysMse || !this.#isWanted) return codecs.close();
       this.#codecs = codecs;
       // With nothing on show there is nothing to keep until they have a picture.
       if (this.init) codecs.push(this.init);
@@ -217,17 +239,24 @@ export class Either {
     this.#shown.close();
     this.#codecs = null;
     this.#beginsAt = beginsAt;
+    this.#beginsBy = performance.now() + PATIENCE_MS;
+    this.#ahead = secondsFromKeyframe(messages);
     this.#shown = this.#mse();
     for (const message of messages) this.#shown.push(message);
     const hasKeyframe = messages.some((one) => one.kind === "fragment" && one.isKeyframe);
     if (messages.length > 0 && !hasKeyframe) this.#on.lost?.();
   }
 
+  /** What was kept is appended in several pieces if the picture or the media times changed meanwhile: the end is waited for. */
   #goThere() {
     const { range } = this;
     if (!range || this.#beginsAt === null) return;
-    this.#video.currentTime = Math.max(range.start, range.end - this.#beginsAt);
+    const to = range.start + this.#ahead - this.#beginsAt;
+    if (range.end < to && performance.now() < this.#beginsBy) return;
+    this.#video.currentTime = Math.max(range.start, Math.min(to, range.end - this.#beginsAt));
     this.#beginsAt = null;
+    // One that is paused shows no picture after the one that it is at.
+    this.#video.addEventListener("seeked", () => this.#uncoverSoon(), { once: true });
   }
 
   /** WebCodecs that are not seen yet are not wanted any more. */
@@ -255,9 +284,17 @@ export class Either {
   /** The still goes with the first picture that was wanted: not with one on the way there. */
   #awaitPicture() {
     this.#video.requestVideoFrameCallback(() => {
-      const isThere = this.#beginsAt === null && !this.#video.seeking && this.#video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA;
-      if (isThere) requestAnimationFrame(() => this.#uncover());
-      else this.#awaitPicture();
+      if (!this.#cover) return;
+      const isThere = !this.#video.seeking && this.#video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA;
+      if (isThere) this.#uncoverSoon();
+      this.#awaitPicture();
+    });
+  }
+
+  #uncoverSoon() {
+    const cover = this.#cover;
+    requestAnimationFrame(() => {
+      if (this.#beginsAt === null && cover === this.#cover) this.#uncover();
     });
   }
 
@@ -265,4 +302,11 @@ export class Either {
     this.#cover?.remove();
     this.#cover = null;
   }
+}
+
+/** @param {Message[]} messages */
+function secondsFromKeyframe(messages) {
+  const first = messages.findIndex((one) => one.kind === "fragment" && one.isKeyframe);
+  const ticks = messages.slice(Math.max(first, 0)).reduce((sum, one) => sum + (one.kind === "init" ? 0 : one.durationTicks), 0);
+  return ticks / TIMESCALE;
 }

@@ -22,9 +22,9 @@ export function remembered(past, message, { keep, most }) {
     if (one.kind === "init") continue;
     length += one.durationTicks;
     if (length <= keep) continue;
-    const init = past.slice(0, i).filter(({ kind }) => kind === "init").slice(-1);
-    if (one.isKeyframe) return [...init, ...past.slice(i)];
-    if (length > most) return init;
+    const newestInit = (/** @type {Message[]} */ list) => list.filter(({ kind }) => kind === "init").slice(-1);
+    if (one.isKeyframe) return [...newestInit(past.slice(0, i)), ...past.slice(i)];
+    if (length > most) return newestInit(past);
   }
   return past;
 }

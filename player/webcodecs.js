@@ -84,6 +84,8 @@ export class Codecs {
       surface.className = video.className;
       surface.setAttribute("part", "video");
       video.after(surface);
+      video.removeAttribute("src");
+      video.load();
     }
     surface.style.scale = this.init?.isMirrored ? "-1 1" : "";
   }
