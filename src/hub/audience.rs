@@ -70,6 +70,7 @@ impl Audience {
                 id,
                 position,
                 has_previous: true,
+                has_left_out: false,
                 condition: None,
                 init: None,
             },

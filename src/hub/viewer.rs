@@ -47,6 +47,8 @@ pub(super) struct Cursor {
     pub(super) position: Position,
     /// The picture before the next one was sent, or is not needed.
     pub(super) has_previous: bool,
+    /// It was not given some pictures, and nobody has asked since.
+    pub(super) has_left_out: bool,
     /// What the viewer was told last.
     pub(super) condition: Option<Arc<Condition>>,
     pub(super) init: Option<Arc<Init>>,
@@ -98,6 +100,11 @@ impl Viewer {
             Some(line) => inner.slow.insert(self.cursor.id, line),
             None => inner.slow.remove(&self.cursor.id),
         };
+    }
+
+    /// True once after it was not given some pictures.
+    pub fn take_left_out(&mut self) -> bool {
+        std::mem::take(&mut self.cursor.has_left_out)
     }
 
     /// Where the viewer stands while `outstanding` bytes of what it was given are on their way; `None` before its first
@@ -154,6 +161,7 @@ impl Cursor {
             Course::Ask | Course::Wait => return None,
             Course::LeaveOut => {
                 inner.skipped += 1;
+                self.has_left_out = true;
                 number += 1;
                 self.has_previous = false;
                 self.position = Position::At(number);
@@ -189,6 +197,7 @@ impl Cursor {
         };
         let count = to.saturating_sub(from);
         inner.skipped += count;
+        self.has_left_out |= count > 0;
         Some(Event::Skipped(count))
     }
 }

@@ -10,8 +10,12 @@ use std::time::{Duration, Instant};
 /// How often slow lines that have enough on their way are looked at, where there are no pictures to do it with.
 const LOOK_AT_HELD: Duration = Duration::from_millis(10);
 
-/// How often lines are looked at on which the kernel tries again and again: it is told to go on doing so ten times a second.
-const LOOK_AT_RETRYING: Duration = Duration::from_millis(50);
+/// How often lines are looked at that are critical: where the kernel tries again and again it is told to go on doing so ten times a
+/// second, and what may be late is not to wait until all lines are looked at.
+const LOOK_AT_CRITICAL: Duration = Duration::from_millis(50);
+
+/// So late, the thread itself has stood still.
+const STANDSTILL: Duration = Duration::from_millis(250);
 
 /// From so many viewers on one system call for all is used. With 10 it costs more than one for each, with 100 it does not.
 const MANY: usize = 50;
@@ -26,7 +30,7 @@ pub(super) struct Crowd {
     free: Vec<usize>,
     /// For many viewers, if the system has it.
     ring: Option<Ring>,
-    /// When those that are held are looked at, if there are any.
+    /// When those that are held or critical are looked at, if there are any.
     look_at_held: Option<Instant>,
 }
 
@@ -84,8 +88,13 @@ impl Crowd {
 
     /// Looks at those that are held, if it is time to.
     pub(super) fn look_at_held(&mut self, now: Instant) {
-        if self.look_at_held.is_some_and(|held| now >= held) {
-            self.look_at_held = None;
+        let Some(held) = self.look_at_held.take_if(|held| now >= *held) else {
+            return;
+        };
+        if now - held > STANDSTILL {
+            // Nobody has had the time to get what was sent just now.
+            self.look_at_held = Some(now + LOOK_AT_CRITICAL);
+        } else {
             self.each(Connection::send_if_held);
         }
     }
@@ -144,7 +153,7 @@ impl Crowd {
         let look_in = if connection.is_held() {
             Some(LOOK_AT_HELD)
         } else {
-            connection.is_retrying().then_some(LOOK_AT_RETRYING)
+            connection.is_critical().then_some(LOOK_AT_CRITICAL)
         };
         if let Some(look_in) = look_in {
             let at = Instant::now() + look_in;

@@ -13,7 +13,8 @@ use std::time::Duration;
 /// need for a keyframe. One of a quarter of a second's bits takes less on a line that carries just the stream.
 const LATE: Duration = Duration::from_millis(300);
 
-/// A slow line is given the benefit of the doubt when nothing was late for so long.
+/// A slow line is given the benefit of the doubt when nothing was late, and nothing left out, for so long. As long as something is
+/// left out, that little is late says only that enough is left out.
 const CALM: Duration = Duration::from_secs(3);
 
 /// What may be on its way beside what fills two of the shortest round trips, as time on the line. Enough to keep the line busy
@@ -103,8 +104,10 @@ pub(super) struct Line {
     moved_at: Timestamp,
     /// A picture is late.
     is_late: bool,
-    /// When one was late last, if the line is slow.
+    /// When one was late or left out last, if the line is slow.
     late_at: Option<Timestamp>,
+    /// A good line that may be slow: something is on its way for half as long as it takes to be late.
+    is_suspect: bool,
     /// Before this the kernel had not yet tried anything again that is under way.
     undisturbed_at: Timestamp,
     is_retrying: bool,
@@ -129,6 +132,7 @@ impl Line {
             moved_at: now,
             is_late: false,
             late_at: None,
+            is_suspect: false,
             undisturbed_at: now,
             is_retrying: false,
             allowed: Duration::ZERO,
@@ -160,15 +164,25 @@ impl Line {
         }
         self.shortest.1[0] = self.shortest.1[0].min(reading.present_round_trip);
         let limit = self.tolerance() + LATE;
-        let is_late = waiting_since.is_some_and(|since| now.since(since.max(self.since)) > limit);
+        let waiting =
+            waiting_since.map_or(Duration::ZERO, |since| now.since(since.max(self.since)));
+        let is_late = waiting > limit;
         self.is_late = is_late;
         if is_late {
             self.late_at = Some(now);
         } else if self.late_at.is_some_and(|late| now.since(late) > CALM) {
             self.late_at = None;
         }
+        self.is_suspect = self.late_at.is_none() && waiting > limit / 2;
         self.measure_mean(reading, is_late, now);
         self.remember(reading, now);
+    }
+
+    /// Some pictures are not given to it, because it would not carry them.
+    pub(super) fn leave_out(&mut self, now: Timestamp) {
+        if self.is_slow() {
+            self.late_at = Some(now);
+        }
     }
 
     /// When what is on its way was given to the line, while it is slow.
@@ -299,9 +313,10 @@ impl Line {
         Some(allowed)
     }
 
-    /// It has to be looked at soon: there is something for the kernel to be told.
-    pub(super) fn is_retrying(&self) -> bool {
-        self.is_retrying
+    /// It has to be looked at soon: there is something for the kernel to be told, or a keyframe on top of what waits already would be
+    /// more than the buffers on the way hold.
+    pub(super) fn is_critical(&self) -> bool {
+        self.is_retrying || self.is_suspect
     }
 
     /// Three round trips; two, if the way has become longer.

@@ -188,14 +188,14 @@ impl Connection {
         self.is_held
     }
 
-    /// Nothing comes through, and the kernel has to be told again and again to go on trying.
-    pub(super) fn is_retrying(&self) -> bool {
-        self.line.is_retrying()
+    /// The line has to be looked at soon.
+    pub(super) fn is_critical(&self) -> bool {
+        self.line.is_critical()
     }
 
     /// Looks again, if that is waited for.
     pub(super) fn send_if_held(&mut self) -> Result<(), String> {
-        if self.line.is_retrying() {
+        if self.line.is_critical() {
             self.look_at_line()?;
         }
         if self.is_held {
@@ -358,7 +358,11 @@ impl Connection {
                     return None;
                 }
             }
-            match self.viewer.try_next()? {
+            let event = self.viewer.try_next();
+            if self.viewer.take_left_out() {
+                self.line.leave_out(Timestamp::now());
+            }
+            match event? {
                 Event::Fragment(fragment) => {
                     let is_told = self.tell_timing(&fragment);
                     let picture = fragment.message.into_framed();

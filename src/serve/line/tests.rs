@@ -278,3 +278,42 @@ fn a_line_is_good_again_when_nothing_was_late_for_a_while() {
     model.run(2, 6000.0);
     assert!(!model.line.is_slow());
 }
+
+#[test]
+fn a_line_that_is_in_time_because_pictures_are_left_out_stays_slow() {
+    let mut model = Model::new(90_000.0);
+    model.since = Some(Timestamp::from_nanos(0));
+    model.run(1, 6000.0);
+    model.since = None;
+    for _ in 0..10 {
+        model.run(1, 2500.0);
+        model.line.leave_out(model.now);
+    }
+    assert!(model.line.is_slow());
+    model.run(4, 2500.0);
+    assert!(!model.line.is_slow());
+    model.line.leave_out(model.now);
+    assert!(
+        !model.line.is_slow(),
+        "a good line may leave out the past, too"
+    );
+}
+
+#[test]
+fn a_line_on_which_something_begins_to_be_late_is_looked_at_more_often() {
+    let mut model = Model::new(90_000.0);
+    model.run(1, 2500.0);
+    for (late_ms, is_critical, is_slow) in [
+        (100, false, false),
+        (200, true, false),
+        (100, false, false),
+        (500, false, true),
+    ] {
+        model.since = Some(Timestamp::from_nanos(
+            model.now.as_nanos() + 33_000_000 - late_ms * 1_000_000,
+        ));
+        model.step();
+        assert_eq!(model.line.is_critical(), is_critical, "{late_ms}");
+        assert_eq!(model.line.is_slow(), is_slow, "{late_ms}");
+    }
+}
