@@ -70,6 +70,8 @@ impl Audience {
                 id,
                 position,
                 has_previous: true,
+                given: None,
+                jump: None,
                 has_left_out: false,
                 condition: None,
                 init: None,

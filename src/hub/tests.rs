@@ -447,3 +447,25 @@ fn the_lines_of_all_viewers_are_known_while_they_are_there() {
     b.set_slow(None);
     assert_eq!(stream.hub.lines(), lines(2, &[]));
 }
+
+#[test]
+fn while_a_keyframe_is_on_its_way_a_viewer_sees_what_it_had_before() {
+    let mut stream = Stream::new();
+    let mut viewer = stream.join();
+    stream.publish("K");
+    events(&mut viewer);
+    viewer.set_slow(slow_line(500_000));
+    stream.publish("pppppKp");
+    assert_eq!(events(&mut viewer), "skipped:5 K6 p7");
+    let seen = |outstanding| {
+        let standing = viewer.standing(outstanding).unwrap();
+        standing.captured_at.as_nanos() / 33_000_000
+    };
+    assert_eq!(seen(24), 0, "the keyframe is missing");
+    assert_eq!(seen(12), 7, "it is there");
+    assert_eq!(
+        viewer.standing(24).unwrap().published_at.as_nanos() / 33_000_000,
+        6,
+        "it is not late for what it was not given"
+    );
+}

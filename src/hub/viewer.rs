@@ -25,7 +25,8 @@ pub enum Event {
 pub struct Standing {
     /// When it was given to viewers.
     pub published_at: Timestamp,
-    /// When the camera took it.
+    /// When the camera took it; where pictures before it were left out, and it has not come yet, when the camera took the one
+    /// that the viewer sees meanwhile.
     pub captured_at: Timestamp,
     /// The viewer has it, and everything before it.
     pub is_received: bool,
@@ -47,6 +48,10 @@ pub(super) struct Cursor {
     pub(super) position: Position,
     /// The picture before the next one was sent, or is not needed.
     pub(super) has_previous: bool,
+    /// When the camera took the picture that it was given last.
+    pub(super) given: Option<Timestamp>,
+    /// Where it went on after pictures were left out, and what it saw until that came.
+    pub(super) jump: Option<(u64, Timestamp)>,
     /// It was not given some pictures, and nobody has asked since.
     pub(super) has_left_out: bool,
     /// What the viewer was told last.
@@ -128,9 +133,10 @@ impl Viewer {
         }
         let missing = inner.ring.get(number);
         let kept = missing.or_else(|| inner.ring.newest())?;
+        let seen_until_then = self.cursor.jump.filter(|(to, _)| *to == number);
         Some(Standing {
             published_at: kept.published_at,
-            captured_at: kept.fragment.captured_at,
+            captured_at: seen_until_then.map_or(kept.fragment.captured_at, |(_, seen)| seen),
             is_received: missing.is_none(),
         })
     }
@@ -177,6 +183,7 @@ impl Cursor {
             self.position = Position::At(number);
             return Some(Event::Init(fragment.init.clone()));
         }
+        self.given = Some(fragment.captured_at);
         self.position = Position::At(number + 1);
         self.has_previous = true;
         Some(Event::Fragment(fragment.clone()))
@@ -195,6 +202,12 @@ impl Cursor {
                 inner.ring.end()
             }
         };
+        // One that never went out changes nothing of what is seen.
+        let seen = self.jump.filter(|(before, _)| *before == from);
+        self.jump = seen
+            .map(|(_, seen)| seen)
+            .or(self.given)
+            .map(|seen| (to, seen));
         let count = to.saturating_sub(from);
         inner.skipped += count;
         self.has_left_out |= count > 0;

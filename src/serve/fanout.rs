@@ -43,7 +43,7 @@ pub struct Fanout {
 }
 
 enum Command {
-    Add(Joining),
+    Add(Box<Joining>),
     Stop,
 }
 
@@ -147,7 +147,7 @@ impl Fanout {
     /// Serves this viewer from now on.
     pub(super) fn add(&self, joining: Joining) {
         self.bell.viewers.fetch_add(1, Ordering::AcqRel);
-        self.tell(Command::Add(joining));
+        self.tell(Command::Add(Box::new(joining)));
     }
 
     /// Says goodbye to all viewers and ends the thread.
@@ -221,7 +221,7 @@ impl Thread {
     fn take_commands(&self, crowd: &mut Crowd) -> bool {
         while let Ok(command) = self.inbox.try_recv() {
             match command {
-                Command::Add(joining) => crowd.add(joining),
+                Command::Add(joining) => crowd.add(*joining),
                 Command::Stop => {
                     crowd.say_goodbye();
                     return false;

@@ -18,6 +18,7 @@ const PIECE: usize = 1400;
 pub struct Line {
     pub address: String,
     bytes_per_second: Arc<AtomicU64>,
+    held: Arc<AtomicU64>,
 }
 
 impl Line {
@@ -28,6 +29,8 @@ impl Line {
         let address = listener.local_addr().unwrap().to_string();
         let bytes_per_second = Arc::new(AtomicU64::new(u64::MAX));
         let rate = bytes_per_second.clone();
+        let held = Arc::new(AtomicU64::new(0));
+        let holds = held.clone();
         thread::spawn(move || {
             for viewer in listener.incoming().flatten() {
                 let upstream = connect(server);
@@ -35,13 +38,21 @@ impl Line {
                     (viewer.try_clone().unwrap(), upstream.try_clone().unwrap());
                 thread::spawn(move || std::io::copy(&mut from, &mut to));
                 let rate = rate.clone();
-                thread::spawn(move || carry(upstream, viewer, &rate));
+                let holds = holds.clone();
+                thread::spawn(move || carry(upstream, viewer, &rate, &holds));
             }
         });
         Self {
             address,
             bytes_per_second,
+            held,
         }
+    }
+
+    /// Bytes that have been acknowledged to the server and wait in the relay.
+    #[allow(dead_code, reason = "not every test asks")]
+    pub fn held(&self) -> u64 {
+        self.held.load(Ordering::Relaxed)
     }
 
     /// What it carries from now on; 0 is a hole.
@@ -60,7 +71,7 @@ fn connect(server: SocketAddr) -> TcpStream {
 }
 
 /// Until one side is gone. What the line could have carried while there was nothing is lost.
-fn carry(mut from: TcpStream, mut to: TcpStream, rate: &AtomicU64) {
+fn carry(mut from: TcpStream, mut to: TcpStream, rate: &AtomicU64, held: &AtomicU64) {
     to.set_nodelay(true).unwrap();
     let mut piece = [0; PIECE];
     let mut free_at = Instant::now();
@@ -71,6 +82,10 @@ fn carry(mut from: TcpStream, mut to: TcpStream, rate: &AtomicU64) {
             continue;
         }
         thread::sleep(free_at.saturating_duration_since(Instant::now()));
+        held.store(
+            rustix::io::ioctl_fionread(&from).unwrap_or(0),
+            Ordering::Relaxed,
+        );
         match from.read(&mut piece) {
             Ok(count) if count > 0 => {
                 if to.write_all(&piece[..count]).is_err() {
