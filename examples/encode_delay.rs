@@ -11,7 +11,7 @@
 use berrymse::encode::{self, Choice, Encoder, Picture, Pixels, Shape};
 use berrymse::h264::End;
 use berrymse::hub::{self, Event};
-use berrymse::pipeline;
+use berrymse::pipeline::{self, Habits, Opening};
 use berrymse::source::v4l2::raw::capture::Newest;
 use berrymse::source::{Chunk, Context, Error, Flips, Settings, Source};
 use berrymse::stop::{Stop, Woken};
@@ -99,8 +99,12 @@ fn run(
             dropped: dropped.clone(),
         };
         let (context, cpu) = (context(width, height, &stop), cpu.clone());
+        let habits = Habits {
+            opening: Opening::Always,
+            bitrates: None,
+        };
         move || {
-            let end = pipeline::play(Box::new(source), &context, &hub);
+            let end = pipeline::play(Box::new(source), &context, &habits, &hub);
             let now = clock_gettime(ClockId::ThreadCPUTime);
             *cpu.lock().unwrap_or_else(PoisonError::into_inner) =
                 Duration::new(now.tv_sec as u64, now.tv_nsec as u32);

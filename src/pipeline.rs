@@ -102,13 +102,14 @@ pub fn run(spec: &Spec, context: &source::Context, habits: &Habits, hub: &Hub) {
 
 /// Publishes what an open source gives until it fails; its pieces are access units, or say where those end. For sources that
 /// are made up (measurements, tests).
-pub fn play(source: Box<dyn Source>, context: &source::Context, hub: &Hub) -> Result<(), Error> {
+pub fn play(
+    source: Box<dyn Source>,
+    context: &source::Context,
+    habits: &Habits,
+    hub: &Hub,
+) -> Result<(), Error> {
     let as_device = Spec::V4l2(PathBuf::new());
-    let habits = Habits {
-        opening: Opening::Always,
-        bitrates: None,
-    };
-    Camera::new(context, &habits, hub).play(source, &as_device, &context.panel)
+    Camera::new(context, habits, hub).play(source, &as_device, &context.panel)
 }
 
 /// Which sources say where an access unit ends.

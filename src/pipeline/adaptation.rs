@@ -17,7 +17,7 @@ const SHARE: f64 = 0.85;
 const ONE_OF: usize = 4;
 
 /// How often the lines are looked at.
-const LOOK: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(250);
 
 /// The line is given so long to show what a change has done.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -58,7 +58,7 @@ impl Adaptation {
         }
     }
 
-    /// True once a second: lines do not change faster than that.
+    /// True four times a second: as often as the lines are looked at.
     pub(super) fn is_due(&mut self, now: Timestamp) -> bool {
         let is_due = self.looked_at.is_none_or(|then| now.since(then) >= LOOK);
         if is_due {

@@ -56,8 +56,11 @@ const CALM_STEP: Duration = Duration::from_secs(1);
 /// done before.
 const STRETCH: Duration = Duration::from_millis(200);
 
-/// What others are told is the mean over at least this time.
+/// What others are told is the mean over at least this time, ...
 const LONG_STRETCH: Duration = Duration::from_secs(2);
+
+/// ... but for a first word: until the encoder has heard it, each picture comes later than the one before.
+const FIRST_LONG_STRETCH: Duration = Duration::from_secs(1);
 
 /// What was measured counts less and less: half after so long. The best of the last seconds is what the line can do, since
 /// most of the time it is the stream that limits.
@@ -214,7 +217,12 @@ impl Line {
         }
         let (since, before) = *self.long_stretch.get_or_insert(here);
         let time = now.since(since);
-        if time < LONG_STRETCH {
+        let least = if self.mean.is_none() {
+            FIRST_LONG_STRETCH
+        } else {
+            LONG_STRETCH
+        };
+        if time < least {
             return;
         }
         self.long_stretch = Some(here);

@@ -1,0 +1,211 @@
+//! The bit rate follows a viewer's line with a real encoder, that for cameras without H.264: raw pictures through openh264, real TCP,
+//! and a line that gets worse and better.
+#![cfg(feature = "software-encoder")]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+mod support;
+
+use berrymse::encode::{self, Choice, Encoder, Picture, Pixels, Shape};
+use berrymse::h264::End;
+use berrymse::hub::{self, Audience};
+use berrymse::panel;
+use berrymse::pipeline::{self, Habits, Opening};
+use berrymse::serve::{self, Fanout, Site};
+use berrymse::source::{Chunk, Context, Error, Flips, Settings, Source};
+use berrymse::stop::Stop;
+use berrymse::time::Timestamp;
+use berrymse::v4l2::{Colour, FourCc};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use support::Viewer;
+use support::line::Line;
+
+const WIDTH: u32 = 320;
+const HEIGHT: u32 = 240;
+const FPS: u32 = 30;
+const LEAST: u32 = 100_000;
+const MOST: u32 = 600_000;
+
+/// A raw camera that is made up: what it shows moves, and is noisy as every sensor is.
+struct RawCamera {
+    encoder: Box<dyn Encoder>,
+    pictures: Vec<Vec<u8>>,
+    begun: Timestamp,
+    count: u32,
+    wants_keyframe: bool,
+    unit: Vec<u8>,
+    stop: Stop,
+}
+
+impl RawCamera {
+    fn new(stop: Stop) -> Self {
+        let shape = Shape {
+            fourcc: FourCc::new(*b"YUYV"),
+            width: WIDTH,
+            height: HEIGHT,
+            strides: [0; 3],
+            colour: Colour::default(),
+        };
+        let settings = encode::Settings {
+            fps: f64::from(FPS),
+            bitrate: Some(MOST),
+            keyframe_interval: NonZeroU32::new(60).unwrap(),
+        };
+        let found = encode::candidates(Choice::Software).unwrap();
+        Self {
+            encoder: found.candidates[0].open(&shape, &settings).unwrap(),
+            pictures: (0..16).map(picture).collect(),
+            begun: Timestamp::now(),
+            count: 0,
+            wants_keyframe: false,
+            unit: Vec::new(),
+            stop,
+        }
+    }
+}
+
+impl Source for RawCamera {
+    fn read(&mut self) -> Result<Option<Chunk<'_>>, Error> {
+        let due = self.begun + Duration::from_secs(1) * self.count / FPS;
+        if self.stop.sleep(due.since(Timestamp::now())) {
+            return Err(Error::Stopped);
+        }
+        let bytes = self.pictures[self.count as usize % self.pictures.len()].clone();
+        self.count += 1;
+        let picture = Picture {
+            captured_at: Timestamp::now(),
+            pixels: Pixels::Own([bytes, Vec::new(), Vec::new()]),
+        };
+        let keyframe = std::mem::take(&mut self.wants_keyframe);
+        self.encoder.submit(picture, keyframe).unwrap();
+        let captured_at = self.encoder.take(&mut self.unit).unwrap();
+        Ok(captured_at.map(|captured_at| Chunk {
+            annexb: &self.unit,
+            captured_at,
+            end: End::Complete,
+        }))
+    }
+
+    fn request_keyframe(&mut self) {
+        self.wants_keyframe = true;
+    }
+
+    fn can_make_keyframes(&self) -> bool {
+        true
+    }
+
+    fn set_bitrate(&mut self, bits_per_second: u32) -> Option<u32> {
+        println!("bit rate {bits_per_second}");
+        self.encoder.set_bitrate(bits_per_second).unwrap();
+        self.encoder.bitrate().map(|bitrate| bitrate.now)
+    }
+
+    fn can_set_bitrate(&self) -> bool {
+        true
+    }
+}
+
+fn picture(number: u32) -> Vec<u8> {
+    let mut noise = 12_345 + number;
+    let mut byte = |x: u32, y: u32| {
+        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let still = (x % 160).abs_diff(80) + (y % 120).abs_diff(60);
+        let moves = (x / 2 + 8 * number) % 64 < 32 && y > HEIGHT / 3;
+        (still + u32::from(moves) * 60 + (noise >> 28)) as u8
+    };
+    let pixels = (0..HEIGHT).flat_map(|y| (0..WIDTH).map(move |x| (x, y)));
+    pixels.flat_map(|(x, y)| [byte(x, y), 128]).collect()
+}
+
+/// The address that a site with this camera listens on. Its threads end with the process.
+fn serve(audience: Audience) -> String {
+    let (_, remote) = panel::panel([]);
+    let (fanout, _) = Fanout::start(std::iter::once(&audience), true).unwrap();
+    let camera = serve::Camera {
+        name: "camera".into(),
+        source: String::new(),
+        audience,
+        remote,
+    };
+    let settings = serve::Settings {
+        websocket: "video_websocket".into(),
+        allowed_origins: Vec::new(),
+        hosts: Vec::new(),
+        max_viewers: 10,
+        controls: false,
+    };
+    let site = Arc::new(Site::new(vec![camera], settings, fanout));
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(serve::run(listener, None, site))
+    });
+    address
+}
+
+#[test]
+fn the_encoder_for_raw_cameras_follows_a_line_down_and_up() {
+    let stop = Stop::new().unwrap();
+    let (hub, audience) = hub::hub();
+    let source = Box::new(RawCamera::new(stop.clone()));
+    std::thread::spawn(move || {
+        let settings = Settings {
+            width: WIDTH,
+            height: HEIGHT,
+            fps: NonZeroU32::new(FPS).unwrap(),
+            bitrate: Some(MOST),
+            rotation: None,
+            flips: Flips::default(),
+            keyframe_interval: NonZeroU32::new(60).unwrap(),
+        };
+        let context = Context::new("camera", settings, stop);
+        let habits = Habits {
+            opening: Opening::Always,
+            bitrates: Some(LEAST..=MOST),
+        };
+        pipeline::play(source, &context, &habits, &hub)
+    });
+    let line = Line::to(&serve(audience.clone()));
+    let address = line.address.clone();
+    std::thread::spawn(move || {
+        let mut viewer = Viewer::connect_to(&address, "/video_websocket", Some("berrymse.v1"));
+        while viewer.socket.read().is_ok() {}
+    });
+    // The measure looks back four seconds.
+    let wait = |what: &str, is_there: &dyn Fn(u64) -> bool| {
+        let begin = Instant::now();
+        loop {
+            std::thread::sleep(Duration::from_millis(100));
+            let status = audience.status();
+            if begin.elapsed() > Duration::from_secs(1) && is_there(status.bitrate) {
+                println!("{what}: {} after {:?}", status.bitrate, begin.elapsed());
+                return status.bitrate;
+            }
+            assert!(
+                begin.elapsed() < Duration::from_secs(40),
+                "{what}: {status:?}"
+            );
+        }
+    };
+    std::thread::sleep(Duration::from_secs(4));
+    let full = wait("all", &|rate| rate > u64::from(MOST) * 7 / 10);
+    line.set(full / 8 / 2);
+    let less = wait("half", &|rate| rate < full * 55 / 100);
+    assert!(less > u64::from(LEAST), "{less}");
+    // Down to what the line carries, not to the least there is.
+    std::thread::sleep(Duration::from_secs(4));
+    let steady = audience.status().bitrate;
+    println!("half, later: {steady}");
+    assert!(
+        (full / 4..full * 55 / 100).contains(&steady),
+        "{steady} of {full}"
+    );
+    line.set(u64::MAX);
+    wait("all again", &|rate| rate > steady * 5 / 4);
+}
