@@ -469,3 +469,19 @@ fn while_a_keyframe_is_on_its_way_a_viewer_sees_what_it_had_before() {
         "it is not late for what it was not given"
     );
 }
+
+#[test]
+fn a_spare_picture_that_was_left_out_is_told_once_and_the_end_of_a_group_is_not() {
+    let mut stream = Stream::new();
+    let mut viewer = stream.join();
+    stream.publish("K");
+    events(&mut viewer);
+    viewer.set_slow(slow_line(500_000));
+    stream.publish("pppppK");
+    assert_eq!(events(&mut viewer), "skipped:5 K6");
+    assert!(!viewer.take_left_out());
+    stream.publish("bpbpbp");
+    assert!(events(&mut viewer).starts_with("p8"));
+    assert!(viewer.take_left_out());
+    assert!(!viewer.take_left_out());
+}

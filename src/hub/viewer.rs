@@ -52,7 +52,7 @@ pub(super) struct Cursor {
     pub(super) given: Option<Timestamp>,
     /// Where it went on after pictures were left out, and what it saw until that came.
     pub(super) jump: Option<(u64, Timestamp)>,
-    /// It was not given some pictures, and nobody has asked since.
+    /// It was not given a spare picture, and nobody has asked since.
     pub(super) has_left_out: bool,
     /// What the viewer was told last.
     pub(super) condition: Option<Arc<Condition>>,
@@ -107,7 +107,7 @@ impl Viewer {
         };
     }
 
-    /// True once after it was not given some pictures.
+    /// True once after it was not given a picture that others can do without.
     pub fn take_left_out(&mut self) -> bool {
         std::mem::take(&mut self.cursor.has_left_out)
     }
@@ -210,7 +210,6 @@ impl Cursor {
             .map(|seen| (to, seen));
         let count = to.saturating_sub(from);
         inner.skipped += count;
-        self.has_left_out |= count > 0;
         Some(Event::Skipped(count))
     }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 /// need for a keyframe. One of a quarter of a second's bits takes less on a line that carries just the stream.
 const LATE: Duration = Duration::from_millis(300);
 
-/// A slow line is given the benefit of the doubt when nothing was late, and nothing left out, for so long. As long as something is
+/// A slow line is given the benefit of the doubt when nothing was late, and no spare picture left out, for so long. As long as something is
 /// left out, that little is late says only that enough is left out.
 const CALM: Duration = Duration::from_secs(3);
 
@@ -181,9 +181,11 @@ impl Line {
         self.remember(reading, now);
     }
 
-    /// Some pictures are not given to it, because it would not carry them.
+    /// A spare picture is not given to it, because it would not carry it. Ends of groups do not count: on a long way whose delay swings it
+    /// would be kept slow for ever by what it is not given.
     pub(super) fn leave_out(&mut self, now: Timestamp) {
-        if self.is_slow() {
+        // Where the way is long and swings, what is allowed to be on it may be the reason.
+        if self.is_slow() && self.tolerance() < LATE {
             self.late_at = Some(now);
         }
     }

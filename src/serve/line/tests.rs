@@ -300,6 +300,27 @@ fn a_line_that_is_in_time_because_pictures_are_left_out_stays_slow() {
 }
 
 #[test]
+fn on_a_long_way_what_is_left_out_does_not_keep_a_line_slow() {
+    let mut line = Line::new(Timestamp::from_nanos(0));
+    for ms in (0..8000).step_by(100) {
+        let now = Timestamp::from_nanos(ms * 1_000_000);
+        let reading = Reading {
+            acknowledged: ms,
+            arrived: ms,
+            outstanding: 1,
+            round_trip: Duration::from_millis(1),
+            present_round_trip: Duration::from_millis(220),
+            is_undisturbed: true,
+            is_retrying: false,
+        };
+        let late = (ms < 2000).then_some(Timestamp::from_nanos(0));
+        line.learn(reading, late, now);
+        line.leave_out(now);
+        assert_eq!(line.is_slow(), (800..5000).contains(&ms), "{ms}");
+    }
+}
+
+#[test]
 fn a_line_on_which_something_begins_to_be_late_is_looked_at_more_often() {
     let mut model = Model::new(90_000.0);
     model.run(1, 2500.0);
