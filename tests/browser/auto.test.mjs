@@ -104,6 +104,26 @@ test("paused, played on, paused while the way to show changes: the picture stand
   await page.until("a live picture", isLive, { given: ["berry-video"], within: 3000 });
 });
 
+test("looking back from a paused picture shows what was, without the still", async () => {
+  await open(`<berry-video></berry-video>`);
+  await page.until("WebCodecs", isByCodecs);
+  await pause(3000);
+  await page.evaluate(() => document.querySelector("berry-video").pause());
+  const before = await page.evaluate(() => clock.seen(document.querySelector("berry-video")));
+  await page.evaluate(() => document.querySelector("berry-video").lookBack(2));
+  await page.until("the still gone", () => !document.querySelector("berry-video").shadowRoot.querySelector("canvas"), { within: 3000 });
+  const back = before - await page.evaluate(() => clock.seen(document.querySelector("berry-video")));
+  assert.ok(back > 1500 && back < 2500, `${back} ms back`);
+});
+
+test("who looks back before WebCodecs are ready goes on looking back", async () => {
+  await open(`<berry-video></berry-video>`);
+  await page.evaluate(() => document.querySelector("berry-video").lookBack(1));
+  await pause(4000);
+  assert.equal(await page.evaluate(isByCodecs), false);
+  assert.ok(await page.evaluate(age) > 500);
+});
+
 test("a page left and come back to is live again", async (t) => {
   await open(`<berry-video></berry-video>`);
   await page.evaluate(() => {
