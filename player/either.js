@@ -99,7 +99,8 @@ export class Either {
     // Turning costs a copy of each picture.
     const isTurned = message.kind === "init" && turnOf(message.matrix) !== 0;
     if (isTurned && this.#isByCodecs && !this.#isForced) this.#toMse([], null);
-    for (const one of new Set([this.#shown, this.#codecs])) one?.push(message);
+    this.#shown.push(message);
+    if (!this.#isByCodecs) this.#codecs?.push(message);
   }
 
   /** @param {number} tries in a row without a picture */

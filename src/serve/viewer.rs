@@ -177,10 +177,9 @@ impl Connection {
     /// What was queued has been sent, or not.
     pub(super) fn on_sent(&mut self, result: io::Result<usize>) -> Result<(), String> {
         if self.written(result)? {
-            self.pump()
-        } else {
-            Ok(())
+            self.pump()?;
         }
+        Ok(())
     }
 
     /// Nothing more is sent before somebody looks again.
@@ -494,8 +493,7 @@ impl Connection {
         if self.is_closing.is_none() {
             // It goes before what else waits, so that it is seen.
             self.control.clear();
-            self.control
-                .push_back(frame(Opcode::Close, &code.to_be_bytes()));
+            self.control(frame(Opcode::Close, &code.to_be_bytes()));
             self.is_closing = Some(reason.to_owned());
         }
     }
