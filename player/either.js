@@ -6,6 +6,7 @@
  */
 
 import { Media, TIMESCALE, isSupported } from "./berrymse.js";
+import { drawExactly } from "./exact.js";
 import { remembered } from "./past.js";
 import { Codecs, turnOf } from "./webcodecs.js";
 
@@ -57,6 +58,7 @@ export class Either {
     this.#shown = mse;
     if (mse.init) this.#past.push(mse.init);
     addEventListener("pagehide", this.#hide);
+    drawExactly(video.getRootNode());
   }
 
   get surface() {

@@ -22,6 +22,8 @@ const summary = document.getElementById("summary");
 /** name -> {figure, caption, figures} */
 const shown = new Map();
 let ratio = 16 / 9;
+/** Of a picture, in its own pixels. */
+let own = NaN;
 
 /** A server that says nothing about its cameras has one, at the first camera's URL. */
 const UNKNOWN = [{ name: "" }];
@@ -72,6 +74,7 @@ function addCamera({ name }) {
   video.addEventListener("resize", ({ detail }) => {
     // One camera gets a frame of its own shape; on a wall all are equal.
     ratio = shown.size === 1 ? detail.width / detail.height : 16 / 9;
+    own = detail.width;
     fit();
   });
   figure.append(video, caption);
@@ -162,7 +165,7 @@ function fit() {
   const height = innerHeight - wall.offsetTop - parseFloat(style.paddingBottom);
   const gap = parseFloat(style.columnGap);
   const caption = parseFloat(style.getPropertyValue("--caption"));
-  const { columns, tile } = arrange({ count: shown.size, width, height, ratio, caption, gap });
+  const { columns, tile } = arrange({ count: shown.size, width, height, ratio, caption, gap, own: own / devicePixelRatio });
   wall.style.setProperty("--columns", columns);
   wall.style.setProperty("--tile", `${tile}px`);
   wall.style.setProperty("--ratio", ratio);

@@ -22,3 +22,13 @@ test("on a phone cameras stand one below the other at full width", () => {
 test("a wide and flat wall puts all side by side", () => {
   assert.equal(arrange({ ...screen, count: 5, width: 5000, height: 600 }).columns, 5);
 });
+
+test("a picture that nearly fits is shown as large as it is, neither blurred nor larger than the screen", () => {
+  const narrow = { ...screen, count: 1, own: 1280 };
+  assert.equal(arrange({ ...narrow, width: 1279 }).tile, 1280);
+  assert.equal(arrange({ ...narrow, width: 1300 }).tile, 1280);
+  assert.equal(arrange({ ...narrow, width: 1260 }).tile, 1260);
+  assert.equal(arrange({ ...narrow, width: 1400 }).tile, 1400);
+  assert.equal(arrange({ ...narrow, width: 1279, height: 700 }).tile, 1173);
+  assert.equal(arrange({ ...narrow, width: 1310, count: 4, own: 640 }).tile, 640);
+});

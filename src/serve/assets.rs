@@ -22,7 +22,7 @@ macro_rules! embedded {
 
 #[rustfmt::skip]
 const FILES: &[(&str, &str)] = embedded!(
-    "berryMSE.js" "berrymse.js" "connection.js" "controls.js" "decode-worker.js" "decode.js" "delay.js" "either.js" "frame-watch.js" "icon.svg" "icons.js"
+    "berryMSE.js" "berrymse.js" "connection.js" "controls.js" "decode-worker.js" "decode.js" "delay.js" "either.js" "exact.js" "frame-watch.js" "icon.svg" "icons.js"
     "index.html" "live-edge.js" "media.js" "mp4.js" "msevideo.js" "page.css"
     "pace.js" "page.js" "panel.js" "past.js" "player.js" "snapshot.js" "wall.js" "webcodecs.js" "words.js"
 );
@@ -45,7 +45,7 @@ const AT_ONCE: &[&str] = &[
 /// the last. What only some need is imported when they do.
 const TOGETHER: [&[&str]; 3] = [
     AT_ONCE,
-    &["webcodecs.js", "past.js", "either.js"],
+    &["exact.js", "webcodecs.js", "past.js", "either.js"],
     &["decode.js", "decode-worker.js"],
 ];
 

@@ -106,12 +106,13 @@ test("the slider looks back and goes on there, and the button returns to live", 
   const part = (name) => `document.querySelector("berry-video").shadowRoot.querySelector(".${name}")`;
   await page.evaluate(`() => { const it = ${part("lookback")}; it.value = -4; it.dispatchEvent(new Event("input")); }`);
   const age = () => (Date.now() % 2 ** 32) - clock.of(document.querySelector("berry-video").video);
-  const isBack = (now) => now > 3500 && now < 4600;
+  // One that stood still would be 6 s old by then.
+  const isBack = (now) => now > 3500 && now < 5300;
   await page.until("a picture of the past", () => (Date.now() % 2 ** 32) - clock.of(document.querySelector("berry-video").video) > 3500);
   await new Promise((resolve) => setTimeout(resolve, 2000));
   const later = await page.evaluate(age);
   assert.ok(isBack(later), `after 2 s the picture is ${later} ms old`);
-  assert.equal(await page.evaluate(`() => ${part("age")}.textContent`), "4 s ago");
+  assert.match(await page.evaluate(`() => ${part("age")}.textContent`), /^[45] s ago$/);
   await page.evaluate(`() => ${part("live")}.click()`);
   await page.until("a live picture", isLive, { given: ["berry-video"], within: 3000 });
 });
