@@ -1,39 +1,18 @@
 /** `renderer="auto"` in Chromium: WebCodecs for a live picture, Media Source Extensions for all else, and never a gap at a change. */
 
 import assert from "node:assert/strict";
-import { after, afterEach, before, test } from "node:test";
-import { launch } from "./chromium.mjs";
-import { installClock, isByCodecs, isLive } from "./clock.mjs";
-import { proxy } from "./proxy.mjs";
-import { serve } from "./server.mjs";
+import { test } from "node:test";
+import { isByCodecs, isLive } from "./clock.mjs";
+import { prepareTab } from "./tab.mjs";
 
-let browser;
-let server;
-let site;
-let page;
-
-before(async () => {
-  [browser, server] = await Promise.all([launch(), serve()]);
-});
-
-after(async () => {
-  await Promise.all([browser?.close(), server?.end()]);
-});
-
-afterEach(async () => {
-  await page?.close();
-  await site?.end();
-});
+const tab = prepareTab();
 
 const POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self'; media-src blob:; require-trusted-types-for 'script'";
 
-async function open(body, { headers = {}, url = server.url } = {}) {
-  const html = `<!doctype html><link rel="icon" href="icon.svg"><script type="module" src="berrymse.js"></script>${body}`;
-  site = await proxy(url, { pages: { "/page.html": { html, headers }, "/other.html": { html: "<!doctype html>" } } });
-  page = await browser.newPage();
-  await page.before(installClock);
-  await page.goto(new URL("page.html", site.url).href);
-  await page.until("a live picture", isLive, { given: [body.match(/\w[\w-]*/)[0]] });
+/** Opens a page, and waits until its picture is live: the first thing in it. */
+async function open(body, options = {}) {
+  await tab.open(body, { ...options, pages: { "/other.html": { html: "<!doctype html>" } } });
+  await tab.page.until("a live picture", isLive, { given: [body.match(/\w[\w-]*/)[0]] });
 }
 
 /** Runs in the page: counts looks without a picture, and keeps the largest step back, in milliseconds of the clock in the picture. */
@@ -58,85 +37,85 @@ const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 test("a latency is kept by Media Source Extensions, without it WebCodecs are back, and there is a picture all the time", async (t) => {
   await open(`<berry-video></berry-video>`, { headers: { "content-security-policy": POLICY } });
-  await page.until("WebCodecs", isByCodecs);
-  await page.evaluate(watchGaps);
+  await tab.page.until("WebCodecs", isByCodecs);
+  await tab.page.evaluate(watchGaps);
   for (let round = 0; round < 3; round += 1) {
-    await page.evaluate(() => { document.querySelector("berry-video").latency = 0.5; });
-    await page.until("Media Source Extensions", isMse);
-    await page.until("the distance", () => document.querySelector("berry-video").delay > 400);
-    await page.evaluate(() => { document.querySelector("berry-video").latency = "min"; });
-    await page.until("WebCodecs", isByCodecs);
-    await page.until("no distance", () => document.querySelector("berry-video").delay < 200);
+    await tab.page.evaluate(() => { document.querySelector("berry-video").latency = 0.5; });
+    await tab.page.until("Media Source Extensions", isMse);
+    await tab.page.until("the distance", () => document.querySelector("berry-video").delay > 400);
+    await tab.page.evaluate(() => { document.querySelector("berry-video").latency = "min"; });
+    await tab.page.until("WebCodecs", isByCodecs);
+    await tab.page.until("no distance", () => document.querySelector("berry-video").delay < 200);
   }
-  const { black, back } = await page.evaluate(() => window.gaps);
+  const { black, back } = await tab.page.evaluate(() => window.gaps);
   t.diagnostic(`${black} looks without a picture, at most ${back} ms back`);
   assert.equal(black, 0);
   assert.ok(back < 900, `${back} ms back`);
-  assert.deepEqual(page.messages, []);
+  assert.deepEqual(tab.page.messages, []);
 });
 
 test("looking back shows what was while WebCodecs showed the picture, and then the present again", async (t) => {
   await open(`<berry-video></berry-video>`);
-  await page.until("WebCodecs", isByCodecs);
+  await tab.page.until("WebCodecs", isByCodecs);
   await pause(5000);
-  await page.evaluate(watchGaps);
-  await page.evaluate(() => document.querySelector("berry-video").lookBack(3));
+  await tab.page.evaluate(watchGaps);
+  await tab.page.evaluate(() => document.querySelector("berry-video").lookBack(3));
   await pause(1000);
-  const now = await page.evaluate(age);
+  const now = await tab.page.evaluate(age);
   t.diagnostic(`looking back 3 s shows what is ${now} ms old`);
   assert.ok(now > 2500 && now < 4500, `${now} ms old`);
-  await page.evaluate(() => document.querySelector("berry-video").live());
-  await page.until("a live picture", isLive, { given: ["berry-video"], within: 3000 });
-  await page.until("WebCodecs", isByCodecs);
-  await page.until("a live picture", isLive, { given: ["berry-video"], within: 3000 });
-  assert.equal(await page.evaluate(() => window.gaps.black), 0);
+  await tab.page.evaluate(() => document.querySelector("berry-video").live());
+  await tab.page.until("a live picture", isLive, { given: ["berry-video"], within: 3000 });
+  await tab.page.until("WebCodecs", isByCodecs);
+  await tab.page.until("a live picture", isLive, { given: ["berry-video"], within: 3000 });
+  assert.equal(await tab.page.evaluate(() => window.gaps.black), 0);
 });
 
 test("paused, played on, paused while the way to show changes: the picture stands, and is live when it is to be", async () => {
   await open(`<berry-video></berry-video>`);
-  await page.evaluate(() => document.querySelector("berry-video").pause());
+  await tab.page.evaluate(() => document.querySelector("berry-video").pause());
   await pause(300);
-  const before = await page.evaluate(() => clock.seen(document.querySelector("berry-video")));
-  await page.evaluate(() => { document.querySelector("berry-video").latency = 0.5; });
+  const before = await tab.page.evaluate(() => clock.seen(document.querySelector("berry-video")));
+  await tab.page.evaluate(() => { document.querySelector("berry-video").latency = 0.5; });
   await pause(1500);
-  assert.equal(await page.evaluate(() => clock.seen(document.querySelector("berry-video"))), before);
-  await page.evaluate(() => document.querySelector("berry-video").play());
-  await page.until("a live picture", isLive, { given: ["berry-video"], within: 3000 });
+  assert.equal(await tab.page.evaluate(() => clock.seen(document.querySelector("berry-video"))), before);
+  await tab.page.evaluate(() => document.querySelector("berry-video").play());
+  await tab.page.until("a live picture", isLive, { given: ["berry-video"], within: 3000 });
 });
 
 test("looking back from a paused picture shows what was, without the still", async () => {
   await open(`<berry-video></berry-video>`);
-  await page.until("WebCodecs", isByCodecs);
+  await tab.page.until("WebCodecs", isByCodecs);
   await pause(3000);
-  await page.evaluate(() => document.querySelector("berry-video").pause());
-  const before = await page.evaluate(() => clock.seen(document.querySelector("berry-video")));
-  await page.evaluate(() => document.querySelector("berry-video").lookBack(2));
-  await page.until("the still gone", () => !document.querySelector("berry-video").shadowRoot.querySelector("canvas"), { within: 3000 });
-  const back = before - await page.evaluate(() => clock.seen(document.querySelector("berry-video")));
+  await tab.page.evaluate(() => document.querySelector("berry-video").pause());
+  const before = await tab.page.evaluate(() => clock.seen(document.querySelector("berry-video")));
+  await tab.page.evaluate(() => document.querySelector("berry-video").lookBack(2));
+  await tab.page.until("the still gone", () => !document.querySelector("berry-video").shadowRoot.querySelector("canvas"), { within: 3000 });
+  const back = before - await tab.page.evaluate(() => clock.seen(document.querySelector("berry-video")));
   assert.ok(back > 1500 && back < 2500, `${back} ms back`);
 });
 
 test("who looks back before WebCodecs are ready goes on looking back", async () => {
   await open(`<berry-video></berry-video>`);
-  await page.evaluate(() => document.querySelector("berry-video").lookBack(1));
+  await tab.page.evaluate(() => document.querySelector("berry-video").lookBack(1));
   await pause(4000);
-  assert.equal(await page.evaluate(isByCodecs), false);
-  assert.ok(await page.evaluate(age) > 500);
+  assert.equal(await tab.page.evaluate(isByCodecs), false);
+  assert.ok(await tab.page.evaluate(age) > 500);
 });
 
 test("a page left and come back to is live again", async (t) => {
   await open(`<berry-video></berry-video>`);
-  await page.evaluate(() => {
+  await tab.page.evaluate(() => {
     window.isKept = true;
     location.href = "other.html";
   });
-  await page.until("the other page", () => location.pathname.endsWith("other.html") && document.readyState === "complete");
+  await tab.page.until("the other page", () => location.pathname.endsWith("other.html") && document.readyState === "complete");
   await pause(500);
   const from = Date.now();
-  await page.evaluate(() => history.back());
-  await page.until("the page", () => location.pathname.endsWith("page.html") && Boolean(window.clock));
-  await page.until("a live picture", isLive, { given: ["berry-video"], within: 5000 });
-  t.diagnostic(`${await page.evaluate(() => window.isKept) ? "kept" : "loaded anew"}, live after ${Date.now() - from} ms`);
+  await tab.page.evaluate(() => history.back());
+  await tab.page.until("the page", () => location.pathname.endsWith("page.html") && Boolean(window.clock));
+  await tab.page.until("a live picture", isLive, { given: ["berry-video"], within: 5000 });
+  t.diagnostic(`${await tab.page.evaluate(() => window.isKept) ? "kept" : "loaded anew"}, live after ${Date.now() - from} ms`);
 });
 
 for (const [what, body, options] of [
@@ -148,6 +127,6 @@ for (const [what, body, options] of [
     await open(body, options);
     await pause(2000);
     const source = () => (document.querySelector("berry-video")?.video ?? document.querySelector("video")).srcObject;
-    assert.equal(await page.evaluate(source), null);
+    assert.equal(await tab.page.evaluate(source), null);
   });
 }

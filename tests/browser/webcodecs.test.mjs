@@ -1,39 +1,17 @@
 /** `renderer="webcodecs"`: the same picture by the other way, and back to Media Source Extensions when that fails. */
 
 import assert from "node:assert/strict";
-import { after, afterEach, before, test } from "node:test";
-import { launch } from "./chromium.mjs";
-import { installClock, isByCodecs, isLive, noTracks, quantile } from "./clock.mjs";
-import { proxy } from "./proxy.mjs";
+import { test } from "node:test";
+import { isByCodecs, isLive, noTracks, quantile } from "./clock.mjs";
 import { serve } from "./server.mjs";
+import { prepareTab } from "./tab.mjs";
 
-let browser;
-let server;
-let site;
-let page;
-
-before(async () => {
-  [browser, server] = await Promise.all([launch(), serve()]);
-});
-
-after(async () => {
-  await Promise.all([browser?.close(), server?.end()]);
-});
-
-afterEach(async () => {
-  await page?.close();
-  await site?.end();
-});
-
-const ELEMENT = `<berry-video renderer="webcodecs" src="cam/video_websocket" show-delay controls></berry-video>`;
+const tab = prepareTab();
 
 /** @param {Function[]} scripts run in the page before its own */
-async function open(scripts = [], { headers = {}, url = server.url, script = "cam/berrymse.js" } = {}) {
-  const html = `<!doctype html><link rel="icon" href="cam/icon.svg"><script type="module" src="${script}"></script>${ELEMENT}`;
-  site = await proxy(url, { prefix: "/cam/", pages: { "/page.html": { html, headers } } });
-  page = await browser.newPage();
-  for (const one of [installClock, ...scripts]) await page.before(one);
-  await page.goto(new URL("page.html", site.url).href);
+function open(scripts = [], options = {}) {
+  const element = `<berry-video renderer="webcodecs" src="cam/video_websocket" show-delay controls></berry-video>`;
+  return tab.open(element, { prefix: "/cam/", script: "cam/berrymse.js", scripts, ...options });
 }
 
 /** What the pictures are seen in: the last of them. Runs in the page. */
@@ -63,10 +41,10 @@ const POLICY = "default-src 'none'; script-src 'self'; worker-src 'self'; connec
 
 test("to a track: the picture is live, its delay is told and true, a strict policy is kept", async (t) => {
   await open([], { headers: { "content-security-policy": POLICY } });
-  await page.until("a live picture", isLiveOn, { given: ["video"] });
-  assert.ok(await page.evaluate(isByCodecs));
-  await page.evaluate(() => clock.watch(document.querySelector("berry-video").video));
-  const wrong = await page.evaluate(async () => {
+  await tab.page.until("a live picture", isLiveOn, { given: ["video"] });
+  assert.ok(await tab.page.evaluate(isByCodecs));
+  await tab.page.evaluate(() => clock.watch(document.querySelector("berry-video").video));
+  const wrong = await tab.page.evaluate(async () => {
     const element = document.querySelector("berry-video");
     const seconds = [];
     while (seconds.length < 5) {
@@ -76,48 +54,48 @@ test("to a track: the picture is live, its delay is told and true, a strict poli
     }
     return seconds.slice(1);
   });
-  const delays = await page.until("100 pictures", () => clock.delays.length >= 100 && clock.delays);
+  const delays = await tab.page.until("100 pictures", () => clock.delays.length >= 100 && clock.delays);
   const [median, p95] = [0.5, 0.95].map((share) => quantile(delays, share));
   t.diagnostic(`median ${median.toFixed(0)} ms, 95 % ${p95.toFixed(0)} ms, told wrong by ${wrong.map((ms) => ms.toFixed(1)).join(", ")} ms`);
   assert.ok(median < 300 && quantile(wrong, 0.5) <= 10);
-  assert.deepEqual(page.messages, []);
+  assert.deepEqual(tab.page.messages, []);
 });
 
 test("to a canvas, where there are no tracks: live, a snapshot, paused and going on", async () => {
   await open([noTracks], { headers: { "content-security-policy": POLICY } });
-  await page.until("a live picture", isLiveOn, { given: ["canvas"] });
-  assert.deepEqual(await page.evaluate(surfaces), ["video", "canvas"]);
-  await page.until("a delay", () => document.querySelector("berry-video").delay > 0);
-  const size = await page.evaluate(async () => {
+  await tab.page.until("a live picture", isLiveOn, { given: ["canvas"] });
+  assert.deepEqual(await tab.page.evaluate(surfaces), ["video", "canvas"]);
+  await tab.page.until("a delay", () => document.querySelector("berry-video").delay > 0);
+  const size = await tab.page.evaluate(async () => {
     const { width, height } = await createImageBitmap(await document.querySelector("berry-video").snapshot());
     return [width, height];
   });
   assert.deepEqual(size, [1280, 720]);
-  const shape = await page.evaluate(() => document.querySelector("berry-video").clientWidth / document.querySelector("berry-video").clientHeight);
+  const shape = await tab.page.evaluate(() => document.querySelector("berry-video").clientWidth / document.querySelector("berry-video").clientHeight);
   assert.ok(Math.abs(shape - 16 / 9) < 0.01, `${shape}`);
-  await page.evaluate(() => document.querySelector("berry-video").pause());
+  await tab.page.evaluate(() => document.querySelector("berry-video").pause());
   // What the decoder had at that moment is still drawn.
-  await page.until("a picture that stands", async () => {
+  await tab.page.until("a picture that stands", async () => {
     const canvas = document.querySelector("berry-video").shadowRoot.querySelector("canvas");
     const before = clock.of(canvas);
     await new Promise((resolve) => setTimeout(resolve, 400));
     return clock.of(canvas) === before;
   });
-  await page.evaluate(() => document.querySelector("berry-video").play());
-  await page.until("a live picture", isLiveOn, { given: ["canvas"] });
-  assert.deepEqual(page.messages, []);
+  await tab.page.evaluate(() => document.querySelector("berry-video").play());
+  await tab.page.until("a live picture", isLiveOn, { given: ["canvas"] });
+  assert.deepEqual(tab.page.messages, []);
 });
 
 test("where workers are refused the page decodes itself", async () => {
   await open([], { headers: { "content-security-policy": POLICY.replace("worker-src 'self'", "worker-src 'none'") } });
-  await page.until("a live picture", isLiveOn, { given: ["video"] });
-  assert.ok(await page.evaluate(isByCodecs));
+  await tab.page.until("a live picture", isLiveOn, { given: ["video"] });
+  assert.ok(await tab.page.evaluate(isByCodecs));
 });
 
 test("without WebCodecs, as on a page that did not come by TLS, Media Source Extensions show the picture", async () => {
   await open([() => { delete globalThis.VideoDecoder; }]);
-  await page.until("a live picture", isLive, { given: ["berry-video"] });
-  assert.deepEqual(await page.evaluate(surfaces), ["video"]);
+  await tab.page.until("a live picture", isLive, { given: ["berry-video"] });
+  assert.deepEqual(await tab.page.evaluate(surfaces), ["video"]);
 });
 
 test("a decoder that breaks is made anew, and one that breaks each time is left without a black picture", async (t) => {
@@ -132,13 +110,13 @@ test("a decoder that breaks is made anew, and one that breaks each time is left 
       return decode.call(this, new EncodedVideoChunk({ type: chunk.type, timestamp: chunk.timestamp, data: noise }));
     };
   }]);
-  await page.until("a live picture", isLiveOn, { given: ["video"] });
-  await page.evaluate(() => { window.broken = 1; });
+  await tab.page.until("a live picture", isLiveOn, { given: ["video"] });
+  await tab.page.evaluate(() => { window.broken = 1; });
   await new Promise((resolve) => setTimeout(resolve, 500));
-  await page.evaluate(() => { window.broken = 0; });
-  await page.until("a live picture", isLiveOn, { given: ["video"], within: 6000 });
-  assert.ok(await page.evaluate(isByCodecs));
-  await page.evaluate(() => {
+  await tab.page.evaluate(() => { window.broken = 0; });
+  await tab.page.until("a live picture", isLiveOn, { given: ["video"], within: 6000 });
+  assert.ok(await tab.page.evaluate(isByCodecs));
+  await tab.page.evaluate(() => {
     window.broken = 1;
     window.black = 0;
     const element = document.querySelector("berry-video");
@@ -149,17 +127,17 @@ test("a decoder that breaks is made anew, and one that breaks each time is left 
     look();
   });
   const from = Date.now();
-  await page.until("the other renderer", isMse, { within: 20_000 });
-  t.diagnostic(`left after ${Date.now() - from} ms, ${await page.evaluate(() => window.black)} looks without a picture`);
-  await page.until("a live picture", isLive, { given: ["berry-video"], within: 3000 });
-  assert.equal(await page.evaluate(() => window.black), 0);
+  await tab.page.until("the other renderer", isMse, { within: 20_000 });
+  t.diagnostic(`left after ${Date.now() - from} ms, ${await tab.page.evaluate(() => window.black)} looks without a picture`);
+  await tab.page.until("a live picture", isLive, { given: ["berry-video"], within: 3000 });
+  assert.equal(await tab.page.evaluate(() => window.black), 0);
 });
 
 test("turned pictures are turned", async () => {
   const turned = await serve(["--source", "test", "--rotation", "90", "--width", "320", "--height", "240"]);
   try {
     await open([], { url: turned.url });
-    const size = await page.until("a picture", () => {
+    const size = await tab.page.until("a picture", () => {
       const { videoWidth, videoHeight, srcObject } = document.querySelector("berry-video")?.video ?? {};
       return videoWidth > 0 && srcObject && [videoWidth, videoHeight];
     });
@@ -171,18 +149,18 @@ test("turned pictures are turned", async () => {
 
 test("a tab that was hidden is live at once, and a server that was stopped is found again", async (t) => {
   await open();
-  await page.until("a live picture", isLiveOn, { given: ["video"] });
-  const other = await page.cover();
+  await tab.page.until("a live picture", isLiveOn, { given: ["video"] });
+  const other = await tab.page.cover();
   await new Promise((resolve) => setTimeout(resolve, 8000));
   await other.close();
-  await page.until("the page to be seen", () => !document.hidden);
+  await tab.page.until("the page to be seen", () => !document.hidden);
   let from = Date.now();
-  await page.until("a live picture", isLiveOn, { given: ["video"], within: 3000 });
+  await tab.page.until("a live picture", isLiveOn, { given: ["video"], within: 3000 });
   t.diagnostic(`${Date.now() - from} ms after it is seen again`);
-  server.signal("SIGSTOP");
+  tab.server.signal("SIGSTOP");
   await new Promise((resolve) => setTimeout(resolve, 3000));
-  server.signal("SIGCONT");
+  tab.server.signal("SIGCONT");
   from = Date.now();
-  await page.until("a live picture", isLiveOn, { given: ["video"], within: 3000 });
+  await tab.page.until("a live picture", isLiveOn, { given: ["video"], within: 3000 });
   t.diagnostic(`${Date.now() - from} ms after the stall`);
 });
