@@ -13,7 +13,7 @@
  * @attr rest-after  hidden for so many seconds, the page leaves the server until it is seen again; default 60
  * @fires delay    detail: {delay, shown}, once a second: see the property, and how many pictures were shown
  * @fires state    detail: {tone, text} whenever what is said about the picture changes
- * @fires error    detail: {message} when the server or the browser refuses for good
+ * @fires error    detail: {message} when the browser cannot play the pictures
  * @fires resize   detail: {width, height} when the picture has another size
  * @slot           lies over the picture and lets clicks through to it
  * @csspart video, state, age, delay, note, play, controls, live, lookback, pause, pip, fullscreen
@@ -46,9 +46,8 @@ sheet.replaceSync(`
   transition: filter .3s; }
 .video + .video { position: absolute; inset: 0; aspect-ratio: auto; }
 .frozen .video { filter: grayscale(1) brightness(.6); }
-.state { position: absolute; inset: 0; display: flex; flex-direction: column; align-items: center; justify-content: center;
-  gap: .9em; padding: 1.5em; box-sizing: border-box; text-align: center; overflow-wrap: anywhere;
-  text-shadow: 0 1px 3px #000; pointer-events: none; }
+.state { position: absolute; inset: 0; display: grid; place-content: center; justify-items: center; gap: .9em; padding: 1.5em;
+  box-sizing: border-box; text-align: center; overflow-wrap: anywhere; text-shadow: 0 1px 3px #000; pointer-events: none; }
 .state::before { content: ""; width: 1.6em; height: 1.6em; border-radius: 50%; box-sizing: border-box;
   border: .2em solid #ffffff38; border-top-color: var(--berry-video-accent, #ff4d6d); animation: turn 1s linear infinite; }
 .state[data-tone=trouble]::before { border-top-color: #ffb454; }

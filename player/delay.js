@@ -78,8 +78,8 @@ export class Captures {
    * @returns {number | null} for the picture there
    */
   at(time) {
-    const HALF_A_MILLISECOND = 0.0005;
-    return this.#known.findLast((one) => one.time <= time + HALF_A_MILLISECOND)?.captured ?? null;
+    // Half a millisecond, because browsers round.
+    return this.#known.findLast((one) => one.time <= time + 0.0005)?.captured ?? null;
   }
 }
 

@@ -135,7 +135,7 @@ export function trimPoint({ position, end, keyframes, keepSeconds }) {
   // A play head that stands (a pause, a hidden tab) must not make the buffer grow for ever.
   const LONGEST_SECONDS = Math.max(60, keepSeconds);
   const limit = Math.max(Math.min(position, end) - keepSeconds, end - LONGEST_SECONDS);
-  const found = keyframes.filter((time) => time <= limit).at(-1);
+  const found = keyframes.findLast((time) => time <= limit);
   const isWorthIt = found !== undefined && found - keyframes[0] >= keepSeconds / 2;
   return isWorthIt ? found : null;
 }

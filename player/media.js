@@ -123,12 +123,9 @@ export class Media {
 
   /** Starts over with the same video: the only way out after a decode error. The last picture is lost. */
   rebuild() {
-    const init = this.init;
+    const { init } = this;
     this.close();
-    this.init = init;
-    if (!init) return;
-    this.#open();
-    this.#queue.push(init);
+    if (init) this.push(init);
   }
 
   close() {
@@ -225,7 +222,7 @@ export class Media {
       batch.push(next.bytes);
       this.#queue.shift();
     }
-    buffer.appendBuffer(batch.length === 1 ? batch[0] : joined(batch));
+    buffer.appendBuffer(joined(batch));
   }
 
   /** @param {SourceBuffer} buffer */

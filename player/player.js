@@ -36,8 +36,7 @@ export class Player {
   /** @type {import("./words.js").Facts["connection"]} */
   #link = "connecting";
   #camera = { state: "", reason: "" };
-  #refusal = "";
-  #unplayable = "";
+  #trouble = "";
   #isPaused = false;
   #isRefused = false;
 
@@ -108,7 +107,7 @@ export class Player {
     if (this.#needsCodecs) await this.#useCodecs();
     if (signal.aborted) return;
     if (isSupported || this.#media.choose) return this.#connection.open();
-    this.#unplayable = "This browser cannot play live video, or by https only.";
+    this.#trouble = "This browser cannot play live video, or by https only.";
     this.#tell();
   }
 
@@ -234,10 +233,7 @@ export class Player {
     failed: (reason) => this.#rebuild(reason),
     shown: (picture) => this.#frames.shown(picture),
     resized: (width, height) => this.#on.resized?.(width, height),
-    lost: () => {
-      this.#connection.close();
-      this.#connection.open();
-    },
+    lost: () => this.#connection.open(),
   };
 
   get #needsCodecs() {
@@ -274,7 +270,6 @@ export class Player {
   #receiveText(message) {
     switch (message.type) {
       case "hello":
-        this.#refusal = "";
         this.#mediaZero = null;
         break;
       case "state":
@@ -286,9 +281,6 @@ export class Player {
       case "skipped":
         this.#on.skipped?.(Number(message.count) || 0);
         break;
-      case "error":
-        this.#refusal = String(message.message ?? message.code ?? "The server refuses.");
-        break;
     }
     this.#tell();
   }
@@ -299,11 +291,10 @@ export class Player {
     if (!message) return;
     if (message.kind === "init") {
       const canPlay = this.#media.canPlay(message);
-      this.#unplayable = canPlay ? "" : `This browser cannot decode this video (${message.codec}).`;
+      this.#trouble = canPlay ? "" : `This browser cannot decode this video (${message.codec}).`;
       if (canPlay) this.#media.push(message);
       else this.#media.close();
-    } else if (!this.#unplayable) {
-      this.#refusal = "";
+    } else if (!this.#trouble) {
       this.#connection.isGood();
       this.#arrived += 1;
       this.#jitter.arrived(performance.now() / 1000, this.#media.frameSeconds);
@@ -413,9 +404,9 @@ export class Player {
   /** @param {import("./frame-watch.js").Picture} [picture] */
   #noteShown(picture) {
     if (picture) {
-      const { mediaTime, presentationTime, expectedDisplayTime: expected = presentationTime } = picture;
+      const { mediaTime, presentationTime, expectedDisplayTime } = picture;
       // Of the two this is nearer to the pixels of a screen: by 10 ms in Firefox; for a track Chromium expects 50 ms too much.
-      const at = this.#engine === "gecko" ? expected : presentationTime;
+      const at = this.#engine === "gecko" && expectedDisplayTime || presentationTime;
       const captured = this.#media.captures.at(mediaTime);
       const offset = this.#connection.clock.offset(at);
       const isKnown = captured !== null && offset !== null;
@@ -424,8 +415,8 @@ export class Player {
     if (this.#isShown) return;
     this.#isShown = true;
     this.#tell();
-    const isOwn = this.#video.getRootNode() !== document;
-    if (this.renderer === "auto" && isOwn && isSecureContext && "MediaStreamTrackGenerator" in window) this.#useCodecs();
+    if (this.renderer === "auto" && this.#video.getRootNode() !== document
+      && isSecureContext && "MediaStreamTrackGenerator" in window) this.#useCodecs();
   }
 
   #report() {
@@ -433,9 +424,11 @@ export class Player {
     this.#delay = seen.delay;
     // Nothing shown at all is a picture out of sight, or one for the watchdog.
     const canTell = seen.shown > 0 && !document.hidden && !this.#isPaused && this.#autoSkip;
-    if (canTell) this.#pace.look({ arrived: this.#arrived, shown: seen.shown, jitterSeconds: this.#jitter.seconds });
+    if (canTell) {
+      this.#pace.look({ arrived: this.#arrived, shown: seen.shown, jitterSeconds: this.#jitter.seconds });
+      this.#choose();
+    }
     this.#arrived = 0;
-    if (canTell) this.#choose();
     this.#tell();
     this.#connection.send({ type: "report", delay_ms: seen.delay, shown: seen.shown });
     this.#on.delay?.(seen);
@@ -473,7 +466,7 @@ export class Player {
     this.#on.change?.({
       connection: this.#link,
       camera: this.#camera,
-      trouble: this.#unplayable || this.#refusal,
+      trouble: this.#trouble,
       ageMs,
       isFrozen: this.#verdict !== "fine" && ageMs !== null,
       delay: this.#delay,

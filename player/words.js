@@ -7,7 +7,7 @@
  * @typedef {object} Facts
  * @property {"connecting" | "open" | "gone"} connection
  * @property {{state: string, reason: string}} camera as the server last said it; state "" before that
- * @property {string} trouble an error of the server or the browser that ends playing, in words; else ""
+ * @property {string} trouble what keeps the browser from playing, in words; else ""
  * @property {number | null} ageMs since a picture was last shown; null: none yet
  * @property {number | null} delay how old pictures are when they are shown, milliseconds; null: not known
  * @property {boolean} isFrozen
@@ -49,8 +49,8 @@ function because(what, reason, otherwise = "") {
 export function cornerWords({ ageMs, isFrozen, isPaused, behind }) {
   if (ageMs === null) return "";
   if (isPaused) return "Paused";
-  if (behind > 0 && !isFrozen) return `${Math.round(behind)} s ago`;
-  return isFrozen ? `Picture is ${ageWords(ageMs)}` : "";
+  if (isFrozen) return `Picture is ${ageWords(ageMs)}`;
+  return behind > 0 ? `${Math.round(behind)} s ago` : "";
 }
 
 /**
