@@ -31,9 +31,8 @@ const FIRST_EXCHANGES = 5;
  * @param {number} random 0 to 1
  */
 export function backOffMs(failures, random) {
-  if (failures <= 0) return 0;
-  const full = Math.min(250 * 2 ** (failures - 1), 2000);
-  return full * (0.6 + 0.4 * random);
+  const full = Math.min(125 * 2 ** failures, 2000);
+  return failures > 0 ? full * (0.6 + 0.4 * random) : 0;
 }
 
 /**
@@ -45,7 +44,7 @@ export function backOffMs(failures, random) {
 export function socketUrl(written, base) {
   const url = new URL(written.replace(/^wss?:\/(?!\/)/, "/"), base);
   const own = new URL(base);
-  const isSecure = url.protocol === "https:" || url.protocol === "wss:"
+  const isSecure = /^(https|wss):/.test(url.protocol)
     || (own.protocol === "https:" && url.host === own.host);
   url.protocol = isSecure ? "wss:" : "ws:";
   url.hash = "";
@@ -90,16 +89,20 @@ export class Connection {
 
   /** Ends it; nothing is called any more. */
   close() {
-    this.#drop();
+    clearInterval(this.#ticker);
     clearTimeout(this.#retry);
+    hangUp(this.#socket);
+    hangUp(this.#spare);
+    this.#socket = this.#spare = null;
+    this.#ticksSilent = 0;
   }
 
   /** The line may be back (network change, return from standby): no waiting for the next attempt. */
   retryNow() {
-    if (this.#socket) return;
+    if (this.#socket && this.#ticksSilent < SILENT_TICKS) return;
     this.#failures = 0;
-    clearTimeout(this.#retry);
-    this.#connect();
+    if (this.#isOpen) this.#tryBeside();
+    else this.#connect();
   }
 
   /** Pictures come: the next failure is a first one again. */
@@ -109,15 +112,17 @@ export class Connection {
 
   /** @param {object} message */
   send(message) {
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
+    if (this.#isOpen) this.#socket?.send(JSON.stringify(message));
+  }
+
+  get #isOpen() {
+    return this.#socket?.readyState === WebSocket.OPEN;
   }
 
   #connect() {
-    this.#drop();
-    const socket = this.#dial();
-    if (!socket) return this.#lost();
-    socket.onopen = () => this.#begin(socket);
-    this.#socket = socket;
+    this.close();
+    this.#socket = this.#dial();
+    if (!this.#socket) return this.#lost();
     this.#ticker = setInterval(() => this.#tick(), ASK_MS);
   }
 
@@ -131,14 +136,24 @@ export class Connection {
       return null;
     }
     socket.binaryType = "arraybuffer";
+    // A second one has to speak first.
+    socket.onopen = () => {
+      if (socket === this.#socket) this.#begin(socket);
+    };
     socket.onmessage = ({ data }) => {
       // The first word after a silence decides which of the two is kept.
       if (this.#ticksSilent >= SILENT_TICKS) this.#begin(socket);
       if (socket === this.#socket) this.#receive(data);
     };
     socket.onclose = () => {
-      if (socket === this.#spare) this.#spare = null;
-      else this.#lost();
+      const spare = this.#spare;
+      if (!spare) return this.#lost();
+      this.#spare = null;
+      if (socket === spare) return;
+      // It goes on with its handshake.
+      this.#socket = spare;
+      this.#ticksSilent = 0;
+      if (this.#isOpen) this.#begin(spare);
     };
     return socket;
   }
@@ -179,12 +194,18 @@ export class Connection {
   /** Counts ticks rather than time: after a standby the clock has jumped, yet the line may be fine. */
   #tick() {
     const silent = this.#ticksSilent += 1;
-    const isOpening = this.#socket?.readyState === WebSocket.CONNECTING;
-    if (silent >= (isOpening ? OPENING_TICKS : DEAD_TICKS)) return this.#lost();
+    if (silent >= (this.#isOpen ? DEAD_TICKS : OPENING_TICKS)) return this.#lost();
     this.#ask();
     // Browsers open one socket to a host after the other.
-    if (isOpening || silent !== this.#patience) return;
-    this.#patience += SPARE_TICKS;
+    if (!this.#isOpen || silent !== this.#patience) return;
+    this.#tryBeside();
+  }
+
+  /** Once in a tick: else who asks again and again ends each in its handshake. */
+  #tryBeside() {
+    const next = this.#ticksSilent + SPARE_TICKS;
+    if (this.#spare && this.#patience === next) return;
+    this.#patience = next;
     hangUp(this.#spare);
     this.#spare = this.#dial();
     this.#on.state("gone");
@@ -195,19 +216,11 @@ export class Connection {
   }
 
   #lost() {
-    this.#drop();
+    this.close();
     const wait = backOffMs(this.#failures, Math.random());
     this.#failures += 1;
     this.#retry = setTimeout(() => this.#connect(), wait);
     this.#on.state("gone");
-  }
-
-  #drop() {
-    clearInterval(this.#ticker);
-    hangUp(this.#socket);
-    hangUp(this.#spare);
-    this.#socket = this.#spare = null;
-    this.#ticksSilent = 0;
   }
 }
 

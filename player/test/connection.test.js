@@ -140,6 +140,60 @@ for (const [when, happen] of [
   });
 }
 
+test("who asks for another attempt gets one at once, beside a socket that is silent, and once in a tick", () => {
+  const { connection, told, first } = opened();
+  mock.timers.tick(2000);
+  connection.retryNow();
+  assert.equal(Socket.all.length, 1, "it may be no more than slow");
+  mock.timers.tick(3000);
+  Socket.all[1].onclose();
+  connection.retryNow();
+  connection.retryNow();
+  assert.equal(Socket.all.length, 3);
+  const third = Socket.all[2];
+  assert.ok(!first.isClosed && !third.isClosed);
+  mock.timers.tick(1000);
+  connection.retryNow();
+  assert.ok(third.isClosed && Socket.all.length === 4);
+  const fourth = Socket.all[3];
+  fourth.open();
+  fourth.say("hello");
+  assert.ok(first.isClosed && !fourth.isClosed);
+  assert.deepEqual(told.slice(-2), ["open", "hello"]);
+  connection.close();
+});
+
+test("who asks for another attempt gets one in place of a handshake that takes long", () => {
+  const connection = new Connection("ws://pi/", { state: () => {}, text: () => {}, binary: () => {} });
+  connection.open();
+  mock.timers.tick(2000);
+  connection.retryNow();
+  assert.equal(Socket.all.length, 1);
+  mock.timers.tick(1000);
+  connection.retryNow();
+  assert.ok(Socket.all[0].isClosed && Socket.all.length === 2);
+  connection.close();
+});
+
+for (const isOpen of [false, true]) {
+  test(`when a silent socket ends, the one beside it is kept, ${isOpen ? "open but without a word" : "in its handshake"}`, () => {
+    const { connection, told, first } = opened();
+    mock.timers.tick(3000);
+    const [, second] = Socket.all;
+    if (isOpen) second.open();
+    first.onclose();
+    mock.timers.tick(2000);
+    assert.ok(!second.isClosed && Socket.all.length === 2);
+    if (!isOpen) second.open();
+    second.say("hello");
+    assert.deepEqual(told, ["connecting", "open", "hello", "gone", "open", "hello"]);
+    second.onclose();
+    mock.timers.tick(1);
+    assert.equal(Socket.all.length, 3);
+    connection.close();
+  });
+}
+
 test("what is no message of the protocol is passed over", () => {
   const { told, first } = opened();
   for (const data of ["", "{", "null", "7", '"text"', "[]"]) first.onmessage({ data });
