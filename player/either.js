@@ -12,6 +12,8 @@ import { Codecs, turnOf } from "./webcodecs.js";
 
 /** So often in a row a decoder of WebCodecs may be made anew without a picture before the other way is taken. */
 const CODECS_TRIES = 2;
+/** Where WebCodecs failed or did not come they are tried again: after so long, then after twice that, and so on. */
+const RETRY_MS = 10_000;
 /** When not all that was kept is in the timeline by then, it will not be. */
 const PATIENCE_MS = 1000;
 /** A past without a keyframe to begin it with is of no use, and must not grow for ever. */
@@ -37,8 +39,8 @@ export class Either {
   #ahead = 0;
   #beginsBy = 0;
   #keepSeconds = 5;
-  /** WebCodecs failed, or cannot be had. */
-  #staysMse = false;
+  #retryAt = 0;
+  #retryMs = RETRY_MS;
   #isLoading = false;
   #isWanted = false;
   /** WebCodecs said why there was no picture. */
@@ -111,7 +113,7 @@ export class Either {
     const isWorthIt = tries <= CODECS_TRIES && this.#hasTold;
     this.#hasTold = false;
     if (!isSupported || !this.#isByCodecs || isWorthIt) return this.#shown.rebuild(tries);
-    this.#staysMse = true;
+    this.#giveUp();
     this.#toMse(this.#newestGroup, null);
   }
 
@@ -186,7 +188,7 @@ export class Either {
   };
 
   async #load() {
-    if (this.#staysMse || this.#isLoading || this.#isClosed) return;
+    if (this.#isLoading || this.#isClosed || this.#hasGivenUp) return;
     this.#isLoading = true;
     try {
       const codecs = await Codecs.on(this.#video, {
@@ -203,7 +205,7 @@ export class Either {
         failed: (reason) => {
           this.#hasTold = true;
           if (this.#shown === codecs) return this.#on.failed(reason);
-          this.#staysMse = true;
+          this.#giveUp();
           this.#drop();
         },
         ready: () => {
@@ -212,18 +214,27 @@ export class Either {
           else this.#toCodecs();
         },
       }, !this.#isForced);
-      if (this.#isClosed || this.#staysMse || !this.#isWanted) return codecs.close();
+      if (this.#isClosed || this.#hasGivenUp || !this.#isWanted) return codecs.close();
       this.#codecs = codecs;
       // With nothing on show there is nothing to keep until they have a picture.
       if (this.init) codecs.push(this.init);
       else this.#toCodecs();
     } catch (error) {
-      this.#staysMse = true;
+      this.#giveUp();
       // Else it is no trouble: such pages are from another server, or forbid workers.
       if (this.#isForced) console.warn(`berrymse: no WebCodecs (${error})`);
     } finally {
       this.#isLoading = false;
     }
+  }
+
+  #giveUp() {
+    this.#retryAt = performance.now() + this.#retryMs;
+    this.#retryMs *= 2;
+  }
+
+  get #hasGivenUp() {
+    return performance.now() < this.#retryAt;
   }
 
   #toCodecs() {

@@ -19,6 +19,8 @@ const KEEP_SECONDS = 5;
 /** What a 2022 page gets that switches staying live off. */
 const LOOK_BACK_SECONDS = 60;
 const AT_EDGE_SECONDS = 0.25;
+/** A file that did not come is asked for again: after so long, then after twice that, and so on. */
+const RELOAD_TICKS = 40;
 
 /** @typedef {"auto" | "mse" | "webcodecs"} RendererName */
 
@@ -55,6 +57,9 @@ export class Player {
   #delay = null;
   #ticks = 0;
   #arrived = 0;
+  /** @type {number | null} the tick at which the other way to show pictures is loaded again */
+  #reloadAt = null;
+  #reloadTicks = RELOAD_TICKS;
   #pace;
   #lookback = 0;
   #isResting = false;
@@ -127,7 +132,7 @@ export class Player {
     this.#video.load();
     this.#camera = { state: "", reason: "" };
     this.#wasAtEdge = this.#isShown = false;
-    this.#delay = this.#flow = null;
+    this.#delay = this.#flow = this.#reloadAt = null;
     this.#jitter.restart();
   }
 
@@ -250,6 +255,8 @@ export class Player {
       await either.choose(this.#line.target, this.#autoSkip);
     } catch (error) {
       console.warn(`berrymse: ${error}`);
+      this.#reloadAt = this.#ticks + this.#reloadTicks;
+      this.#reloadTicks *= 2;
     }
   }
 
@@ -436,6 +443,7 @@ export class Player {
 
   #tick() {
     this.#ticks += 1;
+    if (this.#ticks === this.#reloadAt) isSupported ? this.#useCodecs() : this.reset();
     if (this.#ticks % REPORT_TICKS === 0) this.#report();
     this.#verdict = this.#frames.look({
       flow: this.#flow,

@@ -118,6 +118,20 @@ test("a page left and come back to is live again", async (t) => {
   t.diagnostic(`${await tab.page.evaluate(() => window.isKept) ? "kept" : "loaded anew"}, live after ${Date.now() - from} ms`);
 });
 
+for (const file of ["either.js", "decode-worker.js"]) {
+  test(`${file} did not come, and is asked for again, while the picture goes on`, async () => {
+    const refused = [`/${file}`];
+    await open(`<berry-video></berry-video>`, { refused });
+    await tab.page.evaluate(watchGaps);
+    await pause(3000);
+    assert.equal(await tab.page.evaluate(isByCodecs), false);
+    refused.length = 0;
+    await tab.page.until("WebCodecs", isByCodecs, { within: 15_000 });
+    await tab.page.until("a live picture", isLive, { given: ["berry-video"] });
+    assert.equal(await tab.page.evaluate(() => window.gaps.black), 0);
+  });
+}
+
 for (const [what, body, options] of [
   ["a page's own video", `<video></video><script src="msevideo.js"></script>`, {}],
   ["a page that forbids workers", "<berry-video></berry-video>", { headers: { "content-security-policy": "worker-src 'none'" } }],

@@ -9,10 +9,11 @@ import { Conditions, Line } from "./line.mjs";
 
 /**
  * @param {string} target the program's URL
- * @param {{prefix?: string, pages?: Record<string, {html: string, headers?: Record<string, string>}>}} site
- *   `prefix` is the path of the program here; `pages` by their path
+ * @param {{prefix?: string, pages?: Record<string, {html: string, headers?: Record<string, string>}>, refused?: string[]}} site
+ *   `prefix` is the path of the program here; `pages` by their path; requests for the program's paths in `refused` fail, which the
+ *   caller may change
  */
-export async function proxy(target, { prefix = "/", pages = {} } = {}) {
+export async function proxy(target, { prefix = "/", pages = {}, refused = [] } = {}) {
   const { hostname, port } = new URL(target);
   const inside = (url) => (url.startsWith(prefix) ? `/${url.slice(prefix.length)}` : null);
 
@@ -26,6 +27,10 @@ export async function proxy(target, { prefix = "/", pages = {} } = {}) {
     const path = inside(incoming.url);
     if (path === null) {
       outgoing.writeHead(404).end();
+      return;
+    }
+    if (refused.includes(path)) {
+      outgoing.destroy();
       return;
     }
     const passed = request({ hostname, port, path, method: incoming.method, headers: incoming.headers }, (answer) => {

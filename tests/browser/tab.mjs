@@ -19,13 +19,13 @@ export function prepareTab() {
      * Opens a page with this body.
      * @param {string} body
      * @param {{headers?: Record<string, string>, url?: string, prefix?: string, script?: string, scripts?: Function[],
-     *   pages?: Record<string, {html: string}>}} options `url` of another program, `script` the player's,
+     *   pages?: Record<string, {html: string}>, refused?: string[]}} options `url` of another program, `script` the player's,
      *   `scripts` run in the page before its own, `pages` are beside it; the rest is as for `proxy`
      */
-    async open(body, { headers = {}, url = started.server.url, prefix = "/", script = "berrymse.js", scripts = [], pages = {} } = {}) {
+    async open(body, { headers = {}, url = started.server.url, prefix = "/", script = "berrymse.js", scripts = [], pages = {}, refused = [] } = {}) {
       const icon = new URL("icon.svg", new URL(script, "http://x/")).pathname;
       const html = `<!doctype html><link rel="icon" href="${icon}"><script type="module" src="${script}"></script>${body}`;
-      started.site = await proxy(url, { prefix, pages: { ...pages, "/page.html": { html, headers } } });
+      started.site = await proxy(url, { prefix, refused, pages: { ...pages, "/page.html": { html, headers } } });
       started.page = await browser.newPage();
       for (const one of [installClock, ...scripts]) await started.page.before(one);
       await started.page.goto(new URL("page.html", started.site.url).href);
