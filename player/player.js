@@ -404,8 +404,8 @@ export class Player {
       this.#isResting = false;
       this.#connection.open();
     }
-    this.toLiveEdge();
-    if (!this.#isPaused) this.#play();
+    // Who paused, or looks back, finds the picture where it was left.
+    if (!this.#isPaused) this.play();
   }
 
   /** @param {import("./frame-watch.js").Picture} [picture] */

@@ -144,6 +144,33 @@ test("a page hidden for long leaves the server, and is live when it is seen agai
   await page.until("a live picture", isLive, { given: ["berry-video"], within: 2000 });
 });
 
+test("who paused or looks back and comes back to the page finds the picture where it was left", async () => {
+  await open(`<berry-video renderer="mse" src="${socket()}"></berry-video>`);
+  await page.until("a live picture", isLive, { given: ["berry-video"] });
+  const made = () => clock.of(document.querySelector("berry-video").video);
+  const leave = async () => {
+    const other = await page.cover();
+    await page.until("the page to be hidden", () => document.hidden);
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    await other.close();
+    await page.until("the page to be seen", () => !document.hidden);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  };
+  await page.evaluate(() => document.querySelector("berry-video").pause());
+  // What the decoder had at that moment is still shown.
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const before = await page.evaluate(made);
+  await leave();
+  assert.equal(await page.evaluate(made), before);
+  await page.evaluate(() => document.querySelector("berry-video").play());
+  await page.until("a live picture", isLive, { given: ["berry-video"], within: 2000 });
+  await page.evaluate(() => document.querySelector("berry-video").lookBack(3));
+  await page.until("its speed", () => document.querySelector("berry-video").video.playbackRate === 1);
+  await leave();
+  const age = await page.evaluate(() => (Date.now() % 2 ** 32) - clock.of(document.querySelector("berry-video").video));
+  assert.ok(age > 2500, `${age} ms old`);
+});
+
 /** Presses a button of the element, as a person does: browsers allow some things only then. */
 async function press(part) {
   const expression = `document.querySelector("berry-video").shadowRoot.querySelector(".${part}").click()`;
