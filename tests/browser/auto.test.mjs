@@ -54,6 +54,25 @@ test("a latency is kept by Media Source Extensions, without it WebCodecs are bac
   assert.deepEqual(tab.page.messages, []);
 });
 
+test("picture in picture stays, and goes on, while the way to show changes, also of a page that is hidden", async () => {
+  await open(`<berry-video></berry-video>`);
+  await tab.page.until("WebCodecs", isByCodecs);
+  await tab.page.until("a live picture", isLive, { given: ["berry-video"] });
+  const expression = `document.querySelector("berry-video").requestPictureInPicture()`;
+  await tab.page.send("Runtime.evaluate", { expression, userGesture: true, awaitPromise: true });
+  for (const isHidden of [false, true]) {
+    const other = isHidden ? await tab.page.cover() : null;
+    await tab.page.until("the page to be seen or hidden", (wanted) => document.hidden === wanted, { given: [isHidden] });
+    for (const [latency, isThere] of [[0.5, isMse], ["min", isByCodecs]]) {
+      await tab.page.evaluate((wanted) => { document.querySelector("berry-video").latency = wanted; }, latency);
+      await tab.page.until(`latency ${latency}`, isThere);
+      await tab.page.until("a live picture", isLive, { given: ["berry-video"] });
+      assert.ok(await tab.page.evaluate(() => document.querySelector("berry-video").shadowRoot.pictureInPictureElement !== null));
+    }
+    await other?.close();
+  }
+});
+
 test("looking back shows what was while WebCodecs showed the picture, and then the present again", async (t) => {
   await open(`<berry-video></berry-video>`);
   await tab.page.until("WebCodecs", isByCodecs);
