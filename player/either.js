@@ -299,16 +299,17 @@ export class Either {
   #awaitPicture() {
     this.#video.requestVideoFrameCallback(() => {
       if (!this.#cover) return;
-      const isThere = !this.#video.seeking && this.#video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA;
-      if (isThere) this.#uncoverSoon();
+      this.#uncoverSoon();
       this.#awaitPicture();
     });
   }
 
   #uncoverSoon() {
     const cover = this.#cover;
+    // In a hidden page this is when it is seen, and the picture is sought anew.
     requestAnimationFrame(() => {
-      if (this.#beginsAt === null && cover === this.#cover) this.#uncover();
+      const isThere = !this.#video.seeking && this.#video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA;
+      if (isThere && this.#beginsAt === null && cover === this.#cover) this.#uncover();
     });
   }
 

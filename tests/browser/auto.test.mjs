@@ -73,6 +73,28 @@ test("picture in picture stays, and goes on, while the way to show changes, also
   }
 });
 
+test("a page that is seen again after its way to show changed is not empty for a moment", async () => {
+  await open(`<berry-video></berry-video>`);
+  await tab.page.until("WebCodecs", isByCodecs);
+  await tab.page.until("a live picture", isLive, { given: ["berry-video"] });
+  const other = await tab.page.cover();
+  await tab.page.until("the page to be hidden", () => document.hidden);
+  await tab.page.evaluate(() => { document.querySelector("berry-video").latency = 0.5; });
+  await pause(2000);
+  await tab.page.evaluate(() => {
+    window.empty = 0;
+    const look = () => {
+      requestAnimationFrame(look);
+      const top = [...document.querySelector("berry-video").shadowRoot.querySelectorAll(".video")].at(-1);
+      if (top.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) window.empty += 1;
+    };
+    look();
+  });
+  await other.close();
+  await tab.page.until("a live picture", isLive, { given: ["berry-video"] });
+  assert.equal(await tab.page.evaluate(() => window.empty), 0);
+});
+
 test("looking back shows what was while WebCodecs showed the picture, and then the present again", async (t) => {
   await open(`<berry-video></berry-video>`);
   await tab.page.until("WebCodecs", isByCodecs);
