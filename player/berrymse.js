@@ -71,8 +71,8 @@ export class BerryVideo extends HTMLElement {
   #delay = element("span", "delay");
   #note = element("span", "note");
 
-  /** @type {Player | null} */
-  #player = null;
+  /** @type {Player | null | undefined} null: the address is none; undefined: the element is in no page */
+  #player;
   /** @type {import("./controls.js").Controls | null} */
   #controls = null;
   #controlsAskedAt = -Infinity;
@@ -110,7 +110,7 @@ export class BerryVideo extends HTMLElement {
 
   /** @param {string} name @param {string | null} before @param {string | null} now */
   attributeChangedCallback(name, before, now) {
-    if (before === now || !this.#player) return;
+    if (before === now || this.#player === undefined) return;
     if (name === "src" || name === "renderer") this.#start();
     else this.#configure();
   }
@@ -240,6 +240,7 @@ export class BerryVideo extends HTMLElement {
 
   #start() {
     this.#stop();
+    this.#player = null;
     const url = socketUrl(this.src, document.baseURI);
     this.#player = new Player(this.#video, url, {
       change: (facts) => this.#show(facts),
@@ -271,7 +272,7 @@ export class BerryVideo extends HTMLElement {
 
   #stop() {
     this.#player?.stop();
-    this.#player = null;
+    this.#player = undefined;
   }
 
   /**

@@ -84,6 +84,15 @@ test("attributes and properties mirror each other, also those given before the c
   assert.deepEqual(seen.slice(1), [0.5, 3, 7, true]);
 });
 
+test("an address that is none is said, and the right one after it plays", async () => {
+  await open(`<berry-video src="ws://:undefined/"></berry-video>`);
+  await page.until("the mistake", () => customElements.get("berry-video"));
+  await page.evaluate((src) => { document.querySelector("berry-video").src = src; }, socket());
+  await page.until("a live picture", isLive, { given: ["berry-video"] });
+  assert.equal(page.messages.length, 1);
+  assert.match(page.messages[0], /Invalid URL/);
+});
+
 test("a snapshot is the picture in its own size", async () => {
   await open(`<berry-video src="${socket()}"></berry-video>`);
   await page.until("a live picture", isLive, { given: ["berry-video"] });
