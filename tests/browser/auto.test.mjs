@@ -60,17 +60,19 @@ test("picture in picture stays, and goes on, while the way to show changes, also
   await tab.page.until("a live picture", isLive, { given: ["berry-video"] });
   const expression = `document.querySelector("berry-video").requestPictureInPicture()`;
   await tab.page.send("Runtime.evaluate", { expression, userGesture: true, awaitPromise: true });
-  for (const isHidden of [false, true]) {
-    const other = isHidden ? await tab.page.cover() : null;
-    await tab.page.until("the page to be seen or hidden", (wanted) => document.hidden === wanted, { given: [isHidden] });
-    for (const [latency, isThere] of [[0.5, isMse], ["min", isByCodecs]]) {
-      await tab.page.evaluate((wanted) => { document.querySelector("berry-video").latency = wanted; }, latency);
-      await tab.page.until(`latency ${latency}`, isThere);
-      await tab.page.until("a live picture", isLive, { given: ["berry-video"] });
-      assert.ok(await tab.page.evaluate(() => document.querySelector("berry-video").shadowRoot.pictureInPictureElement !== null));
-    }
-    await other?.close();
-  }
+  const changeTo = async (latency, isThere) => {
+    await tab.page.evaluate((wanted) => { document.querySelector("berry-video").latency = wanted; }, latency);
+    // A machine that is busy makes a line jittery, which keeps Media Source Extensions for some time.
+    await tab.page.until(`latency ${latency}`, isThere, { within: 60_000 });
+    await tab.page.until("a live picture", isLive, { given: ["berry-video"] });
+    assert.ok(await tab.page.evaluate(() => document.querySelector("berry-video").shadowRoot.pictureInPictureElement !== null));
+  };
+  await changeTo(0.5, isMse);
+  await changeTo("min", isByCodecs);
+  const other = await tab.page.cover();
+  await tab.page.until("the page to be hidden", () => document.hidden);
+  await changeTo(0.5, isMse);
+  await other.close();
 });
 
 test("a page that is seen again after its way to show changed is not empty for a moment", async () => {
