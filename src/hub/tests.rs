@@ -430,6 +430,9 @@ fn what_a_viewer_has_not_got_is_known_from_what_is_on_its_way() {
     assert_eq!(viewer.standing(u64::MAX), standing(0, false));
     stream.publish("p");
     assert_eq!(viewer.standing(0), standing(3, false));
+    // What is not kept any more is not there for that reason: the oldest that is kept has not been got either.
+    stream.publish(&format!("K{}", "p".repeat(40)));
+    assert_eq!(viewer.standing(0), standing(4, false));
 }
 
 #[test]

@@ -131,7 +131,9 @@ impl Viewer {
             }
             number -= 1;
         }
-        let missing = inner.ring.get(number);
+        // What the ring has let go of is older than all it keeps; else a line that is silent for longer than that would count as
+        // one on which nothing waits.
+        let missing = inner.ring.get(number.max(inner.ring.first()));
         let kept = missing.or_else(|| inner.ring.newest())?;
         let seen_until_then = self.cursor.jump.filter(|(to, _)| *to == number);
         Some(Standing {

@@ -150,6 +150,10 @@ impl Line {
         waiting_since: Option<Timestamp>,
         now: Timestamp,
     ) {
+        if self.outstanding > 0 && now.since(self.moved_at) > FIRST_LONG_STRETCH {
+            // A hole says nothing of what the line carries. A shorter silence may be between two lumps.
+            self.long_stretch = None;
+        }
         if reading.arrived > self.arrived || reading.outstanding == 0 {
             self.moved_at = now;
         }

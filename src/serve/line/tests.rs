@@ -65,13 +65,17 @@ impl Model {
     fn run(&mut self, seconds: u64, bytes: f64) -> u64 {
         let mut most = 0;
         for _ in 0..seconds * 30 {
-            self.step();
+            self.run_step(bytes);
             most = most.max(self.line.outstanding);
-            if !self.line.is_full(self.now) {
-                self.sent += bytes;
-            }
         }
         most
+    }
+
+    fn run_step(&mut self, bytes: f64) {
+        self.step();
+        if !self.line.is_full(self.now) {
+            self.sent += bytes;
+        }
     }
 }
 
@@ -264,6 +268,23 @@ fn into_a_hole_nothing_is_thrown() {
     model.rate = 180_000.0;
     model.run(1, 6000.0);
     assert!(model.sent > sent + 100_000.0, "{}", model.sent - sent);
+}
+
+#[test]
+fn a_hole_says_nothing_of_what_the_line_carries() {
+    for hole_seconds in 2..6 {
+        let mut model = Model::new(180_000.0);
+        model.since = Some(Timestamp::from_nanos(0));
+        model.run(4, 6000.0);
+        model.rate = 0.0;
+        model.run(hole_seconds, 6000.0);
+        model.rate = 180_000.0;
+        for _ in 0..120 {
+            model.run_step(6000.0);
+            let capacity = model.line.capacity().unwrap();
+            assert!(capacity > 1_000_000, "{hole_seconds}: {capacity}");
+        }
+    }
 }
 
 #[test]
