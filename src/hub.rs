@@ -241,6 +241,7 @@ impl Inner {
             keyframe_lag: keyframe
                 .and_then(|keyframe| self.ring.get(keyframe))
                 .map(|keyframe| now.since(keyframe.published_at)),
+            is_worn: self.ring.keyframe() >= Some(number) && self.ring.is_worn(),
             keyframe_due: self.meter.keyframe_due(),
             keyframe_time: time_for(self.ring.keyframe_bytes()),
             busy: line.map_or(Duration::ZERO, |line| line.backlog)

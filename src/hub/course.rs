@@ -34,6 +34,8 @@ pub(super) struct View {
     pub(super) lag: Duration,
     /// The same for the newest keyframe, if it lies ahead of the viewer.
     pub(super) keyframe_lag: Option<Duration>,
+    /// The viewer has nothing yet of the newest group of pictures, and what follows the keyframe outweighs it.
+    pub(super) is_worn: bool,
     /// When the next keyframe is due after the newest picture, if they come at an interval.
     pub(super) keyframe_due: Option<Duration>,
     /// How long the viewer's line takes for a keyframe.
@@ -85,7 +87,8 @@ pub(super) fn decide(view: View) -> Course {
     }
     // However far behind the viewer is: a jump leads here.
     let best = view.keyframe_lag.unwrap_or(view.lag);
-    let is_late = best > LATE.max(2 * view.keyframe_time);
+    let patience = if view.is_worn { Duration::ZERO } else { LATE };
+    let is_late = best > patience.max(2 * view.keyframe_time);
     let last_call = view.busy.clamp(LAST_CALL, FIRST_CALL);
     match view.asking {
         Asking::UnderWay if is_late => Course::Wait,
@@ -109,6 +112,7 @@ mod tests {
     const GOOD: View = View {
         lag: Duration::ZERO,
         keyframe_lag: None,
+        is_worn: false,
         keyframe_due: Some(Duration::from_millis(500)),
         keyframe_time: Duration::from_millis(400),
         busy: Duration::from_millis(60),
@@ -233,6 +237,17 @@ mod tests {
             ..after_a_hole
         };
         assert_eq!(decide(near), Course::Jump);
+        let worn = View {
+            is_worn: true,
+            keyframe_time: ms(90),
+            ..near
+        };
+        assert_eq!(decide(worn), Course::Ask);
+        let hardly_sooner = View {
+            keyframe_time: ms(110),
+            ..worn
+        };
+        assert_eq!(decide(hardly_sooner), Course::Jump);
         let denied = View {
             asking: Asking::NoUse,
             ..after_a_hole

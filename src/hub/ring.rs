@@ -29,6 +29,8 @@ pub(super) struct Ring {
     bytes: usize,
     keyframe: Option<u64>,
     keyframe_bytes: usize,
+    /// Of what came after it.
+    group_bytes: usize,
 }
 
 impl Ring {
@@ -37,6 +39,9 @@ impl Ring {
         if fragment.is_keyframe {
             self.keyframe = Some(self.end());
             self.keyframe_bytes = fragment.message.len();
+            self.group_bytes = 0;
+        } else {
+            self.group_bytes = self.group_bytes.saturating_add(fragment.message.len());
         }
         self.bytes += fragment.message.len();
         self.kept.push_back(Kept {
@@ -79,6 +84,12 @@ impl Ring {
     /// Size of the newest keyframe, even if it is not kept any more.
     pub(super) fn keyframe_bytes(&self) -> usize {
         self.keyframe_bytes
+    }
+
+    /// What has come after the newest keyframe outweighs it: on a line that limits, a new one would be there sooner than all that. True
+    /// while there is none.
+    pub(super) fn is_worn(&self) -> bool {
+        self.keyframe.is_none() || self.group_bytes > self.keyframe_bytes
     }
 
     pub(super) fn get(&self, number: u64) -> Option<&Kept> {

@@ -248,8 +248,8 @@ fn conditions_reach_viewers_once_and_in_order() {
 }
 
 #[test]
-fn viewers_are_counted_and_joining_asks_for_a_keyframe_once() {
-    let stream = Stream::new();
+fn viewers_are_counted_and_joining_asks_for_a_keyframe_where_much_follows_the_newest() {
+    let mut stream = Stream::new();
     let (a, b) = (stream.join(), stream.join());
     assert_eq!(stream.audience.status().viewers, 2);
     assert!(stream.hub.take_keyframe_request());
@@ -257,6 +257,12 @@ fn viewers_are_counted_and_joining_asks_for_a_keyframe_once() {
     drop(a);
     drop(b);
     assert_eq!(stream.audience.status().viewers, 0);
+    stream.publish("Kp");
+    stream.join();
+    assert!(!stream.hub.take_keyframe_request());
+    stream.publish("p");
+    stream.join();
+    assert!(stream.hub.take_keyframe_request());
 }
 
 #[test]
@@ -392,6 +398,22 @@ fn a_slow_line_waits_for_the_keyframe_that_it_has_asked_for() {
     stream.publish(&"p".repeat(35));
     assert!(events(&mut viewer).starts_with("p43 p44"));
     assert!(!stream.hub.take_keyframe_request());
+}
+
+#[test]
+fn after_a_hole_a_slow_line_gets_a_new_keyframe_rather_than_one_that_more_follows_than_it_weighs() {
+    for (pictures, is_asked) in [(1, false), (2, true)] {
+        let mut stream = Stream::new();
+        stream.hub.set_makes_keyframes(true);
+        let mut viewer = stream.join();
+        stream.publish("Kp");
+        events(&mut viewer);
+        viewer.set_slow(slow_line(500_000));
+        stream.publish(&format!("{}K{}", "p".repeat(60), "p".repeat(pictures)));
+        stream.hub.take_keyframe_request();
+        assert_eq!(events(&mut viewer).contains("K62 p63"), !is_asked);
+        assert_eq!(stream.hub.take_keyframe_request(), is_asked);
+    }
 }
 
 #[test]
