@@ -19,7 +19,7 @@ const SILENT_TICKS = 3;
  */
 const SPARE_TICKS = 4;
 /** The server has given up the first socket by then. */
-const DEAD_TICKS = 25;
+const DEAD_TICKS = 45;
 const OPENING_TICKS = 5;
 /** So many exchanges at once, so that the clocks agree from the beginning. */
 const FIRST_EXCHANGES = 5;

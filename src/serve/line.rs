@@ -39,15 +39,16 @@ const MOMENTS: usize = 64;
 const HOLE: Duration = Duration::from_millis(300);
 
 /// The kernel ends a connection whose peer has not acknowledged anything for so long. Its buffers take pings alone for
-/// hours, so that without pictures nobody else would notice that the viewer is gone; with a ping each 8 s that is 30 s.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
+/// hours, so that without pictures nobody else would notice that the viewer is gone; with a ping each 8 s that is 50 s. Less would
+/// give up who is in a tunnel.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(40);
 
 /// Into a hole the kernel tries again at the latest so long after it did last, if the round trip is not longer.
-const RETRY: Duration = Duration::from_millis(400);
+const RETRY: Duration = Duration::from_millis(300);
 
 /// The kernel is told anew when this has passed. What remains of [`RETRY`] is how long this program may be kept from doing so
 /// before the kernel gives the connection up.
-const RETRY_STEP: Duration = Duration::from_millis(100);
+const RETRY_STEP: Duration = Duration::from_millis(50);
 
 /// The same where nothing has to be tried again.
 const CALM_STEP: Duration = Duration::from_secs(1);

@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 const PING_EACH: Duration = Duration::from_secs(8);
 
 /// Nothing heard for so long, and nothing taken by the socket for [`STUCK`]: the viewer is gone.
-const SILENT: Duration = Duration::from_secs(25);
+const SILENT: Duration = Duration::from_secs(45);
 
 /// See [`SILENT`]. A slow line takes bytes all the time, if few.
 const STUCK: Duration = Duration::from_secs(12);
