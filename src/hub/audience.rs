@@ -55,7 +55,7 @@ impl Audience {
     pub fn join(&self) -> Viewer {
         let mut inner = self.0.lock();
         inner.viewers += 1;
-        inner.keyframe_wanted |= inner.ring.is_worn();
+        inner.keyframe_wanted |= inner.ring.is_worn() || !inner.ring.is_short();
         self.0.joined.notify_all();
         let position = inner
             .ring

@@ -13,6 +13,9 @@ const KEPT: Duration = Duration::from_secs(1);
 /// viewer waits for the next keyframe.
 pub(super) const KEPT_BYTES: usize = 8 << 20;
 
+/// So many pictures since the newest keyframe, itself included, are decoded before a new one would be there.
+const SHORT: u64 = 6;
+
 /// A fragment and when it was given to viewers. That, and not when it was taken, tells who is slow: a source may
 /// give a second of pictures at once.
 #[derive(Debug)]
@@ -90,6 +93,12 @@ impl Ring {
     /// while there is none.
     pub(super) fn is_worn(&self) -> bool {
         self.keyframe.is_none() || self.group_bytes > self.keyframe_bytes
+    }
+
+    /// Whoever begins at the newest keyframe has caught up at once.
+    pub(super) fn is_short(&self) -> bool {
+        self.keyframe
+            .is_some_and(|keyframe| self.end() - keyframe <= SHORT)
     }
 
     pub(super) fn get(&self, number: u64) -> Option<&Kept> {

@@ -266,6 +266,19 @@ fn viewers_are_counted_and_joining_asks_for_a_keyframe_where_much_follows_the_ne
 }
 
 #[test]
+fn joining_asks_for_a_keyframe_where_many_pictures_would_be_decoded_however_small() {
+    for (pictures, is_asked) in [(5, false), (6, true)] {
+        let mut stream = Stream::new();
+        stream.size = 1000;
+        stream.publish("K");
+        stream.size = 10;
+        stream.publish(&"p".repeat(pictures));
+        stream.join();
+        assert_eq!(stream.hub.take_keyframe_request(), is_asked);
+    }
+}
+
+#[test]
 fn rates_are_measured() {
     let mut stream = Stream::new();
     stream.size = 1000;
