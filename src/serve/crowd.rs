@@ -52,7 +52,7 @@ impl Crowd {
         self.len() == 0
     }
 
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.connections.len() - self.free.len()
     }
 
@@ -169,6 +169,10 @@ impl Crowd {
             *slot = None;
             self.free.push(place);
             self.count.fetch_sub(1, Ordering::AcqRel);
+            if self.is_empty() {
+                // After thousands of viewers these are some megabytes.
+                (self.connections, self.free) = (Vec::new(), Vec::new());
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Larger values are a player's mistake, not a delay: ten minutes, in milliseconds.
@@ -15,11 +15,14 @@ pub(super) const BOUNDS: [f32; 12] = [
 
 /// What is known of all viewers of all cameras.
 #[derive(Debug, Default)]
-pub(super) struct Delays(Mutex<All>);
+pub(super) struct Delays(Arc<Mutex<All>>);
 
 #[derive(Debug, Default)]
 struct All {
-    viewers: Vec<Weak<Seen>>,
+    /// By the count of those who joined before. Who leaves is taken out at once: what lies about of thousands who were here keeps
+    /// the allocator from giving back the memory around it.
+    viewers: BTreeMap<u64, Arc<Seen>>,
+    joined: u64,
     /// They outlive the viewers whose delays they count.
     histograms: BTreeMap<Arc<str>, Arc<Mutex<Histogram>>>,
 }
@@ -43,7 +46,11 @@ pub(super) struct Class {
 
 /// What is known of one viewer; it counts until this is dropped.
 #[derive(Debug)]
-pub(super) struct Report(Arc<Seen>);
+pub(super) struct Report {
+    seen: Arc<Seen>,
+    number: u64,
+    all: Arc<Mutex<All>>,
+}
 
 #[derive(Debug)]
 struct Seen {
@@ -67,9 +74,14 @@ impl Delays {
             is_slow: AtomicBool::new(false),
             histogram,
         });
-        all.viewers.retain(|viewer| viewer.strong_count() > 0);
-        all.viewers.push(Arc::downgrade(&seen));
-        Report(seen)
+        let number = all.joined;
+        all.joined += 1;
+        all.viewers.insert(number, seen.clone());
+        Report {
+            seen,
+            number,
+            all: self.0.clone(),
+        }
     }
 
     /// The median over the viewers of `camera` who have reported, in milliseconds.
@@ -98,10 +110,10 @@ impl Delays {
 
     fn each<T>(&self, camera: &str, look: impl Fn(&Seen) -> Option<T>) -> Vec<T> {
         let all = lock(&self.0);
-        let viewers = all.viewers.iter().filter_map(Weak::upgrade);
+        let viewers = all.viewers.values();
         viewers
             .filter(|seen| &*seen.camera == camera)
-            .filter_map(|seen| look(&seen))
+            .filter_map(|seen| look(seen))
             .collect()
     }
 }
@@ -110,21 +122,27 @@ impl Report {
     /// What the player says; anything but a plausible number of milliseconds means that it shows nothing.
     pub(super) fn set(&self, delay_ms: Option<f64>) {
         let ms = delay_ms.filter(|ms| (0.0..=MOST_MS).contains(ms));
-        store(&self.0.reported, ms.map_or(f32::NAN, |ms| ms as f32));
+        store(&self.seen.reported, ms.map_or(f32::NAN, |ms| ms as f32));
     }
 
     /// What the socket says: how old the newest picture is if there are pictures, and whether the line is slow.
     pub(super) fn judge(&self, delay: Option<Duration>, is_slow: bool) {
         let ms = delay.map_or(f32::NAN, |delay| delay.as_secs_f32() * 1000.0);
-        store(&self.0.judged, ms);
-        self.0.is_slow.store(is_slow, Ordering::Relaxed);
+        store(&self.seen.judged, ms);
+        self.seen.is_slow.store(is_slow, Ordering::Relaxed);
     }
 
     /// Counts the present delay; to be called once a second.
     pub(super) fn count(&self) {
-        if let Some(ms) = self.0.delay_ms() {
-            lock(&self.0.histogram).add(ms / 1000.0);
+        if let Some(ms) = self.seen.delay_ms() {
+            lock(&self.seen.histogram).add(ms / 1000.0);
         }
+    }
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        lock(&self.all).viewers.remove(&self.number);
     }
 }
 

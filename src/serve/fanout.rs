@@ -12,6 +12,7 @@
 //! camera's thread never waits for it.
 
 use super::crowd::Crowd;
+use super::memory::{self, Tide};
 use super::viewer::{Connection, Joining};
 use crate::hub::Audience;
 use mio::{Events, Poll, Registry, Token};
@@ -175,6 +176,7 @@ impl Thread {
         let mut next_tick = Instant::now() + TICK;
         let mut next_look = Instant::now() + LOOK;
         let mut wait = None;
+        let mut tide = Tide::default();
         loop {
             if let Err(error) = self.poll.poll(&mut events, wait)
                 && error.kind() != io::ErrorKind::Interrupted
@@ -206,8 +208,13 @@ impl Thread {
             if now >= next_tick {
                 next_tick = now + TICK;
                 crowd.each(|connection| connection.on_tick(now));
+                if tide.goes_out(crowd.len()) {
+                    drop(crowd);
+                    memory::give_back();
+                    crowd = bell.crowd();
+                }
             }
-            wait = if crowd.is_empty() {
+            wait = if crowd.is_empty() && !tide.is_in() {
                 None // nobody there: sleep until somebody comes
             } else {
                 let next = next_tick.min(next_look);

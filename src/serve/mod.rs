@@ -15,6 +15,7 @@ mod fanout;
 mod inbound;
 mod line;
 pub mod listen;
+mod memory;
 mod ring;
 mod route;
 mod seats;
