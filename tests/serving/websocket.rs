@@ -1,7 +1,7 @@
 //! A viewer's connection: what comes over it in which order, and what a viewer may not do.
 
 use crate::live;
-use crate::support::{PATIENCE, Viewer, is_init, is_keyframe};
+use crate::support::{PATIENCE, Server, Viewer, is_init, is_keyframe};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -218,4 +218,23 @@ fn a_viewer_who_stalls_comes_back_to_the_present_and_disturbs_nobody() {
         );
     }
     println!("{past} old pictures, live after {:?}", resumed.elapsed());
+}
+
+#[test]
+fn who_gets_pictures_is_not_pinged_and_who_waits_for_a_camera_is() {
+    let waiting = Server::start(&["--source", "exec:sleep 60"]);
+    let server = live();
+    let first_ping = |viewer: &mut Viewer| {
+        let begin = Instant::now();
+        while begin.elapsed() < Duration::from_secs(11) {
+            if viewer.socket.read().unwrap().is_ping() {
+                return true;
+            }
+        }
+        false
+    };
+    assert!(std::thread::scope(|scope| {
+        let waits = scope.spawn(|| first_ping(&mut waiting.watch("/video_websocket")));
+        !first_ping(&mut server.watch("/video_websocket")) && waits.join().unwrap()
+    }));
 }
