@@ -29,6 +29,9 @@ looks at the screen, 1000; EVENTS: a file for the delay of every picture.";
 /// How long a page may take until its first picture.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Without a clock for so long, it is looked for anew.
+const LOST: Duration = Duration::from_secs(2);
+
 struct Settings {
     host: String,
     path: String,
@@ -51,9 +54,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     screen::find(&mut display, PATIENCE)?;
     std::thread::sleep(settings.warmup);
     // Pages move things while they load.
-    let place = screen::find(&mut display, PATIENCE)?;
+    let mut place = screen::find(&mut display, PATIENCE)?;
     let start = unix_ms();
-    let seen = watch(&mut display, &place, settings.window, settings.poll)?;
+    let seen = watch(&mut display, &mut place, settings.window, settings.poll)?;
     let end = unix_ms();
 
     let report = Report::new(&seen, &arrivals.try_iter().collect::<Vec<_>>(), start, end);
@@ -88,16 +91,22 @@ fn settings(args: Vec<String>) -> Option<Settings> {
 /// Every new clock value and when it was first seen, in milliseconds of Unix time.
 fn watch(
     display: &mut x11::Display,
-    place: &screen::Place,
+    place: &mut screen::Place,
     window: Duration,
     poll: Duration,
 ) -> Result<Vec<(u32, f64)>, Box<dyn Error>> {
     let mut seen: Vec<(u32, f64)> = Vec::new();
     let start = Instant::now();
+    let mut read_at = start;
     while start.elapsed() < window {
         let look = Instant::now();
         let value = screen::read(display, place)?;
         let at = unix_ms();
+        if value.is_some() {
+            read_at = look;
+        } else if read_at.elapsed() > LOST {
+            *place = screen::find(display, window.saturating_sub(start.elapsed()))?;
+        }
         if let Some(value) = value
             && seen.last().is_none_or(|(last, _)| *last != value)
         {

@@ -92,16 +92,20 @@ struct Image<'a> {
 }
 
 impl Image<'_> {
-    /// The size of block that is read at most places, and the middle of those.
+    /// The size of block that is read at most places, and the middle of those. A median, as some value may be read elsewhere, too.
     fn place(&self) -> Option<Place> {
         // Half to one and a half times the picture's own size, in eighths of a pixel.
         let sizes = (64..=192).map(|eighths| eighths as f32 / 8.0);
         let found = sizes.map(|block| self.places(block)).max_by_key(Vec::len)?;
-        let mean = |of: fn(&Place) -> f32| found.iter().map(of).sum::<f32>() / found.len() as f32;
-        found.first().map(|first| Place {
-            left: mean(|place| place.left),
-            top: mean(|place| place.top),
-            block: first.block,
+        let middle = |of: fn(&Place) -> f32| {
+            let mut all: Vec<f32> = found.iter().map(of).collect();
+            all.sort_by(f32::total_cmp);
+            all.get(all.len() / 2).copied()
+        };
+        Some(Place {
+            left: middle(|place| place.left)?,
+            top: middle(|place| place.top)?,
+            block: found.first()?.block,
         })
     }
 
