@@ -11,6 +11,9 @@ use tungstenite::Message;
 /// Who watches all the time.
 const STEADY: usize = 60;
 
+/// Who does not read, so that there are many.
+const STALLED: usize = 160;
+
 /// Pictures that each of them gets.
 const PICTURES: usize = 120;
 
@@ -64,7 +67,9 @@ fn all_get_everything(setting: &str) {
                 })
             })
             .collect();
-        let stalled: Vec<Viewer> = (0..20).map(|_| server.watch("/video_websocket")).collect();
+        let stalled: Vec<Viewer> = (0..STALLED)
+            .map(|_| server.watch("/video_websocket"))
+            .collect();
         scope.spawn(|| {
             while !is_over.load(Ordering::Relaxed) {
                 let mut passing: Vec<Viewer> =

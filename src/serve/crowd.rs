@@ -17,8 +17,10 @@ const LOOK_AT_CRITICAL: Duration = Duration::from_millis(50);
 /// So late, the thread itself has stood still.
 const STANDSTILL: Duration = Duration::from_millis(250);
 
-/// From so many viewers on one system call for all is used. With 10 it costs more than one for each, with 100 it does not.
-const MANY: usize = 50;
+/// To so many viewers a camera's thread sends itself, a system call for each: they take it 1 to 2 ms. With more, what it saves is a
+/// fiftieth and less, and the thread would lack the time for the camera; and only with more does one system call for all gain
+/// anything.
+pub(super) const FEW: usize = 200;
 
 /// The viewers, each at a place that is its number.
 pub(super) struct Crowd {
@@ -64,7 +66,7 @@ impl Crowd {
     /// There may be something new for everybody.
     pub(super) fn send_news(&mut self) {
         let viewers = self.len();
-        let Some(mut ring) = self.ring.take_if(|_| viewers >= MANY) else {
+        let Some(mut ring) = self.ring.take_if(|_| viewers > FEW) else {
             self.each(Connection::send_news);
             return;
         };

@@ -11,7 +11,7 @@
 //! as much as some viewers do, and 20 µs of delay. Whoever sends holds the lock on the viewers (`crowd`); a
 //! camera's thread never waits for it.
 
-use super::crowd::Crowd;
+use super::crowd::{Crowd, FEW};
 use super::memory::{self, Tide};
 use super::viewer::{Connection, Joining};
 use crate::hub::Audience;
@@ -31,10 +31,6 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// How often all lines are looked at: what goes into a hole before it is seen has to come out of it again.
 const LOOK: Duration = Duration::from_millis(250);
-
-/// To so many viewers a camera's thread sends itself: they take it 1 to 2 ms. With more, what it saves is a fiftieth and less,
-/// and the thread would lack the time for the camera.
-const FEW: usize = 200;
 
 /// Hands viewers to the thread. Clones are the same thread's.
 #[derive(Clone)]
