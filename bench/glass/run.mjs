@@ -44,8 +44,8 @@ const { values } = parseArgs({
 });
 
 const [WIDTH, HEIGHT] = values.size.split("x").map(Number);
-/** So large that our page shows the picture as large as it is. */
-const SCREEN = { width: WIDTH + 24, height: HEIGHT + 180 };
+/** So large that our page shows the picture as large as it is: wider than a phone, and not so high that it would be enlarged. */
+const SCREEN = { width: Math.max(WIDTH + 24, 760), height: HEIGHT + 116 };
 
 /** What is to be undone at the end, the newest first. */
 const ends = [];
