@@ -13,7 +13,7 @@
  * @attr rest-after  hidden for so many seconds, the page leaves the server until it is seen again; default 60
  * @fires delay    detail: {delay, shown}, once a second: see the property, and how many pictures were shown
  * @fires state    detail: {tone, text} whenever what is said about the picture changes
- * @fires error    detail: {message} when the browser cannot play the pictures
+ * @fires error    detail: {message} when the server or the browser refuses
  * @fires resize   detail: {width, height} when the picture has another size
  * @slot           lies over the picture and lets clicks through to it
  * @csspart video, state, age, delay, note, play, controls, live, lookback, pause, pip, fullscreen
@@ -46,17 +46,17 @@ sheet.replaceSync(`
   transition: filter .3s; }
 .video + .video { position: absolute; inset: 0; aspect-ratio: auto; }
 .frozen .video { filter: grayscale(1) brightness(.6); }
-.state { position: absolute; inset: 0; display: grid; place-content: center; justify-items: center; gap: .9em; padding: 1.5em;
+.state { position: absolute; inset: 0; display: grid; place-content: center; justify-items: center; gap: 1em; padding: 1em;
   box-sizing: border-box; text-align: center; overflow-wrap: anywhere; text-shadow: 0 1px 3px #000; pointer-events: none; }
 .state::before { content: ""; width: 1.6em; height: 1.6em; border-radius: 50%; box-sizing: border-box;
-  border: .2em solid #ffffff38; border-top-color: var(--berry-video-accent, #ff4d6d); animation: turn 1s linear infinite; }
+  border: .2em solid #fff3; border-top-color: var(--berry-video-accent, #ff4d6d); animation: turn 1s linear infinite; }
 .state[data-tone=trouble]::before { border-top-color: #ffb454; }
 @keyframes turn { to { transform: rotate(1turn); } }
 @media (prefers-reduced-motion: reduce) { .state::before { animation: none; } }
 .corner { position: absolute; inset: auto auto .6em .6em; display: flex; flex-wrap: wrap; gap: .4em; pointer-events: none;
   font-size: .8rem; }
-.corner > * { padding: .15em .6em; border-radius: .4em; background: #000a; font-variant-numeric: tabular-nums; }
-.age { color: #ffcf8a; }
+.corner > * { padding: .2em .6em; border-radius: .6em; background: #000a; font-variant-numeric: tabular-nums; }
+.age { color: #ffb454; }
 slot { position: absolute; inset: 0; display: block; pointer-events: none; }
 .frame { position: relative; width: 100%; height: 100%; }
 `);

@@ -39,6 +39,7 @@ export class Player {
   #link = "connecting";
   #camera = { state: "", reason: "" };
   #trouble = "";
+  #error = "";
   #isPaused = false;
   #isRefused = false;
 
@@ -277,6 +278,7 @@ export class Player {
   #receiveText(message) {
     switch (message.type) {
       case "hello":
+        this.#error = "";
         this.#mediaZero = null;
         break;
       case "state":
@@ -286,7 +288,10 @@ export class Player {
         this.#mediaZero = message.captured_us / 1000 - message.media / TICKS_PER_MS;
         break;
       case "skipped":
-        this.#on.skipped?.(Number(message.count) || 0);
+        this.#on.skipped?.(+message.count || 0);
+        break;
+      case "error":
+        this.#error = String(message.message);
         break;
     }
     this.#tell();
@@ -302,6 +307,7 @@ export class Player {
       if (canPlay) this.#media.push(message);
       else this.#media.close();
     } else if (!this.#trouble) {
+      this.#error = "";
       this.#connection.isGood();
       this.#arrived += 1;
       this.#jitter.arrived(performance.now() / 1000, this.#media.frameSeconds);
@@ -474,7 +480,7 @@ export class Player {
     this.#on.change?.({
       connection: this.#link,
       camera: this.#camera,
-      trouble: this.#trouble,
+      trouble: this.#trouble || this.#error,
       ageMs,
       isFrozen: this.#verdict !== "fine" && ageMs !== null,
       delay: this.#delay,

@@ -7,7 +7,7 @@
  * @typedef {object} Facts
  * @property {"connecting" | "open" | "gone"} connection
  * @property {{state: string, reason: string}} camera as the server last said it; state "" before that
- * @property {string} trouble what keeps the browser from playing, in words; else ""
+ * @property {string} trouble an error of the server, or what keeps the browser from playing, in words; else ""
  * @property {number | null} ageMs since a picture was last shown; null: none yet
  * @property {number | null} delay how old pictures are when they are shown, milliseconds; null: not known
  * @property {boolean} isFrozen

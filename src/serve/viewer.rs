@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A connection on which nothing happened for so long gets a ping, which also keeps proxies from closing it (60 s at nginx). Pictures
-/// that are taken say as much: with pings beside them one more viewer costs a tenth more, as its kernel acknowledges otherwise.
+/// that are taken say as much: with pings beside them one more viewer costs some hundredths more, as its kernel acknowledges otherwise.
 const PING_AFTER: Duration = Duration::from_secs(8);
 
 /// Nothing heard for so long, and nothing taken by the socket: the viewer is gone.
