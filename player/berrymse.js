@@ -117,7 +117,7 @@ export class BerryVideo extends HTMLElement {
 
   /** The WebSocket as the page wrote it. */
   get src() {
-    return this.getAttribute("src") ?? "video_websocket";
+    return this.getAttribute("src") || "video_websocket";
   }
 
   set src(url) {

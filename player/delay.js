@@ -88,9 +88,13 @@ export class Shown {
   /** @type {{at: number, age: number | null}[]} */
   #recent = [];
 
-  /** @param {number} at @param {number | null} age null: it is not known */
-  add(at, age) {
-    this.#recent.push({ at, age });
+  /**
+   * @param {number} at
+   * @param {number | null} age null: it is not known
+   * @param {number} [count] with those before it that nobody looked at
+   */
+  add(at, age, count = 1) {
+    while (count-- > 0) this.#recent.push({ at, age });
   }
 
   /**

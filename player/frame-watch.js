@@ -12,6 +12,10 @@ const STUCK_MS = 3000;
 const LONGEST_PATIENCE_MS = 60_000;
 /** After so many looks without one painted frame nobody sees the page. A busy machine misses one now and then. */
 const UNPAINTED_LOOKS = 3;
+/** A track is asked for its picture so seldom, and tells how many there were meanwhile. */
+const TRACK_REST_MS = 100;
+/** More than those were while nobody saw the page. */
+const MOST_AT_ONCE = 30;
 
 /**
  * @typedef {object} Flow pictures on their way to the decoder
@@ -75,7 +79,7 @@ export class FrameWatch {
 
   /**
    * @param {HTMLVideoElement} video
-   * @param {(picture?: Picture) => void} onShown
+   * @param {(picture?: Picture, count?: number) => void} onShown
    */
   constructor(video, onShown) {
     this.#video = video;
@@ -88,13 +92,19 @@ export class FrameWatch {
     this.awake();
     const video = this.#video;
     if (!video.requestVideoFrameCallback) return;
+    const ask = () => video.requestVideoFrameCallback(shown);
+    let total = 0;
     /** @type {VideoFrameRequestCallback} */
     const shown = (_, picture) => {
       if (signal.aborted) return;
-      this.shown(picture);
-      video.requestVideoFrameCallback(shown);
+      const before = total;
+      total = picture.presentedFrames;
+      const isTrack = video.srcObject;
+      this.shown(picture, isTrack ? Math.min(total - before, MOST_AT_ONCE) : 1);
+      // For each callback the page is drawn anew, and pictures wait for that: at 60/s many of them until the screen's next refresh.
+      isTrack ? setTimeout(ask, TRACK_REST_MS) : ask();
     };
-    video.requestVideoFrameCallback(shown);
+    ask();
   }
 
   /** The page is seen again: what was not shown until now was nobody's fault. */
@@ -136,12 +146,13 @@ export class FrameWatch {
   /**
    * A picture was shown.
    * @param {Picture} [picture] nothing is known of it in engines that do not call back
+   * @param {number} [count] how many since the last one
    */
-  shown(picture) {
+  shown(picture, count) {
     this.#hasCallback ||= picture !== undefined;
     this.#shownAt = performance.now();
     this.rebuilds = 0;
-    this.#onShown(picture);
+    this.#onShown(picture, count);
   }
 }
 

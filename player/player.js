@@ -96,7 +96,7 @@ export class Player {
     });
     this.#media = new Media(this.#video, this.#listener);
     this.#pace = new Pace(this.#engine);
-    this.#frames = new FrameWatch(video, (picture) => this.#noteShown(picture));
+    this.#frames = new FrameWatch(video, (...seen) => this.#noteShown(...seen));
   }
 
   async start() {
@@ -414,8 +414,8 @@ export class Player {
     if (!this.#isPaused) this.play();
   }
 
-  /** @param {import("./frame-watch.js").Picture} [picture] */
-  #noteShown(picture) {
+  /** @param {import("./frame-watch.js").Picture} [picture] @param {number} [count] */
+  #noteShown(picture, count) {
     if (picture) {
       const { mediaTime, presentationTime, expectedDisplayTime } = picture;
       // Of the two this is nearer to the pixels of a screen: by 10 ms in Firefox; for a track Chromium expects 50 ms too much.
@@ -423,7 +423,7 @@ export class Player {
       const captured = this.#media.captures.at(mediaTime);
       const offset = this.#connection.clock.offset(at);
       const isKnown = captured !== null && offset !== null;
-      this.#shown.add(at, isKnown ? at + offset - captured : null);
+      this.#shown.add(at, isKnown ? at + offset - captured : null, count);
     }
     if (this.#isShown) return;
     this.#isShown = true;

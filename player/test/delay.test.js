@@ -60,3 +60,10 @@ test("the delay is the median of the last second, null when nothing is shown", (
   assert.deepEqual(shown.look(1900), { delay: 41, shown: 4 });
   assert.deepEqual(shown.look(9000), { delay: null, shown: 0 });
 });
+
+test("pictures that nobody looked at are counted with the next one", () => {
+  const shown = new Shown();
+  shown.add(1000, 40, 4);
+  shown.add(1100, 60, 3);
+  assert.deepEqual(shown.look(1200), { delay: 40, shown: 7 });
+});

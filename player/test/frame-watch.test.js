@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { flowOn, judge } from "../frame-watch.js";
+import { mock, test } from "node:test";
+import { FrameWatch, flowOn, judge } from "../frame-watch.js";
 
 const FRAME_MS = 33;
 const flow = { at: 9990, since: 100 };
@@ -53,4 +53,41 @@ test("a camera of one picture in two seconds is neither frozen between two nor e
   assert.equal(judge(slow), "fine");
   assert.equal(judge({ ...slow, shownAt: 4900 }), "frozen");
   assert.equal(flowOn({ at: 8000, since: 100 }, 10_000, 2000).since, 100);
+});
+
+/** A <video> that shows a picture when the test says so, and what a watch tells of it. */
+function watched(video) {
+  const told = [];
+  const callbacks = [];
+  video.requestVideoFrameCallback = (callback) => callbacks.push(callback);
+  new FrameWatch(video, (_, count) => told.push(count)).start(new AbortController().signal);
+  const show = (presentedFrames) => callbacks.splice(0).forEach((callback) => callback(0, { presentedFrames }));
+  return { told, show };
+}
+
+test("a track is looked at ten times a second, and pictures between two looks are counted", () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    const { told, show } = watched({ srcObject: {} });
+    show(1);
+    show(2);
+    show(3);
+    assert.deepEqual(told, [1]);
+    mock.timers.tick(100);
+    show(4);
+    assert.deepEqual(told, [1, 3]);
+    mock.timers.tick(100);
+    show(5000);
+    assert.deepEqual(told, [1, 3, 30], "nobody saw the page meanwhile");
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test("of a buffer each picture is watched", () => {
+  const { told, show } = watched({ srcObject: null });
+  show(1);
+  show(2);
+  show(7);
+  assert.deepEqual(told, [1, 1, 1]);
 });

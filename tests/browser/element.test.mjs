@@ -84,6 +84,12 @@ test("attributes and properties mirror each other, also those given before the c
   assert.deepEqual(seen.slice(1), [0.5, 3, 7, true]);
 });
 
+test("an empty address is that of the first camera, as none", async () => {
+  await open(`<berry-video src=""></berry-video>`);
+  await page.until("the element", () => customElements.get("berry-video"));
+  assert.equal(await page.evaluate(() => document.querySelector("berry-video").src), "video_websocket");
+});
+
 test("an address that is none is said, and the right one after it plays", async () => {
   await open(`<berry-video src="ws://:undefined/"></berry-video>`);
   await page.until("the mistake", () => customElements.get("berry-video"));

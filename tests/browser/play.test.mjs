@@ -31,15 +31,19 @@ const said = () => document.querySelector("berry-video")?.shadowRoot.querySelect
 test("every file of the player is in the program", async () => {
   const folder = new URL("../../player/", import.meta.url);
   const names = readdirSync(folder).filter((name) => /\.(js|css|svg|html)$/.test(name));
-  for (const name of names) {
+  const texts = new Map(names.map((name) => [name, readFileSync(new URL(name, folder), "utf8")]));
+  const numbers = new Map([...texts.values()].flatMap((text) => [...text.matchAll(/\bconst ([A-Z_]+) = ([\d._]+);/g)].map(([, name, value]) => [name, value])));
+  for (const [name, text] of texts) {
     const answer = await (await fetch(new URL(name === "index.html" ? "" : name, server.url))).text();
-    const lines = readFileSync(new URL(name, folder), "utf8").split("\n").map((line) => line.trim());
-    // Scripts are sent without comments, one of them together with what it imports.
+    const lines = text.split("\n").map((line) => line.trim());
+    // Scripts are sent without comments, one of them together with what it imports, with numbers in the place of their names.
     const isScript = name.endsWith(".js");
-    const bare = (line) => (isScript ? line.replaceAll(/\/\*.*?\*\//g, "").replaceAll(/\s+/g, "") : line.trim());
+    const withNumbers = (line) => line.replaceAll(/\b[A-Z_]+\b/g, (word) => numbers.get(word) ?? word);
+    const bare = (line) => (isScript ? withNumbers(line).replaceAll(/\/\*.*?\*\//g, "").replaceAll(/\s+/g, "") : line.trim());
     const served = new Set(answer.split("\n").map(bare));
     const code = isScript ? lines.filter((line) => !/^(\/\/|\/?\*|import .* from)/.test(line)) : lines;
-    for (const line of code) assert.ok(served.has(bare(line)), `${name}: is the program built from these files? ${line}`);
+    const isNumber = (line) => /^(export )?const [A-Z_]+ = [\d._]+;$/.test(line);
+    for (const line of code) assert.ok(served.has(bare(line)) || isNumber(line), `${name}: is the program built from these files? ${line}`);
   }
 });
 
@@ -212,6 +216,43 @@ test("without a camera the page says so, and why", async () => {
     assert.match(text, /nonexistent/);
     await page.close();
   } finally {
+    await absent.end();
+  }
+});
+
+/** Runs in the page before its own scripts: its sockets can be told what this server never says. */
+function keepSockets() {
+  window.sockets = [];
+  window.WebSocket = class extends WebSocket {
+    constructor(...given) {
+      super(...given);
+      sockets.push(this);
+    }
+  };
+}
+
+test("an error that a server tells stands in its words where the picture would be", async () => {
+  const absent = await serve(["--source", "file:/nonexistent"]);
+  const page = await browser.newPage();
+  try {
+    await page.before(keepSockets);
+    await page.goto(absent.url);
+    await page.until("words about the camera", () => document.querySelector("berry-video")?.shadowRoot.querySelector(".state").textContent.startsWith("No signal: "));
+    const heard = await page.evaluate(() => {
+      const heard = [];
+      const element = document.querySelector("berry-video");
+      for (const type of ["error", "state"]) element.addEventListener(type, ({ detail }) => heard.push([type, detail.message ?? detail.text]));
+      sockets.at(-1).onmessage({ data: JSON.stringify({ type: "error", code: "not-allowed", message: "Not allowed: ask <b>Ada</b>" }) });
+      return heard;
+    });
+    const words = "Not allowed: ask <b>Ada</b>";
+    assert.deepEqual(heard, [["error", words], ["state", words]]);
+    assert.equal(await page.evaluate(said), words);
+    // A connection that is made anew begins without it.
+    await page.evaluate(() => sockets.at(-1).onmessage({ data: '{"type":"hello"}' }));
+    assert.match(await page.evaluate(said), /^No signal: /);
+  } finally {
+    await page.close();
     await absent.end();
   }
 });
