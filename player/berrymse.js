@@ -28,7 +28,7 @@ import { Media, isSupported } from "./media.js";
 import { TIMESCALE } from "./mp4.js";
 import { latencyOf } from "./pace.js";
 import { Player } from "./player.js";
-import { cornerWords, delayWords, skippedWords, words } from "./words.js";
+import { calm, cornerWords, delayWords, skippedWords, words } from "./words.js";
 
 const NOTE_MS = 3000;
 const LOOKBACK_SECONDS = 15;
@@ -50,7 +50,7 @@ sheet.replaceSync(`
   box-sizing: border-box; text-align: center; overflow-wrap: anywhere; text-shadow: 0 1px 3px #000; pointer-events: none; }
 .state::before { content: ""; width: 1.6em; height: 1.6em; border-radius: 50%; box-sizing: border-box;
   border: .2em solid #fff3; border-top-color: var(--berry-video-accent, #ff4d6d); animation: turn 1s linear infinite; }
-.state[data-tone=trouble]::before { border-top-color: #ffb454; }
+.state[data-tone=trouble]::before { border-top-color: #ffb454; animation-timing-function: steps(8); }
 @keyframes turn { to { transform: rotate(1turn); } }
 @media (prefers-reduced-motion: reduce) { .state::before { animation: none; } }
 .corner { position: absolute; inset: auto auto .6em .6em; display: flex; flex-wrap: wrap; gap: .4em; pointer-events: none;
@@ -76,6 +76,9 @@ export class BerryVideo extends HTMLElement {
   /** @type {import("./controls.js").Controls | null} */
   #controls = null;
   #controlsAskedAt = -Infinity;
+  #wasPaused = false;
+  /** @type {number | null} milliseconds */
+  #told = null;
   #isRefused = false;
   #said = "";
   #trouble = "";
@@ -102,9 +105,12 @@ export class BerryVideo extends HTMLElement {
     for (const name in given) delete this[name];
     Object.assign(this, given);
     this.#start();
+    if (this.#wasPaused) this.pause();
   }
 
   disconnectedCallback() {
+    // What is moved to another place is taken away and put there.
+    this.#wasPaused = this.paused;
     this.#stop();
   }
 
@@ -286,7 +292,8 @@ export class BerryVideo extends HTMLElement {
     this.#controls?.show(facts);
     this.#frame.classList.toggle("frozen", facts.isFrozen);
     setText(this.#age, cornerWords(facts));
-    setText(this.#delay, this.showDelay ? delayWords(facts) : "");
+    const delay = this.#told = calm(this.#told, facts.delay);
+    setText(this.#delay, this.showDelay ? delayWords({ ...facts, delay }) : "");
     setText(this.#state, facts.isRefused ? "" : text);
     this.#state.dataset.tone = tone;
     this.#frame.ariaLabel = text || "Live video";

@@ -150,7 +150,10 @@ function describe({ name, width, height, fps, viewers }) {
   if (width && height) parts.push(`${width} × ${height}`);
   if (fps) parts.push(`${Math.round(fps)} fps`);
   if (viewers > 1) parts.push(`${viewers} viewers`);
-  shown.get(name).figures.textContent = parts.join(" · ");
+  const { figures } = shown.get(name);
+  const text = parts.join(" · ");
+  // The same again would have the page drawn anew.
+  if (figures.textContent !== text) figures.textContent = text;
 }
 
 function title() {

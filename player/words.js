@@ -64,6 +64,17 @@ export function ageWords(ageMs) {
   return `${Math.floor(seconds / 3600)} h old`;
 }
 
+/** What differs by less is the same to who reads it. */
+const NEARLY_MS = 3;
+
+/**
+ * The delay to tell when `told` was told before: the same while it is nearly true, so that the words stand still.
+ * @param {number | null} told @param {number | null} delay
+ */
+export function calm(told, delay) {
+  return told !== null && delay !== null && Math.abs(delay - told) < NEARLY_MS ? told : delay;
+}
+
 /**
  * The delay of a live picture: "84 ms", "1.2 s"; "" when there is none to tell.
  * @param {Facts} facts

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ageWords, cornerWords, delayWords, skippedWords, words } from "../words.js";
+import { ageWords, calm, cornerWords, delayWords, skippedWords, words } from "../words.js";
 
 const playing = {
   connection: "open",
@@ -22,6 +22,13 @@ test("the delay is told of live pictures only", () => {
   for (const without of [{ delay: null }, { isFrozen: true }, { isPaused: true }, { behind: 4 }]) {
     assert.equal(delayWords({ ...playing, ...without }), "");
   }
+});
+
+test("the delay that is told stands still while it is nearly true", () => {
+  assert.equal(calm(null, 84), 84);
+  assert.equal(calm(84, 86.9), 84);
+  assert.equal(calm(84, 81), 81);
+  assert.equal(calm(84, null), null);
 });
 
 test("who looks back is told how far", () => {

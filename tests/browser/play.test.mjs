@@ -158,6 +158,20 @@ test("an element moved to another place in the page, or to another camera, goes 
   await page.until("a live picture after the move", isLive, { given: ["berry-video"] });
   await page.evaluate(() => document.querySelector("berry-video").setAttribute("src", "/video_websocket"));
   await page.until("a live picture from the other URL", isLive, { given: ["berry-video"] });
+  await page.evaluate(() => {
+    const element = document.querySelector("berry-video");
+    element.pause();
+    document.body.prepend(element);
+  });
+  await page.until("a picture that stands", () => document.querySelector("berry-video").video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  const { paused, video } = await page.evaluate(() => {
+    const { paused, video } = document.querySelector("berry-video");
+    return { paused, video: video.paused };
+  });
+  assert.deepEqual([paused, video], [true, true], "who paused finds it paused at the other place");
+  await page.evaluate(() => document.querySelector("berry-video").play());
+  await page.until("a live picture again", isLive, { given: ["berry-video"] });
   await page.close();
 });
 
