@@ -83,6 +83,9 @@ export class Captures {
   }
 }
 
+/** So long after a picture was looked at nothing is missing yet. */
+const UNSEEN_MS = 200;
+
 /** The pictures of the last second. */
 export class Shown {
   /** @type {{at: number, age: number | null}[]} */
@@ -91,10 +94,11 @@ export class Shown {
   /**
    * @param {number} at
    * @param {number | null} age null: it is not known
-   * @param {number} [count] with those before it that nobody looked at
+   * @param {number} [count] with those since the last one that nobody looked at
    */
   add(at, age, count = 1) {
-    while (count-- > 0) this.#recent.push({ at, age });
+    const step = (at - (this.#recent.at(-1)?.at ?? at)) / count;
+    while (count-- > 0) this.#recent.push({ at: at - count * step, age });
   }
 
   /**
@@ -102,7 +106,9 @@ export class Shown {
    * @returns {{delay: number | null, shown: number}} the median age when shown, and how many
    */
   look(now) {
-    this.#recent = this.#recent.filter(({ at }) => at > now - 1000);
+    const newest = this.#recent.at(-1)?.at ?? 0;
+    const since = Math.max(newest, now - UNSEEN_MS) - 1000;
+    this.#recent = this.#recent.filter(({ at }) => at > since);
     const ages = this.#recent.map(({ age }) => age).filter((age) => age !== null).sort((a, b) => a - b);
     return { delay: ages[ages.length >> 1] ?? null, shown: this.#recent.length };
   }

@@ -61,9 +61,19 @@ test("the delay is the median of the last second, null when nothing is shown", (
   assert.deepEqual(shown.look(9000), { delay: null, shown: 0 });
 });
 
-test("pictures that nobody looked at are counted with the next one", () => {
+test("pictures that nobody looked at are counted with the next one, and none is missed in any second", () => {
   const shown = new Shown();
-  shown.add(1000, 40, 4);
-  shown.add(1100, 60, 3);
-  assert.deepEqual(shown.look(1200), { delay: 40, shown: 7 });
+  let total = 0;
+  for (let at = 1017; at < 60_000; at += 117) {
+    const count = Math.floor(at / 33.3) - total;
+    total += count;
+    shown.add(at, 40, count);
+    const now = at + at % 110;
+    if (at < 2500) continue;
+    const seen = shown.look(now);
+    assert.equal(seen.delay, 40);
+    assert.ok(Math.abs(seen.shown - 30) <= 1, `${seen.shown} at ${now}`);
+  }
+  assert.equal(shown.look(60_500).shown < 25, true);
+  assert.equal(shown.look(61_500).shown, 0);
 });

@@ -134,6 +134,7 @@ test("looking back from a paused picture shows what was, without the still", asy
   const before = await tab.page.evaluate(() => clock.seen(document.querySelector("berry-video")));
   await tab.page.evaluate(() => document.querySelector("berry-video").lookBack(2));
   await tab.page.until("the still gone", () => !document.querySelector("berry-video").shadowRoot.querySelector("canvas"), { within: 3000 });
+  await tab.page.until("the place", () => !document.querySelector("berry-video").video.seeking);
   const back = before - await tab.page.evaluate(() => clock.seen(document.querySelector("berry-video")));
   assert.ok(back > 1500 && back < 2500, `${back} ms back`);
 });
