@@ -110,7 +110,7 @@ export class BerryVideo extends HTMLElement {
 
   disconnectedCallback() {
     // What is moved to another place is taken away and put there.
-    this.#wasPaused = this.paused;
+    this.#wasPaused = this.#player?.isPaused ?? false;
     this.#stop();
   }
 

@@ -101,7 +101,7 @@ export class FrameWatch {
       total = picture.presentedFrames;
       const isTrack = video.srcObject;
       this.shown(picture, isTrack ? Math.min(total - before, MOST_AT_ONCE) : 1);
-      // For each callback the page is drawn anew, and pictures wait for that: at 60/s many of them until the screen's next refresh.
+      // Each callback runs a frame of the page, and pictures wait for that: at 60/s many of them until the screen's next refresh.
       isTrack ? setTimeout(ask, TRACK_REST_MS) : ask();
     };
     ask();

@@ -97,6 +97,15 @@ test("an address that is none is said, and the right one after it plays", async 
   await page.until("a live picture", isLive, { given: ["berry-video"] });
   assert.equal(page.messages.length, 1);
   assert.match(page.messages[0], /Invalid URL/);
+  // Taken away while it had none, it was not paused by anybody.
+  await page.evaluate((src) => {
+    const element = document.querySelector("berry-video");
+    element.src = "ws://:undefined/";
+    element.remove();
+    element.src = src;
+    document.body.append(element);
+  }, socket());
+  await page.until("a live picture at another place", isLive, { given: ["berry-video"] });
 });
 
 test("a snapshot is the picture in its own size", async () => {
