@@ -55,13 +55,16 @@ export function installClock() {
   async function ofLuma(video) {
     const frame = new VideoFrame(video);
     const rect = { x: BLOCK, y: BLOCK, width: BLOCK * COLUMNS, height: BLOCK * 4 };
-    const [{ offset, stride }] = await frame.copyTo(luma, { rect });
-    frame.close();
-    return decode(Array.from({ length: 48 }, (_, i) => {
-      const x = (i % COLUMNS) * BLOCK + BLOCK / 2;
-      const y = Math.floor(i / COLUMNS) * BLOCK + BLOCK / 2;
-      return luma[offset + y * stride + x] > 127 ? 1 : 0;
-    }));
+    try {
+      const [{ offset, stride }] = await frame.copyTo(luma, { rect });
+      return decode(Array.from({ length: 48 }, (_, i) => {
+        const x = (i % COLUMNS) * BLOCK + BLOCK / 2;
+        const y = Math.floor(i / COLUMNS) * BLOCK + BLOCK / 2;
+        return luma[offset + y * stride + x] > 127 ? 1 : 0;
+      }));
+    } finally {
+      frame.close();
+    }
   }
 
   /** What is seen in a <berry-video>: while one way of showing pictures follows another a still lies over the <video>. */

@@ -23,7 +23,7 @@ const MEGABYTE = 1e6;
 
 /** Runs in the page: counts every picture that is shown, and reads the clock of those shown while `soaked.isReading`. */
 function countPictures() {
-  window.soaked = { shown: 0, isReading: false, longestPauseMs: 0 };
+  window.soaked = { shown: 0, unread: 0, isReading: false, longestPauseMs: 0 };
   for (const element of document.querySelectorAll("berry-video")) {
     const { video } = element;
     let last = performance.now();
@@ -35,7 +35,7 @@ function countPictures() {
       if (!soaked.isReading) return;
       clock.ofLuma(video).then((made) => {
         if (made !== null) clock.delays.push((performance.timeOrigin + presentationTime) % 2 ** 32 - made);
-      });
+      }, () => { soaked.unread += 1; });
     };
     video.requestVideoFrameCallback(shown);
   }
@@ -48,10 +48,11 @@ function takeCounts() {
     const ranges = video.buffered;
     return ranges.length > 0 ? ranges.end(ranges.length - 1) - ranges.start(0) : 0;
   });
-  const { shown, longestPauseMs } = soaked;
-  Object.assign(soaked, { shown: 0, longestPauseMs: 0, isReading: false });
+  const { shown, unread, longestPauseMs } = soaked;
+  Object.assign(soaked, { shown: 0, unread: 0, longestPauseMs: 0, isReading: false });
   return {
     shown,
+    unread,
     longestPauseMs,
     delays: clock.delays.splice(0),
     told: elements.map(({ delay }) => delay).filter((delay) => delay !== null),
@@ -159,6 +160,7 @@ class Soak {
       delay_p95_ms: short(quantile(counts.delays, 0.95)),
       told_ms: short(quantile(counts.told, 0.5)),
       shown: counts.shown,
+      unread: counts.unread,
       published: fresh,
       skipped,
       longest_pause_ms: short(counts.longestPauseMs),
@@ -170,7 +172,7 @@ class Soak {
       server_mb: short(residentMegabytes(pid)),
       server_fds: readdirSync(`/proc/${pid}/fd`).length,
       load: short(loadavg()[0]),
-      messages: this.#page.messages.length,
+      messages: [...this.#page.messages],
     };
   }
 }
