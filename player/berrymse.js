@@ -233,8 +233,16 @@ export class BerryVideo extends HTMLElement {
     return snapshot(this.#player?.surface ?? this.#video, type, quality);
   }
 
-  requestPictureInPicture() {
-    return this.video.requestPictureInPicture();
+  async requestPictureInPicture() {
+    const { video } = this;
+    // After a change of the way to show pictures there is none for a moment, and a click counts for some seconds.
+    if (!video.readyState) {
+      await new Promise((resolve) => {
+        video.addEventListener("loadedmetadata", resolve, { once: true });
+        setTimeout(resolve, 1000);
+      });
+    }
+    return video.requestPictureInPicture();
   }
 
   /** @param {FullscreenOptions} [options] */

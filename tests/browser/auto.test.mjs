@@ -75,6 +75,21 @@ test("picture in picture stays, and goes on, while the way to show changes, also
   await other.close();
 });
 
+test("picture in picture that is asked for in the moment without a picture comes with the next one", async () => {
+  await open(`<berry-video></berry-video>`);
+  await tab.page.until("WebCodecs", isByCodecs);
+  await tab.page.until("a live picture", isLive, { given: ["berry-video"] });
+  const expression = `(async () => {
+    const element = document.querySelector("berry-video");
+    element.latency = 0.5;
+    while (element.video.readyState > 0) await new Promise((resolve) => setTimeout(resolve));
+    await element.requestPictureInPicture();
+    return element.shadowRoot.pictureInPictureElement !== null;
+  })()`;
+  const { result } = await tab.page.send("Runtime.evaluate", { expression, userGesture: true, awaitPromise: true, returnByValue: true });
+  assert.equal(result.value, true, result.description);
+});
+
 test("a page that is seen again after its way to show changed is not empty for a moment", async () => {
   await open(`<berry-video></berry-video>`);
   await tab.page.until("WebCodecs", isByCodecs);
