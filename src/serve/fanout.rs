@@ -198,7 +198,7 @@ impl Thread {
                 let is_late = now - next_look > LOOK;
                 next_look = now + LOOK;
                 if !is_late {
-                    crowd.each(Connection::look_at_line);
+                    crowd.each(Connection::watch_line);
                 }
             }
             if now >= next_tick {

@@ -186,6 +186,17 @@ impl Line {
         self.remember(reading, now);
     }
 
+    /// That everything has arrived is all there is to be known of it. Not while what the line carries is being measured.
+    pub(super) fn may_rest(&self) -> bool {
+        !self.is_slow() && !self.is_critical() && self.stretch.is_none()
+    }
+
+    /// Everything has arrived, at the time `now`: what [`Line::learn`] makes of that, where [`Line::may_rest`].
+    pub(super) fn rest(&mut self, now: Timestamp) {
+        self.outstanding = 0;
+        (self.moved_at, self.undisturbed_at) = (now, now);
+    }
+
     /// A spare picture is not given to it, because it would not carry it. Ends of groups do not count: on a long way whose delay swings it
     /// would be kept slow for ever by what it is not given.
     pub(super) fn leave_out(&mut self, now: Timestamp) {

@@ -33,6 +33,9 @@ const CONTROL_LIMIT: usize = 16;
 /// the time that one viewer can keep the thread from all others.
 const INCOMING_LIMIT: u32 = 200;
 
+/// A good line is asked for everything once in a second, as long as it is looked at four times.
+const MOST_GLANCES: u8 = 3;
+
 /// A player reports each second; after this long without, what it said last is no longer true.
 const REPORT_LIFE: Duration = Duration::from_secs(5);
 
@@ -67,6 +70,8 @@ pub(super) struct Connection {
     /// The socket is full; the kernel will tell when there is room.
     is_full: bool,
     line: Line,
+    /// How often it was only seen that everything has arrived since more was asked.
+    glances: u8,
     /// The line is slow and has enough on its way; nobody will tell when there is room.
     is_held: bool,
     /// A close frame was queued: nothing follows it.
@@ -110,6 +115,7 @@ impl Connection {
             control: VecDeque::new(),
             is_full: false,
             line: Line::new(Timestamp::now()),
+            glances: 0,
             is_held: false,
             is_closing: None,
             inbound: Inbound::default(),
@@ -210,9 +216,25 @@ impl Connection {
         }
     }
 
-    /// Some times a second: finds out whether pictures arrive in time. A system call, which a viewer whose line is slow
-    /// costs before each picture, too.
-    pub(super) fn look_at_line(&mut self) -> Result<(), String> {
+    /// Some times a second: finds out whether pictures arrive in time. Mostly all have arrived, and that is cheaply known; how far
+    /// away the viewer is changes more slowly.
+    pub(super) fn watch_line(&mut self) -> Result<(), String> {
+        let is_at_rest = self.glances < MOST_GLANCES
+            && self.sending.is_none()
+            && self.line.may_rest()
+            && socket::has_arrived(self.wire.socket());
+        if is_at_rest {
+            self.glances += 1;
+            self.line.rest(Timestamp::now());
+            Ok(())
+        } else {
+            self.look_at_line()
+        }
+    }
+
+    /// Asks the kernel for all it knows. A system call, which a viewer whose line is slow costs before each picture, too.
+    fn look_at_line(&mut self) -> Result<(), String> {
+        self.glances = 0;
         let Some(reading) = socket::look(self.wire.socket()) else {
             return Ok(()); // an old kernel: the socket being full is all that is known
         };

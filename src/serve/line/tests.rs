@@ -359,3 +359,44 @@ fn a_line_on_which_something_begins_to_be_late_is_looked_at_more_often() {
         assert_eq!(model.line.is_slow(), is_slow, "{late_ms}");
     }
 }
+
+#[test]
+fn only_a_good_line_that_is_not_being_measured_may_rest_and_a_hole_after_that_counts_from_there() {
+    let mut model = Model::new(90_000.0);
+    assert!(model.line.may_rest());
+    model.sent += 2500.0;
+    model.run_step(0.0);
+    assert!(model.line.may_rest(), "it has arrived");
+    model.sent += 20_000.0;
+    model.run_step(0.0);
+    assert!(
+        !model.line.may_rest(),
+        "it is under way: what is carried is measured"
+    );
+    model.run(1, 0.0);
+    assert!(model.line.may_rest());
+
+    model.now = model.now + Duration::from_secs(60);
+    model.line.rest(model.now);
+    assert_eq!(model.line.outstanding, 0);
+    let reading = Reading {
+        acknowledged: model.acknowledged as u64,
+        arrived: model.acknowledged as u64,
+        outstanding: 2500,
+        round_trip: Duration::from_millis(20),
+        present_round_trip: Duration::from_millis(20),
+        is_undisturbed: false,
+        is_retrying: true,
+    };
+    let since = model.now;
+    let now = since + Duration::from_millis(400);
+    model.line.learn(reading, Some(since), now);
+    assert!(model.line.is_slow());
+    assert!(!model.line.may_rest());
+    assert!(
+        model.line.is_full(now),
+        "nothing has come through since then"
+    );
+    // The kernel began to try when the rest ended, not a minute before.
+    assert_eq!(model.line.allow(now), Some(Duration::from_millis(700)));
+}
