@@ -3,8 +3,8 @@
 //! Per picture and viewer there is one `send()` of shared bytes on a non-blocking socket and nothing else, for many viewers
 //! all in one system call (`ring`); a task per viewer costs 1.17 to 1.26 times as much, and memory (docs/decisions/0002). A
 //! viewer whose socket is full costs no system call until the kernel says that there is room again, and its next pictures
-//! wait in the hub's ring, not here. How far behind viewers are is looked at four times a second, which costs a thirtieth as many
-//! system calls as the pictures; only for those on slow lines, before each picture (`line`).
+//! wait in the hub's ring, not here. How far behind viewers are is looked at four times a second, of which three times it is mostly
+//! the cheapest of questions, whether all has arrived; only for those on slow lines, before each picture (`line`).
 //!
 //! One thread hears of the viewers' sockets and of the time. While it sleeps, which is nearly always, a camera's thread itself
 //! sends the picture that it brings, if the viewers are not too many: to wake another thread for that costs 15 to 30 µs,
