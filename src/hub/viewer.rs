@@ -6,6 +6,7 @@ use crate::time::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 /// What a viewer gets, in this order.
 #[derive(Clone, Debug)]
@@ -30,6 +31,17 @@ pub struct Standing {
     pub captured_at: Timestamp,
     /// The viewer has it, and everything before it.
     pub is_received: bool,
+}
+
+impl Standing {
+    /// How old the viewer's picture is on its arrival, or by now if it still waits for the next.
+    pub fn delay(&self, one_way: Duration, now: Timestamp) -> Duration {
+        if self.is_received {
+            self.published_at.since(self.captured_at) + one_way
+        } else {
+            now.since(self.captured_at)
+        }
+    }
 }
 
 /// One viewer's place in the stream.

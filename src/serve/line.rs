@@ -5,6 +5,7 @@
 //! stays in the hub's ring, where it can still be left out. No I/O and no clock here.
 
 use super::socket::Reading;
+use crate::hub::SlowLine;
 use crate::time::Timestamp;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -53,6 +54,9 @@ const RETRY_STEP: Duration = Duration::from_millis(50);
 /// The same where nothing has to be tried again.
 const CALM_STEP: Duration = Duration::from_secs(1);
 
+/// A line on which everything arrives is asked no more than that for so long, three looks: how far away the viewer is changes slowly.
+const REST: Duration = Duration::from_millis(900);
+
 /// The rate is taken over stretches of about this length: acknowledgements come in lumps. Half of it will do if the line was
 /// done before.
 const STRETCH: Duration = Duration::from_millis(200);
@@ -89,6 +93,8 @@ struct Stretch {
 pub(super) struct Line {
     /// Nobody is late for what was published before.
     since: Timestamp,
+    /// When the kernel said all it knows; `None`: never.
+    learned_at: Option<Timestamp>,
     outstanding: u64,
     round_trip: Duration,
     present_round_trip: Duration,
@@ -123,6 +129,7 @@ impl Line {
     pub(super) fn new(now: Timestamp) -> Self {
         Self {
             since: now,
+            learned_at: None,
             outstanding: 0,
             round_trip: Duration::ZERO,
             present_round_trip: Duration::ZERO,
@@ -151,6 +158,7 @@ impl Line {
         waiting_since: Option<Timestamp>,
         now: Timestamp,
     ) {
+        self.learned_at = Some(now);
         if self.outstanding > 0 && now.since(self.moved_at) > FIRST_LONG_STRETCH {
             // A hole says nothing of what the line carries. A shorter silence may be between two lumps.
             self.long_stretch = None;
@@ -187,8 +195,9 @@ impl Line {
     }
 
     /// That everything has arrived is all there is to be known of it. Not while what the line carries is being measured.
-    pub(super) fn may_rest(&self) -> bool {
-        !self.is_slow() && !self.is_critical() && self.stretch.is_none()
+    pub(super) fn may_rest(&self, now: Timestamp) -> bool {
+        let is_known = self.learned_at.is_some_and(|at| now.since(at) < REST);
+        is_known && !self.is_slow() && !self.is_critical() && self.stretch.is_none()
     }
 
     /// Everything has arrived, at the time `now`: what [`Line::learn`] makes of that, where [`Line::may_rest`].
@@ -295,15 +304,22 @@ impl Line {
         self.late_at.is_some()
     }
 
+    /// What the hub is to know of it, if it is slow.
+    pub(super) fn as_slow(&self) -> Option<SlowLine> {
+        let backlog = self.backlog();
+        self.capacity()
+            .map(|capacity| SlowLine { capacity, backlog })
+    }
+
     /// What a slow line carries, in bits per second; the most there is while that is not known yet.
-    pub(super) fn capacity(&self) -> Option<u32> {
+    fn capacity(&self) -> Option<u32> {
         let bits = self.mean.map_or(f64::MAX, |mean| mean * 8.0);
         let bits = bits.clamp(1.0, f64::from(u32::MAX));
         self.is_slow().then_some(bits as u32)
     }
 
     /// How long the line will be busy with what is on its way, as far as that is known.
-    pub(super) fn backlog(&self) -> Duration {
+    fn backlog(&self) -> Duration {
         let rate = self.rate.map_or(f64::MAX, |rate| rate.max(1.0));
         Duration::from_secs_f64((self.outstanding as f64 / rate).min(3600.0))
     }

@@ -7,7 +7,7 @@ use super::ring::Ring;
 use super::seats::Seat;
 use super::socket;
 use super::wire::Wire;
-use crate::hub::{Event, Fragment, SlowLine, Viewer};
+use crate::hub::{Event, Fragment, Viewer};
 use crate::message::{Opcode, frame};
 use crate::time::{TIMESCALE, Timestamp};
 use bytes::Bytes;
@@ -32,9 +32,6 @@ const CONTROL_LIMIT: usize = 16;
 /// Most reads and frames of a viewer between two ticks; more is an attack. With the limit of a frame's size it bounds
 /// the time that one viewer can keep the thread from all others.
 const INCOMING_LIMIT: u32 = 200;
-
-/// A good line is asked for everything once in a second, as long as it is looked at four times.
-const MOST_GLANCES: u8 = 3;
 
 /// A player reports each second; after this long without, what it said last is no longer true.
 const REPORT_LIFE: Duration = Duration::from_secs(5);
@@ -70,8 +67,6 @@ pub(super) struct Connection {
     /// The socket is full; the kernel will tell when there is room.
     is_full: bool,
     line: Line,
-    /// How often it was only seen that everything has arrived since more was asked.
-    glances: u8,
     /// The line is slow and has enough on its way; nobody will tell when there is room.
     is_held: bool,
     /// A close frame was queued: nothing follows it.
@@ -115,7 +110,6 @@ impl Connection {
             control: VecDeque::new(),
             is_full: false,
             line: Line::new(Timestamp::now()),
-            glances: 0,
             is_held: false,
             is_closing: None,
             inbound: Inbound::default(),
@@ -199,7 +193,7 @@ impl Connection {
     /// Looks again, if that is waited for.
     pub(super) fn send_if_held(&mut self) -> Result<(), String> {
         if self.line.is_critical() {
-            self.look_at_line()?;
+            self.look_at_line();
         }
         if self.is_held {
             self.send_news()
@@ -210,33 +204,27 @@ impl Connection {
 
     fn set_user_timeout(&mut self, now: Timestamp) {
         if let Some(allowed) = self.line.allow(now) {
+            let socket = socket2::SockRef::from(&*self.wire.socket());
             // A socket that refuses an option still works.
-            let _ =
-                socket2::SockRef::from(&*self.wire.socket()).set_tcp_user_timeout(Some(allowed));
+            let _ = socket.set_tcp_user_timeout(Some(allowed));
         }
     }
 
-    /// Some times a second: finds out whether pictures arrive in time. Mostly all have arrived, and that is cheaply known; how far
-    /// away the viewer is changes more slowly.
+    /// Some times a second: finds out whether pictures arrive in time. Mostly all have arrived, and that is cheaply known.
     pub(super) fn watch_line(&mut self) -> Result<(), String> {
-        let is_at_rest = self.glances < MOST_GLANCES
-            && self.sending.is_none()
-            && self.line.may_rest()
-            && socket::has_arrived(self.wire.socket());
-        if is_at_rest {
-            self.glances += 1;
-            self.line.rest(Timestamp::now());
-            Ok(())
+        let now = Timestamp::now();
+        if self.line.may_rest(now) && socket::has_arrived(self.wire.socket()) {
+            self.line.rest(now);
         } else {
-            self.look_at_line()
+            self.look_at_line();
         }
+        Ok(())
     }
 
     /// Asks the kernel for all it knows. A system call, which a viewer whose line is slow costs before each picture, too.
-    fn look_at_line(&mut self) -> Result<(), String> {
-        self.glances = 0;
+    fn look_at_line(&mut self) {
         let Some(reading) = socket::look(self.wire.socket()) else {
-            return Ok(()); // an old kernel: the socket being full is all that is known
+            return; // an old kernel: the socket being full is all that is known
         };
         let now = Timestamp::now();
         let unsent = self
@@ -244,30 +232,19 @@ impl Connection {
             .as_ref()
             .map_or(0, |(bytes, sent)| bytes.len().saturating_sub(*sent));
         let standing = self.viewer.standing(reading.outstanding + unsent as u64);
-        let missing = standing.filter(|picture| !picture.is_received);
         let was_slow = self.line.is_slow();
-        self.line
-            .learn(reading, missing.map(|picture| picture.published_at), now);
+        let missing = standing.filter(|picture| !picture.is_received);
+        let waiting_since = missing.map(|picture| picture.published_at);
+        self.line.learn(reading, waiting_since, now);
         if was_slow || self.line.is_slow() {
-            self.viewer
-                .set_slow(self.line.capacity().map(|capacity| SlowLine {
-                    capacity,
-                    backlog: self.line.backlog(),
-                }));
+            self.viewer.set_slow(self.line.as_slow());
         }
         self.set_user_timeout(now);
         self.is_held = self.line.is_full(now);
         let delay = standing
             .filter(|picture| now.since(picture.published_at) < REPORT_LIFE || !picture.is_received)
-            .map(|picture| {
-                if picture.is_received {
-                    picture.published_at.since(picture.captured_at) + self.line.one_way()
-                } else {
-                    now.since(picture.captured_at)
-                }
-            });
+            .map(|picture| picture.delay(self.line.one_way(), now));
         self.report.judge(delay, self.line.is_slow());
-        Ok(())
     }
 
     /// The kernel has news of the socket.
@@ -373,7 +350,7 @@ impl Connection {
                 return None;
             }
             if self.line.is_slow() {
-                self.look_at_line().ok()?;
+                self.look_at_line();
                 if self.is_held {
                     return None;
                 }

@@ -363,20 +363,24 @@ fn a_line_on_which_something_begins_to_be_late_is_looked_at_more_often() {
 #[test]
 fn only_a_good_line_that_is_not_being_measured_may_rest_and_a_hole_after_that_counts_from_there() {
     let mut model = Model::new(90_000.0);
-    assert!(model.line.may_rest());
+    assert!(!model.line.may_rest(model.now), "nothing is known of it");
     model.sent += 2500.0;
     model.run_step(0.0);
-    assert!(model.line.may_rest(), "it has arrived");
+    assert!(model.line.may_rest(model.now), "it has arrived");
     model.sent += 20_000.0;
     model.run_step(0.0);
     assert!(
-        !model.line.may_rest(),
+        !model.line.may_rest(model.now),
         "it is under way: what is carried is measured"
     );
     model.run(1, 0.0);
-    assert!(model.line.may_rest());
+    assert!(model.line.may_rest(model.now));
 
     model.now = model.now + Duration::from_secs(60);
+    assert!(
+        !model.line.may_rest(model.now),
+        "the way may be another one"
+    );
     model.line.rest(model.now);
     assert_eq!(model.line.outstanding, 0);
     let reading = Reading {
@@ -392,7 +396,7 @@ fn only_a_good_line_that_is_not_being_measured_may_rest_and_a_hole_after_that_co
     let now = since + Duration::from_millis(400);
     model.line.learn(reading, Some(since), now);
     assert!(model.line.is_slow());
-    assert!(!model.line.may_rest());
+    assert!(!model.line.may_rest(now));
     assert!(
         model.line.is_full(now),
         "nothing has come through since then"
