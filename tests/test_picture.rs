@@ -199,8 +199,8 @@ fn every_picture_decodes_moves_and_has_the_time_in_its_code() {
 fn the_largest_pictures_decode() {
     for (width, height) in [(3840, 2160), (4096, 2304)] {
         let case = Case {
-            keyframe_interval: 2,
-            pictures: 3,
+            keyframe_interval: 3,
+            pictures: 4,
             ..Case::new(width, height, 30)
         };
         for (count, picture) in case.decoded().iter().enumerate() {
@@ -243,6 +243,31 @@ fn a_predicted_picture_shows_what_an_idr_picture_would() {
             for component in 0..2 {
                 assert!(error(&one.chroma[component], &other.chroma[component]) < 40);
             }
+        }
+    }
+}
+
+#[test]
+fn without_its_spare_pictures_the_rest_decodes_and_is_the_same() {
+    // The numbers of the pictures begin anew after 256 that are kept.
+    for (width, height, fps, pictures) in [(1280, 720, 30, 61), (224, 96, 240, 599)] {
+        let case = Case {
+            keyframe_interval: 600,
+            pictures,
+            ..Case::new(width, height, fps)
+        };
+        let units = case.encoded();
+        let is_spare = |unit: &[u8]| unit[4] >> 5 == 0;
+        let spare = units.iter().filter(|unit| is_spare(unit)).count();
+        assert_eq!(spare, units.len() / 2);
+        let rest: Vec<_> = units.iter().filter(|unit| !is_spare(unit)).collect();
+        let stream: Vec<u8> = rest.iter().flat_map(|unit| unit.iter().copied()).collect();
+        let without = decode(&stream, width as usize, height as usize);
+        assert_eq!(without.len(), rest.len());
+        let whole = case.decoded();
+        let kept = units.iter().zip(&whole).filter(|(unit, _)| !is_spare(unit));
+        for (alone, (_, among_all)) in without.iter().zip(kept) {
+            assert!(alone.luma == among_all.luma && alone.chroma == among_all.chroma);
         }
     }
 }

@@ -61,7 +61,7 @@ const DETAILS: [Detail; 8] = [
 ];
 
 /// Pictures that are made to learn the bit rate, IDR included.
-const SAMPLE_PICTURES: u64 = 13;
+const SAMPLE_PICTURES: u64 = 25;
 /// When they are made, in Unix time: so that seconds and minutes change among them.
 const SAMPLE_TIME_MS: u64 = 1_600_000_019_900;
 /// Tenths of the asked rate that the samples may have: other times have other digits.
@@ -69,10 +69,13 @@ const SAMPLE_TENTHS: u64 = 9;
 
 const NAL_IDR: u8 = 0x65;
 const NAL_NON_IDR: u8 = 0x61;
+/// With nal_ref_idc 0: no other picture refers to it.
+const NAL_SPARE: u8 = 0x01;
 const NAL_SEQUENCE_PARAMETER_SET: u8 = 0x67;
 const NAL_PICTURE_PARAMETER_SET: u8 = 0x68;
 
-/// Makes the pictures: Constrained Baseline, one slice each, parameter sets before each IDR picture.
+/// Makes the pictures: Constrained Baseline, one slice each, parameter sets before each IDR picture. Every second of the others is
+/// spare: what is left out on a slow line.
 pub struct Encoder {
     format: Format,
     /// Pictures from one IDR picture to the next.
@@ -151,6 +154,10 @@ impl Encoder {
                 self.write_idr();
             }
         }
+        let is_spare = number.is_some_and(is_spare);
+        if !is_spare {
+            self.scene.keep();
+        }
         &self.access_unit
     }
 
@@ -189,7 +196,12 @@ impl Encoder {
 
     fn write_predicted(&mut self, number: u32) {
         self.bits.clear();
-        parameter_sets::write_slice_header(&mut self.bits, Kind::Predicted { number });
+        let is_spare = is_spare(number);
+        let kind = Kind::Predicted {
+            number: number.div_ceil(2),
+            is_spare,
+        };
+        parameter_sets::write_slice_header(&mut self.bits, kind);
         self.coder.start_picture(false);
         self.motion.clear();
         let mut skipped = 0;
@@ -213,7 +225,8 @@ impl Encoder {
         if skipped > 0 {
             self.bits.ue(skipped);
         }
-        append_nal(&mut self.access_unit, NAL_NON_IDR, self.bits.finish());
+        let header = if is_spare { NAL_SPARE } else { NAL_NON_IDR };
+        append_nal(&mut self.access_unit, header, self.bits.finish());
     }
 
     /// Writes a macroblock unless it is one more to skip; returns how many are to be skipped then.
@@ -254,6 +267,11 @@ impl Encoder {
         let interval_bits = idr_bits + others_bits * (interval - 1) / (SAMPLE_PICTURES - 1);
         interval_bits * u64::from(self.format.fps) / interval
     }
+}
+
+/// Whether no other picture refers to the one of this number after the IDR picture.
+fn is_spare(number: u32) -> bool {
+    number % 2 == 1
 }
 
 /// A P_L0_16x16 macroblock without residual, 7.3.5.

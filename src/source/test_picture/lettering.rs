@@ -35,6 +35,8 @@ struct Digit {
     zero: usize,
     /// Which digit of [`wall_clock::digits`].
     source: usize,
+    /// The glyph in the picture that was kept.
+    kept: usize,
 }
 
 impl Lettering {
@@ -56,14 +58,15 @@ impl Lettering {
         self.characters.iter().map(|character| character.place)
     }
 
-    /// Shows another time, and tells `changed` which macroblocks look different now.
+    /// Shows another time, and tells `changed` which macroblocks look different from the picture that was kept.
     pub(super) fn show(&mut self, unix_ms: u64, grid: Grid, mut changed: impl FnMut(usize)) {
         let time = wall_clock::digits(unix_ms);
         for index in 0..self.digits.len() {
             let digit = &self.digits[index];
             let glyph = digit.zero + usize::from(time[digit.source]);
+            let before = digit.kept;
             let character = &mut self.characters[digit.character];
-            let before = std::mem::replace(&mut character.glyph, glyph);
+            character.glyph = glyph;
             if before == glyph {
                 continue;
             }
@@ -74,6 +77,13 @@ impl Lettering {
                     changed(index);
                 }
             }
+        }
+    }
+
+    /// Keeps what is shown now to compare the next pictures with.
+    pub(super) fn keep(&mut self) {
+        for digit in &mut self.digits {
+            digit.kept = self.characters[digit.character].glyph;
         }
     }
 
@@ -197,6 +207,7 @@ impl Lettering {
                 character: self.characters.len(),
                 zero,
                 source,
+                kept: zero,
             });
             self.add_character(
                 zero,

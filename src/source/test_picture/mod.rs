@@ -203,7 +203,7 @@ mod tests {
                 kinds.push(chunk.annexb[4]);
             }
         }
-        assert_eq!(kinds, [0x67, 0x61, 0x61, 0x67, 0x61, 0x61]);
+        assert_eq!(kinds, [0x67, 0x01, 0x61, 0x67, 0x01, 0x61]);
     }
 
     #[test]

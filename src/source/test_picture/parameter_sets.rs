@@ -144,8 +144,9 @@ pub(super) fn write_picture(bits: &mut BitWriter, qp: i32) {
 pub(super) enum Kind {
     /// `id` differs between an IDR picture and the next one if nothing is between them.
     Idr { id: u32 },
-    /// Predicted from the picture before; `number` counts from the last IDR picture.
-    Predicted { number: u32 },
+    /// Predicted from the newest picture that is not spare; `number` is that of those since the last IDR picture. No other
+    /// picture refers to a spare one.
+    Predicted { number: u32, is_spare: bool },
 }
 
 /// slice_header(), 7.3.3, of a picture's only slice.
@@ -164,11 +165,13 @@ pub(super) fn write_slice_header(bits: &mut BitWriter, kind: Kind) {
             bits.flag(false); // no_output_of_prior_pics_flag
             bits.flag(false); // long_term_reference_flag
         }
-        Kind::Predicted { number } => {
+        Kind::Predicted { number, is_spare } => {
             bits.put(number % (1 << FRAME_NUM_BITS), FRAME_NUM_BITS);
             bits.flag(false); // num_ref_idx_active_override_flag
             bits.flag(false); // ref_pic_list_modification_flag_l0
-            bits.flag(false); // adaptive_ref_pic_marking_mode_flag
+            if !is_spare {
+                bits.flag(false); // adaptive_ref_pic_marking_mode_flag
+            }
         }
     }
     bits.se(0); // slice_qp_delta

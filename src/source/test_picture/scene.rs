@@ -1,5 +1,5 @@
 //! The scene of the test picture: what each macroblock shows at a time, and which macroblocks differ
-//! from the picture before. It knows nothing of how they are coded. The text is in `lettering`.
+//! from the last picture that was kept to compare with. It knows nothing of how they are coded. The text is in `lettering`.
 
 use super::berry::{self, Rgb, Sprite};
 use super::clock_code;
@@ -35,13 +35,19 @@ const BLACK: Colour = Colour {
     chroma: [128; 2],
 };
 
-/// How a macroblock differs from the picture before.
+/// How a macroblock differs from the picture that was kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Change {
     Same,
     /// As the samples at this vector from it were.
     Copied(Vector),
     Redrawn,
+}
+
+/// What the picture shows that others are compared with; `lettering` has its own.
+struct Kept {
+    code: Option<u64>,
+    berry: Rectangle,
 }
 
 /// Everything that is shown.
@@ -53,9 +59,10 @@ pub(super) struct Scene {
     /// Macroblocks that some character touches.
     has_text: Vec<bool>,
     lettering: Lettering,
-    code: Option<u64>,
+    code: u64,
     sprite: Sprite,
     mover: Mover,
+    kept: Kept,
     pictures: u64,
     changes: Vec<Change>,
 }
@@ -72,6 +79,7 @@ impl Scene {
         };
         let grid = Grid::of(format);
         let lettering = Lettering::new(&layout, format);
+        let mover = Mover::new(layout.lane, size, format.width, format.height, format.fps);
         let mut has_text = vec![false; grid.count()];
         for index in lettering.places().flat_map(|place| grid.touched(place)) {
             has_text[index] = true;
@@ -80,9 +88,13 @@ impl Scene {
             ground: ground(format, &layout),
             has_text,
             lettering,
-            code: None,
+            code: 0,
             sprite: berry::draw(size as usize, LANE),
-            mover: Mover::new(layout.lane, size, format.width, format.height, format.fps),
+            kept: Kept {
+                code: None,
+                berry: mover.rectangle(),
+            },
+            mover,
             pictures: 0,
             changes: vec![Change::Redrawn; grid.count()],
             grid,
@@ -100,12 +112,21 @@ impl Scene {
         self.move_berry();
     }
 
-    /// How a macroblock (counted in raster order) differs from the picture before.
+    /// Keeps what is shown now to compare the next pictures with.
+    pub(super) fn keep(&mut self) {
+        self.kept = Kept {
+            code: Some(self.code),
+            berry: self.mover.rectangle(),
+        };
+        self.lettering.keep();
+    }
+
+    /// How a macroblock (counted in raster order) differs from the picture that was kept.
     pub(super) fn change(&self, index: usize) -> Change {
         self.changes[index]
     }
 
-    /// True if none of these macroblocks differs from the picture before.
+    /// True if none of these macroblocks differs from the picture that was kept.
     pub(super) fn is_still(&self, indices: Range<usize>) -> bool {
         self.changes[indices]
             .iter()
@@ -143,25 +164,26 @@ impl Scene {
             return;
         }
         let code = clock_code::encode(unix_ms);
-        let changed = self.code.map_or(u64::MAX, |shown| shown ^ code);
+        let changed = self.kept.code.map_or(u64::MAX, |kept| kept ^ code);
         for block in 0..clock_code::COLUMNS * clock_code::ROWS {
             let bit = 1 << (clock_code::COLUMNS * clock_code::ROWS - 1 - block);
+            let (row, column) = (
+                1 + block / clock_code::COLUMNS,
+                1 + block % clock_code::COLUMNS,
+            );
+            let index = (row * self.grid.columns + column) as usize;
+            self.ground[index] = if code & bit != 0 { WHITE } else { BLACK };
             if changed & bit != 0 {
-                let (row, column) = (
-                    1 + block / clock_code::COLUMNS,
-                    1 + block % clock_code::COLUMNS,
-                );
-                let index = (row * self.grid.columns + column) as usize;
-                self.ground[index] = if code & bit != 0 { WHITE } else { BLACK };
                 self.changes[index] = Change::Redrawn;
             }
         }
-        self.code = Some(code);
+        self.code = code;
     }
 
     fn move_berry(&mut self) {
         self.pictures += 1;
-        let before = self.mover.place(self.pictures);
+        self.mover.place(self.pictures);
+        let before = self.kept.berry;
         for rectangle in [before, self.mover.rectangle()] {
             for index in self.grid.touched(self.mover.with_halo(rectangle)) {
                 let vector = self.mover.copied_from(before, self.grid.place(index));
