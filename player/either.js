@@ -321,7 +321,12 @@ export class Either {
 
 /** @param {Message[]} messages */
 function secondsFromKeyframe(messages) {
-  const first = messages.findIndex((one) => one.kind === "fragment" && one.isKeyframe);
-  const ticks = messages.slice(Math.max(first, 0)).reduce((sum, one) => sum + (one.kind === "init" ? 0 : one.durationTicks), 0);
+  const fragments = messages.flatMap((one) => (one.kind === "fragment" ? [one] : []));
+  const first = fragments.findIndex(({ isKeyframe }) => isKeyframe);
+  const ticks = fragments.slice(Math.max(first, 0)).reduce((sum, { decodeTicks, durationTicks }, place, all) => {
+    // A picture may be left out between two; what is longer is no step of the timeline.
+    const step = (all[place + 1]?.decodeTicks ?? 0) - decodeTicks;
+    return sum + (step > 0 && step <= 2 * durationTicks ? step : durationTicks);
+  }, 0);
   return ticks / TIMESCALE;
 }

@@ -90,26 +90,31 @@ export function edge({ engine, start, end, keyframe, jitterSeconds, target }) {
   return target === null && keyframe > at ? keyframe : at;
 }
 
-/** The mean deviation of arrival times from media times, smoothed as RFC 3550, 6.4.1 does it. */
+/**
+ * The mean deviation of arrival times from media times, smoothed as RFC 3550, 6.4.1 does it. Where pictures are left out, what
+ * comes at the usual pace is no jitter either: on a line that is full that would cost a distance for nothing.
+ */
 export class Jitter {
   seconds = 0;
-  /** @type {number | null} */
-  #last = null;
+  #now = NaN;
+  #media = NaN;
 
   /**
    * @param {number} now when a fragment came, seconds
-   * @param {number} mediaStep seconds between it and the one before on the media timeline
+   * @param {number} media its time on the server's timeline, where pictures may have been left out since the one before, seconds
+   * @param {number} frameSeconds what pictures take
    */
-  arrived(now, mediaStep) {
-    const step = this.#last === null ? Infinity : now - this.#last;
-    this.#last = now;
-    if (step > LONGEST_STEP_SECONDS) return;
-    this.seconds += (Math.abs(step - mediaStep) - this.seconds) / 16;
+  arrived(now, media, frameSeconds) {
+    const [step, mediaStep] = [now - this.#now, Math.abs(media - this.#media)];
+    [this.#now, this.#media] = [now, media];
+    if (!(Math.max(step, mediaStep) < LONGEST_STEP_SECONDS)) return;
+    const off = Math.min(Math.abs(step - mediaStep), Math.abs(step - frameSeconds));
+    this.seconds += (off - this.seconds) / 16;
   }
 
   /** What comes next has nothing to do with what came last. */
   restart() {
-    this.#last = null;
+    this.#now = NaN;
   }
 }
 

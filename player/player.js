@@ -310,8 +310,9 @@ export class Player {
       this.#error = "";
       this.#connection.isGood();
       this.#arrived += 1;
-      this.#jitter.arrived(performance.now() / 1000, this.#media.frameSeconds);
-      const captured = this.#mediaZero === null ? null : this.#mediaZero + message.decodeTicks / TICKS_PER_MS;
+      const media = message.decodeTicks / TICKS_PER_MS;
+      this.#jitter.arrived(performance.now() / 1000, media / 1000, this.#media.frameSeconds);
+      const captured = this.#mediaZero === null ? null : this.#mediaZero + media;
       this.#media.push({ ...message, captured });
     }
   }

@@ -4,7 +4,8 @@
 //! duration after the one before (Media Source Extensions, coded frame processing). So media time follows
 //! the capture times closely and without drift, but a lost picture, a stall or a jump of the camera's clock
 //! never makes a larger step: what cannot be caught up softly is left behind, and the capture time is kept
-//! beside the media time for those who need it. Where "captured" means "arrived", pictures may come in bursts
+//! beside the media time for those who need it. In a stream with pictures that may be left out this holds for any two
+//! steps in a row, too. Where "captured" means "arrived", pictures may come in bursts
 //! that tell nothing of when they were taken: they are spread over the gap before them.
 
 use crate::time::{TIMESCALE, Timestamp};
@@ -17,6 +18,9 @@ const REBASE_TICKS: i64 = TIMESCALE as i64 / 4;
 /// A longer interval is a stall and tells nothing about the rate.
 const STALL_TICKS: i64 = TIMESCALE as i64 * 2;
 
+/// Part of the duration by which a steady step may be longer than the pictures take, to catch up. Durations are told with it.
+const CATCH_UP: u32 = 64;
+
 /// How many of the last picture intervals decide the nominal duration.
 const WINDOW: usize = 9;
 
@@ -28,8 +32,11 @@ const AVERAGED: usize = 64;
 pub struct Slot {
     /// Decoding time; strictly larger than that of the picture before.
     pub decode_time: u64,
-    /// Nominal duration, never 0, and known without waiting for the next picture.
+    /// What is told of its duration, never 0, and known without waiting for the next picture: with steady steps the two that
+    /// follow are shorter than twice this.
     pub duration: u32,
+    /// How long pictures take at present, never 0.
+    pub nominal: u32,
 }
 
 /// The media clock of one camera. It goes on over restarts of the source.
@@ -47,6 +54,8 @@ pub struct Timeline {
 #[derive(Clone, Copy, Debug)]
 struct Last {
     slot: Slot,
+    /// What was told of the picture before it.
+    duration_before: u32,
     captured_at: Timestamp,
     /// Capture time that media time has still to follow, in ticks; negative where media time is ahead.
     debt: i64,
@@ -78,16 +87,15 @@ impl Timeline {
         }
     }
 
-    /// The slot of the picture taken at `captured_at`. With `steady` the steps between decoding times stay
-    /// within a tenth of the duration, which keeps composition times in order where pictures are reordered.
+    /// The slot of the picture taken at `captured_at`. With `steady` the steps between decoding times are at least nine tenths of what
+    /// pictures take, which keeps composition times in order where they are reordered, and so short that any one
+    /// can be left out.
     pub fn place(&mut self, captured_at: Timestamp, steady: bool) -> Slot {
         let next = match self.last {
             Some(last) => self.after(last, captured_at, steady),
             None => Last {
-                slot: Slot {
-                    decode_time: 0,
-                    duration: self.nominal(),
-                },
+                slot: self.slot(0, steady),
+                duration_before: u32::MAX,
                 captured_at,
                 debt: 0,
                 left_out: 0,
@@ -99,13 +107,15 @@ impl Timeline {
     }
 
     fn after(&mut self, last: Last, captured_at: Timestamp, steady: bool) -> Last {
-        let duration = i64::from(last.slot.duration);
+        let duration = i64::from(last.slot.nominal);
         let interval = ticks(captured_at) - ticks(last.captured_at);
         self.average(interval);
         let mut wanted = interval + last.debt;
         let (mut left_out, mut burst) = (last.left_out, last.burst);
         let (mut least, mut most) = if steady {
-            (duration - duration / 10, duration + duration / 10)
+            let told = last.slot.duration.min(last.duration_before);
+            // Browsers count in microseconds, and round.
+            (duration - duration / 10, i64::from(told) - 1)
         } else {
             (duration / 8, duration + duration / 2)
         };
@@ -124,25 +134,34 @@ impl Timeline {
             self.learn(burst);
             burst = Burst::new(interval, duration);
         }
-        (least, most) = (least.max(1), most.max(1));
+        most = most.max(1);
+        least = least.clamp(1, most);
         let mut step = wanted.clamp(least, most);
         let mut debt = wanted - step;
         if debt.abs() > REBASE_TICKS {
             if debt > 0 || interval < 0 {
-                step = duration;
+                step = duration.min(most);
             }
             left_out += (wanted - step).max(0);
             debt = 0;
         }
         Last {
-            slot: Slot {
-                decode_time: last.slot.decode_time + step as u64,
-                duration: self.nominal(),
-            },
+            slot: self.slot(last.slot.decode_time + step as u64, steady),
+            duration_before: last.slot.duration,
             captured_at,
             debt,
             left_out,
             burst,
+        }
+    }
+
+    fn slot(&self, decode_time: u64, steady: bool) -> Slot {
+        let nominal = self.nominal();
+        let more = if steady { nominal / CATCH_UP } else { 0 };
+        Slot {
+            decode_time,
+            duration: nominal + more,
+            nominal,
         }
     }
 
@@ -259,6 +278,26 @@ mod tests {
     }
 
     #[test]
+    fn steady_steps_follow_the_camera_and_let_one_picture_be_left_out() {
+        let mut timeline = Timeline::new(FPS);
+        // 30 pictures per second, by a clock that wavers, and one lost every 4 s
+        let waver = [0, 400, -300, 900, -2_000, 2_500, 100];
+        let taken = (0..36_000u64).filter(|n| n % 120 != 119);
+        let slots: Vec<_> = taken
+            .map(|n| {
+                let us = (1_000_000 + n * 100_000 / 3).wrapping_add_signed(waver[n as usize % 7]);
+                timeline.place(Timestamp::from_nanos(us * 1000), true)
+            })
+            .collect();
+        for three in slots.windows(3) {
+            let step = three[2].decode_time - three[0].decode_time;
+            assert!(step < 2 * u64::from(three[0].duration), "{three:?}");
+        }
+        let end = slots.last().unwrap().decode_time;
+        assert!(end.abs_diff(36_000 * 3000) < 9000, "{end}");
+    }
+
+    #[test]
     fn a_clock_that_jumps_back_goes_on() {
         let slots = run([9_000_000, 9_033_333, 1_000_000, 1_033_333]);
         assert_eq!(steps(&slots), [2999, 3000, 2999]);
@@ -323,16 +362,20 @@ mod tests {
         fn steps_are_positive_and_never_tear(gaps in prop::collection::vec(0u64..5_000_000, 1..200), steady: bool) {
             let mut timeline = Timeline::new(FPS);
             let mut at = 1_000_000_000;
-            let mut before: Option<Slot> = None;
+            let mut before: [Option<Slot>; 2] = [None; 2];
             for gap in gaps {
                 at += gap * 1000;
                 let slot = timeline.place(Timestamp::from_nanos(at), steady);
                 prop_assert!(slot.duration > 0);
-                if let Some(before) = before {
+                if let Some(before) = before[0] {
                     let step = slot.decode_time - before.decode_time;
                     prop_assert!(step > 0 && step <= u64::from(before.duration) * 3 / 2);
                 }
-                before = Some(slot);
+                if let Some(before) = before[1].filter(|_| steady) {
+                    // One is left out.
+                    prop_assert!(slot.decode_time - before.decode_time < u64::from(before.duration) * 2);
+                }
+                before = [Some(slot), before[0]];
             }
         }
     }

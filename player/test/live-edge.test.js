@@ -54,27 +54,38 @@ test("webkit keeps more distance on a jittery line", () => {
   assert.equal(edge({ ...calm, engine: "webkit", jitterSeconds: 0.1 }), 9.65);
 });
 
-/** The jitter after 200 arrivals more, `step(i)` seconds apart, of 30 pictures a second. */
-function after(jitter, clock, step) {
-  for (let i = 0; i < 200; i += 1) jitter.arrived((clock.now += step(i)), 0.033);
+/** The jitter after 200 arrivals more, `step(i)` seconds apart, of pictures that are `mediaStep` seconds long. */
+function after(jitter, clock, step, mediaStep = () => 0.033) {
+  for (let i = 0; i < 200; i += 1) jitter.arrived((clock.now += step(i)), (clock.media += mediaStep(i)), 0.033);
   return jitter.seconds;
 }
 
 test("jitter follows arrivals that are off and fades when they are even", () => {
-  const [jitter, clock] = [new Jitter(), { now: 0 }];
+  const [jitter, clock] = [new Jitter(), { now: 0, media: 0 }];
   const uneven = after(jitter, clock, (i) => (i % 2 ? 0.073 : 0));
   assert.ok(uneven > 0.03 && uneven < 0.04, `${uneven}`);
   const even = after(jitter, clock, () => 0.033);
   assert.ok(even < 0.001, `${even}`);
 });
 
-test("an outage and a new connection are no jitter", () => {
+test("pictures that are left out are no jitter", () => {
+  const [jitter, clock] = [new Jitter(), { now: 0, media: 0 }];
+  const second = (i) => (i % 3 ? 0.066 : 0.033);
+  const even = after(jitter, clock, second, second);
+  assert.ok(even < 0.001, `${even}`);
+  const full = after(jitter, clock, () => 0.033, second);
+  assert.ok(full < 0.001, `${full}`);
+});
+
+test("an outage, a new connection and times that jump are no jitter", () => {
   const jitter = new Jitter();
-  jitter.arrived(1, 0.033);
-  jitter.arrived(3, 0.033);
+  jitter.arrived(1, 1, 0.033);
+  jitter.arrived(3, 1.033, 0.033);
   jitter.restart();
-  jitter.arrived(3.4, 0.033);
-  assert.equal(jitter.seconds, 0);
+  jitter.arrived(3.4, 1.1, 0.033);
+  jitter.arrived(3.433, 3600, 0.033);
+  jitter.arrived(3.466, 3600.033, 0.033);
+  assert.ok(jitter.seconds < 1e-9);
 });
 
 test("webkit, which cannot play faster, jumps when others would not yet", () => {

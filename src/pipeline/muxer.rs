@@ -14,6 +14,8 @@ pub(super) struct Muxer {
     timeline: Timeline,
     sequence: u32,
     orientation: Orientation,
+    /// There are pictures that may be left out.
+    has_spare: bool,
     /// What the present init segment was made for.
     current: Option<(Arc<Format>, Orientation, Arc<Init>)>,
     /// The video is not what it was at first. Programs that follow the MP4 (ffmpeg, VLC) take only the first init
@@ -27,6 +29,7 @@ impl Muxer {
             timeline: Timeline::new(fps),
             sequence: 0,
             orientation: Orientation::default(),
+            has_spare: false,
             current: None,
             has_changed: false,
         }
@@ -41,7 +44,9 @@ impl Muxer {
     pub(super) fn fragment(&mut self, picture: &Picture<'_>) -> Fragment {
         let init = self.init(&picture.format);
         let is_reordered = picture.format.reorder > 0 || picture.display_shift != 0;
-        let slot = self.timeline.place(picture.captured_at, is_reordered);
+        self.has_spare |= !picture.is_reference;
+        let is_steady = is_reordered || self.has_spare;
+        let slot = self.timeline.place(picture.captured_at, is_steady);
         self.sequence = self.sequence.wrapping_add(1);
         let sample = Sample {
             sequence: self.sequence,
@@ -50,7 +55,7 @@ impl Muxer {
             composition_offset: is_reordered.then(|| {
                 picture
                     .display_shift
-                    .saturating_mul(i32::try_from(slot.duration).unwrap_or(i32::MAX))
+                    .saturating_mul(i32::try_from(slot.nominal).unwrap_or(i32::MAX))
             }),
             is_keyframe: picture.is_keyframe,
             is_reference: picture.is_reference,
@@ -88,6 +93,7 @@ impl Muxer {
             _ => {
                 let init = Arc::new(init(format, self.orientation));
                 self.has_changed = self.current.is_some();
+                self.has_spare = false;
                 self.current = Some((format.clone(), self.orientation, init.clone()));
                 init
             }

@@ -189,6 +189,50 @@ test("a paused picture stays, and playing goes on at the live edge", async () =>
   await page.close();
 });
 
+/** Runs in the page before its own scripts: as on a slow line, pictures that no other refers to do not come. */
+function loseSpare() {
+  window.lost = 0;
+  const isSpare = (data) => {
+    const bytes = data instanceof ArrayBuffer ? new Uint8Array(data) : [];
+    // sample_is_depended_on in the first sample's flags.
+    return String.fromCharCode(...bytes.slice(4, 8)) === "moof" && (bytes[93] & 0xc0) === 0x80;
+  };
+  const { get, set } = Object.getOwnPropertyDescriptor(WebSocket.prototype, "onmessage");
+  Object.defineProperty(WebSocket.prototype, "onmessage", {
+    get,
+    set(take) {
+      set.call(this, take && ((event) => {
+        if (isSpare(event.data)) window.lost += 1;
+        else take.call(this, event);
+      }));
+    },
+  });
+}
+
+test("without the pictures that no other refers to the rest is shown, one after the other", async (t) => {
+  const page = await browser.newPage();
+  await page.before(installClock);
+  await page.before(loseSpare);
+  await page.goto(server.url);
+  await page.until("a live picture", isLive, { given: ["berry-video"] });
+  await page.evaluate(() => {
+    window.seen = [];
+    const look = () => {
+      setTimeout(look, 10);
+      const made = clock.seen(document.querySelector("berry-video"));
+      if (made !== null && made !== window.seen.at(-1)) window.seen.push(made);
+    };
+    look();
+  });
+  const seen = await page.until("50 pictures", () => window.seen.length >= 50 && window.seen);
+  const pauses = seen.slice(1).map((made, i) => made - seen[i]);
+  t.diagnostic(`${await page.evaluate(() => window.lost)} lost, ${quantile(pauses, 0.5)} ms from picture to picture, at most ${Math.max(...pauses)}`);
+  // Who does not take the larger step shows nothing until the next keyframe, 2 s later.
+  assert.ok(quantile(pauses, 0.9) < 200, pauses.join(", "));
+  assert.ok(await page.evaluate(() => window.lost) > 40);
+  await page.close();
+});
+
 test("a broken picture breaks playing only until the next keyframe", async () => {
   const page = await browser.newPage();
   await page.before(installClock);
