@@ -6,20 +6,8 @@
 import { launch } from "../tests/browser/browser.mjs";
 import { installClock, isLive } from "../tests/browser/clock.mjs";
 
-/** Runs in the page. */
-function notePictures() {
-  const element = document.querySelector("berry-video");
-  window.pictures = [];
-  const look = () => {
-    setTimeout(look, 10);
-    const made = clock.seen(element);
-    const now = Date.now();
-    if (made === null || made === window.pictures.at(-1)?.clock) return;
-    // The clock has 32 bits.
-    window.pictures.push({ clock: made, at: now, made: now - (((now % 2 ** 32) - made + 2 ** 32) % 2 ** 32) });
-  };
-  look();
-}
+/** When a picture was made, of whose time the clock in it has the lower 32 bits. */
+const wholeTime = ({ made, at }) => at - (((at - made) % 2 ** 32) + 2 ** 32) % 2 ** 32;
 
 const [, , url, until] = process.argv;
 const browser = await launch();
@@ -28,10 +16,10 @@ try {
   await page.before(installClock);
   await page.goto(url);
   await page.until("a live picture", isLive, { given: ["berry-video"] });
-  await page.evaluate(notePictures);
+  await page.evaluate(() => { window.pictures = clock.keep(document.querySelector("berry-video")); });
   await new Promise((resolve) => setTimeout(resolve, Number(until) - Date.now()));
   const pictures = await page.evaluate(() => window.pictures);
-  console.log(JSON.stringify(pictures.map(({ at, made }) => [at, made])));
+  console.log(JSON.stringify(pictures.map((picture) => [picture.at, wholeTime(picture)])));
 } finally {
   await browser.close();
 }

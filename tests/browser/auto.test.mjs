@@ -160,7 +160,7 @@ test("who looks back before WebCodecs are ready goes on looking back", async () 
   const reach = await tab.page.evaluate(() => {
     const element = document.querySelector("berry-video");
     const { buffered } = element.video;
-    const length = buffered.length > 0 ? buffered.end(buffered.length - 1) - buffered.start(buffered.length - 1) : NaN;
+    const length = buffered.length > 0 ? buffered.end(buffered.length - 1) - buffered.start(buffered.length - 1) : 0;
     element.lookBack(1);
     return Math.min(1000 * length, 1000);
   });

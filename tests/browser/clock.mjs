@@ -6,7 +6,8 @@
 
 /**
  * To be run in a page before its scripts (`page.before`): from then on `clock.of(video)` is the milliseconds
- * in the picture shown, or null; `clock.watch(video)` collects the delay of every picture in `clock.delays`.
+ * in the picture shown, or null; `clock.watch(video)` collects the delay of every picture in `clock.delays`; `clock.keep(element)` gives
+ * a list of what is seen in a <berry-video>, which grows: each picture's milliseconds (`made`), and when it was seen first (`at`).
  */
 export function installClock() {
   const BLOCK = 16;
@@ -72,6 +73,17 @@ export function installClock() {
     return of([...element.shadowRoot.querySelectorAll(".video")].at(-1));
   }
 
+  function keep(element) {
+    const pictures = [];
+    const look = () => {
+      setTimeout(look, 10);
+      const made = seen(element);
+      if (made !== null && made !== pictures.at(-1)?.made) pictures.push({ made, at: Date.now() });
+    };
+    look();
+    return pictures;
+  }
+
   const delays = [];
   // Tests shift what the page believes.
   const { timeOrigin } = performance;
@@ -87,7 +99,7 @@ export function installClock() {
     video.requestVideoFrameCallback(shown);
   }
 
-  window.clock = { of, ofLuma, seen, watch, delays };
+  window.clock = { of, ofLuma, seen, keep, watch, delays };
 }
 
 /** @param {number[]} values */
