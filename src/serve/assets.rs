@@ -22,8 +22,8 @@ macro_rules! embedded {
 
 #[rustfmt::skip]
 const FILES: &[(&str, &str)] = embedded!(
-    "berryMSE.js" "berrymse.js" "connection.js" "controls.js" "decode-worker.js" "decode.js" "delay.js" "either.js" "exact.js" "frame-watch.js" "icon.svg" "icons.js"
-    "index.html" "live-edge.js" "media.js" "mp4.js" "msevideo.js" "page.css"
+    "berrymse.js" "connection.js" "controls.js" "decode-worker.js" "decode.js" "delay.js" "either.js" "exact.js" "frame-watch.js" "icon.svg" "icons.js"
+    "index.html" "legacy.js" "live-edge.js" "media.js" "mp4.js" "msevideo.js" "page.css"
     "pace.js" "page.js" "panel.js" "past.js" "player.js" "snapshot.js" "wall.js" "webcodecs.js" "words.js"
 );
 
@@ -49,6 +49,10 @@ const TOGETHER: [&[&str]; 3] = [
     &["decode.js", "decode-worker.js"],
 ];
 
+/// Files that are served under another name. `berryMSE.js` is the 2022 program's, and in a folder that knows no case it
+/// would be `berrymse.js`.
+const RENAMED: &[(&str, &str)] = &[("legacy.js", "berryMSE.js")];
+
 /// All files, with their tags.
 pub(super) fn assets() -> Vec<Asset> {
     FILES
@@ -66,8 +70,9 @@ fn asset(name: &'static str, source: &'static str) -> Asset {
         _ => Bytes::from_static(source.as_bytes()),
     };
     let hash = sha1_smol::Sha1::from(&content).digest().bytes();
+    let renamed = RENAMED.iter().find(|(file, _)| *file == name);
     Asset {
-        name,
+        name: renamed.map_or(name, |(_, served)| served),
         kind: kind(name),
         content,
         etag: format!("\"{}\"", URL_SAFE_NO_PAD.encode(hash)),

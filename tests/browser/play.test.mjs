@@ -30,11 +30,12 @@ const said = () => document.querySelector("berry-video")?.shadowRoot.querySelect
 
 test("every file of the player is in the program", async () => {
   const folder = new URL("../../player/", import.meta.url);
+  const urls = { "index.html": "", "legacy.js": "berryMSE.js" };
   const names = readdirSync(folder).filter((name) => /\.(js|css|svg|html)$/.test(name));
   const texts = new Map(names.map((name) => [name, readFileSync(new URL(name, folder), "utf8")]));
   const numbers = new Map([...texts.values()].flatMap((text) => [...text.matchAll(/\bconst ([A-Z_]+) = ([\d._]+);/g)].map(([, name, value]) => [name, value])));
   for (const [name, text] of texts) {
-    const answer = await (await fetch(new URL(name === "index.html" ? "" : name, server.url))).text();
+    const answer = await (await fetch(new URL(urls[name] ?? name, server.url))).text();
     const lines = text.split("\n").map((line) => line.trim());
     // Scripts are sent without comments, one of them together with what it imports, with numbers in the place of their names.
     const isScript = name.endsWith(".js");

@@ -14,11 +14,14 @@ import { fileURLToPath } from "node:url";
 import { launch } from "../browser/chromium.mjs";
 import { installClock, isLive } from "../browser/clock.mjs";
 import { serve } from "../browser/server.mjs";
+import { sameWithoutCase } from "../../player/test/paths.js";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const player = fileURLToPath(new URL("../../player/", import.meta.url));
 const cargo = readFileSync(new URL("../../Cargo.toml", import.meta.url), "utf8");
 const project = mkdtempSync(join(tmpdir(), "berrymse-npm-"));
+/** @type {string[]} paths in the package */
+let packed;
 const installed = join(project, "node_modules/berrymse");
 
 function npm(folder, ...given) {
@@ -28,7 +31,8 @@ function npm(folder, ...given) {
 before(() => {
   npm(player, "ci");
   npm(player, "run", "check");
-  const [{ filename }] = JSON.parse(npm(player, "pack", "--json", "--pack-destination", project));
+  const [{ filename, files }] = JSON.parse(npm(player, "pack", "--json", "--pack-destination", project));
+  packed = files.map(({ path }) => path);
   writeFileSync(join(project, "package.json"), `{"private": true, "type": "module"}`);
   npm(project, "install", "--offline", "--ignore-scripts", join(project, filename));
 });
@@ -42,6 +46,12 @@ test("the package has the program's version, both licences, its types and no tes
     assert.ok(readFileSync(join(installed, name)).length > 100, name);
   }
   assert.throws(() => readFileSync(join(installed, "test/boxes.js")));
+});
+
+test("packed paths without case are all different", () => {
+  assert.ok(packed.includes("berrymse.js"));
+  assert.ok(!packed.includes("legacy.js"));
+  assert.deepEqual(sameWithoutCase(packed), []);
 });
 
 test("TypeScript and React code that uses it is checked", () => {

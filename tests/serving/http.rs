@@ -14,6 +14,7 @@ fn every_url_of_the_interface_answers() {
         ("/berrymse.js", 200, "text/javascript"),
         ("/msevideo.js", 200, "text/javascript"),
         ("/berryMSE.js", 200, "text/javascript"),
+        ("/legacy.js", 404, "text/plain"),
         ("/api/status", 200, "application/json"),
         ("/healthz", 200, "text/plain"),
         ("/metrics", 200, "text/plain"),
