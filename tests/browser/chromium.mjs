@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { Calls } from "./calls.mjs";
 import { noTracks } from "./clock.mjs";
 import { DrivenPage } from "./driven-page.mjs";
+import { PLAIN_NAME } from "./host.mjs";
 import { family, signalFamily } from "./processes.mjs";
 
 const BINARY = process.env.CHROMIUM ?? "/usr/bin/chromium";
@@ -24,6 +25,7 @@ const FLAGS = [
   "--disable-component-update",
   "--disable-sync",
   "--remote-debugging-pipe",
+  `--host-resolver-rules=MAP ${PLAIN_NAME} 127.0.0.1`,
 ];
 
 export async function launch() {

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import { launch } from "./chromium.mjs";
 import { installClock, isLive } from "./clock.mjs";
+import { atHost, isPlain } from "./host.mjs";
 import { serve } from "./server.mjs";
 
 let browser;
@@ -21,7 +22,7 @@ async function startSite() {
   let html = "";
   const made = createServer((_, answer) => answer.setHeader("content-type", "text/html; charset=utf-8").end(html));
   await new Promise((resolve) => made.listen(0, "127.0.0.1", resolve));
-  const origin = `http://127.0.0.1:${made.address().port}`;
+  const origin = atHost(`http://127.0.0.1:${made.address().port}`);
   return { origin, write: (text) => { html = text; }, end: () => new Promise((resolve) => made.close(resolve)) };
 }
 
@@ -143,18 +144,17 @@ test("the slider looks back and goes on there, and the button returns to live", 
 
 test("latency in seconds is kept", async (t) => {
   await open(`<berry-video latency="0.6" src="${socket()}"></berry-video>`);
-  await page.until("the distance", () => {
-    const { delay } = document.querySelector("berry-video");
-    return delay > 500 && delay < 700;
+  await page.evaluate(() => {
+    const element = document.querySelector("berry-video");
+    window.kept = [];
+    element.addEventListener("delay", ({ detail: { delay } }) => {
+      const rate = element.video.playbackRate;
+      const isKept = delay > 400 && delay < 800 && rate > 0.9 && rate < 1.1;
+      window.kept = isKept ? [...window.kept, { delay, rate }] : [];
+    });
   });
-  await new Promise((resolve) => setTimeout(resolve, 3000));
-  const [delay, rate] = await page.evaluate(() => {
-    const { delay, video } = document.querySelector("berry-video");
-    return [delay, video.playbackRate];
-  });
-  t.diagnostic(`${delay} ms at rate ${rate}`);
-  assert.ok(delay > 500 && delay < 700);
-  assert.ok(rate > 0.9 && rate < 1.1);
+  const kept = await page.until("the distance for 4 s", () => window.kept.length >= 4 && window.kept, { within: 60_000 });
+  t.diagnostic(JSON.stringify(kept));
 });
 
 test("a page hidden for long leaves the server, and is live when it is seen again", async () => {
@@ -201,7 +201,7 @@ async function press(part) {
   await page.send("Runtime.evaluate", { expression, userGesture: true });
 }
 
-for (const renderer of ["mse", "webcodecs"]) {
+for (const renderer of isPlain ? ["mse"] : ["mse", "webcodecs"]) {
   test(`full screen and picture in picture go on and off by their buttons, and play on (${renderer})`, async () => {
     await open(`<berry-video controls renderer="${renderer}" src="${socket()}"></berry-video>`);
     await page.until("a live picture", isLive, { given: ["berry-video"] });

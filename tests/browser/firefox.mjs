@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { Calls } from "./calls.mjs";
 import { DrivenPage } from "./driven-page.mjs";
 import { preferences } from "./firefox-preferences.mjs";
+import { PLAIN_NAME } from "./host.mjs";
 import { signalFamily } from "./processes.mjs";
 import { connect } from "./websocket.mjs";
 
@@ -19,6 +20,7 @@ export const isThere = existsSync(BINARY);
 export async function launch() {
   const profile = await mkdtemp(join(tmpdir(), "berrymse-firefox-"));
   await writeFile(join(profile, "user.js"), preferences({
+    "network.dns.localDomains": PLAIN_NAME,
     // Else clocks in pages are rounded, and the delay with them.
     "privacy.reduceTimerPrecision": false,
   }));

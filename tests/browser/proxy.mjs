@@ -5,6 +5,7 @@
 
 import { createServer, request } from "node:http";
 import { connect } from "node:net";
+import { atHost } from "./host.mjs";
 import { Conditions, Line } from "./line.mjs";
 
 /**
@@ -68,7 +69,7 @@ export async function proxy(target, { prefix = "/", pages = {}, refused = [] } =
 
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
-    url: `http://127.0.0.1:${server.address().port}/`,
+    url: atHost(`http://127.0.0.1:${server.address().port}/`),
     hold: () => conditions.set({ isHeld: true }),
     release: () => conditions.set({ isHeld: false }),
     /** From now on everything comes up to `ms` late, in order. */

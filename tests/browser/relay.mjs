@@ -5,6 +5,7 @@
  */
 
 import { get } from "node:http";
+import "./host.mjs";
 
 const [, , url, ...options] = process.argv;
 const { lose = 0, corrupt = 0, next = "", after = 0 } = Object.fromEntries(options.map((option) => option.split("=")));

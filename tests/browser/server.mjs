@@ -3,6 +3,7 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { atHost, host } from "./host.mjs";
 
 const START_MS = 20_000;
 
@@ -19,17 +20,17 @@ function binary() {
 /**
  * Starts the program and waits until it serves.
  * @param {string[]} options besides --listen; without a --source it gets the test picture
- * @param {{port?: number, scheme?: string, isTestPicture?: boolean}} where port 0 lets the program pick; https needs a
- *   certificate among the options; the test picture, unless a file names the cameras
+ * @param {{port?: number, scheme?: string, isTestPicture?: boolean, at?: string}} where port 0 lets the program pick; https needs a
+ *   certificate among the options; the test picture, unless a file names the cameras; `at` is the host in its URL
  */
-export async function serve(options = [], { port = 0, scheme = "http", isTestPicture = true } = {}) {
+export async function serve(options = [], { port = 0, scheme = "http", isTestPicture = true, at = host } = {}) {
   const source = options.includes("--source") || !isTestPicture ? [] : ["--source", "test"];
   const address = `${scheme === "https" ? "https://" : ""}127.0.0.1:${port}`;
   const child = spawn(binary(), [...source, ...options, "--listen", address], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   const ended = new Promise((resolve) => child.once("close", resolve));
-  const url = await listening(child);
+  const url = atHost(await listening(child), at);
   return {
     url,
     port: Number(new URL(url).port),
