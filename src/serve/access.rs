@@ -4,6 +4,7 @@
 //! pictures of a camera in their network (cross-site WebSocket hijacking). The `Origin` header, which a page
 //! cannot change, must therefore name this server or be in the list of the configuration.
 
+use hyper::header::{self, HeaderMap, HeaderValue};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// The rule for `Origin`.
@@ -25,9 +26,35 @@ impl Origins {
         self.allow_listed(origin) || host.is_some_and(|host| is_same_host(origin, host))
     }
 
-    /// True if no pages but the server's own may show the cameras.
-    pub fn are_own_only(&self) -> bool {
-        self.allowed.is_empty()
+    /// Decides whether a client may have frames of the cameras.
+    pub(super) fn judge<'a>(&self, client: &Client<'a>) -> Access<'a> {
+        let page = client.origin.or(client.referer);
+        if self.allow_all() || page.is_some_and(|page| self.allow_listed(page)) {
+            return Access::Listed;
+        }
+        if !self.allow(client.origin, client.host) {
+            return Access::Refused(Foreign {
+                origin: client.origin,
+                lacks_port: lacks_port(client.origin, client.host),
+            });
+        }
+        if client.is_cross_site && !client.follows_link {
+            return Access::Refused(Foreign {
+                origin: page,
+                lacks_port: false,
+            });
+        }
+        Access::Allowed
+    }
+
+    /// The origins of the list, as configured.
+    pub(super) fn list(&self) -> &[String] {
+        &self.allowed
+    }
+
+    /// True if the list has `*`.
+    fn allow_all(&self) -> bool {
+        self.allowed.iter().any(|allowed| allowed == "*")
     }
 
     /// True if the list names this origin.
@@ -38,6 +65,131 @@ impl Origins {
                     .trim_end_matches('/')
                     .eq_ignore_ascii_case(origin.trim_end_matches('/'))
         })
+    }
+}
+
+/// Verdict on a request for frames.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Access<'a> {
+    /// From the server's own page, a page of the same site, a program, or a link that the user followed.
+    Allowed,
+    /// From a page that `server.allowedOrigins` names.
+    Listed,
+    /// From a page elsewhere.
+    Refused(Foreign<'a>),
+}
+
+/// Page that may not have frames.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Foreign<'a> {
+    /// Its origin; `None` where the browser hides it.
+    pub(super) origin: Option<&'a str>,
+    /// It has the server's host name, but `Host` has no port: a proxy passes that on without it.
+    pub(super) lacks_port: bool,
+}
+
+/// Sender of a request, as far as a browser tells. Sec-Fetch headers come to https and loopback
+/// addresses only (W3C Fetch Metadata, 2).
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Client<'a> {
+    pub(super) origin: Option<&'a str>,
+    /// Origin of the page in `Referer`.
+    referer: Option<&'a str>,
+    pub(super) host: Option<&'a str>,
+    is_cross_site: bool,
+    /// The user followed a link to what is to fill the tab.
+    follows_link: bool,
+}
+
+impl<'a> Client<'a> {
+    pub(super) fn new(headers: &'a HeaderMap) -> Self {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let is = |name, expected| text(name) == Some(expected);
+        Self {
+            origin: text(header::ORIGIN.as_str()),
+            referer: text(header::REFERER.as_str()).and_then(origin_of),
+            host: text(header::HOST.as_str()),
+            is_cross_site: is("sec-fetch-site", "cross-site"),
+            follows_link: is("sec-fetch-mode", "navigate")
+                && is("sec-fetch-dest", "document")
+                && is("sec-fetch-user", "?1"),
+        }
+    }
+
+    /// Takes the page in `Referer` for the origin, as browsers send none with GET to the page's own host.
+    pub(super) fn or_referer(self) -> Self {
+        Self {
+            origin: self.origin.or(self.referer),
+            ..self
+        }
+    }
+}
+
+/// Returns the origin of a URL.
+fn origin_of(url: &str) -> Option<&str> {
+    let host = url.find("://")? + 3;
+    let length = url.get(host..)?.find(['/', '?', '#']);
+    length.map_or(Some(url), |length| url.get(..host + length))
+}
+
+/// True if the origin has the name in `Host`, and a port that `Host` has not.
+fn lacks_port(origin: Option<&str>, host: Option<&str>) -> bool {
+    let (Some(origin), Some(host)) = (origin, host) else {
+        return false;
+    };
+    let authority = origin.split_once("://").map(|(_, authority)| authority);
+    authority
+        .and_then(|authority| authority.rsplit_once(':'))
+        .is_some_and(|(name, port)| {
+            port.bytes().all(|b| b.is_ascii_digit()) && name.eq_ignore_ascii_case(host)
+        })
+}
+
+/// Value of `Content-Security-Policy: frame-ancestors`: the server itself, its host name on any port, and `listed`.
+pub(super) fn frame_ancestors(host: Option<&str>, listed: &[String]) -> String {
+    let mut sources = vec!["'self'".to_owned()];
+    if let Some(name) = host.map(without_port).filter(|name| is_csp_host(name)) {
+        sources.extend(["http", "https"].map(|scheme| format!("{scheme}://{name}:*")));
+    }
+    // A sandboxed page has no origin that could be named.
+    let listed = listed.iter().filter(|origin| *origin != "null");
+    sources.extend(listed.map(|origin| origin.trim_end_matches('/').to_owned()));
+    format!("frame-ancestors {}", sources.join(" "))
+}
+
+/// Tells a host name from what would end the policy or begin another.
+fn is_csp_host(name: &str) -> bool {
+    let is_host_byte =
+        |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']');
+    !name.is_empty() && name.len() <= 255 && name.bytes().all(is_host_byte)
+}
+
+pub(super) fn without_port(host: &str) -> &str {
+    let is_port = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    match host.rsplit_once(':') {
+        Some((name, port)) if is_port(port) => name,
+        _ => host,
+    }
+}
+
+/// Keeps the pages of others from showing a picture or video that they ask for without saying whence.
+pub(super) fn keep_to_pages(
+    access: Access<'_>,
+    client: &Client<'_>,
+    origins: &Origins,
+    out: &mut HeaderMap,
+) {
+    let policy = match access {
+        Access::Listed => "cross-origin",
+        _ => "same-site",
+    };
+    out.insert(
+        "Cross-Origin-Resource-Policy",
+        HeaderValue::from_static(policy),
+    );
+    out.insert(header::VARY, HeaderValue::from_static("Origin, Referer"));
+    if let Ok(policy) = HeaderValue::from_str(&frame_ancestors(client.host, origins.list())) {
+        out.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
 }
 
@@ -56,17 +208,18 @@ impl Hosts {
         Self { names }
     }
 
+    /// The names of the list.
+    pub(super) fn list(&self) -> &[String] {
+        &self.names
+    }
+
     /// True if a request with this `Host` may be answered. No name is needed for an IP address, and nobody else can have the
     /// name `localhost`.
     pub fn allow(&self, host: &str) -> bool {
         if self.names.is_empty() {
             return true;
         }
-        let is_port = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-        let name = match host.rsplit_once(':') {
-            Some((name, port)) if is_port(port) => name,
-            _ => host,
-        };
+        let name = without_port(host);
         let name = name.strip_suffix('.').unwrap_or(name);
         let inner = name
             .strip_prefix('[')

@@ -16,6 +16,7 @@ mod inbound;
 mod line;
 pub mod listen;
 mod memory;
+mod refusal;
 mod ring;
 mod route;
 mod seats;
@@ -44,6 +45,7 @@ use crate::logger::Repeated;
 use crate::panel::Remote;
 use crate::snapshot::Desk;
 use crate::time::Timestamp;
+use access::{frame_ancestors, keep_to_pages};
 use assets::Asset;
 use bytes::Bytes;
 use delays::Delays;
@@ -51,6 +53,7 @@ use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use refusal::{Refusal, admit};
 use seats::Seats;
 use std::convert::Infallible;
 use std::io;
@@ -77,7 +80,7 @@ pub const PLAIN_CONNECTIONS: usize = 256;
 /// comes back after a stall is shown seconds of the past. This is 85 ms at 1.5 Mbit/s.
 const UNSENT_BYTES: u32 = 16 << 10;
 
-/// What the page may load: only from this server, nothing inline.
+/// What the page may load: only from this server, nothing inline. Who may frame it follows.
 const CONTENT_SECURITY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
      media-src blob:; worker-src 'self'; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'";
 
@@ -286,7 +289,10 @@ async fn answer(
         );
     }
     if let Some(refusal) = misdirected(site, peer, request.headers()) {
-        return refusal;
+        return match route {
+            Some(Route::Live(_)) => refusal.json(),
+            _ => refusal.text(),
+        };
     }
     let listed_origin = request
         .headers()
@@ -299,22 +305,19 @@ async fn answer(
         .cloned();
     let mut response = match route {
         Some(Route::Asset(name)) => asset(site, name, request.headers()),
-        Some(Route::Live(name)) => match site.camera(name) {
-            Some(camera) => upgrade::live(site, camera, peer, &mut request),
-            None => no_camera(site),
-        },
+        Some(Route::Live(name)) => upgrade::live(site, name, peer, &mut request),
         Some(Route::Stream(name)) => match site.camera(name) {
-            Some(camera) => mp4(site, camera, request.headers(), is_head),
-            None => no_camera(site),
+            Some(camera) => mp4(site, camera, peer, request.headers(), is_head),
+            None => Refusal::camera(site).text(),
         },
         Some(Route::Snapshot(name)) => {
-            let asked = snapshot::ask(site, name, &request);
+            let asked = snapshot::ask(site, name, peer, &request);
             drop(request);
             snapshot::answer(asked).await
         }
         Some(Route::Controls(name)) => match site.camera(Some(name)) {
             Some(camera) => controls::answer(site, camera, request).await,
-            None => no_camera(site),
+            None => Refusal::camera(site).text(),
         },
         Some(Route::Status) => typed("application/json", api::status(site)),
         Some(Route::Metrics) => typed(
@@ -332,9 +335,11 @@ async fn answer(
         response
             .headers_mut()
             .insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        // Of frames it also says Referer.
         response
             .headers_mut()
-            .insert(header::VARY, HeaderValue::from_static("Origin"));
+            .entry(header::VARY)
+            .or_insert(HeaderValue::from_static("Origin"));
         response.headers_mut().insert(
             header::ACCESS_CONTROL_EXPOSE_HEADERS,
             HeaderValue::from_static(snapshot::AGE),
@@ -358,19 +363,10 @@ fn says_clearly_for_whom<T>(request: &Request<T>) -> bool {
         && (request.version() < Version::HTTP_11 || request.headers().contains_key(header::HOST))
 }
 
-/// The refusal of a request that calls the server by a name that is none of its own (RFC 9110, 15.5.20).
-fn misdirected(site: &Site, peer: SocketAddr, headers: &HeaderMap) -> Option<Response<Content>> {
+/// The refusal of a request that calls the server by a name that is none of its own.
+fn misdirected(site: &Site, peer: SocketAddr, headers: &HeaderMap) -> Option<Refusal> {
     let host = headers.get(header::HOST)?.to_str().unwrap_or_default();
-    if site.hosts.allow(host) {
-        return None;
-    }
-    site.complain(&format!(
-        "refused {peer}: asks for {host}, which is not in server.hosts"
-    ));
-    let advice = format!(
-        "This server does not answer to {host}.\nIf it should, add the name to server.hosts in config.yml.\n"
-    );
-    Some(plain(StatusCode::MISDIRECTED_REQUEST, advice))
+    (!site.hosts.allow(host)).then(|| Refusal::host(host, site.hosts.list(), peer).logged(site))
 }
 
 fn asset(site: &Site, name: &str, headers: &HeaderMap) -> Response<Content> {
@@ -399,9 +395,14 @@ fn asset(site: &Site, name: &str, headers: &HeaderMap) -> Response<Content> {
     }
     // The next version of the program has other files under the same names.
     out.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    let ancestors = frame_ancestors(host, site.origins.list());
     out.insert(
         header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(CONTENT_SECURITY),
+        HeaderValue::try_from(format!("{CONTENT_SECURITY}; {ancestors}"))
+            .unwrap_or(HeaderValue::from_static(CONTENT_SECURITY)),
     );
     // Pages elsewhere may use the script; it holds no secret, and the pictures have their own rule.
     out.insert(
@@ -412,10 +413,17 @@ fn asset(site: &Site, name: &str, headers: &HeaderMap) -> Response<Content> {
 }
 
 /// The endless MP4. A page elsewhere may show it only if the WebSocket would be open to it, too.
-fn mp4(site: &Site, camera: &Camera, headers: &HeaderMap, is_head: bool) -> Response<Content> {
-    if let Some(refusal) = refuse_page(site, headers) {
-        return refusal;
-    }
+fn mp4(
+    site: &Site,
+    camera: &Camera,
+    peer: SocketAddr,
+    headers: &HeaderMap,
+    is_head: bool,
+) -> Response<Content> {
+    let (access, client) = match admit(site, peer, headers) {
+        Ok(admitted) => admitted,
+        Err(refusal) => return *refusal,
+    };
     let content = if is_head {
         Content::Whole(None)
     } else {
@@ -424,51 +432,17 @@ fn mp4(site: &Site, camera: &Camera, headers: &HeaderMap, is_head: bool) -> Resp
                 viewer: Box::new(camera.audience.join()),
                 _seat: seat,
             },
-            None => return plain(StatusCode::SERVICE_UNAVAILABLE, "Too many viewers.\n"),
+            None => return Refusal::full(site.seats.limit(), peer).logged(site).text(),
         }
     };
     let mut response = Response::new(content);
     let out = response.headers_mut();
     out.insert(header::CONTENT_TYPE, HeaderValue::from_static("video/mp4"));
     out.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    keep_from_pages(site, out);
+    keep_to_pages(access, &client, &site.origins, out);
     // nginx would collect before it passes on.
     out.insert("X-Accel-Buffering", HeaderValue::from_static("no"));
     response
-}
-
-/// The answer to a page of another site that may not show the cameras.
-fn refuse_page(site: &Site, headers: &HeaderMap) -> Option<Response<Content>> {
-    let text = |name| {
-        headers
-            .get(name)
-            .and_then(|value: &HeaderValue| value.to_str().ok())
-    };
-    let may = site.origins.allow(text(header::ORIGIN), text(header::HOST));
-    (!may).then(|| {
-        plain(
-            StatusCode::FORBIDDEN,
-            "Pages of other hosts have to be named in server.allowedOrigins.\n",
-        )
-    })
-}
-
-/// A page elsewhere can ask for a video or a picture without an Origin; then the browser must not give it.
-fn keep_from_pages(site: &Site, out: &mut HeaderMap) {
-    if site.origins.are_own_only() {
-        out.insert(
-            "Cross-Origin-Resource-Policy",
-            HeaderValue::from_static("same-origin"),
-        );
-    }
-}
-
-fn no_camera(site: &Site) -> Response<Content> {
-    let names: Vec<&str> = site.cameras.iter().map(|camera| &*camera.name).collect();
-    plain(
-        StatusCode::NOT_FOUND,
-        format!("There is no such camera. There are: {}\n", names.join(", ")),
-    )
 }
 
 fn wrong_method(allowed: &'static str) -> Response<Content> {

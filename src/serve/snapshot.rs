@@ -1,11 +1,14 @@
 //! The newest picture over HTTP: `/snapshot.jpg`, and what each refusal is in HTTP's terms.
 
+use super::access::keep_to_pages;
+use super::refusal::{Refusal as Refused, admit};
 use super::stream::Content;
-use super::{Site, keep_from_pages, no_camera, plain, refuse_page, typed};
+use super::{Site, plain, typed};
 use crate::snapshot::{Refusal, Snapshot};
 use crate::time::Timestamp;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Request, Response, StatusCode};
+use std::net::SocketAddr;
 use std::time::SystemTime;
 
 /// Milliseconds from the picture to the answer.
@@ -26,18 +29,20 @@ pub(super) enum Asked<F> {
 pub(super) fn ask<T>(
     site: &Site,
     name: Option<&str>,
+    peer: SocketAddr,
     request: &Request<T>,
 ) -> Asked<impl Future<Output = Result<Snapshot, Refusal>> + use<T>> {
-    if let Some(refusal) = refuse_page(site, request.headers()) {
-        return Asked::Answer(refusal);
-    }
+    let (access, client) = match admit(site, peer, request.headers()) {
+        Ok(admitted) => admitted,
+        Err(refusal) => return Asked::Answer(*refusal),
+    };
     let Some(desk) = site.desk(name) else {
-        return Asked::Answer(no_camera(site));
+        return Asked::Answer(Refused::camera(site).text());
     };
     match width(request.uri().query().unwrap_or_default()) {
         Ok(width) => {
             let mut headers = HeaderMap::new();
-            keep_from_pages(site, &mut headers);
+            keep_to_pages(access, &client, &site.origins, &mut headers);
             Asked::Picture(desk.ask(width), headers)
         }
         Err(words) => Asked::Answer(plain(StatusCode::BAD_REQUEST, words)),

@@ -1,5 +1,8 @@
 //! From an HTTP request to a WebSocket viewer (RFC 6455, 4.2).
 
+use super::access::{Access, Client};
+use super::refusal::Refusal;
+use super::seats::Seat;
 use super::stream::Content;
 use super::transport::Transport;
 use super::viewer::Joining;
@@ -22,47 +25,16 @@ pub(super) const SUBPROTOCOL: &str = "berrymse.v1";
 /// Answers the request; the viewer itself begins when the answer is out.
 pub(super) fn live(
     site: &Arc<Site>,
-    camera: &Camera,
+    name: Option<&str>,
     peer: SocketAddr,
     request: &mut Request<Incoming>,
 ) -> Response<Content> {
+    let admitted = admit(site, name, peer, request);
+    let (camera, key, seat) = match admitted {
+        Ok(admitted) => admitted,
+        Err(refusal) => return *refusal,
+    };
     let headers = request.headers();
-    // RFC 6455, 4.1: GET and HTTP/1.1; hyper does not look.
-    let can_upgrade = request.method() == Method::GET && request.version() >= Version::HTTP_11;
-    let key = match key(headers, can_upgrade) {
-        Ok(key) => key,
-        Err(response) => return *response,
-    };
-    let text = |name| {
-        headers
-            .get(name)
-            .and_then(|value: &HeaderValue| value.to_str().ok())
-    };
-    let (origin, host) = (text(header::ORIGIN), text(header::HOST));
-    if !site.origins.allow(origin, host) {
-        let (origin, host) = (origin.unwrap_or_default(), host.unwrap_or_default());
-        site.complain(&format!(
-            "{}: refused {peer}: a page of {origin} asks for the pictures of {host}",
-            camera.name
-        ));
-        let advice = format!(
-            "A page of {origin} may not show this camera: the server is {host}.\n\
-             If it should, add \"{origin}\" to server.allowedOrigins in config.yml.\n\
-             If this is the server's own page behind a proxy, let the proxy pass on the Host header.\n"
-        );
-        return plain(StatusCode::FORBIDDEN, advice);
-    }
-    let Some(seat) = site.seats.take() else {
-        site.complain(&format!(
-            "{}: refused {peer}: {} viewers are all that server.maxViewers allows",
-            camera.name,
-            site.seats.limit()
-        ));
-        return plain(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "Too many viewers. Try again later, or raise server.maxViewers.\n",
-        );
-    };
     let speaks_v1 = offers(headers, SUBPROTOCOL);
     let mut response = Response::new(Content::Whole(None));
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -114,21 +86,55 @@ fn take_wire(upgraded: Upgraded) -> io::Result<(Wire, bytes::Bytes)> {
     Ok((Wire::new(socket.into_std()?, session), read_buf))
 }
 
-/// The client's key, or the refusal.
-fn key(headers: &HeaderMap, can_upgrade: bool) -> Result<String, Box<Response<Content>>> {
-    let upgrades = can_upgrade
+/// Admits a viewer: returns its camera, its key and its place; else the refusal.
+///
+/// A page that could not connect asks by GET. It is told what would keep it out, if it tried again.
+fn admit<'a>(
+    site: &'a Site,
+    name: Option<&str>,
+    peer: SocketAddr,
+    request: &Request<Incoming>,
+) -> Result<(&'a Camera, String, Seat), Box<Response<Content>>> {
+    let headers = request.headers();
+    // A proxy drops Upgrade, and passes on the key.
+    let is_handshake = headers.contains_key(header::SEC_WEBSOCKET_KEY);
+    // RFC 6455, 4.1: GET and HTTP/1.1; hyper does not look.
+    let upgrades = request.method() == Method::GET
+        && request.version() >= Version::HTTP_11
         && has_token(headers, header::UPGRADE, "websocket")
         && has_token(headers, header::CONNECTION, "upgrade");
-    if !upgrades {
-        let mut response = plain(
-            StatusCode::UPGRADE_REQUIRED,
-            "This is a WebSocket. The page at / shows its video.\n",
-        );
-        response
-            .headers_mut()
-            .insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-        return Err(Box::new(response));
+    let refuse = |refusal: Refusal| {
+        // The handshake before the question has been logged.
+        let refusal = if is_handshake {
+            refusal.logged(site)
+        } else {
+            refusal
+        };
+        Box::new(refusal.json())
+    };
+    let mut client = Client::new(headers);
+    if !is_handshake {
+        client = client.or_referer();
     }
+    if let Access::Refused(foreign) = site.origins.judge(&client) {
+        let listed = site.origins.list();
+        return Err(refuse(Refusal::origin(foreign, &client, listed, peer)));
+    }
+    let Some(camera) = site.camera(name) else {
+        return Err(refuse(Refusal::camera(site)));
+    };
+    // Dropped at once if there is no viewer to take it.
+    let Some(seat) = site.seats.take() else {
+        return Err(refuse(Refusal::full(site.seats.limit(), peer)));
+    };
+    if !upgrades {
+        return Err(refuse(Refusal::no_upgrade(is_handshake, peer)));
+    }
+    Ok((camera, key(headers)?, seat))
+}
+
+/// The client's key, or the refusal.
+fn key(headers: &HeaderMap) -> Result<String, Box<Response<Content>>> {
     if headers
         .get(header::SEC_WEBSOCKET_VERSION)
         .is_none_or(|version| version != "13")
