@@ -74,6 +74,7 @@ pub fn hub() -> (Hub, Audience) {
         condition: Arc::new(Condition {
             state: State::Starting,
             reason: String::new(),
+            detail: String::new(),
         }),
         ring: Ring::default(),
         meter: Meter::default(),
@@ -139,15 +140,26 @@ impl Hub {
 
     /// Says how the camera is; returns true if that is news.
     pub fn set_condition(&self, state: State, reason: &str) -> bool {
+        self.set_failure(state, reason, reason)
+    }
+
+    /// Says how the camera is, with a reason for everybody and one in full; returns true if either is news.
+    pub fn set_failure(&self, state: State, reason: &str, detail: &str) -> bool {
         let mut inner = self.0.lock();
-        if inner.condition.state == state && inner.condition.reason == reason {
+        let old = &inner.condition;
+        let is_told = old.state == state && old.reason == reason;
+        if is_told && old.detail == detail {
             return false;
         }
         inner.condition = Arc::new(Condition {
             state,
             reason: reason.to_owned(),
+            detail: detail.to_owned(),
         });
-        self.0.wake(inner);
+        // Viewers hear nothing new when only the detail is.
+        if !is_told {
+            self.0.wake(inner);
+        }
         true
     }
 

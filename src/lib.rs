@@ -35,6 +35,7 @@ pub mod nearest;
 pub mod orientation;
 pub mod panel;
 pub mod pipeline;
+pub mod redact;
 pub mod serve;
 pub mod snapshot;
 pub mod source;

@@ -3,6 +3,7 @@
 //! `2026-11-22T15:04:05.123Z INFO  camera front: …` for people; `<6>camera front: …` (sd-daemon(3)) for
 //! the journal of systemd, which knows the time itself.
 
+use crate::redact::mask;
 use crate::time::Timestamp;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -107,7 +108,11 @@ fn line(form: Form, level: Level, message: &fmt::Arguments<'_>, now: SystemTime)
         Form::Plain => write!(line, "{} {level:<5} ", Utc(now)),
         Form::Journal => write!(line, "<{}>", severity(level)),
     };
-    let _ = write!(OneLine(&mut line), "{message}");
+    // The last place that every text passes.
+    let _ = match message.as_str() {
+        Some(text) => OneLine(&mut line).write_str(&mask(text)),
+        None => OneLine(&mut line).write_str(&mask(&message.to_string())),
+    };
     line.push('\n');
     line
 }

@@ -3,9 +3,9 @@
 use berrymse::cli::{self, Command, Config};
 use berrymse::pipeline::{Habits, Opening};
 use berrymse::serve::{self, Fanout, Listening, Site, Tls};
-use berrymse::source::Context;
+use berrymse::source::{Context, Spec};
 use berrymse::stop::Stop;
-use berrymse::{cameras, hub, logger, panel, pipeline};
+use berrymse::{cameras, hub, logger, panel, pipeline, redact};
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -24,12 +24,21 @@ fn main() -> ExitCode {
     ) {
         Ok(Command::Print(text)) => answer(&text),
         Ok(Command::Cameras { json: true, .. }) => {
-            answer(&format!("{:#}\n", cameras::report().json()))
+            let text = format!("{:#}\n", cameras::report().json());
+            answer(&redact::mask(&text))
         }
-        Ok(Command::Cameras { json: false, .. }) => answer(&cameras::report().text()),
+        Ok(Command::Cameras { json: false, .. }) => {
+            answer(&redact::mask(&cameras::report().text()))
+        }
         Ok(Command::Serve(mut config)) => {
             let variables = std::env::vars_os().map(|(name, _)| name);
             config.notes.extend(cli::unknown_variables(variables));
+            for camera in &config.cameras {
+                match &camera.source {
+                    Spec::Exec(words) => redact::learn(words),
+                    _ => redact::learn(&[&camera.source_text]),
+                }
+            }
             logger::init(config.log, std::env::var_os("JOURNAL_STREAM").as_deref());
             match serve(config) {
                 Ok(()) => ExitCode::SUCCESS,
@@ -65,7 +74,7 @@ fn print(text: &str) -> std::io::Result<()> {
 
 /// Nobody is left to be told when even standard error fails; the exit code still tells.
 fn complain(reason: &str) {
-    let _ = writeln!(std::io::stderr(), "berrymse: {reason}");
+    let _ = writeln!(std::io::stderr(), "berrymse: {}", redact::mask(reason));
 }
 
 /// Runs until a signal comes. An error is a reason not to start.
@@ -94,7 +103,8 @@ fn serve(config: Config) -> Result<(), String> {
         (context.encoder, context.pixel_format) = (camera.encoder, camera.pixel_format);
         served.push(serve::Camera {
             name: camera.name.clone().into(),
-            source: camera.source_text,
+            source: camera.source.kind(),
+            source_text: redact::mask(&camera.source_text).into_owned(),
             audience,
             remote,
         });

@@ -13,7 +13,7 @@ use crate::hub::{Hub, Jpeg, State};
 use crate::logger::Repeated;
 use crate::orientation::Orientation;
 use crate::panel::Panel;
-use crate::source::{self, Error, Source, Spec};
+use crate::source::{self, Cause, Error, Source, Spec};
 use crate::time::Timestamp;
 use adaptation::Adaptation;
 use bytes::Bytes;
@@ -84,11 +84,11 @@ pub fn run(spec: &Spec, context: &source::Context, habits: &Habits, hub: &Hub) {
             pause = SHORTEST_PAUSE;
             continue;
         };
-        if matches!(error, Error::Stopped) {
+        if matches!(error.kind(), Error::Stopped) {
             break;
         }
         camera.complain(&error);
-        if matches!(error, Error::Ended(_)) {
+        if matches!(error.kind(), Error::Ended(_)) {
             break;
         }
         if camera.hub.frames() > pictures_before {
@@ -207,7 +207,7 @@ impl<'a> Camera<'a> {
             }
             let now = Timestamp::now();
             if let Some(words) = source.trouble() {
-                self.note(&Error::Lost(words));
+                self.note(&Error::Lost(words).because(Cause::ENCODER));
             } else if let Some(finding) = signs.look(now) {
                 // Standard input cannot be opened anew, and what was learned from it would be lost.
                 if finding.is_final() && *spec != Spec::Stdin {
@@ -263,9 +263,8 @@ impl<'a> Camera<'a> {
 
     /// The source has failed.
     fn complain(&mut self, error: &Error) {
-        let text = error.to_string();
-        self.hub.set_condition(self.without_pictures(), &text);
-        self.log(&text);
+        self.tell(error);
+        self.log(&error.to_string());
     }
 
     /// The camera does not take some of the controls that are wished for.
@@ -277,10 +276,16 @@ impl<'a> Camera<'a> {
 
     /// The source is open, but something is the matter: said once.
     fn note(&mut self, error: &Error) {
-        let text = error.to_string();
-        if self.hub.set_condition(self.without_pictures(), &text) {
-            self.log(&text);
+        if self.tell(error) {
+            self.log(&error.to_string());
         }
+    }
+
+    /// Tells viewers the public cause; returns true if anything about the error is news.
+    fn tell(&self, error: &Error) -> bool {
+        let reason = error.cause().to_string();
+        self.hub
+            .set_failure(self.without_pictures(), &reason, &error.to_string())
     }
 
     fn without_pictures(&self) -> State {

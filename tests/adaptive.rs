@@ -124,7 +124,8 @@ fn serve(audience: Audience) -> String {
     let (fanout, _) = Fanout::start(std::iter::once(&audience), true).unwrap();
     let camera = serve::Camera {
         name: "camera".into(),
-        source: String::new(),
+        source: "test",
+        source_text: String::new(),
         audience,
         remote,
     };

@@ -17,7 +17,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("h264", &["time"]),
     ("jpeg", &[]),
     ("hub", &["message", "orientation", "time"]),
-    ("logger", &["time"]),
+    ("logger", &["redact", "time"]),
+    ("redact", &[]),
     ("message", &[]),
     ("nearest", &[]),
     ("orientation", &[]),
@@ -66,7 +67,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "main",
         &[
-            "cameras", "cli", "hub", "logger", "panel", "pipeline", "serve", "source", "stop",
+            "cameras", "cli", "hub", "logger", "panel", "pipeline", "redact", "serve", "source",
+            "stop",
         ],
     ),
 ];

@@ -144,8 +144,8 @@ fn the_error_has_exit_status_and_last_words() {
         ),
     ] {
         assert_eq!(
-            error(&mut *shell(script)),
-            Error::Lost(text.to_owned()),
+            error(&mut *shell(script)).kind(),
+            &Error::Lost(text.to_owned()),
             "{script}"
         );
     }
@@ -168,7 +168,8 @@ fn what_cannot_be_started_is_explained() {
         ),
     ] {
         let error = open_exec(&[program.to_owned()], &context()).err();
-        assert_eq!(error, Some(Error::Unavailable(why.to_owned())));
+        let expected = Error::Unavailable(why.to_owned());
+        assert_eq!(error.as_ref().map(Error::kind), Some(&expected));
     }
     assert!(open_exec(&[], &context()).is_err());
 }

@@ -71,14 +71,11 @@ fn is_live(camera: &serde_json::Value) -> bool {
     camera["state"] == "live"
 }
 
-/// Waits for an error with `part` in it.
+/// Waits for an error with `part` in the log; viewers are told the cause alone.
 fn words(server: &Server, part: &str) -> String {
-    let camera = server.wait_for(part, |camera| {
-        camera["error"]
-            .as_str()
-            .is_some_and(|text| text.contains(part))
-    });
-    camera["error"].as_str().unwrap().to_owned()
+    server.wait_for_log(part);
+    let log = server.log();
+    log.lines().find(|line| line.contains(part)).unwrap().into()
 }
 
 #[test]

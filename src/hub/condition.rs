@@ -30,8 +30,11 @@ impl State {
 
 /// A state and the reason for it, in words; the reason of a live camera is empty.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[allow(missing_docs)]
 pub struct Condition {
+    /// How the camera is.
     pub state: State,
+    /// Reason for everybody, without paths, commands and addresses.
     pub reason: String,
+    /// Reason in full, for the log and for nobody else.
+    pub detail: String,
 }

@@ -1,6 +1,6 @@
 //! Signs of life: what an open source that reports no error lacks all the same. Values in, a finding out: no clock.
 
-use crate::source::Error;
+use crate::source::{Cause, Error};
 use crate::time::Timestamp;
 use std::time::Duration;
 
@@ -33,12 +33,14 @@ impl Finding {
             Self::Silent(time) => Error::Stalled(time),
             Self::NoKeyframe { .. } => Error::Lost(
                 "H.264 comes, but no keyframe with its parameter sets (SPS, PPS) so far; waiting for one".into(),
-            ),
+            )
+            .because(Cause::NO_KEYFRAME),
             Self::NoPicture => Error::Lost(
                 "it sends data in which there is no H.264 picture. Is it H.264, with its parameter sets (SPS, PPS) \
                  repeated or at the start?"
                     .into(),
-            ),
+            )
+            .because(Cause::NO_H264),
         }
     }
 

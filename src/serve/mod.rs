@@ -89,8 +89,10 @@ const CONTENT_SECURITY: &str = "default-src 'none'; script-src 'self'; style-src
 pub struct Camera {
     /// Its name in URLs.
     pub name: Arc<str>,
-    /// Its source as the user typed it.
-    pub source: String,
+    /// The kind of its source.
+    pub source: &'static str,
+    /// Its source as the user typed it, masked: for operators, not for viewers.
+    pub source_text: String,
     /// Its pictures.
     pub audience: Audience,
     /// Its controls.

@@ -1,6 +1,6 @@
 //! An Annex B file as if it were a camera: one access unit after the other at the asked rate, over and over.
 
-use super::{Chunk, Context, Error, Source};
+use super::{Cause, Chunk, Context, Error, Source};
 use crate::h264::{AccessUnit, Assembler, End, Ends};
 use crate::stop::Stop;
 use crate::time::Timestamp;
@@ -23,7 +23,8 @@ const BARREN_BYTES: usize = 64 << 20;
 pub(super) fn open(path: &Path, context: &Context) -> Result<Box<dyn Source>, Error> {
     Ok(Box::new(Recording {
         path: path.to_owned(),
-        file: open_regular(path).map_err(Error::Unavailable)?,
+        file: open_regular(path)
+            .map_err(|(kind, why)| Error::Unavailable(why).because(cause(kind)))?,
         assembler: Assembler::new(Ends::Learned),
         queue: VecDeque::new(),
         current: Vec::new(),
@@ -36,20 +37,32 @@ pub(super) fn open(path: &Path, context: &Context) -> Result<Box<dyn Source>, Er
 }
 
 /// Opens what has a beginning and an end. The open of a FIFO would wait for its writer and hear nothing meanwhile.
-fn open_regular(path: &Path) -> Result<File, String> {
-    let why = |error: io::Error| explain(path, error.kind(), &error.to_string());
+fn open_regular(path: &Path) -> Result<File, (ErrorKind, String)> {
+    let why = |error: io::Error| {
+        let kind = error.kind();
+        (kind, explain(path, kind, &error.to_string()))
+    };
     let kind = fs::metadata(path).map_err(why)?.file_type();
     let shown = path.display();
     if kind.is_dir() {
-        Err(format!(
-            "{shown} is a directory; file: wants an H.264 file (Annex B)"
-        ))
+        let why = format!("{shown} is a directory; file: wants an H.264 file (Annex B)");
+        Err((ErrorKind::IsADirectory, why))
     } else if !kind.is_file() {
-        Err(format!(
+        let why = format!(
             "{shown} is not a regular file; what writes H.264 into it is read with \"exec:cat {shown}\""
-        ))
+        );
+        Err((ErrorKind::Other, why))
     } else {
         File::open(path).map_err(why)
+    }
+}
+
+/// The cause of a failure that viewers are told.
+fn cause(kind: ErrorKind) -> Cause {
+    match kind {
+        ErrorKind::NotFound => Cause::NO_FILE,
+        ErrorKind::PermissionDenied => Cause::NOT_PERMITTED,
+        _ => Cause::UNREADABLE,
     }
 }
 
@@ -125,7 +138,8 @@ impl Recording {
             Ok(count) => count,
             Err(error) => {
                 let path = self.path.display();
-                return Err(Error::Lost(format!("cannot read {path}: {error}")));
+                let lost = Error::Lost(format!("cannot read {path}: {error}"));
+                return Err(lost.because(Cause::UNREADABLE));
             }
         };
         let (queue, units) = (&mut self.queue, &mut self.units_this_time);
@@ -149,7 +163,8 @@ impl Recording {
         if std::mem::take(&mut self.units_this_time) == 0 {
             return Err(self.barren());
         }
-        self.file = open_regular(&self.path).map_err(Error::Lost)?;
+        self.file = open_regular(&self.path)
+            .map_err(|(kind, why)| Error::Lost(why).because(cause(kind)))?;
         Ok(())
     }
 
@@ -159,6 +174,7 @@ impl Recording {
             "{path} holds no H.264 picture. It has to be a raw H.264 stream (Annex B); \
              \"ffmpeg -i VIDEO -c copy -bsf:v h264_mp4toannexb -f h264 {path}.h264\" makes one of an MP4"
         ))
+        .because(Cause::NO_H264)
     }
 }
 

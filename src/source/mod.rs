@@ -3,6 +3,7 @@
 //! A source gives Annex B bytes with their capture times and knows nothing of MP4, the hub or
 //! viewers. It runs on its camera's own thread and may block, but hears [`Stop`] at once.
 
+mod cause;
 mod file;
 pub mod process;
 pub mod reader;
@@ -23,6 +24,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
+
+pub use cause::Cause;
 
 /// A piece of the byte stream (ITU-T H.264 Annex B), cut anywhere.
 #[derive(Clone, Copy, Debug)]
@@ -115,6 +118,40 @@ pub enum Error {
     /// The program is stopping.
     #[error("stopping")]
     Stopped,
+    /// One of the others, with the cause that everybody may know.
+    #[error("{1}")]
+    Known(Cause, Box<Self>),
+}
+
+impl Error {
+    /// Adds the cause that everybody may know.
+    #[must_use]
+    pub fn because(self, cause: Cause) -> Self {
+        match self {
+            Self::Known(_, error) => Self::Known(cause, error),
+            error => Self::Known(cause, Box::new(error)),
+        }
+    }
+
+    /// Returns the cause for viewers: nothing of the error's own text.
+    pub fn cause(&self) -> Cause {
+        match self {
+            Self::Known(cause, _) => *cause,
+            Self::Unavailable(_) => Cause::UNAVAILABLE,
+            Self::Lost(_) => Cause::LOST,
+            Self::Stalled(time) => Cause::Silent(*time),
+            Self::Ended(_) => Cause::INPUT_ENDED,
+            Self::Stopped => Cause::Text("the server stops"),
+        }
+    }
+
+    /// Returns the error without its added cause.
+    pub fn kind(&self) -> &Self {
+        match self {
+            Self::Known(_, error) => error.kind(),
+            error => error,
+        }
+    }
 }
 
 /// Which source, as typed by the user.
@@ -243,10 +280,14 @@ fn auto(context: &Context) -> Result<Box<dyn Source>, Error> {
             v4l2::open(&path, context)
         }
         (Ok(_), Some(_)) => rpicam::open(0, context),
-        (Err(no_node), None) => Err(Error::Unavailable(no_node)),
+        (Err(no_node), None) => Err(Error::Unavailable(no_node).because(Cause::NO_CAMERA)),
         (Err(no_node), Some(_)) => rpicam::open(0, context).map_err(|error| match error {
             Error::Stopped => error,
-            other => Error::Unavailable(format!("{no_node}. With --source rpicam: {other}")),
+            other => {
+                let cause = other.cause();
+                Error::Unavailable(format!("{no_node}. With --source rpicam: {other}"))
+                    .because(cause)
+            }
         }),
     }
 }

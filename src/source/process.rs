@@ -9,7 +9,7 @@ mod last_words;
 mod spawn;
 
 use super::reader::{Marks, Piece, PipeReader};
-use super::{Chunk, Context, Error, Source};
+use super::{Cause, Chunk, Context, Error, Source};
 use crate::time::Timestamp;
 use group::Group;
 use last_words::LastWords;
@@ -52,7 +52,7 @@ pub(super) struct Manner {
     /// The same before its first byte.
     pub(super) stall_at_start: Duration,
     /// What its last words mean, where they are known.
-    pub(super) explain: fn(&str) -> Option<String>,
+    pub(super) explain: fn(&str) -> Option<Meaning>,
     /// The writing end that it is given (under the same number as here), and what reads the other end.
     pub(super) marks: Option<(OwnedFd, Marks)>,
 }
@@ -117,7 +117,16 @@ struct Life {
     // Dropped in this order: the program first, so that the end of its standard error is near.
     group: Group,
     last_words: LastWords,
-    explain: fn(&str) -> Option<String>,
+    explain: fn(&str) -> Option<Meaning>,
+}
+
+/// Meaning of what a program said last.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Meaning {
+    /// For the log, with what to try.
+    pub(super) words: String,
+    /// For viewers.
+    pub(super) cause: Cause,
 }
 
 impl Process {
@@ -129,10 +138,12 @@ impl Process {
         context: &Context,
     ) -> Result<Self, Error> {
         let kept = manner.marks.as_ref().map(|(fd, _)| fd);
-        let child = start(program, arguments, kept)
-            .map_err(|e| Error::Unavailable(why_not_started(program, &e)))?;
+        let child = start(program, arguments, kept).map_err(|e| {
+            Error::Unavailable(why_not_started(program, &e)).because(Cause::NOT_STARTED)
+        })?;
         let process = Self::new(program, child, manner, context).map_err(|e| {
             Error::Unavailable(format!("exec: '{program}' cannot be listened to: {e}"))
+                .because(Cause::NOT_STARTED)
         })?;
         log::debug!(
             "camera {}: {program} runs as process {}",
@@ -195,9 +206,9 @@ impl Life {
     /// The error for a program that runs but sends nothing.
     fn stalled(&mut self, silence: Duration) -> Error {
         match (self.explain)(&self.last_words.all()) {
-            Some(meaning) => {
-                let words = self.quoted();
-                Error::Lost(format!("no picture for {silence:.1?}: {meaning}{words}"))
+            Some(Meaning { words, cause }) => {
+                let last = self.quoted();
+                Error::Lost(format!("no picture for {silence:.1?}: {words}{last}")).because(cause)
             }
             None => Error::Stalled(silence),
         }
@@ -207,18 +218,22 @@ impl Life {
     fn lost(&mut self, has_begun: bool) -> Error {
         let program = &self.program;
         let by_itself = self.group.ends_by_itself(FAREWELL);
-        let mut text = match self.group.end() {
-            Some(status) if by_itself => format!("{program} {}", how_it_ended(status)),
-            _ if by_itself => format!("{program} has ended"),
-            _ => format!("{program} has closed its output"),
+        let (mut text, mut cause) = match self.group.end() {
+            Some(status) if by_itself => (
+                format!("{program} {}", how_it_ended(status)),
+                Cause::Exited(status),
+            ),
+            _ if by_itself => (format!("{program} has ended"), Cause::ENDED),
+            _ => (format!("{program} has closed its output"), Cause::CLOSED),
         };
         if !has_begun {
             text.push_str(" before it sent a byte");
         }
         if let Some(meaning) = (self.explain)(&self.last_words.all()) {
-            text = format!("{meaning}. {text}");
+            text = format!("{}. {text}", meaning.words);
+            cause = meaning.cause;
         }
-        Error::Lost(text + &self.quoted())
+        Error::Lost(text + &self.quoted()).because(cause)
     }
 
     fn quoted(&mut self) -> String {

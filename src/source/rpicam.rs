@@ -11,7 +11,7 @@ pub use command::PROGRAMS;
 
 use super::process::{Manner, Process};
 use super::reader::Marks;
-use super::{Chunk, Context, Error, Source};
+use super::{Cause, Chunk, Context, Error, Source};
 use crate::orientation::Orientation;
 use command::{Command, Encoder, Optional};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -77,7 +77,7 @@ pub fn cameras(program: &Path) -> io::Result<Vec<String>> {
 /// the source.
 pub(super) fn open(number: u32, context: &Context) -> Result<Box<dyn Source>, Error> {
     let Some(program) = program(env::var_os("PATH").as_deref()) else {
-        return Err(Error::Unavailable(words::NO_PROGRAM.to_owned()));
+        return Err(Error::Unavailable(words::NO_PROGRAM.to_owned()).because(Cause::NOT_STARTED));
     };
     let mut command = Command::new(number, &context.settings, Encoder::of_this_machine());
     let program = program.to_string_lossy();

@@ -69,6 +69,21 @@ impl fmt::Display for Spec {
     }
 }
 
+impl Spec {
+    /// The kind of source, in one word that tells nothing else.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::V4l2(_) => "v4l2",
+            Self::Rpicam(_) => "rpicam",
+            Self::Exec(_) => "exec",
+            Self::File(_) => "file",
+            Self::Stdin => "stdin",
+            Self::Test => "test",
+        }
+    }
+}
+
 fn non_empty<'a>(path: &'a str, form: &str) -> Result<&'a str, ParseError> {
     if path.is_empty() {
         Err(ParseError(format!("the path is missing; write {form}")))

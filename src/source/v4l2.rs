@@ -13,7 +13,7 @@ mod mux;
 pub mod raw;
 mod settings;
 
-use super::{Chunk, Context, Error, Source};
+use super::{Cause, Chunk, Context, Error, Source};
 use crate::jpeg::{self, Embedded};
 use crate::orientation::Orientation;
 use crate::panel::{Board, Control};
@@ -54,7 +54,10 @@ pub fn open(path: &Path, context: &Context) -> Result<Box<dyn Source>, Error> {
         return Err(Error::Stopped);
     }
     // All handles are closed again by the time that a refusal is explained: we are not to be found as the holder.
-    start(path, context).map_err(|refusal| Error::Unavailable(refusal.words(path)))
+    start(path, context).map_err(|refusal| {
+        let cause = refusal.cause();
+        Error::Unavailable(refusal.words(path)).because(cause)
+    })
 }
 
 /// Why a node was not started.
@@ -66,6 +69,13 @@ enum Refusal {
 }
 
 impl Refusal {
+    fn cause(&self) -> Cause {
+        match self {
+            Self::Useless(_) => Cause::NO_VIDEO,
+            Self::Failed(failure, step, identity) => cause(*failure, *step, identity.as_ref()),
+        }
+    }
+
     fn words(self, path: &Path) -> String {
         let path_shown = path.display();
         match self {
@@ -77,6 +87,22 @@ impl Refusal {
                 )
             }
         }
+    }
+}
+
+/// The cause of a failure that viewers are told.
+fn cause(failure: Failure, step: Step, identity: Option<&Identity>) -> Cause {
+    match failure {
+        Failure::Busy | Failure::Invalid
+            if identity.is_some_and(Identity::is_loopback)
+                && matches!(step, Step::Format | Step::Start) =>
+        {
+            Cause::NO_VIDEO
+        }
+        Failure::Gone if step == Step::Open => Cause::NO_DEVICE,
+        Failure::Invalid => Cause::SETTINGS,
+        Failure::Other(_) if step != Step::Capture => Cause::UNAVAILABLE,
+        failure => failure.into(),
     }
 }
 
@@ -256,7 +282,7 @@ impl Camera {
             &self.path,
             Some(self.stream.device().identity()),
         );
-        Error::Lost(format!("{}: {words}", self.path.display()))
+        Error::Lost(format!("{}: {words}", self.path.display())).because(failure.into())
     }
 
     /// The end of a source whose pictures are not of the size that the driver was told.
@@ -271,6 +297,7 @@ impl Camera {
         Error::Lost(format!(
             "{path}: its pictures do not fit into the driver's buffers of {limit} bytes; {advice}"
         ))
+        .because(Cause::SETTINGS)
     }
 
     /// Takes one buffer; returns the time of the picture that is then in `self.picture`, if it was one.
@@ -301,7 +328,7 @@ impl Camera {
             if self.plain_jpegs >= PLAIN_JPEGS && now.since(self.last_picture) >= PLAIN_TIME {
                 self.context.has_plain_mjpeg.store(true, Ordering::Relaxed);
                 let path = self.path.display();
-                return Err(Error::Lost(format!("{path}: {PLAIN_MJPEG}")));
+                return Err(Error::Lost(format!("{path}: {PLAIN_MJPEG}")).because(Cause::NO_H264));
             }
         }
         // What follows a loss refers to the lost picture.

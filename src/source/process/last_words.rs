@@ -174,7 +174,13 @@ impl Lines {
     /// The line so far; `None` if it is blank.
     fn take(&mut self) -> Option<String> {
         let bytes = std::mem::take(&mut self.partial);
-        let text = String::from_utf8_lossy(bytes.get(..MAX_LINE_BYTES).unwrap_or(&bytes));
+        let kept = bytes.get(..MAX_LINE_BYTES).unwrap_or(&bytes);
+        // What is cut off shows no half of a password.
+        let blank = |b: &u8| b.is_ascii_whitespace();
+        let end = (bytes.len() > MAX_LINE_BYTES)
+            .then(|| kept.iter().rposition(blank))
+            .flatten();
+        let text = String::from_utf8_lossy(end.and_then(|end| kept.get(..end)).unwrap_or(kept));
         let text = text.trim();
         let more = if bytes.len() > MAX_LINE_BYTES {
             "…"

@@ -1,6 +1,8 @@
 //! What rpicam-vid and libcamera say, and what it means.
 
 use crate::holders::lock_holder;
+use crate::source::Cause;
+use crate::source::process::Meaning;
 
 pub(super) const NO_PROGRAM: &str = "rpicam: neither rpicam-vid nor libcamera-vid is in PATH. On Raspberry Pi OS: \
     sudo apt install rpicam-apps-lite (on a container or another system, use exec: with a program that it has)";
@@ -52,14 +54,32 @@ const NO_MEMORY: &str = "there is not enough memory for pictures (CMA). A smalle
     dtoverlay=vc4-kms-v3d,cma-256 in /boot/firmware/config.txt gives more";
 
 /// In plain language, with the name of the program that has the camera, if that is the matter and can be seen.
-pub(super) fn meaning(words: &str) -> Option<String> {
+pub(super) fn meaning(words: &str) -> Option<Meaning> {
     let (found, meaning) = MEANINGS.iter().find(|(part, _)| words.contains(part))?;
     if [IN_USE, NOT_ACQUIRED].contains(found) {
-        return Some(in_use(
-            lock_holder("/dev/media").map(|holder| holder.to_string()),
-        ));
+        let holder = lock_holder("/dev/media").map(|holder| holder.to_string());
+        return Some(Meaning {
+            words: in_use(holder),
+            cause: Cause::BUSY,
+        });
     }
-    Some((*meaning).to_owned())
+    Some(Meaning {
+        words: (*meaning).to_owned(),
+        cause: cause(found),
+    })
+}
+
+/// The cause that viewers are told, by what stands in an error.
+fn cause(found: &str) -> Cause {
+    match found {
+        "no cameras available" | "selected camera is not available" => Cause::NO_CAMERA,
+        "Unable to find an appropriate H.264 codec" | "libav: cannot allocate output context" => {
+            Cause::Text("no H.264 encoder for the camera")
+        }
+        "frontend has timed out" => Cause::Text("the camera sends no pictures"),
+        found if found.contains("allocate") => Cause::NO_MEMORY,
+        _ => Cause::UNAVAILABLE,
+    }
 }
 
 fn in_use(holder: Option<String>) -> String {
@@ -117,7 +137,7 @@ mod tests {
                 "no camera of this number",
             ),
         ] {
-            let text = meaning(words).unwrap();
+            let text = meaning(words).unwrap().words;
             assert!(text.contains(part), "{words}: {text}");
         }
         assert_eq!(meaning("ERROR: *** something new ***"), None);

@@ -7,7 +7,7 @@ use super::macroblock::{IntraCoder, Samples};
 use super::motion::{Motion, Vector};
 use super::parameter_sets::{self, Format, Kind};
 use super::scene::{Change, Scene};
-use crate::source::{Error, Settings};
+use crate::source::{Cause, Error, Settings};
 
 /// Largest picture, in pixels (width, height): 4K of cinemas and the size limit of level 5.
 const LARGEST: (u32, u32) = (4096, 2304);
@@ -289,12 +289,14 @@ fn checked_format(settings: &Settings) -> Result<Format, Error> {
         return Err(Error::Unavailable(format!(
             "the test picture cannot be {}x{}: choose a --width of {SMALLEST} to {} and a --height of {SMALLEST} to {}",
             settings.width, settings.height, LARGEST.0, LARGEST.1
-        )));
+        ))
+        .because(Cause::SETTINGS));
     }
     if fps > FASTEST {
         return Err(Error::Unavailable(format!(
             "the test picture cannot come {fps} times per second: choose an --fps of 1 to {FASTEST}"
-        )));
+        ))
+        .because(Cause::SETTINGS));
     }
     Ok(Format { width, height, fps })
 }

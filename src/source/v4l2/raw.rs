@@ -16,7 +16,7 @@ use crate::encode::{self, Candidate, Encoder, Picture, Pixels};
 use crate::h264::End;
 use crate::orientation::Orientation;
 use crate::panel::Board;
-use crate::source::{Chunk, Context, Error, Source};
+use crate::source::{Cause, Chunk, Context, Error, Source};
 use crate::stop::Woken;
 use crate::time::Timestamp;
 use crate::v4l2::{self, Failure, FourCc, Step, Stream};
@@ -178,7 +178,7 @@ impl Camera {
     fn lost(&self, failure: Failure) -> Error {
         let identity = self.stream.device().identity();
         let words = v4l2::explain(failure, Step::Capture, &self.path, Some(identity));
-        Error::Lost(format!("{}: {words}", self.path.display()))
+        Error::Lost(format!("{}: {words}", self.path.display())).because(failure.into())
     }
 
     /// The encoder has come to its end.
@@ -194,7 +194,7 @@ impl Camera {
             }
             _ => "",
         };
-        Error::Lost(format!("{}: {error}{outlook}", self.path.display()))
+        Error::Lost(format!("{}: {error}{outlook}", self.path.display())).because(Cause::ENCODER)
     }
 
     fn next_unit(&mut self) -> Result<Option<Timestamp>, Error> {

@@ -1,0 +1,121 @@
+//! Causes of a failure that every viewer may know: no path, command, address or word of a program gets into them.
+
+use crate::v4l2::Failure;
+use std::fmt;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+/// Public cause of a failure. What the log says in full is the text of [`super::Error`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cause {
+    /// A program ended with this exit status, or by this signal.
+    Exited(ExitStatus),
+    /// Nothing came for this long.
+    Silent(Duration),
+    /// Any other, in words that are part of the program.
+    Text(&'static str),
+}
+
+impl Cause {
+    /// The source could not be opened.
+    pub const UNAVAILABLE: Self = Self::Text("the camera cannot be opened");
+    /// The source worked and failed.
+    pub const LOST: Self = Self::Text("the camera failed");
+    /// There is no such device.
+    pub const NO_DEVICE: Self = Self::Text("no such device");
+    /// No camera was found at all.
+    pub const NO_CAMERA: Self = Self::Text("no camera found");
+    /// Another program has the camera.
+    pub const BUSY: Self = Self::Text("the camera is busy");
+    /// The user that the server runs as may not use the device or file.
+    pub const NOT_PERMITTED: Self = Self::Text("permission denied");
+    /// The camera was unplugged.
+    pub const UNPLUGGED: Self = Self::Text("the camera is disconnected");
+    /// The USB bus carries no more.
+    pub const NO_BANDWIDTH: Self = Self::Text("no USB bandwidth left for the camera");
+    /// The driver has no memory for its buffers.
+    pub const NO_MEMORY: Self = Self::Text("no memory left for the camera");
+    /// The node gives no video.
+    pub const NO_VIDEO: Self = Self::Text("the device gives no video");
+    /// The encoder failed.
+    pub const ENCODER: Self = Self::Text("the encoder failed");
+    /// A program is not installed, or may not be run.
+    pub const NOT_STARTED: Self = Self::Text("the program cannot be started");
+    /// A program closed its output and runs on.
+    pub const CLOSED: Self = Self::Text("the program closed its output");
+    /// A program ended; how is not known.
+    pub const ENDED: Self = Self::Text("the program ended");
+    /// There is no such file.
+    pub const NO_FILE: Self = Self::Text("no such file");
+    /// The file cannot be read.
+    pub const UNREADABLE: Self = Self::Text("the file cannot be read");
+    /// What comes is no H.264.
+    pub const NO_H264: Self = Self::Text("the source sends no H.264 video");
+    /// H.264 without a keyframe.
+    pub const NO_KEYFRAME: Self = Self::Text("waiting for a keyframe");
+    /// Standard input has ended.
+    pub const INPUT_ENDED: Self = Self::Text("the input has ended");
+    /// The settings are none that the source can do.
+    pub const SETTINGS: Self = Self::Text("the camera cannot be set up as configured");
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use std::os::unix::process::ExitStatusExt;
+        match self {
+            Self::Exited(status) => match (status.code(), status.signal()) {
+                (Some(code), _) => write!(f, "the program ended (exit code {code})"),
+                (None, Some(signal)) => write!(f, "the program was ended (signal {signal})"),
+                (None, None) => Self::ENDED.fmt(f),
+            },
+            Self::Silent(time) => write!(f, "no picture for {time:.1?}"),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+impl From<Failure> for Cause {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::NotPermitted => Self::NOT_PERMITTED,
+            Failure::Busy => Self::BUSY,
+            Failure::NoEntry => Self::NO_DEVICE,
+            Failure::Gone => Self::UNPLUGGED,
+            Failure::NoBandwidth => Self::NO_BANDWIDTH,
+            Failure::NoMemory => Self::NO_MEMORY,
+            Failure::Unknown => Self::NO_VIDEO,
+            Failure::Invalid | Failure::Drained | Failure::Again | Failure::Other(_) => Self::LOST,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Error;
+    use std::os::unix::process::ExitStatusExt;
+
+    #[test]
+    fn public_text_says_how_a_program_ended() {
+        let text = |raw| Cause::Exited(ExitStatus::from_raw(raw)).to_string();
+        assert_eq!(text(1 << 8), "the program ended (exit code 1)");
+        assert_eq!(text(9), "the program was ended (signal 9)");
+    }
+
+    #[test]
+    fn error_without_a_cause_has_a_general_one() {
+        let secret = || "rtsp://user:secret@host failed".to_owned();
+        for error in [
+            Error::Unavailable(secret()),
+            Error::Lost(secret()),
+            Error::Ended(secret()),
+            Error::Lost(secret()).because(Cause::BUSY),
+        ] {
+            assert!(error.to_string().contains("secret"));
+            assert!(!error.cause().to_string().contains("secret"), "{error}");
+        }
+        let error = Error::Ended(secret()).because(Cause::INPUT_ENDED);
+        assert!(matches!(error.kind(), Error::Ended(_)));
+        assert_eq!(error.because(Cause::BUSY).cause(), Cause::BUSY);
+    }
+}
