@@ -325,4 +325,25 @@ fn a_certificate_that_cannot_be_used_is_a_reason_not_to_start() {
     };
     assert!(start("cert.pem", "none.pem").contains("none.pem does not exist"));
     assert!(start("key.pem", "cert.pem").contains("mixed up"));
+    let fifo = place.join("fifo.pem");
+    rustix::fs::mkfifoat(rustix::fs::CWD, fifo, 0o600.into()).unwrap();
+    assert!(start("cert.pem", "fifo.pem").contains("fifo.pem is no regular file"));
+    assert!(start("fifo.pem", "key.pem").contains("fifo.pem is no regular file"));
+}
+
+#[test]
+fn key_that_becomes_a_fifo_stops_nothing() {
+    let mut site = Site::start("fifo", "test");
+    let mut viewer = site.watch();
+    std::thread::sleep(Duration::from_millis(1100));
+    let key = site.place.join("key.pem");
+    std::fs::remove_file(&key).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, &key, 0o600.into()).unwrap();
+    assert!(site.get("/healthz").ends_with("ok\n"));
+    site.server.wait_for_log("key.pem is no regular file");
+    for _ in 0..10 {
+        binary(&mut viewer);
+    }
+    site.server.signal(rustix::process::Signal::TERM);
+    assert!(site.server.child.wait().unwrap().success());
 }

@@ -1,5 +1,6 @@
 //! The server's certificate: read at the start, and again whenever its files have changed on disk, since certificates are
-//! renewed every few weeks and no viewer is to lose the picture for it. Handshakes are tokio-rustls', on the HTTP
+//! renewed every few weeks and no viewer is to lose the picture for it. They are read by a thread of their own, as a disk
+//! in the network may not answer. Handshakes are tokio-rustls', on the HTTP
 //! thread; what follows the upgrade to a WebSocket is in `wire`.
 
 use super::transport::Transport;
@@ -10,17 +11,22 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{Error as TlsError, InconsistentKeys, ServerConfig};
-use std::fs::{self, File};
-use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+use std::fmt;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 /// The files are looked at no more often than this, however many viewers come.
 const LOOK_EACH: Duration = Duration::from_secs(1);
+
+/// Time for the disk to answer: a handshake waits no longer, nor does the start.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
+const START_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Content type of the first record (RFC 8446, 5.1); no method of HTTP begins so.
 const HANDSHAKE: u8 = 22;
@@ -39,20 +45,26 @@ pub struct TlsFiles {
 
 /// Accepts TLS connections with the certificate as it is on disk.
 #[derive(Clone)]
-pub struct Tls(TlsAcceptor);
+pub struct Tls {
+    acceptor: TlsAcceptor,
+    store: Arc<Store>,
+}
 
 impl Tls {
     /// Reads the files; the error is a reason not to start.
     pub fn open(files: TlsFiles) -> Result<Self, String> {
         let provider = Arc::new(ring::default_provider());
-        let store = Store::open(files, provider.clone())?;
+        let store = Arc::new(Store::open(files, provider.clone(), look, START_TIMEOUT)?);
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| format!("cannot set up TLS: {error}"))?
             .with_no_client_auth()
-            .with_cert_resolver(Arc::new(store));
+            .with_cert_resolver(store.clone());
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self(Arc::new(config).into()))
+        Ok(Self {
+            acceptor: Arc::new(config).into(),
+            store,
+        })
     }
 
     /// The TLS handshake; a client that does not begin one gets its plain socket back, to be told so.
@@ -61,8 +73,9 @@ impl Tls {
         if socket.peek(&mut first).await? == 1 && first != [HANDSHAKE] {
             return Ok(Transport::Plain(socket));
         }
+        self.store.refresh(Instant::now()).await;
         let stream = self
-            .0
+            .acceptor
             .accept_with(socket, |session| {
                 session.set_buffer_limit(Some(RECORD_BYTES));
             })
@@ -71,66 +84,142 @@ impl Tls {
     }
 }
 
+/// Reads the files if they are not as seen: returns how they are now, and the certificate. May block for as long as the disk
+/// does.
+type Look = fn(&TlsFiles, &CryptoProvider, Option<&Seen>) -> Option<(Seen, Read)>;
+type Read = Result<CertifiedKey, String>;
+type Seen = [Option<Version>; 2];
+
+fn look(files: &TlsFiles, provider: &CryptoProvider, seen: Option<&Seen>) -> Option<(Seen, Read)> {
+    let versions = files.versions();
+    (seen != Some(&versions)).then(|| (versions, load(files, provider)))
+}
+
 /// The certificate in use and the files that it is from.
-#[derive(Debug)]
 struct Store {
     files: TlsFiles,
     provider: Arc<CryptoProvider>,
+    look: Look,
     current: Mutex<Current>,
 }
 
-#[derive(Debug)]
 struct Current {
     certified: Arc<CertifiedKey>,
-    seen: [Option<Version>; 2],
+    seen: Seen,
     looked_at: Instant,
+    /// A thread reads the files.
+    is_looking: bool,
 }
 
 /// What changes when a file is written or replaced: device, inode, size, time of writing.
 type Version = (u64, u64, u64, i64, i64);
 
 impl Store {
-    fn open(files: TlsFiles, provider: Arc<CryptoProvider>) -> Result<Self, String> {
-        let seen = files.versions();
-        let certified = load(&files, &provider)?.into();
+    fn open(
+        files: TlsFiles,
+        provider: Arc<CryptoProvider>,
+        look: Look,
+        timeout: Duration,
+    ) -> Result<Self, String> {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let (to_read, with) = (files.clone(), provider.clone());
+        in_background(move || {
+            let _ = sender.send(look(&to_read, &with, None));
+        })
+        .map_err(|error| format!("cannot read the certificate: {error}"))?;
+        let Ok(Some((seen, read))) = receiver.recv_timeout(timeout) else {
+            return Err(format!(
+                "tls.cert, tls.key: {} and {} cannot be read (the disk did not answer for {} s); is it mounted?",
+                files.cert.display(),
+                files.key.display(),
+                timeout.as_secs()
+            ));
+        };
         let current = Current {
-            certified,
+            certified: read?.into(),
             seen,
             looked_at: Instant::now(),
+            is_looking: false,
         };
         Ok(Self {
             files,
             provider,
+            look,
             current: Mutex::new(current),
         })
     }
 
-    fn current(&self, now: Instant) -> Arc<CertifiedKey> {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.saturating_duration_since(current.looked_at) >= LOOK_EACH {
-            current.looked_at = now;
-            let versions = self.files.versions();
-            if versions != current.seen {
-                // Noted also when they cannot be used: that is said once, and tried again when they change again, as
-                // when the certificate was there before its key.
-                current.seen = versions;
-                match load(&self.files, &self.provider) {
-                    Ok(certified) => {
-                        current.certified = certified.into();
-                        log::info!("new certificate: {}", self.files.cert.display());
-                    }
-                    Err(error) => log::warn!("{error} Going on with the certificate in use."),
-                }
+    fn current(&self) -> MutexGuard<'_, Current> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sees to it that the certificate is as the files are, at most once a second. Waits for the disk a moment; where that
+    /// does not answer, the certificate in use serves on.
+    async fn refresh(self: &Arc<Self>, now: Instant) {
+        {
+            let mut current = self.current();
+            let is_due = now.saturating_duration_since(current.looked_at) >= LOOK_EACH;
+            if !is_due || current.is_looking {
+                return;
             }
+            (current.looked_at, current.is_looking) = (now, true);
         }
-        current.certified.clone()
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let store = self.clone();
+        // No thread of the runtime, which would wait for it when the program ends.
+        let begun = in_background(move || {
+            store.renew();
+            let _ = sender.send(());
+        });
+        if let Err(error) = begun {
+            self.current().is_looking = false;
+            log::warn!("tls: certificate not checked ({error})");
+        } else if tokio::time::timeout(LOOK_TIMEOUT, receiver).await.is_err() {
+            log::warn!(
+                "tls: certificate not checked (the disk of {} does not answer); going on with the certificate in use",
+                self.files.cert.display()
+            );
+        }
+    }
+
+    /// Takes over what has changed on disk. Blocks.
+    fn renew(&self) {
+        let seen = self.current().seen;
+        let found = (self.look)(&self.files, &self.provider, Some(&seen));
+        let mut current = self.current();
+        current.is_looking = false;
+        let Some((seen, read)) = found else { return };
+        // Noted also when they cannot be used: that is said once, and tried again when they change again, as when the
+        // certificate was there before its key.
+        current.seen = seen;
+        match read {
+            Ok(certified) => {
+                current.certified = certified.into();
+                log::info!("new certificate: {}", self.files.cert.display());
+            }
+            Err(error) => log::warn!("{error} Going on with the certificate in use."),
+        }
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("files", &self.files)
+            .finish_non_exhaustive()
     }
 }
 
 impl ResolvesServerCert for Store {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.current(Instant::now()))
+        Some(self.current().certified.clone())
     }
+}
+
+/// Starts a thread for what may block for ever; the process does not wait for it at its end.
+fn in_background(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let thread = std::thread::Builder::new().name("certificate".to_owned());
+    thread.spawn(work).map(drop)
 }
 
 impl TlsFiles {
@@ -198,7 +287,18 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
         _ => format!("cannot be read: {error}."),
     };
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(why)?;
+    // The open of a FIFO would wait for its writer.
+    let flags = rustix::fs::OFlags::NONBLOCK.bits();
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.cast_signed())
+        .open(path)
+        .map_err(why)?;
+    if !file.metadata().map_err(why)?.is_file() {
+        return Err(
+            "is no regular file (a directory, FIFO or device); copy the PEM into a file.".into(),
+        );
+    }
     file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(why)?;
     Ok(bytes)
 }

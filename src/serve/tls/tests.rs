@@ -44,6 +44,16 @@ fn issue() -> (String, String) {
     (made.cert.pem(), made.signing_key.serialize_pem())
 }
 
+/// Longer than anything takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn refresh(store: &Arc<Store>, now: Instant) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build();
+    runtime.unwrap().block_on(store.refresh(now));
+}
+
 #[test]
 fn what_cannot_be_used_is_refused_with_what_to_do() {
     let (place, good, other) = (Place::new("bad"), issue(), issue());
@@ -94,10 +104,12 @@ fn one_file_may_hold_both() {
 fn a_renewed_certificate_is_used_and_a_half_written_one_is_not() {
     let (place, old, new) = (Place::new("renewed"), issue(), issue());
     place.write(&old);
-    let store = Store::open(place.files(), Arc::new(ring::default_provider())).unwrap();
+    let provider = Arc::new(ring::default_provider());
+    let store = Arc::new(Store::open(place.files(), provider, look, PATIENCE).unwrap());
     let der = |seconds| {
         let now = Instant::now() + Duration::from_secs(seconds);
-        store.current(now).cert[0].deref().to_vec()
+        refresh(&store, now);
+        store.current().certified.cert[0].deref().to_vec()
     };
     let first = der(2);
     assert_eq!(first, der(4), "unchanged");
@@ -107,4 +119,51 @@ fn a_renewed_certificate_is_used_and_a_half_written_one_is_not() {
     assert_eq!(first, der(8), "there is no key for a moment");
     fs::write(place.files().key, &new.1).unwrap();
     assert_ne!(first, der(10));
+}
+
+#[test]
+fn certificate_files_that_are_no_files_are_refused() {
+    let (place, made) = (Place::new("fifo"), issue());
+    place.write(&made);
+    fs::remove_file(place.files().key).unwrap();
+    let refusal = || place.load().map(|_| ()).unwrap_err();
+    let fifo = rustix::fs::CWD;
+    rustix::fs::mkfifoat(fifo, place.files().key, 0o600.into()).unwrap();
+    assert!(refusal().starts_with("tls.key: DIR/key.pem is no regular file"));
+    fs::remove_file(place.files().cert).unwrap();
+    fs::create_dir(place.files().cert).unwrap();
+    assert!(refusal().starts_with("tls.cert: DIR/cert.pem is no regular file"));
+}
+
+#[test]
+fn disk_that_hangs_holds_up_no_handshake() {
+    fn hang_after_start(
+        files: &TlsFiles,
+        provider: &CryptoProvider,
+        seen: Option<&Seen>,
+    ) -> Option<(Seen, Read)> {
+        while seen.is_some() {
+            std::thread::park();
+        }
+        look(files, provider, seen)
+    }
+    fn hang(_: &TlsFiles, _: &CryptoProvider, _: Option<&Seen>) -> Option<(Seen, Read)> {
+        loop {
+            std::thread::park();
+        }
+    }
+    let (place, provider) = (Place::new("hang"), Arc::new(ring::default_provider()));
+    place.write(&issue());
+    let open = |look, timeout| Store::open(place.files(), provider.clone(), look, timeout);
+    let refusal = open(hang, Duration::from_millis(20)).map(drop).unwrap_err();
+    assert!(refusal.contains("the disk did not answer"), "{refusal}");
+    let store = Arc::new(open(hang_after_start, PATIENCE).unwrap());
+    let certified = store.current().certified.clone();
+    let now = Instant::now();
+    // The second one does not even begin to look.
+    for seconds in [2, 4] {
+        refresh(&store, now + Duration::from_secs(seconds));
+    }
+    assert!(Arc::ptr_eq(&certified, &store.current().certified));
+    assert_eq!(Arc::strong_count(&store), 2, "one thread looks");
 }
