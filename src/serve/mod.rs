@@ -16,6 +16,7 @@ mod inbound;
 mod line;
 pub mod listen;
 mod memory;
+mod ready;
 mod refusal;
 mod ring;
 mod route;
@@ -309,7 +310,11 @@ async fn answer(
         Some(Route::Asset(name)) => asset(site, name, request.headers()),
         Some(Route::Live(name)) => upgrade::live(site, name, peer, &mut request),
         Some(Route::Stream(name)) => match site.camera(name) {
-            Some(camera) => mp4(site, camera, peer, request.headers(), is_head),
+            Some(camera) => match ready::live(site, camera, peer, &request).await {
+                // Held open until the client has joined.
+                Ok(_hold) => mp4(site, camera, peer, request.headers(), is_head),
+                Err(answer) => *answer,
+            },
             None => Refusal::camera(site).text(),
         },
         Some(Route::Snapshot(name)) => {

@@ -6,6 +6,7 @@ mod access;
 mod camera;
 mod http;
 mod process;
+mod ready;
 mod secrets;
 #[path = "../support/mod.rs"]
 mod support;
