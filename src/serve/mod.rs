@@ -16,6 +16,7 @@ mod inbound;
 mod line;
 pub mod listen;
 mod memory;
+mod metrics;
 mod ready;
 mod refusal;
 mod ring;
@@ -327,10 +328,7 @@ async fn answer(
             None => Refusal::camera(site).text(),
         },
         Some(Route::Status) => typed("application/json", api::status(site)),
-        Some(Route::Metrics) => typed(
-            "text/plain; version=0.0.4; charset=utf-8",
-            api::metrics(site),
-        ),
+        Some(Route::Metrics) => typed(metrics::CONTENT_TYPE, metrics::metrics(site)),
         Some(Route::Health) => plain(StatusCode::OK, "ok\n"),
         None => not_found(),
     };

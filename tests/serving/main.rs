@@ -5,6 +5,7 @@
 mod access;
 mod camera;
 mod http;
+mod metrics;
 mod process;
 mod ready;
 mod secrets;
