@@ -1,18 +1,19 @@
 //! Parameter sets and slice headers of any bytes: no panic; a rewritten sequence parameter set says the same as before,
-//! but for the restriction, and holds no start code.
+//! but for what was to be replaced, and holds no start code.
 #![no_main]
 
 use berrymse::h264::parameter_sets::ParameterSets;
 use berrymse::h264::pps::Pps;
 use berrymse::h264::slice::SliceHeader;
-use berrymse::h264::sps::Sps;
-use berrymse::h264::vui::Restriction;
+use berrymse::h264::sps::{Changes, Cropping, Sps};
+use berrymse::h264::vui::{Colour, Restriction};
 use libfuzzer_sys::fuzz_target;
 
 const WRITTEN: Restriction = Restriction { reorder_frames: 0, buffered_frames: 16 };
 
 fn rewrite(nal: &[u8], sps: &Sps) {
-    let rewritten = sps.rewrite(nal, WRITTEN).expect("what was read can be copied");
+    let changes = Changes { restriction: Some(WRITTEN), ..Changes::default() };
+    let rewritten = sps.rewrite(nal, &changes).expect("what was read can be copied");
     let again = Sps::parse(&rewritten).expect("what was written can be read");
     if rewritten != nal {
         assert_eq!(again.restriction, Some(WRITTEN));
@@ -21,6 +22,25 @@ fn rewrite(nal: &[u8], sps: &Sps) {
     assert_eq!((again.id, again.codec(), again.width, again.height), (sps.id, sps.codec(), sps.width, sps.height));
     assert_eq!((again.frame_num_bits, &again.order_count), (sps.frame_num_bits, &sps.order_count));
     assert_eq!(again.sample_aspect, sps.sample_aspect);
+    replace_all(nal, sps);
+}
+
+/// Every field that can be replaced at once.
+fn replace_all(nal: &[u8], sps: &Sps) {
+    let colour = Colour { is_full_range: true, primaries: 1, transfer: 0, matrix: 0 };
+    let changes = Changes {
+        cropping: Some(Cropping { left: 0, top: 0, ..sps.cropping }),
+        is_square: true,
+        colour: Some(colour),
+        restriction: Some(WRITTEN),
+    };
+    let rewritten = sps.rewrite(nal, &changes).expect("what was read can be replaced");
+    let again = Sps::parse(&rewritten).expect("what was replaced can be read");
+    assert_eq!((again.cropping.left, again.cropping.top), (0, 0));
+    assert_eq!((again.cropping.right, again.cropping.bottom), (sps.cropping.right, sps.cropping.bottom));
+    assert_eq!(again.width, sps.width + sps.cropping.left);
+    assert_eq!(again.height, sps.height + sps.cropping.top);
+    assert_eq!((&again.order_count, again.max_ref_frames), (&sps.order_count, sps.max_ref_frames));
 }
 
 fuzz_target!(|input: &[u8]| {

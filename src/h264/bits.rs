@@ -117,6 +117,18 @@ impl<'a> BitReader<'a> {
 }
 
 impl BitReader<'_> {
+    /// Position of the stop bit (7.3.2.11): of the last bit that is 1; the present one if there is none.
+    pub fn payload_bits(&self) -> usize {
+        let mut rest = self.clone();
+        let mut end = rest.position();
+        while let Ok(bit) = rest.flag("rbsp_data") {
+            if bit {
+                end = rest.position() - 1;
+            }
+        }
+        end
+    }
+
     /// True if nothing but the stop bit and zeros are left (7.3.2.11).
     pub fn is_at_end(&self) -> bool {
         let mut rest = self.clone();

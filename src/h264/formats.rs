@@ -23,7 +23,7 @@ use super::order::Learned;
 use super::parameter_sets::ParameterSets;
 use super::pps::Pps;
 use super::slice::SliceHeader;
-use super::sps::Sps;
+use super::sps::{Changes, Sps};
 use super::vui::Restriction;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -341,9 +341,17 @@ impl Formats {
             // Nothing is said: decoders then expect the most there can be, which is never wrong.
             (false, said) => (depth.max(said.map_or(0, |said| said.reorder_frames)), None),
         };
-        let nal = match rewritten {
-            Some(restriction) => sps.rewrite(&slot.nal, restriction)?,
-            None => slot.nal.clone(),
+        let colour = sps.colour.for_viewers();
+        let changes = Changes {
+            colour: (colour != sps.colour).then_some(colour),
+            is_square: sps.has_nonsense_aspect,
+            restriction: rewritten,
+            ..Changes::default()
+        };
+        let nal = if changes == Changes::default() {
+            slot.nal.clone()
+        } else {
+            sps.rewrite(&slot.nal, &changes)?
         };
         Ok((sps, nal, reorder))
     }

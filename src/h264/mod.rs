@@ -7,6 +7,7 @@
 //! | [`nal`] | the first byte of a NAL unit | 7.3.1 |
 //! | [`bits`] | bits, exp-Golomb codes, emulation prevention | 7.2, 7.4.1.1, 9.1 |
 //! | [`sps`], [`vui`], [`pps`], [`parameter_sets`] | sequence and picture parameter sets, the rewriting of the former | 7.3.2.1, 7.3.2.2, E.1 |
+//! | [`colour`] | colour tags that all viewers show alike | E.2.1 |
 //! | [`slice`](mod@slice) | slice headers | 7.3.3 |
 //! | [`boundary`] | which NAL unit is the first of an access unit | 7.4.1.2.3, 7.4.1.2.4 |
 //! | [`trust`] | whether a program's pauses may be taken for ends of access units | |
@@ -19,6 +20,7 @@ pub mod access_unit;
 pub mod annexb;
 pub mod bits;
 pub mod boundary;
+pub mod colour;
 pub mod formats;
 pub mod nal;
 pub mod order;

@@ -1,8 +1,12 @@
-//! Sequence parameter sets (7.3.2.1.1): picture size, order counting, what the VUI says of reordering;
-//! and the rewriting that tells decoders how little they have to wait.
+//! Sequence parameter sets (7.3.2.1.1): picture size, order counting, what the VUI says of reordering.
 
-use super::bits::{BitReader, BitWriter, Error};
-use super::vui::{Colour, MAX_DPB_FRAMES, Restriction, Vui, VuiEnd};
+mod aspect;
+mod rewrite;
+
+use super::bits::{BitReader, Error};
+use super::vui::{Colour, Layout, MAX_DPB_FRAMES, Restriction, Vui};
+pub use rewrite::Changes;
+use std::ops::Range;
 
 /// Most macroblocks in a row or column: pictures of 16384 x 16384, four times what level 6.2 allows.
 const MAX_SIDE_MBS: u32 = 1024;
@@ -40,13 +44,34 @@ pub struct Sps {
     pub width: u32,
     /// Height as shown, in pixels.
     pub height: u32,
-    /// Shape of a pixel, width to height; 1 to 1 where the stream does not say.
+    /// Shape of a pixel, width to height; 1 to 1 where the stream does not say, or says nonsense.
     pub sample_aspect: (u32, u32),
+    /// The stream says nonsense of the shape of its pixels.
+    pub has_nonsense_aspect: bool,
+    /// Samples outside of the picture.
+    pub cropping: Cropping,
     /// What the numbers of its pictures mean.
     pub colour: Colour,
     /// `max_num_reorder_frames` and `max_dec_frame_buffering`; `None` without `bitstream_restriction_flag`.
     pub restriction: Option<Restriction>,
-    vui_end: VuiEnd,
+    /// `frame_cropping_flag` and what belongs to it, in bits of the payload.
+    cropping_at: Range<usize>,
+    vui: Layout,
+}
+
+/// Samples of a decoded picture that are not shown, at each edge, in pixels (7.4.2.1.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Cropping {
+    /// At the left edge.
+    pub left: u32,
+    /// At the right edge.
+    pub right: u32,
+    /// At the top edge.
+    pub top: u32,
+    /// At the bottom edge.
+    pub bottom: u32,
+    /// `CropUnitX` and `CropUnitY` (7-19 to 7-22): pixels in one step of an offset.
+    unit: (u32, u32),
 }
 
 /// `pic_order_cnt_type` and what belongs to it (8.2.1).
@@ -100,10 +125,17 @@ impl Sps {
         if map_units * rows_per_unit > MAX_SIDE_MBS {
             return Err(Error::Range("pic_height_in_map_units_minus1"));
         }
-        let (crop_x, crop_y) = read_cropping(r, &chroma, rows_per_unit)?;
-        let width = shown(width_mbs * 16, crop_x)?;
-        let height = shown(map_units * rows_per_unit * 16, crop_y)?;
+        let start = r.position();
+        let coded = (width_mbs * 16, map_units * rows_per_unit * 16);
+        let cropping = Cropping::read(r, &chroma, rows_per_unit, coded)?;
+        let cropping_at = start..r.position();
+        let (width, height) = (
+            coded.0 - cropping.left - cropping.right,
+            coded.1 - cropping.top - cropping.bottom,
+        );
         let vui = Vui::read(r);
+        let said = vui.sample_aspect.unwrap_or((1, 1));
+        let is_plausible = aspect::is_plausible(said, (width, height));
         Ok(Self {
             id,
             profile,
@@ -120,10 +152,13 @@ impl Sps {
             is_frames_only,
             width,
             height,
-            sample_aspect: vui.sample_aspect,
+            sample_aspect: if is_plausible { said } else { (1, 1) },
+            has_nonsense_aspect: !is_plausible,
+            cropping,
             colour: vui.colour,
             restriction: vui.restriction,
-            vui_end: vui.end,
+            cropping_at,
+            vui: vui.layout,
         })
     }
 
@@ -141,38 +176,6 @@ impl Sps {
         let is_intra_profile =
             matches!(self.profile, 44 | 86 | 100 | 110 | 122 | 244) && self.constraints & 0x10 != 0;
         self.order_count == OrderCount::Decoding || self.profile == 66 || is_intra_profile
-    }
-
-    /// The NAL unit `nal`, from which `self` was read, with `restriction` in the VUI and every other bit as it was.
-    /// Unchanged where the VUI cannot be read.
-    pub fn rewrite(&self, nal: &[u8], restriction: Restriction) -> Result<Vec<u8>, Error> {
-        let header = *nal.first().ok_or(Error::Short("nal_unit_header"))?;
-        let mut reader = BitReader::after_header(nal);
-        let mut writer = BitWriter::default();
-        let at = match self.vui_end {
-            VuiEnd::NoVui { at } | VuiEnd::NoRestriction { at } | VuiEnd::Restriction { at } => at,
-            VuiEnd::Unreadable => return Ok(nal.to_vec()),
-        };
-        for _ in 0..at {
-            writer.flag(reader.flag("seq_parameter_set_data")?);
-        }
-        if let VuiEnd::NoVui { .. } = self.vui_end {
-            writer.flag(true); // vui_parameters_present_flag
-            // aspect ratio, overscan, signal type, chroma location, timing, two HRDs, pic_struct: not present
-            writer.bits(8, 0);
-        }
-        if !matches!(self.vui_end, VuiEnd::Restriction { .. }) {
-            writer.flag(true); // bitstream_restriction_flag
-            // The values that E.2.1 infers where nothing is said, so that nothing else changes.
-            writer.flag(true); // motion_vectors_over_pic_boundaries_flag
-            writer.ue(2); // max_bytes_per_pic_denom
-            writer.ue(1); // max_bits_per_mb_denom
-            writer.ue(15); // log2_max_mv_length_horizontal
-            writer.ue(15); // log2_max_mv_length_vertical
-        }
-        writer.ue(restriction.reorder_frames);
-        writer.ue(restriction.buffered_frames);
-        Ok(writer.into_nal(header))
     }
 }
 
@@ -283,30 +286,43 @@ impl OrderCount {
     }
 }
 
-/// Pixels cut off in each direction.
-fn read_cropping(
-    r: &mut BitReader<'_>,
-    chroma: &Chroma,
-    rows_per_unit: u32,
-) -> Result<(u64, u64), Error> {
-    if !r.flag("frame_cropping_flag")? {
-        return Ok((0, 0));
-    }
-    let left = u64::from(r.ue("frame_crop_left_offset")?);
-    let right = u64::from(r.ue("frame_crop_right_offset")?);
-    let top = u64::from(r.ue("frame_crop_top_offset")?);
-    let bottom = u64::from(r.ue("frame_crop_bottom_offset")?);
-    let (unit_x, unit_y) = chroma.crop_unit();
-    Ok((
-        (left + right) * u64::from(unit_x),
-        (top + bottom) * u64::from(unit_y * rows_per_unit),
-    ))
-}
-
-fn shown(coded: u32, cropped: u64) -> Result<u32, Error> {
-    match u64::from(coded).checked_sub(cropped) {
-        Some(size) if size > 0 => Ok(size as u32),
-        _ => Err(Error::Range("frame_crop_offset")),
+impl Cropping {
+    /// `frame_cropping_flag` and its offsets, of pictures with this coded width and height. Something is left of them.
+    fn read(
+        r: &mut BitReader<'_>,
+        chroma: &Chroma,
+        rows_per_unit: u32,
+        coded: (u32, u32),
+    ) -> Result<Self, Error> {
+        let (x, y) = chroma.crop_unit();
+        let unit = (x, y * rows_per_unit);
+        if !r.flag("frame_cropping_flag")? {
+            return Ok(Self {
+                unit,
+                ..Self::default()
+            });
+        }
+        let [left, right] = [
+            r.ue("frame_crop_left_offset")?,
+            r.ue("frame_crop_right_offset")?,
+        ];
+        let [top, bottom] = [
+            r.ue("frame_crop_top_offset")?,
+            r.ue("frame_crop_bottom_offset")?,
+        ];
+        let has_rest = |length: u32, before: u32, behind: u32, unit: u32| {
+            (u64::from(before) + u64::from(behind)) * u64::from(unit) < u64::from(length)
+        };
+        if !has_rest(coded.0, left, right, unit.0) || !has_rest(coded.1, top, bottom, unit.1) {
+            return Err(Error::Range("frame_crop_offset"));
+        }
+        Ok(Self {
+            left: left * unit.0,
+            right: right * unit.0,
+            top: top * unit.1,
+            bottom: bottom * unit.1,
+            unit,
+        })
     }
 }
 

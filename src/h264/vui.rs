@@ -1,9 +1,13 @@
 //! Video usability information (E.1), as far as it says how pictures are shown and how many a decoder holds.
 
 use super::bits::{BitReader, Error};
+use std::ops::Range;
 
 /// Most `max_num_ref_frames`, `max_num_reorder_frames` and `max_dec_frame_buffering` (A.3.1).
 pub(super) const MAX_DPB_FRAMES: u32 = 16;
+
+/// `video_format` where nothing is said (table E-2).
+const UNSPECIFIED_FORMAT: u8 = 5;
 
 /// How many pictures a decoder holds (E.2.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,6 +23,10 @@ pub struct Restriction {
 pub struct Colour {
     /// `video_full_range_flag`: luma from 0 to 255 instead of 16 to 235.
     pub is_full_range: bool,
+    /// `colour_primaries` (table E-3); 2 where the stream does not say.
+    pub primaries: u8,
+    /// `transfer_characteristics` (table E-4); 2 where the stream does not say.
+    pub transfer: u8,
     /// `matrix_coefficients` (table E-5); 2 where the stream does not say.
     pub matrix: u8,
 }
@@ -27,6 +35,8 @@ impl Default for Colour {
     fn default() -> Self {
         Self {
             is_full_range: false,
+            primaries: 2,
+            transfer: 2,
             matrix: 2,
         }
     }
@@ -45,50 +55,73 @@ pub(super) enum VuiEnd {
     Unreadable,
 }
 
+/// Positions of VUI fields in the payload, in bits, for the rewriting.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Layout {
+    /// `aspect_ratio_info_present_flag` and what belongs to it; `None` without a VUI.
+    pub(super) aspect: Option<Range<usize>>,
+    /// `video_signal_type_present_flag` and what belongs to it; `None` without a VUI.
+    pub(super) signal: Option<Range<usize>>,
+    /// `video_format`; 5 where the stream does not say.
+    pub(super) video_format: u8,
+    pub(super) end: VuiEnd,
+}
+
 /// What is of use of the VUI.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Vui {
-    pub(super) sample_aspect: (u32, u32),
+    /// `None` where the stream does not say, or says 0.
+    pub(super) sample_aspect: Option<(u32, u32)>,
     pub(super) colour: Colour,
     pub(super) restriction: Option<Restriction>,
-    pub(super) end: VuiEnd,
+    pub(super) layout: Layout,
 }
 
 impl Vui {
     /// `vui_parameters_present_flag` and E.1.1. What cannot be read counts as not being there: decoders can do without.
     pub(super) fn read(r: &mut BitReader<'_>) -> Self {
         let mut vui = Self {
-            sample_aspect: (1, 1),
+            sample_aspect: None,
             colour: Colour::default(),
             restriction: None,
-            end: VuiEnd::Unreadable,
+            layout: Layout {
+                aspect: None,
+                signal: None,
+                video_format: UNSPECIFIED_FORMAT,
+                end: VuiEnd::Unreadable,
+            },
         };
         if vui.read_present(r).is_err() {
             vui.restriction = None;
-            vui.end = VuiEnd::Unreadable;
+            vui.layout.end = VuiEnd::Unreadable;
         } else if !r.is_at_end() {
-            vui.end = VuiEnd::Unreadable;
+            vui.layout.end = VuiEnd::Unreadable;
         }
         vui
     }
 
     fn read_present(&mut self, r: &mut BitReader<'_>) -> Result<(), Error> {
-        self.end = VuiEnd::NoVui { at: r.position() };
+        self.layout.end = VuiEnd::NoVui { at: r.position() };
         if !r.flag("vui_parameters_present_flag")? {
             return Ok(());
         }
+        let start = r.position();
         self.sample_aspect = read_sample_aspect(r)?;
+        self.layout.aspect = Some(start..r.position());
         if r.flag("overscan_info_present_flag")? {
             r.flag("overscan_appropriate_flag")?;
         }
+        let start = r.position();
         if r.flag("video_signal_type_present_flag")? {
-            r.bits(3, "video_format")?;
+            self.layout.video_format = r.bits(3, "video_format")? as u8;
             self.colour.is_full_range = r.flag("video_full_range_flag")?;
             if r.flag("colour_description_present_flag")? {
-                r.bits(16, "colour_primaries, transfer_characteristics")?;
+                self.colour.primaries = r.bits(8, "colour_primaries")? as u8;
+                self.colour.transfer = r.bits(8, "transfer_characteristics")? as u8;
                 self.colour.matrix = r.bits(8, "matrix_coefficients")? as u8;
             }
         }
+        self.layout.signal = Some(start..r.position());
         if r.flag("chroma_loc_info_present_flag")? {
             r.ue("chroma_sample_loc_type_top_field")?;
             r.ue("chroma_sample_loc_type_bottom_field")?;
@@ -110,14 +143,14 @@ impl Vui {
             r.flag("low_delay_hrd_flag")?;
         }
         r.flag("pic_struct_present_flag")?;
-        self.end = VuiEnd::NoRestriction { at: r.position() };
+        self.layout.end = VuiEnd::NoRestriction { at: r.position() };
         if r.flag("bitstream_restriction_flag")? {
             r.flag("motion_vectors_over_pic_boundaries_flag")?;
             r.ue("max_bytes_per_pic_denom")?;
             r.ue("max_bits_per_mb_denom")?;
             r.ue("log2_max_mv_length_horizontal")?;
             r.ue("log2_max_mv_length_vertical")?;
-            self.end = VuiEnd::Restriction { at: r.position() };
+            self.layout.end = VuiEnd::Restriction { at: r.position() };
             self.restriction = Some(Restriction {
                 reorder_frames: r.ue_to(MAX_DPB_FRAMES, "max_num_reorder_frames")?,
                 buffered_frames: r.ue_to(MAX_DPB_FRAMES, "max_dec_frame_buffering")?,
@@ -128,9 +161,9 @@ impl Vui {
 }
 
 /// `aspect_ratio_info_present_flag` and what follows it; Table E-1.
-fn read_sample_aspect(r: &mut BitReader<'_>) -> Result<(u32, u32), Error> {
-    const TABLE: [(u32, u32); 17] = [
-        (1, 1),
+fn read_sample_aspect(r: &mut BitReader<'_>) -> Result<Option<(u32, u32)>, Error> {
+    // From `aspect_ratio_idc` 1 on.
+    const TABLE: [(u32, u32); 16] = [
         (1, 1),
         (12, 11),
         (10, 11),
@@ -150,18 +183,16 @@ fn read_sample_aspect(r: &mut BitReader<'_>) -> Result<(u32, u32), Error> {
     ];
     const EXTENDED: u32 = 255;
     if !r.flag("aspect_ratio_info_present_flag")? {
-        return Ok((1, 1));
+        return Ok(None);
     }
     match r.bits(8, "aspect_ratio_idc")? {
         EXTENDED => {
             let (width, height) = (r.bits(16, "sar_width")?, r.bits(16, "sar_height")?);
-            Ok(if width == 0 || height == 0 {
-                (1, 1)
-            } else {
-                (width, height)
-            })
+            Ok((width > 0 && height > 0).then_some((width, height)))
         }
-        idc => Ok(TABLE.get(idc as usize).copied().unwrap_or((1, 1))),
+        idc => Ok(idc
+            .checked_sub(1)
+            .and_then(|i| TABLE.get(i as usize).copied())),
     }
 }
 

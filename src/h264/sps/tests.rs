@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::h264::bits::BitWriter;
 use crate::h264::testing::SpsSpec;
 use h264_reader::nal::sps::{self as oracle, SeqParameterSet};
 use h264_reader::nal::{Nal, RefNal};
@@ -9,9 +10,16 @@ fn independent(nal: &[u8]) -> SeqParameterSet {
     SeqParameterSet::from_bits(RefNal::new(nal, &[], true).rbsp_bits()).unwrap()
 }
 
-const NO_REORDERING: Restriction = Restriction {
+const RESTRICTION: Restriction = Restriction {
     reorder_frames: 0,
     buffered_frames: 4,
+};
+
+const NO_REORDERING: Changes = Changes {
+    cropping: None,
+    is_square: false,
+    colour: None,
+    restriction: Some(RESTRICTION),
 };
 
 /// What the VUI of a generated set holds.
@@ -66,6 +74,26 @@ fn vui() -> impl Strategy<Value = VuiChoice> {
                 }
             },
         )
+}
+
+fn changes() -> impl Strategy<Value = Changes> {
+    let colour = prop::option::of((any::<bool>(), prop::array::uniform3(any::<u8>())));
+    let restriction =
+        prop::option::of((0_u32..=2).prop_flat_map(|reorder| (Just(reorder), 4_u32..=8)));
+    (any::<bool>(), colour, restriction).prop_map(|(is_square, colour, restriction)| Changes {
+        cropping: None,
+        is_square,
+        colour: colour.map(|(is_full_range, [primaries, transfer, matrix])| Colour {
+            is_full_range,
+            primaries,
+            transfer,
+            matrix,
+        }),
+        restriction: restriction.map(|(reorder_frames, buffered_frames)| Restriction {
+            reorder_frames,
+            buffered_frames,
+        }),
+    })
 }
 
 fn write_hrd(w: &mut BitWriter, hrd: Option<&Vec<(u32, u32)>>) {
@@ -256,7 +284,15 @@ proptest! {
         let vui = theirs.vui_parameters.as_ref();
         let aspect = vui.and_then(|vui| vui.aspect_ratio_info.as_ref()).and_then(oracle::AspectRatioInfo::get);
         let aspect = aspect.filter(|(width, height)| *width > 0 && *height > 0);
-        prop_assert_eq!(ours.sample_aspect, aspect.map_or((1, 1), |(w, h)| (u32::from(w), u32::from(h))));
+        let aspect = aspect.map_or((1, 1), |(w, h)| (u32::from(w), u32::from(h)));
+        prop_assert_eq!(ours.sample_aspect, if ours.has_nonsense_aspect { (1, 1) } else { aspect });
+        let colour = vui.and_then(|vui| vui.video_signal_type.as_ref());
+        let described = colour.and_then(|signal| signal.colour_description.as_ref());
+        prop_assert_eq!(ours.colour.is_full_range, colour.is_some_and(|signal| signal.video_full_range_flag));
+        prop_assert_eq!(
+            [ours.colour.primaries, ours.colour.transfer, ours.colour.matrix],
+            described.map_or([2; 3], |it| [it.colour_primaries, it.transfer_characteristics, it.matrix_coefficients])
+        );
         let restriction = vui.and_then(|vui| vui.bitstream_restrictions.as_ref());
         prop_assert_eq!(
             ours.restriction.map(|r| (r.reorder_frames, r.buffered_frames)),
@@ -268,7 +304,7 @@ proptest! {
     fn rewriting_changes_the_restriction_and_nothing_else(choice in choice()) {
         let nal = write(&choice);
         let sps = Sps::parse(&nal).unwrap();
-        let rewritten = sps.rewrite(&nal, NO_REORDERING).unwrap();
+        let rewritten = sps.rewrite(&nal, &NO_REORDERING).unwrap();
         prop_assert!(rewritten.windows(3).all(|w| w[0] != 0 || w[1] != 0 || w[2] > 2));
         let mut wanted = independent(&nal);
         let mut got = independent(&rewritten);
@@ -289,8 +325,67 @@ proptest! {
         }
         prop_assert_eq!(format!("{got:?}"), format!("{wanted:?}"));
         let again = Sps::parse(&rewritten).unwrap();
-        prop_assert_eq!(again.restriction, Some(NO_REORDERING));
-        prop_assert_eq!(again.rewrite(&rewritten, NO_REORDERING).unwrap(), rewritten);
+        prop_assert_eq!(again.restriction, Some(RESTRICTION));
+        prop_assert_eq!(again.rewrite(&rewritten, &NO_REORDERING).unwrap(), rewritten);
+    }
+
+    #[test]
+    fn a_rewritten_set_says_what_was_wished(choice in choice(), changes in changes()) {
+        let nal = write(&choice);
+        let before = Sps::parse(&nal).unwrap();
+        let rewritten = before.rewrite(&nal, &changes).unwrap();
+        prop_assert!(rewritten.windows(3).all(|w| w[0] != 0 || w[1] != 0 || w[2] > 2));
+        let after = Sps::parse(&rewritten).unwrap();
+        prop_assert_eq!(after.restriction, changes.restriction.or(before.restriction));
+        prop_assert_eq!(after.colour, changes.colour.unwrap_or(before.colour));
+        let aspect = if changes.is_square { (1, 1) } else { before.sample_aspect };
+        prop_assert_eq!((after.sample_aspect, after.has_nonsense_aspect), (aspect, !changes.is_square && before.has_nonsense_aspect));
+        // As another reader has it, all else is as it was.
+        let (mut got, mut wanted) = (independent(&rewritten), independent(&nal));
+        for set in [&mut got, &mut wanted] {
+            if let Some(vui) = &mut set.vui_parameters {
+                vui.aspect_ratio_info = None;
+                if let Some(signal) = &mut vui.video_signal_type {
+                    (signal.video_full_range_flag, signal.colour_description) = (false, None);
+                }
+            }
+        }
+        if let Some(vui) = &mut got.vui_parameters {
+            let old = wanted.vui_parameters.as_ref();
+            vui.bitstream_restrictions = old.and_then(|vui| vui.bitstream_restrictions.clone());
+            if old.is_none_or(|vui| vui.video_signal_type.is_none()) {
+                vui.video_signal_type = None;
+            }
+            if old.is_none() {
+                got.vui_parameters = None;
+            }
+        }
+        prop_assert_eq!(format!("{got:?}"), format!("{wanted:?}"));
+        prop_assert_eq!(after.rewrite(&rewritten, &changes).unwrap(), rewritten);
+        prop_assert_eq!(before.rewrite(&nal, &Changes::default()).unwrap(), nal);
+    }
+
+    #[test]
+    fn cropping_can_be_replaced(choice in choice(), keeps in prop::array::uniform4(any::<bool>())) {
+        let nal = write(&choice);
+        let before = Sps::parse(&nal).unwrap();
+        let old = before.cropping;
+        let kept = |is_kept, pixels| if is_kept { pixels } else { 0 };
+        let cropping = Cropping {
+            left: kept(keeps[0], old.left),
+            right: kept(keeps[1], old.right),
+            top: kept(keeps[2], old.top),
+            bottom: kept(keeps[3], old.bottom),
+            ..old
+        };
+        let changes = Changes { cropping: Some(cropping), ..Changes::default() };
+        let rewritten = before.rewrite(&nal, &changes).unwrap();
+        let after = Sps::parse(&rewritten).unwrap();
+        prop_assert_eq!(after.cropping, cropping);
+        prop_assert_eq!((after.width, after.height), independent(&rewritten).pixel_dimensions().unwrap());
+        let (mut got, mut wanted) = (independent(&rewritten), independent(&nal));
+        (got.frame_cropping, wanted.frame_cropping) = (None, None);
+        prop_assert_eq!(format!("{got:?}"), format!("{wanted:?}"));
     }
 
     #[test]
@@ -300,11 +395,50 @@ proptest! {
         nal[index] = byte;
         nal.truncate(length.index(nal.len()) + 1);
         if let Ok(sps) = Sps::parse(&nal) {
-            let rewritten = sps.rewrite(&nal, NO_REORDERING).unwrap();
+            let rewritten = sps.rewrite(&nal, &NO_REORDERING).unwrap();
             let again = Sps::parse(&rewritten).unwrap();
             prop_assert_eq!((again.width, again.height), (sps.width, sps.height));
+            let changes = Changes { is_square: true, colour: Some(Colour::default()), ..NO_REORDERING };
+            let again = Sps::parse(&sps.rewrite(&nal, &changes).unwrap()).unwrap();
+            prop_assert_eq!((again.width, again.height, again.has_nonsense_aspect), (sps.width, sps.height, false));
         }
         let _ = crate::h264::pps::Pps::parse(&nal);
+    }
+}
+
+#[test]
+fn nonsense_in_a_vui_that_breaks_off_is_mended() {
+    let choice = Choice {
+        profile: 66,
+        chroma: 1,
+        lists: None,
+        order_type: 2,
+        is_frames_only: true,
+        size: (19, 14),
+        crop: None,
+        vui: Some(VuiChoice {
+            aspect: Some((255, 1088, 1)),
+            overscan: None,
+            signal: None,
+            chroma_location: None,
+            timing: Some((0x1234_5678, 0x2345_6789)),
+            nal_hrd: None,
+            vcl_hrd: None,
+            has_pic_struct: false,
+            restriction: None,
+        }),
+    };
+    let nal = write(&choice);
+    for broken in [&nal[..], &nal[..nal.len() - 3]] {
+        let sps = Sps::parse(broken).unwrap();
+        assert_eq!((sps.sample_aspect, sps.has_nonsense_aspect), ((1, 1), true));
+        let changes = Changes {
+            is_square: true,
+            ..Changes::default()
+        };
+        let mended = Sps::parse(&sps.rewrite(broken, &changes).unwrap()).unwrap();
+        assert!(!mended.has_nonsense_aspect);
+        assert_eq!((mended.width, mended.height), (320, 240));
     }
 }
 
@@ -367,5 +501,5 @@ fn a_vui_that_breaks_off_is_left_alone() {
     let broken = &nal[..nal.len() - 2];
     let sps = Sps::parse(broken).unwrap();
     assert_eq!((sps.width, sps.restriction), (320, None));
-    assert_eq!(sps.rewrite(broken, NO_REORDERING).unwrap(), broken);
+    assert_eq!(sps.rewrite(broken, &NO_REORDERING).unwrap(), broken);
 }

@@ -1,0 +1,177 @@
+//! Sequence parameter sets as viewers get them: a few fields replaced, every other bit as it was.
+
+use super::{Cropping, Sps};
+use crate::h264::bits::{BitReader, BitWriter, Error};
+use crate::h264::vui::{Colour, Restriction, VuiEnd};
+
+/// Fields to be replaced; `None` and `false` leave them as they are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Changes {
+    /// Offsets of the cropping, in pixels. They are rounded down to the units of the stream.
+    pub cropping: Option<Cropping>,
+    /// The sample aspect ratio becomes 1:1.
+    pub is_square: bool,
+    /// Range, primaries, transfer and matrix.
+    pub colour: Option<Colour>,
+    /// Reordering and size of the decoded picture buffer.
+    pub restriction: Option<Restriction>,
+}
+
+/// The payload that is read and the one that is written.
+struct Copy<'a> {
+    reader: BitReader<'a>,
+    writer: BitWriter,
+}
+
+impl Copy<'_> {
+    /// Copies up to the bit `at`.
+    fn to(&mut self, at: usize) -> Result<(), Error> {
+        while self.reader.position() < at {
+            self.writer
+                .flag(self.reader.flag("seq_parameter_set_data")?);
+        }
+        Ok(())
+    }
+
+    /// Leaves out everything up to the bit `at`.
+    fn skip(&mut self, at: usize) -> Result<(), Error> {
+        while self.reader.position() < at {
+            self.reader.flag("seq_parameter_set_data")?;
+        }
+        Ok(())
+    }
+
+    fn aspect(&mut self, is_square: bool) {
+        self.writer.flag(is_square); // aspect_ratio_info_present_flag
+        if is_square {
+            self.writer.bits(8, 1); // aspect_ratio_idc
+        }
+    }
+
+    fn signal(&mut self, colour: Option<Colour>, video_format: u8) {
+        self.writer.flag(colour.is_some()); // video_signal_type_present_flag
+        if let Some(colour) = colour {
+            self.writer.bits(3, u32::from(video_format));
+            self.writer.flag(colour.is_full_range);
+            self.writer.flag(true); // colour_description_present_flag
+            for value in [colour.primaries, colour.transfer, colour.matrix] {
+                self.writer.bits(8, u32::from(value));
+            }
+        }
+    }
+}
+
+impl Sps {
+    /// Returns the NAL unit `nal`, from which `self` was read, with these changes and every other bit as it was. Where the VUI
+    /// cannot be read to its end, as that of some cameras, of it only the aspect ratio is replaced.
+    pub fn rewrite(&self, nal: &[u8], changes: &Changes) -> Result<Vec<u8>, Error> {
+        let header = *nal.first().ok_or(Error::Short("nal_unit_header"))?;
+        let reader = BitReader::after_header(nal);
+        let aspect = self.vui.aspect.as_ref().filter(|_| changes.is_square);
+        let is_readable = self.vui.end != VuiEnd::Unreadable;
+        if !is_readable && aspect.is_none() && changes.cropping.is_none() {
+            return Ok(nal.to_vec());
+        }
+        // One that breaks off has no stop bit: what was read counts.
+        let read = self.vui.aspect.as_ref().unwrap_or(&self.cropping_at);
+        let end = reader.payload_bits().max(read.end);
+        let copy = &mut Copy {
+            reader,
+            writer: BitWriter::default(),
+        };
+        if let Some(cropping) = changes.cropping {
+            copy.to(self.cropping_at.start)?;
+            copy.skip(self.cropping_at.end)?;
+            cropping.write(&mut copy.writer, self.cropping.unit);
+        }
+        let changes = if is_readable {
+            *changes
+        } else {
+            Changes {
+                colour: None,
+                restriction: None,
+                ..*changes
+            }
+        };
+        match self.vui.end {
+            VuiEnd::NoVui { at } => {
+                if changes.is_square || changes.colour.is_some() || changes.restriction.is_some() {
+                    copy.to(at)?;
+                    copy.skip(at + 1)?;
+                    copy.writer.flag(true); // vui_parameters_present_flag
+                    copy.aspect(changes.is_square);
+                    copy.writer.flag(false); // overscan_info_present_flag
+                    copy.signal(changes.colour, self.vui.video_format);
+                    // chroma location, timing, two HRDs, pic_struct: not present
+                    copy.writer.bits(5, 0);
+                    match changes.restriction {
+                        Some(restriction) => restriction.write_new(&mut copy.writer),
+                        None => copy.writer.flag(false), // bitstream_restriction_flag
+                    }
+                }
+            }
+            VuiEnd::NoRestriction { .. } | VuiEnd::Restriction { .. } | VuiEnd::Unreadable => {
+                if let Some(at) = aspect {
+                    copy.to(at.start)?;
+                    copy.skip(at.end)?;
+                    copy.aspect(true);
+                }
+                if let (Some(at), Some(colour)) = (self.vui.signal.clone(), changes.colour) {
+                    copy.to(at.start)?;
+                    copy.skip(at.end)?;
+                    copy.signal(Some(colour), self.vui.video_format);
+                }
+                match (self.vui.end, changes.restriction) {
+                    (VuiEnd::NoRestriction { at }, Some(restriction)) => {
+                        copy.to(at)?;
+                        copy.skip(end)?;
+                        restriction.write_new(&mut copy.writer);
+                    }
+                    (VuiEnd::Restriction { at }, Some(restriction)) => {
+                        copy.to(at)?;
+                        copy.skip(end)?;
+                        restriction.write(&mut copy.writer);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        copy.to(end)?;
+        Ok(std::mem::take(&mut copy.writer).into_nal(header))
+    }
+}
+
+impl Restriction {
+    /// `bitstream_restriction_flag` and what follows it. The other values are those that E.2.1 infers where nothing is said, so that
+    /// nothing else changes.
+    fn write_new(self, w: &mut BitWriter) {
+        w.flag(true); // bitstream_restriction_flag
+        w.flag(true); // motion_vectors_over_pic_boundaries_flag
+        w.ue(2); // max_bytes_per_pic_denom
+        w.ue(1); // max_bits_per_mb_denom
+        w.ue(15); // log2_max_mv_length_horizontal
+        w.ue(15); // log2_max_mv_length_vertical
+        self.write(w);
+    }
+
+    fn write(self, w: &mut BitWriter) {
+        w.ue(self.reorder_frames);
+        w.ue(self.buffered_frames);
+    }
+}
+
+impl Cropping {
+    fn write(self, w: &mut BitWriter, (x, y): (u32, u32)) {
+        let offsets = [
+            self.left / x.max(1),
+            self.right / x.max(1),
+            self.top / y.max(1),
+            self.bottom / y.max(1),
+        ];
+        let is_cropped = offsets != [0; 4];
+        w.flag(is_cropped); // frame_cropping_flag
+        if is_cropped {
+            offsets.into_iter().for_each(|offset| w.ue(offset));
+        }
+    }
+}
