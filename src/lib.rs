@@ -13,6 +13,7 @@
 //! | [`fmp4`] | access units to init segments and fragments (ISO BMFF) |
 //! | [`pipeline`] | one camera: source to hub, supervised, restarted |
 //! | [`hub`] | the recent fragments of one camera and everybody who follows them |
+//! | [`heap`] | freed memory returns to the system |
 //! | [`snapshot`] | the newest picture of a camera as JPEG, when somebody asks |
 //! | [`panel`] | what can be changed of a camera while it runs |
 //! | [`serve`] | HTTP, WebSocket, the page, the status |
@@ -26,6 +27,7 @@ pub mod cli;
 pub mod encode;
 pub mod fmp4;
 pub mod h264;
+pub mod heap;
 pub mod holders;
 pub mod hub;
 pub mod jpeg;

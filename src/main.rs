@@ -5,7 +5,7 @@ use berrymse::pipeline::{Habits, Opening};
 use berrymse::serve::{self, Fanout, Listening, Site, Tls};
 use berrymse::source::{Context, Spec};
 use berrymse::stop::Stop;
-use berrymse::{cameras, hub, logger, panel, pipeline, redact};
+use berrymse::{cameras, heap, hub, logger, panel, pipeline, redact};
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -79,6 +79,7 @@ fn complain(reason: &str) {
 
 /// Runs until a signal comes. An error is a reason not to start.
 fn serve(config: Config) -> Result<(), String> {
+    heap::set_up();
     config.notes.iter().for_each(|note| log::warn!("{note}"));
     if let Err(reason) = serve::make_room(config.server.max_viewers + serve::PLAIN_CONNECTIONS) {
         log::warn!("{reason}");
@@ -131,6 +132,7 @@ fn serve(config: Config) -> Result<(), String> {
         hosts: config.server.hosts,
         max_viewers: config.server.max_viewers,
         controls: config.server.controls,
+        decode_memory: config.server.decode_memory,
     };
     let site = Arc::new(Site::new(served, settings, fanout.clone()));
     runtime.block_on(until_signal(signals, listening, tls, site))?;

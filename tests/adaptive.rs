@@ -134,6 +134,7 @@ fn serve(audience: Audience) -> String {
         allowed_origins: Vec::new(),
         hosts: Vec::new(),
         max_viewers: 10,
+        decode_memory: 64,
         controls: false,
     };
     let site = Arc::new(Site::new(vec![camera], settings, fanout));

@@ -15,6 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("encode", &["jpeg", "stop", "time", "v4l2"]),
     ("fmp4", &["orientation", "time"]),
     ("h264", &["time"]),
+    ("heap", &[]),
     ("jpeg", &[]),
     ("hub", &["message", "orientation", "time"]),
     ("logger", &["redact", "time"]),
@@ -45,7 +46,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "holders", "hub", "logger", "message", "panel", "snapshot", "time",
         ],
     ),
-    ("snapshot", &["fmp4", "h264", "hub", "orientation", "time"]),
+    (
+        "snapshot",
+        &["fmp4", "h264", "heap", "hub", "orientation", "time"],
+    ),
     (
         "source",
         &[
@@ -67,14 +71,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "main",
         &[
-            "cameras", "cli", "hub", "logger", "panel", "pipeline", "redact", "serve", "source",
-            "stop",
+            "cameras", "cli", "heap", "hub", "logger", "panel", "pipeline", "redact", "serve",
+            "source", "stop",
         ],
     ),
 ];
 
 /// The only files with unsafe code.
-const UNSAFE: [&str; 6] = [
+const UNSAFE: [&str; 7] = [
+    "src/heap.rs",
     "src/serve/memory.rs",
     "src/serve/ring.rs",
     "src/serve/socket.rs",

@@ -292,10 +292,23 @@ fn snapshots_of_a_stream_with_b_pictures_are_right_as_well() {
     are_pictures_of(&path);
 }
 
-/// Plays the file and takes snapshots, each of which has to be like one of its pictures.
+/// Plays the file, tagged as BT.601 so that JFIF's luma is its own, and takes snapshots, each of which has to be like one of its
+/// pictures.
 fn are_pictures_of(path: &Path) {
     let (width, pictures) = reference(path);
-    let name = path.display();
+    let file = path.file_name().unwrap().to_str().unwrap();
+    let scratch = Scratch::new(&format!("tagged-{file}"));
+    let tagged = scratch.join(file);
+    let status = Command::new("ffmpeg")
+        .args(["-v", "error", "-y", "-f", "h264", "-i"])
+        .arg(path)
+        .args(["-c", "copy", "-bsf:v"])
+        .arg("h264_metadata=colour_primaries=6:transfer_characteristics=6:matrix_coefficients=6")
+        .args(["-f", "h264"])
+        .arg(&tagged)
+        .status();
+    assert!(status.unwrap().success());
+    let name = tagged.display();
     let server = Server::start(&["-d", &format!("file:{name}")]);
     server.wait_for("live", |camera| camera["state"] == "live");
     for _ in 0..3 {

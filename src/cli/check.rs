@@ -170,6 +170,7 @@ fn server(layers: Layers<'_>) -> Result<Server, Error> {
         allowed_origins,
         hosts,
         max_viewers: layers.read(Key::MaxViewers, values::viewers)?,
+        decode_memory: layers.read(Key::DecodeMemory, values::decode_memory)?,
         controls: layers.read(Key::SetControls, values::switch)?,
         io_uring: layers.read(Key::IoUring, values::switch)?,
     })

@@ -107,6 +107,8 @@ pub struct Server {
     pub hosts: Vec<String>,
     /// How many viewers are let in at once, over all cameras.
     pub max_viewers: usize,
+    /// Memory for the decoders of snapshots, of all cameras together, in megabytes.
+    pub decode_memory: u32,
     /// Viewers may set controls of the cameras.
     pub controls: bool,
     /// Pictures go to many viewers by io_uring where the system has it.

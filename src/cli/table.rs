@@ -54,6 +54,8 @@ pub(super) enum Key {
     Hosts,
     /// How many may watch at once.
     MaxViewers,
+    /// Memory for the decoders of snapshots.
+    DecodeMemory,
     /// Whether io_uring may be used.
     IoUring,
 }
@@ -349,6 +351,17 @@ pub(super) const TABLE: &[Row] = &[
         // Enough for a busy site; few enough that strangers cannot take all the memory of a Pi Zero.
         default: Some("2000"),
         help: "viewers let in at once, 1 to 100000",
+    },
+    Row {
+        key: Key::DecodeMemory,
+        short: None,
+        long: &[],
+        env: None,
+        file: Some((Section::Server, &["decodeMemory"])),
+        value: "MB",
+        // One decoder for 1920x1080 with four reference pictures; a quarter of what the unit for systemd allows.
+        default: Some("64"),
+        help: "memory for the decoders of snapshots, of all cameras\ntogether, 8 to 4096 MB",
     },
     Row {
         key: Key::IoUring,

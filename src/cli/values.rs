@@ -15,6 +15,7 @@ const FPS: RangeInclusive<u32> = 1..=240;
 const BITRATE: RangeInclusive<u32> = 25_000..=200_000_000;
 const KEYFRAME_INTERVAL: RangeInclusive<u32> = 1..=100_000;
 const VIEWERS: RangeInclusive<u32> = 1..=100_000;
+const DECODE_MEMORY: RangeInclusive<u32> = 8..=4096;
 const ROTATIONS: [u16; 4] = [0, 90, 180, 270];
 /// First segments of paths that the server has for other things.
 const RESERVED: [&str; 8] = [
@@ -52,6 +53,11 @@ pub(super) fn keyframe_interval(text: &str) -> Result<NonZeroU32, String> {
 
 pub(super) fn viewers(text: &str) -> Result<usize, String> {
     number(text, VIEWERS, "viewers").map(|n| n as usize)
+}
+
+/// Megabytes.
+pub(super) fn decode_memory(text: &str) -> Result<u32, String> {
+    number(text, DECODE_MEMORY, "megabytes")
 }
 
 /// `None` leaves the camera's own.

@@ -45,7 +45,7 @@ pub use tls::{Tls, TlsFiles};
 use crate::hub::Audience;
 use crate::logger::Repeated;
 use crate::panel::Remote;
-use crate::snapshot::Desk;
+use crate::snapshot::{Budget, Desk};
 use crate::time::Timestamp;
 use access::{frame_ancestors, keep_to_pages};
 use assets::Asset;
@@ -114,6 +114,8 @@ pub struct Settings {
     pub max_viewers: usize,
     /// Viewers may set controls of the cameras.
     pub controls: bool,
+    /// Memory for the decoders of snapshots, of all cameras together, in megabytes.
+    pub decode_memory: u32,
 }
 
 /// Everything that requests are answered from.
@@ -138,7 +140,10 @@ pub struct Site {
 impl Site {
     /// A site that shows `cameras`, the first of which is the default.
     pub fn new(cameras: Vec<Camera>, settings: Settings, fanout: Fanout) -> Self {
-        let desk = |camera: &Camera| Desk::new(camera.name.clone(), camera.audience.clone());
+        let budget = Budget::new(settings.decode_memory);
+        let desk = |camera: &Camera| {
+            Desk::new(camera.name.clone(), camera.audience.clone(), budget.clone())
+        };
         Self {
             desks: cameras.iter().map(desk).collect(),
             cameras,

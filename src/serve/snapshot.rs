@@ -83,7 +83,7 @@ fn picture_of(snapshot: Snapshot, headers: HeaderMap) -> Response<Content> {
 fn refuse(refusal: &Refusal) -> Response<Content> {
     let status = match refusal {
         Refusal::NoPicture(_) | Refusal::Busy => StatusCode::SERVICE_UNAVAILABLE,
-        Refusal::Unsupported(_) => StatusCode::NOT_IMPLEMENTED,
+        Refusal::Unsupported(_) | Refusal::TooLarge { .. } => StatusCode::NOT_IMPLEMENTED,
     };
     let mut response = plain(status, format!("No snapshot: {refusal}.\n"));
     if status == StatusCode::SERVICE_UNAVAILABLE {

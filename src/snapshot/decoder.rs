@@ -4,17 +4,42 @@ use super::planes::Planes;
 use crate::h264::sps::Sps;
 use openh264::formats::YUVSource;
 
+/// `dsNoParamSets` of openh264: it has not taken the parameter sets, which are before each keyframe.
+const NO_PARAMETER_SETS: i64 = 0x10;
+
+/// Extended profile: partitioned and switching slices.
+const EXTENDED: u8 = 88;
+
 /// Decodes the pictures of one sequence parameter set, one after the other.
 pub(super) struct Decoder(openh264::decoder::Decoder);
 
+/// Why there is no picture.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// No picture of this kind can be decoded.
+    Unsupported(String),
+    /// This one could not be decoded.
+    Damaged(String),
+}
+
 impl Decoder {
+    /// Returns the reason why such pictures can never be decoded, if there is one.
+    pub(super) fn unsupported(sps: &Sps) -> Option<&'static str> {
+        if !sps.is_frames_only {
+            Some("they are interlaced")
+        } else if sps.chroma_format != 1 || sps.luma_bits != 8 || sps.chroma_bits != 8 {
+            Some("only 4:2:0 with 8 bits can be decoded")
+        } else if sps.profile == EXTENDED {
+            Some("they are of Extended profile")
+        } else {
+            None
+        }
+    }
+
     /// A decoder for such pictures; or the reason why there is none.
     pub(super) fn new(sps: &Sps) -> Result<Self, String> {
-        if !sps.is_frames_only {
-            return Err("they are interlaced".to_owned());
-        }
-        if sps.chroma_format != 1 || sps.luma_bits != 8 || sps.chroma_bits != 8 {
-            return Err("only 4:2:0 with 8 bits can be decoded".to_owned());
+        if let Some(reason) = Self::unsupported(sps) {
+            return Err(reason.to_owned());
         }
         openh264::decoder::Decoder::new()
             .map(Self)
@@ -26,8 +51,14 @@ impl Decoder {
         &mut self,
         annexb: &[u8],
         out: Option<&mut Planes>,
-    ) -> Result<bool, String> {
-        let decoded = self.0.decode(annexb).map_err(|error| error.to_string())?;
+    ) -> Result<bool, Failure> {
+        let decoded = self.0.decode(annexb).map_err(|error| {
+            if error.native_code() & NO_PARAMETER_SETS != 0 {
+                Failure::Unsupported("the decoder does not take their parameter sets".to_owned())
+            } else {
+                Failure::Damaged(error.to_string())
+            }
+        })?;
         let Some(picture) = decoded else {
             return Ok(false);
         };
@@ -39,7 +70,9 @@ impl Decoder {
         if out.take(picture.dimensions(), planes) {
             Ok(true)
         } else {
-            Err("the decoder gave half a picture".to_owned())
+            Err(Failure::Damaged(
+                "the decoder gave half a picture".to_owned(),
+            ))
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Who asks for a camera's newest picture, and the thread that answers all who wait together: never more than one decodes.
 
+use super::budget::{Budget, Reservation};
 use super::newest::Newest;
 use super::{Refusal, Snapshot};
+use crate::heap;
 use crate::hub::Audience;
 use crate::time::Timestamp;
 use std::future::Future;
@@ -23,6 +25,12 @@ const ORDER: Duration = Duration::from_secs(1);
 /// Meanwhile a picture is looked for this often.
 const LOOK: Duration = Duration::from_millis(10);
 
+/// Timeout for a decoder's turn, while those of other cameras have the memory.
+const TURN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A request that waits for its turn is checked for whether somebody still waits for it this often.
+const TURN_POLL: Duration = Duration::from_millis(50);
+
 /// Most who wait for one camera's picture.
 const WAITING: usize = 64;
 
@@ -39,7 +47,8 @@ pub struct Desk(Arc<Shared>);
 struct Shared {
     name: Arc<str>,
     audience: Audience,
-    queue: Queue,
+    budget: Budget,
+    queue: Arc<Queue>,
 }
 
 #[derive(Default, Debug)]
@@ -61,6 +70,29 @@ struct Request {
     answer: oneshot::Sender<Answer>,
 }
 
+/// A decoder and the memory that is reserved for it.
+struct Decoding {
+    newest: Newest,
+    reserved: Option<Reservation>,
+}
+
+impl Decoding {
+    /// Frees the decoder, returns its memory to the system, then lets others have it.
+    fn release(&mut self) {
+        self.newest = Newest::default();
+        if self.reserved.is_some() {
+            heap::trim();
+            self.reserved = None;
+        }
+    }
+}
+
+impl Drop for Decoding {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
 /// What has become of the camera's own JPEG.
 enum Own {
     Picture(Snapshot),
@@ -71,12 +103,13 @@ enum Own {
 }
 
 impl Desk {
-    /// The place for the camera `name`.
-    pub fn new(name: Arc<str>, audience: Audience) -> Self {
+    /// The place for the camera `name`, whose decoder is within `budget`.
+    pub fn new(name: Arc<str>, audience: Audience, budget: Budget) -> Self {
         Self(Arc::new(Shared {
             name,
             audience,
-            queue: Queue::default(),
+            budget,
+            queue: Arc::default(),
         }))
     }
 
@@ -144,11 +177,15 @@ impl Shared {
         let _ = rustix::process::setpriority_process(None, NICENESS);
         let _hold = self.audience.hold();
         let _presence = Presence(&self.queue);
-        let mut newest = Newest::default();
+        let mut decoding = Decoding {
+            newest: Newest::default(),
+            reserved: None,
+        };
         loop {
             let mut inner = self.queue.lock();
             if inner.waiting.is_empty() {
-                let nobody = |inner: &mut Inner| inner.waiting.is_empty();
+                let nobody =
+                    |inner: &mut Inner| inner.waiting.is_empty() && !self.budget.is_short();
                 inner = match self.queue.news.wait_timeout_while(inner, WARM, nobody) {
                     Ok((inner, _)) => inner,
                     Err(poisoned) => poisoned.into_inner().0,
@@ -159,8 +196,70 @@ impl Shared {
                 return;
             }
             drop(inner);
-            self.answer(&mut newest);
+            if self.budget.is_short() {
+                // Others were first, however often this camera is asked for.
+                decoding.release();
+            }
+            self.answer(&mut decoding);
         }
+    }
+
+    /// Waits for this camera's turn to have a decoder of so many bytes. False if there is nobody left to wait for.
+    fn wait_for_turn(&self, decoding: &mut Decoding, bytes: u64) -> bool {
+        if decoding
+            .reserved
+            .as_ref()
+            .is_some_and(|it| it.bytes() >= bytes)
+        {
+            return true;
+        }
+        decoding.release();
+        let queue = Arc::downgrade(&self.queue);
+        let reservation = self.budget.reserve(bytes, move || {
+            if let Some(queue) = queue.upgrade() {
+                drop(queue.lock());
+                queue.news.notify_all();
+            }
+        });
+        while !reservation.wait(TURN_POLL) {
+            let mut inner = self.queue.lock();
+            inner.waiting.retain(|request| !request.answer.is_closed());
+            let now = Timestamp::now();
+            let (late, patient): (Vec<_>, Vec<_>) = std::mem::take(&mut inner.waiting)
+                .into_iter()
+                .partition(|request| now.since(request.since) > TURN_TIMEOUT);
+            inner.waiting = patient;
+            let is_left = !inner.waiting.is_empty();
+            drop(inner);
+            refuse(late, &Refusal::Busy);
+            if !is_left {
+                return false;
+            }
+        }
+        decoding.reserved = Some(reservation);
+        true
+    }
+
+    /// Decodes what has come, when it is this camera's turn. True if there is a picture then; `None` if nobody waits any more.
+    fn decode(&self, decoding: &mut Decoding) -> Option<Result<bool, Refusal>> {
+        let bytes = match decoding.newest.bytes_needed(&self.audience) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return Some(Ok(false)),
+            Err(refusal) => return Some(Err(refusal)),
+        };
+        if bytes > self.budget.allowed() {
+            return Some(Err(Refusal::TooLarge {
+                needed: bytes,
+                allowed: self.budget.allowed(),
+            }));
+        }
+        if !self.wait_for_turn(decoding, bytes) {
+            return None;
+        }
+        let found = decoding
+            .newest
+            .catch_up(&self.audience, bytes, &|| self.budget.is_short());
+        Some(found)
     }
 
     /// The picture as the camera itself has encoded it, if somebody wants it whole and there is one.
@@ -196,14 +295,17 @@ impl Shared {
     }
 
     /// Answers those who wait, or leaves them waiting if there is no picture yet.
-    fn answer(&self, newest: &mut Newest) {
+    fn answer(&self, decoding: &mut Decoding) {
         let own = self.own_jpeg();
         if let Own::Picture(snapshot) = &own
             && self.answer_whole(snapshot)
         {
             return;
         }
-        let found = newest.catch_up(&self.audience);
+        let Some(found) = self.decode(decoding) else {
+            return;
+        };
+        let newest = &mut decoding.newest;
         let waiting = std::mem::take(&mut self.queue.lock().waiting);
         let wanted = waiting.into_iter().filter(|one| !one.answer.is_closed());
         match found {
@@ -213,7 +315,7 @@ impl Shared {
                     let known = made.iter().find(|(width, _)| *width == request.width);
                     let answer = match known {
                         Some((_, snapshot)) => Ok(snapshot.clone()),
-                        None => newest.snapshot(request.width),
+                        None => newest.snapshot(request.width, &self.budget),
                     };
                     if let (None, Ok(snapshot)) = (known, &answer) {
                         made.push((request.width, snapshot.clone()));
@@ -231,7 +333,9 @@ impl Shared {
                 std::thread::sleep(LOOK);
             }
             // The next time its own is there, which needs no decoder.
-            Err(refusal @ Refusal::Unsupported(_)) if matches!(own, Own::Late) => {
+            Err(refusal @ (Refusal::Unsupported(_) | Refusal::TooLarge { .. }))
+                if matches!(own, Own::Late) =>
+            {
                 let (whole, smaller) = of_whole(wanted);
                 let words = "the camera is too busy to give one".to_owned();
                 refuse(whole, &Refusal::NoPicture(words));
@@ -264,7 +368,7 @@ mod tests {
     #[tokio::test]
     async fn a_camera_that_gives_jpegs_is_asked_for_its_own() {
         let (hub, audience) = hub();
-        let desk = Desk::new("camera".into(), audience);
+        let desk = Desk::new("camera".into(), audience, Budget::new(64));
         let first = desk.ask(None);
         let second = desk.ask(None);
         // It is being opened meanwhile.
@@ -312,7 +416,7 @@ mod tests {
             is_reference: true,
         };
         hub.publish(fragment, Timestamp::from_nanos(0));
-        let desk = Desk::new("camera".into(), audience);
+        let desk = Desk::new("camera".into(), audience, Budget::new(64));
         let (whole, smaller) = (desk.ask(None), desk.ask(Some(16)));
         let words = "the camera is too busy to give one".to_owned();
         assert_eq!(whole.await, Err(Refusal::NoPicture(words)));
@@ -326,7 +430,9 @@ mod tests {
         hub.set_gives_jpegs(true);
         let refusal = Refusal::NoPicture("it was unplugged".into());
         assert_eq!(
-            Desk::new("camera".into(), audience).ask(None).await,
+            Desk::new("camera".into(), audience, Budget::new(64))
+                .ask(None)
+                .await,
             Err(refusal)
         );
     }

@@ -9,9 +9,6 @@ use jpeg_encoder::{Encoder, ImageBuffer, JpegColorType, SamplingFactor};
 /// Hardly to be told from the camera's picture, and half of the size that 95 has.
 const QUALITY: u8 = 85;
 
-/// Pictures of at least so many lines are BT.709 where the stream does not say: browsers hold it the same way.
-const HD_LINES: u32 = 720;
-
 /// The JPEG of a picture with these colours, laid as `orientation` says; or why there is none.
 pub(super) fn encode(
     picture: &Planes,
@@ -54,7 +51,7 @@ impl<'a> Laid<'a> {
         }
         Self {
             picture,
-            conversion: Conversion::new(colour, lines),
+            conversion: Conversion::new(colour),
             width: u16::try_from(width).unwrap_or(u16::MAX),
             height: u16::try_from(height).unwrap_or(u16::MAX),
             origin: (start(ax + bx, columns), start(ay + by, lines)),
@@ -104,11 +101,11 @@ struct Conversion {
 }
 
 impl Conversion {
-    fn new(colour: Colour, lines: u32) -> Self {
-        // The shares of red and blue in luma (ITU-T H.264, table E-5).
+    fn new(colour: Colour) -> Self {
+        let colour = colour.for_viewers();
+        // The shares of red and blue in luma (ITU-T H.264, table E-5). What is not tagged is BT.709 in browsers, at every size.
         let (kr, kb) = match colour.matrix {
-            1 => (0.2126, 0.0722),
-            2 if lines >= HD_LINES => (0.2126, 0.0722),
+            1 | 2 => (0.2126, 0.0722),
             4 => (0.30, 0.11),
             7 => (0.212, 0.087),
             9 | 10 => (0.2627, 0.0593),
@@ -159,12 +156,14 @@ mod tests {
 
     const BT601: Colour = Colour {
         is_full_range: false,
+        primaries: 6,
+        transfer: 6,
         matrix: 6,
     };
 
     #[test]
     fn colours_of_bt_601_get_full_range_and_grey_stays_grey() {
-        let conversion = Conversion::new(BT601, 480);
+        let conversion = Conversion::new(BT601);
         for (from, to) in [
             ([16, 128, 128], [0, 128, 128]),
             ([235, 128, 128], [255, 128, 128]),
@@ -176,9 +175,9 @@ mod tests {
         }
         let full = Colour {
             is_full_range: true,
-            matrix: 6,
+            ..BT601
         };
-        let same = Conversion::new(full, 480);
+        let same = Conversion::new(full);
         assert_eq!(same.apply([7, 200, 90]), [7, 200, 90]);
     }
 
@@ -188,10 +187,12 @@ mod tests {
             let y = kr * r + (1.0 - kr - kb) * g + kb * b;
             [y, (b - y) / (2.0 - 2.0 * kb), (r - y) / (2.0 - 2.0 * kr)]
         };
-        for (matrix, lines) in [(1, 240), (2, 720)] {
+        for tag in [1, 2] {
             let colour = Colour {
                 is_full_range: false,
-                matrix,
+                primaries: tag,
+                transfer: tag,
+                matrix: tag,
             };
             for rgb in [
                 [1.0, 0.0, 0.0],
@@ -203,7 +204,7 @@ mod tests {
                 let stream = [16.0 + 219.0 * y, 128.0 + 224.0 * b, 128.0 + 224.0 * r];
                 let [y, b, r] = of(0.299, 0.114, rgb);
                 let expected = [255.0 * y, 128.0 + 255.0 * b, 128.0 + 255.0 * r];
-                let found = Conversion::new(colour, lines).apply(stream.map(|v| v.round() as u8));
+                let found = Conversion::new(colour).apply(stream.map(|v| v.round() as u8));
                 for (found, expected) in found.into_iter().zip(expected) {
                     assert!((f64::from(found) - expected).abs() < 2.0, "{rgb:?}");
                 }
@@ -221,7 +222,7 @@ mod tests {
         ));
         let colour = Colour {
             is_full_range: true,
-            matrix: 6,
+            ..BT601
         };
         let laid = Laid::new(&picture, colour, orientation);
         (0..laid.height())

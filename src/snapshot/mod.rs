@@ -7,6 +7,8 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `budget` | memory for decoders and JPEGs, in the order of asking |
+//! | `footprint` | memory that a decoder takes |
 //! | `desk` | who asks, and the thread that answers all of them together |
 //! | `newest` | keeps up with the hub: fragments to the newest decoded picture |
 //! | `no_decoder` | what stands in for it in a build without openh264 |
@@ -14,9 +16,12 @@
 //! | `planes` | a decoded picture, and a smaller one |
 //! | `jpeg` | planes to JPEG: colours, turn and mirror |
 
+mod budget;
 #[cfg(feature = "software-encoder")]
 mod decoder;
 mod desk;
+#[cfg(feature = "software-encoder")]
+mod footprint;
 #[cfg(feature = "software-encoder")]
 mod jpeg;
 #[cfg(feature = "software-encoder")]
@@ -26,6 +31,7 @@ mod no_decoder;
 #[cfg(feature = "software-encoder")]
 mod planes;
 
+pub use budget::Budget;
 pub use desk::Desk;
 
 use crate::hub::{Condition, State};
@@ -52,6 +58,17 @@ pub enum Refusal {
     /// Pictures of this kind cannot be decoded here.
     #[error("{0}")]
     Unsupported(String),
+    /// A decoder for these pictures needs more memory than all decoders may have, both in bytes.
+    #[error(
+        "the decoder needs {} MB, {} MB are allowed; raise server.decodeMemory",
+        needed.div_ceil(1 << 20), allowed >> 20
+    )]
+    TooLarge {
+        /// The estimate.
+        needed: u64,
+        /// The limit.
+        allowed: u64,
+    },
     /// Too many ask at once.
     #[error("too many snapshots are asked for at once")]
     Busy,

@@ -1,6 +1,8 @@
 //! Keeps up with the hub: fragments to the newest decoded picture. Has the state between one request and the next.
 
-use super::decoder::Decoder;
+use super::budget::Budget;
+use super::decoder::{Decoder, Failure};
+use super::footprint::decoder_bytes;
 use super::planes::Planes;
 use super::{Refusal, Snapshot, is_live, jpeg};
 use crate::fmp4;
@@ -8,8 +10,11 @@ use crate::h264::sps::Sps;
 use crate::hub::{Audience, Fragment, Init};
 use crate::orientation::Orientation;
 use crate::time::Timestamp;
-use bytes::Bytes;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Time that decoding may take while the decoders of other cameras wait. What is decoded by then is given, and its age with it.
+const SLICE: Duration = Duration::from_millis(400);
 
 /// While pictures are decoded, more come. So often they are looked for again, where decoding is too slow to ever be through.
 const ROUNDS: usize = 3;
@@ -35,8 +40,34 @@ struct Video {
 }
 
 impl Newest {
-    /// Decodes what has come; true if there is a picture then.
-    pub(super) fn catch_up(&mut self, audience: &Audience) -> Result<bool, Refusal> {
+    /// Memory for the decoder of the pictures that come now, in bytes; `None` if there is no picture so far.
+    pub(super) fn bytes_needed(&self, audience: &Audience) -> Result<Option<u64>, Refusal> {
+        let recent = audience.recent(self.at);
+        if !is_live(&recent.condition)? {
+            return Ok(None);
+        }
+        let Some(newest) = recent.fragments.last() else {
+            let known = self.video.as_ref().filter(|_| self.captured_at.is_some());
+            return Ok(known.map(|video| decoder_bytes(&video.sps)));
+        };
+        match self.video.as_ref() {
+            Some(video) if Arc::ptr_eq(&video.init, &newest.init) => {
+                Ok(Some(decoder_bytes(&video.sps)))
+            }
+            _ => Ok(Some(decoder_bytes(&sps_of(&newest.init)?))),
+        }
+    }
+
+    /// Decodes what has come, with decoders of at most `bytes`; true if there is a picture then. It stops early, with an older
+    /// picture, where that takes long while `is_short` says that others wait.
+    pub(super) fn catch_up(
+        &mut self,
+        audience: &Audience,
+        bytes: u64,
+        is_short: &dyn Fn() -> bool,
+    ) -> Result<bool, Refusal> {
+        let begun = Instant::now();
+        let has_to_stop = || begun.elapsed() > SLICE && is_short();
         for _ in 0..ROUNDS {
             let recent = audience.recent(self.at);
             let live = is_live(&recent.condition);
@@ -48,26 +79,47 @@ impl Newest {
                 break;
             };
             for (i, fragment) in recent.fragments.iter().enumerate() {
+                let stops = has_to_stop();
+                let is_wanted = i == last || stops;
                 self.at = Some(recent.first + i as u64);
-                self.decode(fragment, i == last)?;
+                if (is_wanted || fragment.is_reference)
+                    && self.decode(fragment, is_wanted, bytes)?
+                    && stops
+                {
+                    return Ok(true);
+                }
             }
         }
         Ok(self.captured_at.is_some())
     }
 
-    /// Decodes a picture, and keeps it if it `is_wanted`.
-    fn decode(&mut self, fragment: &Fragment, is_wanted: bool) -> Result<(), Refusal> {
+    /// Decodes a picture, and keeps it if it `is_wanted`. True if it is kept.
+    fn decode(
+        &mut self,
+        fragment: &Fragment,
+        is_wanted: bool,
+        bytes: u64,
+    ) -> Result<bool, Refusal> {
         self.annexb.clear();
         if fragment.is_keyframe {
             let known = self.video.as_ref();
             if !known.is_some_and(|video| Arc::ptr_eq(&video.init, &fragment.init)) {
                 self.captured_at = None;
-                self.video = Some(Video::new(&fragment.init)?);
+                self.video = None;
+                let video = Video::new(&fragment.init)?;
+                if decoder_bytes(&video.sps) > bytes {
+                    self.at = None;
+                    return Err(Refusal::NoPicture("the video has just changed".to_owned()));
+                }
+                self.video = Some(video);
             }
-            (fragment.init.parameter_sets.iter()).for_each(|nal| add(&mut self.annexb, nal));
+            for nal in &fragment.init.parameter_sets {
+                add(&mut self.annexb, nal);
+                cap_level(&mut self.annexb, nal.len());
+            }
         }
         let Some(video) = &mut self.video else {
-            return Ok(());
+            return Ok(false);
         };
         let payload = fragment.message.payload();
         fmp4::nal_units(&payload).for_each(|nal| add(&mut self.annexb, nal));
@@ -76,24 +128,33 @@ impl Newest {
             Ok(true) if is_wanted => {
                 self.captured_at = Some(fragment.captured_at);
                 self.last = None;
+                return Ok(true);
             }
             Ok(_) => {}
-            // A damaged picture: an older one is there, or the next keyframe brings one. Not so if not even that can be decoded.
-            Err(reason) if fragment.is_keyframe && self.captured_at.is_none() => {
-                let codec = &fragment.init.codec;
+            // A damaged picture: an older one is there, or the next keyframe brings one.
+            Err(failure) if fragment.is_keyframe && self.captured_at.is_none() => {
                 self.video = None;
                 self.at = None;
-                return Err(Refusal::Unsupported(format!(
-                    "these pictures ({codec}) cannot be decoded here: {reason}"
-                )));
+                return Err(match failure {
+                    Failure::Unsupported(reason) => cannot(&fragment.init, &reason),
+                    Failure::Damaged(reason) => {
+                        log::debug!("snapshot: {reason}");
+                        let words = "the newest keyframe is damaged; the next one may be whole";
+                        Refusal::NoPicture(words.to_owned())
+                    }
+                });
             }
-            Err(reason) => log::debug!("snapshot: {reason}"),
+            Err(failure) => log::debug!("snapshot: {failure:?}"),
         }
-        Ok(())
+        Ok(false)
     }
 
     /// The present picture as JPEG.
-    pub(super) fn snapshot(&mut self, width: Option<u32>) -> Result<Snapshot, Refusal> {
+    pub(super) fn snapshot(
+        &mut self,
+        width: Option<u32>,
+        budget: &Budget,
+    ) -> Result<Snapshot, Refusal> {
         if let Some((_, snapshot)) = self.last.as_ref().filter(|(known, _)| *known == width) {
             return Ok(snapshot.clone());
         }
@@ -101,6 +162,9 @@ impl Newest {
         let (Some(video), Some(captured_at)) = (&self.video, self.captured_at) else {
             return Err(none());
         };
+        if !budget.has_room_for_jpegs() {
+            return Err(Refusal::Busy);
+        }
         let orientation = video.init.orientation;
         let size = size_in_pixels(
             self.picture.size(),
@@ -114,7 +178,7 @@ impl Newest {
             jpeg::encode(&self.picture.shrunk(size), video.sps.colour, orientation)
         };
         let snapshot = Snapshot {
-            jpeg: Bytes::from(jpeg.map_err(Refusal::Unsupported)?),
+            jpeg: budget.count_jpeg(jpeg.map_err(Refusal::Unsupported)?),
             captured_at,
         };
         self.last = Some((width, snapshot.clone()));
@@ -124,28 +188,50 @@ impl Newest {
 
 impl Video {
     fn new(init: &Arc<Init>) -> Result<Self, Refusal> {
-        let sps = init
-            .parameter_sets
-            .iter()
-            .find_map(|nal| Sps::parse(nal).ok());
-        let cannot = |reason: String| {
-            let codec = &init.codec;
-            Refusal::Unsupported(format!(
-                "these pictures ({codec}) cannot be decoded here: {reason}"
-            ))
-        };
-        let sps = sps.ok_or_else(|| cannot("their parameter sets are not understood".into()))?;
+        let sps = sps_of(init)?;
         Ok(Self {
             init: init.clone(),
-            decoder: Decoder::new(&sps).map_err(cannot)?,
+            decoder: Decoder::new(&sps).map_err(|reason| cannot(init, &reason))?,
             sps,
         })
     }
 }
 
+/// The sequence parameter set of pictures that can be decoded; else the reason against it.
+fn sps_of(init: &Init) -> Result<Sps, Refusal> {
+    let sps = init
+        .parameter_sets
+        .iter()
+        .find_map(|nal| Sps::parse(nal).ok())
+        .ok_or_else(|| cannot(init, "their parameter sets are not understood"))?;
+    match Decoder::unsupported(&sps) {
+        Some(reason) => Err(cannot(init, reason)),
+        None => Ok(sps),
+    }
+}
+
+fn cannot(init: &Init, reason: &str) -> Refusal {
+    let codec = &init.codec;
+    Refusal::Unsupported(format!(
+        "these pictures ({codec}) cannot be decoded here: {reason}"
+    ))
+}
+
 fn add(annexb: &mut Vec<u8>, nal: &[u8]) {
     annexb.extend_from_slice(&[0, 0, 0, 1]);
     annexb.extend_from_slice(nal);
+}
+
+/// Lowers the level of the sequence parameter set at the end of `annexb`: openh264 takes none above 5.2, and could decode.
+fn cap_level(annexb: &mut [u8], length: usize) {
+    const SPS: u8 = 7;
+    const HIGHEST_LEVEL: u8 = 52;
+    let start = annexb.len().saturating_sub(length);
+    if let Some([header, _, _, level, ..]) = annexb.get_mut(start..)
+        && *header & 0x1f == SPS
+    {
+        *level = (*level).min(HIGHEST_LEVEL);
+    }
 }
 
 /// The size, before the turn, at which a picture of this `size` has square pixels and is, after the turn, no wider than `width`.

@@ -1,5 +1,6 @@
 //! In place of `newest` in a program without a decoder: says so.
 
+use super::budget::Budget;
 use super::{Refusal, Snapshot, is_live};
 use crate::hub::Audience;
 
@@ -9,14 +10,27 @@ pub(super) struct Newest;
 
 impl Newest {
     /// Refuses a camera that is live; there is never a picture.
-    pub(super) fn catch_up(&mut self, audience: &Audience) -> Result<bool, Refusal> {
+    pub(super) fn bytes_needed(&self, audience: &Audience) -> Result<Option<u64>, Refusal> {
         if is_live(&audience.status().condition)? {
             return Err(missing());
         }
-        Ok(false)
+        Ok(None)
     }
 
-    pub(super) fn snapshot(&mut self, _width: Option<u32>) -> Result<Snapshot, Refusal> {
+    pub(super) fn catch_up(
+        &mut self,
+        _audience: &Audience,
+        _bytes: u64,
+        _is_short: &dyn Fn() -> bool,
+    ) -> Result<bool, Refusal> {
+        Err(missing())
+    }
+
+    pub(super) fn snapshot(
+        &mut self,
+        _width: Option<u32>,
+        _budget: &Budget,
+    ) -> Result<Snapshot, Refusal> {
         Err(missing())
     }
 }

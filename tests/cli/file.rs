@@ -80,7 +80,7 @@ fn several_cameras_are_a_list_of_blocks_with_names() {
 fn controls_of_a_camera_are_names_and_values() {
     let place = Place::new(
         "camera:\n  controls:\n    Brightness: 130\n    white_balance_automatic: false\n    power_line_frequency: 50 Hz\n\
-         server: {controls: no, ioUring: no}\n",
+         server: {controls: no, ioUring: no, decodeMemory: 128}\n",
     );
     let config = place.config("", &[]);
     let wishes = [
@@ -91,8 +91,10 @@ fn controls_of_a_camera_are_names_and_values() {
     let wishes = wishes.map(|(name, wish)| (name.to_owned(), wish));
     assert_eq!(config.cameras[0].controls, wishes);
     assert!(!config.server.controls && !config.server.io_uring);
+    assert_eq!(config.server.decode_memory, 128);
     let server = Place::new("").config("", &[]).server;
     assert!(server.controls && server.io_uring);
+    assert_eq!(server.decode_memory, 64);
 }
 
 #[test]

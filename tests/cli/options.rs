@@ -193,6 +193,7 @@ fn the_help_fits_a_terminal_and_names_every_option() {
         "rpicam",
         "BERRYMSE_",
         "maxViewers",
+        "decodeMemory",
         "allowedOrigins",
         "hosts",
         "/etc/berrymse/config.yml",

@@ -237,6 +237,10 @@ fn a_wrong_file_is_refused_with_line_key_and_the_nearest_key() {
             "c.yml:1: server.maxViewers: 0 is out of range: 1 to 100000 viewers",
         ),
         (
+            "server: {decodeMemory: 4}\n",
+            "c.yml:1: server.decodeMemory: 4 is out of range: 8 to 4096 megabytes",
+        ),
+        (
             "server: {allowedOrigins: example.com}\n",
             "c.yml:1: server.allowedOrigins: 'example.com' is not an origin; write it with its scheme: https://example.com",
         ),

@@ -1,0 +1,283 @@
+//! One limit of memory for all cameras: decoders reserve it in the order of asking, finished JPEGs until they are sent.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Bytes in a megabyte of `server.decodeMemory`.
+const MEGABYTE: u64 = 1 << 20;
+
+/// Finished JPEGs that wait for their readers may have this part of the limit in addition to the decoders.
+const JPEG_PART: u64 = 4;
+
+/// The limit and what is reserved of it. Clones are the same.
+#[derive(Clone, Debug)]
+pub struct Budget(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    allowed: u64,
+    queue: Mutex<Queue>,
+    granted: Condvar,
+    jpeg_bytes: Arc<AtomicUsize>,
+}
+
+#[derive(Default, Debug)]
+struct Queue {
+    reserved: u64,
+    next_id: u64,
+    /// Those that wait, in the order of asking.
+    waiting: VecDeque<(u64, u64)>,
+    /// Those that have their memory.
+    holders: BTreeMap<u64, Holder>,
+}
+
+#[derive(Clone)]
+struct Holder(Arc<dyn Fn() + Send + Sync>);
+
+impl std::fmt::Debug for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Holder")
+    }
+}
+
+/// A place in the queue, later the memory itself. Dropping it gives either up.
+#[derive(Debug)]
+pub(super) struct Reservation {
+    shared: Arc<Shared>,
+    id: u64,
+    bytes: u64,
+    /// Told when others wait for memory.
+    pressed: Holder,
+}
+
+impl Budget {
+    /// A limit in megabytes (2^20 bytes).
+    pub fn new(megabytes: u32) -> Self {
+        Self(Arc::new(Shared {
+            allowed: u64::from(megabytes) * MEGABYTE,
+            queue: Mutex::default(),
+            granted: Condvar::new(),
+            jpeg_bytes: Arc::default(),
+        }))
+    }
+
+    /// The limit in bytes.
+    pub(super) fn allowed(&self) -> u64 {
+        self.0.allowed
+    }
+
+    /// Joins the queue for `bytes`, which is within the limit. `pressed` is called, on any thread, when others wait for what
+    /// the caller then has.
+    pub(super) fn reserve(
+        &self,
+        bytes: u64,
+        pressed: impl Fn() + Send + Sync + 'static,
+    ) -> Reservation {
+        let mut queue = self.0.lock();
+        let id = queue.next_id;
+        queue.next_id += 1;
+        queue.waiting.push_back((id, bytes));
+        let reservation = Reservation {
+            shared: self.0.clone(),
+            id,
+            bytes,
+            pressed: Holder(Arc::new(pressed)),
+        };
+        // It is granted in `wait`, by who waits. Meanwhile those that do not need their memory let go of it.
+        let holders = queue.pressed(self.0.allowed);
+        drop(queue);
+        holders.iter().for_each(|holder| (holder.0)());
+        reservation
+    }
+
+    /// Returns whether somebody waits for memory.
+    pub(super) fn is_short(&self) -> bool {
+        self.0.lock().is_short(self.0.allowed)
+    }
+
+    /// Returns whether one more JPEG may be made.
+    pub(super) fn has_room_for_jpegs(&self) -> bool {
+        (self.0.jpeg_bytes.load(Ordering::Relaxed) as u64) < self.0.allowed / JPEG_PART
+    }
+
+    /// Counts the bytes of a JPEG until the last copy of the result is dropped.
+    pub(super) fn count_jpeg(&self, mut jpeg: Vec<u8>) -> bytes::Bytes {
+        jpeg.shrink_to_fit();
+        self.0.jpeg_bytes.fetch_add(jpeg.len(), Ordering::Relaxed);
+        bytes::Bytes::from_owner(Jpeg {
+            bytes: jpeg,
+            sum: self.0.jpeg_bytes.clone(),
+        })
+    }
+}
+
+/// A finished JPEG.
+struct Jpeg {
+    bytes: Vec<u8>,
+    sum: Arc<AtomicUsize>,
+}
+
+impl AsRef<[u8]> for Jpeg {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Jpeg {
+    fn drop(&mut self) {
+        self.sum.fetch_sub(self.bytes.len(), Ordering::Relaxed);
+    }
+}
+
+impl Queue {
+    fn is_short(&self, allowed: u64) -> bool {
+        let first = self.waiting.front();
+        first.is_some_and(|(_, bytes)| self.reserved + bytes > allowed)
+    }
+
+    /// Those to be told that somebody waits.
+    fn pressed(&self, allowed: u64) -> Vec<Holder> {
+        if self.is_short(allowed) {
+            self.holders.values().cloned().collect()
+        } else {
+            Vec::new()
+        }
+    }
+}
+
+impl Shared {
+    /// Nothing panics while the lock is held; if it did, the queue would still be whole.
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reservation {
+    /// The bytes that were asked for.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Waits up to `time` for the memory; returns whether it is there.
+    pub(super) fn wait(&self, time: Duration) -> bool {
+        let allowed = self.shared.allowed;
+        let is_turn = |queue: &Queue| {
+            queue.holders.contains_key(&self.id)
+                || queue
+                    .waiting
+                    .front()
+                    .is_some_and(|(id, bytes)| *id == self.id && queue.reserved + bytes <= allowed)
+        };
+        let granted = &self.shared.granted;
+        let waited = granted.wait_timeout_while(self.shared.lock(), time, |queue| !is_turn(queue));
+        let mut queue = match waited {
+            Ok((queue, _)) => queue,
+            Err(poisoned) => poisoned.into_inner().0,
+        };
+        if !is_turn(&queue) {
+            return false;
+        }
+        if !queue.holders.contains_key(&self.id) {
+            queue.waiting.pop_front();
+            queue.reserved += self.bytes;
+            queue.holders.insert(self.id, self.pressed.clone());
+            // There may be room for the next one, too; if not, those that need theirs no more let go of it.
+            let holders = queue.pressed(self.shared.allowed);
+            drop(queue);
+            granted.notify_all();
+            holders.iter().for_each(|holder| (holder.0)());
+        }
+        true
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        let mut queue = self.shared.lock();
+        if queue.holders.remove(&self.id).is_some() {
+            queue.reserved -= self.bytes;
+        } else {
+            queue.waiting.retain(|(id, _)| *id != self.id);
+        }
+        drop(queue);
+        self.shared.granted.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+
+    const MB: u64 = MEGABYTE;
+    const NOW: Duration = Duration::ZERO;
+
+    fn reserve(budget: &Budget, bytes: u64) -> Reservation {
+        budget.reserve(bytes, || {})
+    }
+
+    #[test]
+    fn memory_is_given_in_the_order_of_asking() {
+        let budget = Budget::new(10);
+        let first = reserve(&budget, 6 * MB);
+        assert!(first.wait(NOW) && first.wait(NOW));
+        let large = reserve(&budget, 9 * MB);
+        let small = reserve(&budget, MB);
+        assert!(!large.wait(NOW) && budget.is_short());
+        assert!(!small.wait(NOW), "a small one does not overtake");
+        drop(first);
+        assert!(!small.wait(NOW) && large.wait(NOW) && small.wait(NOW));
+        assert!(!budget.is_short());
+    }
+
+    #[test]
+    fn a_place_that_is_given_up_lets_the_next_one_in() {
+        let budget = Budget::new(10);
+        let first = reserve(&budget, 10 * MB);
+        assert!(first.wait(NOW));
+        let second = reserve(&budget, 5 * MB);
+        let third = reserve(&budget, 5 * MB);
+        drop(second);
+        drop(first);
+        assert!(third.wait(NOW));
+        drop(third);
+        assert_eq!(budget.0.lock().reserved, 0);
+    }
+
+    #[test]
+    fn holders_are_told_when_others_wait() {
+        let budget = Budget::new(10);
+        let (told, hears) = channel();
+        let first = budget.reserve(6 * MB, move || told.send(()).unwrap());
+        assert!(first.wait(NOW));
+        let second = reserve(&budget, 4 * MB);
+        assert!(second.wait(NOW) && hears.try_recv().is_err());
+        let third = reserve(&budget, 4 * MB);
+        assert!(!third.wait(NOW) && hears.try_recv().is_ok());
+    }
+
+    #[test]
+    fn waiting_threads_all_get_their_turn() {
+        let budget = Budget::new(10);
+        std::thread::scope(|scope| {
+            for i in 0..20 {
+                let reservation = reserve(&budget, (1 + i % 10) * MB);
+                scope.spawn(move || assert!(reservation.wait(Duration::from_secs(60))));
+            }
+        });
+        assert_eq!(budget.0.lock().reserved, 0);
+    }
+
+    #[test]
+    fn jpegs_count_until_the_last_reader_has_them() {
+        let budget = Budget::new(4);
+        let jpeg = budget.count_jpeg(vec![1; MB as usize]);
+        let copy = jpeg.clone();
+        drop(jpeg);
+        assert!(!budget.has_room_for_jpegs());
+        drop(copy);
+        assert!(budget.has_room_for_jpegs());
+    }
+}

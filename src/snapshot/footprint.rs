@@ -1,0 +1,63 @@
+//! Memory that a decoder takes, told from the sequence parameter set before there is one.
+//!
+//! openh264 allocates for a sequence: the reference pictures that are announced and two more, each with a border and with
+//! what is kept of its macroblocks; the state of all macroblocks of one picture, most of it coefficients; three buffers for
+//! coded data. In addition there are the planes of the newest picture, a smaller copy and the JPEG. Measured as growth of the
+//! resident memory (openh264 2.6, x86-64), estimate in brackets, in MB:
+//!
+//! | | 1 reference | 4 | 16 |
+//! |---|---|---|---|
+//! | 320x240 | 5 (6) | 5 (7) | 9 (10) |
+//! | 1280x720 | 17 (18) | 23 (25) | 49 (50) |
+//! | 1920x1080 | 33 (36) | 47 (49) | 102 (104) |
+//! | 4096x2304 | 133 (142) | 193 (202) | 432 (442) |
+
+use crate::h264::sps::Sps;
+
+/// Bytes kept of each macroblock of a decoded picture: motion vectors, reference indices, type.
+const PICTURE_MB: u64 = 168;
+
+/// Bytes of a macroblock's state while it is decoded: 768 of coefficients, motion vectors and their differences, modes.
+const STATE_MB: u64 = 1280;
+
+/// Pictures that openh264 has beside the references.
+const SPARE_PICTURES: u64 = 2;
+
+/// Border around the planes on each side, and what their sizes are multiples of, in pixels.
+const BORDER: u64 = 32;
+const ALIGNMENT: u64 = 32;
+
+/// Coded data, tables and the thread itself.
+const FIXED: u64 = 5 << 20;
+
+/// Returns the bytes that decoding such pictures takes, JPEG included.
+pub(super) fn decoder_bytes(sps: &Sps) -> u64 {
+    let (width, height) = (
+        u64::from(sps.width + sps.cropping.left + sps.cropping.right),
+        u64::from(sps.height + sps.cropping.top + sps.cropping.bottom),
+    );
+    let padded = |length: u64| (length + 2 * BORDER).next_multiple_of(ALIGNMENT);
+    let macroblocks = width.div_ceil(16) * height.div_ceil(16);
+    let picture = padded(width) * padded(height) * 3 / 2 + macroblocks * PICTURE_MB;
+    let pictures = u64::from(sps.max_ref_frames) + SPARE_PICTURES;
+    // Its planes, those of a copy that is hardly smaller, and a JPEG of 4 bits a pixel.
+    let ours = width * height * 7 / 2;
+    FIXED + pictures * picture + macroblocks * STATE_MB + ours
+}
+
+#[cfg(test)]
+mod tests {
+    use super::decoder_bytes;
+    use crate::h264::sps::Sps;
+
+    #[test]
+    fn estimate_is_not_below_measured_memory() {
+        const MEASURED_MB: u64 = 17;
+        let set = |bytes: &[u8]| Sps::parse(bytes).map(|sps| decoder_bytes(&sps) >> 20);
+        let pi = [
+            0x27, 0x64, 0x00, 0x28, 0xac, 0x2b, 0x40, 0x28, 0x02, 0xdd, 0x00, 0xf1, 0x22, 0x6a,
+        ];
+        // 1280x720 with one reference, of a Raspberry Pi.
+        assert_eq!(set(&pi), Ok(MEASURED_MB + 1));
+    }
+}
