@@ -8,7 +8,11 @@ const COLUMN: usize = 34;
 
 /// What `--version` prints.
 pub(super) fn version() -> String {
-    format!("berrymse {}\n", env!("CARGO_PKG_VERSION"))
+    format!(
+        "berrymse {}\n{}\n",
+        env!("CARGO_PKG_VERSION"),
+        crate::encode::software_encoder()
+    )
 }
 
 /// What `--help` prints.
@@ -58,7 +62,7 @@ Options, with their defaults in brackets:
 const SWITCHES: &str = "  \
   -v, --verbose                   log more; twice: still more
       --help                      this help
-  -V, --version                   the version
+  -V, --version                   the version, and that of the software encoder
 ";
 
 const SOURCES: &str = "

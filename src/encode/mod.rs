@@ -13,6 +13,7 @@ mod trials;
 pub use convert::{I420, is_whole, to_i420};
 pub use formats::{Layout, layout};
 pub use jpeg::{JpegDecoder, JpegError};
+pub use software::software_encoder;
 pub use trials::Trials;
 
 use crate::time::Timestamp;

@@ -1,7 +1,18 @@
 //! openh264, in the program itself: constrained baseline, one reference picture, nothing held back. Works in
 //! [`Encoder::submit`], on the caller's thread.
 
+#[cfg(feature = "software-encoder")]
+mod assembler;
+
 use super::{Candidate, Error};
+
+/// Returns the version and build of the encoder, for `--version`.
+pub fn software_encoder() -> String {
+    #[cfg(feature = "software-encoder")]
+    return assembler::software_encoder();
+    #[cfg(not(feature = "software-encoder"))]
+    return "no software encoder (built without the feature software-encoder)".into();
+}
 
 /// The encoder in software.
 #[cfg(feature = "software-encoder")]
@@ -25,6 +36,7 @@ mod openh264 {
         Bitrate, Candidate, Encoder, Error, I420, Layout, Picture, Pixels, Settings, Shape, layout,
         to_i420,
     };
+    use super::assembler;
     use crate::time::Timestamp;
     use crate::v4l2::FourCc;
     use openh264::OpenH264API;
@@ -63,6 +75,7 @@ mod openh264 {
                     shape.fourcc
                 )));
             }
+            log_build();
             let bitrate = settings
                 .bitrate
                 .unwrap_or_else(|| own_bitrate(shape, settings));
@@ -76,6 +89,21 @@ mod openh264 {
                 ready: None,
                 dropped: 0,
             }))
+        }
+    }
+
+    /// Says in the log how the encoder was built: without its assembler it costs more than twice as much.
+    fn log_build() {
+        let build = assembler::software_encoder();
+        if assembler::has_assembler() {
+            log::debug!("{build}");
+        } else if cfg!(any(target_arch = "x86", target_arch = "x86_64")) {
+            log::warn!(
+                "{build}: encoding takes more than twice the CPU time (nasm was missing at build time); install nasm, run \
+                 `cargo clean -p openh264-sys2` and build again"
+            );
+        } else {
+            log::warn!("{build}: encoding takes more than twice the CPU time (no NEON found)");
         }
     }
 

@@ -135,7 +135,8 @@ fn help_version_and_cameras_are_commands() {
         );
     }
     for line in ["-V", "--version", "cameras --version"] {
-        let version = format!("berrymse {}\n", env!("CARGO_PKG_VERSION"));
+        let encoder = berrymse::encode::software_encoder();
+        let version = format!("berrymse {}\n{encoder}\n", env!("CARGO_PKG_VERSION"));
         assert_eq!(place.run(line, &[]), Ok(Command::Print(version)), "{line}");
     }
     let (warn, info) = (LevelFilter::Warn, LevelFilter::Info);
