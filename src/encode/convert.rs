@@ -1,7 +1,10 @@
 //! Raw pictures of every [`Layout`] to I420, line by line: each line is copied out of the camera's memory into the
 //! processor's nearest cache and converted from there, so that the picture is read once and written once.
 
+mod split;
+
 use super::{Layout, Pixels, Shape, layout};
+use split::{split_packed, split_pairs};
 
 /// A picture as software encoders take it: YUV 4:2:0 in three planes without gaps, of even width and height.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -247,14 +250,9 @@ impl Lines<'_> {
             self.fetch_colours(1, number, 2 * half);
             let [upper, lower] = &self.line;
             if self.places.has_half_lines {
-                for ((pair, a), b) in upper.chunks_exact(2).zip(first).zip(second) {
-                    (*a, *b) = (pair[0], pair[1]);
-                }
+                split_pairs(upper, upper, first, second);
             } else {
-                let pairs = upper.chunks_exact(2).zip(lower.chunks_exact(2));
-                for (((upper, lower), a), b) in pairs.zip(first).zip(second) {
-                    (*a, *b) = (mean(upper[0], lower[0]), mean(upper[1], lower[1]));
-                }
+                split_pairs(upper, lower, first, second);
             }
         }
     }
@@ -271,17 +269,7 @@ impl Lines<'_> {
             self.fetch(1, 0, 2 * number + 1, 2 * width);
             let (upper_y, lower_y) = two.split_at_mut(width);
             let [upper, lower] = &self.line;
-            // The brightness of pixels is one of each two bytes.
-            for (line, to) in [(upper, upper_y), (lower, lower_y)] {
-                for (pair, y) in line.chunks_exact(2).zip(to) {
-                    *y = pair[Y];
-                }
-            }
-            let fours = upper.chunks_exact(4).zip(lower.chunks_exact(4));
-            for (((upper, lower), u), v) in fours.zip(u).zip(v) {
-                *u = mean(upper[U], lower[U]);
-                *v = mean(upper[V], lower[V]);
-            }
+            split_packed::<Y, U, V>([upper, lower], [upper_y, lower_y], u, v);
         }
     }
 

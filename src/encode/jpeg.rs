@@ -1,7 +1,10 @@
 //! Pictures of MJPEG cameras to I420. They are BT.601 with full range (JFIF) and become what everybody shows right, limited range.
+//!
+//! What cameras usually send goes the short way, by our own decoder ([`jpeg::Baseline`]). Other kinds of JPEG and damaged ones go
+//! to zune-jpeg, which takes all kinds and makes the best of damage.
 
 use super::I420;
-use crate::jpeg;
+use crate::jpeg::{self, Baseline, Planes, Range, Unable};
 use zune_jpeg::JpegDecoder as Zune;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
@@ -27,7 +30,8 @@ pub enum JpegError {
 /// Decodes pictures of one size, one after the other.
 #[derive(Default, Debug)]
 pub struct JpegDecoder {
-    /// The picture as decoded: Y, U and V of each pixel, or Y alone.
+    baseline: Baseline,
+    /// The picture as zune-jpeg decodes it: Y, U and V of each pixel, or Y alone.
     pixels: Vec<u8>,
 }
 
@@ -35,19 +39,34 @@ impl JpegDecoder {
     /// Decodes a JPEG into `out`; of a larger one, its upper left corner. What a camera sent becomes a file by that
     /// ([`jpeg::complete`]).
     pub fn decode(&mut self, jpeg: &mut Vec<u8>, out: &mut I420) -> Result<(), JpegError> {
-        let damaged =
-            |error: zune_jpeg::errors::DecodeErrors| JpegError::Damaged(error.to_string());
-        let (width, height) = out.size();
         if !jpeg::complete(jpeg) {
             return Err(JpegError::Cut);
         }
+        let (width, height) = out.size();
+        let mut planes = Planes {
+            width,
+            height,
+            planes: out.planes_mut(),
+        };
+        match self.baseline.decode(jpeg, Range::Limited, &mut planes) {
+            Ok(()) => Ok(()),
+            Err(Unable::Small(width, height)) => Err(JpegError::Small(width, height)),
+            Err(Unable::Other | Unable::Damaged) => self.decode_any(jpeg, out),
+        }
+    }
+
+    /// Decodes a JPEG of any kind, also a damaged one.
+    fn decode_any(&mut self, jpeg: &[u8], out: &mut I420) -> Result<(), JpegError> {
+        let damaged =
+            |error: zune_jpeg::errors::DecodeErrors| JpegError::Damaged(error.to_string());
+        let (width, height) = out.size();
         // What a camera sends may be cut or damaged: never more than this is decoded of it.
         const LARGEST: usize = 8192;
         let options = DecoderOptions::default()
             .set_max_width(LARGEST)
             .set_max_height(LARGEST)
             .jpeg_set_max_scans(16);
-        let mut decoder = Zune::new_with_options(ZCursor::new(jpeg.as_slice()), options);
+        let mut decoder = Zune::new_with_options(ZCursor::new(jpeg), options);
         decoder.decode_headers().map_err(damaged)?;
         let (has_width, has_height) = decoder.dimensions().ok_or(JpegError::Colours)?;
         if has_width < width || has_height < height {

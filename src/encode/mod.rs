@@ -145,6 +145,11 @@ pub trait Encoder: Send {
     /// the picture is dropped and counted.
     fn submit(&mut self, picture: Picture, keyframe: bool) -> Result<(), Error>;
 
+    /// Returns memory of a picture that has been encoded, for the next one; empty if there is none.
+    fn reclaim(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
+
     /// Writes the next access unit that is ready (Annex B; it begins with the parameter sets if it is an IDR picture) into
     /// `annexb`, which it clears first. Returns the capture time of its picture; `None` if nothing is ready. Does not block.
     fn take(&mut self, annexb: &mut Vec<u8>) -> Result<Option<Timestamp>, Error>;

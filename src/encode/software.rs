@@ -193,6 +193,10 @@ mod openh264 {
             Ok(())
         }
 
+        fn reclaim(&mut self) -> Vec<u8> {
+            std::mem::take(&mut self.picture).into_bytes()
+        }
+
         fn take(&mut self, annexb: &mut Vec<u8>) -> Result<Option<Timestamp>, Error> {
             annexb.clear();
             if self.ready.is_some() {

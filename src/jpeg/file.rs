@@ -1,14 +1,13 @@
 //! What a camera sends as a JPEG, made a file that every program reads.
 
-use super::{EOI, SOS, segments};
-
-const DHT: u8 = 0xc4;
+use super::{DHT, EOI, SOS, segments};
 
 /// Makes `jpeg` a file: what stands behind its end is cut off (some cameras fill their buffers up), and one without Huffman tables,
 /// as many webcams send it to save some bytes, gets those of the standard, which are meant then. False if its end is missing.
 pub fn complete(jpeg: &mut Vec<u8>) -> bool {
+    let (first_scan, has_tables) = headers(jpeg);
     // Within a picture the bytes of EOI do not occur, and in a header ahead of it (a preview) they do not count.
-    let scan = memchr::memmem::rfind(jpeg, &[0xff, SOS]);
+    let scan = first_scan.or_else(|| memchr::memmem::rfind(jpeg, &[0xff, SOS]));
     let end = memchr::memmem::rfind(jpeg, &[0xff, EOI]);
     let (Some(scan), Some(end)) = (scan, end) else {
         return false;
@@ -17,18 +16,24 @@ pub fn complete(jpeg: &mut Vec<u8>) -> bool {
         return false;
     }
     jpeg.truncate(end + 2);
-    if let Some(scan) = scan_without_tables(jpeg) {
+    if let (Some(scan), false) = (first_scan, has_tables) {
         jpeg.splice(scan..scan, STANDARD_TABLES);
     }
     true
 }
 
-/// Where the first scan begins, if there are no Huffman tables ahead of it.
-fn scan_without_tables(jpeg: &[u8]) -> Option<usize> {
+/// Where the first scan begins, if the headers ahead of it can be read, and whether Huffman tables are among them.
+fn headers(jpeg: &[u8]) -> (Option<usize>, bool) {
     let mut segments = segments(jpeg);
-    let has_tables = segments.any(|segment| segment.marker == DHT);
+    let mut has_tables = false;
+    for segment in segments.by_ref() {
+        has_tables |= segment.marker == DHT;
+    }
     let is_scan = segments.rest.starts_with(&[0xff, SOS]);
-    (is_scan && !has_tables).then(|| jpeg.len() - segments.rest.len())
+    (
+        is_scan.then(|| jpeg.len() - segments.rest.len()),
+        has_tables,
+    )
 }
 
 /// The segment with the tables that nearly every camera uses (ITU-T T.81, K.3): of brightness and of colours, each for DC and AC.

@@ -3,10 +3,15 @@
 //! Such cameras send MJPEG whose pictures carry an access unit of H.264 in APP4 segments: a header, the number of bytes, the bytes,
 //! cut into as many segments as it takes ("H.264 Payload" 1.0 for USB video, on multiplexed streams). No picture is decoded here.
 
+mod baseline;
 mod file;
+mod huffman;
+mod transform;
 
+pub use baseline::{Baseline, Planes, Range, Unable};
 pub use file::complete;
 
+const DHT: u8 = 0xc4;
 const SOI: u8 = 0xd8;
 const EOI: u8 = 0xd9;
 const SOS: u8 = 0xda;

@@ -105,7 +105,7 @@ impl Camera {
         (self.arrived_at, self.has_pictures) = (arrived_at, true);
         let pixels = match &mut self.decoding {
             None => Pixels::Camera(held),
-            Some(decoding) => match decoding.decode(held, captured_at) {
+            Some(decoding) => match decoding.decode(held, captured_at, self.encoder.reclaim()) {
                 Some(pixels) => pixels,
                 None => return Ok(()),
             },

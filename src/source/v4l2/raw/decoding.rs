@@ -26,12 +26,17 @@ impl Decoding {
         }
     }
 
-    /// Takes the JPEG out of the camera's buffer and decodes it; `None` of one that is no picture, which is counted.
-    pub(super) fn decode(&mut self, held: Held, captured_at: Timestamp) -> Option<Pixels> {
+    /// Takes the JPEG out of the camera's buffer and decodes it into `memory`; `None` of one that is no picture, which is counted.
+    pub(super) fn decode(
+        &mut self,
+        held: Held,
+        captured_at: Timestamp,
+        memory: Vec<u8>,
+    ) -> Option<Pixels> {
         self.jpeg.clear();
         held.copy(0, 0..held.plane_len(0), &mut self.jpeg);
         drop(held);
-        let mut picture = I420::new(self.size.0, self.size.1, Vec::new());
+        let mut picture = I420::new(self.size.0, self.size.1, memory);
         match self.decoder.decode(&mut self.jpeg, &mut picture) {
             Ok(()) => {
                 self.captured_at = Some(captured_at);
