@@ -12,8 +12,8 @@
  * @attr lookback    seconds that can be looked back; default 15
  * @attr rest-after  hidden for so many seconds, the page leaves the server until it is seen again; default 60
  * @fires delay    detail: {delay, shown}, once a second: see the property, and how many pictures were shown
- * @fires state    detail: {tone, text} whenever what is said about the picture changes
- * @fires error    detail: {message} when the server or the browser refuses
+ * @fires state    detail: {tone, text, seconds} whenever what is said about the picture changes; so many seconds behind or late
+ * @fires error    detail: {code, message} when the server or the browser refuses
  * @fires resize   detail: {width, height} when the picture has another size
  * @slot           lies over the picture and lets clicks through to it
  * @csspart video, state, age, delay, note, play, controls, live, lookback, pause, pip, fullscreen
@@ -36,9 +36,7 @@ const REST_AFTER_SECONDS = 60;
 /** A server that is gone is not asked for a file of the player each time something changes. */
 const RELOAD_MS = 3000;
 
-/** A constructed sheet needs no permission from a page's content security policy; a <style> would. */
-const sheet = new CSSStyleSheet();
-sheet.replaceSync(`
+const CSS = `
 :host { display: block; position: relative; overflow: hidden; background: #0c0b10; color: #fff;
   font: 500 1rem/1.4 system-ui, sans-serif; }
 :host([hidden]), [hidden] { display: none !important; }
@@ -50,7 +48,7 @@ sheet.replaceSync(`
   box-sizing: border-box; text-align: center; overflow-wrap: anywhere; text-shadow: 0 1px 3px #000; pointer-events: none; }
 .state::before { content: ""; width: 1.6em; height: 1.6em; border-radius: 50%; box-sizing: border-box;
   border: .2em solid #fff3; border-top-color: var(--berry-video-accent, #ff4d6d); animation: turn 1s linear infinite; }
-.state[data-tone=trouble]::before { border-top-color: #ffb454; animation-timing-function: steps(8); }
+.state[data-tone=trouble]::before { content: "!"; border-color: #ffb454; color: #ffb454; animation: none; line-height: 1.2em; font-weight: 700; }
 @keyframes turn { to { transform: rotate(1turn); } }
 @media (prefers-reduced-motion: reduce) { .state::before { animation: none; } }
 .corner { position: absolute; inset: auto auto .6em .6em; display: flex; flex-wrap: wrap; gap: .4em; pointer-events: none;
@@ -59,7 +57,7 @@ sheet.replaceSync(`
 .age { color: #ffb454; }
 slot { position: absolute; inset: 0; display: block; pointer-events: none; }
 .frame { position: relative; width: 100%; height: 100%; }
-`);
+`;
 
 export class BerryVideo extends HTMLElement {
   static observedAttributes = ["src", "renderer", "controls", "latency", "lookback", "rest-after"];
@@ -87,7 +85,6 @@ export class BerryVideo extends HTMLElement {
   constructor() {
     super();
     const root = this.attachShadow({ mode: "open" });
-    root.adoptedStyleSheets = [sheet];
     this.#state.role = "status";
     const corner = element("div", "corner");
     corner.append(this.#age, this.#delay, this.#note);
@@ -104,6 +101,11 @@ export class BerryVideo extends HTMLElement {
     const given = { ...this };
     for (const name in given) delete this[name];
     Object.assign(this, given);
+    const root = /** @type {ShadowRoot} */ (this.shadowRoot);
+    if (root.adoptedStyleSheets.length === 0) {
+      adopt(root, CSS);
+      this.#controls?.dress(root);
+    }
     this.#start();
     if (this.#wasPaused) this.pause();
   }
@@ -294,7 +296,8 @@ export class BerryVideo extends HTMLElement {
    * @param {import("./words.js").Facts} facts
    */
   #show(facts) {
-    const { tone, text } = words(facts);
+    const state = words(facts);
+    const { tone, text } = state;
     this.#isRefused = facts.isRefused;
     if (this.controls || facts.isRefused) this.#loadControls();
     this.#controls?.show(facts);
@@ -305,12 +308,13 @@ export class BerryVideo extends HTMLElement {
     setText(this.#state, facts.isRefused ? "" : text);
     this.#state.dataset.tone = tone;
     this.#frame.ariaLabel = text || "Live video";
-    if (facts.trouble && facts.trouble !== this.#trouble) this.#emit("error", { message: facts.trouble });
-    this.#trouble = facts.trouble;
-    const said = `${tone} ${text}`;
+    const { trouble: message, code } = facts;
+    if (message && message !== this.#trouble) this.#emit("error", { code, message });
+    this.#trouble = message;
+    const said = Object.values(state).join();
     if (said === this.#said) return;
     this.#said = said;
-    this.#emit("state", { tone, text });
+    this.#emit("state", state);
   }
 
   /** @param {string} text */
@@ -342,6 +346,22 @@ export function element(tag, name) {
   made.className = name;
   made.setAttribute("part", name);
   return made;
+}
+
+/**
+ * Styles a shadow root in the document that it is in. A constructed sheet needs no permission from a page's content security policy;
+ * a <style> would. It is for one document, and a root that moves to another loses it.
+ * @param {ShadowRoot} root @param {string} css
+ */
+export function adopt(root, css) {
+  const sheet = new (viewOf(root).CSSStyleSheet)();
+  sheet.replaceSync(css);
+  root.adoptedStyleSheets.push(sheet);
+}
+
+/** @param {Node} node @returns {typeof globalThis & Window} */
+export function viewOf(node) {
+  return node.ownerDocument?.defaultView ?? window;
 }
 
 /** @param {HTMLElement} target @param {string} text */

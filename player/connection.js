@@ -1,6 +1,9 @@
 /**
  * One WebSocket to a camera, for ever: opens it, notices when it is dead, opens it again. Knows the transport
- * rules of the sub-protocol (hello, clock), nothing of MP4 or of video elements.
+ * rules of the sub-protocol (hello, clock), little of MP4 and nothing of video elements.
+ *
+ * Players of the same URL share one socket: browsers have 255 (Chromium) or 200 (Firefox) in all. The second player gets what
+ * came since the newest keyframe, as a viewer who joins does from the server.
  *
  * A line that is silent may be gone for good (another network, a server without power) or a hole that ends any moment. So
  * a second socket is tried beside the first, and who speaks first is kept: the server tries the old one several times a
@@ -23,6 +26,13 @@ const DEAD_TICKS = 45;
 const OPENING_TICKS = 5;
 /** So many exchanges at once, so that the clocks agree from the beginning. */
 const FIRST_EXCHANGES = 5;
+/** Bytes kept for players that join. Where more came since the newest keyframe they open a socket of their own. */
+const REPLAY_BYTES = 4_000_000;
+/** docs/protocol.md: the first letter of `ftyp` or `moof`, and the first byte of the first sample flags. */
+const KIND_AT = 4;
+const INIT = 0x66;
+const FLAGS_AT = 92;
+const KEYFRAME = 2;
 
 /**
  * How long to wait before attempt number `failures` (0: at once). Jittered, so that a hundred viewers do
@@ -53,13 +63,75 @@ export function socketUrl(written, base) {
 
 /** @typedef {{type?: string, [key: string]: any}} Message a text message of the server, unchecked */
 
+/**
+ * @typedef {object} Listener
+ * @property {(state: "connecting" | "open" | "gone") => void} state
+ * @property {(message: Message) => void} text
+ * @property {(message: ArrayBuffer) => void} binary whose bytes are not to be changed
+ */
+
+/** The socket of each URL that players join. @type {Map<string, Socket>} */
+const sockets = new Map();
+
+/** What one player has of a socket. */
 export class Connection {
   #url;
   #on;
+  #socket;
+
+  /**
+   * @param {string} url ws: or wss:
+   * @param {Listener} on
+   */
+  constructor(url, on) {
+    this.#url = url;
+    this.#on = on;
+    this.#socket = new Socket(url);
+  }
+
+  open() {
+    this.close();
+    const joined = sockets.get(this.#url);
+    this.#socket = joined?.canJoin ? joined : new Socket(this.#url);
+    this.#socket.add(this.#on);
+  }
+
+  /** Ends it; nothing is called any more. */
+  close() {
+    this.#socket.remove(this.#on);
+  }
+
+  retryNow() {
+    this.#socket.retryNow();
+  }
+
+  /** @param {object} message of which those of the first player are sent */
+  send(message) {
+    if (this.#socket.isFirst(this.#on)) this.#socket.send(message);
+  }
+
+  get clock() {
+    return this.#socket.clock;
+  }
+}
+
+class Socket {
+  #url;
+  /** @type {Set<Listener>} */
+  #listeners = new Set();
+  /** @type {"connecting" | "open" | "gone"} */
+  #state = "connecting";
+  /** The last text message of each type. @type {Map<string, Message>} */
+  #texts = new Map();
+  /** Init segment and fragments since the newest keyframe. @type {ArrayBuffer[]} */
+  #replay = [];
+  #replayBytes = 0;
   /** @type {WebSocket | null} */
   #socket = null;
   /** @type {WebSocket | null} tried beside a silent one */
   #spare = null;
+  #isAccepted = false;
+  /** Attempts since pictures last came. */
   #failures = 0;
   /** @type {number | undefined} */
   #retry;
@@ -72,29 +144,69 @@ export class Connection {
   /** That of the server at the other end now. */
   clock = new ServerClock();
 
-  /**
-   * @param {string} url ws: or wss:
-   * @param {{state: (state: "connecting" | "open" | "gone") => void, text: (message: Message) => void,
-   *   binary: (message: ArrayBuffer) => void}} on
-   */
-  constructor(url, on) {
+  /** @param {string} url */
+  constructor(url) {
     this.#url = url;
-    this.#on = on;
   }
 
-  open() {
-    this.#connect();
-    this.#on.state("connecting");
+  /** A player that joins now would miss nothing. */
+  get canJoin() {
+    return this.#replayBytes <= REPLAY_BYTES;
   }
 
-  /** Ends it; nothing is called any more. */
-  close() {
+  /** @param {Listener} on */
+  isFirst(on) {
+    return this.#listeners.values().next().value === on;
+  }
+
+  /** @param {Listener} on */
+  add(on) {
+    this.#listeners.add(on);
+    on.state(this.#state);
+    if (this.isFirst(on)) {
+      sockets.set(this.#url, this);
+      this.#connect();
+      return;
+    }
+    this.#texts.forEach((message) => this.#give(on, "text", message));
+    this.#replay.forEach((message) => this.#give(on, "binary", message));
+  }
+
+  /** @param {Listener} on */
+  remove(on) {
+    if (!this.#listeners.delete(on) || this.#listeners.size > 0) return;
+    if (sockets.get(this.#url) === this) sockets.delete(this.#url);
+    this.#close();
+  }
+
+  /** @param {"connecting" | "open" | "gone"} state */
+  #setState(state) {
+    this.#state = state;
+    this.#tell("state", state);
+  }
+
+  /**
+   * A player that comes meanwhile has it by the replay.
+   * @param {keyof Listener} what @param {any} message
+   */
+  #tell(what, message) {
+    for (const on of [...this.#listeners]) this.#give(on, what, message);
+  }
+
+  /** @param {Listener} on may have been taken away meanwhile @param {keyof Listener} what @param {any} message */
+  #give(on, what, message) {
+    if (this.#listeners.has(on)) on[what](message);
+  }
+
+  #close() {
     clearInterval(this.#ticker);
     clearTimeout(this.#retry);
     hangUp(this.#socket);
     hangUp(this.#spare);
     this.#socket = this.#spare = null;
-    this.#ticksSilent = 0;
+    this.#ticksSilent = this.#replayBytes = 0;
+    this.#replay = [];
+    this.#texts.clear();
   }
 
   /** The line may be back (network change, return from standby): no waiting for the next attempt. */
@@ -103,11 +215,6 @@ export class Connection {
     this.#failures = 0;
     if (this.#isOpen) this.#tryBeside();
     else this.#connect();
-  }
-
-  /** Pictures come: the next failure is a first one again. */
-  isGood() {
-    this.#failures = 0;
   }
 
   /** @param {object} message */
@@ -120,7 +227,8 @@ export class Connection {
   }
 
   #connect() {
-    this.close();
+    this.#close();
+    this.#isAccepted = false;
     this.#socket = this.#dial();
     if (!this.#socket) return this.#lost();
     this.#ticker = setInterval(() => this.#tick(), ASK_MS);
@@ -165,15 +273,16 @@ export class Connection {
     this.#spare = null;
     this.#socket = socket;
     this.#ticksSilent = 0;
+    this.#isAccepted = true;
     this.clock = new ServerClock();
     this.#ask();
-    this.#on.state("open");
+    this.#setState("open");
   }
 
   /** @param {string | ArrayBuffer} data */
   #receive(data) {
     this.#ticksSilent = 0;
-    if (typeof data !== "string") return this.#on.binary(data);
+    if (typeof data !== "string") return this.#receiveBinary(data);
     let message;
     try {
       message = Object(JSON.parse(data));
@@ -182,7 +291,29 @@ export class Connection {
       return;
     }
     if (message.type === "clock") this.#compareClocks(message);
-    else this.#on.text(message);
+    else this.#receiveText(message);
+  }
+
+  /** @param {Message} message */
+  #receiveText(message) {
+    if (message.type === "hello") this.#texts.clear();
+    if (message.type !== "skipped") this.#texts.set(String(message.type), message);
+    this.#tell("text", message);
+  }
+
+  /** @param {ArrayBuffer} data */
+  #receiveBinary(data) {
+    const bytes = new Uint8Array(data);
+    const isInit = bytes[KIND_AT] === INIT;
+    if (!isInit) this.#failures = 0;
+    if (isInit || bytes[FLAGS_AT] === KEYFRAME) {
+      this.#replay.length = isInit ? 0 : 1;
+      this.#replayBytes = 0;
+    }
+    this.#replay.push(data);
+    this.#replayBytes += data.byteLength;
+    if (!this.canJoin) this.#replay.length = 1;
+    this.#tell("binary", data);
   }
 
   /** @param {Message} message */
@@ -208,7 +339,7 @@ export class Connection {
     this.#patience = next;
     hangUp(this.#spare);
     this.#spare = this.#dial();
-    this.#on.state("gone");
+    this.#setState("gone");
   }
 
   #ask() {
@@ -216,11 +347,24 @@ export class Connection {
   }
 
   #lost() {
-    this.close();
+    this.#close();
     const wait = backOffMs(this.#failures, Math.random());
     this.#failures += 1;
     this.#retry = setTimeout(() => this.#connect(), wait);
-    this.#on.state("gone");
+    this.#setState("gone");
+    if (!this.#isAccepted && this.#listeners.size > 0) this.#explain();
+  }
+
+  /** Asks why the handshake failed, which browsers do not tell. */
+  async #explain() {
+    try {
+      const { explain } = await import("./refusal.js");
+      const open = [...sockets].filter(([, socket]) => socket.#isOpen).map(([url]) => url);
+      const refusal = await explain(this.#url, open);
+      if (!this.#isAccepted) this.#receiveText({ type: "error", ...refusal });
+    } catch {
+      // The server is gone.
+    }
   }
 }
 

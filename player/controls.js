@@ -3,11 +3,10 @@
  * wants a click before it plays. Loaded when it is needed.
  */
 
-import { element } from "./berrymse.js";
+import { adopt, element } from "./berrymse.js";
 import { icon } from "./icons.js";
 
-const sheet = new CSSStyleSheet();
-sheet.replaceSync(`
+const CSS = `
 button { font: inherit; color: inherit; border: 1px solid #fff3; cursor: pointer; background: #1a1720c0; }
 button:hover { background: #322c3dd0; }
 :is(button, input):focus-visible { outline: 2px solid #fff; outline-offset: 1px; }
@@ -20,7 +19,7 @@ button:hover { background: #322c3dd0; }
 .controls .live { width: auto; padding: 0 .8em; }
 .lookback { width: 8em; min-width: 3em; accent-color: var(--berry-video-accent, #ff4d6d); }
 svg { width: 1.3em; height: 1.3em; fill: currentColor; }
-`);
+`;
 
 const ICONS = {
   play: "M8 5v14l11-7z",
@@ -40,6 +39,11 @@ export class Controls {
   #pip = element("button", "pip");
   #fullscreen = element("button", "fullscreen");
 
+  /** @param {ShadowRoot} root that has come to another document */
+  dress(root) {
+    adopt(root, CSS);
+  }
+
   /**
    * @param {import("./berrymse.js").BerryVideo} host
    * @param {ShadowRoot} root
@@ -47,7 +51,7 @@ export class Controls {
    */
   constructor(host, root, frame) {
     this.#host = host;
-    root.adoptedStyleSheets.push(sheet);
+    this.dress(root);
     const [group, play, live, lookback] = [this.#group, this.#play, this.#live, this.#lookback];
     group.role = "group";
     group.ariaLabel = "Video";
@@ -87,19 +91,20 @@ export class Controls {
   }
 
   #showFullscreen() {
-    const isFull = document.fullscreenElement === this.#host;
+    const isFull = this.#host.ownerDocument.fullscreenElement === this.#host;
     setIcon(this.#fullscreen, isFull ? "window" : "fullscreen", isFull ? "Leave full screen" : "Full screen");
   }
 
   /** A browser may refuse either; then nothing changes, which says it all. */
   #toggleFullscreen() {
+    const { ownerDocument: document } = this.#host;
     const isFull = document.fullscreenElement === this.#host;
     (isFull ? document.exitFullscreen() : this.#host.requestFullscreen()).catch(() => {});
   }
 
   /** @param {ShadowRoot} root */
   #togglePictureInPicture(root) {
-    const isOut = root.pictureInPictureElement;
+    const { ownerDocument: document, pictureInPictureElement: isOut } = root;
     (isOut ? document.exitPictureInPicture() : this.#host.requestPictureInPicture()).catch(() => {});
   }
 }

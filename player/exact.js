@@ -5,8 +5,8 @@
  * way, which copies at all sizes, but costs a little more; those here are too small to be seen.
  */
 
-/** One for all elements on the page, and off where it is not needed. @type {CSSStyleSheet | undefined} */
-let corners;
+/** One for all elements of a document, and off where it is not needed. @type {WeakMap<Document, CSSStyleSheet>} */
+const corners = new WeakMap();
 
 /** @param {number} size of a window, in pixels of the screen */
 export function isInexact(size) {
@@ -19,15 +19,23 @@ export function isInexact(size) {
  */
 export function drawExactly(root) {
   if (!(root instanceof ShadowRoot)) return;
-  if (!corners) {
-    corners = new CSSStyleSheet();
-    corners.replaceSync(".video { border-radius: .1px }");
-    addEventListener("resize", look);
-    look();
-  }
-  if (!root.adoptedStyleSheets.includes(corners)) root.adoptedStyleSheets.push(corners);
+  const { ownerDocument: document, adoptedStyleSheets: adopted } = root;
+  const sheet = corners.get(document) ?? made(document);
+  if (sheet && !adopted.includes(sheet)) adopted.push(sheet);
 }
 
-function look() {
-  if (corners) corners.disabled = ![outerWidth, outerHeight].some((size) => isInexact(Math.round(size * devicePixelRatio)));
+/** @param {Document} document */
+function made(document) {
+  const view = /** @type {typeof globalThis & Window | null} */ (document.defaultView);
+  if (!view) return null;
+  const sheet = new view.CSSStyleSheet();
+  sheet.replaceSync(".video { border-radius: .1px }");
+  const look = () => {
+    const sizes = [view.outerWidth, view.outerHeight].map((size) => Math.round(size * view.devicePixelRatio));
+    sheet.disabled = !sizes.some(isInexact);
+  };
+  view.addEventListener("resize", look);
+  look();
+  corners.set(document, sheet);
+  return sheet;
 }

@@ -7,8 +7,8 @@ export { BerryVideo } from "./types/berrymse.js";
 /** The element's own events; `detail` is described at the top of berrymse.js. */
 export interface BerryVideoEventMap {
   delay: CustomEvent<{ delay: number | null; shown: number }>;
-  state: CustomEvent<{ tone: "live" | "paused" | "busy" | "trouble"; text: string }>;
-  error: CustomEvent<{ message: string }>;
+  state: CustomEvent<{ tone: "live" | "behind" | "late" | "paused" | "busy" | "trouble"; text: string; seconds?: number }>;
+  error: CustomEvent<{ code: string; message: string }>;
   resize: CustomEvent<{ width: number; height: number }>;
 }
 

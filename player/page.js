@@ -14,7 +14,15 @@ const ICONS = {
   share: "M12 3l4.5 4.5-1.4 1.4L13 6.8V15h-2V6.8L8.9 8.9 7.5 7.5zM5 11h3v2H7v6h10v-6h-1v-2h3v10H5z",
   back: "M6.4 5L12 10.6 17.6 5 19 6.4 13.4 12l5.6 5.6-1.4 1.4L12 13.4 6.4 19 5 17.6 10.6 12 5 6.4z",
 };
-const TONE_WORDS = { live: "live", paused: "paused", busy: "waiting", trouble: "not live" };
+/** Words for each tone, by the seconds that the picture is behind or late. */
+const TONE_WORDS = {
+  live: () => "live",
+  behind: (seconds) => `${seconds} s behind`,
+  late: (seconds) => `${seconds} s late`,
+  paused: () => "paused",
+  busy: () => "waiting",
+  trouble: () => "not live",
+};
 
 const wall = document.getElementById("cameras");
 const summary = document.getElementById("summary");
@@ -48,7 +56,7 @@ function addCamera({ name }) {
   const [label, said, figures] = ["button", "span", "span"].map((tag) => document.createElement(tag));
   [label.className, said.className, figures.className] = ["name", "said", "figures"];
   label.textContent = name || "Camera";
-  label.title = "Large, and back";
+  label.title = `${label.textContent}: large, and back`;
   label.ariaPressed = "false";
   label.addEventListener("click", () => enlarge(figure));
   // What was meant for a button inside the element is not meant for the picture.
@@ -66,7 +74,7 @@ function addCamera({ name }) {
   caption.dataset.tone = "busy";
   video.addEventListener("state", ({ detail }) => {
     caption.dataset.tone = detail.tone;
-    said.textContent = TONE_WORDS[detail.tone];
+    said.textContent = TONE_WORDS[detail.tone](detail.seconds);
     title();
     // What there is to set is known when the camera was open once.
     if (detail.tone === "live" && settings.hidden) offerSettings(name, settings);

@@ -39,7 +39,7 @@ export class Player {
   #link = "connecting";
   #camera = { state: "", reason: "" };
   #trouble = "";
-  #error = "";
+  #error = { code: "", message: "" };
   #isPaused = false;
   #isRefused = false;
 
@@ -278,7 +278,7 @@ export class Player {
   #receiveText(message) {
     switch (message.type) {
       case "hello":
-        this.#error = "";
+        this.#error = { code: "", message: "" };
         this.#mediaZero = null;
         break;
       case "state":
@@ -291,7 +291,7 @@ export class Player {
         this.#on.skipped?.(+message.count || 0);
         break;
       case "error":
-        this.#error = String(message.message);
+        this.#error = { code: String(message.code ?? ""), message: String(message.message ?? "") };
         break;
     }
     this.#tell();
@@ -307,8 +307,7 @@ export class Player {
       if (canPlay) this.#media.push(message);
       else this.#media.close();
     } else if (!this.#trouble) {
-      this.#error = "";
-      this.#connection.isGood();
+      this.#error.message = "";
       this.#arrived += 1;
       const media = message.decodeTicks / TICKS_PER_MS;
       this.#jitter.arrived(performance.now() / 1000, media / 1000, this.#media.frameSeconds);
@@ -345,6 +344,11 @@ export class Player {
     return { ...line, target: this.#pace.target(line) };
   }
 
+  /** The element may be in another window than its script. */
+  get #isHidden() {
+    return this.#video.ownerDocument.hidden;
+  }
+
   get #frameMs() {
     return this.#media.frameSeconds * 1000;
   }
@@ -352,7 +356,7 @@ export class Player {
   /** Picture in picture is seen while the page is not. */
   get #isUnseen() {
     const root = /** @type {Document | ShadowRoot} */ (this.#video.getRootNode());
-    return document.hidden && root.pictureInPictureElement !== this.#video;
+    return this.#isHidden && root.pictureInPictureElement !== this.#video;
   }
 
   async #play() {
@@ -379,16 +383,16 @@ export class Player {
     // Browsers also pause by themselves, a hidden tab and a video that failed; only the rest is somebody's wish.
     video.addEventListener("pause", () => {
       const isBroken = video.error || this.#rebuilding || video.readyState === HTMLMediaElement.HAVE_NOTHING;
-      if (!document.hidden && video.isConnected && !isBroken) this.#isPaused = true;
+      if (!this.#isHidden && video.isConnected && !isBroken) this.#isPaused = true;
       this.#tell();
     }, { signal });
     video.addEventListener("play", () => {
       if (this.#isPaused) this.play();
       else this.#tell();
     }, { signal });
-    document.addEventListener("visibilitychange", () => {
+    video.ownerDocument.addEventListener("visibilitychange", () => {
       clearTimeout(this.#resting);
-      if (!document.hidden) this.#wakeUp();
+      if (!this.#isHidden) this.#wakeUp();
       else if (this.restAfter < Infinity) this.#resting = setTimeout(() => this.#rest(), this.restAfter * 1000);
     }, { signal });
     addEventListener("pageshow", ({ persisted }) => {
@@ -437,7 +441,7 @@ export class Player {
     const seen = this.#shown.look(performance.now());
     this.#delay = seen.delay;
     // Nothing shown at all is a picture out of sight, or one for the watchdog.
-    const canTell = seen.shown > 0 && !document.hidden && !this.#isPaused && this.#autoSkip;
+    const canTell = seen.shown > 0 && !this.#isHidden && !this.#isPaused && this.#autoSkip;
     if (canTell) {
       this.#pace.look({ arrived: this.#arrived, shown: seen.shown, jitterSeconds: this.#jitter.seconds });
       this.#choose();
@@ -481,7 +485,8 @@ export class Player {
     this.#on.change?.({
       connection: this.#link,
       camera: this.#camera,
-      trouble: this.#trouble || this.#error,
+      trouble: this.#trouble || this.#error.message,
+      code: this.#trouble ? "unsupported" : this.#error.code,
       ageMs,
       isFrozen: this.#verdict !== "fine" && ageMs !== null,
       delay: this.#delay,

@@ -8,6 +8,7 @@
  * @property {"connecting" | "open" | "gone"} connection
  * @property {{state: string, reason: string}} camera as the server last said it; state "" before that
  * @property {string} trouble an error of the server, or what keeps the browser from playing, in words; else ""
+ * @property {string} code of that trouble, for programs; else ""
  * @property {number | null} ageMs since a picture was last shown; null: none yet
  * @property {number | null} delay how old pictures are when they are shown, milliseconds; null: not known
  * @property {boolean} isFrozen
@@ -18,16 +19,21 @@
  */
 
 /**
- * `tone`: live (nothing to say), paused (by the person, or until the click that the browser wants), busy (wait), trouble (something is wrong).
+ * `tone`: live (nothing to say), behind (the person looks back), late (frames are old when they are shown), paused (by the person, or
+ * until the click that the browser wants), busy (wait), trouble (something is wrong).
  * @param {Facts} facts
- * @returns {{tone: "live" | "paused" | "busy" | "trouble", text: string}}
+ * @returns {{tone: "live" | "behind" | "late" | "paused" | "busy" | "trouble", text: string, seconds?: number}}
+ *   `seconds` behind or late, whole
  */
-export function words({ connection, camera, trouble, ageMs, isFrozen, isPaused, isRefused }) {
+export function words({ connection, camera, trouble, ageMs, delay, isFrozen, isPaused, isRefused, behind }) {
   if (trouble) return { tone: "trouble", text: trouble };
   if (connection === "connecting") return { tone: "busy", text: "Connecting…" };
   if (connection === "gone") return { tone: "trouble", text: "Server gone, trying again…" };
   if ((isPaused || isRefused) && ageMs !== null) return { tone: "paused", text: "" };
-  if (ageMs !== null && !isFrozen) return { tone: "live", text: "" };
+  if (ageMs !== null && !isFrozen) {
+    const seconds = Math.round(behind || Number(delay) / 1000);
+    return seconds < LATE_SECONDS ? { tone: "live", text: "" } : { tone: behind ? "behind" : "late", text: "", seconds };
+  }
   switch (camera.state) {
     case "starting": return { tone: "busy", text: because("Camera is starting", camera.reason, "…") };
     case "waiting": return { tone: "trouble", text: because("No signal", camera.reason) };
@@ -63,6 +69,9 @@ export function ageWords(ageMs) {
   if (seconds < 7200) return `${Math.floor(seconds / 60)} min old`;
   return `${Math.floor(seconds / 3600)} h old`;
 }
+
+/** A frame that is this old is not live for anybody. */
+const LATE_SECONDS = 2;
 
 /** What differs by less is the same to who reads it. */
 const NEARLY_MS = 3;

@@ -46,14 +46,23 @@ afterEach(() => {
   delete globalThis.WebSocket;
 });
 
-/** A connection that is open, what it told, and its socket. */
-function opened() {
+/** Sockets are shared by URL: each test has its own. */
+let cameras = 0;
+
+/** A connection and what it told; of binary messages their last byte. */
+function listening(url) {
   const told = [];
-  const connection = new Connection("ws://pi/", {
+  const connection = new Connection(url, {
     state: (state) => told.push(state),
     text: ({ type }) => told.push(type),
-    binary: () => {},
+    binary: (message) => told.push(new Uint8Array(message).at(-1)),
   });
+  return { connection, told };
+}
+
+/** A connection that is open, what it told, and its socket. */
+function opened() {
+  const { connection, told } = listening(`ws://pi/${(cameras += 1)}`);
   connection.open();
   const [first] = Socket.all;
   first.open();
@@ -193,6 +202,94 @@ for (const isOpen of [false, true]) {
     connection.close();
   });
 }
+
+/** An init segment, a keyframe or another fragment, told apart by its last byte. */
+function media(kind, last, size = 100) {
+  const bytes = new Uint8Array(size);
+  bytes.set([0x66, 0x74, 0x79, 0x70], 4);
+  if (kind !== "init") bytes.set([0x6d, 0x6f, 0x6f, 0x66], 4);
+  bytes[92] = kind === "keyframe" ? 2 : kind === "init" ? 0 : 1;
+  bytes[size - 1] = last;
+  return { data: bytes.buffer };
+}
+
+test("a second player shares the socket and gets the past", () => {
+  const { connection, first } = opened();
+  for (const [kind, last] of [["init", 1], ["keyframe", 2], ["other", 3], ["keyframe", 4], ["other", 5]]) first.onmessage(media(kind, last));
+  first.say("timing");
+  first.say("skipped");
+  const url = `ws://pi/${cameras}`;
+  const second = listening(url);
+  second.connection.open();
+  assert.equal(Socket.all.length, 1);
+  assert.deepEqual(second.told, ["open", "hello", "timing", 1, 4, 5]);
+  first.onmessage(media("other", 6));
+  assert.deepEqual(second.told.slice(-1), [6]);
+  connection.close();
+  assert.ok(!first.isClosed, "the second player still has it");
+  first.onmessage(media("other", 7));
+  assert.deepEqual(second.told.slice(-1), [7]);
+  second.connection.close();
+  assert.ok(first.isClosed);
+});
+
+test("a player that opens again gets the past again", () => {
+  const { first } = opened();
+  for (const [kind, last] of [["init", 1], ["keyframe", 2]]) first.onmessage(media(kind, last));
+  const { connection, told } = listening(`ws://pi/${cameras}`);
+  connection.open();
+  told.length = 0;
+  connection.open();
+  assert.deepEqual(told, ["open", "hello", 1, 2]);
+  assert.equal(Socket.all.length, 1);
+});
+
+test("a player that opens again within a message has it once", () => {
+  const { first } = opened();
+  first.onmessage(media("init", 1));
+  const told = [];
+  const connection = new Connection(`ws://pi/${cameras}`, {
+    state: () => {},
+    text: () => {},
+    binary: (message) => {
+      told.push(new Uint8Array(message).at(-1));
+      if (told.length === 2) connection.open();
+    },
+  });
+  connection.open();
+  first.onmessage(media("keyframe", 2));
+  assert.deepEqual(told, [1, 2, 1, 2]);
+});
+
+test("a past that is too long is not shared", () => {
+  const { first } = opened();
+  const url = `ws://pi/${cameras}`;
+  for (const [kind, last] of [["init", 1], ["keyframe", 2]]) first.onmessage(media(kind, last));
+  for (let n = 0; n < 5; n += 1) first.onmessage(media("other", 3, 1_000_000));
+  const second = listening(url);
+  second.connection.open();
+  assert.equal(Socket.all.length, 2);
+  // From a keyframe on there is a past again, and both sockets stay with those that have them.
+  first.onmessage(media("keyframe", 4));
+  const third = listening(url);
+  third.connection.open();
+  assert.equal(Socket.all.length, 2);
+  for (const { connection } of [second, third]) connection.close();
+  assert.ok(Socket.all[1].isClosed && !first.isClosed);
+});
+
+test("reports of one player are sent for all that share", () => {
+  const { connection, first } = opened();
+  const sent = [];
+  first.send = (text) => sent.push(JSON.parse(text).from);
+  const second = listening(`ws://pi/${cameras}`);
+  second.connection.open();
+  second.connection.send({ from: 2 });
+  connection.send({ from: 1 });
+  connection.close();
+  second.connection.send({ from: 2 });
+  assert.deepEqual(sent.filter(Boolean), [1, 2]);
+});
 
 test("what is no message of the protocol is passed over", () => {
   const { told, first } = opened();

@@ -61,6 +61,12 @@ test("the delay is the median of the last second, null when nothing is shown", (
   assert.deepEqual(shown.look(9000), { delay: null, shown: 0 });
 });
 
+test("a delay by clocks that disagree is never negative", () => {
+  const shown = new Shown();
+  for (const at of [1500, 1600, 1700]) shown.add(at, -3);
+  assert.equal(shown.look(1900).delay, 0);
+});
+
 test("pictures that nobody looked at are counted with the next one, and none is missed in any second", () => {
   const shown = new Shown();
   let total = 0;

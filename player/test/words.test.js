@@ -36,6 +36,15 @@ test("who looks back is told how far", () => {
   assert.equal(cornerWords({ ...playing, behind: 4.4, isPaused: true }), "Paused");
 });
 
+test("a picture that is behind or late is not called live", () => {
+  const state = (facts) => Object.values(words({ ...playing, ...facts }));
+  assert.deepEqual(state({ delay: 1400 }), ["live", ""]);
+  assert.deepEqual(state({ delay: null }), ["live", ""]);
+  assert.deepEqual(state({ delay: 3100 }), ["late", "", 3]);
+  assert.deepEqual(state({ behind: 6.2 }), ["behind", "", 6]);
+  assert.deepEqual(state({ behind: 6.2, delay: 6300 }), ["behind", "", 6]);
+});
+
 test("a live picture needs no words", () => {
   assert.deepEqual(words(playing), { tone: "live", text: "" });
 });

@@ -24,7 +24,7 @@ macro_rules! embedded {
 const FILES: &[(&str, &str)] = embedded!(
     "berrymse.js" "connection.js" "controls.js" "decode-worker.js" "decode.js" "delay.js" "either.js" "exact.js" "frame-watch.js" "icon.svg" "icons.js"
     "index.html" "legacy.js" "live-edge.js" "media.js" "mp4.js" "msevideo.js" "page.css"
-    "pace.js" "page.js" "panel.js" "past.js" "player.js" "snapshot.js" "wall.js" "webcodecs.js" "words.js"
+    "pace.js" "page.js" "panel.js" "past.js" "player.js" "refusal.js" "snapshot.js" "wall.js" "webcodecs.js" "words.js"
 );
 
 /// What a page with `<berry-video>` needs at once, each after what it imports.

@@ -1,6 +1,9 @@
 /** The demo page as a tool: one picture large, snapshot, what to copy. SCREENSHOTS=FOLDER keeps what it looks like. */
 
 import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { launch } from "./chromium.mjs";
 import { installClock, isLive } from "./clock.mjs";
@@ -98,4 +101,68 @@ test("the camera's settings are a panel: a slider sets the camera, what it refus
   });
   assert.equal(await page.evaluate(() => document.getElementById("panel").open), false);
   assert.equal(await page.evaluate(() => document.activeElement.title), "Camera settings");
+});
+
+/** Opens a page with nine cameras, whose names are as long as people's. */
+async function nine(action) {
+  const names = ["front-door", "garage", "driveway", "garden-left", "garden-right", "backyard", "living-room", "workshop", "letterbox"];
+  const folder = await mkdtemp(join(tmpdir(), "berrymse-"));
+  const config = join(folder, "config.yml");
+  await writeFile(config, `cameras:\n${names.map((name) => `  - {name: ${name}, source: test, width: 320, height: 240, fps: 5}\n`).join("")}`);
+  const many = await serve(["--config", config], { isTestPicture: false });
+  const wall = await browser.newPage();
+  try {
+    await wall.resize(1280, 800);
+    await wall.before(installClock);
+    await wall.goto(many.url);
+    for (let n = 1; n <= 9; n += 1) {
+      await wall.until(`live picture ${n}`, isLive, { given: [`figure:nth-of-type(${n}) berry-video`] });
+    }
+    await action(wall, names);
+  } finally {
+    await Promise.all([wall.close(), many.end()]);
+    await rm(folder, { recursive: true });
+  }
+}
+
+test("nine cameras have whole names, one large hides others", () => nine(async (wall, names) => {
+  const shownWhole = () => [...document.querySelectorAll(".name")].filter((one) => one.scrollWidth <= one.clientWidth).map((one) => one.textContent);
+  assert.deepEqual(await wall.evaluate(shownWhole), names);
+  if (process.env.SCREENSHOTS) await wall.screenshot(`${process.env.SCREENSHOTS}/nine.png`);
+  // The pixels at the corners of the tiles below, which would shine through.
+  const corners = await wall.evaluate(() => [...document.querySelectorAll("figure")].slice(1).map((one) => {
+    const { x, y } = one.getBoundingClientRect();
+    return [Math.round(x), Math.round(y)];
+  }));
+  await wall.evaluate(() => {
+    document.querySelector("berry-video").click();
+    document.querySelector("berry-video").shadowRoot.querySelector(".frame").style.visibility = "hidden";
+  });
+  assert.equal(await wall.evaluate(() => document.querySelectorAll(".large").length), 1);
+  const png = await wall.screenshot();
+  const colours = await wall.evaluate(async (data, corners) => {
+    const image = new Image();
+    image.src = `data:image/png;base64,${data}`;
+    await image.decode();
+    const canvas = new OffscreenCanvas(image.width, image.height);
+    const context = canvas.getContext("2d");
+    context.drawImage(image, 0, 0);
+    const height = document.querySelector(".large berry-video").clientHeight;
+    const seen = corners.filter(([, y]) => y < height - 12).map(([x, y]) => [...context.getImageData(x, y, 12, 12).data].join());
+    return [...new Set(seen)];
+  }, png, corners);
+  assert.equal(colours.length, 1, "all are the large picture's own black");
+}));
+
+test("words of a page say what is seen: live, behind, paused", async () => {
+  const label = () => document.querySelector("figcaption .said").textContent;
+  await page.until("live", () => document.querySelector("figcaption .said").textContent === "live");
+  await page.evaluate(() => document.querySelector("berry-video").lookBack(4));
+  await page.until("behind", () => /^[2-6] s behind$/.test(document.querySelector("figcaption .said").textContent));
+  assert.equal(await page.evaluate(() => document.querySelector("figcaption").dataset.tone), "behind");
+  await page.evaluate(() => document.querySelector("berry-video").pause());
+  await page.until("paused", () => document.querySelector("figcaption .said").textContent === "paused");
+  await page.evaluate(() => document.querySelector("berry-video").live());
+  await page.until("live again", () => document.querySelector("figcaption .said").textContent === "live");
+  assert.equal(await page.evaluate(label), "live");
 });

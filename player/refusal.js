@@ -1,0 +1,129 @@
+/**
+ * Finds out why a WebSocket could not be opened. Browsers tell a page only that it failed (close code 1006), so the same URL is
+ * asked by GET: docs/protocol.md, Refusals. What the browser itself forbids the server cannot know, and is told here.
+ * Loaded when a handshake has failed.
+ */
+
+/** Intervals between two questions about the same URL: after a refusal, and else. */
+const REFUSED_INTERVAL_MS = 5000;
+const ASK_INTERVAL_MS = 1000;
+/** A question longer ago tells nothing of failures in a row. */
+const KNOWN_MS = 10_000;
+const ASK_TIMEOUT_MS = 5000;
+/** Failures in a row, at a server that would accept, until the upgrade is to blame: it may just have started. */
+const FAILURES_WITHOUT_UPGRADE = 2;
+/** Firefox has 200 sockets, Chromium 255. Some may be of other tabs. */
+const MANY_SOCKETS = 190;
+
+/** @typedef {{code: string, message: string}} Refusal */
+/** @typedef {{askedAt: number, failures: number, refusal: Refusal | null}} Known */
+
+/** @type {Map<string, Known>} */
+const known = new Map();
+
+const NO_UPGRADE = "A proxy between this page and the camera does not pass WebSockets on. It has to pass the headers Upgrade and "
+  + "Connection, and Host; nginx also needs proxy_http_version 1.1. The README of BerryMSE has the lines.";
+const TOO_MANY_SOCKETS = "This browser has no WebSocket left (Chromium has 255, Firefox 200, all tabs together). Close other pages "
+  + "with cameras, or show fewer on this one.";
+const INSECURE = "This page came by https, and the browser lets it reach this camera by wss: only. Give the camera TLS, or open "
+  + "this page by http.";
+const LOCAL_NETWORK = {
+  denied: "The browser does not let this page reach devices in the local network. Allow it in the site's settings, beside the "
+    + "page's address.",
+  prompt: "The browser asks whether this page may reach devices in the local network. Allow it, to see the camera.",
+};
+
+/**
+ * Returns the reason in words, null where there is none: the server is gone.
+ * @param {string} url of the WebSocket
+ * @param {string[]} open URLs of the sockets that this page has
+ * @returns {Promise<Refusal | null>}
+ */
+export async function explain(url, open) {
+  const now = performance.now();
+  const before = known.get(url);
+  const age = before ? now - before.askedAt : Infinity;
+  if (before && age < (before.refusal ? REFUSED_INTERVAL_MS : ASK_INTERVAL_MS)) return before.refusal;
+  /** @type {Known} */
+  const entry = { askedAt: now, failures: before && age < KNOWN_MS ? before.failures : 0, refusal: null };
+  known.set(url, entry);
+  const answer = await ask(url);
+  if (answer?.code === "no_upgrade") {
+    entry.failures += 1;
+    if (entry.failures >= FAILURES_WITHOUT_UPGRADE) {
+      // Where one gets through, the others would.
+      const isFull = open.length > MANY_SOCKETS || open.some((other) => new URL(other).host === new URL(url).host);
+      entry.refusal = isFull ? refusal("too_many_sockets", TOO_MANY_SOCKETS) : refusal("no_upgrade", NO_UPGRADE);
+    }
+  } else {
+    entry.failures = 0;
+    entry.refusal = answer ?? await forbidden(url);
+  }
+  return entry.refusal;
+}
+
+/** @param {string} code @param {string} message @returns {Refusal} */
+function refusal(code, message) {
+  return { code, message };
+}
+
+/**
+ * Returns what the server says at the WebSocket's URL, null if that is no refusal.
+ * @param {string} url
+ * @returns {Promise<Refusal | null>}
+ */
+async function ask(url) {
+  try {
+    const response = await fetch(url.replace(/^ws/, "http"), {
+      cache: "no-store",
+      headers: { accept: "application/json" },
+      // Browsers send no Origin to the page's own host.
+      referrerPolicy: "origin",
+      signal: AbortSignal.timeout(ASK_TIMEOUT_MS),
+    });
+    // To a server that has TLS only.
+    if (response.redirected && response.url.startsWith("https:") && url.startsWith("ws:")) {
+      return refusal("insecure", "This camera is served by TLS: its address begins with wss:.");
+    }
+    const { code, message } = Object(await response.json());
+    return typeof code === "string" && typeof message === "string" ? refusal(code, message) : null;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Returns what the browser forbids, null if it does not.
+ * @param {string} url
+ * @returns {Promise<Refusal | null>}
+ */
+async function forbidden(url) {
+  const { host, hostname, protocol } = new URL(url);
+  if (!isSecureContext || host === location.host) return null;
+  const states = await Promise.all(["local-network", "loopback-network", "local-network-access"].map(permission));
+  const isLocal = isLocalName(hostname);
+  if (states.includes("denied")) return refusal("local_network", LOCAL_NETWORK.denied);
+  if (isLocal && states.includes("prompt")) return refusal("local_network", LOCAL_NETWORK.prompt);
+  const knowsLocal = states.some(Boolean);
+  if (location.protocol === "https:" && protocol === "ws:" && !(isLocal && knowsLocal)) return refusal("insecure", INSECURE);
+  return null;
+}
+
+/** @param {string} name @returns {Promise<PermissionState | undefined>} undefined: the browser has no such permission */
+async function permission(name) {
+  try {
+    const { state } = await navigator.permissions.query({ name: /** @type {PermissionName} */ (name) });
+    return state;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * True for names and addresses that browsers take for the local network without asking a resolver.
+ * @param {string} hostname of a URL
+ */
+export function isLocalName(hostname) {
+  return /^(localhost|127\.|10\.|192\.168\.|169\.254\.|172\.(1[6-9]|2\d|3[01])\.|\[::1\]|\[f[cd]|\[fe[89ab])/.test(hostname)
+    || /\.(local|localhost)$/.test(hostname);
+}
