@@ -12,8 +12,9 @@
  * @typedef {{type: "drawn", timestamp: number, at: number}
  *   | {type: "size", width: number, height: number}
  *   | {type: "ready"}
+ *   | {type: "waiting"}
  *   | {type: "failed", reason: string}} Answer `at` in milliseconds of Unix time, as performance has it;
- *   ready: the first picture since `configure` is decoded
+ *   ready: the first picture since `configure` is decoded; waiting: nothing is decoded before the next keyframe
  */
 
 /** A decoder that is so many pictures behind will not catch up: it goes on at the next keyframe. */
@@ -90,7 +91,10 @@ export class Decoder {
   #decode({ timestamp, isKeyframe, data }) {
     const decoder = this.#decoder;
     if (decoder?.state !== "configured") return;
-    this.#waitsForKeyframe ||= decoder.decodeQueueSize > LONGEST_QUEUE;
+    if (!this.#waitsForKeyframe && !isKeyframe && decoder.decodeQueueSize > LONGEST_QUEUE) {
+      this.#waitsForKeyframe = true;
+      this.#answer({ type: "waiting" });
+    }
     if (this.#waitsForKeyframe && !isKeyframe) return;
     this.#waitsForKeyframe = false;
     decoder.decode(new EncodedVideoChunk({ type: isKeyframe ? "key" : "delta", timestamp, data }));

@@ -63,9 +63,8 @@ export class Captures {
   /** @param {number} time @param {number | null} captured */
   add(time, captured) {
     const known = this.#known;
-    // A rebuilt buffer begins anew.
-    if (time <= (known.at(-1)?.time ?? -1)) known.length = 0;
-    known.push({ time, captured });
+    // Where pictures are reordered one may belong before those that came last.
+    known.splice(known.findLastIndex((one) => one.time <= time) + 1, 0, { time, captured });
   }
 
   /** @param {number} before */

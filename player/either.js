@@ -75,6 +75,18 @@ export class Either {
     return this.#shown.init;
   }
 
+  get isWaiting() {
+    return this.#shown.isWaiting;
+  }
+
+  get isSeekable() {
+    return this.#shown.isSeekable;
+  }
+
+  get reorderSeconds() {
+    return this.#shown.reorderSeconds;
+  }
+
   get captures() {
     return this.#shown.captures;
   }
@@ -164,7 +176,10 @@ export class Either {
   }
 
   get #newestGroup() {
-    const first = this.#past.findLastIndex((one) => one.kind === "fragment" && one.isKeyframe);
+    const newest = this.#past.findLastIndex((one) => one.kind === "fragment" && (one.isKeyframe || one.isRecoveryPoint));
+    const found = this.#past[newest];
+    // Behind a recovery point there is nothing to begin with.
+    const first = found?.kind === "fragment" && found.isKeyframe ? newest : -1;
     const init = this.#past.findLast((one, place) => one.kind === "init" && (first < 0 || place < first));
     return init ? [init, ...(first < 0 ? [] : this.#past.slice(first))] : [];
   }

@@ -21,6 +21,8 @@ const MOST_AT_ONCE = 30;
  * @typedef {object} Flow pictures on their way to the decoder
  * @property {number} at when the last one went
  * @property {number} since when they began to come: in the present pipeline, and after an outage
+ * @property {number} interval before the last one
+ * @property {number} usual interval of a camera that sends seldom: the shorter one of the last two
  */
 
 /**
@@ -36,10 +38,12 @@ const MOST_AT_ONCE = 30;
  */
 export function judge({ now, shownAt, awakeSince, flow, frameMs, canShow, rebuilds }) {
   if (!canShow) return "fine";
-  const old = oldMs(frameMs);
-  if (flow && now - flow.at < old) {
+  const stepMs = Math.max(frameMs, flow?.usual ?? 0);
+  const old = oldMs(stepMs);
+  // What was shown after the last one came is all that there is.
+  if (flow && now - flow.at < old && !(shownAt !== null && shownAt > flow.at)) {
     const since = Math.max(flow.since, awakeSince, shownAt ?? 0);
-    const patience = Math.min((STUCK_MS + 2 * frameMs) * 2 ** rebuilds, LONGEST_PATIENCE_MS);
+    const patience = Math.min((STUCK_MS + 2 * stepMs) * 2 ** rebuilds, LONGEST_PATIENCE_MS);
     if (now - since > patience) return "stuck";
   }
   if (shownAt !== null && now - Math.max(shownAt, awakeSince) > old) return "frozen";
@@ -52,9 +56,11 @@ export function judge({ now, shownAt, awakeSince, flow, frameMs, canShow, rebuil
  * @returns {Flow}
  */
 export function flowOn(flow, now, frameMs) {
+  const interval = flow ? now - flow.at : 0;
+  const usual = Math.min(interval, flow?.interval ?? 0);
   // After an outage the decoder has its time again, however old the last picture is.
-  const isGoingOn = flow && now - flow.at < oldMs(frameMs);
-  return { at: now, since: isGoingOn ? flow.since : now };
+  const isGoingOn = flow && interval < oldMs(Math.max(frameMs, flow.usual));
+  return { at: now, since: isGoingOn ? flow.since : now, interval, usual };
 }
 
 /** @param {number} frameMs */

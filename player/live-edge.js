@@ -30,6 +30,11 @@ const PAST_THE_END_SECONDS = 0.25;
  */
 const CATCH_UP_SECONDS = 0.25;
 
+/** Firefox: frames longer than this are walked through in the time below, as far as its fastest clock can. */
+const GECKO_SLOW_SECONDS = 0.05;
+const GECKO_WALK_SECONDS = 0.015;
+const GECKO_MOST_RATE = 16;
+
 /** Jitter is that of the line; a step longer than this is an outage. */
 const LONGEST_STEP_SECONDS = 0.5;
 
@@ -53,7 +58,8 @@ export function engineOf(userAgent) {
  * @returns {{rate: number, seekTo: number | null}}
  */
 export function steer({ engine, position, start, end, keyframe, frameSeconds, jitterSeconds, target }) {
-  const { rate, catchUpRate, jump } = TUNING[engine];
+  const { catchUpRate, jump } = TUNING[engine];
+  const rate = edgeRate(engine, frameSeconds);
   const excess = end - position - (target ?? 0);
   const isInHole = position < start || position > end + PAST_THE_END_SECONDS;
   const isCatchingUp = excess > Math.max(CATCH_UP_SECONDS, 3 * frameSeconds);
@@ -63,8 +69,18 @@ export function steer({ engine, position, start, end, keyframe, frameSeconds, ji
   if (isInHole || isLongWay) {
     return { rate: target === null ? rate : 1, seekTo: edge({ engine, start, end, keyframe, jitterSeconds, target }) };
   }
-  if (isCatchingUp) return { rate: catchUpRate, seekTo: null };
+  if (isCatchingUp) return { rate: Math.max(rate, catchUpRate), seekTo: null };
   return { rate: target === null || rate === 1 ? rate : steadyRate(excess), seekTo: null };
+}
+
+/**
+ * How fast to run into the end of the buffer. Firefox shows a frame when its clock has walked through the one before, so with
+ * long frames the clock must run; 16 is the most that it can. With short frames it drops some at any rate above 1.5.
+ * @param {Engine} engine @param {number} frameSeconds
+ */
+function edgeRate(engine, frameSeconds) {
+  const isSlow = engine === "gecko" && frameSeconds > GECKO_SLOW_SECONDS;
+  return isSlow ? Math.min(frameSeconds / GECKO_WALK_SECONDS, GECKO_MOST_RATE) : TUNING[engine].rate;
 }
 
 /**
@@ -116,6 +132,22 @@ export class Jitter {
   restart() {
     this.#now = NaN;
   }
+}
+
+/**
+ * The newest buffered range, null where there is none. A picture that is shown after later ones is appended before them: until
+ * these come there is a gap, which is no end of the range.
+ * @param {TimeRanges} buffered
+ * @param {number} reorderSeconds between the pictures that are shown soonest and latest after they are decoded
+ */
+export function newestRange(buffered, reorderSeconds) {
+  let first = buffered.length - 1;
+  if (first < 0) return null;
+  const end = buffered.end(first);
+  // What has come meanwhile would have filled it.
+  const isOpen = (/** @type {number} */ gapEnd) => end - gapEnd <= reorderSeconds;
+  while (first > 0 && isOpen(buffered.start(first))) first -= 1;
+  return { start: buffered.start(first), end };
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 
 import { Captures } from "./delay.js";
-import { spliceOffset, trimPoint } from "./live-edge.js";
+import { newestRange, spliceOffset, trimPoint } from "./live-edge.js";
 import { TIMESCALE } from "./mp4.js";
 
 /**
@@ -16,6 +16,12 @@ const Source = globalThis.MediaSource ?? Reflect.get(globalThis, "ManagedMediaSo
 /** Nobody sees what is further behind than this when a keyframe is waiting after it. */
 const BACKLOG_SECONDS = 1;
 
+/** Without a keyframe for so many bytes a frame is marked as one, so that the past can be forgotten: browsers keep 150 MiB. */
+const MARK_BYTES = 16_000_000;
+const ROUNDING_SECONDS = 0.001;
+/** Frames that wait for the browser; without a keyframe nothing else bounds them. */
+const MOST_WAITING = 5000;
+
 /** Whether this browser has Media Source Extensions: iPhones before iOS 17.1 do not. */
 export const isSupported = Source !== undefined;
 
@@ -23,11 +29,21 @@ export const isSupported = Source !== undefined;
 const mimeOf = (codec) => `video/mp4; codecs="${codec}"`;
 
 /**
+ * The type to ask for; null where the browser cannot. Firefox decodes 4:2:2, 4:4:4 and 10 bits, but takes them only by the name of
+ * High profile: the profile that counts is in the init segment.
+ * @param {string} codec
+ */
+function typeFor(codec) {
+  const asHigh = codec.replace(/^avc1\.(6e|7a|f4)../, "avc1.6400");
+  return [codec, asHigh].map(mimeOf).find((type) => Source?.isTypeSupported(type)) ?? null;
+}
+
+/**
  * @typedef {{start: number, end: number, keyframe: number}} Range seconds of the element's timeline
  * @typedef {import("./mp4.js").Init} Init
  * @typedef {import("./mp4.js").Fragment & {captured: number | null}} Fragment `captured`: milliseconds of the server's clock
- * @typedef {{kind: "fragment", isKeyframe: boolean, captured: number | null, start: number, duration: number,
- *   bytes: Uint8Array<ArrayBuffer>}} Waiting times in seconds of the server
+ * @typedef {{kind: "fragment", isKeyframe: boolean, isRecoveryPoint: boolean, captured: number | null, start: number, duration: number, shift: number,
+ *   bytes: Uint8Array<ArrayBuffer>}} Waiting times in seconds of the server; `shift` is from decoding to presentation
  */
 
 /**
@@ -38,6 +54,9 @@ const mimeOf = (codec) => `video/mp4; codecs="${codec}"`;
  * @property {Range | null} range what is buffered; null: nothing, or this renderer shows each picture at once
  * @property {HTMLVideoElement | HTMLCanvasElement} surface what the pictures are seen in
  * @property {Init | null} init the newest
+ * @property {boolean} isWaiting for a keyframe
+ * @property {boolean} isSeekable false: after a seek to the newest frames nothing would be decoded before the next keyframe
+ * @property {number=} reorderSeconds for which frames wait until those before them are there
  * @property {(init: Init) => boolean} canPlay
  * @property {(message: Init | Fragment) => void} push
  * @property {(tries: number) => void} rebuild
@@ -62,9 +81,17 @@ export class Media {
   init = null;
   /** @type {(Init | Waiting)[]} */
   #queue = [];
-  #waitsForKeyframe = true;
-  /** @type {number[]} */
-  #keyframes = [];
+  isWaiting = true;
+  isSeekable = true;
+  #keyframe = 0;
+  /**
+   * Where the buffer can be cut: keyframes, and what is marked as one.
+   * @type {number[]}
+   */
+  #cuts = [];
+  #bytesSinceCut = 0;
+  /** @type {((bytes: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>) | null} */
+  #mark = null;
   #end = 0;
   #objectUrl = "";
   #isHeld = false;
@@ -91,32 +118,42 @@ export class Media {
   /** The duration of the newest picture, seconds. */
   frameSeconds = 0;
 
+  /** The shortest and the longest way from decoding to presentation in this stream, seconds. */
+  #shifts = [0, 0];
+
+  get reorderSeconds() {
+    const [shortest, longest] = this.#shifts;
+    return longest - shortest;
+  }
+
   /** The newest buffered range and keyframe on the element's timeline; null before the first picture. */
   get range() {
-    const buffered = this.#video.buffered;
-    const last = buffered.length - 1;
-    const keyframe = this.#keyframes.at(-1) ?? 0;
-    return last < 0 ? null : { start: buffered.start(last), end: buffered.end(last), keyframe };
+    const found = newestRange(this.#video.buffered, this.reorderSeconds);
+    return found && { ...found, keyframe: this.#keyframe };
   }
 
   /** @param {Init} init */
   canPlay({ codec }) {
-    return Boolean(Source?.isTypeSupported(mimeOf(codec)));
+    return typeFor(codec) !== null;
   }
 
   /** @param {Init | Fragment} message */
   push(message) {
     if (message.kind === "init") {
       this.init = message;
-      this.#waitsForKeyframe = true;
+      this.isWaiting = true;
       if (!this.#source) this.#open();
       this.#queue.push(message);
     } else {
-      if (!this.init || (this.#waitsForKeyframe && !message.isKeyframe)) return;
-      this.#waitsForKeyframe = false;
+      if (!this.init || (this.isWaiting && !message.isKeyframe)) return;
+      this.isWaiting = false;
       if (message.isKeyframe) this.#dropBacklog();
-      const { decodeTicks, durationTicks } = message;
-      this.#queue.push({ ...message, start: decodeTicks / TIMESCALE, duration: durationTicks / TIMESCALE });
+      const [start, duration, shift] = [message.decodeTicks, message.durationTicks, message.offsetTicks].map((ticks) => ticks / TIMESCALE);
+      this.#queue.push({ ...message, start, duration, shift });
+      if (this.#queue.length > MOST_WAITING) {
+        this.#queue = [this.init];
+        this.isWaiting = true;
+      }
     }
     this.#pump();
   }
@@ -131,9 +168,12 @@ export class Media {
   close() {
     this.#source = this.#buffer = this.init = null;
     this.#queue = [];
-    this.#keyframes = [];
-    this.#end = 0;
-    this.#waitsForKeyframe = true;
+    this.#cuts = [];
+    this.#bytesSinceCut = this.#keyframe = this.#end = 0;
+    this.isSeekable = true;
+    this.#shifts = [0, 0];
+    this.captures = new Captures();
+    this.isWaiting = true;
     if (this.#objectUrl) URL.revokeObjectURL(this.#objectUrl);
     this.#objectUrl = "";
   }
@@ -164,7 +204,7 @@ export class Media {
   /** @param {MediaSource} source */
   #addBuffer(source) {
     if (!this.init) return;
-    this.#mime = mimeOf(this.init.codec);
+    this.#mime = typeFor(this.init.codec) ?? "";
     const buffer = source.addSourceBuffer(this.#mime);
     buffer.addEventListener("updateend", () => {
       if (buffer !== this.#buffer) return;
@@ -188,7 +228,7 @@ export class Media {
 
   /** @param {SourceBuffer} buffer @param {Init} init */
   #appendInit(buffer, init) {
-    const mime = mimeOf(init.codec);
+    const mime = typeFor(init.codec) ?? "";
     if (mime !== this.#mime && buffer.changeType) {
       buffer.changeType(mime);
       this.#mime = mime;
@@ -209,20 +249,41 @@ export class Media {
     for (;;) {
       const next = this.#queue[0];
       if (next?.kind !== "fragment") break;
-      const { start, duration } = next;
+      const { start, duration, shift } = next;
       const offset = spliceOffset({ offset: buffer.timestampOffset, end: this.#end, start, duration });
       if (offset !== buffer.timestampOffset) {
         if (batch.length > 0) break;
         buffer.timestampOffset = offset;
       }
-      if (next.isKeyframe) this.#keyframes.push(start + offset);
+      const shown = start + offset + shift;
+      const bytes = next.isKeyframe ? next.bytes : this.#cuttable(next);
+      if (next.isKeyframe || bytes !== next.bytes) {
+        this.#cuts.push(shown);
+        this.#bytesSinceCut = 0;
+      }
+      if (next.isKeyframe) this.#keyframe = shown;
+      this.isSeekable = next.isKeyframe || (this.isSeekable && !next.isRecoveryPoint && bytes === next.bytes);
+      this.#bytesSinceCut += bytes.length;
+      this.#shifts = [Math.min(this.#shifts[0], shift), Math.max(this.#shifts[1], shift)];
       this.#end = start + offset + duration;
       this.frameSeconds = duration;
-      this.captures.add(start + offset, next.captured);
-      batch.push(next.bytes);
+      this.captures.add(shown, next.captured);
+      batch.push(bytes);
       this.#queue.shift();
     }
     buffer.appendBuffer(joined(batch));
+  }
+
+  /**
+   * The bytes of a frame, marked as a keyframe where one is missing. One that is shown before others that came before it cannot be.
+   * @param {Waiting} frame
+   */
+  #cuttable({ bytes, shift }) {
+    if (this.#bytesSinceCut < MARK_BYTES || shift < this.#shifts[1]) return bytes;
+    if (this.#mark) return this.#mark(bytes);
+    this.#bytesSinceCut -= MARK_BYTES / 16;
+    import("./endless.js").then(({ markedAsKeyframe }) => { this.#mark = markedAsKeyframe; }, console.warn);
+    return bytes;
   }
 
   /** @param {SourceBuffer} buffer */
@@ -230,13 +291,14 @@ export class Media {
     const point = trimPoint({
       position: this.#video.currentTime,
       end: this.#end,
-      keyframes: this.#keyframes,
+      keyframes: this.#cuts,
       keepSeconds: this.keepSeconds,
     });
     if (point === null) return;
-    this.#keyframes = this.#keyframes.filter((time) => time >= point);
+    this.#cuts = this.#cuts.filter((time) => time >= point);
     this.captures.forget(point);
-    buffer.remove(0, point);
+    // Rounded to less than the keyframe's own time it would take that, too, and all up to the next one.
+    buffer.remove(0, point - ROUNDING_SECONDS);
   }
 
   /** At a new keyframe: pictures that could not even be appended are not worth showing any more; those to begin with are. */

@@ -9,14 +9,16 @@
 export const TIMESCALE = 90_000;
 
 const SAMPLE_IS_NON_SYNC = 0x10000;
+const TRUN_HAS_OFFSETS = 0x800;
 
 /**
  * @typedef {{kind: "init", codec: string, avcC: Uint8Array, isMirrored: boolean, matrix: number[],
  *   bytes: Uint8Array<ArrayBuffer>}} Init
  * `codec` is an RFC 6381 string such as avc1.64001f, `avcC` the decoder configuration record (14496-15, 5.3.3.1). Whoever
  * shows what `isMirrored` mirrors it left to right; `matrix` is the turn (a, b, c, d as 16.16), which is left to the browser.
- * @typedef {{kind: "fragment", isKeyframe: boolean, decodeTicks: number, durationTicks: number,
- *   bytes: Uint8Array<ArrayBuffer>}} Fragment
+ * @typedef {{kind: "fragment", isKeyframe: boolean, decodeTicks: number, durationTicks: number, offsetTicks: number,
+ *   isRecoveryPoint: boolean, bytes: Uint8Array<ArrayBuffer>}} Fragment `offsetTicks` is from decoding to presentation; browsers
+ * take a recovery point for a keyframe, which it is not
  */
 
 /**
@@ -30,7 +32,9 @@ export function readMessage(buffer) {
   if (typeAt(view, 4) === "moof" && typeAt(view, 76) === "trun") {
     const isKeyframe = (u32(view, 92) & SAMPLE_IS_NON_SYNC) === 0;
     const decodeTicks = u32(view, 64) * 2 ** 32 + u32(view, 68);
-    return { kind: "fragment", isKeyframe, decodeTicks, durationTicks: u32(view, 96), bytes };
+    // Signed, and there only where pictures are reordered (14496-12, 8.8.8).
+    const offsetTicks = u32(view, 80) & TRUN_HAS_OFFSETS ? u32(view, 104) | 0 : 0;
+    return { kind: "fragment", isKeyframe, decodeTicks, durationTicks: u32(view, 96), offsetTicks, isRecoveryPoint: !isKeyframe && hasRecoveryPoint(view), bytes };
   }
   const avcC = payload(view, "moov", "trak", "mdia", "minf", "stbl", "stsd", "avc1", "avcC");
   if (!avcC || avcC.length < 4) return null;
@@ -82,6 +86,24 @@ function payload(view, ...path) {
     from += HEADER + (BEFORE_BOXES.get(type) ?? 0);
   }
   return new Uint8Array(view.buffer).subarray(from, to);
+}
+
+/**
+ * Whether there is a recovery point SEI message (ITU-T H.264, 7.3.2.3 and D.1.8) before the slices of a fragment.
+ * @param {DataView} view
+ */
+function hasRecoveryPoint(view) {
+  const byte = (/** @type {number} */ at) => (at < view.byteLength ? view.getUint8(at) : 1);
+  let at = u32(view, 0) + 12;
+  for (let type = byte(at) & 31; type > 5; type = byte(at) & 31) {
+    const end = at + u32(view, at - 4);
+    // A type and a size of 255 and more, which are longer, are no business of ours.
+    for (let message = at + 1; type === 6 && message + 2 < end; message += 2 + byte(message + 1)) {
+      if (byte(message) === 6) return true;
+    }
+    at = end + 4;
+  }
+  return false;
 }
 
 /** @param {DataView} view @param {number} at */

@@ -15,6 +15,11 @@ const ENOUGH = { chromium: 0.9, gecko: 0.65, webkit: 0 };
 const LEAST_TARGET = 0.05;
 const SMOOTH_TARGET = 0.1;
 const MOST_SECONDS = 60;
+/**
+ * Firefox drains its decoder when it has nothing to decode, and shows none then of the frames that had to wait for others. It
+ * decodes so many frames ahead, and the rest is for lines that are not even.
+ */
+const GECKO_FRAMES_AHEAD = 15;
 
 /**
  * What a page's author wrote: "min", "smooth", or the seconds to stay behind.
@@ -47,12 +52,15 @@ export class Pace {
 
   /**
    * How many seconds to stay behind the edge; null: none, run into it.
-   * @param {{frameSeconds: number, jitterSeconds: number}} line
+   * @param {{frameSeconds: number, jitterSeconds: number, reorderSeconds?: number}} line
    * @returns {number | null}
    */
-  target({ frameSeconds, jitterSeconds }) {
+  target({ frameSeconds, jitterSeconds, reorderSeconds = 0 }) {
     const { latency } = this;
-    if (typeof latency === "number") return latency;
+    const isReordered = this.#engine === "gecko" && reorderSeconds > 0;
+    const least = isReordered ? reorderSeconds + GECKO_FRAMES_AHEAD * frameSeconds : 0;
+    if (typeof latency === "number") return Math.max(latency, least);
+    if (least > 0) return least + 4 * jitterSeconds;
     if (latency === "min" && !this.#isSteady) return null;
     // Four mean deviations: nearly every picture is there when its time comes.
     return Math.max(latency === "smooth" ? SMOOTH_TARGET : LEAST_TARGET, frameSeconds + 4 * jitterSeconds);

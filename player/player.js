@@ -21,6 +21,11 @@ const LOOK_BACK_SECONDS = 60;
 const AT_EDGE_SECONDS = 0.25;
 /** A file that did not come is asked for again: after so long, then after twice that, and so on. */
 const RELOAD_TICKS = 40;
+/** Without a keyframe to begin with the player joins again: after so long, and not more often than below. */
+const WAITING_TICKS = 8;
+const REJOIN_TICKS = 20;
+/** Nobody is sent back further than this to a keyframe. */
+const SEEK_BACK_SECONDS = 1;
 
 /** @typedef {"auto" | "mse" | "webcodecs"} RendererName */
 
@@ -65,6 +70,8 @@ export class Player {
   #lookback = 0;
   #isResting = false;
   #resting = 0;
+  #waitingTicks = 0;
+  #rejoinAt = 0;
 
   /** Hidden for so many seconds, the page lets go of the server until it is seen again. */
   restAfter = Infinity;
@@ -184,6 +191,7 @@ export class Player {
    * @param {number} seconds ago
    */
   lookBack(seconds) {
+    if (!this.#media.isSeekable) return;
     const isOnTheWay = this.#media.lookBack?.(seconds);
     const { range } = this.#media;
     if (!range && !isOnTheWay) return;
@@ -228,7 +236,21 @@ export class Player {
     if (!range) return;
     const to = edge({ ...this.#line, ...range });
     const { currentTime } = this.#video;
-    if (currentTime < to || currentTime > range.end) this.#video.currentTime = to;
+    if (currentTime < to || currentTime > range.end) this.#jump(range, to);
+  }
+
+  /** @param {import("./media.js").Range} range @param {number} to */
+  #jump({ keyframe, end }, to) {
+    if (this.#media.isSeekable) this.#video.currentTime = to;
+    else if (end - keyframe < SEEK_BACK_SECONDS) this.#video.currentTime = keyframe;
+    else this.#rejoin();
+  }
+
+  /** For a keyframe, which the server gives to each viewer who joins. */
+  #rejoin() {
+    if (this.#ticks < this.#rejoinAt || this.#isResting) return;
+    this.#rejoinAt = this.#ticks + REJOIN_TICKS;
+    this.#connection.open();
   }
 
   // ---- what decodes and shows
@@ -326,7 +348,7 @@ export class Player {
     const { range } = this.#media;
     if (!range || video.seeking) return;
     const { rate, seekTo } = this.#steer(range);
-    if (seekTo !== null) video.currentTime = seekTo;
+    if (seekTo !== null) this.#jump(range, seekTo);
     if (video.playbackRate !== rate) video.playbackRate = rate;
   }
 
@@ -340,7 +362,8 @@ export class Player {
   }
 
   get #line() {
-    const line = { engine: this.#engine, frameSeconds: this.#media.frameSeconds, jitterSeconds: this.#jitter.seconds };
+    const { frameSeconds, reorderSeconds } = this.#media;
+    const line = { engine: this.#engine, frameSeconds, reorderSeconds, jitterSeconds: this.#jitter.seconds };
     return { ...line, target: this.#pace.target(line) };
   }
 
@@ -461,6 +484,8 @@ export class Player {
       frameMs: this.#frameMs,
       isPlaying: !this.#isPaused && !this.#isRefused,
     });
+    this.#waitingTicks = this.#media.init && this.#media.isWaiting ? this.#waitingTicks + 1 : 0;
+    if (this.#waitingTicks >= WAITING_TICKS && this.#arrived > 0) this.#rejoin();
     if (this.#verdict === "stuck") this.#rebuild("pictures come but are not shown");
     this.#tell();
   }
@@ -476,7 +501,9 @@ export class Player {
       this.#rebuilding = 0;
       this.#flow = null;
       this.#wasAtEdge = false;
+      const { isSeekable } = this.#media;
       this.#media.rebuild(this.#frames.rebuilds);
+      if (!isSeekable) this.#rejoin();
     }, wait);
   }
 
@@ -492,7 +519,7 @@ export class Player {
       delay: this.#delay,
       isPaused: this.#isPaused,
       behind: this.#autoSkip ? 0 : this.behind,
-      canLookBack: this.#lookback > 0 && isSupported,
+      canLookBack: this.#lookback > 0 && isSupported && this.#media.isSeekable,
       isRefused: this.#isRefused,
     });
   }

@@ -30,7 +30,8 @@ export class Codecs {
    * @type {import("./mp4.js").Init | null}
    */
   init = null;
-  #waitsForKeyframe = true;
+  isWaiting = true;
+  isSeekable = true;
   #time = 0;
 
   captures = new Captures();
@@ -130,13 +131,15 @@ export class Codecs {
       this.#configure();
       return;
     }
-    if (!this.init || (this.#waitsForKeyframe && !message.isKeyframe)) return;
-    this.#waitsForKeyframe = false;
+    if (!this.init || (this.isWaiting && !message.isKeyframe)) return;
+    this.isWaiting = false;
+    this.isSeekable = message.isKeyframe || (this.isSeekable && !message.isRecoveryPoint);
     this.frameSeconds = message.durationTicks / TIMESCALE;
-    this.captures.add(this.#time, message.captured);
+    const shown = this.#time + message.offsetTicks / TIMESCALE;
+    this.captures.add(shown, message.captured);
     this.captures.forget(this.#time - 2);
     const data = dataOf(message.bytes);
-    const timestamp = Math.round(this.#time * 1e6);
+    const timestamp = Math.round(shown * 1e6);
     this.#order({ type: "picture", timestamp, isKeyframe: message.isKeyframe, data }, [data.buffer]);
     // The server's times may jump; these never do.
     this.#time += this.frameSeconds;
@@ -171,7 +174,7 @@ export class Codecs {
   #configure() {
     const init = this.init;
     if (!init) return;
-    this.#waitsForKeyframe = true;
+    this.isWaiting = true;
     const config = { codec: init.codec, description: init.avcC.slice(), optimizeForLatency: true };
     this.#order({ type: "configure", config, turn: turnOf(init.matrix) });
     if (this.#track === null || this.#video.srcObject) this.surface.style.scale = init.isMirrored ? "-1 1" : "";
@@ -188,6 +191,9 @@ export class Codecs {
         break;
       case "ready":
         this.#on.ready?.();
+        break;
+      case "waiting":
+        this.isWaiting = true;
         break;
       case "failed":
         this.#on.failed(answer.reason);

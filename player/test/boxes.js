@@ -22,12 +22,15 @@ export function init({ avcC = [1, 0x64, 0x00, 0x1f], matrix = null } = {}) {
   return buffer(box("ftyp", u32(0, 0)), box("moov", box("trak", ...(matrix ? [box("tkhd", u32(0), zeros(36), u32(...matrix), u32(0, 0))] : []), mdia)));
 }
 
-export function fragment({ decodeTicks, durationTicks = 3000, isKeyframe }) {
+/** Its sample is `units`, NAL units without their lengths. */
+export function fragment({ decodeTicks, durationTicks = 3000, isKeyframe, offsetTicks, units = [] }) {
+  const sample = units.flatMap((unit) => [...u32(unit.length), ...unit]);
+  const offsets = offsetTicks === undefined ? [] : [offsetTicks];
   const tfhd = box("tfhd", u32(0x020020, 1, 0x01010000));
   const tfdt = box("tfdt", u32(0x01000000, Math.floor(decodeTicks / 2 ** 32), decodeTicks % 2 ** 32));
-  const trun = box("trun", u32(0x000305, 1, 0, isKeyframe ? 0x02000000 : 0x01010000, durationTicks, 4));
+  const trun = box("trun", u32(0x01000305 | (offsets.length && 0x800), 1, 0, isKeyframe ? 0x02000000 : 0x01010000, durationTicks, sample.length, ...offsets));
   const moof = box("moof", box("mfhd", u32(0, 1)), box("traf", tfhd, tfdt, trun));
-  return buffer(moof, box("mdat", u32(0)));
+  return buffer(moof, box("mdat", sample));
 }
 
 export function buffer(...parts) {

@@ -3,7 +3,7 @@ import { mock, test } from "node:test";
 import { FrameWatch, flowOn, judge } from "../frame-watch.js";
 
 const FRAME_MS = 33;
-const flow = { at: 9990, since: 100 };
+const flow = { at: 9990, since: 100, interval: FRAME_MS, usual: FRAME_MS };
 const well = { now: 10_000, shownAt: 9980, awakeSince: 0, flow, frameMs: FRAME_MS, canShow: true, rebuilds: 0 };
 
 test("a picture shown a moment ago is fine", () => {
@@ -52,7 +52,23 @@ test("a camera of one picture in two seconds is neither frozen between two nor e
   const slow = { ...well, frameMs: 2000, shownAt: 8100 };
   assert.equal(judge(slow), "fine");
   assert.equal(judge({ ...slow, shownAt: 4900 }), "frozen");
-  assert.equal(flowOn({ at: 8000, since: 100 }, 10_000, 2000).since, 100);
+  assert.equal(flowOn({ at: 8000, since: 100, interval: 2000, usual: 2000 }, 10_000, 2000).since, 100);
+});
+
+test("long_intervals_in_a_row_are_the_rate", () => {
+  let stream = null;
+  for (const now of [0, 10_000, 20_000]) stream = flowOn(stream, now, FRAME_MS);
+  const seldom = { ...well, flow: stream, shownAt: 20_050 };
+  assert.equal(judge({ ...seldom, now: 44_000 }), "fine");
+  assert.equal(judge({ ...seldom, now: 46_000 }), "frozen");
+  assert.equal(flowOn(stream, 30_000, FRAME_MS).since, 20_000, "the third goes on");
+});
+
+test("one_long_interval_is_an_outage", () => {
+  let stream = null;
+  for (const now of [0, 33, 66, 10_066, 10_099]) stream = flowOn(stream, now, FRAME_MS);
+  assert.equal(judge({ ...well, flow: stream, shownAt: 10_099, now: 11_200 }), "frozen");
+  assert.equal(stream.since, 10_066);
 });
 
 /** A <video> that shows a picture when the test says so, and what a watch tells of it. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Jitter, edge, engineOf, spliceOffset, steer, trimPoint } from "../live-edge.js";
+import { Jitter, edge, engineOf, newestRange, spliceOffset, steer, trimPoint } from "../live-edge.js";
 
 const calm = { start: 0, end: 10, keyframe: 0, frameSeconds: 1 / 30, jitterSeconds: 0, target: null };
 
@@ -140,4 +140,26 @@ test("a play head that stands does not make the buffer grow for ever", () => {
 test("one keyframe in a whole stream is never cut away", () => {
   assert.equal(trimPoint({ position: 500, end: 500, keyframes: [0], keepSeconds: 5 }), null);
   assert.equal(trimPoint({ position: 0, end: 0, keyframes: [], keepSeconds: 5 }), null);
+});
+
+/** As a <video> has them. */
+const ranges = (...list) => ({ length: list.length, start: (i) => list[i][0], end: (i) => list[i][1] });
+
+test("gap_of_frames_still_to_come_is_no_hole", () => {
+  const reordered = ranges([0, 1], [3, 10], [10.067, 10.1]);
+  assert.deepEqual(newestRange(reordered, 0.1), { start: 3, end: 10.1 });
+  assert.deepEqual(newestRange(reordered, 0), { start: 10.067, end: 10.1 });
+  assert.equal(newestRange(ranges(), 0.1), null);
+});
+
+test("gap_that_is_not_filled_is_a_hole", () => {
+  assert.deepEqual(newestRange(ranges([0, 10], [10.067, 10.3]), 0.1), { start: 10.067, end: 10.3 });
+});
+
+test("long_frames_in_firefox_are_walked_through_fast", () => {
+  const rate = (engine, frameSeconds) => steer({ ...calm, engine, position: 9.97, frameSeconds }).rate;
+  assert.deepEqual([1 / 60, 1 / 30, 1 / 25].map((seconds) => rate("gecko", seconds)), [1.5, 1.5, 1.5]);
+  assert.deepEqual([0.06, 0.15, 1, 10].map((seconds) => +rate("gecko", seconds).toFixed(3)), [4, 10, 16, 16]);
+  assert.equal(rate("chromium", 1), 2);
+  assert.equal(steer({ ...calm, engine: "gecko", position: 9, frameSeconds: 0.2 }).rate > 13, true, "also to catch up");
 });

@@ -49,3 +49,20 @@ test("a message cut anywhere is refused or read, and never throws", () => {
     for (let length = 0; length < whole.byteLength; length += 1) readMessage(whole.slice(0, length));
   }
 });
+
+test("recovery_point_before_the_slices_is_found", () => {
+  const delimiter = [9, 0x10];
+  const recovery = [6, 6, 1, 0xc4, 0x80];
+  const withTiming = [6, 1, 2, 0xaa, 0xbb, 6, 1, 0xc4, 0x80];
+  const userData = [6, 5, 3, 6, 6, 6, 0x80];
+  const slice = [0x41, 6, 1, 6, 6];
+  const found = (...units) => readMessage(fragment({ decodeTicks: 0, isKeyframe: false, units })).isRecoveryPoint;
+  assert.deepEqual([found(delimiter, recovery, slice), found(withTiming, slice)], [true, true]);
+  assert.deepEqual([found(userData, slice), found(slice, recovery), found(delimiter), found()], [false, false, false, false]);
+  assert.equal(readMessage(fragment({ decodeTicks: 0, isKeyframe: true, units: [recovery, [0x65, 1]] })).isRecoveryPoint, false);
+});
+
+test("composition_offset_is_read_where_there_is_one", () => {
+  const offset = (offsetTicks) => readMessage(fragment({ decodeTicks: 0, isKeyframe: false, offsetTicks })).offsetTicks;
+  assert.deepEqual([offset(-3000), offset(6000), offset(undefined)], [-3000, 6000, 0]);
+});

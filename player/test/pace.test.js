@@ -62,3 +62,10 @@ test("who asks for smooth or for seconds gets it", () => {
   pace.latency = 1.5;
   assert.equal(pace.target({ ...line, jitterSeconds: 0.2 }), 1.5);
 });
+
+test("firefox_with_reordered_frames_keeps_a_distance", () => {
+  const reordered = { ...line, jitterSeconds: 0, reorderSeconds: 0.1 };
+  const target = (engine, latency) => Object.assign(new Pace(engine), { latency }).target(reordered);
+  assert.deepEqual(["min", "smooth", 0.2, 2].map((latency) => target("gecko", latency).toFixed(2)), ["0.60", "0.60", "0.60", "2.00"]);
+  assert.equal(target("chromium", "min"), null);
+});
