@@ -30,6 +30,10 @@ const PAST_THE_END_SECONDS = 0.25;
  */
 const CATCH_UP_SECONDS = 0.25;
 
+/** Without a place to seek to: a keyframe is new for so long, and further behind than below nothing is made up for by playing faster. */
+const SEEK_BACK_SECONDS = 1;
+const LOST_SECONDS = 5;
+
 /** Firefox: frames longer than this are walked through in the time below, as far as its fastest clock can. */
 const GECKO_SLOW_SECONDS = 0.05;
 const GECKO_WALK_SECONDS = 0.015;
@@ -52,12 +56,12 @@ export function engineOf(userAgent) {
 /**
  * What to do with the play head.
  * @param {{engine: Engine, position: number, start: number, end: number, keyframe: number, frameSeconds: number,
- *   jitterSeconds: number, target: number | null}} now
+ *   jitterSeconds: number, target: number | null, isSeekable: boolean}} now
  *   `start` and `end` are those of the newest buffered range, `keyframe` its newest, `jitterSeconds` the mean deviation of
- *   arrivals, `target` how far behind the end to stay; null: run into it.
- * @returns {{rate: number, seekTo: number | null}}
+ *   arrivals, `target` how far behind the end to stay; null: run into it; `isSeekable`: the newest frames can be decoded after a seek.
+ * @returns {{rate: number, seekTo: number | null, isLost?: boolean}} isLost: only a new keyframe helps
  */
-export function steer({ engine, position, start, end, keyframe, frameSeconds, jitterSeconds, target }) {
+export function steer({ engine, position, start, end, keyframe, frameSeconds, jitterSeconds, target, isSeekable }) {
   const { catchUpRate, jump } = TUNING[engine];
   const rate = edgeRate(engine, frameSeconds);
   const excess = end - position - (target ?? 0);
@@ -66,6 +70,12 @@ export function steer({ engine, position, start, end, keyframe, frameSeconds, ji
   const isShortened = engine === "chromium" && isCatchingUp && target === null && keyframe > position;
   // A camera of one picture in two seconds, or a line that delivers in lumps, must not cause a jump each time.
   const isLongWay = isShortened || excess > jump + 2 * frameSeconds + 3 * jitterSeconds;
+  if ((isInHole || isLongWay) && !isSeekable) {
+    // Behind a recovery point there is one place to seek to, if any.
+    const isNear = end - keyframe < SEEK_BACK_SECONDS && (isInHole || keyframe > position);
+    const isLost = !isNear && (isInHole || excess > LOST_SECONDS);
+    return { rate: Math.max(rate, catchUpRate), seekTo: isNear ? keyframe : null, isLost };
+  }
   if (isInHole || isLongWay) {
     return { rate: target === null ? rate : 1, seekTo: edge({ engine, start, end, keyframe, jitterSeconds, target }) };
   }

@@ -3,9 +3,10 @@
  * rhythm. Pure; asked once a second.
  */
 
-/** Mean deviations of arrivals, seconds: judder that people see, and none. */
+/** Mean deviations of arrivals: judder that people see, and none. In seconds, or frames where these are long. */
 const JITTERY = 0.015;
-const CALM = 0.01;
+const JITTERY_FRAMES = 0.4;
+const CALM_SHARE = 0.67;
 /** So many bad seconds in a row are no accident. */
 const BAD_SECONDS = 3;
 const FIRST_REST_SECONDS = 10;
@@ -68,12 +69,13 @@ export class Pace {
 
   /**
    * What the last second was like, while the picture could be seen.
-   * @param {{arrived: number, shown: number, jitterSeconds: number}} second
+   * @param {{arrived: number, shown: number, jitterSeconds: number, frameSeconds: number}} second
    */
-  look({ arrived, shown, jitterSeconds }) {
+  look({ arrived, shown, jitterSeconds, frameSeconds }) {
     // NaN is less than nothing: what cannot be told is no reason for anything.
     const share = arrived >= 5 ? shown / arrived : NaN;
-    const isJittery = jitterSeconds > JITTERY;
+    const most = Math.max(JITTERY, JITTERY_FRAMES * frameSeconds);
+    const isJittery = jitterSeconds > most;
     this.#blindFor -= 1;
     if (!this.#isSteady) {
       const isDropping = share < ENOUGH[this.#engine] && this.#blindFor <= 0;
@@ -87,7 +89,7 @@ export class Pace {
       return;
     }
     this.#steadyFor += 1;
-    if (jitterSeconds < CALM) this.#rest -= 1;
+    if (jitterSeconds < CALM_SHARE * most) this.#rest -= 1;
     // A screen or a computer that is too slow for the pictures is so at any distance.
     const isVain = this.#steadyFor >= 5 && share < this.#shareAtEdge + 0.05;
     if (isVain) this.#blindFor = LONGEST_REST_SECONDS;

@@ -24,8 +24,6 @@ const RELOAD_TICKS = 40;
 /** Without a keyframe to begin with the player joins again: after so long, and not more often than below. */
 const WAITING_TICKS = 8;
 const REJOIN_TICKS = 20;
-/** Nobody is sent back further than this to a keyframe. */
-const SEEK_BACK_SECONDS = 1;
 
 /** @typedef {"auto" | "mse" | "webcodecs"} RendererName */
 
@@ -234,16 +232,11 @@ export class Player {
     if (!this.#isResting) this.#connection.retryNow();
     const { range } = this.#media;
     if (!range) return;
+    // Else the next frame tells what helps.
+    if (!this.#media.isSeekable) return;
     const to = edge({ ...this.#line, ...range });
     const { currentTime } = this.#video;
-    if (currentTime < to || currentTime > range.end) this.#jump(range, to);
-  }
-
-  /** @param {import("./media.js").Range} range @param {number} to */
-  #jump({ keyframe, end }, to) {
-    if (this.#media.isSeekable) this.#video.currentTime = to;
-    else if (end - keyframe < SEEK_BACK_SECONDS) this.#video.currentTime = keyframe;
-    else this.#rejoin();
+    if (currentTime < to || currentTime > range.end) this.#video.currentTime = to;
   }
 
   /** For a keyframe, which the server gives to each viewer who joins. */
@@ -347,18 +340,22 @@ export class Player {
     if (video.paused) this.#play();
     const { range } = this.#media;
     if (!range || video.seeking) return;
-    const { rate, seekTo } = this.#steer(range);
-    if (seekTo !== null) this.#jump(range, seekTo);
+    const { rate, seekTo, isLost } = this.#steer(range);
+    if (seekTo !== null) video.currentTime = seekTo;
+    if (isLost) this.#rejoin();
     if (video.playbackRate !== rate) video.playbackRate = rate;
   }
 
-  /** @param {import("./media.js").Range} range */
+  /**
+   * @param {import("./media.js").Range} range
+   * @returns {ReturnType<typeof steer>}
+   */
   #steer(range) {
     const position = this.#video.currentTime;
     this.#wasAtEdge ||= range.end - position < AT_EDGE_SECONDS;
     // Who looks back stays where they are, but nobody wants to begin in the past.
     if (!this.autoSkip && this.#wasAtEdge) return { rate: 1, seekTo: position < range.start ? range.start : null };
-    return steer({ ...this.#line, position, ...range });
+    return steer({ ...this.#line, position, ...range, isSeekable: this.#media.isSeekable });
   }
 
   get #line() {
@@ -466,7 +463,7 @@ export class Player {
     // Nothing shown at all is a picture out of sight, or one for the watchdog.
     const canTell = seen.shown > 0 && !this.#isHidden && !this.#isPaused && this.#autoSkip;
     if (canTell) {
-      this.#pace.look({ arrived: this.#arrived, shown: seen.shown, jitterSeconds: this.#jitter.seconds });
+      this.#pace.look({ ...this.#line, arrived: this.#arrived, shown: seen.shown });
       this.#choose();
     }
     this.#arrived = 0;

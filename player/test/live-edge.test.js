@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Jitter, edge, engineOf, newestRange, spliceOffset, steer, trimPoint } from "../live-edge.js";
 
-const calm = { start: 0, end: 10, keyframe: 0, frameSeconds: 1 / 30, jitterSeconds: 0, target: null };
+const calm = { start: 0, end: 10, keyframe: 0, frameSeconds: 1 / 30, jitterSeconds: 0, target: null, isSeekable: true };
 
 test("at the edge the clock runs into the end of the buffer, as fast as each engine bears", () => {
   const rate = (engine) => steer({ ...calm, engine, position: 9.97 }).rate;
@@ -162,4 +162,16 @@ test("long_frames_in_firefox_are_walked_through_fast", () => {
   assert.deepEqual([0.06, 0.15, 1, 10].map((seconds) => +rate("gecko", seconds).toFixed(3)), [4, 10, 16, 16]);
   assert.equal(rate("chromium", 1), 2);
   assert.equal(steer({ ...calm, engine: "gecko", position: 9, frameSeconds: 0.2 }).rate > 13, true, "also to catch up");
+});
+
+test("behind_a_recovery_point_only_a_keyframe_is_sought", () => {
+  const open = { ...calm, engine: "chromium", isSeekable: false };
+  const at = (position, keyframe) => steer({ ...open, position, keyframe });
+  assert.deepEqual(at(8.5, 9.5), { rate: 8, seekTo: 9.5, isLost: false });
+  assert.deepEqual(at(8.5, 2), { rate: 8, seekTo: null, isLost: false }, "a little late: faster");
+  assert.deepEqual(at(4, 2), { rate: 8, seekTo: null, isLost: true });
+  assert.deepEqual(at(500, 2), { rate: 8, seekTo: null, isLost: true });
+  assert.deepEqual(at(500, 9.5), { rate: 8, seekTo: 9.5, isLost: false });
+  assert.equal(at(9.97, 2).seekTo, null);
+  assert.equal(steer({ ...open, engine: "gecko", position: 8.5 }).rate, 4);
 });

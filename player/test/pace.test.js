@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { Pace, latencyOf } from "../pace.js";
 
 const line = { frameSeconds: 1 / 30, jitterSeconds: 0.001 };
-const good = { arrived: 30, shown: 29, jitterSeconds: 0.001 };
+const good = { ...line, arrived: 30, shown: 29 };
 const jittery = { ...good, jitterSeconds: 0.027 };
 const dropping = { ...good, shown: 15 };
 
@@ -68,4 +68,11 @@ test("firefox_with_reordered_frames_keeps_a_distance", () => {
   const target = (engine, latency) => Object.assign(new Pace(engine), { latency }).target(reordered);
   assert.deepEqual(["min", "smooth", 0.2, 2].map((latency) => target("gecko", latency).toFixed(2)), ["0.60", "0.60", "0.60", "2.00"]);
   assert.equal(target("chromium", "min"), null);
+});
+
+test("long_frames_bear_more_jitter", () => {
+  const slow = { ...jittery, arrived: 5, shown: 5, frameSeconds: 0.2 };
+  assert.equal(paceAfter(slow, slow, slow).target(line), null);
+  const worse = { ...slow, jitterSeconds: 0.09 };
+  assert.notEqual(paceAfter(worse, worse, worse).target(line), null);
 });
