@@ -219,9 +219,11 @@ export class Either {
         },
         failed: (reason) => {
           this.#hasTold = true;
-          if (this.#shown === codecs) return this.#on.failed(reason);
+          const isVain = isSupported && reason.startsWith("NotSupportedError");
+          if (this.#shown === codecs && !isVain) return this.#on.failed(reason);
           this.#giveUp();
-          this.#drop();
+          if (this.#shown === codecs) this.#toMse(this.#newestGroup, null);
+          else this.#drop();
         },
         ready: () => {
           // A picture that stands is to stay as it is.
@@ -271,7 +273,10 @@ export class Either {
     this.#beginsBy = performance.now() + PATIENCE_MS;
     this.#ahead = secondsFromKeyframe(messages);
     this.#shown = this.#mse();
-    for (const message of messages) this.#shown.push(message);
+    for (const message of messages) {
+      if (message.kind === "init" && !this.#shown.canPlay(message)) return this.#on.refused?.(message);
+      this.#shown.push(message);
+    }
     const hasKeyframe = messages.some((one) => one.kind === "fragment" && one.isKeyframe);
     if (messages.length > 0 && !hasKeyframe) this.#on.lost?.();
   }

@@ -157,7 +157,8 @@ export class Player {
   pause() {
     this.#isPaused = true;
     this.#media.hold?.(true);
-    this.#video.pause();
+    // A track that stands without a pause keeps its colours in Chromium: a paused <video> shows a copy in other ones.
+    if (!this.#video.srcObject) this.#video.pause();
     this.#tell();
   }
 
@@ -255,6 +256,7 @@ export class Player {
     shown: (picture) => this.#frames.shown(picture),
     resized: (width, height) => this.#on.resized?.(width, height),
     lost: () => this.#connection.open(),
+    refused: (init) => this.#refuse(init),
   };
 
   get #needsCodecs() {
@@ -318,9 +320,9 @@ export class Player {
     if (!message) return;
     if (message.kind === "init") {
       const canPlay = this.#media.canPlay(message);
-      this.#trouble = canPlay ? "" : `This browser cannot decode this video (${message.codec}).`;
+      this.#trouble = "";
       if (canPlay) this.#media.push(message);
-      else this.#media.close();
+      else this.#refuse(message);
     } else if (!this.#trouble) {
       this.#error.message = "";
       this.#arrived += 1;
@@ -331,11 +333,19 @@ export class Player {
     }
   }
 
+  /** @param {import("./mp4.js").Init} init */
+  #refuse({ codec }) {
+    this.#trouble = `This browser cannot decode this video (${codec}).`;
+    this.#media.close();
+    this.#tell();
+  }
+
   // ---- the live edge
 
   #appended() {
     this.#flow = flowOn(this.#flow, performance.now(), this.#frameMs);
     const video = this.#video;
+    if (this.#isPaused && !video.srcObject) video.pause();
     if (this.#isUnseen || this.#isPaused || this.#isRefused) return;
     if (video.paused) this.#play();
     const { range } = this.#media;
@@ -393,6 +403,15 @@ export class Player {
     this.#tell();
   }
 
+  /** Stands still at the next picture of a track, which has its colours again then. */
+  #stand() {
+    this.#isPaused = true;
+    this.#video.requestVideoFrameCallback(() => {
+      if (this.#isPaused) this.#media.hold?.(true);
+    });
+    this.#video.play().catch(() => {});
+  }
+
   // ---- what the browser does
 
   /** @param {AbortSignal} signal */
@@ -403,11 +422,14 @@ export class Player {
     // Browsers also pause by themselves, a hidden tab and a video that failed; only the rest is somebody's wish.
     video.addEventListener("pause", () => {
       const isBroken = video.error || this.#rebuilding || video.readyState === HTMLMediaElement.HAVE_NOTHING;
-      if (!this.#isHidden && video.isConnected && !isBroken) this.#isPaused = true;
+      const isMeant = !this.#isHidden && video.isConnected && !isBroken;
+      // The browser's own button, of picture in picture for example: a second time it means to play on.
+      if (isMeant && video.srcObject) this.#isPaused ? this.play() : this.#stand();
+      else if (isMeant) this.#isPaused = true;
       this.#tell();
     }, { signal });
     video.addEventListener("play", () => {
-      if (this.#isPaused) this.play();
+      if (this.#isPaused && !video.srcObject) this.play();
       else this.#tell();
     }, { signal });
     video.ownerDocument.addEventListener("visibilitychange", () => {

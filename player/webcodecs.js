@@ -16,6 +16,7 @@ const READY_MS = 2000;
  * @property {(picture: import("./frame-watch.js").Picture) => void} shown
  * @property {(width: number, height: number) => void} resized
  * @property {() => void} [ready] there is a picture to be shown
+ * @property {(init: import("./mp4.js").Init) => void} [refused] the browser can show it in no way
  * @property {() => void} [lost] there is no keyframe to begin with: who joins anew is given one
  */
 
