@@ -19,6 +19,7 @@ const KEEP_SECONDS = 5;
 /** What a 2022 page gets that switches staying live off. */
 const LOOK_BACK_SECONDS = 60;
 const AT_EDGE_SECONDS = 0.25;
+const SELDOM_MS = 2000;
 /** A file that did not come is asked for again: after so long, then after twice that, and so on. */
 const RELOAD_TICKS = 40;
 /** Without a keyframe to begin with the player joins again: after so long, and not more often than below. */
@@ -534,6 +535,7 @@ export class Player {
       trouble: this.#trouble || this.#error.message,
       code: this.#trouble ? "unsupported" : this.#error.code,
       ageMs,
+      isSeldom: Math.max(this.#frameMs, this.#flow?.usual ?? 0) >= SELDOM_MS,
       isFrozen: this.#verdict !== "fine" && ageMs !== null,
       delay: this.#delay,
       isPaused: this.#isPaused,

@@ -12,6 +12,7 @@
  * @property {number | null} ageMs since a picture was last shown; null: none yet
  * @property {number | null} delay how old pictures are when they are shown, milliseconds; null: not known
  * @property {boolean} isFrozen
+ * @property {boolean=} isSeldom the camera sends a frame every few seconds, so that the age of the last one is worth telling
  * @property {boolean} isPaused by the person
  * @property {number} behind seconds that a person looks back; 0: live
  * @property {boolean} canLookBack there is a past to look at
@@ -52,11 +53,12 @@ function because(what, reason, otherwise = "") {
  * What stands in the corner of a picture that is not live; "" for one that is.
  * @param {Facts} facts
  */
-export function cornerWords({ ageMs, isFrozen, isPaused, behind }) {
+export function cornerWords({ ageMs, isFrozen, isSeldom, isPaused, behind }) {
   if (ageMs === null) return "";
   if (isPaused) return "Paused";
   if (isFrozen) return `Picture is ${ageWords(ageMs)}`;
-  return behind > 0 ? `${Math.round(behind)} s ago` : "";
+  if (behind > 0) return `${Math.round(behind)} s ago`;
+  return isSeldom ? ageWords(ageMs) : "";
 }
 
 /**

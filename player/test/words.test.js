@@ -45,6 +45,13 @@ test("a picture that is behind or late is not called live", () => {
   assert.deepEqual(state({ behind: 6.2, delay: 6300 }), ["behind", "", 6]);
 });
 
+test("frame_of_a_seldom_camera_tells_its_age", () => {
+  const seldom = { ...playing, ageMs: 7400, isSeldom: true };
+  assert.equal(cornerWords(seldom), "7 s old");
+  assert.deepEqual(words(seldom), { tone: "live", text: "" });
+  assert.equal(cornerWords({ ...playing, ageMs: 900 }), "");
+});
+
 test("a live picture needs no words", () => {
   assert.deepEqual(words(playing), { tone: "live", text: "" });
 });
