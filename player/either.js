@@ -306,7 +306,13 @@ export class Either {
     if (this.#cover || (isVideo && surface.readyState < HTMLMediaElement.HAVE_CURRENT_DATA)) return;
     const cover = document.createElement("canvas");
     [cover.width, cover.height] = isVideo ? [surface.videoWidth, surface.videoHeight] : [surface.width, surface.height];
-    cover.getContext("2d")?.drawImage(surface, 0, 0);
+    const context = cover.getContext("2d");
+    context?.drawImage(surface, 0, 0);
+    // The colours of the screen, see snapshot.js, which come a moment later.
+    createImageBitmap(surface, { colorSpaceConversion: "none" }).then((still) => {
+      context?.drawImage(still, 0, 0);
+      still.close();
+    }, () => {});
     cover.className = surface.className;
     cover.setAttribute("part", "video");
     cover.style.scale = surface.style.scale;

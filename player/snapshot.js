@@ -21,6 +21,9 @@ export async function snapshot(surface, type, quality) {
     context?.translate(width, 0);
     context?.scale(-1, 1);
   }
-  context?.drawImage(surface, 0, 0);
+  // As on the screen: drawn directly Chromium gives other colours to a picture with primaries of its own (BT.470BG).
+  const still = await createImageBitmap(surface, { colorSpaceConversion: "none" });
+  context?.drawImage(still, 0, 0);
+  still.close();
   return new Promise((resolve) => canvas.toBlob(resolve, type, quality));
 }

@@ -201,3 +201,12 @@ for (const renderer of ["mse", "webcodecs"]) {
     await look("hidden and seen again");
   });
 }
+
+test("snapshot_of_other_primaries_is_as_on_screen", { skip: isFirefox }, async () => {
+  const tags = "colorprim=bt470bg:transfer=bt470bg:colormatrix=bt470bg";
+  await open(["--source", x264("smptebars", `keyint=30:${tags}`)], `renderer="mse"`);
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  const [seen, kept] = [await page.evaluate(colours, await page.screenshot()), await page.evaluate(colours, "")];
+  const wrong = Math.max(...seen.flat().map((value, i) => Math.abs(value - kept.flat()[i])));
+  assert.ok(wrong <= 4, `${seen.join("  ")} on the screen, ${kept.join("  ")} in the snapshot`);
+});
