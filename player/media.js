@@ -19,6 +19,8 @@ const BACKLOG_SECONDS = 1;
 /** Without a keyframe for so many bytes a frame is marked as one, so that the past can be forgotten: browsers keep 150 MiB. */
 const MARK_BYTES = 16_000_000;
 const ROUNDING_SECONDS = 0.001;
+/** A seek decodes all frames since the keyframe: of more than these another keyframe is quicker. */
+const MOST_TO_DECODE = 900;
 /** Frames that wait for the browser; without a keyframe nothing else bounds them. */
 const MOST_WAITING = 5000;
 
@@ -90,6 +92,7 @@ export class Media {
    */
   #cuts = [];
   #bytesSinceCut = 0;
+  #sinceKeyframe = 0;
   /** @type {((bytes: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>) | null} */
   #mark = null;
   #end = 0;
@@ -262,7 +265,9 @@ export class Media {
         this.#bytesSinceCut = 0;
       }
       if (next.isKeyframe) this.#keyframe = shown;
-      this.isSeekable = next.isKeyframe || (this.isSeekable && !next.isRecoveryPoint && bytes === next.bytes);
+      this.#sinceKeyframe = next.isKeyframe ? 0 : this.#sinceKeyframe + 1;
+      const isNear = this.#sinceKeyframe < MOST_TO_DECODE && !next.isRecoveryPoint && bytes === next.bytes;
+      this.isSeekable = next.isKeyframe || (this.isSeekable && isNear);
       this.#bytesSinceCut += bytes.length;
       this.#shifts = [Math.min(this.#shifts[0], shift), Math.max(this.#shifts[1], shift)];
       this.#end = start + offset + duration;
