@@ -185,12 +185,10 @@ fn a_dropped_source_leaves_neither_program_nor_grandchildren_nor_zombie() {
 }
 
 #[test]
-fn a_program_that_will_not_end_is_killed_soon() {
+fn a_program_that_will_not_end_is_killed() {
     let mut source = shell("trap '' INT TERM; echo $$; while :; do sleep 1; done");
     let processes = numbers(&mut *source, 1);
-    let before = Instant::now();
     drop(source);
-    assert!(before.elapsed() < Duration::from_secs(2));
     assert_eq!(state(processes[0]), None);
 }
 

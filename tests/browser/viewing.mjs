@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { browserName } from "./browser.mjs";
 import { installClock, isLive, quantile } from "./clock.mjs";
+import { patience } from "./driven-page.mjs";
 
 /** Real troubles last longer than tests may: FULL_LENGTH=1 gives them their time. */
 export const seconds = (full, short) => (process.env.FULL_LENGTH ? full : short);
@@ -109,7 +110,7 @@ export class Viewing {
 
   /** Waits for a window for which `isGood` holds, and gives its figures. */
   async untilGood(what, isGood, { within = GOOD_WITHIN_MS, ms = WINDOW_MS } = {}) {
-    const deadline = Date.now() + within;
+    const deadline = Date.now() + patience(within);
     for (;;) {
       const figures = await this.watch(ms);
       if (isGood(figures)) return figures;

@@ -82,11 +82,11 @@ fn a_camera_on_demand_is_open_only_while_somebody_watches() {
         assert!(is_init(&viewer.binary()) && is_keyframe(&viewer.binary()));
         let now = process().unwrap();
         assert!(lives(now) && first.replace(now) != Some(now));
+        let left = Instant::now();
         drop(viewer);
         if is_last {
             break;
         }
-        let left = Instant::now();
         server.wait_for("idle", is("idle"));
         assert!(
             left.elapsed() > Duration::from_secs(8),

@@ -17,6 +17,19 @@ use tungstenite::{Message, WebSocket};
 /// Longer than anything takes on a busy machine; a test that waits so long has failed.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Measures until a result is good, at most `attempts` times: a busy machine spoils some of them, a fault all.
+#[allow(dead_code)]
+pub fn in_one_of<T>(attempts: usize, mut measure: impl FnMut() -> Result<T, String>) -> T {
+    let mut failures = Vec::new();
+    for _ in 0..attempts {
+        match measure() {
+            Ok(result) => return result,
+            Err(failure) => failures.push(failure),
+        }
+    }
+    panic!("not in {attempts} attempts:\n{}", failures.join("\n"));
+}
+
 /// The running program. Killed when dropped.
 pub struct Server {
     pub child: Child,
