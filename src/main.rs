@@ -133,6 +133,7 @@ fn serve(config: Config) -> Result<(), String> {
         max_viewers: config.server.max_viewers,
         controls: config.server.controls,
         decode_memory: config.server.decode_memory,
+        congestion: serve::CongestionControl::detect(config.server.congestion),
     };
     let site = Arc::new(Site::new(served, settings, fanout.clone()));
     runtime.block_on(until_signal(signals, listening, tls, site))?;

@@ -136,6 +136,7 @@ fn serve(audience: Audience) -> String {
         max_viewers: 10,
         decode_memory: 64,
         controls: false,
+        congestion: serve::CongestionControl::detect(serve::CongestionSetting::System),
     };
     let site = Arc::new(Site::new(vec![camera], settings, fanout));
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -173,6 +173,7 @@ fn server(layers: Layers<'_>) -> Result<Server, Error> {
         decode_memory: layers.read(Key::DecodeMemory, values::decode_memory)?,
         controls: layers.read(Key::SetControls, values::switch)?,
         io_uring: layers.read(Key::IoUring, values::switch)?,
+        congestion: layers.read(Key::Congestion, values::congestion)?,
     })
 }
 

@@ -19,7 +19,7 @@ mod yaml;
 use crate::encode;
 use crate::nearest::nearest;
 use crate::panel::Wish;
-use crate::serve::{Address, TlsFiles};
+use crate::serve::{Address, CongestionSetting, TlsFiles};
 use crate::source;
 use crate::v4l2::FourCc;
 use arguments::Arguments;
@@ -113,6 +113,8 @@ pub struct Server {
     pub controls: bool,
     /// Pictures go to many viewers by io_uring where the system has it.
     pub io_uring: bool,
+    /// TCP congestion control to ask the system for.
+    pub congestion: CongestionSetting,
 }
 
 /// Why the program will not start with what it was given: what, where, why and what to try, on one line.

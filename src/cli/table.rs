@@ -58,6 +58,8 @@ pub(super) enum Key {
     DecodeMemory,
     /// Whether io_uring may be used.
     IoUring,
+    /// TCP congestion control.
+    Congestion,
 }
 
 /// A block of the configuration file.
@@ -372,6 +374,16 @@ pub(super) const TABLE: &[Row] = &[
         value: "true|false",
         default: Some("true"),
         help: "with many viewers: one system call for all, where\nthe system has io_uring",
+    },
+    Row {
+        key: Key::Congestion,
+        short: None,
+        long: &[],
+        env: None,
+        file: Some((Section::Server, &["congestion"])),
+        value: "auto|bbr|cubic|system",
+        default: Some("auto"),
+        help: "TCP congestion control; auto is bbr where the\nsystem allows it",
     },
 ];
 

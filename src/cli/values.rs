@@ -2,7 +2,7 @@
 
 use crate::encode;
 use crate::panel::Wish;
-use crate::serve::Address;
+use crate::serve::{Address, CongestionSetting};
 use crate::source::Spec;
 use crate::v4l2::FourCc;
 use std::num::NonZeroU32;
@@ -106,6 +106,13 @@ pub(super) fn encoder(text: &str) -> Result<encode::Choice, String> {
         .into_iter()
         .find(|choice| choice.to_string() == text.to_ascii_lowercase());
     choice.ok_or_else(|| format!("'{text}' is none of auto, hardware, software"))
+}
+
+pub(super) fn congestion(text: &str) -> Result<CongestionSetting, String> {
+    CongestionSetting::ALL
+        .into_iter()
+        .find(|setting| setting.to_string() == text.to_ascii_lowercase())
+        .ok_or_else(|| format!("'{text}' is none of auto, bbr, cubic, system"))
 }
 
 /// `None` leaves the choice to the program.

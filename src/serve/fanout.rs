@@ -239,6 +239,7 @@ impl Thread {
 mod tests {
     use super::*;
     use crate::hub::{Hub, State, hub};
+    use crate::serve::congestion::LossResponse;
     use crate::serve::delays::Delays;
     use crate::serve::seats::Seats;
     use crate::serve::wire::Wire;
@@ -273,6 +274,7 @@ mod tests {
                 speaks_v1: true,
                 report: Delays::default().join("camera".into()),
                 seat: Seats::new(1).take().unwrap(),
+                loss_response: LossResponse::default(),
             });
             let mut scene = Self {
                 hub,

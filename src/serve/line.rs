@@ -14,6 +14,10 @@ use std::time::Duration;
 /// need for a keyframe. One of a quarter of a second's bits takes less on a line that carries just the stream.
 const LATE: Duration = Duration::from_millis(300);
 
+/// Round trip above the shortest one that shows a queue on the way. A link that only loses packets has none: what is late
+/// there waits for what was lost, and comes no sooner if less is sent.
+const QUEUE_ROUND_TRIP: Duration = Duration::from_millis(100);
+
 /// A slow line is given the benefit of the doubt when nothing was late, and no spare picture left out, for so long. As long as something is
 /// left out, that little is late says only that enough is left out.
 const CALM: Duration = Duration::from_secs(3);
@@ -182,7 +186,9 @@ impl Line {
         let limit = self.tolerance() + LATE;
         let waiting =
             waiting_since.map_or(Duration::ZERO, |since| now.since(since.max(self.since)));
-        let is_late = waiting > limit;
+        let has_queue = reading.unsent > 0
+            || reading.present_round_trip > reading.round_trip + QUEUE_ROUND_TRIP;
+        let is_late = waiting > limit && has_queue;
         self.is_late = is_late;
         if is_late {
             self.late_at = Some(now);

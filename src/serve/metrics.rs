@@ -121,6 +121,14 @@ pub(super) fn metrics(site: &Site) -> String {
     text.family("berrymse_build_info", "gauge", "Version of the program.");
     let version = [("version", env!("CARGO_PKG_VERSION"))];
     text.sample("berrymse_build_info", &version, 1);
+    text.family(
+        "berrymse_congestion_control_info",
+        "gauge",
+        "TCP congestion control of connections, and of those that lose packets.",
+    );
+    let (initial, on_loss) = site.congestion.names();
+    let algorithms = [("algorithm", initial), ("on_loss", on_loss)];
+    text.sample("berrymse_congestion_control_info", &algorithms, 1);
     process(site, &mut text);
     for (name, kind, help, value) in CAMERA_METRICS.iter().chain(&DEPRECATED) {
         text.family(name, kind, help);

@@ -7,6 +7,7 @@ mod access;
 mod address;
 mod api;
 mod assets;
+mod congestion;
 mod controls;
 mod crowd;
 mod delays;
@@ -34,6 +35,7 @@ mod wire;
 
 pub use access::{Hosts, Origins};
 pub use address::Address;
+pub use congestion::{CongestionControl, CongestionSetting};
 pub use controls::wishes;
 pub use descriptors::make_room;
 pub use fanout::Fanout;
@@ -50,6 +52,7 @@ use crate::time::Timestamp;
 use access::{frame_ancestors, keep_to_pages};
 use assets::Asset;
 use bytes::Bytes;
+use congestion::LossResponse;
 use delays::Delays;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::service::service_fn;
@@ -64,7 +67,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use stream::Content;
 use tokio::net::{TcpListener, TcpStream};
-use transport::Transport;
+use transport::{Transport, Watched};
 
 /// A request's head has to be there within this time, and a TLS handshake be done.
 const HEAD_TIME: Duration = Duration::from_secs(10);
@@ -116,6 +119,8 @@ pub struct Settings {
     pub controls: bool,
     /// Memory for the decoders of snapshots, of all cameras together, in megabytes.
     pub decode_memory: u32,
+    /// TCP congestion control of all connections.
+    pub congestion: CongestionControl,
 }
 
 /// Everything that requests are answered from.
@@ -128,6 +133,7 @@ pub struct Site {
     hosts: Hosts,
     /// Controls may be set.
     controls: bool,
+    congestion: CongestionControl,
     seats: Seats,
     connections: Seats,
     fanout: Fanout,
@@ -151,6 +157,7 @@ impl Site {
             origins: Origins::new(settings.allowed_origins),
             hosts: Hosts::new(settings.hosts),
             controls: settings.controls,
+            congestion: settings.congestion,
             seats: Seats::new(settings.max_viewers),
             connections: Seats::new(settings.max_viewers + PLAIN_CONNECTIONS),
             fanout,
@@ -213,13 +220,17 @@ fn accept(socket: TcpStream, peer: SocketAddr, tls: Option<Tls>, site: &Arc<Site
     let _ = socket.set_nodelay(true);
     let _ = socket2::SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT_BYTES);
     socket::retry_soon(&socket);
+    let loss_response = site.congestion.accept(&socket).unwrap_or_else(|error| {
+        site.complain(&format!("congestion control: system's default ({error})"));
+        LossResponse::default()
+    });
     let Some(seat) = site.connections.take() else {
         site.complain(&format!("refused {peer}: too many connections"));
         return;
     };
     let site = site.clone();
     tokio::spawn(async move {
-        if let Err(error) = converse(socket, peer, tls, site).await {
+        if let Err(error) = converse(socket, peer, tls, site, loss_response).await {
             log::debug!("{peer}: {error}");
         }
         drop(seat);
@@ -232,6 +243,7 @@ async fn converse(
     peer: SocketAddr,
     tls: Option<Tls>,
     site: Arc<Site>,
+    loss_response: LossResponse,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let wants_tls = tls.is_some();
     let transport = match tls {
@@ -255,7 +267,10 @@ async fn converse(
         .max_buf_size(BUFFER_BYTES)
         .max_headers(HEADERS)
         .half_close(false)
-        .serve_connection(TokioIo::new(transport), service)
+        .serve_connection(
+            TokioIo::new(Watched::new(transport, loss_response)),
+            service,
+        )
         .with_upgrades()
         .await?;
     Ok(())

@@ -16,8 +16,11 @@ const LONGEST_RETRY_MS: c_int = 1000;
 /// `TCP_RTO_MAX_MS` of linux/tcp.h.
 const TCP_RTO_MAX_MS: c_int = 44;
 
+/// `TCP_CC_INFO` of linux/tcp.h.
+const TCP_CC_INFO: c_int = 26;
+
 /// What the peer has, and how far away it is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Reading {
     /// Bytes that the peer has acknowledged since the connection was made.
     pub(super) acknowledged: u64,
@@ -25,6 +28,11 @@ pub(super) struct Reading {
     pub(super) arrived: u64,
     /// Bytes that the kernel has taken and the peer has not acknowledged.
     pub(super) outstanding: u64,
+    /// Bytes of those that the kernel has not sent yet.
+    pub(super) unsent: u64,
+    /// Bytes that the kernel has sent again since the connection was made, without what the peer has
+    /// reported to have had already (RFC 2883).
+    pub(super) lost: u64,
     /// The shortest round trip of the last minutes; zero while none is known.
     pub(super) round_trip: Duration,
     /// The round trip as it is now, smoothed, what waits on the way included.
@@ -66,7 +74,12 @@ struct TcpInfo {
     delivered: [u32; 2],
     bytes_sent: u64,
     bytes_retrans: u64,
+    duplicates: u32,
+    reordered: u32,
 }
+
+/// Length of the structure before Linux 5.0.
+const OLD_LENGTH: usize = std::mem::offset_of!(TcpInfo, duplicates);
 
 /// Looks at a connection; `None` where the kernel is too old to tell (before 4.19).
 pub(super) fn look(socket: &impl AsFd) -> Option<Reading> {
@@ -83,16 +96,21 @@ pub(super) fn look(socket: &impl AsFd) -> Option<Reading> {
             &raw mut length,
         )
     };
-    if result != 0 || (length as usize) < wanted {
+    if result != 0 || (length as usize) < OLD_LENGTH {
         return None;
     }
     let sent = info.bytes_sent.saturating_sub(info.bytes_retrans);
     let in_flight = sent.saturating_sub(info.bytes_acked);
-    let beyond = u64::from(info.words[SACKED]) * u64::from(info.words[SEGMENT]);
+    let segment = u64::from(info.words[SEGMENT]);
+    let beyond = u64::from(info.words[SACKED]) * segment;
     Some(Reading {
         acknowledged: info.bytes_acked,
         arrived: info.bytes_acked + beyond,
         outstanding: in_flight + u64::from(info.notsent_bytes),
+        unsent: info.notsent_bytes.into(),
+        lost: info
+            .bytes_retrans
+            .saturating_sub(u64::from(info.duplicates) * segment),
         // All ones: never measured.
         round_trip: Some(info.min_rtt)
             .filter(|&micros| micros != u32::MAX)
@@ -103,6 +121,28 @@ pub(super) fn look(socket: &impl AsFd) -> Option<Reading> {
         is_undisturbed: info.bytes[CA_STATE] == OPEN && info.bytes[RETRANSMITS] == 0,
         is_retrying: info.bytes[RETRANSMITS] > 0,
     })
+}
+
+/// Returns the shortest round trip of the last ten seconds as BBR knows it, in which it empties the
+/// queue on the way now and then; `None` with other algorithms. Unlike [`Reading::round_trip`] it
+/// follows within that time when the way becomes longer.
+pub(super) fn bbr_round_trip(socket: &impl AsFd) -> Option<Duration> {
+    // `struct tcp_bbr_info` of linux/inet_diag.h: bandwidth in two halves, round trip, two gains.
+    let mut info = [0_u32; 5];
+    let mut length = libc::socklen_t::try_from(size_of_val(&info)).ok()?;
+    // SAFETY: the kernel writes at most `length` bytes to `info`, which is plain integers, and lives during the call.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::IPPROTO_TCP,
+            TCP_CC_INFO,
+            info.as_mut_ptr().cast::<c_void>(),
+            &raw mut length,
+        )
+    };
+    let is_bbr = result == 0 && length as usize == size_of_val(&info);
+    // All ones: never measured.
+    (is_bbr && info[2] != u32::MAX).then(|| Duration::from_micros(info[2].into()))
 }
 
 /// True if the peer has acknowledged all that the kernel was given: a small part of what [`look`] costs, which takes the socket's lock

@@ -4,7 +4,7 @@ use super::access::{Access, Client};
 use super::refusal::Refusal;
 use super::seats::Seat;
 use super::stream::Content;
-use super::transport::Transport;
+use super::transport::Watched;
 use super::viewer::Joining;
 use super::wire::Wire;
 use super::{Camera, Site, plain};
@@ -69,6 +69,7 @@ pub(super) fn live(
                     viewer: audience.join(),
                     speaks_v1,
                     seat,
+                    loss_response: site.congestion.loss_response(),
                 });
             }
             Err(error) => log::info!("{name}: viewer {peer} left during the handshake: {error}"),
@@ -80,7 +81,7 @@ pub(super) fn live(
 /// What is under the HTTP connection, and what was read from it beyond the request.
 fn take_wire(upgraded: Upgraded) -> io::Result<(Wire, bytes::Bytes)> {
     let Parts { io, read_buf, .. } = upgraded
-        .downcast::<TokioIo<Transport>>()
+        .downcast::<TokioIo<Watched>>()
         .map_err(|_| io::Error::other("the connection is none of ours"))?;
     let (socket, session) = io.into_inner().into_parts();
     Ok((Wire::new(socket.into_std()?, session), read_buf))

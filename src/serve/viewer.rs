@@ -1,5 +1,6 @@
 //! One WebSocket viewer on the fan-out thread: what it is sent next, what it says, whether it is still there.
 
+use super::congestion::LossResponse;
 use super::delays::Report;
 use super::inbound::{Inbound, Incoming};
 use super::line::Line;
@@ -52,6 +53,7 @@ pub(super) struct Joining {
     /// Where it reports the delay that it sees.
     pub(super) report: Report,
     pub(super) seat: Seat,
+    pub(super) loss_response: LossResponse,
 }
 
 pub(super) struct Connection {
@@ -67,6 +69,7 @@ pub(super) struct Connection {
     /// The socket is full; the kernel will tell when there is room.
     is_full: bool,
     line: Line,
+    loss_response: LossResponse,
     /// The line is slow and has enough on its way; nobody will tell when there is room.
     is_held: bool,
     /// A close frame was queued: nothing follows it.
@@ -99,6 +102,7 @@ impl Connection {
             speaks_v1,
             report,
             seat,
+            loss_response,
         } = joining;
         let mut connection = Self {
             wire,
@@ -110,6 +114,7 @@ impl Connection {
             control: VecDeque::new(),
             is_full: false,
             line: Line::new(Timestamp::now()),
+            loss_response,
             is_held: false,
             is_closing: None,
             inbound: Inbound::default(),
@@ -223,16 +228,22 @@ impl Connection {
 
     /// Asks the kernel for all it knows. A system call, which a viewer whose line is slow costs before each picture, too.
     fn look_at_line(&mut self) {
-        let Some(reading) = socket::look(self.wire.socket()) else {
+        let Some(mut reading) = socket::look(self.wire.socket()) else {
             return; // an old kernel: the socket being full is all that is known
         };
         let now = Timestamp::now();
+        self.loss_response
+            .react(self.wire.socket(), reading.lost, now);
         let unsent = self
             .sending
             .as_ref()
             .map_or(0, |(bytes, sent)| bytes.len().saturating_sub(*sent));
+        reading.unsent += unsent as u64;
         let standing = self.viewer.standing(reading.outstanding + unsent as u64);
         let was_slow = self.line.is_slow();
+        if was_slow && let Some(round_trip) = socket::bbr_round_trip(self.wire.socket()) {
+            reading.round_trip = reading.round_trip.max(round_trip);
+        }
         let missing = standing.filter(|picture| !picture.is_received);
         let waiting_since = missing.map(|picture| picture.published_at);
         self.line.learn(reading, waiting_since, now);

@@ -53,6 +53,9 @@ impl Model {
             acknowledged: self.acknowledged as u64,
             arrived: self.acknowledged as u64,
             outstanding: (self.sent - self.acknowledged) as u64,
+            // What is late waits in the kernel, as in front of a narrow link.
+            unsent: u64::from(self.since.is_some()),
+            lost: 0,
             round_trip: Duration::from_millis(20),
             present_round_trip: Duration::from_millis(20),
             is_undisturbed: true,
@@ -140,6 +143,8 @@ fn what_arrives_behind_a_loss_is_no_burst() {
             acknowledged,
             arrived,
             outstanding: 15_000 + arrived - acknowledged,
+            unsent: 1,
+            lost: 0,
             round_trip: Duration::from_millis(20),
             present_round_trip: Duration::from_millis(20),
             is_undisturbed: true,
@@ -162,6 +167,8 @@ fn in_a_hole_the_kernel_is_given_little_more_time_again_and_again() {
             acknowledged: 0,
             arrived: 0,
             outstanding: u64::from(is_hole),
+            unsent: 1,
+            lost: 0,
             round_trip: Duration::from_millis(20),
             present_round_trip: Duration::from_millis(20),
             is_undisturbed: !is_hole,
@@ -198,6 +205,8 @@ fn a_line_that_loses_much_but_gets_on_is_not_given_up() {
             acknowledged: ms,
             arrived: ms,
             outstanding: 1000,
+            unsent: 1,
+            lost: 0,
             round_trip: Duration::from_millis(20),
             present_round_trip: Duration::from_millis(60),
             is_undisturbed: ms < 1000,
@@ -240,6 +249,8 @@ fn a_way_that_has_become_longer_is_no_slow_line() {
                 acknowledged: 0,
                 arrived: 0,
                 outstanding: 1,
+                unsent: 1,
+                lost: 0,
                 round_trip: Duration::from_millis(20),
                 present_round_trip: Duration::from_millis(present_ms),
                 is_undisturbed: true,
@@ -329,6 +340,8 @@ fn on_a_long_way_what_is_left_out_does_not_keep_a_line_slow() {
             acknowledged: ms,
             arrived: ms,
             outstanding: 1,
+            unsent: 1,
+            lost: 0,
             round_trip: Duration::from_millis(1),
             present_round_trip: Duration::from_millis(220),
             is_undisturbed: true,
@@ -387,6 +400,8 @@ fn only_a_good_line_that_is_not_being_measured_may_rest_and_a_hole_after_that_co
         acknowledged: model.acknowledged as u64,
         arrived: model.acknowledged as u64,
         outstanding: 2500,
+        unsent: 1,
+        lost: 0,
         round_trip: Duration::from_millis(20),
         present_round_trip: Duration::from_millis(20),
         is_undisturbed: false,
@@ -403,4 +418,32 @@ fn only_a_good_line_that_is_not_being_measured_may_rest_and_a_hole_after_that_co
     );
     // The kernel began to try when the rest ended, not a minute before.
     assert_eq!(model.line.allow(now), Some(Duration::from_millis(700)));
+}
+
+/// What a link that loses packets at random looks like: something waits for what was lost, and no
+/// queue is anywhere.
+#[test]
+fn lossy_link_without_queue_is_not_congested() {
+    let at = |ms: u64| Timestamp::from_nanos((1000 + ms) * 1_000_000);
+    let judge = |unsent, present_ms| {
+        let mut line = Line::new(at(0));
+        for ms in (0..5000).step_by(50) {
+            let reading = Reading {
+                acknowledged: ms * 100,
+                arrived: ms * 150,
+                outstanding: 20_000,
+                unsent,
+                lost: ms,
+                round_trip: Duration::from_millis(100),
+                present_round_trip: Duration::from_millis(present_ms),
+                is_undisturbed: false,
+                is_retrying: false,
+            };
+            line.learn(reading, Some(at(0)), at(ms));
+        }
+        line.is_slow()
+    };
+    assert!(!judge(0, 110));
+    assert!(judge(10_000, 110), "the kernel cannot send it");
+    assert!(judge(0, 300), "a router holds it");
 }
