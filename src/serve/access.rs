@@ -116,6 +116,15 @@ impl<'a> Client<'a> {
         }
     }
 
+    /// True if the page and the server are at one IP address, whatever the ports.
+    fn is_at_same_address(&self) -> bool {
+        let page = self.origin.or(self.referer);
+        let page = page.and_then(|origin| Some(without_port(origin.split_once("://")?.1)));
+        self.host
+            .map(without_port)
+            .is_some_and(|host| is_address(host) && page == Some(host))
+    }
+
     /// Takes the page in `Referer` for the origin, as browsers send none with GET to the page's own host.
     pub(super) fn or_referer(self) -> Self {
         Self {
@@ -164,6 +173,14 @@ fn is_csp_host(name: &str) -> bool {
     !name.is_empty() && name.len() <= 255 && name.bytes().all(is_host_byte)
 }
 
+/// Tells an IP address, as it stands in `Host`, from a name.
+fn is_address(host: &str) -> bool {
+    let inner = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    host.parse::<Ipv4Addr>().is_ok() || inner.is_some_and(|inner| inner.parse::<Ipv6Addr>().is_ok())
+}
+
 pub(super) fn without_port(host: &str) -> &str {
     let is_port = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
     match host.rsplit_once(':') {
@@ -181,6 +198,8 @@ pub(super) fn keep_to_pages(
 ) {
     let policy = match access {
         Access::Listed => "cross-origin",
+        // In Chromium (156) two ports of an address are not of one site, as it has no registrable domain.
+        _ if client.is_at_same_address() => "cross-origin",
         _ => "same-site",
     };
     out.insert(
@@ -221,12 +240,8 @@ impl Hosts {
         }
         let name = without_port(host);
         let name = name.strip_suffix('.').unwrap_or(name);
-        let inner = name
-            .strip_prefix('[')
-            .and_then(|name| name.strip_suffix(']'));
         name.eq_ignore_ascii_case("localhost")
-            || name.parse::<Ipv4Addr>().is_ok()
-            || inner.is_some_and(|inner| inner.parse::<Ipv6Addr>().is_ok())
+            || is_address(name)
             || self.names.iter().any(|own| own.eq_ignore_ascii_case(name))
     }
 }
@@ -323,5 +338,94 @@ mod tests {
         assert!(origins.allow(Some("https://shop.example"), Some("pi")));
         assert!(!origins.allow(Some("https://shop.example.evil"), Some("pi")));
         assert!(Origins::new(vec!["*".into()]).allow(Some("null"), Some("pi")));
+    }
+
+    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut out = HeaderMap::new();
+        for (name, value) in lines {
+            out.insert(*name, HeaderValue::from_static(value));
+        }
+        out
+    }
+
+    #[test]
+    fn frames_go_to_the_site_and_the_list() {
+        let origins = Origins::new(vec!["http://shop.example".into()]);
+        let cross = ("sec-fetch-site", "cross-site");
+        for (lines, policy) in [
+            (&[("host", "pi:2020")][..], Some("same-site")),
+            (
+                &[("host", "pi:2020"), ("referer", "http://pi/a")],
+                Some("same-site"),
+            ),
+            (
+                &[
+                    ("host", "10.0.0.5:2020"),
+                    ("referer", "http://10.0.0.5/a?b"),
+                ],
+                Some("cross-origin"),
+            ),
+            (
+                &[
+                    ("host", "[fd00::5]:2020"),
+                    ("referer", "http://[fd00::5]:80/"),
+                ],
+                Some("cross-origin"),
+            ),
+            (
+                &[("host", "10.0.0.5:2020"), ("referer", "http://10.0.0.55/")],
+                Some("same-site"),
+            ),
+            (
+                &[("host", "pi"), cross, ("referer", "http://shop.example/x")],
+                Some("cross-origin"),
+            ),
+            (
+                &[
+                    ("host", "pi"),
+                    cross,
+                    ("referer", "http://shop.example.evil/x"),
+                ],
+                None,
+            ),
+            (&[("host", "pi"), cross], None),
+            (&[("host", "pi"), ("origin", "http://evil.example")], None),
+            (
+                &[
+                    ("host", "pi"),
+                    ("origin", "http://evil.example"),
+                    ("referer", "http://shop.example/"),
+                ],
+                None,
+            ),
+        ] {
+            let headers = headers(lines);
+            let client = Client::new(&headers);
+            let access = origins.judge(&client);
+            let mut out = HeaderMap::new();
+            keep_to_pages(access, &client, &origins, &mut out);
+            let told = (!matches!(access, Access::Refused(_)))
+                .then(|| out["Cross-Origin-Resource-Policy"].to_str().unwrap());
+            assert_eq!(told, policy, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn origin_is_what_a_url_begins_with() {
+        for (url, origin) in [
+            ("http://pi:8080/a?b", Some("http://pi:8080")),
+            ("http://pi?b", Some("http://pi")),
+            ("https://pi", Some("https://pi")),
+            ("about:blank", None),
+            ("", None),
+        ] {
+            assert_eq!(origin_of(url), origin, "{url}");
+        }
+        assert!(lacks_port(Some("http://Pi.local:8080"), Some("pi.local")));
+        assert!(!lacks_port(Some("http://pi.local"), Some("pi.local")));
+        assert!(!lacks_port(
+            Some("http://pi.local.evil:80"),
+            Some("pi.local")
+        ));
     }
 }
