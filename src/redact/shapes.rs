@@ -66,6 +66,9 @@ const SCHEME_ENDS: [(&str, &[&str]); 5] = [
     ("%253a%252f%252f", &["@", "%40", "%2540"]),
 ];
 
+/// Most URLs of a word that are looked at; what follows them is masked.
+const MOST_URLS: usize = 32;
+
 type Span = Range<usize>;
 
 /// Returns where the secrets in `text` are; spans may overlap.
@@ -163,22 +166,32 @@ fn urls(lower: &str, word: &Span, rest: &[Span], spans: &mut Vec<Span>) {
     let here = part(lower, word);
     let mut has_scheme = false;
     for (end, ats) in SCHEME_ENDS {
-        let Some(at) = here.find(end) else { continue };
-        has_scheme = true;
-        let user = word.start + at + end.len();
-        let limit = if end.contains('%') {
-            // An encoded URL ends with the parameter that it is in.
-            find_in(lower, user..word.end, &["&"]).unwrap_or(word.end)
-        } else {
-            word.end
-        };
-        let last = ats
-            .iter()
-            .filter_map(|at| part(lower, &(user..limit)).rfind(at));
-        if let Some(length) = last.max() {
-            spans.push(user..user + length);
-        } else {
-            unfinished(lower, user..limit, rest, spans);
+        let mut done = word.start;
+        for (number, (at, _)) in here.match_indices(end).enumerate() {
+            has_scheme = true;
+            let user = word.start + at + end.len();
+            if user < done {
+                continue;
+            }
+            if number == MOST_URLS {
+                spans.push(user..word.end);
+                break;
+            }
+            let limit = if end.contains('%') {
+                // An encoded URL ends with the parameter that it is in.
+                find_in(lower, user..word.end, &["&"]).unwrap_or(word.end)
+            } else {
+                word.end
+            };
+            let last = ats
+                .iter()
+                .filter_map(|at| part(lower, &(user..limit)).rfind(at));
+            if let Some(length) = last.max() {
+                done = user + length;
+                spans.push(user..done);
+            } else {
+                unfinished(lower, user..limit, rest, spans);
+            }
         }
     }
     // user:password@host without a scheme
@@ -220,7 +233,11 @@ fn unfinished(lower: &str, tail: Span, rest: &[Span], spans: &mut Vec<Span>) {
 /// Values behind a name and `=` or `:`.
 fn values(text: &str, lower: &str, word: &Span, rest: &[Span], spans: &mut Vec<Span>) {
     let here = part(lower, word);
+    let mut done = word.start;
     for (at, sign) in here.match_indices(['=', ':', '%']) {
+        if word.start + at < done {
+            continue;
+        }
         let (length, is_colon) = match sign {
             "=" => (1, false),
             ":" => (1, true),
@@ -238,15 +255,19 @@ fn values(text: &str, lower: &str, word: &Span, rest: &[Span], spans: &mut Vec<S
             continue;
         }
         let start = word.start + at + length;
-        if is_header(name) {
-            spans.push(start..line_end(text, start, before));
+        let span = if is_header(name) {
+            start..line_end(text, start, before)
         } else if start < word.end {
-            spans.push(value(text, lower, start, word.end));
+            value(text, lower, start, word.end)
         } else if let Some(next) = rest.first()
             && (is_colon || is_quoted)
         {
-            spans.push(value(text, lower, next.start, next.end));
-        }
+            value(text, lower, next.start, next.end)
+        } else {
+            continue;
+        };
+        done = span.end;
+        spans.push(span);
     }
 }
 
@@ -357,11 +378,16 @@ fn random(text: &str, word: &Span, spans: &mut Vec<Span>) {
         }
     }
     let _ = start;
+    let mut done = 0;
     for (at, _) in here.match_indices("eyJ") {
+        if at < done {
+            continue;
+        }
         let tail = here.get(at..).unwrap_or_default();
         let length = tail
             .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')))
             .unwrap_or(tail.len());
+        done = at + length;
         if length >= 16 {
             spans.push(word.start + at..word.start + at + length);
         }
