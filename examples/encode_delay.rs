@@ -145,7 +145,7 @@ fn context(width: u32, height: u32, stop: &Stop) -> Context {
     let settings = Settings {
         width,
         height,
-        fps: NonZeroU32::MIN,
+        fps: berrymse::frame_rate::FrameRate::MIN,
         bitrate: None,
         rotation: None,
         flips: Flips::default(),

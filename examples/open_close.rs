@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let settings = Settings {
         width: 320,
         height: 240,
-        fps: NonZeroU32::new(30).ok_or("no rate")?,
+        fps: berrymse::frame_rate::FrameRate::whole(30),
         bitrate: Some(600_000),
         rotation: Some(0),
         flips: Flips::default(),

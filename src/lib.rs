@@ -18,6 +18,7 @@
 //! | [`panel`] | what can be changed of a camera while it runs |
 //! | [`serve`] | HTTP, WebSocket, the page, the status |
 //! | [`cameras`] | what this machine has, for `berrymse cameras` |
+//! | [`frame_rate`] | the rate that a camera is asked for |
 //! | [`cli`] | what was typed, the environment and the file to one checked configuration |
 //!
 //! `h264` and `fmp4` do no I/O and read no clock.
@@ -26,6 +27,7 @@ pub mod cameras;
 pub mod cli;
 pub mod encode;
 pub mod fmp4;
+pub mod frame_rate;
 pub mod h264;
 pub mod heap;
 pub mod holders;

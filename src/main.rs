@@ -102,6 +102,7 @@ fn serve(config: Config) -> Result<(), String> {
         let mut context = Context::new(&camera.name, camera.settings, stop.clone());
         context.panel = panel;
         (context.encoder, context.pixel_format) = (camera.encoder, camera.pixel_format);
+        context.stall_after = camera.stall_after;
         served.push(serve::Camera {
             name: camera.name.clone().into(),
             source: camera.source.kind(),

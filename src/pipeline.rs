@@ -208,7 +208,7 @@ impl<'a> Camera<'a> {
             let now = Timestamp::now();
             if let Some(words) = source.trouble() {
                 self.note(&Error::Lost(words).because(Cause::ENCODER));
-            } else if let Some(finding) = signs.look(now) {
+            } else if let Some(finding) = signs.look(now, source.silence_limit()) {
                 // Standard input cannot be opened anew, and what was learned from it would be lost.
                 if finding.is_final() && *spec != Spec::Stdin {
                     return Err(finding.error());

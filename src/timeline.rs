@@ -8,15 +8,24 @@
 //! steps in a row, too. Where "captured" means "arrived", pictures may come in bursts
 //! that tell nothing of when they were taken: they are spread over the gap before them.
 
+use crate::frame_rate::FrameRate;
 use crate::time::{TIMESCALE, Timestamp};
 use std::collections::VecDeque;
-use std::num::NonZeroU32;
 
 /// Media time may be this far from the capture time before the two are aligned anew.
 const REBASE_TICKS: i64 = TIMESCALE as i64 / 4;
 
-/// A longer interval is a stall and tells nothing about the rate.
+/// A longer interval between two shorter ones is a stall and tells nothing about the rate. Several in a row are the rate.
 const STALL_TICKS: i64 = TIMESCALE as i64 * 2;
+
+/// Longest interval that can be a rate: 3 hours.
+const LONGEST_TICKS: i64 = TIMESCALE as i64 * 10_800;
+
+/// Intervals in a row on the other side of [`STALL_TICKS`] after which the rate has changed.
+const CHANGED_INTERVALS: u32 = 2;
+
+/// Shortest step of slow cameras. Frames that follow each other faster do not run ahead of the clock for long.
+const SLOW_STEP_TICKS: i64 = TIMESCALE as i64 / 20;
 
 /// Part of the duration by which a steady step may be longer than the pictures take, to catch up. Durations are told with it.
 const CATCH_UP: u32 = 64;
@@ -48,7 +57,11 @@ pub struct Timeline {
     next_interval: usize,
     /// Ticks between the last pictures, each for itself.
     averaged: VecDeque<u32>,
-    averaged_sum: u32,
+    averaged_sum: u64,
+    /// Intervals in a row that were on the other side of [`STALL_TICKS`] than the nominal duration.
+    other_intervals: u32,
+    /// An interval has been learned: the nominal duration is not only what was asked for.
+    has_learned: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -76,14 +89,16 @@ struct Burst {
 }
 
 impl Timeline {
-    /// A clock at 0 for a camera that is expected to give `fps` pictures per second.
-    pub fn new(fps: NonZeroU32) -> Self {
+    /// A clock at 0 for a camera that is expected to give `fps` frames per second.
+    pub fn new(fps: FrameRate) -> Self {
         Self {
             last: None,
-            intervals: [(TIMESCALE / fps).max(1); WINDOW],
+            intervals: [duration_ticks(fps); WINDOW],
             next_interval: 0,
             averaged: VecDeque::with_capacity(AVERAGED),
             averaged_sum: 0,
+            other_intervals: 0,
+            has_learned: false,
         }
     }
 
@@ -117,7 +132,7 @@ impl Timeline {
             // Browsers count in microseconds, and round.
             (duration - duration / 10, i64::from(told) - 1)
         } else {
-            (duration / 8, duration + duration / 2)
+            ((duration / 8).min(SLOW_STEP_TICKS), duration + duration / 2)
         };
         if interval < duration / 4 && burst.goes_on() {
             let claim = (duration - wanted).clamp(0, left_out);
@@ -171,9 +186,9 @@ impl Timeline {
         let mut sorted = self.intervals;
         sorted.sort_unstable();
         let median = sorted[WINDOW / 2];
-        let average = self.averaged_sum / (self.averaged.len() as u32).max(1);
-        if median < average - average / 4 {
-            average
+        let average = self.averaged_sum / (self.averaged.len() as u64).max(1);
+        if u64::from(median) < average - average / 4 {
+            average as u32
         } else {
             median
         }
@@ -182,20 +197,44 @@ impl Timeline {
     fn learn(&mut self, burst: Burst) {
         let interval = burst.ticks / burst.pictures;
         // Two pictures in less than a millisecond tell nothing.
-        if (i64::from(TIMESCALE) / 1000..=STALL_TICKS).contains(&interval) {
+        if !(i64::from(TIMESCALE) / 1000..=LONGEST_TICKS).contains(&interval) {
+            return;
+        }
+        if (interval > STALL_TICKS) == self.is_slow() {
+            self.other_intervals = 0;
             self.intervals[self.next_interval] = interval as u32;
             self.next_interval = (self.next_interval + 1) % WINDOW;
+        } else {
+            self.other_intervals += 1;
+            if self.has_learned && self.other_intervals < CHANGED_INTERVALS {
+                return;
+            }
+            self.other_intervals = 0;
+            self.intervals = [interval as u32; WINDOW];
+            self.averaged.clear();
+            self.averaged_sum = 0;
         }
+        self.has_learned = true;
     }
 
     fn average(&mut self, interval: i64) {
-        if (0..=STALL_TICKS).contains(&interval) {
+        let longest = if self.is_slow() {
+            LONGEST_TICKS
+        } else {
+            STALL_TICKS
+        };
+        if (0..=longest).contains(&interval) {
             if self.averaged.len() == AVERAGED {
-                self.averaged_sum -= self.averaged.pop_front().unwrap_or(0);
+                self.averaged_sum -= u64::from(self.averaged.pop_front().unwrap_or(0));
             }
             self.averaged.push_back(interval as u32);
-            self.averaged_sum += interval as u32;
+            self.averaged_sum += interval as u64;
         }
+    }
+
+    /// True while intervals longer than [`STALL_TICKS`] are the rate.
+    fn is_slow(&self) -> bool {
+        i64::from(self.nominal()) > STALL_TICKS
     }
 }
 
@@ -220,6 +259,11 @@ impl Burst {
     }
 }
 
+fn duration_ticks(fps: FrameRate) -> u32 {
+    let ticks = fps.interval().as_nanos() * u128::from(TIMESCALE) / 1_000_000_000;
+    u32::try_from(ticks).unwrap_or(u32::MAX).max(1)
+}
+
 fn ticks(at: Timestamp) -> i64 {
     // 292 years of nanoseconds fit; in ticks they are far from the limits of i64.
     (u128::from(at.as_nanos()) * u128::from(TIMESCALE) / 1_000_000_000) as i64
@@ -230,7 +274,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const FPS: NonZeroU32 = NonZeroU32::new(30).unwrap();
+    const FPS: FrameRate = FrameRate::whole(30);
 
     fn run(times_us: impl IntoIterator<Item = u64>) -> Vec<Slot> {
         let mut timeline = Timeline::new(FPS);
@@ -298,6 +342,42 @@ mod tests {
     }
 
     #[test]
+    fn long_intervals_in_a_row_are_the_rate() {
+        for seconds in [3, 10, 1000] {
+            let slots = run((0..10).map(|n| n * seconds * 1_000_000));
+            assert_eq!(steps(&slots)[2..], [seconds * 90_000; 7], "{seconds}");
+            assert_eq!(u64::from(slots[9].duration), seconds * 90_000);
+        }
+        let at_rate = |fps: &str| {
+            let mut timeline = Timeline::new(fps.parse().unwrap());
+            let place = |n| timeline.place(Timestamp::from_nanos(n * 2_500_000_000), false);
+            steps(&(0..4).map(place).collect::<Vec<_>>())
+        };
+        assert_eq!(
+            at_rate("0.4"),
+            [225_000; 3],
+            "known from the first frame on"
+        );
+    }
+
+    #[test]
+    fn slow_camera_that_becomes_fast_stays_near_the_clock() {
+        let slow = (0..10).map(|n| n * 10_000_000);
+        let fast = (1..=60).map(|n| 90_000_000 + n * 33_333);
+        let slots = run(slow.chain(fast));
+        let ahead = slots[69].decode_time - slots[9].decode_time;
+        assert!(ahead < 3 * 90_000, "{ahead}");
+        assert_eq!(slots[69].duration.abs_diff(3000), 0);
+    }
+
+    #[test]
+    fn bursts_with_long_silences_keep_their_rate() {
+        // 20 frames at 30/s, then nothing for 12 s
+        let slots = run((0..200).map(|n| n / 20 * 12_666_667 + n % 20 * 33_333));
+        assert!(slots.iter().all(|slot| slot.duration.abs_diff(3000) < 10));
+    }
+
+    #[test]
     fn a_clock_that_jumps_back_goes_on() {
         let slots = run([9_000_000, 9_033_333, 1_000_000, 1_033_333]);
         assert_eq!(steps(&slots), [2999, 3000, 2999]);
@@ -329,7 +409,7 @@ mod tests {
             (5, 27, 900, 300),
             (30, 60, 2000, 5000),
         ] {
-            let mut timeline = Timeline::new(NonZeroU32::new(expected_fps).unwrap());
+            let mut timeline = Timeline::new(FrameRate::whole(expected_fps));
             let mut media = Vec::new();
             for n in 0..80 * pictures {
                 let us = n / pictures * gap_ms * 1000 + n % pictures * spacing_us;

@@ -161,7 +161,7 @@ fn the_encoder_for_raw_cameras_follows_a_line_down_and_up() {
         let settings = Settings {
             width: WIDTH,
             height: HEIGHT,
-            fps: NonZeroU32::new(FPS).unwrap(),
+            fps: berrymse::frame_rate::FrameRate::whole(FPS),
             bitrate: Some(MOST),
             rotation: None,
             flips: Flips::default(),

@@ -10,11 +10,20 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cameras", &["encode", "holders", "source", "v4l2"]),
     (
         "cli",
-        &["encode", "nearest", "panel", "serve", "source", "v4l2"],
+        &[
+            "encode",
+            "frame_rate",
+            "nearest",
+            "panel",
+            "serve",
+            "source",
+            "v4l2",
+        ],
     ),
     ("encode", &["jpeg", "stop", "time", "v4l2"]),
     ("fmp4", &["orientation", "time"]),
     ("h264", &["time"]),
+    ("frame_rate", &[]),
     ("heap", &[]),
     ("jpeg", &[]),
     ("hub", &["message", "orientation", "time"]),
@@ -28,6 +37,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "pipeline",
         &[
             "fmp4",
+            "frame_rate",
             "h264",
             "hub",
             "logger",
@@ -54,6 +64,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "source",
         &[
             "encode",
+            "frame_rate",
             "h264",
             "holders",
             "jpeg",
@@ -66,7 +77,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("stop", &["time"]),
     ("time", &[]),
-    ("timeline", &["time"]),
+    ("timeline", &["frame_rate", "time"]),
     ("v4l2", &["holders", "stop", "time"]),
     (
         "main",

@@ -33,7 +33,7 @@ fn camera() -> Server {
         let settings = Settings {
             width: 64,
             height: 48,
-            fps: NonZeroU32::new(FPS as u32).unwrap(),
+            fps: berrymse::frame_rate::FrameRate::whole(FPS as u32),
             bitrate: None,
             rotation: None,
             flips: Flips::default(),

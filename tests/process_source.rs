@@ -22,7 +22,7 @@ fn context() -> Context {
     let settings = Settings {
         width: 1280,
         height: 720,
-        fps: NonZeroU32::new(30).unwrap(),
+        fps: berrymse::frame_rate::FrameRate::whole(30),
         bitrate: None,
         rotation: None,
         flips: berrymse::source::Flips::default(),

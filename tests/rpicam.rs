@@ -244,7 +244,7 @@ fn as_another_process() {
     let settings = Settings {
         width: 1280,
         height: 720,
-        fps: NonZeroU32::new(25).unwrap(),
+        fps: berrymse::frame_rate::FrameRate::whole(25),
         bitrate: None,
         rotation: None,
         flips: berrymse::source::Flips::default(),

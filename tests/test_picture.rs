@@ -38,7 +38,7 @@ impl Case {
         let settings = Settings {
             width: self.width,
             height: self.height,
-            fps: NonZeroU32::new(self.fps).unwrap(),
+            fps: berrymse::frame_rate::FrameRate::whole(self.fps),
             bitrate: self.bitrate,
             rotation: None,
             flips: berrymse::source::Flips::default(),

@@ -119,6 +119,7 @@ fn camera(layers: Layers<'_>, notes: &mut Vec<String>) -> Result<Camera, Error> 
         encoder: layers.read(Key::Encoder, values::encoder)?,
         pixel_format: layers.read(Key::PixelFormat, values::pixel_format)?,
         on_demand,
+        stall_after: layers.read_if_given(Key::StallAfter, values::stall_after)?,
         controls,
         adaptive,
     })

@@ -84,7 +84,7 @@ by commas; BERRYMSE_LOG=error|warn|info|debug|trace) and in the file:
   camera:                         or cameras:, a list of such blocks, each with a name
     source: /dev/video0           also width, height, bitrate, adaptive, minBitrate,
                                   rotation, hflip, vflip, fps, keyframeInterval, onDemand,
-                                  encoder, pixelFormat
+                                  stallAfter, encoder, pixelFormat
     controls:                     what the camera itself has, see below
       brightness: 130
   server:

@@ -28,6 +28,7 @@ use log::LevelFilter;
 use std::ffi::OsString;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use table::{Key, TABLE};
 
 /// What the names of all settings in the environment begin with.
@@ -85,6 +86,8 @@ pub struct Camera {
     pub pixel_format: Option<FourCc>,
     /// It is open only while somebody watches.
     pub on_demand: bool,
+    /// Silence after which it is opened again; zero means never, `None` leaves it to what is learned.
+    pub stall_after: Option<Duration>,
     /// What its controls are to be set to, by name; whether it has them is seen when it is opened.
     pub controls: Vec<(String, Wish)>,
     /// The bit rate follows the viewers' lines within this range, in bits per second.

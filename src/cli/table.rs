@@ -34,6 +34,8 @@ pub(super) enum Key {
     SetControls,
     /// Whether the camera is open only while somebody watches.
     OnDemand,
+    /// Silence after which the source is opened again.
+    StallAfter,
     /// Which encoders may be used.
     Encoder,
     /// The format to take from a camera without H.264.
@@ -211,7 +213,7 @@ pub(super) const TABLE: &[Row] = &[
         file: Some((Section::Camera, &["fps"])),
         value: "N",
         default: Some("30"),
-        help: "pictures per second, 1 to 240",
+        help: "frames per second, 0.001 to 240, such as 29.97",
     },
     Row {
         key: Key::KeyframeInterval,
@@ -232,6 +234,16 @@ pub(super) const TABLE: &[Row] = &[
         value: "true|false",
         default: Some("false"),
         help: "open the camera only while somebody watches",
+    },
+    Row {
+        key: Key::StallAfter,
+        short: None,
+        long: &["stall-after"],
+        env: Some("BERRYMSE_STALL_AFTER"),
+        file: Some((Section::Camera, &["stallAfter"])),
+        value: "SECONDS",
+        default: None,
+        help: "open the camera again after so long without data,\n1 to 86400; 0: never; not given, it is learned",
     },
     Row {
         key: Key::Encoder,

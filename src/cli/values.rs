@@ -1,19 +1,21 @@
 //! One setting's text to its checked value. Every refusal says what would be right.
 
 use crate::encode;
+use crate::frame_rate::{self, FrameRate};
 use crate::panel::Wish;
 use crate::serve::{Address, CongestionSetting};
 use crate::source::Spec;
 use crate::v4l2::FourCc;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 /// Pixels; H.264 (level 6.2) goes to 16384, MSE decoders to 8192, and a macroblock is 16.
 const PIXELS: RangeInclusive<u32> = 16..=8192;
-const FPS: RangeInclusive<u32> = 1..=240;
 /// The Raspberry Pi's encoders begin at 25 kbit/s.
 const BITRATE: RangeInclusive<u32> = 25_000..=200_000_000;
 const KEYFRAME_INTERVAL: RangeInclusive<u32> = 1..=100_000;
+const STALL_AFTER: RangeInclusive<u32> = 1..=86_400;
 const VIEWERS: RangeInclusive<u32> = 1..=100_000;
 const DECODE_MEMORY: RangeInclusive<u32> = 8..=4096;
 const ROTATIONS: [u16; 4] = [0, 90, 180, 270];
@@ -43,12 +45,36 @@ pub(super) fn pixels(text: &str) -> Result<u32, String> {
     number(text, PIXELS, "pixels")
 }
 
-pub(super) fn fps(text: &str) -> Result<NonZeroU32, String> {
-    non_zero(number(text, FPS, "pictures per second")?)
+pub(super) fn fps(text: &str) -> Result<FrameRate, String> {
+    let range = format!("{} to {}", FrameRate::MIN, FrameRate::MAX);
+    text.parse().map_err(|error| match error {
+        frame_rate::ParseError::OutOfRange => {
+            format!("{} is out of range: {range} frames per second", text.trim())
+        }
+        frame_rate::ParseError::NotANumber => {
+            let with_point = text.replace(',', ".");
+            let hint = match with_point.parse::<FrameRate>() {
+                Ok(_) => format!("; did you mean {with_point}?"),
+                Err(_) => String::new(),
+            };
+            format!("'{text}' is not a number of frames per second ({range}){hint}")
+        }
+    })
 }
 
 pub(super) fn keyframe_interval(text: &str) -> Result<NonZeroU32, String> {
     non_zero(number(text, KEYFRAME_INTERVAL, "pictures")?)
+}
+
+/// Zero means never.
+pub(super) fn stall_after(text: &str) -> Result<Duration, String> {
+    if text.trim() == "0" {
+        return Ok(Duration::ZERO);
+    }
+    let hint = "; 0 means never";
+    number(text, STALL_AFTER, "seconds")
+        .map(|seconds| Duration::from_secs(seconds.into()))
+        .map_err(|why| why + hint)
 }
 
 pub(super) fn viewers(text: &str) -> Result<usize, String> {

@@ -133,7 +133,9 @@ impl Assembler {
         }
         match end {
             End::Complete if self.is_device_believed => self.complete(out),
-            End::Drained | End::Pause if self.ends == Ends::Learned => self.pause(end, out),
+            End::Drained | End::Pause | End::Silence if self.ends == Ends::Learned => {
+                self.pause(end, out)
+            }
             _ => {}
         }
         self.forget();
@@ -307,6 +309,7 @@ impl Assembler {
         };
         let is_believed = match end {
             End::Drained => self.trust.drained(place),
+            End::Silence => self.trust.silent(place),
             _ => self.trust.paused(place),
         };
         if is_believed {

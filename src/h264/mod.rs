@@ -51,6 +51,8 @@ pub enum End {
     Drained,
     /// The program that writes has paused here: it may be the end of its access unit.
     Pause,
+    /// Nothing has come for half a second: the access unit is complete, if the bytes may be its end.
+    Silence,
     /// The device says that an access unit ends here (a V4L2 buffer, an encoder's packet).
     Complete,
 }

@@ -28,13 +28,15 @@ const BLOCKS_BYTES: [usize; 2] = [4096, 1448];
 /// can write at once would otherwise be the first thing to be cut.
 const MAX_GROWTH: usize = 4;
 
-/// What has been learned about a program, for each of the two words that its reader has: "I have read all there is"
+/// What has been learned about a program, for each of the three words that its reader has: "I have read all there is"
 /// ([`End::Drained`](super::End::Drained)), which comes at once but also between two writes that follow each other
-/// closely, and "nothing came after it for a while" ([`End::Pause`](super::End::Pause)).
+/// closely, "nothing came after it for a while" ([`End::Pause`](super::End::Pause)), and "nothing came for half a second"
+/// ([`End::Silence`](super::End::Silence)), which is believed without proof until it was wrong.
 #[derive(Debug)]
 pub struct Trust {
     drained: Habit,
     paused: Habit,
+    silent: Habit,
 }
 
 impl Default for Trust {
@@ -42,6 +44,7 @@ impl Default for Trust {
         Self {
             drained: Habit::new(PROVEN_DRAINS),
             paused: Habit::new(PROVEN_PAUSES),
+            silent: Habit::new(0),
         }
     }
 }
@@ -51,10 +54,11 @@ impl Trust {
     pub fn bytes_came(&mut self, bytes: &[u8]) -> Finding {
         let drained = self.drained.bytes_came(bytes);
         let paused = self.paused.bytes_came(bytes);
-        if drained == Finding::Contradiction {
-            drained
+        let silent = self.silent.bytes_came(bytes);
+        if [drained, paused, silent].contains(&Finding::Contradiction) {
+            Finding::Contradiction
         } else {
-            paused
+            Finding::Nothing
         }
     }
 
@@ -62,6 +66,7 @@ impl Trust {
     pub fn judged(&mut self, verdict: Verdict, is_slice: bool) {
         self.drained.judged(verdict, is_slice);
         self.paused.judged(verdict, is_slice);
+        self.silent.judged(verdict, is_slice);
     }
 
     /// Takes in that all there was has been read; true if that may be taken for the end of the access unit.
@@ -70,25 +75,37 @@ impl Trust {
         if is_end {
             // The pause behind it need not be told, and what comes next is not measured together with this.
             self.paused.piece_bytes = 0;
+            self.silent.piece_bytes = 0;
         }
         is_end
     }
 
     /// Takes in a pause; true if it may be taken for the end of the access unit.
     pub fn paused(&mut self, place: Place) -> bool {
-        self.paused.paused(place)
+        let is_end = self.paused.paused(place);
+        if is_end {
+            self.silent.piece_bytes = 0;
+        }
+        is_end
+    }
+
+    /// Takes in a silence of half a second; true if the access unit is taken for complete.
+    pub fn silent(&mut self, place: Place) -> bool {
+        self.silent.paused(place)
     }
 
     /// Takes in that an access unit has ended, however that was found.
     pub fn unit_ended(&mut self) {
         self.drained.unit_ended();
         self.paused.unit_ended();
+        self.silent.unit_ended();
     }
 
     /// Forgets the last words, but not what was learned: the stream goes on elsewhere.
     pub fn interrupt(&mut self) {
         self.drained.interrupt();
         self.paused.interrupt();
+        self.silent.interrupt();
     }
 
     /// True if pauses are believed at present.
@@ -97,7 +114,7 @@ impl Trust {
     }
 }
 
-/// What has been learned about one of the two.
+/// What has been learned about one of the three.
 #[derive(Debug)]
 struct Habit {
     needed_proofs: u32,
@@ -216,7 +233,8 @@ impl Habit {
             Place::Nowhere => false,
             Place::UnitEnd(bytes) => {
                 self.pause = Pause::Zeros(0, place);
-                self.is_proven() && bytes <= self.largest_proven_bytes.saturating_mul(MAX_GROWTH)
+                let largest = self.largest_proven_bytes.saturating_mul(MAX_GROWTH);
+                self.is_proven() && (self.needed_proofs == 0 || bytes <= largest)
             }
             _ => {
                 self.pause = Pause::Zeros(0, place);

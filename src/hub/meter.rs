@@ -32,7 +32,9 @@ impl Meter {
         self.recent.push_back((at, bytes));
         self.bytes += bytes;
         while let Some(&(oldest, bytes)) = self.recent.front() {
-            if at.since(oldest) <= SPAN && self.recent.len() <= MOST {
+            let is_young = at.since(oldest) <= SPAN && self.recent.len() <= MOST;
+            // Two frames make a rate, however slow.
+            if is_young || self.recent.len() <= 2 {
                 break;
             }
             self.bytes -= bytes;

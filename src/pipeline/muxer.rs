@@ -1,12 +1,12 @@
 //! Pictures to ready-made messages: the media clock, the init segment, the fragment.
 
 use crate::fmp4::{self, Sample, VideoDescription};
+use crate::frame_rate::FrameRate;
 use crate::h264::{Format, Picture};
 use crate::hub::{Fragment, Init};
 use crate::message::Message;
 use crate::orientation::Orientation;
 use crate::timeline::Timeline;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
 /// Makes the messages of one camera. It outlives the camera's restarts, so that the viewers' media time goes on.
@@ -24,7 +24,7 @@ pub(super) struct Muxer {
 }
 
 impl Muxer {
-    pub(super) fn new(fps: NonZeroU32) -> Self {
+    pub(super) fn new(fps: FrameRate) -> Self {
         Self {
             timeline: Timeline::new(fps),
             sequence: 0,

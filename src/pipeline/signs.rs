@@ -4,7 +4,7 @@ use crate::source::{Cause, Error};
 use crate::time::Timestamp;
 use std::time::Duration;
 
-/// So long without a picture, and the camera counts as lost; or five times the last interval, if that is longer.
+/// Data for so long without a picture, and the camera counts as lost; or five times the last interval, if that is longer.
 const PATIENCE: Duration = Duration::from_secs(5);
 const PATIENCE_INTERVALS: u32 = 5;
 
@@ -97,18 +97,17 @@ impl Signs {
         self.has_slices = false;
     }
 
-    /// What is the matter at present, if anything is.
-    pub(super) fn look(&self, now: Timestamp) -> Option<Finding> {
+    /// What is the matter at present, if anything is. Silence up to `silence_limit` is no fault.
+    pub(super) fn look(&self, now: Timestamp, silence_limit: Duration) -> Option<Finding> {
         let limit = PATIENCE.max(self.interval * PATIENCE_INTERVALS);
-        let is_over = |since: &Timestamp| now.since(*since) > limit;
         // Before the first byte the source itself knows how long it may take.
         if now.since(self.data_at?) > SILENCE {
             return self
                 .picture_at
-                .filter(is_over)
-                .map(|_| Finding::Silent(limit));
+                .filter(|since| now.since(*since) > silence_limit)
+                .map(|_| Finding::Silent(silence_limit));
         }
-        self.dry_since.filter(is_over)?;
+        self.dry_since.filter(|since| now.since(*since) > limit)?;
         Some(match self.picture_at {
             None if self.has_slices => Finding::NoKeyframe {
                 for_long: now.since(self.opened_at) > KEYFRAME_PATIENCE,
@@ -122,6 +121,8 @@ impl Signs {
 mod tests {
     use super::*;
 
+    const LIMIT: Duration = Duration::from_secs(5);
+
     const fn at(ms: u64) -> Timestamp {
         Timestamp::from_nanos(ms * 1_000_000)
     }
@@ -132,29 +133,28 @@ mod tests {
         for ms in (1000..2000).step_by(33) {
             signs.data(at(ms));
             signs.picture(at(ms));
-            assert_eq!(signs.look(at(ms)), None);
+            assert_eq!(signs.look(at(ms), LIMIT), None);
         }
-        assert_eq!(signs.look(at(6900)), None);
-        assert_eq!(signs.look(at(7100)), Some(Finding::Silent(PATIENCE)));
+        assert_eq!(signs.look(at(6900), LIMIT), None);
+        assert_eq!(signs.look(at(7100), LIMIT), Some(Finding::Silent(PATIENCE)));
     }
 
     #[test]
     fn before_the_first_byte_the_source_itself_has_to_know() {
-        assert_eq!(Signs::new(at(0)).look(at(100_000)), None);
+        assert_eq!(Signs::new(at(0)).look(at(100_000), LIMIT), None);
     }
 
     #[test]
-    fn a_slow_camera_has_five_intervals() {
+    fn silence_within_the_limit_is_no_fault() {
+        let limit = Duration::from_secs(50);
         let mut signs = Signs::new(at(0));
         for ms in [0, 10_000] {
             signs.data(at(ms));
             signs.picture(at(ms));
         }
-        assert_eq!(signs.look(at(55_000)), None);
-        assert_eq!(
-            signs.look(at(61_000)),
-            Some(Finding::Silent(Duration::from_secs(50)))
-        );
+        assert_eq!(signs.look(at(55_000), limit), None);
+        assert_eq!(signs.look(at(61_000), limit), Some(Finding::Silent(limit)));
+        assert_eq!(signs.look(at(u64::MAX / 1_000_000), Duration::MAX), None);
     }
 
     #[test]
@@ -163,9 +163,12 @@ mod tests {
         signs.data(at(0));
         signs.picture(at(0));
         signs.data(at(20)); // the beginning of the next one
-        assert_eq!(signs.look(at(12_000)), Some(Finding::Silent(PATIENCE)));
+        assert_eq!(
+            signs.look(at(12_000), LIMIT),
+            Some(Finding::Silent(PATIENCE))
+        );
         signs.data(at(12_000));
-        assert_eq!(signs.look(at(12_010)), None);
+        assert_eq!(signs.look(at(12_010), LIMIT), None);
     }
 
     #[test]
@@ -178,7 +181,7 @@ mod tests {
             let for_long = ms > 60_000;
             let wanted =
                 (ms > 5000).then_some((Finding::NoKeyframe { for_long }, Finding::NoPicture));
-            let found = relay.look(at(ms)).zip(garbage.look(at(ms)));
+            let found = relay.look(at(ms), LIMIT).zip(garbage.look(at(ms), LIMIT));
             assert_eq!(found, wanted, "{ms}");
         }
     }
@@ -192,6 +195,6 @@ mod tests {
             signs.data(at(ms));
             signs.slices();
         }
-        assert_eq!(signs.look(at(6000)), Some(Finding::NoPicture));
+        assert_eq!(signs.look(at(6000), LIMIT), Some(Finding::NoPicture));
     }
 }

@@ -1,6 +1,6 @@
 //! An Annex B file as if it were a camera: one access unit after the other at the asked rate, over and over.
 
-use super::{Cause, Chunk, Context, Error, Source};
+use super::{Cause, Chunk, Context, Error, SILENCE_LIMIT, Source};
 use crate::h264::{AccessUnit, Assembler, End, Ends};
 use crate::stop::Stop;
 use crate::time::Timestamp;
@@ -30,7 +30,7 @@ pub(super) fn open(path: &Path, context: &Context) -> Result<Box<dyn Source>, Er
         current: Vec::new(),
         units_this_time: 0,
         barren_bytes: 0,
-        interval: Duration::from_secs(1) / context.settings.fps.get(),
+        interval: context.settings.fps.interval(),
         due: Timestamp::now(),
         stop: context.stop.clone(),
     }))
@@ -97,6 +97,10 @@ struct Recording {
 }
 
 impl Source for Recording {
+    fn silence_limit(&self) -> Duration {
+        SILENCE_LIMIT.max(self.interval * 2)
+    }
+
     fn read(&mut self) -> Result<Option<Chunk<'_>>, Error> {
         if self.queue.is_empty() {
             self.read_piece()?;
@@ -199,7 +203,7 @@ mod tests {
             Settings {
                 width: 1280,
                 height: 720,
-                fps: NonZeroU32::new(240).unwrap(),
+                fps: crate::frame_rate::FrameRate::MAX,
                 bitrate: None,
                 rotation: None,
                 flips: crate::source::Flips::default(),

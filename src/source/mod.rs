@@ -8,11 +8,15 @@ mod file;
 pub mod process;
 pub mod reader;
 pub mod rpicam;
+mod silence;
 pub mod spec;
 pub mod test_picture;
+#[cfg(test)]
+mod testing;
 pub mod v4l2;
 
 use crate::encode;
+use crate::frame_rate::FrameRate;
 use crate::h264::End;
 use crate::orientation::Orientation;
 use crate::panel::{Board, Panel};
@@ -37,6 +41,9 @@ pub struct Chunk<'a> {
     /// What the source knows about the place where the piece ends.
     pub end: End,
 }
+
+/// Silence after which a source that says nothing else counts as lost.
+const SILENCE_LIMIT: Duration = Duration::from_secs(5);
 
 /// A camera, program, file or generator that is open and running.
 pub trait Source: Send {
@@ -76,6 +83,11 @@ pub trait Source: Send {
     /// Why no pictures come although the source is open, in words for viewers: it is seen to. `None` if all is well.
     fn trouble(&self) -> Option<String> {
         None
+    }
+
+    /// Returns the longest silence that is no fault of this source: until then the camera is live, however old its newest frame.
+    fn silence_limit(&self) -> Duration {
+        SILENCE_LIMIT
     }
 
     /// True if [`Source::newest_jpeg`] has pictures as soon as the camera has given some.
@@ -180,8 +192,8 @@ pub struct Settings {
     pub width: u32,
     /// Height of the picture, in pixels.
     pub height: u32,
-    /// Pictures per second.
-    pub fps: NonZeroU32,
+    /// Frames per second.
+    pub fps: FrameRate,
     /// Bits per second; `None` leaves the camera's own.
     pub bitrate: Option<u32>,
     /// Clockwise turn of the picture in degrees (0, 90, 180, 270); `None` leaves the camera's own.
@@ -221,6 +233,8 @@ pub struct Context {
     pub encoder: encode::Choice,
     /// The format to take from the camera to be encoded, even if it gives H.264; `None` leaves the choice to the program.
     pub pixel_format: Option<FourCc>,
+    /// Silence after which an open source is opened again; `None` leaves it to what is known and learned, zero means never.
+    pub stall_after: Option<Duration>,
     /// Heard by every wait.
     pub stop: Stop,
     /// What is to be set of its controls at each opening.
@@ -231,6 +245,8 @@ pub struct Context {
     encoder_trials: encode::Trials,
     /// Bounds what the programs of this camera write to the log, however often they are started.
     program_log: process::budget::Budget,
+    /// How long its programs have been silent and gone on.
+    longest_interval: silence::LongestInterval,
 }
 
 impl Context {
@@ -241,11 +257,13 @@ impl Context {
             settings,
             encoder: encode::Choice::Auto,
             pixel_format: None,
+            stall_after: None,
             stop,
             panel: Panel::default(),
             has_plain_mjpeg: Arc::default(),
             encoder_trials: encode::Trials::default(),
             program_log: process::budget::Budget::default(),
+            longest_interval: silence::LongestInterval::default(),
         }
     }
 }

@@ -9,6 +9,7 @@ mod last_words;
 mod spawn;
 
 use super::reader::{Marks, Piece, PipeReader};
+use super::silence::SilenceLimit;
 use super::{Cause, Chunk, Context, Error, Source};
 use crate::time::Timestamp;
 use group::Group;
@@ -19,12 +20,10 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-/// Silence after which a program that has sent bytes counts as stuck, if that is longer than [`STALL_PICTURES`].
-const STALL: Duration = Duration::from_secs(5);
+/// Shortest silence after which a program that has sent bytes counts as stuck: many send only when something changes.
+const STALL: Duration = Duration::from_secs(60);
 /// The same before its first byte: cameras are slow to start.
 const STALL_AT_START: Duration = Duration::from_secs(10);
-/// Pictures that have to be missing: at one picture a minute five seconds of silence mean nothing.
-const STALL_PICTURES: u32 = 5;
 /// Between two looks at a program that has not begun.
 const WAIT: Duration = Duration::from_millis(20);
 /// Silence after which an ended program counts as lost although somebody holds its output open.
@@ -47,10 +46,8 @@ pub fn open_exec(argv: &[String], context: &Context) -> Result<Box<dyn Source>, 
 /// How a program is dealt with.
 #[derive(Debug)]
 pub(super) struct Manner {
-    /// Silence after which it counts as stuck.
-    pub(super) stall: Duration,
-    /// The same before its first byte.
-    pub(super) stall_at_start: Duration,
+    /// How long it may be silent.
+    pub(super) silence: SilenceLimit,
     /// What its last words mean, where they are known.
     pub(super) explain: fn(&str) -> Option<Meaning>,
     /// The writing end that it is given (under the same number as here), and what reads the other end.
@@ -60,10 +57,8 @@ pub(super) struct Manner {
 impl Manner {
     /// For a program of which nothing is known.
     fn any(context: &Context) -> Self {
-        let pictures = Duration::from_secs(1) * STALL_PICTURES / context.settings.fps.get();
         Self {
-            stall: STALL.max(pictures),
-            stall_at_start: STALL_AT_START.max(pictures),
+            silence: SilenceLimit::program(STALL, STALL_AT_START, context),
             explain: |_| None,
             marks: None,
         }
@@ -105,8 +100,7 @@ pub(super) struct Process {
     // Dropped before the output, so that nobody is left who might write to it.
     life: Life,
     output: PipeReader,
-    stall: Duration,
-    stall_at_start: Duration,
+    silence: SilenceLimit,
 }
 
 /// The program itself: whether it lives, and what it said.
@@ -164,7 +158,7 @@ impl Process {
             if self.life.group.has_exited() {
                 return Err(self.life.lost(false));
             }
-            if silence >= self.stall_at_start {
+            if silence >= self.silence.limit() {
                 return Err(self.life.stalled(silence));
             }
         }
@@ -196,8 +190,7 @@ impl Process {
                 explain: manner.explain,
             },
             output: PipeReader::new(output, context.stop.clone()).with_marks(marks),
-            stall: manner.stall,
-            stall_at_start: manner.stall_at_start,
+            silence: manner.silence,
         })
     }
 }
@@ -249,16 +242,16 @@ impl Life {
 impl Source for Process {
     fn read(&mut self) -> Result<Option<Chunk<'_>>, Error> {
         match self.output.read() {
-            Ok(Piece::Bytes(chunk)) => Ok(Some(chunk)),
+            Ok(Piece::Bytes(chunk)) => {
+                if !chunk.annexb.is_empty() {
+                    self.silence.heard(Timestamp::now());
+                }
+                Ok(Some(chunk))
+            }
             Ok(Piece::Idle { silence, has_begun }) => {
-                let limit = if has_begun {
-                    self.stall
-                } else {
-                    self.stall_at_start
-                };
                 if silence >= ORPHANED && self.life.group.has_exited() {
                     Err(self.life.lost(has_begun))
-                } else if silence >= limit {
+                } else if silence >= self.silence.limit() {
                     Err(self.life.stalled(silence))
                 } else {
                     Ok(None)
@@ -276,6 +269,10 @@ impl Source for Process {
     fn spare_pause(&mut self) {
         self.output.spare_pause();
     }
+
+    fn silence_limit(&self) -> Duration {
+        self.silence.limit()
+    }
 }
 
 fn how_it_ended(status: ExitStatus) -> String {
@@ -288,27 +285,20 @@ fn how_it_ended(status: ExitStatus) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Settings;
+    use super::super::testing;
     use super::*;
-    use crate::stop::Stop;
-    use std::num::NonZeroU32;
+    use crate::frame_rate::FrameRate;
 
-    fn process(script: &str, fps: u32) -> Process {
-        let settings = Settings {
-            width: 1280,
-            height: 720,
-            fps: NonZeroU32::new(fps).unwrap(),
-            bitrate: None,
-            rotation: None,
-            flips: crate::source::Flips::default(),
-            keyframe_interval: NonZeroU32::new(60).unwrap(),
+    fn error(script: &str, stall_after: Option<Duration>, at_start: Duration) -> Error {
+        let mut context = testing::context(FrameRate::whole(30));
+        context.stall_after = stall_after;
+        let manner = Manner {
+            silence: SilenceLimit::program(STALL, at_start, &context),
+            explain: |_| None,
+            marks: None,
         };
-        let context = Context::new("test", settings, Stop::new().unwrap());
         let arguments = ["-c".to_owned(), script.to_owned()];
-        Process::start("sh", &arguments, Manner::any(&context), &context).unwrap()
-    }
-
-    fn error(process: &mut Process) -> Error {
+        let mut process = Process::start("sh", &arguments, manner, &context).unwrap();
         loop {
             if let Err(e) = process.read() {
                 return e;
@@ -317,24 +307,16 @@ mod tests {
     }
 
     #[test]
-    fn silence_is_a_stall_and_the_first_picture_has_more_time() {
-        let mut silent = process("exec sleep 1000", 30);
-        silent.stall = Duration::ZERO;
-        silent.stall_at_start = Duration::from_millis(250);
-        assert!(
-            matches!(error(&mut silent), Error::Stalled(silence) if silence >= silent.stall_at_start)
+    fn silence_is_a_stall_and_the_first_byte_has_more_time() {
+        let short = Duration::from_millis(150);
+        let start = Duration::from_millis(400);
+        let silent = error("exec sleep 1000", Some(short), start);
+        assert!(matches!(silent, Error::Stalled(silence) if silence >= start));
+        let stuck = error(
+            "printf x; exec sleep 1000",
+            Some(short),
+            Duration::from_secs(60),
         );
-        let mut stuck = process("printf x; exec sleep 1000", 30);
-        stuck.stall = Duration::from_millis(150);
-        assert!(matches!(error(&mut stuck), Error::Stalled(silence) if silence >= stuck.stall));
-    }
-
-    #[test]
-    fn slow_cameras_have_five_pictures_time() {
-        let limits = |fps| {
-            let process = process("exit 0", fps);
-            (process.stall.as_secs(), process.stall_at_start.as_secs())
-        };
-        assert_eq!((limits(30), limits(1)), ((5, 10), (5, 10)));
+        assert!(matches!(stuck, Error::Stalled(silence) if silence >= short));
     }
 }

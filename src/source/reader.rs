@@ -9,6 +9,7 @@ mod marks;
 
 pub(super) use marks::Marks;
 
+use super::silence::SilenceLimit;
 use super::{Chunk, Context, Error, Source};
 use crate::h264::End;
 use crate::stop::{Stop, Woken};
@@ -24,6 +25,8 @@ const PIPE_BYTES: usize = 1 << 20;
 /// Silence after which the writer counts as having paused. Two writes of one access unit follow each other
 /// within some 10 µs; the next access unit is 4 ms away at 240 pictures per second.
 const PAUSE: Duration = Duration::from_millis(1);
+/// Silence after which the access unit counts as complete, whatever was learned of the pauses.
+const SILENCE: Duration = Duration::from_millis(500);
 /// The same when the pipe was full: its writer sleeps in the middle of a write and must first be scheduled again.
 const PAUSE_WHEN_FULL: Duration = Duration::from_millis(50);
 /// How long [`PipeReader::read`] blocks when nothing comes.
@@ -67,8 +70,10 @@ pub(super) struct PipeReader {
 /// Whether the last word to the caller was a byte.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Flow {
-    /// No bytes since the last pause.
+    /// No bytes since the last silence, or none of which the end is not known.
     Quiet,
+    /// No bytes since the last pause. The silence that it may become is still to be told.
+    Paused,
     /// Bytes, and no pause yet; it is one after so much silence.
     Flowing { pause_after: Duration },
 }
@@ -109,6 +114,7 @@ impl PipeReader {
     pub(super) fn read(&mut self) -> Result<Piece<'_>, Error> {
         let patience = match self.flow {
             Flow::Quiet => IDLE,
+            Flow::Paused => SILENCE.saturating_sub(self.silence()).min(IDLE),
             Flow::Flowing { pause_after } => pause_after.saturating_sub(self.silence()),
         };
         self.forget_old_marks();
@@ -146,7 +152,11 @@ impl PipeReader {
 
     /// While there are no bytes, no mark can be theirs: what has come late is not to be taken for the next unit's.
     fn forget_old_marks(&mut self) {
-        let Some(marks) = self.marks.as_mut().filter(|_| self.flow == Flow::Quiet) else {
+        let Some(marks) = self
+            .marks
+            .as_mut()
+            .filter(|_| matches!(self.flow, Flow::Quiet | Flow::Paused))
+        else {
             return;
         };
         if self.stop.wait_readable(self.fd.as_fd(), Duration::ZERO) == Woken::TimedOut {
@@ -194,16 +204,23 @@ impl PipeReader {
         Timestamp::now().since(self.last_byte_at)
     }
 
-    /// The news of a pause, once after bytes.
+    /// The news of a pause, once after bytes, and of the silence that it has become.
     fn pause(&mut self) -> Option<Piece<'static>> {
-        match std::mem::replace(&mut self.flow, Flow::Quiet) {
-            Flow::Quiet => None,
-            Flow::Flowing { .. } => Some(Piece::Bytes(Chunk {
-                annexb: &[],
-                captured_at: self.last_byte_at,
-                end: End::Pause,
-            })),
-        }
+        let end = match self.flow {
+            Flow::Flowing { .. } => End::Pause,
+            Flow::Paused if self.silence() >= SILENCE => End::Silence,
+            Flow::Paused | Flow::Quiet => return None,
+        };
+        self.flow = if end == End::Pause {
+            Flow::Paused
+        } else {
+            Flow::Quiet
+        };
+        Some(Piece::Bytes(Chunk {
+            annexb: &[],
+            captured_at: self.last_byte_at,
+            end,
+        }))
     }
 
     fn idle(&self) -> Piece<'static> {
@@ -251,16 +268,30 @@ pub fn open_stdin(context: &Context) -> Result<Box<dyn Source>, Error> {
             context.name
         );
     }
-    Ok(Box::new(Stdin(PipeReader::new(fd, context.stop.clone()))))
+    Ok(Box::new(Stdin {
+        input: PipeReader::new(fd, context.stop.clone()),
+        silence: SilenceLimit::program(STDIN_SILENCE, STDIN_SILENCE, context),
+    }))
 }
 
+/// Shortest silence after which the camera on standard input counts as lost.
+const STDIN_SILENCE: Duration = Duration::from_secs(60);
+
 /// Standard input as a source.
-struct Stdin(PipeReader);
+struct Stdin {
+    input: PipeReader,
+    silence: SilenceLimit,
+}
 
 impl Source for Stdin {
     fn read(&mut self) -> Result<Option<Chunk<'_>>, Error> {
-        match self.0.read() {
-            Ok(Piece::Bytes(chunk)) => Ok(Some(chunk)),
+        match self.input.read() {
+            Ok(Piece::Bytes(chunk)) => {
+                if !chunk.annexb.is_empty() {
+                    self.silence.heard(Timestamp::now());
+                }
+                Ok(Some(chunk))
+            }
             Ok(Piece::Idle { .. }) => Ok(None),
             Ok(Piece::End { has_begun: true }) => {
                 Err(Error::Ended("standard input has ended".to_owned()))
@@ -274,7 +305,11 @@ impl Source for Stdin {
     }
 
     fn spare_pause(&mut self) {
-        self.0.spare_pause();
+        self.input.spare_pause();
+    }
+
+    fn silence_limit(&self) -> Duration {
+        self.silence.limit()
     }
 }
 
@@ -305,6 +340,15 @@ mod tests {
         rustix::io::write(&writer, b"abc").unwrap();
         let read: Vec<_> = (0..3).map(|_| next(&mut reader)).collect();
         assert_eq!(read, ["3 Drained", "0 Pause", "idle true"]);
+    }
+
+    #[test]
+    fn a_pause_becomes_a_silence_once() {
+        let (mut reader, writer) = pipe();
+        rustix::io::write(&writer, b"abc").unwrap();
+        let mut read: Vec<_> = (0..20).map(|_| next(&mut reader)).collect();
+        read.retain(|news| news != "idle true");
+        assert_eq!(read, ["3 Drained", "0 Pause", "0 Silence"]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub use command::PROGRAMS;
 
 use super::process::{Manner, Process};
 use super::reader::Marks;
+use super::silence::SilenceLimit;
 use super::{Cause, Chunk, Context, Error, Source};
 use crate::orientation::Orientation;
 use command::{Command, Encoder, Optional};
@@ -27,7 +28,7 @@ use std::time::Duration;
 /// Silence after which a camera that worked counts as stuck …
 const STALL: Duration = Duration::from_secs(2);
 /// … if that is more than so many pictures.
-const STALL_PICTURES: u32 = 5;
+const STALL_PICTURES: u64 = 5;
 /// The same before the first picture: libcamera looks at all cameras and modes first, on a Pi Zero for seconds.
 const STALL_AT_START: Duration = Duration::from_secs(15);
 /// A program that takes longer to list its cameras hangs.
@@ -112,10 +113,9 @@ pub(super) fn open(number: u32, context: &Context) -> Result<Box<dyn Source>, Er
 }
 
 fn manner(marks: Option<(OwnedFd, Marks)>, context: &Context) -> Manner {
-    let pictures = Duration::from_secs(1) * STALL_PICTURES / context.settings.fps.get();
+    let stall = STALL.max(context.settings.fps.time_of(STALL_PICTURES));
     Manner {
-        stall: STALL.max(pictures),
-        stall_at_start: STALL_AT_START.max(pictures),
+        silence: SilenceLimit::device(stall, STALL_AT_START, context),
         explain: words::meaning,
         marks,
     }
@@ -124,7 +124,7 @@ fn manner(marks: Option<(OwnedFd, Marks)>, context: &Context) -> Manner {
 /// For the program the end to write marks to, for us the other. Without descriptors left there are no marks.
 fn pipe(context: &Context) -> Option<(OwnedFd, Marks)> {
     let (reading, writing) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).ok()?;
-    let picture_time = Duration::from_secs(1) / context.settings.fps.get();
+    let picture_time = context.settings.fps.interval();
     Some((writing, Marks::new(reading, picture_time)))
 }
 
@@ -136,6 +136,10 @@ struct Camera {
 impl Source for Camera {
     fn read(&mut self) -> Result<Option<Chunk<'_>>, Error> {
         self.process.read()
+    }
+
+    fn silence_limit(&self) -> Duration {
+        self.process.silence_limit()
     }
 
     fn applied_orientation(&self) -> Orientation {

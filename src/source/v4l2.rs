@@ -12,7 +12,9 @@ mod knobs;
 mod mux;
 pub mod raw;
 mod settings;
+mod stall;
 
+use super::silence::SilenceLimit;
 use super::{Cause, Chunk, Context, Error, Source};
 use crate::jpeg::{self, Embedded};
 use crate::orientation::Orientation;
@@ -32,10 +34,6 @@ use std::time::Duration;
 const BUFFERS: u32 = 4;
 /// [`Source::read`] returns this often without a picture.
 const SLICE: Duration = Duration::from_millis(100);
-/// No camera that works is silent for longer.
-const STALL: Duration = Duration::from_secs(2);
-/// … except before the first picture: some USB cameras need two seconds and more to start their sensor.
-const FIRST_PICTURE: Duration = Duration::from_secs(5);
 /// A camera that loses picture after picture is not asked for a keyframe each time: those are large.
 const KEYFRAME_AFTER_LOSS: Duration = Duration::from_secs(1);
 /// So many JPEGs without H.264 at the start, for so long, and there will be none.
@@ -142,7 +140,7 @@ fn start(path: &Path, context: &Context) -> Result<Box<dyn Source>, Refusal> {
         let reason = format!("asked for {format} it gives {fourcc} in {planes} planes");
         return Err(Refusal::Useless(reason));
     }
-    let rate = device.set_rate(capture, wanted.fps.get());
+    let rate = device.set_rate(capture, wanted.fps.fraction());
     let mut encoder = Encoder::set_up(&device, wanted, (&agreed, rate), mux, &mut report);
     // Some can be set only before the camera starts.
     context
@@ -202,20 +200,21 @@ impl Answer {
             let (width, height) = (wanted.width, wanted.height);
             log::info!("{name}: it was asked for {width}x{height}; what is in the stream counts");
         }
-        let fps = f64::from(wanted.fps.get());
-        if self.rate.is_some_and(|rate| (rate - fps).abs() > 0.5) {
-            log::info!("{name}: it was asked for {fps} pictures/s");
+        let fps = wanted.fps.hertz();
+        // Half a frame per second, or a tenth of a slow rate.
+        if self
+            .rate
+            .is_some_and(|rate| (rate - fps).abs() > (fps / 10.0).min(0.5))
+        {
+            log::info!("{name}: it was asked for {} pictures/s", wanted.fps);
         }
         self.report.log(name);
     }
 
-    /// How long no picture may come: five of them, and some seconds at least.
-    fn stall(&self, context: &Context) -> Duration {
-        // A driver without a say in the rate is taken to give what was asked.
-        let rate = self
-            .rate
-            .unwrap_or_else(|| f64::from(context.settings.fps.get()));
-        STALL.max(Duration::try_from_secs_f64(5.0 / rate).unwrap_or(STALL))
+    /// How long no picture may come. A driver without a say in the rate is taken to give what was asked.
+    fn silence(&self, context: &Context) -> SilenceLimit {
+        let rate = self.rate.unwrap_or_else(|| context.settings.fps.hertz());
+        stall::silence_limit(&self.identity, rate, context)
     }
 }
 
@@ -237,7 +236,7 @@ struct Camera {
     /// When the last picture came; at first, when streaming began.
     last_picture: Timestamp,
     has_pictures: bool,
-    stall: Duration,
+    silence: SilenceLimit,
     keyframe_asked: Timestamp,
     orientation: Orientation,
 }
@@ -266,7 +265,7 @@ impl Camera {
             },
             last_picture: Timestamp::now(),
             has_pictures: false,
-            stall: answer.stall(context),
+            silence: answer.silence(context),
             keyframe_asked: Timestamp::default(),
             orientation: answer.orientation,
         };
@@ -340,6 +339,7 @@ impl Camera {
         }
         self.last_picture = now;
         self.has_pictures = true;
+        self.silence.heard(now);
         Ok(Some(captured_at(stamp, now)))
     }
 
@@ -371,13 +371,8 @@ impl Camera {
     }
 
     fn check_stall(&self) -> Result<(), Error> {
-        let patience = if self.has_pictures {
-            self.stall
-        } else {
-            self.stall.max(FIRST_PICTURE)
-        };
         let silence = Timestamp::now().since(self.last_picture);
-        if silence > patience {
+        if silence > self.silence.limit() {
             Err(Error::Stalled(silence))
         } else {
             Ok(())
@@ -405,6 +400,10 @@ impl Source for Camera {
             captured_at,
             end: self.buffers.end(&self.picture),
         }))
+    }
+
+    fn silence_limit(&self) -> Duration {
+        self.silence.limit()
     }
 
     fn applied_orientation(&self) -> Orientation {
@@ -477,7 +476,7 @@ mod tests {
             crate::source::Settings {
                 width: 320,
                 height: 240,
-                fps: std::num::NonZeroU32::MIN,
+                fps: crate::frame_rate::FrameRate::MIN,
                 bitrate: None,
                 rotation: None,
                 flips: crate::source::Flips::default(),

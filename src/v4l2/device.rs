@@ -205,9 +205,9 @@ impl Device {
     }
 
     /// Asks for a rate; returns the driver's, or `None` where the driver has no say in it or does not tell.
-    pub fn set_rate(&self, capture: Capture, pictures_per_second: u32) -> Option<f64> {
+    pub fn set_rate(&self, capture: Capture, interval: (u32, u32)) -> Option<f64> {
         let answer =
-            sys::set_interval(self.fd(), capture.buffer_type(), 1, pictures_per_second).ok()?;
+            sys::set_interval(self.fd(), capture.buffer_type(), interval.0, interval.1).ok()?;
         if answer.capability & abi::TIME_PER_FRAME == 0 {
             return None;
         }

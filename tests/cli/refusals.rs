@@ -116,7 +116,7 @@ fn a_wrong_file_is_refused_with_line_key_and_the_nearest_key() {
         (
             "camera:\n  colour: red\n",
             "c.yml:2: unknown key camera.colour; the keys here are source, sourceFD, width, height, bitrate, adaptive, \
-             minBitrate, rotation, hflip, vflip, fps, keyframeInterval, onDemand, encoder, pixelFormat, name, controls",
+             minBitrate, rotation, hflip, vflip, fps, keyframeInterval, onDemand, stallAfter, encoder, pixelFormat, name, controls",
         ),
         (
             "camera:\n  controls:\n    Zoom: 1\n    zoom: 2\n",

@@ -118,7 +118,7 @@ impl Command {
             Optional::LowLatency => self.encoder == Encoder::Libav,
             Optional::Level => {
                 self.encoder == Encoder::Own
-                    && macroblocks.saturating_mul(settings.fps.get()) > LEVEL_4_MACROBLOCKS
+                    && macroblocks.saturating_mul(settings.fps.ceil()) > LEVEL_4_MACROBLOCKS
             }
             Optional::Flush => true,
             Optional::Camera => self.number > 0,
@@ -237,7 +237,7 @@ mod tests {
         Settings {
             width: 1280,
             height: 720,
-            fps: NonZeroU32::new(30).unwrap(),
+            fps: crate::frame_rate::FrameRate::whole(30),
             bitrate: Some(1_500_000),
             rotation: Some(0),
             flips: Flips::default(),
@@ -346,7 +346,7 @@ mod tests {
         let full_hd = |fps| Settings {
             width: 1920,
             height: 1080,
-            fps: NonZeroU32::new(fps).unwrap(),
+            fps: crate::frame_rate::FrameRate::whole(fps),
             ..settings()
         };
         assert!(!line(0, &full_hd(30), Encoder::Own).contains("--level"));

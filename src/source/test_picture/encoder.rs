@@ -13,8 +13,6 @@ use crate::source::{Cause, Error, Settings};
 const LARGEST: (u32, u32) = (4096, 2304);
 /// Smallest width and height, in pixels: one macroblock.
 const SMALLEST: u32 = 16;
-/// Most pictures per second: the fastest displays in common use.
-const FASTEST: u32 = 240;
 
 /// What is tried until the bit rate is kept, best first.
 const DETAILS: [Detail; 8] = [
@@ -93,7 +91,7 @@ pub struct Encoder {
 
 impl Encoder {
     /// An encoder for pictures of the asked size (odd sizes are rounded down to even) and rate, with as
-    /// much detail as the asked bit rate allows. Errors if size or rate are out of range.
+    /// much detail as the asked bit rate allows. Errors if the size is out of range.
     pub fn new(settings: &Settings) -> Result<Self, Error> {
         let format = checked_format(settings)?;
         let interval = settings.keyframe_interval.get();
@@ -255,7 +253,7 @@ impl Encoder {
     /// Mean bits per second of a few pictures, weighted as in the stream.
     fn sampled_bitrate(mut self) -> u64 {
         let bits_at = |encoder: &mut Self, count: u64| {
-            let unix_ms = SAMPLE_TIME_MS + count * 1000 / u64::from(encoder.format.fps);
+            let unix_ms = SAMPLE_TIME_MS + encoder.format.fps.time_of(count).as_millis() as u64;
             8 * encoder.picture(unix_ms, count == 0).len() as u64
         };
         let idr_bits = bits_at(&mut self, 0);
@@ -265,7 +263,7 @@ impl Encoder {
             .map(|count| bits_at(&mut self, count))
             .sum();
         let interval_bits = idr_bits + others_bits * (interval - 1) / (SAMPLE_PICTURES - 1);
-        interval_bits * u64::from(self.format.fps) / interval
+        interval_bits * u64::from(self.format.fps.micro_hertz()) / (interval * 1_000_000)
     }
 }
 
@@ -284,17 +282,11 @@ fn write_copied(bits: &mut BitWriter, vector: Vector, predicted: Vector) {
 
 fn checked_format(settings: &Settings) -> Result<Format, Error> {
     let (width, height) = (settings.width / 2 * 2, settings.height / 2 * 2);
-    let fps = settings.fps.get();
+    let fps = settings.fps;
     if !(SMALLEST..=LARGEST.0).contains(&width) || !(SMALLEST..=LARGEST.1).contains(&height) {
         return Err(Error::Unavailable(format!(
             "the test picture cannot be {}x{}: choose a --width of {SMALLEST} to {} and a --height of {SMALLEST} to {}",
             settings.width, settings.height, LARGEST.0, LARGEST.1
-        ))
-        .because(Cause::SETTINGS));
-    }
-    if fps > FASTEST {
-        return Err(Error::Unavailable(format!(
-            "the test picture cannot come {fps} times per second: choose an --fps of 1 to {FASTEST}"
         ))
         .because(Cause::SETTINGS));
     }

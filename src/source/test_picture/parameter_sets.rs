@@ -2,6 +2,7 @@
 
 use super::bits::BitWriter;
 use super::macroblock::CHROMA_OCTAVES;
+use crate::frame_rate::FrameRate;
 
 /// Bits of frame_num.
 const FRAME_NUM_BITS: u32 = 8;
@@ -13,8 +14,8 @@ pub(super) struct Format {
     pub(super) width: u32,
     /// Even, in pixels.
     pub(super) height: u32,
-    /// Pictures per second.
-    pub(super) fps: u32,
+    /// Frames per second.
+    pub(super) fps: FrameRate,
 }
 
 impl Format {
@@ -57,7 +58,9 @@ pub(super) fn level(format: Format) -> u8 {
     let size = columns * rows;
     let longest = columns.max(rows);
     let fits = |&&(_, max_rate, max_size): &&(u8, u32, u32)| {
-        size <= max_size && size * format.fps <= max_rate && longest * longest <= 8 * max_size
+        size <= max_size
+            && size * format.fps.ceil() <= max_rate
+            && longest * longest <= 8 * max_size
     };
     LEVELS.iter().find(fits).map_or(62, |(level, ..)| *level)
 }
@@ -104,8 +107,9 @@ fn write_vui(bits: &mut BitWriter, format: Format) {
     }
     bits.flag(false); // chroma_loc_info_present_flag
     bits.flag(true); // timing_info_present_flag
-    bits.put(1, 32); // num_units_in_tick
-    bits.put(2 * format.fps, 32); // time_scale, in fields
+    let (seconds, frames) = format.fps.fraction();
+    bits.put(seconds, 32); // num_units_in_tick
+    bits.put(2 * frames, 32); // time_scale, in fields
     bits.flag(false); // fixed_frame_rate_flag: a busy machine makes some pictures late
     bits.flag(false); // nal_hrd_parameters_present_flag
     bits.flag(false); // vcl_hrd_parameters_present_flag
@@ -185,7 +189,11 @@ mod tests {
     use h264_reader::rbsp::BitReader;
 
     fn format(width: u32, height: u32, fps: u32) -> Format {
-        Format { width, height, fps }
+        Format {
+            width,
+            height,
+            fps: FrameRate::whole(fps),
+        }
     }
 
     #[test]

@@ -79,7 +79,13 @@ impl Scene {
         };
         let grid = Grid::of(format);
         let lettering = Lettering::new(&layout, format);
-        let mover = Mover::new(layout.lane, size, format.width, format.height, format.fps);
+        let mover = Mover::new(
+            layout.lane,
+            size,
+            format.width,
+            format.height,
+            format.fps.ceil(),
+        );
         let mut has_text = vec![false; grid.count()];
         for index in lettering.places().flat_map(|place| grid.touched(place)) {
             has_text[index] = true;

@@ -32,7 +32,7 @@ impl Encoder {
         let find = |id| controls.iter().find(|control| control.id == id).cloned();
         let mut unit = UnitEncoder::of(device);
         if let Some(unit) = &mut unit {
-            let rate = rate.unwrap_or_else(|| f64::from(settings.fps.get()));
+            let rate = rate.unwrap_or_else(|| settings.fps.hertz());
             // With H.264 inside of MJPEG the format is that of the JPEGs.
             let size = match mux {
                 Mux::Own => (agreed.width, agreed.height),

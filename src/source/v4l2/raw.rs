@@ -11,11 +11,12 @@ mod setup;
 
 pub(super) use setup::start;
 
-use super::{FIRST_PICTURE, SLICE};
+use super::SLICE;
 use crate::encode::{self, Candidate, Encoder, Picture, Pixels};
 use crate::h264::End;
 use crate::orientation::Orientation;
 use crate::panel::Board;
+use crate::source::silence::SilenceLimit;
 use crate::source::{Cause, Chunk, Context, Error, Source};
 use crate::stop::Woken;
 use crate::time::Timestamp;
@@ -81,8 +82,9 @@ struct Camera {
     arrived_at: Timestamp,
     /// When the encoder last took a picture or gave one.
     progress_at: Timestamp,
-    has_pictures: bool,
-    stall: Duration,
+    silence: SilenceLimit,
+    /// How long the encoder may do nothing.
+    encoder_stall: Duration,
     dropping: Dropping,
     orientation: Orientation,
 }
@@ -102,7 +104,8 @@ impl Camera {
         else {
             return Ok(());
         };
-        (self.arrived_at, self.has_pictures) = (arrived_at, true);
+        self.arrived_at = arrived_at;
+        self.silence.heard(arrived_at);
         let pixels = match &mut self.decoding {
             None => Pixels::Camera(held),
             Some(decoding) => match decoding.decode(held, captured_at, self.encoder.reclaim()) {
@@ -155,20 +158,15 @@ impl Camera {
         let now = Timestamp::now();
         if !self.encoder.has_room() {
             let silence = now.since(self.progress_at);
-            return if silence > self.stall {
+            return if silence > self.encoder_stall {
                 let words = format!("the encoder ({}) hangs", self.encoder.name());
                 Err(self.failed(&encode::Error(words)))
             } else {
                 Ok(())
             };
         }
-        let patience = if self.has_pictures {
-            self.stall
-        } else {
-            self.stall.max(FIRST_PICTURE)
-        };
         let silence = now.since(self.arrived_at);
-        if silence > patience {
+        if silence > self.silence.limit() {
             Err(Error::Stalled(silence))
         } else {
             Ok(())
@@ -254,6 +252,10 @@ impl Source for Camera {
 
     fn board(&mut self) -> Option<&mut dyn Board> {
         Some(self)
+    }
+
+    fn silence_limit(&self) -> Duration {
+        self.silence.limit()
     }
 
     fn applied_orientation(&self) -> Orientation {

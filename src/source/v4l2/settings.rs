@@ -196,7 +196,7 @@ mod tests {
         Settings {
             width: 640,
             height: 480,
-            fps: NonZeroU32::MIN,
+            fps: crate::frame_rate::FrameRate::MIN,
             bitrate: None,
             rotation,
             flips: Flips {

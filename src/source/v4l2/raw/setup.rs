@@ -2,7 +2,7 @@
 
 use super::super::knobs::Knobs;
 use super::super::settings::{self, Report};
-use super::super::{Refusal, STALL};
+use super::super::{Refusal, stall};
 use super::capture::Capturing;
 use super::choice::{self, Mode, Offer, Wanted};
 use super::decoding::Decoding;
@@ -18,6 +18,8 @@ use std::time::Duration;
 
 /// One is the newest, one is being encoded, two are being filled, and one is for a late wake-up.
 const BUFFERS: u32 = 5;
+/// An encoder that does nothing for longer hangs, unless five pictures take longer.
+const ENCODER_STALL: Duration = Duration::from_secs(2);
 
 /// All formats, sizes and rates of a camera.
 fn offers(device: &Device, capture: Capture) -> Vec<Offer> {
@@ -131,7 +133,7 @@ fn setup(
     let wanted = Wanted {
         width: context.settings.width,
         height: context.settings.height,
-        fps: context.settings.fps.get().into(),
+        fps: context.settings.fps.hertz(),
     };
     let work = |fourcc| work(candidate, fourcc);
     let Some(mode) = choice::choose(offers, &wanted, candidate.largest(), work) else {
@@ -151,7 +153,7 @@ fn setup(
         )));
     }
     // The lowest rate that is enough is what the user asked for, or the camera's next one.
-    let rate = device.set_rate(capture, context.settings.fps.get());
+    let rate = device.set_rate(capture, context.settings.fps.fraction());
     let settings = encode::Settings {
         fps: rate.or(mode.rate).unwrap_or(wanted.fps).clamp(1.0, 240.0),
         bitrate: context.settings.bitrate,
@@ -207,7 +209,7 @@ impl Setup {
         if !reasons.is_empty() {
             log::info!("{name}: no other encoder, because: {}", reasons.join("; "));
         }
-        let is_slow = |rate: f64| rate < f64::from(wanted.fps.get()) * 0.99;
+        let is_slow = |rate: f64| rate < wanted.fps.hertz() * 0.99;
         let is_other = (width, height) != (wanted.width, wanted.height);
         if is_other || self.rate.or(self.mode.rate).is_some_and(is_slow) {
             log::info!(
@@ -245,7 +247,8 @@ fn run(
     let capturing = Capturing::start(&context.name, stream.clone(), is_whole)
         .map_err(|error| Refusal::Useless(format!("cannot start its thread: {error}")))?;
     let bitrate = encoder.bitrate().map(|bitrate| bitrate.now);
-    let fps = rate.unwrap_or_else(|| context.settings.fps.get().into());
+    let fps = rate.unwrap_or_else(|| context.settings.fps.hertz());
+    let silence = stall::silence_limit(stream.device().identity(), fps, context);
     Ok(Box::new(Camera {
         path: path.to_owned(),
         context: context.clone(),
@@ -260,8 +263,9 @@ fn run(
         wants_keyframe: false,
         arrived_at: Timestamp::now(),
         progress_at: Timestamp::now(),
-        has_pictures: false,
-        stall: STALL.max(Duration::try_from_secs_f64(5.0 / fps).unwrap_or(STALL)),
+        silence,
+        encoder_stall: ENCODER_STALL
+            .max(Duration::try_from_secs_f64(5.0 / fps).unwrap_or_default()),
         dropping: Dropping::default(),
         orientation,
     }))

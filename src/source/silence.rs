@@ -1,0 +1,159 @@
+//! The time that an open source may be silent before it counts as stuck. Times in, verdict out: no clock.
+//!
+//! A program that sends only when something changes is not stuck when nothing changes. What it has done before tells how long its
+//! silences are; a camera driven by a clock needs less.
+
+use super::Context;
+use crate::time::Timestamp;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Silence of this many of the longest intervals so far means that the source is stuck.
+const INTERVALS: u32 = 10;
+
+/// Longest interval between pieces of data of one camera, over all its openings. Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LongestInterval(Arc<AtomicU64>);
+
+impl LongestInterval {
+    fn note(&self, interval: Duration) {
+        let nanos = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
+        self.0.fetch_max(nanos, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> Duration {
+        Duration::from_nanos(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// Time without data after which an open source is opened again.
+#[derive(Clone, Debug)]
+pub(super) struct SilenceLimit {
+    least: Duration,
+    least_at_start: Duration,
+    /// What the user has said, instead of what is learned.
+    fixed: Option<Duration>,
+    /// Interval at the rate that the camera was asked for.
+    asked: Duration,
+    /// `None` for a device, whose clock tells how long its intervals are.
+    longest: Option<LongestInterval>,
+    heard_at: Option<Timestamp>,
+}
+
+impl SilenceLimit {
+    /// Creates the limit of a program that has just been started: never below `least`, nor below `least_at_start` before its
+    /// first byte.
+    pub(super) fn program(least: Duration, least_at_start: Duration, context: &Context) -> Self {
+        Self {
+            least,
+            least_at_start,
+            fixed: context.stall_after,
+            asked: context.settings.fps.interval(),
+            longest: Some(context.longest_interval.clone()),
+            heard_at: None,
+        }
+    }
+
+    /// Creates the limit of a device that has just been opened. Its silence is a fault after a fixed time: it sends at its rate,
+    /// whatever it sees, and opening it again is what helps.
+    pub(super) fn device(limit: Duration, limit_at_start: Duration, context: &Context) -> Self {
+        Self {
+            least: limit,
+            least_at_start: limit.max(limit_at_start),
+            fixed: context.stall_after,
+            asked: Duration::ZERO,
+            longest: None,
+            heard_at: None,
+        }
+    }
+
+    /// Notes that data came at `now`.
+    pub(super) fn heard(&mut self, now: Timestamp) {
+        if let (Some(before), Some(longest)) = (self.heard_at.replace(now), &self.longest) {
+            longest.note(now.since(before));
+        }
+    }
+
+    /// Returns the longest silence that is no fault; [`Duration::MAX`] if none is.
+    pub(super) fn limit(&self) -> Duration {
+        let longest = self.longest.as_ref().map(LongestInterval::get);
+        let learned = self.asked.max(longest.unwrap_or_default()) * INTERVALS;
+        match self.fixed {
+            Some(Duration::ZERO) => Duration::MAX,
+            Some(fixed) if self.heard_at.is_some() => fixed,
+            Some(fixed) => fixed.max(self.least_at_start),
+            None if self.heard_at.is_some() => self.least.max(learned),
+            None => self.least_at_start.max(self.asked * INTERVALS),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame_rate::FrameRate;
+    use crate::source::testing;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+    const START: Duration = Duration::from_secs(10);
+
+    const fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_nanos(seconds * 1_000_000_000)
+    }
+
+    #[test]
+    fn limit_grows_with_the_longest_interval() {
+        let context = testing::context(FrameRate::whole(30));
+        let mut silence = SilenceLimit::program(MINUTE, START, &context);
+        assert_eq!(silence.limit(), START);
+        silence.heard(at(0));
+        assert_eq!(silence.limit(), MINUTE);
+        silence.heard(at(5));
+        assert_eq!(silence.limit(), MINUTE);
+        silence.heard(at(17));
+        silence.heard(at(18));
+        assert_eq!(silence.limit(), Duration::from_secs(120));
+        let mut opened_again = SilenceLimit::program(MINUTE, START, &context);
+        assert_eq!(opened_again.limit(), START);
+        opened_again.heard(at(500));
+        assert_eq!(
+            opened_again.limit(),
+            Duration::from_secs(120),
+            "not forgotten"
+        );
+    }
+
+    #[test]
+    fn asked_rate_counts_as_an_interval() {
+        let context = testing::context("0.1".parse().unwrap());
+        let mut silence = SilenceLimit::program(MINUTE, START, &context);
+        assert_eq!(silence.limit(), Duration::from_secs(100));
+        silence.heard(at(0));
+        assert_eq!(silence.limit(), Duration::from_secs(100));
+    }
+
+    #[test]
+    fn device_has_the_same_limit_whatever_came_before() {
+        let context = testing::context(FrameRate::whole(30));
+        let mut silence = SilenceLimit::device(Duration::from_secs(2), START, &context);
+        assert_eq!(silence.limit(), START);
+        silence.heard(at(0));
+        silence.heard(at(17));
+        assert_eq!(silence.limit(), Duration::from_secs(2));
+    }
+
+    #[test]
+    fn fixed_limit_replaces_the_learned_one() {
+        let mut context = testing::context(FrameRate::whole(30));
+        context.stall_after = Some(Duration::from_secs(3));
+        let mut silence = SilenceLimit::program(MINUTE, START, &context);
+        assert_eq!(silence.limit(), START, "cameras are slow to start");
+        silence.heard(at(0));
+        silence.heard(at(17));
+        assert_eq!(silence.limit(), Duration::from_secs(3));
+        context.stall_after = Some(Duration::ZERO);
+        let silence = SilenceLimit::program(MINUTE, START, &context);
+        assert_eq!(silence.limit(), Duration::MAX);
+    }
+}
