@@ -3,6 +3,7 @@
 //! The camera's thread holds the [`Panel`] and is the only one that touches the device, through a [`Board`]. Serving
 //! holds the [`Remote`], gives orders and waits for the answer. Pure bookkeeping: neither devices nor HTTP are known here.
 
+mod batch;
 mod control;
 
 pub use control::{Control, Flags, Item, Kind, Wish};
@@ -185,64 +186,53 @@ impl Panel {
         }
     }
 
-    /// Does what was ordered since; to be called often by the thread that has the camera. Costs next to nothing when
+    /// Does what was ordered since, all at once; to be called often by the thread that has the camera. Costs next to nothing when
     /// there is nothing to do.
     pub fn tend(&self, mut board: Option<&mut (dyn Board + '_)>) {
-        loop {
-            let Some(order) = lock(&self.0).waiting.pop_front() else {
+        let mut orders: Vec<Order> = {
+            let mut inner = lock(&self.0);
+            if inner.waiting.is_empty() {
                 return;
-            };
-            if order.is_given_up() {
-                continue;
             }
-            let result = match &order {
-                Order::Look(_) => Ok(()),
-                Order::Set(wishes, _) => self.set_all(&mut board, wishes),
-            };
-            let controls = list(&mut board);
-            lock(&self.0).see(controls);
-            match order {
-                Order::Look(sender) => drop(sender.send(())),
-                Order::Set(_, sender) => drop(sender.send(result)),
-            }
-        }
-    }
-
-    /// Sets all or, as far as the camera lets itself be set back, nothing.
-    fn set_all(
-        &self,
-        board: &mut Option<&mut (dyn Board + '_)>,
-        wishes: &[(String, Wish)],
-    ) -> Result<(), Refusal> {
-        let controls = list(board);
-        let mut values = Vec::new();
-        for (name, wish) in wishes {
-            let control = find(&controls, name)?;
-            values.push((control, control.resolve(wish)?));
-        }
-        values.sort_by_key(|(control, _)| controls_first(&controls, &control.name));
-        let Some(board) = board.as_deref_mut() else {
-            return Ok(());
+            inner.waiting.drain(..).collect()
         };
-        for (done, (control, value)) in values.iter().enumerate() {
-            let Err(words) = board.set(&control.name, *value) else {
-                continue;
-            };
-            for (before, _) in values.iter().take(done).rev() {
-                if let (Some(value), false) = (before.value, before.kind == Kind::Button) {
-                    let _ = board.set(&before.name, value);
+        orders.retain(|order| !order.is_given_up());
+        if orders.is_empty() {
+            return;
+        }
+        let wishes: Vec<&[(String, Wish)]> = orders
+            .iter()
+            .filter_map(|order| match order {
+                Order::Look(_) => None,
+                Order::Set(wishes, _) => Some(wishes.as_slice()),
+            })
+            .collect();
+        let results = if wishes.is_empty() {
+            Vec::new()
+        } else {
+            batch::set_all(&mut board, &wishes)
+        };
+        let controls = list(&mut board);
+        {
+            let mut inner = lock(&self.0);
+            for (control, value) in results.iter().flatten().flatten() {
+                if control.kind != Kind::Button {
+                    let kept = Wish::Number(*value);
+                    inner.kept.insert(control.name.clone(), kept);
                 }
             }
-            let words = format!("the camera refuses {value} for {}: {words}", control.name);
-            return Err(Refusal::new(Why::Refused, words));
+            inner.see(controls);
         }
-        let mut inner = lock(&self.0);
-        for (control, value) in values {
-            if control.kind != Kind::Button {
-                inner.kept.insert(control.name.clone(), Wish::Number(value));
+        let mut results = results.into_iter();
+        for order in orders {
+            match order {
+                Order::Look(sender) => drop(sender.send(())),
+                Order::Set(_, sender) => {
+                    let result = results.next().unwrap_or_else(|| Err(closed()));
+                    drop(sender.send(result.map(drop)));
+                }
             }
         }
-        Ok(())
     }
 }
 

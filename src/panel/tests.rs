@@ -193,6 +193,70 @@ fn what_decides_over_others_is_set_first() {
     assert_eq!(names, ["white_balance_automatic", "brightness"]);
 }
 
+/// Gives orders that wait at the same time; returns whether each was carried out.
+fn set_at_once(panel: &Panel, remote: &Remote, toy: &mut Toy, orders: &[(&str, i64)]) -> Vec<bool> {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let mut waiting: Vec<_> = orders
+        .iter()
+        .map(|(name, value)| Box::pin(remote.set(vec![((*name).to_owned(), Wish::Number(*value))])))
+        .collect();
+    for order in &mut waiting {
+        assert!(order.as_mut().poll(&mut context).is_pending());
+    }
+    panel.tend(Some(toy));
+    let answers = waiting
+        .iter_mut()
+        .map(|order| order.as_mut().poll(&mut context));
+    answers
+        .map(|answer| matches!(answer, std::task::Poll::Ready(Ok(_))))
+        .collect()
+}
+
+#[test]
+fn value_that_a_control_has_is_not_set_again() {
+    let (panel, remote) = panel([]);
+    let mut camera = toy();
+    panel.opened(Some(&mut camera));
+    for _ in 0..3 {
+        let wish = ("video_bitrate", Wish::Number(500_000));
+        set(&panel, &remote, &mut camera, &[wish]).unwrap();
+    }
+    assert_eq!(camera.sets, [("video_bitrate".to_owned(), 500_000)]);
+    // The automatic may have changed what it decides over.
+    let auto = ("white_balance_automatic", Wish::Switch(false));
+    let same = ("brightness", Wish::Number(128));
+    set(&panel, &remote, &mut camera, &[same, auto]).unwrap();
+    assert_eq!(camera.sets[1..].len(), 2);
+}
+
+#[test]
+fn orders_that_wait_together_are_merged_latest_wins() {
+    let (panel, remote) = panel([]);
+    let mut camera = toy();
+    panel.opened(Some(&mut camera));
+    let bitrates: Vec<_> = (2..12).map(|n| ("video_bitrate", n * 25_000)).collect();
+    let done = set_at_once(&panel, &remote, &mut camera, &bitrates);
+    assert_eq!(done, [true; 10]);
+    assert_eq!(camera.sets, [("video_bitrate".to_owned(), 275_000)]);
+    assert_eq!(value(&remote.view(), "video_bitrate"), Some(275_000));
+}
+
+#[test]
+fn refused_order_spoils_none_that_waits_with_it() {
+    let (panel, remote) = panel([]);
+    let mut camera = toy();
+    panel.opened(Some(&mut camera));
+    let orders = [
+        ("brightness", 1),
+        ("stuck", 2),
+        ("gain", 3),
+        ("brightness", 4),
+    ];
+    let done = set_at_once(&panel, &remote, &mut camera, &orders);
+    assert_eq!(done, [true, false, false, true]);
+    assert_eq!(value(&remote.view(), "brightness"), Some(4));
+}
+
 #[test]
 fn a_button_is_pressed_and_not_kept() {
     let (panel, remote) = panel([]);

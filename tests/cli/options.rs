@@ -59,6 +59,14 @@ fn options_are_understood_in_all_their_spellings() {
             "camera=auto 1280x720@25 1500000b r0 g50, default",
         ),
         (
+            "-f 0.001",
+            "camera=auto 1280x720@0.001 1500000b r0 g60, default",
+        ),
+        (
+            "--fps 30000/1001",
+            "camera=auto 1280x720@29.97003 1500000b r0 g60, default",
+        ),
+        (
             "-w 640 -w 800",
             "camera=auto 800x720@30 1500000b r0 g60, default",
         ),
@@ -183,6 +191,7 @@ fn the_help_fits_a_terminal_and_names_every_option() {
         "--bitrate",
         "--rotation",
         "--fps",
+        "--stall-after",
         "--keyframe-interval",
         "--listen",
         "--websocket",

@@ -26,7 +26,15 @@ fn a_wrong_command_line_is_refused_in_words() {
         ("-w 8", "-w: 8 is out of range: 16 to 8192 pixels".to_owned()),
         ("--Camera.Width -1", "--Camera.Width: -1 is out of range: 16 to 8192 pixels".to_owned()),
         ("-h 48O", "-h: '48O' is not a whole number of pixels (16 to 8192)".to_owned()),
-        ("-f 29.97", "-f: '29.97' is not a whole number of pictures per second (1 to 240)".to_owned()),
+        (
+            "-f 29,97",
+            "-f: '29,97' is not a number of frames per second (0.001 to 240); did you mean 29.97?".to_owned(),
+        ),
+        ("-f 0", "-f: 0 is out of range: 0.001 to 240 frames per second".to_owned()),
+        (
+            "--stall-after 1.5",
+            "--stall-after: '1.5' is not a whole number of seconds (1 to 86400); 0 means never".to_owned(),
+        ),
         ("-r 45", "-r: '45' is not 0, 90, 180 or 270 degrees; -1 leaves the camera's own".to_owned()),
         ("-g 0", "-g: 0 is out of range: 1 to 100000 pictures".to_owned()),
         (

@@ -87,6 +87,25 @@ pub struct Encoder {
     /// Pictures since the last IDR picture, that one included; `None` before the first.
     since_idr: Option<u32>,
     idr_count: u32,
+    /// How it was chosen, for the next change of the bit rate.
+    detail: usize,
+    samples_of_detail: [Option<Sample>; DETAILS.len()],
+}
+
+/// Sizes of frames with one detail, in bits: they do not depend on the bit rate, and take time to find out.
+#[derive(Clone, Copy)]
+struct Sample {
+    idr: u64,
+    others: u64,
+}
+
+impl Sample {
+    /// Returns mean bits per second, weighted as in a stream with this many pictures from one IDR picture to the next.
+    fn bitrate(self, format: Format, interval: u32) -> u64 {
+        let interval = u64::from(interval);
+        let interval_bits = self.idr + self.others * (interval - 1) / (SAMPLE_PICTURES - 1);
+        interval_bits * u64::from(format.fps.micro_hertz()) / (interval * 1_000_000)
+    }
 }
 
 impl Encoder {
@@ -94,28 +113,32 @@ impl Encoder {
     /// much detail as the asked bit rate allows. Errors if the size is out of range.
     pub fn new(settings: &Settings) -> Result<Self, Error> {
         let format = checked_format(settings)?;
+        let mut samples = [None; DETAILS.len()];
+        let detail = choose(format, settings, &mut samples);
+        let mut encoder = Self::with_detail(format, settings.keyframe_interval.get(), detail);
+        encoder.samples_of_detail = samples;
+        Ok(encoder)
+    }
+
+    /// Goes on with another bit rate or keyframe interval. The next picture is an IDR picture if that changes the detail.
+    pub fn change(&mut self, settings: &Settings) {
         let interval = settings.keyframe_interval.get();
-        let limit = settings
-            .bitrate
-            .map_or(u64::MAX, |bitrate| u64::from(bitrate) * SAMPLE_TENTHS / 10);
-        let keeps_limit = |detail: &Detail| {
-            Self::with_detail(format, interval, *detail).sampled_bitrate() <= limit
-        };
-        let [better @ .., last] = DETAILS;
-        let detail = better.into_iter().find(keeps_limit).unwrap_or(last);
-        Ok(Self::with_detail(format, interval, detail))
+        let mut samples = self.samples_of_detail;
+        let detail = choose(self.format, settings, &mut samples);
+        if detail == self.detail {
+            self.keyframe_interval = interval;
+        } else {
+            // Two IDR pictures in a row must not have the same idr_pic_id (7.4.3).
+            let idr_count = self.idr_count;
+            *self = Self::with_detail(self.format, interval, detail);
+            self.idr_count = idr_count;
+        }
+        self.samples_of_detail = samples;
     }
 
-    /// Goes on with other settings; the next picture is an IDR picture. Errors, and changes nothing, as [`Encoder::new`] does.
-    pub fn change(&mut self, settings: &Settings) -> Result<(), Error> {
-        let idr_count = self.idr_count;
-        *self = Self::new(settings)?;
-        // Two IDR pictures in a row must not have the same idr_pic_id (7.4.3).
-        self.idr_count = idr_count;
-        Ok(())
-    }
-
-    fn with_detail(format: Format, keyframe_interval: u32, detail: Detail) -> Self {
+    fn with_detail(format: Format, keyframe_interval: u32, number: usize) -> Self {
+        let [.., last] = DETAILS;
+        let detail = DETAILS.get(number).copied().unwrap_or(last);
         let (columns, rows) = (format.columns() as usize, format.rows() as usize);
         Self {
             format,
@@ -131,6 +154,8 @@ impl Encoder {
             access_unit: Vec::new(),
             since_idr: None,
             idr_count: 0,
+            detail: number,
+            samples_of_detail: [None; DETAILS.len()],
         }
     }
 
@@ -250,21 +275,39 @@ impl Encoder {
         if is_skipped { skipped + 1 } else { 0 }
     }
 
-    /// Mean bits per second of a few pictures, weighted as in the stream.
-    fn sampled_bitrate(mut self) -> u64 {
+    /// Makes a few pictures and returns their sizes.
+    fn sample(mut self) -> Sample {
         let bits_at = |encoder: &mut Self, count: u64| {
             let unix_ms = SAMPLE_TIME_MS + encoder.format.fps.time_of(count).as_millis() as u64;
             8 * encoder.picture(unix_ms, count == 0).len() as u64
         };
-        let idr_bits = bits_at(&mut self, 0);
-        let interval = u64::from(self.keyframe_interval);
+        let idr = bits_at(&mut self, 0);
         self.keyframe_interval = u32::MAX;
-        let others_bits: u64 = (1..SAMPLE_PICTURES)
+        let others = (1..SAMPLE_PICTURES)
             .map(|count| bits_at(&mut self, count))
             .sum();
-        let interval_bits = idr_bits + others_bits * (interval - 1) / (SAMPLE_PICTURES - 1);
-        interval_bits * u64::from(self.format.fps.micro_hertz()) / (interval * 1_000_000)
+        Sample { idr, others }
     }
+}
+
+/// Returns the number of the best detail that keeps the asked bit rate; fills in what had to be sampled for it.
+fn choose(
+    format: Format,
+    settings: &Settings,
+    samples: &mut [Option<Sample>; DETAILS.len()],
+) -> usize {
+    let interval = settings.keyframe_interval.get();
+    let limit = settings
+        .bitrate
+        .map_or(u64::MAX, |bitrate| u64::from(bitrate) * SAMPLE_TENTHS / 10);
+    let last = DETAILS.len() - 1;
+    let keeps_limit = |(number, sample): (usize, &mut Option<Sample>)| {
+        let sample =
+            *sample.get_or_insert_with(|| Encoder::with_detail(format, 1, number).sample());
+        (sample.bitrate(format, interval) <= limit).then_some(number)
+    };
+    let mut better = samples.iter_mut().take(last).enumerate();
+    better.find_map(keeps_limit).unwrap_or(last)
 }
 
 /// Whether no other picture refers to the one of this number after the IDR picture.

@@ -14,17 +14,23 @@ const GROUPS: (i64, i64) = (1, 100_000);
 impl TestPicture {
     /// Returns the asked rate: the picture has as much detail as it allows, but no less than a little.
     pub(super) fn change_bitrate(&mut self, bits_per_second: u32) -> Option<u32> {
+        if self.settings.bitrate == Some(bits_per_second) {
+            return Some(bits_per_second);
+        }
         let mut settings = self.settings.clone();
         settings.bitrate = Some(bits_per_second);
-        self.encoder.change(&settings).ok()?;
+        self.encoder.change(&settings);
         self.settings = settings;
         Some(bits_per_second)
     }
 
     fn change_interval(&mut self, pictures: NonZeroU32) -> Option<()> {
+        if self.settings.keyframe_interval == pictures {
+            return Some(());
+        }
         let mut settings = self.settings.clone();
         settings.keyframe_interval = pictures;
-        self.encoder.change(&settings).ok()?;
+        self.encoder.change(&settings);
         self.settings = settings;
         Some(())
     }

@@ -209,6 +209,22 @@ mod tests {
     }
 
     #[test]
+    fn orders_for_the_same_rate_cost_no_keyframe() {
+        let mut source = open(&context(224, 240)).unwrap();
+        let mut kinds = Vec::new();
+        while kinds.len() < 8 {
+            if let Some(chunk) = source.read().unwrap() {
+                kinds.push(chunk.annexb[4]);
+            }
+            let rate = if kinds.len() < 6 { 1_500_000 } else { 25_000 };
+            source.board().unwrap().set("video_bitrate", rate).unwrap();
+        }
+        let (same, other) = kinds.split_at(6);
+        assert_eq!(same, [0x67, 0x01, 0x61, 0x01, 0x61, 0x01]);
+        assert_eq!(other[0], 0x67, "another detail begins with an IDR picture");
+    }
+
+    #[test]
     fn a_slow_source_says_that_nothing_is_due_and_hears_stop() {
         let context = context(224, 1);
         let mut source = open(&context).unwrap();
