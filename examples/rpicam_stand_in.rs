@@ -7,6 +7,7 @@
 //! `unknown OPTION` (an older version). What it is called with is added to the file RPICAM_STAND_IN_CALLS.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+use berrymse::frame_rate::FrameRate;
 use berrymse::source::Settings;
 use berrymse::source::test_picture::Encoder;
 use std::collections::HashMap;
@@ -265,11 +266,15 @@ fn film(options: &Options, mood: &Mood) -> Result<(), String> {
             .map_err(|_| format!("the argument for option '--{name}' is invalid"))
     };
     let positive = |n| NonZeroU32::new(n).ok_or("0 is invalid");
-    let fps = number("framerate", 30)?;
+    let fps: FrameRate = options
+        .get("framerate")
+        .map_or("30", String::as_str)
+        .parse()
+        .map_err(|_| "the argument for option '--framerate' is invalid")?;
     let settings = Settings {
         width: number("width", 640)?,
         height: number("height", 480)?,
-        fps: positive(fps)?,
+        fps,
         bitrate: options
             .get("bitrate")
             .map(|_| number("bitrate", 0))
@@ -290,7 +295,7 @@ fn film(options: &Options, mood: &Mood) -> Result<(), String> {
     let mut lines = String::from("# timecode format v2\n");
     let begin = Instant::now();
     for picture in 0.. {
-        let due = Duration::from_secs(1) * picture / fps;
+        let due = fps.time_of(picture.into());
         thread::sleep(due.saturating_sub(begin.elapsed()));
         if mood.is_time_for("die", picture) {
             std::process::abort();

@@ -83,7 +83,7 @@ fn run(
         width.parse()?,
         height.parse()?,
     )?;
-    let _ = device.set_rate(capture, 30);
+    let _ = device.set_rate(capture, (1, 30));
     println!("camera: {capture:?} {agreed:?}");
     let stream = Arc::new(Stream::start(device, capture, 4)?);
     let wanted = Wanted {

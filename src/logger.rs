@@ -3,6 +3,10 @@
 //! `2026-11-22T15:04:05.123Z INFO  camera front: …` for people; `<6>camera front: …` (sd-daemon(3)) for
 //! the journal of systemd, which knows the time itself.
 
+mod folded;
+
+pub use folded::Folded;
+
 use crate::redact::mask;
 use crate::time::Timestamp;
 use log::{Level, LevelFilter, Log, Metadata, Record};
@@ -178,8 +182,8 @@ const fn date(days: u64) -> (u64, u64, u64) {
     (era * 400 + year_of_era + (month <= 2) as u64, month, day)
 }
 
-/// Decides when an error that comes again and again is logged: at once, after ten seconds, and
-/// then each minute with its count. Numbers (times, process ids) do not make it another error. Several errors that take turns are each counted for themselves.
+/// Decides when an error that comes again and again is logged: at once, after ten seconds, a minute, ten minutes, and
+/// then each hour with its count. Numbers (times, process ids, addresses) do not make it another error. Several errors that take turns are each counted for themselves.
 #[derive(Clone, Debug, Default)]
 pub struct Repeated {
     known: Vec<Known>,
@@ -192,13 +196,18 @@ struct Known {
     last_at: Timestamp,
     /// Times it came since it was logged.
     unlogged: u64,
-    /// Time from the last line to the next.
-    pause: Duration,
+    /// Lines since the first.
+    lines: usize,
 }
 
 impl Repeated {
-    const FIRST_PAUSE: Duration = Duration::from_secs(10);
-    const PAUSE: Duration = Duration::from_secs(60);
+    /// From one line to the next; the last one from then on.
+    const PAUSES: [Duration; 4] = [
+        Duration::from_secs(10),
+        Duration::from_secs(60),
+        Duration::from_secs(600),
+        Duration::from_secs(3600),
+    ];
     /// An error that stayed away for so long is news again.
     const FORGOTTEN: Duration = Duration::from_secs(600);
     /// Texts may differ each time; more than so many are not told apart from news.
@@ -213,32 +222,33 @@ impl Repeated {
     pub fn note(&mut self, text: &str, now: Timestamp) -> Option<String> {
         self.known
             .retain(|known| now.since(known.last_at) < Self::FORGOTTEN);
-        let shape: String = text.chars().filter(|c| !c.is_ascii_digit()).collect();
+        let shape = shape(text);
         let Some(known) = self.known.iter_mut().find(|known| known.shape == shape) else {
             if self.known.len() == Self::MAX_KNOWN {
                 self.known.remove(0);
             }
-            let pause = Self::FIRST_PAUSE;
             self.known.push(Known {
                 shape,
                 logged_at: now,
                 last_at: now,
                 unlogged: 0,
-                pause,
+                lines: 0,
             });
             return Some(text.to_owned());
         };
         known.last_at = now;
         known.unlogged += 1;
         let silent = now.since(known.logged_at);
-        if silent < known.pause {
+        let [.., longest] = Self::PAUSES;
+        if silent < *Self::PAUSES.get(known.lines).unwrap_or(&longest) {
             return None;
         }
         let line = match known.unlogged {
             1 => format!("{text} (again)"),
             times => format!("{text} (again, {times} times in {} s)", silent.as_secs()),
         };
-        (known.logged_at, known.unlogged, known.pause) = (now, 0, Self::PAUSE);
+        (known.logged_at, known.unlogged) = (now, 0);
+        known.lines += 1;
         Some(line)
     }
 
@@ -246,6 +256,23 @@ impl Repeated {
     pub fn clear(&mut self) {
         self.known.clear();
     }
+}
+
+/// Returns what stays the same when only numbers differ, decimal or hexadecimal.
+fn shape(text: &str) -> String {
+    let is_other = |c: char| !c.is_ascii_hexdigit();
+    let mut shape = String::with_capacity(text.len());
+    for part in text.split_inclusive(is_other) {
+        let digits = part.trim_end_matches(is_other);
+        let is_number = digits.len() >= 4 && digits.bytes().any(|b| b.is_ascii_digit());
+        let kept = if is_number {
+            part.get(digits.len()..).unwrap_or_default()
+        } else {
+            part
+        };
+        shape.extend(kept.chars().filter(|c| !c.is_ascii_digit()));
+    }
+    shape
 }
 
 #[cfg(test)]
@@ -257,9 +284,9 @@ mod tests {
     }
 
     #[test]
-    fn a_repeated_error_is_logged_at_once_then_after_ten_seconds_then_each_minute() {
+    fn repeated_error_is_logged_more_and_more_seldom() {
         let mut repeated = Repeated::new();
-        let lines: Vec<_> = (0..=140)
+        let lines: Vec<_> = (0..=8000)
             .filter_map(|s| repeated.note("busy", at(s)).map(|line| (s, line)))
             .collect();
         assert_eq!(
@@ -268,7 +295,9 @@ mod tests {
                 (0, "busy".to_owned()),
                 (10, "busy (again, 10 times in 10 s)".to_owned()),
                 (70, "busy (again, 60 times in 60 s)".to_owned()),
-                (130, "busy (again, 60 times in 60 s)".to_owned()),
+                (670, "busy (again, 600 times in 600 s)".to_owned()),
+                (4270, "busy (again, 3600 times in 3600 s)".to_owned()),
+                (7870, "busy (again, 3600 times in 3600 s)".to_owned()),
             ]
         );
     }
@@ -290,6 +319,25 @@ mod tests {
         assert_eq!(
             line.as_deref(),
             Some("[mmal 9] failed after 5.2 s (again, 2 times in 10 s)")
+        );
+    }
+
+    #[test]
+    fn another_address_is_no_news() {
+        let mut repeated = Repeated::new();
+        assert!(
+            repeated
+                .note("[tcp @ 0x55d0c8a1f2c0] refused", at(0))
+                .is_some()
+        );
+        assert!(
+            repeated
+                .note("[tcp @ 0x5581beef0a40] refused", at(1))
+                .is_none()
+        );
+        assert!(
+            repeated.note("[tcp @ 0x7f00] faced", at(1)).is_some(),
+            "words are no numbers"
         );
     }
 

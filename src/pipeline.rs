@@ -1,7 +1,7 @@
 //! The media half of one camera: source to pictures to fragments to hub, on the camera's own thread, for ever.
 //!
 //! Whatever happens to the source (absent, busy, unplugged, frozen, garbage, another size), it is opened anew, with
-//! growing pauses up to two seconds; the reason is in the log, in the status and with the viewers, who stay.
+//! growing pauses up to half a minute; the reason is in the log, in the status and with the viewers, who stay.
 
 mod adaptation;
 mod muxer;
@@ -10,13 +10,14 @@ mod signs;
 use crate::h264::nal::Header;
 use crate::h264::{AccessUnit, Assembler, Ends, Pictures};
 use crate::hub::{Hub, Jpeg, State};
-use crate::logger::Repeated;
+use crate::logger::Folded;
 use crate::orientation::Orientation;
 use crate::panel::Panel;
 use crate::source::{self, Cause, Error, Source, Spec};
 use crate::time::Timestamp;
 use adaptation::Adaptation;
 use bytes::Bytes;
+use log::Level;
 use muxer::Muxer;
 use signs::Signs;
 use std::ops::RangeInclusive;
@@ -25,7 +26,19 @@ use std::time::Duration;
 
 /// Pause before a source is opened again: it doubles with each failure.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+/// Longest pause before a device or a file is opened again: a camera that is plugged in is soon found.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// The same for Raspberry Pi cameras, whose program takes a small machine seconds to start.
+const LONGEST_RPICAM_PAUSE: Duration = Duration::from_secs(10);
+/// The same for other programs.
+const LONGEST_PROGRAM_PAUSE: Duration = Duration::from_secs(30);
+
+/// Complaints about a camera that are logged at once, and the time after which there may be one more.
+const COMPLAINTS: u32 = 10;
+const COMPLAINT_INTERVAL: Duration = Duration::from_secs(3600);
+
+/// A camera that has been live for so long works: the next trouble is news.
+const WORKS_AFTER: Duration = Duration::from_secs(60);
 
 /// Keyframes cost bits: no two requests come closer than this, however many viewers join.
 const KEYFRAME_PAUSE: Duration = Duration::from_millis(500);
@@ -87,16 +100,26 @@ pub fn run(spec: &Spec, context: &source::Context, habits: &Habits, hub: &Hub) {
         if matches!(error.kind(), Error::Stopped) {
             break;
         }
-        camera.complain(&error);
-        if matches!(error.kind(), Error::Ended(_)) {
+        camera.complain(&error, context);
+        // Standard input cannot be opened again.
+        let is_final = *spec == Spec::Stdin && matches!(error.kind(), Error::NotH264 { .. });
+        if is_final || matches!(error.kind(), Error::Ended(_)) {
             break;
         }
         if camera.hub.frames() > pictures_before {
             pause = SHORTEST_PAUSE;
             camera.hub.count_restart();
         }
-        context.stop.sleep(pause);
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        camera.rest(pause, context);
+        pause = (pause * 2).min(longest_pause(spec));
+    }
+}
+
+fn longest_pause(spec: &Spec) -> Duration {
+    match spec {
+        Spec::Exec(_) => LONGEST_PROGRAM_PAUSE,
+        Spec::Rpicam(_) => LONGEST_RPICAM_PAUSE,
+        _ => LONGEST_PAUSE,
     }
 }
 
@@ -126,7 +149,10 @@ struct Camera<'a> {
     hub: &'a Hub,
     muxer: Muxer,
     has_worked: bool,
-    complaints: Repeated,
+    complaints: Folded,
+    /// A complaint stands in the log that is not answered by the word "live".
+    has_complained: bool,
+    live_since: Option<Timestamp>,
     audience: Watch,
     bitrates: Option<RangeInclusive<u32>>,
 }
@@ -138,7 +164,9 @@ impl<'a> Camera<'a> {
             hub,
             muxer: Muxer::new(context.settings.fps),
             has_worked: false,
-            complaints: Repeated::default(),
+            complaints: Folded::new(COMPLAINTS, COMPLAINT_INTERVAL),
+            has_complained: false,
+            live_since: None,
             audience: Watch::new(habits.opening, Timestamp::now()),
             bitrates: habits.bitrates.clone(),
         }
@@ -248,21 +276,38 @@ impl<'a> Camera<'a> {
         let init = fragment.init.clone();
         // First the word, then the picture: a viewer is told in this order.
         if self.hub.set_condition(State::Live, "") {
-            self.has_worked = true;
-            self.complaints.clear();
-            log::info!(
-                "{}: live, {}x{}, {}",
-                self.name,
-                init.width,
-                init.height,
-                init.codec
-            );
+            let (name, width, height) = (self.name, init.width, init.height);
+            // A camera that comes and goes again and again is told as often as its troubles.
+            let is_news = self.has_complained || !self.has_worked;
+            let level = if is_news { Level::Info } else { Level::Debug };
+            log::log!(level, "{name}: live, {width}x{height}, {}", init.codec);
+            (self.has_worked, self.has_complained) = (true, false);
+            self.live_since = Some(Timestamp::now());
         }
         self.hub.publish(fragment, Timestamp::now());
     }
 
+    /// Waits before the source is opened again. The first viewer ends a long wait.
+    fn rest(&self, pause: Duration, context: &source::Context) {
+        let end = Timestamp::now() + pause;
+        let is_watched = self.hub.has_viewers();
+        loop {
+            let left = end.since(Timestamp::now());
+            let is_new = pause > LONGEST_PAUSE && !is_watched && self.hub.has_viewers();
+            if left.is_zero() || is_new || context.stop.sleep(left.min(NAP)) {
+                return;
+            }
+        }
+    }
+
     /// The source has failed.
-    fn complain(&mut self, error: &Error) {
+    fn complain(&mut self, error: &Error, context: &source::Context) {
+        let now = Timestamp::now();
+        let has_worked = |since: Timestamp| now.since(since) >= WORKS_AFTER;
+        if self.live_since.take().is_some_and(has_worked) {
+            self.complaints.clear();
+            context.renew_log();
+        }
         self.tell(error);
         self.log(&error.to_string());
     }
@@ -297,8 +342,12 @@ impl<'a> Camera<'a> {
     }
 
     fn log(&mut self, text: &str) {
-        if let Some(line) = self.complaints.note(text, Timestamp::now()) {
-            log::warn!("{}: {line}", self.name);
+        match self.complaints.note(text, Timestamp::now()) {
+            Some(line) => {
+                log::warn!("{}: {line}", self.name);
+                self.has_complained = true;
+            }
+            None => log::debug!("{}: {text}", self.name),
         }
     }
 }

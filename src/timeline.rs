@@ -260,7 +260,7 @@ impl Burst {
 }
 
 fn duration_ticks(fps: FrameRate) -> u32 {
-    let ticks = fps.interval().as_nanos() * u128::from(TIMESCALE) / 1_000_000_000;
+    let ticks = u64::from(TIMESCALE) * 1_000_000 / u64::from(fps.micro_hertz());
     u32::try_from(ticks).unwrap_or(u32::MAX).max(1)
 }
 
@@ -350,7 +350,7 @@ mod tests {
         }
         let at_rate = |fps: &str| {
             let mut timeline = Timeline::new(fps.parse().unwrap());
-            let place = |n| timeline.place(Timestamp::from_nanos(n * 2_500_000_000), false);
+            let place = |n: u64| timeline.place(Timestamp::from_nanos(n * 2_500_000_000), false);
             steps(&(0..4).map(place).collect::<Vec<_>>())
         };
         assert_eq!(

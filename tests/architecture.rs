@@ -68,6 +68,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "h264",
             "holders",
             "jpeg",
+            "logger",
             "orientation",
             "panel",
             "stop",

@@ -12,6 +12,8 @@ pub enum Cause {
     Exited(ExitStatus),
     /// Nothing came for this long.
     Silent(Duration),
+    /// This comes instead of H.264, and what makes H.264 of it.
+    Format(&'static str, &'static str),
     /// Any other, in words that are part of the program.
     Text(&'static str),
 }
@@ -69,6 +71,9 @@ impl fmt::Display for Cause {
                 (None, None) => Self::ENDED.fmt(f),
             },
             Self::Silent(time) => write!(f, "no picture for {time:.1?}"),
+            Self::Format(name, remedy) => {
+                write!(f, "the source sends {name}, not H.264; {remedy}")
+            }
             Self::Text(text) => f.write_str(text),
         }
     }

@@ -1,5 +1,6 @@
 //! An Annex B file as if it were a camera: one access unit after the other at the asked rate, over and over.
 
+use super::sniff::{Format, Sniffer};
 use super::{Cause, Chunk, Context, Error, SILENCE_LIMIT, Source};
 use crate::h264::{AccessUnit, Assembler, End, Ends};
 use crate::stop::Stop;
@@ -30,6 +31,7 @@ pub(super) fn open(path: &Path, context: &Context) -> Result<Box<dyn Source>, Er
         current: Vec::new(),
         units_this_time: 0,
         barren_bytes: 0,
+        sniffer: Sniffer::default(),
         interval: context.settings.fps.interval(),
         due: Timestamp::now(),
         stop: context.stop.clone(),
@@ -90,6 +92,7 @@ struct Recording {
     units_this_time: u64,
     /// Bytes read since the last access unit was found.
     barren_bytes: usize,
+    sniffer: Sniffer,
     interval: Duration,
     /// When the next access unit is to be given.
     due: Timestamp,
@@ -153,6 +156,9 @@ impl Recording {
         };
         if count > 0 {
             let piece = piece.get(..count).unwrap_or_default();
+            if let Some(format) = self.sniffer.push(piece) {
+                return Err(self.not_h264(format));
+            }
             self.assembler.push(piece, self.due, End::Open, &mut keep);
             self.barren_bytes += count;
             if !self.queue.is_empty() {
@@ -165,11 +171,24 @@ impl Recording {
         }
         self.assembler.flush(&mut keep);
         if std::mem::take(&mut self.units_this_time) == 0 {
-            return Err(self.barren());
+            return Err(match self.sniffer.pause() {
+                Some(format) => self.not_h264(format),
+                None => self.barren(),
+            });
         }
         self.file = open_regular(&self.path)
             .map_err(|(kind, why)| Error::Lost(why).because(cause(kind)))?;
+        self.sniffer = Sniffer::default();
         Ok(())
+    }
+
+    fn not_h264(&self, format: Format) -> Error {
+        let path = self.path.display().to_string();
+        let (quotation, remedy) = (format.quotation(), format.remedy_for_file(&path));
+        Error::NotH264 {
+            text: format!("{path} is {format}{quotation}, not H.264 (Annex B); {remedy}"),
+            format,
+        }
     }
 
     fn barren(&self) -> Error {
@@ -246,7 +265,7 @@ mod tests {
         let context = context();
         let mut source = open(&path, &context).unwrap();
         assert!(source.read().unwrap().is_none());
-        assert!(error(&mut *source).contains("holds no H.264 picture"));
+        assert!(error(&mut *source).contains("data without start codes"));
         context.stop.stop();
         let mut source = open(&path, &context).unwrap();
         assert_eq!(source.read().unwrap_err(), Error::Stopped);

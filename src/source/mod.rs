@@ -9,6 +9,7 @@ pub mod process;
 pub mod reader;
 pub mod rpicam;
 mod silence;
+pub mod sniff;
 pub mod spec;
 pub mod test_picture;
 #[cfg(test)]
@@ -127,6 +128,14 @@ pub enum Error {
     /// It ended and cannot be opened again (standard input).
     #[error("{0}")]
     Ended(String),
+    /// It sends something else than H.264.
+    #[error("{text}")]
+    NotH264 {
+        /// What it sends.
+        format: sniff::Format,
+        /// Who sends it, and what to do.
+        text: String,
+    },
     /// The program is stopping.
     #[error("stopping")]
     Stopped,
@@ -153,6 +162,9 @@ impl Error {
             Self::Lost(_) => Cause::LOST,
             Self::Stalled(time) => Cause::Silent(*time),
             Self::Ended(_) => Cause::INPUT_ENDED,
+            Self::NotH264 { format, .. } => {
+                Cause::Format(format.name(), format.remedy_for_output())
+            }
             Self::Stopped => Cause::Text("the server stops"),
         }
     }
@@ -265,6 +277,11 @@ impl Context {
             program_log: process::budget::Budget::default(),
             longest_interval: silence::LongestInterval::default(),
         }
+    }
+
+    /// The camera has worked for a while: what its programs write to the log next is news.
+    pub fn renew_log(&self) {
+        self.program_log.renew();
     }
 }
 

@@ -10,7 +10,9 @@ mod spawn;
 
 use super::reader::{Marks, Piece, PipeReader};
 use super::silence::SilenceLimit;
+use super::sniff::{Format, Sniffer};
 use super::{Cause, Chunk, Context, Error, Source};
+use crate::h264::End;
 use crate::time::Timestamp;
 use group::Group;
 use last_words::LastWords;
@@ -101,6 +103,7 @@ pub(super) struct Process {
     life: Life,
     output: PipeReader,
     silence: SilenceLimit,
+    sniffer: Sniffer,
 }
 
 /// The program itself: whether it lives, and what it said.
@@ -191,6 +194,7 @@ impl Process {
             },
             output: PipeReader::new(output, context.stop.clone()).with_marks(marks),
             silence: manner.silence,
+            sniffer: Sniffer::default(),
         })
     }
 }
@@ -229,6 +233,16 @@ impl Life {
         Error::Lost(text + &self.quoted()).because(cause)
     }
 
+    /// The error for a program whose output is no H.264.
+    fn sends(&self, format: Format) -> Error {
+        let (program, quotation) = (&self.program, format.quotation());
+        let remedy = format.remedy_for_output();
+        Error::NotH264 {
+            text: format!("{program} sends {format}{quotation}, not H.264 (Annex B); {remedy}"),
+            format,
+        }
+    }
+
     fn quoted(&mut self) -> String {
         let words = self.last_words.quote();
         if words.is_empty() {
@@ -246,7 +260,14 @@ impl Source for Process {
                 if !chunk.annexb.is_empty() {
                     self.silence.heard(Timestamp::now());
                 }
-                Ok(Some(chunk))
+                let format = match chunk.end {
+                    End::Silence => self.sniffer.pause(),
+                    _ => self.sniffer.push(chunk.annexb),
+                };
+                match format {
+                    Some(format) => Err(self.life.sends(format)),
+                    None => Ok(Some(chunk)),
+                }
             }
             Ok(Piece::Idle { silence, has_begun }) => {
                 if silence >= ORPHANED && self.life.group.has_exited() {
@@ -257,7 +278,16 @@ impl Source for Process {
                     Ok(None)
                 }
             }
-            Ok(Piece::End { has_begun }) => Err(self.life.lost(has_begun)),
+            Ok(Piece::End { has_begun }) => {
+                let lost = self.life.lost(has_begun);
+                Err(match self.sniffer.pause() {
+                    Some(format) => Error::NotH264 {
+                        text: format!("{lost}; it sent {format}{}, not H.264", format.quotation()),
+                        format,
+                    },
+                    None => lost,
+                })
+            }
             Err(Error::Lost(why)) => Err(Error::Lost(format!(
                 "the output of {} {why}",
                 self.life.program

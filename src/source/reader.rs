@@ -10,6 +10,7 @@ mod marks;
 pub(super) use marks::Marks;
 
 use super::silence::SilenceLimit;
+use super::sniff::{Format, Sniffer};
 use super::{Chunk, Context, Error, Source};
 use crate::h264::End;
 use crate::stop::{Stop, Woken};
@@ -271,6 +272,7 @@ pub fn open_stdin(context: &Context) -> Result<Box<dyn Source>, Error> {
     Ok(Box::new(Stdin {
         input: PipeReader::new(fd, context.stop.clone()),
         silence: SilenceLimit::program(STDIN_SILENCE, STDIN_SILENCE, context),
+        sniffer: Sniffer::default(),
     }))
 }
 
@@ -281,6 +283,7 @@ const STDIN_SILENCE: Duration = Duration::from_secs(60);
 struct Stdin {
     input: PipeReader,
     silence: SilenceLimit,
+    sniffer: Sniffer,
 }
 
 impl Source for Stdin {
@@ -290,12 +293,20 @@ impl Source for Stdin {
                 if !chunk.annexb.is_empty() {
                     self.silence.heard(Timestamp::now());
                 }
-                Ok(Some(chunk))
+                let format = match chunk.end {
+                    End::Silence => self.sniffer.pause(),
+                    _ => self.sniffer.push(chunk.annexb),
+                };
+                match format {
+                    Some(format) => Err(not_h264(format)),
+                    None => Ok(Some(chunk)),
+                }
             }
             Ok(Piece::Idle { .. }) => Ok(None),
-            Ok(Piece::End { has_begun: true }) => {
-                Err(Error::Ended("standard input has ended".to_owned()))
-            }
+            Ok(Piece::End { has_begun: true }) => Err(match self.sniffer.pause() {
+                Some(format) => not_h264(format),
+                None => Error::Ended("standard input has ended".to_owned()),
+            }),
             Ok(Piece::End { has_begun: false }) => {
                 Err(Error::Ended("standard input is empty".to_owned()))
             }
@@ -310,6 +321,14 @@ impl Source for Stdin {
 
     fn silence_limit(&self) -> Duration {
         self.silence.limit()
+    }
+}
+
+fn not_h264(format: Format) -> Error {
+    let (quotation, remedy) = (format.quotation(), format.remedy_for_output());
+    Error::NotH264 {
+        text: format!("standard input is {format}{quotation}, not H.264 (Annex B); {remedy}"),
+        format,
     }
 }
 

@@ -1,48 +1,38 @@
-//! How many lines of a camera's programs go to the log, over all their restarts.
+//! Which lines of a camera's programs go to the log, over all their restarts.
 
+use crate::logger::Folded;
 use crate::time::Timestamp;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Lines logged in each [`WINDOW`]: enough for the start-up of rpicam-vid or ffmpeg, not for a line with each picture,
-/// nor for a program that complains and ends again and again.
-const LINES_IN_WINDOW: u32 = 30;
-const WINDOW: Duration = Duration::from_secs(60);
+/// Lines at first: enough for the start-up of rpicam-vid or ffmpeg …
+const LINES: u32 = 50;
+/// … and one more after each of these intervals: a program that complains and ends again and again comes to 122 lines a day.
+const INTERVAL: Duration = Duration::from_secs(1200);
 
-/// So many lines in a stretch of time, and no more. Clones are the same budget.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Budget(Arc<Mutex<Spent>>);
+/// The lines of one camera's programs. Clones are the same budget.
+#[derive(Clone, Debug)]
+pub(crate) struct Budget(Arc<Mutex<Folded>>);
 
-#[derive(Debug, Default)]
-struct Spent {
-    since: Option<Timestamp>,
-    logged: u32,
-    unlogged: u64,
+impl Default for Budget {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Folded::new(LINES, INTERVAL))))
+    }
 }
 
 impl Budget {
-    /// Begins a new stretch if it is time; returns how many lines were left out in the old one.
-    pub(super) fn renew(&self, now: Timestamp) -> u64 {
-        let mut spent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let since = *spent.since.get_or_insert(now);
-        if now.since(since) < WINDOW {
-            return 0;
-        }
-        let old = std::mem::take(&mut *spent);
-        spent.since = Some(now);
-        old.unlogged
+    /// Notes that a program wrote `line`; returns what to log of it.
+    pub(super) fn note(&self, line: &str, now: Timestamp) -> Option<String> {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.note(line, now)
     }
 
-    /// Whether one more line is logged.
-    pub(super) fn spend(&self) -> bool {
-        let mut spent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let may = spent.logged < LINES_IN_WINDOW;
-        if may {
-            spent.logged += 1;
-        } else {
-            spent.unlogged += 1;
-        }
-        may
+    /// The camera works: what its programs write next is news.
+    pub(crate) fn renew(&self) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
     }
 }
 
@@ -51,20 +41,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flood_is_logged_in_part_and_counted() {
-        let at = |seconds: u64| Timestamp::from_nanos(seconds * 1_000_000_000);
+    fn dying_program_is_logged_in_part_over_all_restarts() {
         let budget = Budget::default();
-        assert_eq!(budget.renew(at(100)), 0);
-        let logged = (0..100).filter(|_| budget.spend()).count();
-        assert_eq!(logged, LINES_IN_WINDOW as usize);
-        assert_eq!(budget.renew(at(159)), 0);
-        let after_a_restart = budget.clone();
-        assert!(!after_a_restart.spend());
-        assert_eq!(
-            after_a_restart.renew(at(160)),
-            u64::from(101 - LINES_IN_WINDOW)
-        );
-        assert!(budget.spend());
-        assert_eq!(budget.renew(at(230)), 0);
+        let mut logged = 0;
+        for second in (0..86_400).step_by(30) {
+            let now = Timestamp::from_nanos(second * 1_000_000_000);
+            let started_again = budget.clone();
+            let address = format!("[rtsp @ 0x{:x}] refused", second * 7_919_777);
+            let other = "word ".repeat(second as usize / 30 % 700);
+            for line in [&*address, "camera.local: unknown", &other] {
+                logged += u32::from(started_again.note(line, now).is_some());
+            }
+        }
+        assert!((50..=122).contains(&logged), "{logged}");
     }
 }

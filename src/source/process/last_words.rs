@@ -130,26 +130,16 @@ impl Ear {
 
     fn note(&mut self, lines: Vec<String>) {
         let now = Timestamp::now();
-        let unlogged = self.budget.renew(now);
-        self.tell_unlogged(unlogged);
         for line in lines {
-            if self.budget.spend() {
-                log::info!("camera {}: {line}", self.camera);
+            match self.budget.note(&line, now) {
+                Some(line) => log::info!("camera {}: {line}", self.camera),
+                None => log::debug!("camera {}: {line}", self.camera),
             }
             let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
             if kept.len() == KEPT {
                 kept.pop_front();
             }
             kept.push_back(line);
-        }
-    }
-
-    fn tell_unlogged(&self, lines: u64) {
-        if lines > 0 {
-            log::info!(
-                "camera {}: ({lines} more lines of the program left out)",
-                self.camera
-            );
         }
     }
 }

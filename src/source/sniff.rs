@@ -1,0 +1,74 @@
+//! Names what is no H.264 by its first bytes: containers, other codecs, text, compressed files. Bytes in, a format out: no I/O.
+//!
+//! Runs beside the assembler and holds nothing back. Real H.264 is never taken for something else, wherever it is cut: what is
+//! known by a few bytes is known at the very start only, and with enough of them.
+
+mod format;
+mod magic;
+mod nals;
+
+pub use format::Format;
+
+use nals::Nals;
+
+/// Bytes from the start that are looked at for the marks of containers. Three RTP packets fit.
+const HEAD_BYTES: usize = 8192;
+
+/// Bytes without a start code after which there will be none: an access unit is smaller.
+const BARREN_BYTES: usize = 9 << 20;
+
+/// Text needs this many bytes to be known as text while more may follow …
+const TEXT_BYTES: usize = 64;
+/// … and this many when nothing follows.
+const SHORT_TEXT_BYTES: usize = 4;
+
+/// Watches a stream from its first byte on until it is known what it is.
+#[derive(Debug, Default)]
+pub struct Sniffer {
+    head: Vec<u8>,
+    nals: Nals,
+    seen_bytes: usize,
+    is_done: bool,
+}
+
+impl Sniffer {
+    /// Takes the next bytes; returns what the stream is as soon as it is known to be no H.264.
+    pub fn push(&mut self, bytes: &[u8]) -> Option<Format> {
+        if self.is_done || bytes.is_empty() {
+            return None;
+        }
+        let had_room = self.head.len() < HEAD_BYTES;
+        let room = HEAD_BYTES - self.head.len();
+        self.head
+            .extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        self.seen_bytes = self.seen_bytes.saturating_add(bytes.len());
+        self.nals.push(bytes);
+        let by_head = had_room.then(|| magic::known(&self.head)).flatten();
+        let text = (had_room && self.head.len() >= TEXT_BYTES)
+            .then(|| magic::text(&self.head))
+            .flatten();
+        let found = by_head.or(text).or_else(|| self.nals.other_codec());
+        let found = found.or_else(|| {
+            (self.nals.is_empty() && self.seen_bytes >= BARREN_BYTES).then_some(Format::NoStartCode)
+        });
+        let is_h264 = self.nals.has_h264() && self.head.len() == HEAD_BYTES;
+        if found.is_some() || is_h264 {
+            self.is_done = true;
+            self.head = Vec::new();
+        }
+        found
+    }
+
+    /// Nothing more comes, or nothing for a while: returns what the little that came is.
+    pub fn pause(&mut self) -> Option<Format> {
+        if self.is_done || self.head.len() < SHORT_TEXT_BYTES {
+            return None;
+        }
+        let found = magic::text(&self.head);
+        self.is_done |= found.is_some();
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests;
