@@ -17,8 +17,8 @@ const HEAD_BYTES: usize = 8192;
 /// Bytes without a start code after which there will be none: an access unit is smaller.
 const BARREN_BYTES: usize = 9 << 20;
 
-/// Text needs this many bytes to be known as text while more may follow …
-const TEXT_BYTES: usize = 64;
+/// Text needs this many bytes to be known as text while more may follow: x264 writes 700 into its stream …
+const TEXT_BYTES: usize = 2048;
 /// … and this many when nothing follows.
 const SHORT_TEXT_BYTES: usize = 4;
 
@@ -44,9 +44,8 @@ impl Sniffer {
         self.seen_bytes = self.seen_bytes.saturating_add(bytes.len());
         self.nals.push(bytes);
         let by_head = had_room.then(|| magic::known(&self.head)).flatten();
-        let text = (had_room && self.head.len() >= TEXT_BYTES)
-            .then(|| magic::text(&self.head))
-            .flatten();
+        let first = self.head.get(..TEXT_BYTES).filter(|_| had_room);
+        let text = first.and_then(magic::text);
         let found = by_head.or(text).or_else(|| self.nals.other_codec());
         let found = found.or_else(|| {
             (self.nals.is_empty() && self.seen_bytes >= BARREN_BYTES).then_some(Format::NoStartCode)

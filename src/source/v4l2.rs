@@ -214,7 +214,7 @@ impl Answer {
     /// How long no picture may come. A driver without a say in the rate is taken to give what was asked.
     fn silence(&self, context: &Context) -> SilenceLimit {
         let rate = self.rate.unwrap_or_else(|| context.settings.fps.hertz());
-        stall::silence_limit(&self.identity, rate, context)
+        stall::silence_limit(rate, context)
     }
 }
 

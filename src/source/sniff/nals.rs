@@ -27,6 +27,8 @@ pub(super) struct Nals {
     h265_others: u32,
     /// Bits by the place in [`H266_SETS`].
     h266_sets: u8,
+    /// The verdict, which later NAL units do not change.
+    other: Option<Format>,
 }
 
 /// Which byte of a NAL unit's header comes next.
@@ -77,6 +79,7 @@ impl Nals {
         if let (0, Some(at)) = (first, H266_SETS.iter().position(|&set| set == second)) {
             self.h266_sets |= 1 << at;
         }
+        self.other = self.other.take().or_else(|| self.judge());
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -90,6 +93,10 @@ impl Nals {
 
     /// The codec, if it is certainly another one.
     pub(super) fn other_codec(&self) -> Option<Format> {
+        self.other.clone()
+    }
+
+    fn judge(&self) -> Option<Format> {
         if self.has_h264() {
             return None;
         }

@@ -43,6 +43,18 @@ fn real_h264_cut_anywhere_is_nothing_else() {
     }
 }
 
+#[test]
+fn stream_joined_within_the_text_of_x264_is_no_text() {
+    let settings =
+        "x264 - core 164 - H.264/MPEG-4 AVC codec - options: cabac=1 ref=3 deblock=1:0:0 "
+            .repeat(9);
+    let slice = [&[0x80, 0, 0, 1, 0x65, 0x88, 0x84][..], &[0xa7; 9000]].concat();
+    let stream = [settings.as_bytes(), &slice].concat();
+    for piece in [1, 100, 4096] {
+        assert_eq!(sniff(&stream, piece), None);
+    }
+}
+
 /// Annex B of these NAL units.
 fn annexb(nals: &[&[u8]]) -> Vec<u8> {
     nals.iter()
@@ -148,7 +160,7 @@ fn marks_at_the_start_tell_the_format() {
             "verweigert: \u{fc}\n".repeat(9).into_bytes(),
             Format::Text("verweigert: \u{fc}".into()),
         ),
-        (vec![0x55; 640], Format::Text("U".repeat(70))),
+        (vec![0x55; 640], Format::Text("U".repeat(80))),
         (vec![0x85; BARREN_BYTES], Format::NoStartCode),
     ] {
         let piece = if bytes.len() > 100_000 { 65_536 } else { 7 };

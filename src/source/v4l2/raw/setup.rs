@@ -248,7 +248,7 @@ fn run(
         .map_err(|error| Refusal::Useless(format!("cannot start its thread: {error}")))?;
     let bitrate = encoder.bitrate().map(|bitrate| bitrate.now);
     let fps = rate.unwrap_or_else(|| context.settings.fps.hertz());
-    let silence = stall::silence_limit(stream.device().identity(), fps, context);
+    let silence = stall::silence_limit(fps, context);
     Ok(Box::new(Camera {
         path: path.to_owned(),
         context: context.clone(),
