@@ -152,7 +152,7 @@ fn paced(work: Work, frames: &[Vec<u8>], fps: f64, count: u32) -> Result<(), Fai
         let settings = Settings {
             width,
             height,
-            fps: NonZeroU32::MIN,
+            fps: berrymse::frame_rate::FrameRate::MIN,
             bitrate: None,
             rotation: None,
             flips: Flips::default(),
