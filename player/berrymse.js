@@ -24,9 +24,9 @@
 
 import { socketUrl } from "./connection.js";
 import { Captures } from "./delay.js";
+import { latencyOf } from "./live-edge.js";
 import { Media, isSupported } from "./media.js";
 import { TIMESCALE } from "./mp4.js";
-import { latencyOf } from "./pace.js";
 import { Player } from "./player.js";
 import { calm, cornerWords, delayWords, skippedWords, words } from "./words.js";
 

@@ -39,6 +39,9 @@ const GECKO_SLOW_SECONDS = 0.05;
 const GECKO_WALK_SECONDS = 0.015;
 const GECKO_MOST_RATE = 16;
 
+/** What an author may ask for at most. */
+const MOST_SECONDS = 60;
+
 /** Jitter is that of the line; a step longer than this is an outage. */
 const LONGEST_STEP_SECONDS = 0.5;
 
@@ -185,4 +188,15 @@ export function trimPoint({ position, end, keyframes, keepSeconds }) {
   const found = keyframes.findLast((time) => time <= limit);
   const isWorthIt = found !== undefined && found - keyframes[0] >= keepSeconds / 2;
   return isWorthIt ? found : null;
+}
+
+/**
+ * What a page's author wrote: "min", "smooth", or the seconds to stay behind.
+ * @param {string | null} written
+ * @returns {"min" | "smooth" | number}
+ */
+export function latencyOf(written) {
+  if (written === "smooth") return "smooth";
+  const seconds = parseFloat(written ?? "");
+  return seconds > 0 ? Math.min(seconds, MOST_SECONDS) : "min";
 }

@@ -1,6 +1,6 @@
 /**
  * How close to the edge to play: as close as possible, or at a distance that absorbs what the line does to the pictures'
- * rhythm. Pure; asked once a second.
+ * rhythm. Pure; asked once a second. Loaded when there is something to absorb.
  */
 
 /** Mean deviations of arrivals: judder that people see, and none. In seconds, or frames where these are long. */
@@ -15,23 +15,11 @@ const LONGEST_REST_SECONDS = 600;
 const ENOUGH = { chromium: 0.9, gecko: 0.65, webkit: 0 };
 const LEAST_TARGET = 0.05;
 const SMOOTH_TARGET = 0.1;
-const MOST_SECONDS = 60;
 /**
  * Firefox drains its decoder when it has nothing to decode, and shows none then of the frames that had to wait for others. It
  * decodes so many frames ahead, and the rest is for lines that are not even.
  */
 const GECKO_FRAMES_AHEAD = 15;
-
-/**
- * What a page's author wrote: "min", "smooth", or the seconds to stay behind.
- * @param {string | null} written
- * @returns {"min" | "smooth" | number}
- */
-export function latencyOf(written) {
-  if (written === "smooth") return "smooth";
-  const seconds = parseFloat(written ?? "");
-  return seconds > 0 ? Math.min(seconds, MOST_SECONDS) : "min";
-}
 
 export class Pace {
   #engine;

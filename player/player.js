@@ -10,7 +10,6 @@ import { FrameWatch, flowOn } from "./frame-watch.js";
 import { Jitter, edge, engineOf, steer } from "./live-edge.js";
 import { Media, isSupported } from "./media.js";
 import { TIMESCALE, readMessage } from "./mp4.js";
-import { Pace } from "./pace.js";
 
 const TICKS_PER_MS = TIMESCALE / 1000;
 const TICK_MS = 250;
@@ -20,6 +19,9 @@ const KEEP_SECONDS = 5;
 const LOOK_BACK_SECONDS = 60;
 const AT_EDGE_SECONDS = 0.25;
 const SELDOM_MS = 2000;
+/** A line and a screen that are better than this need no distance. */
+const CALM = 0.015;
+const CALM_SHARE = 0.9;
 /** A file that did not come is asked for again: after so long, then after twice that, and so on. */
 const RELOAD_TICKS = 40;
 /** Without a keyframe to begin with the player joins again: after so long, and not more often than below. */
@@ -65,7 +67,11 @@ export class Player {
   /** @type {number | null} the tick at which the other way to show pictures is loaded again */
   #reloadAt = null;
   #reloadTicks = RELOAD_TICKS;
-  #pace;
+  /** @type {import("./pace.js").Pace | null} null: there was nothing to absorb so far */
+  #pace = null;
+  /** @type {"min" | "smooth" | number} */
+  #latency = "min";
+  #isPaceAsked = false;
   #lookback = 0;
   #isResting = false;
   #resting = 0;
@@ -101,7 +107,6 @@ export class Player {
       binary: (message) => this.#receiveMedia(message),
     });
     this.#media = new Media(this.#video, this.#listener);
-    this.#pace = new Pace(this.#engine);
     this.#frames = new FrameWatch(video, (...seen) => this.#noteShown(...seen));
   }
 
@@ -176,7 +181,9 @@ export class Player {
 
   /** @param {"min" | "smooth" | number} wanted how far behind to play, see `latencyOf` */
   set latency(wanted) {
-    this.#pace.latency = wanted;
+    this.#latency = wanted;
+    if (this.#pace) this.#pace.latency = wanted;
+    else if (wanted === "smooth") this.#loadPace();
     this.#choose();
   }
 
@@ -372,7 +379,8 @@ export class Player {
   get #line() {
     const { frameSeconds, reorderSeconds } = this.#media;
     const line = { engine: this.#engine, frameSeconds, reorderSeconds, jitterSeconds: this.#jitter.seconds };
-    return { ...line, target: this.#pace.target(line) };
+    const wanted = typeof this.#latency === "number" ? this.#latency : null;
+    return { ...line, target: this.#pace ? this.#pace.target(line) : wanted };
   }
 
   /** The element may be in another window than its script. */
@@ -480,13 +488,29 @@ export class Player {
       && isSecureContext && "MediaStreamTrackGenerator" in window) this.#useCodecs();
   }
 
+  async #loadPace() {
+    if (this.#isPaceAsked) return;
+    this.#isPaceAsked = true;
+    try {
+      const { Pace } = await import("./pace.js");
+      this.#pace = new Pace(this.#engine);
+      this.#pace.latency = this.#latency;
+      this.#choose();
+    } catch {
+      // The line failed just then: it is asked for again.
+      this.#isPaceAsked = false;
+    }
+  }
+
   #report() {
     const seen = this.#shown.look(performance.now());
     this.#delay = seen.delay;
     // Nothing shown at all is a picture out of sight, or one for the watchdog.
     const canTell = seen.shown > 0 && !this.#isHidden && !this.#isPaused && this.#autoSkip;
     if (canTell) {
-      this.#pace.look({ ...this.#line, arrived: this.#arrived, shown: seen.shown });
+      const line = this.#line;
+      if (this.#pace) this.#pace.look({ ...line, arrived: this.#arrived, shown: seen.shown });
+      else if (line.reorderSeconds || line.jitterSeconds > CALM || seen.shown < CALM_SHARE * this.#arrived) this.#loadPace();
       this.#choose();
     }
     this.#arrived = 0;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Pace, latencyOf } from "../pace.js";
+import { latencyOf } from "../live-edge.js";
+import { Pace } from "../pace.js";
 
 const line = { frameSeconds: 1 / 30, jitterSeconds: 0.001 };
 const good = { ...line, arrived: 30, shown: 29 };

@@ -1,5 +1,6 @@
 //! The player and its page, embedded in the executable.
 
+use super::squeeze::squeeze;
 use super::strip::{join, strip};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -35,7 +36,6 @@ const AT_ONCE: &[&str] = &[
     "connection.js",
     "frame-watch.js",
     "media.js",
-    "pace.js",
     "player.js",
     "words.js",
     "berrymse.js",
@@ -64,7 +64,7 @@ pub(super) fn assets() -> Vec<Asset> {
 fn asset(name: &'static str, source: &'static str) -> Asset {
     let content = match kind(name) {
         SCRIPT => match TOGETHER.iter().find(|names| names.last() == Some(&name)) {
-            Some(names) => Bytes::from(join(&sources(names))),
+            Some(names) => Bytes::from(squeeze(&join(&sources(names)))),
             None => Bytes::from(strip(source)),
         },
         _ => Bytes::from_static(source.as_bytes()),

@@ -25,6 +25,7 @@ mod route;
 mod seats;
 mod snapshot;
 mod socket;
+mod squeeze;
 mod stream;
 mod strip;
 mod tls;

@@ -42,10 +42,10 @@ test("every file of the player is in the program", async () => {
     const isScript = name.endsWith(".js");
     const withNumbers = (line) => line.replaceAll(/\b[A-Z_]+\b/g, (word) => numbers.get(word) ?? word);
     const bare = (line) => (isScript ? withNumbers(line).replaceAll(/\/\*.*?\*\//g, "").replaceAll(/#\w+/g, "#").replaceAll(/\s+/g, "") : line.trim());
-    const served = new Set(answer.split("\n").map(bare));
+    const served = isScript ? bare(answer) : answer;
     const code = isScript ? lines.filter((line) => !/^(\/\/|\/?\*|import .* from)/.test(line)) : lines;
     const isNumber = (line) => /^(export )?const [A-Z_]+ = [\d._]+;$/.test(line);
-    for (const line of code) assert.ok(served.has(bare(line)) || isNumber(line), `${name}: is the program built from these files? ${line}`);
+    for (const line of code) assert.ok(served.includes(bare(line)) || isNumber(line), `${name}: is the program built from these files? ${line}`);
   }
 });
 
@@ -59,7 +59,9 @@ test("a page with one element loads one script, and what decodes where that is n
     if (hasTracks) await page.until("WebCodecs", isByCodecs);
     const names = await page.evaluate(() => performance.getEntriesByType("resource").map(({ name }) => new URL(name).pathname));
     const decoding = hasTracks ? ["/either.js", "/decode-worker.js"] : [];
-    assert.deepEqual(names.filter((name) => name.endsWith(".js")), ["/berrymse.js", ...decoding]);
+    // A line or a machine that is not calm brings the rules for that.
+    const scripts = names.filter((name) => name.endsWith(".js") && name !== "/pace.js");
+    assert.deepEqual(scripts, ["/berrymse.js", ...decoding]);
     await page.close();
   } finally {
     await site.end();
