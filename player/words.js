@@ -38,6 +38,8 @@ export function words({ connection, camera, trouble, ageMs, delay, isFrozen, isP
   switch (camera.state) {
     case "starting": return { tone: "busy", text: because("Camera is starting", camera.reason, "…") };
     case "waiting": return { tone: "trouble", text: because("No signal", camera.reason) };
+    case "live": if (ageMs === null && camera.reason) return { tone: "trouble", text: because("No picture", camera.reason) };
+      break;
     case "lost": return { tone: "trouble", text: because("Camera lost", camera.reason) };
   }
   if (ageMs === null) return { tone: "busy", text: "Waiting for the first picture…" };

@@ -7,6 +7,7 @@
 
 mod asking;
 mod audience;
+mod client_timeline;
 mod condition;
 mod course;
 mod fragment;
@@ -18,10 +19,11 @@ mod viewer;
 
 use crate::time::Timestamp;
 use asking::Requests;
-pub use audience::{Audience, Hold, Recent, Status};
+pub use audience::{Audience, Hold, Recent, Start, Status};
+pub use client_timeline::{ClientClock, ClientTimeline};
 pub use condition::{Condition, State};
 use course::{Course, View, decide};
-pub use fragment::{Fragment, Init};
+pub use fragment::{Fragment, Init, Recovery};
 pub use jpegs::Jpeg;
 pub use lines::{Lines, SlowLine};
 use meter::Meter;
@@ -58,6 +60,8 @@ struct Inner {
     dropped: u64,
     restarts: u64,
     keyframe_wanted: bool,
+    /// Somebody could not begin for want of a keyframe, since the last one.
+    is_keyframe_missed: bool,
     requests: Requests,
     jpegs: jpegs::Orders,
     /// The slow lines of viewers, by the viewers' ids.
@@ -84,6 +88,7 @@ pub fn hub() -> (Hub, Audience) {
         dropped: 0,
         restarts: 0,
         keyframe_wanted: false,
+        is_keyframe_missed: false,
         requests: Requests::default(),
         jpegs: jpegs::Orders::default(),
         slow: BTreeMap::new(),
@@ -122,8 +127,8 @@ impl Shared {
 }
 
 impl Hub {
-    /// Gives a picture to everybody, at the time `now`.
-    pub fn publish(&self, fragment: Fragment, now: Timestamp) {
+    /// Gives a picture to everybody, at the time `now`. Returns false if nobody could begin now and see the right picture.
+    pub fn publish(&self, fragment: Fragment, now: Timestamp) -> bool {
         let mut inner = self.0.lock();
         inner.meter.add(
             fragment.captured_at,
@@ -132,9 +137,26 @@ impl Hub {
         );
         if fragment.is_keyframe {
             inner.keyframe_wanted = false;
+            inner.is_keyframe_missed = false;
             inner.requests.answered();
         }
         inner.ring.push(fragment, now);
+        let has_entry = !inner.ring.lacks_entry();
+        self.0.wake(inner);
+        has_entry
+    }
+
+    /// True if somebody cannot begin for want of a keyframe.
+    pub fn is_keyframe_missed(&self) -> bool {
+        let inner = self.0.lock();
+        inner.is_keyframe_missed && inner.is_wanted() && inner.ring.lacks_entry()
+    }
+
+    /// Lets viewers begin at any frame, as there will be no keyframe: after the last one, with as many frames as are kept.
+    pub fn open_anywhere(&self) {
+        let mut inner = self.0.lock();
+        inner.is_keyframe_missed = false;
+        inner.ring.open_anywhere();
         self.0.wake(inner);
     }
 
@@ -231,6 +253,12 @@ impl Hub {
 }
 
 impl Inner {
+    /// Somebody cannot begin for want of a keyframe.
+    fn miss_keyframe(&mut self) {
+        self.keyframe_wanted = true;
+        self.is_keyframe_missed = true;
+    }
+
     fn is_wanted(&self) -> bool {
         self.viewers + self.holds > 0
     }
@@ -246,14 +274,14 @@ impl Inner {
             return Course::Send;
         };
         let now = newest.published_at;
-        let keyframe = self.ring.keyframe().filter(|&keyframe| keyframe > number);
+        let keyframe = (self.ring.entry_number()).filter(|&entry| entry > number);
         let time_for = |bytes| line.map_or(Duration::ZERO, |line| line.time_for(bytes));
         let course = decide(View {
             lag: now.since(here.published_at),
             keyframe_lag: keyframe
                 .and_then(|keyframe| self.ring.get(keyframe))
                 .map(|keyframe| now.since(keyframe.published_at)),
-            is_worn: self.ring.keyframe() >= Some(number) && self.ring.is_worn(),
+            is_worn: self.ring.entry_number() >= Some(number) && self.ring.is_worn(),
             keyframe_due: self.meter.keyframe_due(),
             keyframe_time: time_for(self.ring.keyframe_bytes()),
             busy: line.map_or(Duration::ZERO, |line| line.backlog)
@@ -270,5 +298,7 @@ impl Inner {
     }
 }
 
+#[cfg(test)]
+mod recovery_tests;
 #[cfg(test)]
 mod tests;

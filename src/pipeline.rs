@@ -4,6 +4,7 @@
 //! growing pauses up to half a minute; the reason is in the log, in the status and with the viewers, who stay.
 
 mod adaptation;
+mod keyframes;
 mod muxer;
 mod signs;
 
@@ -17,6 +18,7 @@ use crate::source::{self, Cause, Error, Source, Spec};
 use crate::time::Timestamp;
 use adaptation::Adaptation;
 use bytes::Bytes;
+use keyframes::{KeyframeRequests, KeyframeWatch, NO_KEYFRAMES, Remedy};
 use log::Level;
 use muxer::Muxer;
 use signs::Signs;
@@ -39,9 +41,6 @@ const COMPLAINT_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// A camera that has been live for so long works: the next trouble is news.
 const WORKS_AFTER: Duration = Duration::from_secs(60);
-
-/// Keyframes cost bits: no two requests come closer than this, however many viewers join.
-const KEYFRAME_PAUSE: Duration = Duration::from_millis(500);
 
 /// A camera that is opened on demand is closed when nobody has watched for so long: a page that is loaded anew, or a line
 /// that breaks for a moment, finds it open.
@@ -135,6 +134,11 @@ pub fn play(
     Camera::new(context, habits, hub).play(source, &as_device, &context.panel)
 }
 
+/// Sources that are programs: started again, they begin with a keyframe.
+fn can_restart(spec: &Spec) -> bool {
+    matches!(spec, Spec::Auto | Spec::Rpicam(_) | Spec::Exec(_))
+}
+
 /// Which sources say where an access unit ends.
 fn ends(spec: &Spec) -> Ends {
     match spec {
@@ -154,6 +158,9 @@ struct Camera<'a> {
     has_complained: bool,
     live_since: Option<Timestamp>,
     audience: Watch,
+    keyframes: KeyframeWatch,
+    /// Whoever joins now can begin.
+    has_entry: bool,
     bitrates: Option<RangeInclusive<u32>>,
 }
 
@@ -168,6 +175,8 @@ impl<'a> Camera<'a> {
             has_complained: false,
             live_since: None,
             audience: Watch::new(habits.opening, Timestamp::now()),
+            keyframes: KeyframeWatch::default(),
+            has_entry: true,
             bitrates: habits.bitrates.clone(),
         }
     }
@@ -198,6 +207,7 @@ impl<'a> Camera<'a> {
         let mut pictures = Pictures::new();
         let mut signs = Signs::new(Timestamp::now());
         let mut has_keyframe = false;
+        self.has_entry = true;
         let mut keyframes = KeyframeRequests::default();
         let mut dropped = 0;
         self.hub.set_makes_keyframes(source.can_make_keyframes());
@@ -222,6 +232,11 @@ impl<'a> Camera<'a> {
                 if assembler.has_given_all() {
                     source.spare_pause();
                 }
+            }
+            if let Some(oversize) = assembler.take_oversize() {
+                signs.oversize(oversize);
+                self.hub.count_dropped(1);
+                self.log(&format!("frame dropped: {oversize}"));
             }
             self.hub.answer_jpeg(|| {
                 let (captured_at, jpeg) = source.newest_jpeg()?;
@@ -251,6 +266,7 @@ impl<'a> Camera<'a> {
             {
                 source.request_keyframe();
             }
+            self.help_to_begin(spec, now)?;
             if let Some(adaptation) = &mut adaptation
                 && adaptation.is_due(now)
                 && let Some(wanted) = adaptation.advise(&self.hub.lines(), now)
@@ -259,6 +275,20 @@ impl<'a> Camera<'a> {
                 log::debug!("{}: bit rate {wanted} for the lines: {taken:?}", self.name);
             }
         }
+    }
+
+    /// Does what can be done for viewers who cannot begin for want of a keyframe.
+    fn help_to_begin(&mut self, spec: &Spec, now: Timestamp) -> Result<(), Error> {
+        let is_missed = !self.has_entry && self.hub.is_keyframe_missed();
+        match self.keyframes.check(is_missed, can_restart(spec), now) {
+            None => {}
+            Some(Remedy::Restart) => {
+                let words = format!("{NO_KEYFRAMES}. It is started again for one");
+                return Err(Error::Lost(words).because(Cause::NO_KEYFRAME));
+            }
+            Some(Remedy::BeginAnywhere) => self.hub.open_anywhere(),
+        }
+        Ok(())
     }
 
     /// What keeps the bit rate to what the viewers' lines carry, if that is wanted and possible.
@@ -275,7 +305,12 @@ impl<'a> Camera<'a> {
         let fragment = self.muxer.fragment(picture);
         let init = fragment.init.clone();
         // First the word, then the picture: a viewer is told in this order.
-        if self.hub.set_condition(State::Live, "") {
+        self.has_entry |= fragment.is_keyframe;
+        if !self.has_entry {
+            if self.hub.set_condition(State::Live, NO_KEYFRAMES) {
+                self.log(NO_KEYFRAMES);
+            }
+        } else if self.hub.set_condition(State::Live, "") {
             let (name, width, height) = (self.name, init.width, init.height);
             // A camera that comes and goes again and again is told as often as its troubles.
             let is_news = self.has_complained || !self.has_worked;
@@ -284,7 +319,7 @@ impl<'a> Camera<'a> {
             (self.has_worked, self.has_complained) = (true, false);
             self.live_since = Some(Timestamp::now());
         }
-        self.hub.publish(fragment, Timestamp::now());
+        self.has_entry = self.hub.publish(fragment, Timestamp::now());
     }
 
     /// Waits before the source is opened again. The first viewer ends a long wait.
@@ -383,27 +418,6 @@ impl Watch {
     }
 }
 
-/// Merges the requests of all viewers.
-#[derive(Default)]
-struct KeyframeRequests {
-    is_wanted: bool,
-    last: Option<Timestamp>,
-}
-
-impl KeyframeRequests {
-    fn are_due(&mut self, is_wanted: bool, now: Timestamp) -> bool {
-        self.is_wanted |= is_wanted;
-        let rested = self
-            .last
-            .is_none_or(|last| now.since(last) >= KEYFRAME_PAUSE);
-        if !(self.is_wanted && rested) {
-            return false;
-        }
-        (self.is_wanted, self.last) = (false, Some(now));
-        true
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -417,20 +431,5 @@ mod tests {
         assert!(!watch.is_over(at(24), || false));
         assert!(watch.is_over(at(25), || false));
         assert!(!Watch::new(Opening::Always, at(0)).is_over(at(99), || false));
-    }
-
-    #[test]
-    fn keyframe_requests_of_many_viewers_are_merged() {
-        let at = |ms: u64| Timestamp::from_nanos(ms * 1_000_000);
-        let mut requests = KeyframeRequests::default();
-        assert!(!requests.are_due(false, at(0)));
-        assert!(requests.are_due(true, at(1)));
-        assert!(!requests.are_due(true, at(2)));
-        assert!(!requests.are_due(false, at(500)));
-        assert!(
-            requests.are_due(false, at(501)),
-            "the second request is not forgotten"
-        );
-        assert!(!requests.are_due(false, at(2000)));
     }
 }

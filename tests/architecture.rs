@@ -26,7 +26,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("frame_rate", &[]),
     ("heap", &[]),
     ("jpeg", &[]),
-    ("hub", &["message", "orientation", "time"]),
+    ("hub", &["fmp4", "h264", "message", "orientation", "time"]),
     ("logger", &["redact", "time"]),
     ("redact", &[]),
     ("message", &[]),

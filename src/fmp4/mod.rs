@@ -3,9 +3,11 @@
 
 mod boxes;
 mod fragment;
+mod head;
 mod init;
 
 pub use fragment::{Sample, fragment, fragment_bytes, nal_units};
+pub use head::{HEAD_BYTES, Times, composition_offset, fragment_with, head_with, times_of};
 pub use init::{VideoDescription, init_segment};
 
 #[cfg(test)]

@@ -16,8 +16,24 @@ use crate::time::Timestamp;
 /// Largest access unit. Level 5.2 at its lowest compression (A.3.1) stays below; a camera's keyframe is a twentieth.
 const MAX_UNIT_BYTES: usize = 8 << 20;
 
-/// Most NAL units in an access unit: a slice for each two macroblocks of 1080p.
-const MAX_UNIT_NALS: usize = 4096;
+/// Most NAL units in an access unit: a slice has at least one macroblock, and a frame at most `MaxFS` of them (Table A-1,
+/// level 6.2); the rest is for parameter sets and SEI.
+const MAX_UNIT_NALS: usize = 139_264 + 1024;
+
+/// Why an access unit was dropped: it is beyond what the standard's levels allow (Annex A).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Oversize {
+    /// Of all its NAL units together.
+    #[error(
+        "a frame has more than {MAX_UNIT_BYTES} bytes, which no level of H.264 up to 5.2 needs (Annex A); lower the bit rate"
+    )]
+    Bytes,
+    /// Of the count of its NAL units.
+    #[error(
+        "a frame has more than {MAX_UNIT_NALS} NAL units, which no level of H.264 allows (Annex A); use fewer slices"
+    )]
+    Nals,
+}
 
 /// How much is taken in before it is looked at, so that a long chunk does not need its size in memory again.
 const PIECE_BYTES: usize = 1 << 20;
@@ -60,6 +76,7 @@ pub struct Assembler {
     /// A picture has been given out broken or not at all: nothing is of use before an IDR picture.
     is_withholding: bool,
     discarded_bytes: u64,
+    oversize: Option<Oversize>,
 }
 
 /// What the newest bytes of the stream are.
@@ -110,6 +127,7 @@ impl Assembler {
             unit: Unit::new(),
             is_withholding: false,
             discarded_bytes: 0,
+            oversize: None,
         }
     }
 
@@ -165,6 +183,11 @@ impl Assembler {
     /// Bytes so far that were no part of any NAL unit, or of an access unit too large to be real.
     pub fn discarded_bytes(&self) -> u64 {
         self.discarded_bytes
+    }
+
+    /// Returns once why an access unit was dropped since the last call.
+    pub fn take_oversize(&mut self) -> Option<Oversize> {
+        self.oversize.take()
     }
 
     fn begin_anew(&mut self) {
@@ -339,8 +362,8 @@ impl Assembler {
         let (Some(first), Some(last)) = (nals.first(), nals.last()) else {
             return;
         };
-        if last.end - first.start > MAX_UNIT_BYTES || nals.len() > MAX_UNIT_NALS {
-            self.drop_unit();
+        if let Some(oversize) = oversize(last.end - first.start, nals.len()) {
+            self.drop_unit(oversize);
             return;
         }
         let bytes = self.stream.bytes();
@@ -368,13 +391,14 @@ impl Assembler {
 
     /// Bounds the memory that an access unit takes.
     fn limit(&mut self) {
-        if self.unit_bytes() > MAX_UNIT_BYTES || self.unit.nals.len() > MAX_UNIT_NALS {
-            self.drop_unit();
+        if let Some(oversize) = oversize(self.unit_bytes(), self.unit.nals.len()) {
+            self.drop_unit(oversize);
             self.tail = Tail::Unwanted;
         }
     }
 
-    fn drop_unit(&mut self) {
+    fn drop_unit(&mut self, oversize: Oversize) {
+        self.oversize = Some(oversize);
         self.discarded_bytes += self.unit_bytes() as u64;
         self.unit.nals.clear();
         self.unit.undecided_from = None;
@@ -410,6 +434,9 @@ impl Assembler {
             self.discarded_bytes += self.stream.nal(from, end).len() as u64;
         }
         let moved = self.stream.forget_before(self.kept_from().unwrap_or(end));
+        if moved == 0 && !matches!(self.tail, Tail::Outside(_)) {
+            return;
+        }
         for span in &mut self.unit.nals {
             span.start -= moved;
             span.end -= moved;
@@ -431,6 +458,14 @@ impl Unit {
             undecided_from: None,
             has_idr: false,
         }
+    }
+}
+
+fn oversize(bytes: usize, nals: usize) -> Option<Oversize> {
+    if bytes > MAX_UNIT_BYTES {
+        Some(Oversize::Bytes)
+    } else {
+        (nals > MAX_UNIT_NALS).then_some(Oversize::Nals)
     }
 }
 

@@ -190,10 +190,16 @@ impl BitWriter {
     /// The NAL unit with this header byte: payload, stop bit (7.3.2.11), emulation prevention bytes.
     pub fn into_nal(mut self, header: u8) -> Vec<u8> {
         self.flag(true);
+        self.into_nal_with(header, std::iter::empty())
+    }
+
+    /// The NAL unit with this header byte: whole bytes of payload, then `rest`, which ends with the stop bit;
+    /// emulation prevention bytes are added.
+    pub fn into_nal_with(self, header: u8, rest: impl Iterator<Item = u8>) -> Vec<u8> {
         let mut nal = Vec::with_capacity(self.rbsp.len() + self.rbsp.len() / 32 + 2);
         nal.push(header);
         let mut zeros = 0;
-        for byte in self.rbsp {
+        for byte in self.rbsp.into_iter().chain(rest) {
             if zeros == 2 && byte <= 3 {
                 nal.push(3);
                 zeros = 0;

@@ -9,10 +9,12 @@
 //! | [`sps`], [`vui`], [`pps`], [`parameter_sets`] | sequence and picture parameter sets, the rewriting of the former | 7.3.2.1, 7.3.2.2, E.1 |
 //! | [`colour`] | colour tags that all viewers show alike | E.2.1 |
 //! | [`slice`](mod@slice) | slice headers | 7.3.3 |
+//! | [`sei`] | recovery points | 7.3.2.3.1, D.1.8 |
 //! | [`boundary`] | which NAL unit is the first of an access unit | 7.4.1.2.3, 7.4.1.2.4 |
 //! | [`trust`] | whether a program's pauses may be taken for ends of access units | |
 //! | [`access_unit`] | chunks to access units: the latency contract | |
 //! | [`order`] | picture order count and display order | 8.2.1 |
+//! | [`kept`] | an old IDR picture right before a later one | 8.2.1.1 |
 //! | [`formats`] | what viewers must know before a keyframe, and when that changes | |
 //! | [`pictures`] | access units to what goes into one MP4 sample | ISO/IEC 14496-15 |
 
@@ -22,11 +24,13 @@ pub mod bits;
 pub mod boundary;
 pub mod colour;
 pub mod formats;
+pub mod kept;
 pub mod nal;
 pub mod order;
 pub mod parameter_sets;
 pub mod pictures;
 pub mod pps;
+pub mod sei;
 pub mod slice;
 pub mod sps;
 pub mod trust;
@@ -37,9 +41,9 @@ mod streams;
 #[cfg(test)]
 mod testing;
 
-pub use access_unit::{AccessUnit, Assembler, Ends};
+pub use access_unit::{AccessUnit, Assembler, Ends, Oversize};
 pub use formats::Format;
-pub use pictures::{Picture, Pictures};
+pub use pictures::{Picture, Pictures, Recovery};
 
 /// What is known about the end of a piece of byte stream. This is the latency contract: a unit that is known
 /// to be complete is sent at once, any other waits for the next start code.

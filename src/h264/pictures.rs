@@ -10,9 +10,19 @@ use super::annexb::{Nals, Span};
 use super::formats::{Format, Formats};
 use super::nal::{Header, UnitType};
 use super::order::{DisplayOrder, OrderCounter};
-use super::slice::{SliceHeader, Structure};
+use super::sei::{self, RecoveryPoint};
+use super::slice::{SliceHeader, SliceType, Structure};
 use crate::time::Timestamp;
 use std::sync::Arc;
+
+/// A point at which decoding can begin without an IDR picture: pictures become right within some frames.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Recovery {
+    /// Reference frames until all pictures are right.
+    pub frames: u32,
+    /// The stream says so (D.1.8). Else it is a picture of I slices alone, and later ones may refer to earlier ones.
+    pub is_marked: bool,
+}
 
 /// One coded picture (a frame, or the fields of a frame).
 #[derive(Clone, Debug)]
@@ -26,10 +36,12 @@ pub struct Picture<'a> {
     /// How many frame times it is shown after it is decoded: 0 in a stream without reordering; never negative
     /// once the depth of the reordering is known to the format.
     pub display_shift: i32,
+    /// Decoding can begin here, too; never set for an IDR picture.
+    pub recovery: Option<Recovery>,
     /// What decoders must know. The `Arc` changes exactly at a keyframe, and only if something in it has changed.
     pub format: Arc<Format>,
-    /// Sets that must be in-band, a field that came before, the access unit.
-    parts: [Nals<'a>; 3],
+    /// Sets that must be in-band, a field that came before, rewritten SEI, the access unit.
+    parts: [Nals<'a>; 4],
 }
 
 impl<'a> Picture<'a> {
@@ -58,6 +70,8 @@ pub struct Pictures {
     field_nals: Copies,
     /// A field that is given out from here.
     lent_nals: Copies,
+    /// SEI of the access unit that are stored otherwise than they came.
+    rewritten: Copies,
 }
 
 /// NAL units that outlive their access unit.
@@ -79,6 +93,7 @@ struct Facts {
     captured_at: Timestamp,
     is_keyframe: bool,
     is_reference: bool,
+    recovery: Option<Recovery>,
     sps_id: u8,
     /// Picture order count.
     count: i64,
@@ -107,6 +122,8 @@ impl Pictures {
             slice,
             resets,
             is_reference,
+            recovery,
+            ..
         }) = self.sort(unit.nals)
         else {
             // Slices that cannot be read: what refers to them cannot be shown either.
@@ -131,6 +148,7 @@ impl Pictures {
             captured_at: unit.captured_at,
             is_keyframe,
             is_reference,
+            recovery: recovery.filter(|_| !is_keyframe),
             sps_id: slice.sps_id,
             count,
             begins: is_keyframe || resets,
@@ -139,6 +157,10 @@ impl Pictures {
             Some(first) if is_second => {
                 self.take_in_band();
                 let both = Facts {
+                    recovery: first
+                        .facts
+                        .recovery
+                        .filter(|recovery| recovery.is_marked || facts.recovery.is_some()),
                     is_reference: first.facts.is_reference || is_reference,
                     count: if resets {
                         0
@@ -182,15 +204,22 @@ impl Pictures {
     fn sort(&mut self, nals: Nals<'_>) -> Option<Coded> {
         self.spans.clear();
         self.in_band.clear();
+        self.rewritten.clear();
         self.has_unreadable_slices = false;
         let mut coded: Option<Coded> = None;
+        let mut marked: Option<RecoveryPoint> = None;
         for (nal, span) in nals.iter().zip(nals.spans) {
             let Some(header) = Header::of(nal) else {
                 continue;
             };
             match header.unit_type() {
                 UnitType::Sps | UnitType::Pps if self.formats.take(nal) => self.in_band.push(nal),
-                UnitType::Sei | UnitType::PartitionBc => self.spans.push(*span),
+                UnitType::Sei => {
+                    let point = sei::recovery_point(nal);
+                    marked = marked.or(point);
+                    self.spans.push(*span);
+                }
+                UnitType::PartitionBc => self.spans.push(*span),
                 UnitType::Slice | UnitType::PartitionA | UnitType::IdrSlice => {
                     match SliceHeader::parse_with_marking(nal, self.formats.sets()) {
                         Ok((slice, _)) if slice.redundant_count > 0 => continue,
@@ -200,8 +229,12 @@ impl Pictures {
                                 slice,
                                 resets,
                                 is_reference: false,
+                                recovery: None,
+                                has_inter: false,
                             });
                             coded.is_reference |= slice.is_reference;
+                            let is_intra = matches!(slice.slice_type, SliceType::I | SliceType::Si);
+                            coded.has_inter |= !is_intra;
                         }
                         Err(_) => self.has_unreadable_slices = true,
                     }
@@ -210,7 +243,42 @@ impl Pictures {
                 _ => {}
             }
         }
+        if let Some(coded) = &mut coded {
+            coded.recovery = match marked {
+                Some(point) => Some(Recovery {
+                    frames: point.frames,
+                    is_marked: true,
+                }),
+                None => (!coded.has_inter).then_some(Recovery {
+                    frames: 0,
+                    is_marked: false,
+                }),
+            };
+            if marked.is_some() && coded.slice.idr_id.is_none() {
+                self.take_out_recovery_points(nals.bytes);
+            }
+        }
         coded
+    }
+
+    /// Browsers take recovery points for keyframes whatever the MP4 says: Chromium (156) those of I pictures, Firefox (153)
+    /// all. After a seek, Firefox also after each wait for data, they begin to decode there and fail at what refers to
+    /// pictures before it. Without the SEI they begin at the IDR picture.
+    fn take_out_recovery_points(&mut self, bytes: &[u8]) {
+        let rewritten = &mut self.rewritten;
+        self.spans.retain(|span| {
+            let nal = bytes.get(span.start..span.end).unwrap_or_default();
+            let is_sei = Header::of(nal).map(Header::unit_type) == Some(UnitType::Sei);
+            let Some(point) = is_sei.then(|| sei::recovery_point(nal)).flatten() else {
+                return true;
+            };
+            if !point.is_alone
+                && let Some(rest) = sei::without_recovery_point(nal)
+            {
+                rewritten.push(&rest);
+            }
+            false
+        });
     }
 
     /// An IDR picture: the format is settled, all counting begins anew.
@@ -238,6 +306,8 @@ impl Pictures {
         }
         self.field_nals.extend(self.in_band.nals());
         self.in_band.clear();
+        self.field_nals.extend(self.rewritten.nals());
+        self.rewritten.clear();
     }
 
     fn lend_field(&mut self) {
@@ -263,11 +333,13 @@ impl Pictures {
             captured_at: facts.captured_at,
             is_keyframe: facts.is_keyframe,
             is_reference: facts.is_reference,
+            recovery: facts.recovery,
             display_shift: i32::try_from(shift).unwrap_or(0),
             format,
             parts: [
                 self.in_band.nals(),
                 self.lent_nals.nals(),
+                self.rewritten.nals(),
                 Nals {
                     bytes: unit_bytes,
                     spans: &self.spans,
@@ -282,6 +354,8 @@ struct Coded {
     slice: SliceHeader,
     resets: bool,
     is_reference: bool,
+    recovery: Option<Recovery>,
+    has_inter: bool,
 }
 
 /// True if the two make a frame (3.30, 3.31); a reference field and one that is not do so as well, as far

@@ -88,6 +88,27 @@ impl SliceHeader {
         Ok((header, resets))
     }
 
+    /// Position of `pic_order_cnt_lsb` in bits after the header byte, and its width; `None` where it is not sent.
+    pub fn order_lsb_at(nal: &[u8], sets: &ParameterSets) -> Result<Option<(usize, u32)>, Error> {
+        let r = &mut BitReader::after_header(nal);
+        r.ue("first_mb_in_slice")?;
+        r.ue("slice_type")?;
+        let pps_id = r.ue_to(255, "pic_parameter_set_id")?;
+        let (_, sps) = sets.of_picture(pps_id)?;
+        if sps.has_separate_planes {
+            r.bits(2, "colour_plane_id")?;
+        }
+        r.bits(sps.frame_num_bits, "frame_num")?;
+        Structure::read(r, sps)?;
+        if Header::of(nal).map(Header::unit_type) == Some(UnitType::IdrSlice) {
+            r.ue("idr_pic_id")?;
+        }
+        Ok(match sps.order_count {
+            OrderCount::Sent { lsb_bits } => Some((r.position(), lsb_bits)),
+            _ => None,
+        })
+    }
+
     /// True if both can be slices of one primary coded picture (7.4.1.2.4).
     pub fn is_same_picture(&self, other: &Self) -> bool {
         self.frame_num == other.frame_num

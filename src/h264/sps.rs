@@ -3,7 +3,7 @@
 mod aspect;
 mod rewrite;
 
-use super::bits::{BitReader, Error};
+use super::bits::{BitReader, BitWriter, Error};
 use super::vui::{Colour, Layout, MAX_DPB_FRAMES, Restriction, Vui};
 pub use rewrite::Changes;
 use std::ops::Range;
@@ -56,6 +56,8 @@ pub struct Sps {
     pub restriction: Option<Restriction>,
     /// `frame_cropping_flag` and what belongs to it, in bits of the payload.
     cropping_at: Range<usize>,
+    /// Position of `gaps_in_frame_num_value_allowed_flag` in bits.
+    gaps_at: usize,
     vui: Layout,
 }
 
@@ -113,6 +115,7 @@ impl Sps {
         let frame_num_bits = r.ue_to(12, "log2_max_frame_num_minus4")? + 4;
         let order_count = OrderCount::read(r)?;
         let max_ref_frames = r.ue_to(MAX_DPB_FRAMES, "max_num_ref_frames")?;
+        let gaps_at = r.position();
         r.flag("gaps_in_frame_num_value_allowed_flag")?;
         let width_mbs = r.ue_to(MAX_SIDE_MBS - 1, "pic_width_in_mbs_minus1")? + 1;
         let map_units = r.ue_to(MAX_SIDE_MBS - 1, "pic_height_in_map_units_minus1")? + 1;
@@ -158,8 +161,22 @@ impl Sps {
             colour: vui.colour,
             restriction: vui.restriction,
             cropping_at,
+            gaps_at,
             vui: vui.layout,
         })
+    }
+
+    /// The NAL unit `nal` of this set with `gaps_in_frame_num_value_allowed_flag`: between a kept IDR picture and a recovery
+    /// point numbers are missing, which OpenH264 takes for lost references without it.
+    pub fn with_gaps_allowed(&self, nal: &[u8]) -> Result<Vec<u8>, Error> {
+        let header = *nal.first().ok_or(Error::Short("nal_unit_header"))?;
+        let mut reader = BitReader::after_header(nal);
+        let mut writer = BitWriter::default();
+        while !reader.is_at_end() {
+            let is_gaps = reader.position() == self.gaps_at;
+            writer.flag(reader.flag("seq_parameter_set_data")? || is_gaps);
+        }
+        Ok(writer.into_nal(header))
     }
 
     /// The `codecs` parameter of RFC 6381, such as `avc1.64001f`.

@@ -113,6 +113,8 @@ pub(super) struct SliceSpec {
     pub(super) is_frames_only: bool,
     pub(super) first_mb: u32,
     pub(super) idr_id: Option<u32>,
+    /// I slice of a picture that is not IDR.
+    pub(super) is_intra: bool,
     pub(super) is_reference: bool,
     pub(super) frame_num: u32,
     /// Type 0: the low bits; type 1: the first difference.
@@ -131,6 +133,7 @@ impl Default for SliceSpec {
             is_frames_only: true,
             first_mb: 0,
             idr_id: None,
+            is_intra: false,
             is_reference: true,
             frame_num: 0,
             order: 0,
@@ -168,7 +171,7 @@ impl SliceSpec {
         let is_idr = self.idr_id.is_some();
         let mut w = BitWriter::default();
         w.ue(self.first_mb);
-        w.ue(if is_idr { 7 } else { 5 });
+        w.ue(if is_idr || self.is_intra { 7 } else { 5 });
         w.ue(self.pps_id);
         w.bits(8, self.frame_num);
         if !self.is_frames_only {
@@ -186,7 +189,7 @@ impl SliceSpec {
             _ => {}
         }
         w.ue(self.redundant_count);
-        if !is_idr {
+        if !is_idr && !self.is_intra {
             w.flag(false);
             w.flag(false);
         }

@@ -1,5 +1,6 @@
 //! What serving holds of a camera: it joins as a viewer, asks for what is recent and for the figures, and publishes nothing.
 
+use super::ring::Entry;
 use super::viewer::{Cursor, Position};
 use super::{Condition, Fragment, Init, Shared, Viewer};
 use crate::time::Timestamp;
@@ -17,8 +18,17 @@ pub struct Recent {
     pub condition: Arc<Condition>,
     /// Number of the first fragment.
     pub first: u64,
-    /// Begins with a keyframe, or goes on where the caller was; empty if there is nothing new, or no keyframe yet.
+    /// Begins with a keyframe (the kept one where it is long ago), or goes on where the caller was; empty if there is nothing new, or no keyframe yet.
     pub fragments: Vec<Fragment>,
+}
+
+/// Where a new viewer begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Start {
+    /// At the newest keyframe there is, else at the next.
+    Now,
+    /// At the next keyframe, which is asked for.
+    NextKeyframe,
 }
 
 /// As long as this lives a camera on demand is open, as if somebody watched.
@@ -53,14 +63,24 @@ pub struct Status {
 impl Audience {
     /// A new viewer, who begins at the newest keyframe there is, else at the next.
     pub fn join(&self) -> Viewer {
+        self.join_at(Start::Now)
+    }
+
+    /// A new viewer, who begins at `start`.
+    pub fn join_at(&self, start: Start) -> Viewer {
         let mut inner = self.0.lock();
         inner.viewers += 1;
-        inner.keyframe_wanted |= inner.ring.is_worn() || !inner.ring.is_short();
+        let is_next = start == Start::NextKeyframe;
+        inner.keyframe_wanted |= is_next || inner.ring.is_worn() || !inner.ring.is_short();
         self.0.joined.notify_all();
-        let position = inner
-            .ring
-            .keyframe()
-            .map_or(Position::NextKeyframe(inner.ring.end()), Position::At);
+        let position = if is_next {
+            Position::NextKeyframe(inner.ring.end())
+        } else {
+            Position::newest(&inner.ring)
+        };
+        if inner.ring.lacks_entry() {
+            inner.miss_keyframe();
+        }
         let id = inner.next_viewer;
         inner.next_viewer += 1;
         Viewer {
@@ -69,6 +89,7 @@ impl Audience {
             cursor: Cursor {
                 id,
                 position,
+                lead: None,
                 has_previous: true,
                 given: None,
                 jump: None,
@@ -92,17 +113,26 @@ impl Audience {
         let mut inner = self.0.lock();
         let next = after.and_then(|after| after.checked_add(1));
         let next = next.filter(|next| (inner.ring.first()..=inner.ring.end()).contains(next));
-        let first = match (next, inner.ring.keyframe()) {
-            (Some(next), None) => Some(next),
-            (Some(next), Some(keyframe)) => Some(next.max(keyframe)),
-            (None, keyframe) => keyframe,
+        let (first, lead) = match (next, inner.ring.entry_for_decoder()) {
+            (Some(next), Some(Entry::Keyframe(keyframe))) => (next.max(keyframe), None),
+            (Some(next), _) => (next, None),
+            (None, Some(Entry::Keyframe(keyframe))) => (keyframe, None),
+            (None, Some(Entry::Recovery(number))) => match inner.ring.lead(number) {
+                Some(lead) => (lead.next, Some(lead)),
+                None => (number, None),
+            },
+            (None, None) => {
+                inner.miss_keyframe();
+                (inner.ring.end(), None)
+            }
         };
-        inner.keyframe_wanted |= first.is_none();
-        let first = first.unwrap_or(inner.ring.end());
         Recent {
             condition: inner.condition.clone(),
-            first,
-            fragments: inner.ring.from(first).cloned().collect(),
+            // What leads to it stands for the frames before.
+            first: first - lead.as_ref().map_or(0, |lead| lead.fragments.len() as u64),
+            fragments: (lead.into_iter().flat_map(|lead| lead.fragments))
+                .chain(inner.ring.from(first).cloned())
+                .collect(),
         }
     }
 

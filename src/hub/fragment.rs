@@ -23,6 +23,15 @@ pub struct Init {
     pub parameter_sets: Vec<Vec<u8>>,
 }
 
+/// A frame at which decoding can begin in addition to keyframes, after any IDR frame of the stream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Recovery {
+    /// Reference frames until all frames are right.
+    pub frames: u32,
+    /// The stream says so by a recovery point SEI (ITU-T H.264, D.1.8); else it is an I frame.
+    pub is_marked: bool,
+}
+
 /// One picture, ready to be sent.
 #[derive(Clone, Debug)]
 pub struct Fragment {
@@ -32,10 +41,14 @@ pub struct Fragment {
     pub message: Message,
     /// Decoding time in media ticks.
     pub decode_time: u64,
+    /// How long frames take at present, in media ticks; never 0.
+    pub frame_ticks: u32,
     /// When the camera took it.
     pub captured_at: Timestamp,
     /// An IDR picture.
     pub is_keyframe: bool,
+    /// A recovery point; never set for a keyframe.
+    pub recovery: Option<Recovery>,
     /// Other pictures may refer to this one: it cannot be left out alone.
     pub is_reference: bool,
 }

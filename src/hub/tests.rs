@@ -57,8 +57,10 @@ impl Stream {
             init: self.init.clone(),
             message: Message::build(self.size, |out| out.resize(out.len() + self.size, 0)),
             decode_time: self.next,
+            frame_ticks: 1,
             captured_at,
             is_keyframe: kind == 'K',
+            recovery: None,
             is_reference: kind != 'b',
         };
         self.next += 1;

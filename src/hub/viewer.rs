@@ -1,6 +1,7 @@
 //! One viewer's cursor in the ring: what it gets next, and where it stands.
 
 use super::course::Course;
+use super::ring::{Entry, Ring};
 use super::{Condition, Fragment, Init, Inner, Shared, SlowLine};
 use crate::time::Timestamp;
 use std::sync::Arc;
@@ -58,6 +59,8 @@ pub struct Viewer {
 pub(super) struct Cursor {
     pub(super) id: u64,
     pub(super) position: Position,
+    /// The kept keyframe was sent before the frame with this number; its bytes.
+    pub(super) lead: Option<(u64, u64)>,
     /// The picture before the next one was sent, or is not needed.
     pub(super) has_previous: bool,
     /// When the camera took the picture that it was given last.
@@ -75,8 +78,29 @@ pub(super) struct Cursor {
 pub(super) enum Position {
     /// The fragment with this number is next.
     At(u64),
-    /// The first keyframe from this number on is next.
+    /// A viewer begins at the recovery point with this number, and has got this many fragments of its lead.
+    Lead(u64, usize),
+    /// The first keyframe or recovery point from this number on is next.
     NextKeyframe(u64),
+}
+
+impl Position {
+    /// Where a viewer begins now; at the next keyframe where there is no other way.
+    pub(super) fn newest(ring: &Ring) -> Self {
+        match ring.entry() {
+            Some(entry) => entry.into(),
+            None => Self::NextKeyframe(ring.end()),
+        }
+    }
+}
+
+impl From<Entry> for Position {
+    fn from(entry: Entry) -> Self {
+        match entry {
+            Entry::Keyframe(number) => Self::At(number),
+            Entry::Recovery(number) => Self::Lead(number, 0),
+        }
+    }
 }
 
 impl Viewer {
@@ -110,6 +134,16 @@ impl Viewer {
         }
     }
 
+    /// Begins at the newest keyframe there is, for a viewer who still waits for the next one.
+    pub fn begin_now(&mut self) {
+        let inner = self.shared.lock();
+        if let (Position::NextKeyframe(_), Some(entry)) = (self.cursor.position, inner.ring.entry())
+        {
+            self.cursor.position = entry.into();
+            self.has_seen = None;
+        }
+    }
+
     /// Says how the viewer's line is, if that carries less than the stream.
     pub fn set_slow(&self, line: Option<SlowLine>) {
         let mut inner = self.shared.lock();
@@ -134,6 +168,12 @@ impl Viewer {
         // The pictures before the next one are those that were given, so that nothing has to be kept for each viewer.
         let (mut number, mut bytes) = (next, 0);
         while bytes < outstanding {
+            if let Some((_, lead)) = self.cursor.lead.filter(|(before, _)| *before == number) {
+                bytes += lead;
+                if bytes >= outstanding {
+                    break;
+                }
+            }
             match number
                 .checked_sub(1)
                 .and_then(|before| inner.ring.get(before))
@@ -166,11 +206,14 @@ impl Cursor {
             self.condition = Some(inner.condition.clone());
             return Some(Event::Condition(inner.condition.clone()));
         }
+        if let Position::NextKeyframe(from) = self.position {
+            let is_there = |entry: &u64| *entry >= from || inner.ring.is_open_anywhere();
+            inner.ring.entry_number().filter(is_there)?;
+            self.position = Position::newest(&inner.ring);
+        }
         let mut number = match self.position {
-            Position::At(number) => number,
-            Position::NextKeyframe(from) => {
-                inner.ring.keyframe().filter(|&keyframe| keyframe >= from)?
-            }
+            Position::At(number) | Position::NextKeyframe(number) => number,
+            Position::Lead(number, given) => return self.lead(inner, number, given),
         };
         if number < inner.ring.first() {
             return self.skip(inner, number);
@@ -188,14 +231,9 @@ impl Cursor {
             }
         }
         let fragment = &inner.ring.get(number)?.fragment;
-        if !self
-            .init
-            .as_ref()
-            .is_some_and(|told| Arc::ptr_eq(told, &fragment.init))
-        {
-            self.init = Some(fragment.init.clone());
+        if let Some(init) = self.new_init(fragment) {
             self.position = Position::At(number);
-            return Some(Event::Init(fragment.init.clone()));
+            return Some(init);
         }
         self.given = Some(fragment.captured_at);
         self.position = Position::At(number + 1);
@@ -203,17 +241,51 @@ impl Cursor {
         Some(Event::Fragment(fragment.clone()))
     }
 
-    /// Goes on at the newest keyframe, or at the next one when none is kept.
+    /// The init segment of `fragment`, if the viewer has not got it.
+    fn new_init(&mut self, fragment: &Fragment) -> Option<Event> {
+        let has_it = |told: &Arc<Init>| Arc::ptr_eq(told, &fragment.init);
+        if self.init.as_ref().is_some_and(has_it) {
+            return None;
+        }
+        self.init = Some(fragment.init.clone());
+        Some(Event::Init(fragment.init.clone()))
+    }
+
+    /// The next fragment of the lead of the recovery point `number`.
+    fn lead(&mut self, inner: &mut Inner, number: u64, given: usize) -> Option<Event> {
+        let lead = inner.ring.lead(number);
+        let Some((lead, fragment)) = lead.and_then(|lead| {
+            let fragment = lead.fragments.get(given)?.clone();
+            Some((lead, fragment))
+        }) else {
+            // Too old, or without a keyframe that could go before it.
+            self.position = Position::At(number);
+            return self.next_from(inner);
+        };
+        if let Some(init) = self.new_init(&fragment) {
+            return Some(init);
+        }
+        self.given = Some(fragment.captured_at);
+        let is_last = given + 1 == lead.fragments.len();
+        self.position = if is_last {
+            Position::At(lead.next)
+        } else {
+            Position::Lead(number, given + 1)
+        };
+        let bytes = lead.fragments.iter().map(|one| one.message.len() as u64);
+        self.lead = Some((lead.next, bytes.sum()));
+        self.has_previous = true;
+        Some(Event::Fragment(fragment))
+    }
+
+    /// Goes on where viewers begin now, or at the next keyframe.
     fn skip(&mut self, inner: &mut Inner, from: u64) -> Option<Event> {
-        let to = match inner.ring.keyframe() {
-            Some(keyframe) => {
-                self.position = Position::At(keyframe);
-                keyframe
-            }
-            None => {
-                inner.keyframe_wanted = true;
-                self.position = Position::NextKeyframe(inner.ring.end());
-                inner.ring.end()
+        self.position = Position::newest(&inner.ring);
+        let to = match self.position {
+            Position::At(number) | Position::Lead(number, _) => number,
+            Position::NextKeyframe(number) => {
+                inner.miss_keyframe();
+                number
             }
         };
         // One that never went out changes nothing of what is seen.

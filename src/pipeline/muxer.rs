@@ -3,7 +3,7 @@
 use crate::fmp4::{self, Sample, VideoDescription};
 use crate::frame_rate::FrameRate;
 use crate::h264::{Format, Picture};
-use crate::hub::{Fragment, Init};
+use crate::hub::{Fragment, Init, Recovery};
 use crate::message::Message;
 use crate::orientation::Orientation;
 use crate::timeline::Timeline;
@@ -74,8 +74,13 @@ impl Muxer {
             init,
             message,
             decode_time: slot.decode_time,
+            frame_ticks: slot.nominal,
             captured_at: picture.captured_at,
             is_keyframe: picture.is_keyframe,
+            recovery: picture.recovery.map(|point| Recovery {
+                frames: point.frames,
+                is_marked: point.is_marked,
+            }),
             is_reference: picture.is_reference,
         }
     }

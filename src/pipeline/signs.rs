@@ -1,5 +1,6 @@
 //! Signs of life: what an open source that reports no error lacks all the same. Values in, a finding out: no clock.
 
+use crate::h264::Oversize;
 use crate::source::{Cause, Error};
 use crate::time::Timestamp;
 use std::time::Duration;
@@ -24,6 +25,8 @@ pub(super) enum Finding {
     NoKeyframe { for_long: bool },
     /// Data comes, but no picture that can be shown.
     NoPicture,
+    /// Data comes, but only frames beyond the limits of the standard.
+    Oversize(Oversize),
 }
 
 impl Finding {
@@ -32,9 +35,12 @@ impl Finding {
         match self {
             Self::Silent(time) => Error::Stalled(time),
             Self::NoKeyframe { .. } => Error::Lost(
-                "H.264 comes, but no keyframe with its parameter sets (SPS, PPS) so far; waiting for one".into(),
+                "this camera sends no keyframes: H.264 comes, but no IDR frame with its parameter sets (SPS, PPS) so far; \
+                 set its keyframe interval (IDR period, GOP length; ffmpeg -g 60, rpicam-vid --intra 60)"
+                    .into(),
             )
             .because(Cause::NO_KEYFRAME),
+            Self::Oversize(oversize) => Error::Lost(oversize.to_string()).because(Cause::OVERSIZE),
             Self::NoPicture => Error::Lost(
                 "it sends data in which there is no H.264 picture. Is it H.264, with its parameter sets (SPS, PPS) \
                  repeated or at the start?"
@@ -46,7 +52,10 @@ impl Finding {
 
     /// Whether the source is better opened anew.
     pub(super) fn is_final(self) -> bool {
-        matches!(self, Self::NoPicture | Self::NoKeyframe { for_long: true })
+        matches!(
+            self,
+            Self::NoPicture | Self::Oversize(_) | Self::NoKeyframe { for_long: true }
+        )
     }
 }
 
@@ -60,6 +69,7 @@ pub(super) struct Signs {
     /// Data has come without a silence and without a picture since then.
     dry_since: Option<Timestamp>,
     has_slices: bool,
+    oversize: Option<Oversize>,
 }
 
 impl Signs {
@@ -71,7 +81,13 @@ impl Signs {
             data_at: None,
             dry_since: None,
             has_slices: false,
+            oversize: None,
         }
+    }
+
+    /// A frame beyond the limits of the standard has come, and was dropped.
+    pub(super) fn oversize(&mut self, oversize: Oversize) {
+        self.oversize = Some(oversize);
     }
 
     /// Bytes have come.
@@ -95,6 +111,7 @@ impl Signs {
         }
         self.dry_since = None;
         self.has_slices = false;
+        self.oversize = None;
     }
 
     /// What is the matter at present, if anything is. Silence up to `silence_limit` is no fault.
@@ -108,6 +125,9 @@ impl Signs {
                 .map(|_| Finding::Silent(silence_limit));
         }
         self.dry_since.filter(|since| now.since(*since) > limit)?;
+        if let Some(oversize) = self.oversize {
+            return Some(Finding::Oversize(oversize));
+        }
         Some(match self.picture_at {
             None if self.has_slices => Finding::NoKeyframe {
                 for_long: now.since(self.opened_at) > KEYFRAME_PATIENCE,

@@ -29,7 +29,7 @@ fn camera(site: &Site, camera: &Camera) -> Value {
         "name": &*camera.name,
         "source": camera.source,
         "state": status.condition.state.word(),
-        "error": (!is_live && !reason.is_empty()).then_some(reason),
+        "error": (!reason.is_empty()).then_some(reason),
         "codec": init.map(|init| &init.codec),
         "width": init.map(|init| init.width),
         "height": init.map(|init| init.height),

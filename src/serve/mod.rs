@@ -50,7 +50,7 @@ use crate::logger::Repeated;
 use crate::panel::Remote;
 use crate::snapshot::{Budget, Desk};
 use crate::time::Timestamp;
-use access::{frame_ancestors, keep_to_pages};
+use access::frame_ancestors;
 use assets::Asset;
 use bytes::Bytes;
 use congestion::LossResponse;
@@ -59,7 +59,7 @@ use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use refusal::{Refusal, admit};
+use refusal::Refusal;
 use seats::Seats;
 use std::convert::Infallible;
 use std::io;
@@ -334,7 +334,7 @@ async fn answer(
         Some(Route::Stream(name)) => match site.camera(name) {
             Some(camera) => match ready::live(site, camera, peer, &request).await {
                 // Held open until the client has joined.
-                Ok(_hold) => mp4(site, camera, peer, request.headers(), is_head),
+                Ok(_hold) => stream::mp4(site, camera, peer, &request),
                 Err(answer) => *answer,
             },
             None => Refusal::camera(site).text(),
@@ -435,39 +435,6 @@ fn asset(site: &Site, name: &str, headers: &HeaderMap) -> Response<Content> {
         header::ACCESS_CONTROL_ALLOW_ORIGIN,
         HeaderValue::from_static("*"),
     );
-    response
-}
-
-/// The endless MP4. A page elsewhere may show it only if the WebSocket would be open to it, too.
-fn mp4(
-    site: &Site,
-    camera: &Camera,
-    peer: SocketAddr,
-    headers: &HeaderMap,
-    is_head: bool,
-) -> Response<Content> {
-    let (access, client) = match admit(site, peer, headers) {
-        Ok(admitted) => admitted,
-        Err(refusal) => return *refusal,
-    };
-    let content = if is_head {
-        Content::Whole(None)
-    } else {
-        match site.seats.take() {
-            Some(seat) => Content::Live {
-                viewer: Box::new(camera.audience.join()),
-                _seat: seat,
-            },
-            None => return Refusal::full(site.seats.limit(), peer).logged(site).text(),
-        }
-    };
-    let mut response = Response::new(content);
-    let out = response.headers_mut();
-    out.insert(header::CONTENT_TYPE, HeaderValue::from_static("video/mp4"));
-    out.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    keep_to_pages(access, &client, &site.origins, out);
-    // nginx would collect before it passes on.
-    out.insert("X-Accel-Buffering", HeaderValue::from_static("no"));
     response
 }
 

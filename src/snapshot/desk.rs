@@ -411,8 +411,10 @@ mod tests {
             init,
             message: Message::build(0, |_| {}),
             decode_time: 0,
+            frame_ticks: 3000,
             captured_at: Timestamp::from_nanos(0),
             is_keyframe: true,
+            recovery: None,
             is_reference: true,
         };
         hub.publish(fragment, Timestamp::from_nanos(0));

@@ -6,6 +6,7 @@ use super::footprint::decoder_bytes;
 use super::planes::Planes;
 use super::{Refusal, Snapshot, is_live, jpeg};
 use crate::fmp4;
+use crate::h264::nal::{Header, UnitType};
 use crate::h264::sps::Sps;
 use crate::hub::{Audience, Fragment, Init};
 use crate::orientation::Orientation;
@@ -114,6 +115,10 @@ impl Newest {
                 self.video = Some(video);
             }
             for nal in &fragment.init.parameter_sets {
+                let is_sps = Header::of(nal).map(Header::unit_type) == Some(UnitType::Sps);
+                let sps = is_sps.then(|| Sps::parse(nal).ok()).flatten();
+                let of_gaps = sps.and_then(|sps| sps.with_gaps_allowed(nal).ok());
+                let nal = of_gaps.as_ref().unwrap_or(nal);
                 add(&mut self.annexb, nal);
                 cap_level(&mut self.annexb, nal.len());
             }

@@ -54,7 +54,12 @@ impl Cause {
     /// What comes is no H.264.
     pub const NO_H264: Self = Self::Text("the source sends no H.264 video");
     /// H.264 without a keyframe.
-    pub const NO_KEYFRAME: Self = Self::Text("waiting for a keyframe");
+    pub const NO_KEYFRAME: Self = Self::Text(
+        "this camera sends no keyframes, so that nobody can begin to watch: set its keyframe interval \
+         (IDR period, GOP length), or intra refresh with recovery points",
+    );
+    /// Frames beyond what the standard allows.
+    pub const OVERSIZE: Self = Self::Text("the camera sends frames beyond the limits of H.264");
     /// Standard input has ended.
     pub const INPUT_ENDED: Self = Self::Text("the input has ended");
     /// The settings are none that the source can do.

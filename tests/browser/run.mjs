@@ -14,9 +14,9 @@ import { isThere } from "./firefox.mjs";
 import { PLAIN_NAME } from "./host.mjs";
 
 /** What differs by who decodes: playing, healing, turning. The rest is plain DOM. */
-const IN_EVERY_BROWSER = ["colours", "delay", "heal", "other-sites", "plain-http", "play", "refusals", "restart", "rotation", "slow", "sources"];
+const IN_EVERY_BROWSER = ["colours", "delay", "heal", "other-sites", "plain-http", "play", "recovery", "refusals", "restart", "rotation", "slow", "sources"];
 /** What differs by what a page may do. The element needs a browser that can be covered by another tab. */
-const AT_PLAIN_NAME = ["delay", "element", "heal", "page", "pages-2022", "play", "refusals", "restart", "slow", "sources"];
+const AT_PLAIN_NAME = ["delay", "element", "heal", "page", "pages-2022", "play", "recovery", "refusals", "restart", "slow", "sources"];
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const named = process.argv.slice(2);

@@ -601,4 +601,40 @@ mod memory {
             .sum();
         assert_eq!(units, 1);
     }
+    fn slices(count: u32) -> Vec<u8> {
+        let slice = |first_mb| {
+            let spec = SliceSpec {
+                first_mb,
+                ..SliceSpec::idr(0)
+            };
+            spec.with_noise(2).nal()
+        };
+        let [sps, pps] = sets();
+        let mut nals = vec![sps, pps];
+        nals.extend((0..count).map(slice));
+        annexb(&nals)
+    }
+
+    #[test]
+    fn slice_for_each_macroblock_is_one_picture() {
+        let mut assembler = Assembler::new(Ends::Learned);
+        let mut units = push(&mut assembler, &slices(8160), 0, End::Open);
+        units.extend(push(&mut assembler, &p(1), 0, End::Open));
+        assert_eq!(units.len(), 1);
+        assert_eq!(units[0].nals.len(), 8162);
+        assert_eq!(assembler.take_oversize(), None);
+    }
+
+    #[test]
+    fn units_beyond_every_level_are_named() {
+        let mut assembler = Assembler::new(Ends::Learned);
+        let many = slices(MAX_UNIT_NALS as u32);
+        assert_eq!(push(&mut assembler, &many, 0, End::Open), []);
+        assert_eq!(assembler.take_oversize(), Some(Oversize::Nals));
+        assert_eq!(assembler.take_oversize(), None);
+        let large = keyframe(MAX_UNIT_BYTES);
+        assert_eq!(push(&mut assembler, &large, 0, End::Open), []);
+        assert_eq!(assembler.take_oversize(), Some(Oversize::Bytes));
+        assert!(Oversize::Nals.to_string().contains("140288 NAL units"));
+    }
 }

@@ -9,6 +9,7 @@ pub(super) struct Seen {
     nals: Vec<Vec<u8>>,
     is_keyframe: bool,
     is_reference: bool,
+    recovery: Option<Recovery>,
     shift: i32,
     format: Arc<Format>,
 }
@@ -54,6 +55,7 @@ impl Stream {
             nals: picture.nals().map(<[u8]>::to_vec).collect(),
             is_keyframe: picture.is_keyframe,
             is_reference: picture.is_reference,
+            recovery: picture.recovery,
             shift: picture.display_shift,
             format: picture.format,
         })
@@ -118,6 +120,53 @@ fn only_slices_and_sei_are_stored() {
         ..SliceSpec::p(2)
     };
     assert!(!stream.slice(&unused).unwrap().is_reference);
+}
+
+/// As libx264 writes it: `recovery_frame_cnt` 0.
+const RECOVERY: [u8; 5] = [6, 6, 1, 0xc4, 0x80];
+
+#[test]
+fn recovery_point_of_p_slices_loses_its_sei() {
+    let (mut stream, _) = Stream::with(&SpsSpec::default());
+    let seen = stream
+        .push(&[RECOVERY.to_vec(), SliceSpec::p(1).nal()])
+        .unwrap();
+    let marked = Some(Recovery {
+        frames: 0,
+        is_marked: true,
+    });
+    assert_eq!((seen.recovery, seen.types()), (marked, vec![1]));
+    assert_eq!(stream.slice(&SliceSpec::p(2)).unwrap().recovery, None);
+}
+
+#[test]
+fn recovery_point_of_i_slices_loses_its_sei() {
+    let (mut stream, first) = Stream::with(&SpsSpec::default());
+    assert_eq!(first.recovery, None);
+    let i = |n| {
+        SliceSpec {
+            is_intra: true,
+            ..SliceSpec::p(n)
+        }
+        .nal()
+    };
+    let point = |is_marked| {
+        Some(Recovery {
+            frames: 0,
+            is_marked,
+        })
+    };
+    let user_data = vec![6, 5, 1, 1, 0x80];
+    let both = vec![6, 5, 1, 1, 6, 1, 0xc4, 0x80];
+    let seen = stream
+        .push(&[user_data.clone(), RECOVERY.to_vec(), i(1)])
+        .unwrap();
+    assert_eq!((seen.recovery, seen.types()), (point(true), vec![6, 1]));
+    let seen = stream.push(&[both, i(2)]).unwrap();
+    assert_eq!((seen.recovery, seen.is_keyframe), (point(true), false));
+    assert_eq!(seen.nals, [user_data, i(2)]);
+    let seen = stream.push(&[i(3)]).unwrap();
+    assert_eq!((seen.recovery, seen.types()), (point(false), vec![1]));
 }
 
 #[test]

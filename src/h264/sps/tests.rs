@@ -503,3 +503,18 @@ fn a_vui_that_breaks_off_is_left_alone() {
     assert_eq!((sps.width, sps.restriction), (320, None));
     assert_eq!(sps.rewrite(broken, &NO_REORDERING).unwrap(), broken);
 }
+
+#[test]
+fn gaps_in_numbers_are_allowed_by_one_bit() {
+    let nal = SpsSpec {
+        restriction: Some((2, 4)),
+        ..SpsSpec::default()
+    }
+    .nal();
+    let sps = Sps::parse(&nal).unwrap();
+    let changed = sps.with_gaps_allowed(&nal).unwrap();
+    let ones = |nal: &[u8]| nal.iter().map(|byte| byte.count_ones()).sum::<u32>();
+    assert_eq!((changed.len(), ones(&changed)), (nal.len(), ones(&nal) + 1));
+    assert_eq!(Sps::parse(&changed).unwrap(), sps);
+    assert_eq!(sps.with_gaps_allowed(&changed).unwrap(), changed);
+}

@@ -1,0 +1,282 @@
+//! Streams without further keyframes: the last one is kept, and recovery points are where viewers begin.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::fmp4::{Sample, Times, composition_offset, fragment, times_of};
+use crate::message::Message;
+use crate::orientation::Orientation;
+
+/// 30 frames per second. `K` is a keyframe, `r` a recovery point complete after 10 frames, `R` one that is complete at
+/// once, `i` an unmarked I frame.
+struct Stream {
+    hub: Hub,
+    audience: Audience,
+    init: Arc<Init>,
+    next: u64,
+    size: usize,
+    /// Composition offsets in frames: B frames 0, others this.
+    reorder: Option<i32>,
+}
+
+const TICKS: u64 = 3000;
+
+impl Stream {
+    fn new() -> Self {
+        let (hub, audience) = hub();
+        hub.set_condition(State::Live, "");
+        Self {
+            hub,
+            audience,
+            init: Arc::new(Init {
+                message: Message::build(0, |_| {}),
+                codec: String::new(),
+                width: 640,
+                height: 480,
+                orientation: Orientation::default(),
+                parameter_sets: Vec::new(),
+            }),
+            next: 0,
+            size: 10,
+            reorder: None,
+        }
+    }
+
+    /// Returns whether viewers can begin after the last of `frames`.
+    fn publish(&mut self, frames: &str) -> bool {
+        let mut has_entry = true;
+        for kind in frames.chars() {
+            let decode_time = self.next * TICKS;
+            let sample = Sample {
+                sequence: self.next as u32 + 1,
+                decode_time,
+                duration: TICKS as u32,
+                composition_offset: self.reorder.map(|reorder| {
+                    let frames = match kind {
+                        'K' => 1,
+                        'b' => 0,
+                        _ => reorder,
+                    };
+                    frames * TICKS as i32
+                }),
+                is_keyframe: kind == 'K',
+                is_reference: true,
+            };
+            let nal = vec![kind as u8; self.size];
+            let at = Timestamp::from_nanos(1_000_000_000 + self.next * 33_333_333);
+            self.next += 1;
+            let recovery = match kind {
+                'r' => Some((10, true)),
+                'R' => Some((0, true)),
+                'i' => Some((0, false)),
+                _ => None,
+            };
+            let fragment = Fragment {
+                init: self.init.clone(),
+                message: Message::build(self.size + 200, |out| {
+                    fragment(out, &sample, [&nal[..]].into_iter());
+                }),
+                decode_time,
+                frame_ticks: TICKS as u32,
+                captured_at: at,
+                is_keyframe: kind == 'K',
+                recovery: recovery.map(|(frames, is_marked)| Recovery { frames, is_marked }),
+                is_reference: true,
+            };
+            has_entry = self.hub.publish(fragment, at);
+        }
+        has_entry
+    }
+
+    fn join(&self) -> Viewer {
+        let mut viewer = self.audience.join();
+        assert!(matches!(viewer.try_next(), Some(Event::Condition(_))));
+        viewer
+    }
+}
+
+/// The name of a fragment, and its times as in the bytes: `K@239:238` is a keyframe at the time of frame 239.
+fn name(fragment: &Fragment) -> String {
+    let payload = fragment.message.payload();
+    let Times {
+        sequence,
+        decode_time,
+        ..
+    } = times_of(&payload).unwrap();
+    assert_eq!(decode_time, fragment.decode_time);
+    let number = decode_time / TICKS;
+    assert_eq!(u64::from(sequence), number + 1);
+    assert_eq!(payload[92], if fragment.is_keyframe { 2 } else { 1 });
+    format!("{}{number}", char::from(payload[payload.len() - 1]))
+}
+
+fn events(viewer: &mut Viewer, most: usize) -> String {
+    let mut out = Vec::new();
+    while out.len() < most
+        && let Some(event) = viewer.try_next()
+    {
+        match event {
+            Event::Condition(condition) => out.push(condition.state.word().to_owned()),
+            Event::Skipped(count) => out.push(format!("skipped:{count}")),
+            Event::Init(_) => {}
+            Event::Fragment(fragment) => out.push(name(&fragment)),
+        }
+    }
+    out.join(" ")
+}
+
+/// A keyframe, then 240 frames with recovery points at 30, 60, … 240, which are the last but one.
+fn refreshed(point: char) -> Stream {
+    let mut stream = Stream::new();
+    stream.publish("K");
+    for n in 1..242 {
+        let kind = if n % 30 == 0 { point } else { 'p' };
+        stream.publish(&kind.to_string());
+    }
+    stream
+}
+
+#[test]
+fn late_viewer_gets_keyframe_then_recovery_point() {
+    let stream = refreshed('r');
+    assert_eq!(events(&mut stream.join(), 9), "K239 r240 p241");
+    let lead = |stream: &Stream| {
+        let mut inner = stream.audience.0.lock();
+        inner.ring.lead(240).unwrap().fragments[0]
+            .message
+            .payload()
+            .as_ptr()
+    };
+    assert_eq!(lead(&stream), lead(&stream), "one copy is shared");
+}
+
+#[test]
+fn early_viewer_gets_all_since_the_keyframe() {
+    let mut stream = Stream::new();
+    stream.publish("KpprpRp");
+    assert_eq!(events(&mut stream.join(), 9), "K0 p1 p2 r3 p4 R5 p6");
+}
+
+#[test]
+fn unmarked_i_frames_count_after_ten_seconds() {
+    let mut stream = Stream::new();
+    stream.publish(&format!("K{}ip", "p".repeat(100)));
+    assert!(events(&mut stream.join(), 2).starts_with("K0 p1"));
+    stream.publish(&format!("{}ip", "p".repeat(200)));
+    assert_eq!(events(&mut stream.join(), 9), "K302 i303 p304");
+}
+
+#[test]
+fn viewer_far_behind_goes_on_at_a_recovery_point() {
+    let mut stream = refreshed('R');
+    let mut viewer = stream.join();
+    assert_eq!(events(&mut viewer, 9), "K239 R240 p241");
+    stream.publish(&format!("{}Rp", "p".repeat(58)));
+    assert_eq!(events(&mut viewer, 9), "skipped:58 K299 R300 p301");
+}
+
+#[test]
+fn snapshot_begins_where_the_refresh_is_complete() {
+    let stream = refreshed('r');
+    let names = |recent: Recent| {
+        let names: Vec<_> = recent.fragments.iter().map(name).collect();
+        (recent.first, names[..2].join(" "), recent.fragments.len())
+    };
+    // The point at 240 needs ten more frames.
+    let recent = stream.audience.recent(None);
+    assert_eq!(names(recent), (209, "K209 r210".to_owned(), 33));
+    let recent = stream.audience.recent(Some(239));
+    assert_eq!(names(recent), (240, "r240 p241".to_owned(), 2));
+}
+
+#[test]
+fn ring_is_cut_at_recovery_points() {
+    let mut stream = refreshed('r');
+    for _ in 0..20 {
+        stream.publish(&format!("r{}", "p".repeat(29)));
+    }
+    let kept = stream.audience.0.lock().ring.from(0).count();
+    assert!(kept <= 61, "{kept}");
+}
+
+#[test]
+fn endless_gop_lets_nobody_begin_and_says_so() {
+    let mut stream = Stream::new();
+    stream.size = 1 << 20;
+    let mut early = stream.join();
+    assert!(stream.publish("Kpp"));
+    assert_eq!(events(&mut early, 9), "K0 p1 p2");
+    assert!(!stream.hub.is_keyframe_missed());
+    assert!(!stream.publish(&"p".repeat(10)));
+    assert!(!stream.hub.is_keyframe_missed(), "nobody waits");
+    let mut late = stream.join();
+    assert_eq!(events(&mut late, 9), "");
+    assert!(stream.hub.is_keyframe_missed());
+    stream.hub.open_anywhere();
+    assert!(!stream.hub.is_keyframe_missed());
+    assert_eq!(events(&mut late, 9), "K6 p7 p8 p9 p10 p11 p12");
+    assert!(!stream.publish("p"), "it still has no entry");
+    assert!(stream.publish("K"));
+    assert_eq!(events(&mut stream.join(), 9), "K14");
+}
+
+#[test]
+fn closed_camera_keeps_no_keyframe() {
+    let mut stream = refreshed('R');
+    assert!(stream.hub.idle());
+    let mut viewer = stream.join();
+    assert_eq!(events(&mut viewer, 9), "");
+    stream.publish("Kp");
+    assert_eq!(events(&mut viewer, 9), "K242 p243");
+}
+
+#[test]
+fn next_keyframe_is_waited_for_until_told_not_to() {
+    let mut stream = Stream::new();
+    stream.publish("Kpp");
+    stream.hub.take_keyframe_request();
+    let mut viewer = stream.audience.join_at(Start::NextKeyframe);
+    viewer.try_next();
+    assert!(stream.hub.take_keyframe_request());
+    assert_eq!(events(&mut viewer, 9), "");
+    viewer.begin_now();
+    assert_eq!(events(&mut viewer, 9), "K0 p1 p2");
+    let mut viewer = stream.audience.join_at(Start::NextKeyframe);
+    viewer.try_next();
+    stream.publish("pK");
+    assert_eq!(events(&mut viewer, 9), "K4");
+}
+
+#[test]
+fn leading_frames_are_skipped_and_leave_no_gap() {
+    let mut stream = Stream::new();
+    stream.reorder = Some(3);
+    stream.publish(&format!("K{}", "pbb".repeat(30)));
+    stream.publish("R");
+    assert!(
+        events(&mut stream.join(), 2).starts_with("K0 p1"),
+        "frames before it may come"
+    );
+    stream.publish("bbpbbp");
+    let mut viewer = stream.join();
+    let mut shown = Vec::new();
+    while let Some(event) = viewer.try_next() {
+        if let Event::Fragment(fragment) = event {
+            let offset = composition_offset(&fragment.message.payload());
+            shown.push((
+                name(&fragment),
+                fragment.decode_time / TICKS + offset as u64 / TICKS,
+            ));
+        }
+    }
+    let shown: Vec<_> = shown.iter().map(|(name, at)| (&name[..], *at)).collect();
+    let expected = [
+        ("K92", 93),
+        ("R93", 94),
+        ("p94", 97),
+        ("b95", 95),
+        ("b96", 96),
+        ("p97", 100),
+    ];
+    assert_eq!(shown, expected);
+    assert_eq!(stream.audience.recent(None).first, 92);
+}
