@@ -4,19 +4,39 @@
 //! the journal of systemd, which knows the time itself.
 
 mod folded;
+mod quota;
 
 pub use folded::Folded;
 
 use crate::redact::mask;
 use crate::time::Timestamp;
 use log::{Level, LevelFilter, Log, Metadata, Record};
+use quota::Quota;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::cell::Cell;
 use std::ffi::OsStr;
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Target of records that clients cause: at most 20 lines a minute in all, the rest is counted in one.
+pub const CLIENTS: &str = "berrymse::clients";
+
+/// Most bytes of a line that clients cause, its time and end included.
+pub const CLIENT_LINE_BYTES: usize = 256;
+
+thread_local! {
+    /// Notes of this thread count as those of clients.
+    static IS_DRIVEN_BY_CLIENTS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Counts the notes (`info`) of this thread as lines of clients from now on, as that of a camera that viewers open.
+pub fn count_notes_as_clients() {
+    IS_DRIVEN_BY_CLIENTS.set(true);
+}
 
 /// Starts logging to standard error; to be called once, by `main`. `journal_stream` is the value of
 /// `JOURNAL_STREAM` in the environment.
@@ -31,6 +51,7 @@ pub fn init(level: LevelFilter, journal_stream: Option<&OsStr>) {
         level,
         form,
         unwritten: AtomicU64::new(0),
+        quota: Mutex::new(Quota::new()),
     })))
     .is_ok()
     {
@@ -50,6 +71,8 @@ struct Logger {
     form: Form,
     /// Lines since the last one that found no room.
     unwritten: AtomicU64,
+    /// Limits the lines of clients.
+    quota: Mutex<Quota>,
 }
 
 impl Log for Logger {
@@ -67,6 +90,11 @@ impl Log for Logger {
             self.unwritten.fetch_add(1, Ordering::Relaxed);
             return;
         }
+        let is_of_client = record.target() == CLIENTS
+            || record.level() == Level::Info && IS_DRIVEN_BY_CLIENTS.get();
+        if is_of_client && !self.admit(record.level()) {
+            return;
+        }
         let now = SystemTime::now();
         let mut text = String::new();
         let unwritten = self.unwritten.swap(0, Ordering::Relaxed);
@@ -74,12 +102,47 @@ impl Log for Logger {
             let words = format_args!("({unwritten} lines left out, because nobody read them)");
             text = line(self.form, Level::Warn, &words, now);
         }
-        text.push_str(&line(self.form, record.level(), record.args(), now));
+        let mut line = line(self.form, record.level(), record.args(), now);
+        if is_of_client {
+            shorten(&mut line, CLIENT_LINE_BYTES);
+        }
+        text.push_str(&line);
         // Nobody is left to be told when even standard error fails.
         let _ = io::stderr().write_all(text.as_bytes());
     }
 
-    fn flush(&self) {}
+    /// Writes the count of the lines that were left out, if it is due. To be called once a second.
+    fn flush(&self) {
+        let mut quota = self.quota.lock().unwrap_or_else(PoisonError::into_inner);
+        let summary = quota.summary(Timestamp::now());
+        drop(quota);
+        if let Some(summary) = summary {
+            log::warn!("{summary}");
+        }
+    }
+}
+
+impl Logger {
+    fn admit(&self, level: Level) -> bool {
+        let mut quota = self.quota.lock().unwrap_or_else(PoisonError::into_inner);
+        quota.admit(level, Timestamp::now())
+    }
+}
+
+/// The beginning of `text` that fits into `limit` bytes.
+pub fn cut(text: &str, limit: usize) -> &str {
+    let fits = |end: &usize| text.is_char_boundary(*end);
+    let end = (0..=limit.min(text.len())).rev().find(fits);
+    text.get(..end.unwrap_or(0)).unwrap_or_default()
+}
+
+/// Cuts a line to `limit` bytes, its end included.
+fn shorten(line: &mut String, limit: usize) {
+    const END: &str = "…\n";
+    if line.len() > limit {
+        line.truncate(cut(line, limit.saturating_sub(END.len())).len());
+        line.push_str(END);
+    }
 }
 
 /// Whether a line can be written at once. The threads that log are those that bring the pictures: they must not wait
@@ -378,6 +441,17 @@ mod tests {
             line(Form::Journal, Level::Warn, &format_args!("x"), now),
             "<4>x\n"
         );
+    }
+
+    #[test]
+    fn line_of_a_client_is_cut_to_its_limit() {
+        let mut line = format!("{}\n", "é".repeat(200));
+        shorten(&mut line, 256);
+        assert!((253..=256).contains(&line.len()), "{}", line.len());
+        assert!(line.ends_with("é…\n"));
+        let mut short = "é\n".to_owned();
+        shorten(&mut short, 256);
+        assert_eq!(short, "é\n");
     }
 
     #[test]

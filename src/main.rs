@@ -81,8 +81,9 @@ fn complain(reason: &str) {
 fn serve(config: Config) -> Result<(), String> {
     heap::set_up();
     config.notes.iter().for_each(|note| log::warn!("{note}"));
-    if let Err(reason) = serve::make_room(config.server.max_viewers + serve::PLAIN_CONNECTIONS) {
-        log::warn!("{reason}");
+    let room = serve::make_room(config.server.max_viewers, config.cameras.len());
+    if let Some(note) = &room.note {
+        log::warn!("{note}");
     }
     let tls = config.server.tls.map(Tls::open).transpose()?;
     let listening = serve::listen::open(&config.server.listen)?;
@@ -131,7 +132,8 @@ fn serve(config: Config) -> Result<(), String> {
         websocket: config.server.websocket,
         allowed_origins: config.server.allowed_origins,
         hosts: config.server.hosts,
-        max_viewers: config.server.max_viewers,
+        max_viewers: room.viewers,
+        plain_connections: room.plain,
         controls: config.server.controls,
         decode_memory: config.server.decode_memory,
         congestion: serve::CongestionControl::detect(config.server.congestion),
@@ -156,6 +158,7 @@ async fn until_signal(
     site: Arc<Site>,
 ) -> Result<(), String> {
     let mut urls = String::new();
+    tokio::spawn(serve::tend(site.clone()));
     for address in listening {
         urls.push_str(&format!("Listening on {}\n", address.url));
         let tls = tls.clone().filter(|_| address.is_secure);

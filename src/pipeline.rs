@@ -11,7 +11,7 @@ mod signs;
 use crate::h264::nal::Header;
 use crate::h264::{AccessUnit, Assembler, Ends, Pictures};
 use crate::hub::{Hub, Jpeg, State};
-use crate::logger::Folded;
+use crate::logger::{self, Folded};
 use crate::orientation::Orientation;
 use crate::panel::Panel;
 use crate::source::{self, Cause, Error, Source, Spec};
@@ -69,6 +69,9 @@ pub struct Habits {
 
 /// Runs a camera until the program stops.
 pub fn run(spec: &Spec, context: &source::Context, habits: &Habits, hub: &Hub) {
+    if habits.opening == Opening::OnDemand {
+        logger::count_notes_as_clients();
+    }
     let mut camera = Camera::new(context, habits, hub);
     let mut pause = SHORTEST_PAUSE;
     while !context.stop.is_stopped() {

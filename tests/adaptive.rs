@@ -135,6 +135,7 @@ fn serve(audience: Audience) -> String {
         hosts: Vec::new(),
         max_viewers: 10,
         decode_memory: 64,
+        plain_connections: 10,
         controls: false,
         congestion: serve::CongestionControl::detect(serve::CongestionSetting::System),
     };

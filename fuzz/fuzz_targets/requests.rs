@@ -26,6 +26,9 @@ fuzz_target!(|data: &[u8]| {
         if let Incoming::Text(text) | Incoming::Ping(text) = incoming {
             assert!(text.len() <= MESSAGE_LIMIT);
         }
+        if let Incoming::Text(text) = incoming {
+            assert!(std::str::from_utf8(text).is_ok());
+        }
     }
     let middle = data.len() / 3;
     assert_eq!(frames(&[&data[..middle], &data[middle..]]), whole);

@@ -2,6 +2,7 @@
 
 use super::ring::Ring;
 use super::viewer::{Connection, Joining};
+use crate::logger::CLIENTS;
 use mio::{Interest, Registry, Token};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -119,19 +120,34 @@ impl Crowd {
                 self.with(place, Connection::begin);
             }
             Err(error) => {
-                log::warn!("cannot serve a viewer: {error}");
+                log::warn!(target: CLIENTS, "cannot serve a viewer: {error}");
                 self.free.push(place);
                 self.count.fetch_sub(1, Ordering::AcqRel);
             }
         }
     }
 
-    /// Says goodbye to all.
+    /// Says goodbye to all, who then have to end their side.
     pub(super) fn say_goodbye(&mut self) {
-        self.connections
-            .iter_mut()
-            .flatten()
-            .for_each(Connection::say_goodbye);
+        self.each(Connection::say_goodbye);
+    }
+
+    /// Ends the viewer who has taken nothing longest, at least since `before`. False if there is none.
+    pub(super) fn evict_stalled(&mut self, before: Instant) -> bool {
+        let stalled = self
+            .connections
+            .iter()
+            .enumerate()
+            .filter_map(|(place, slot)| Some((slot.as_ref()?.stalled_since()?, place)));
+        let Some((since, place)) = stalled.min() else {
+            return false;
+        };
+        if since > before {
+            return false;
+        }
+        let reason = "it took no frame and made room for another viewer";
+        self.with(place, |_| Err(reason.to_owned()));
+        true
     }
 
     /// Does `work` for each viewer.
@@ -163,6 +179,7 @@ impl Crowd {
         }
         if let Err(reason) = done {
             log::info!(
+                target: CLIENTS,
                 "{}: viewer {} left: {reason}",
                 connection.camera(),
                 connection.peer()

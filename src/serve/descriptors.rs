@@ -2,27 +2,71 @@
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-/// Descriptors beside those of connections: standard streams, listeners, cameras with their buffers, pipes to programs.
-const OTHERS: u64 = 128;
+/// Connections beside those of viewers: pages, scripts, status.
+pub const PLAIN_CONNECTIONS: usize = 256;
 
-/// Sees to it that `connections` fit, as far as this process may; says what to do if they do not.
-pub fn make_room(connections: usize) -> Result<(), String> {
-    let wanted = connections as u64 + OTHERS;
+/// Descriptors that the program itself keeps: standard streams, listeners, timers, TLS files, looks into `/proc`.
+const OWN: u64 = 32;
+
+/// Descriptors that a camera keeps: device or pipes, exported buffers of an encoder, what a program needs to start.
+const PER_CAMERA: u64 = 24;
+
+/// More that is asked for, where the system has it.
+const SPARE: u64 = 72;
+
+/// How many connections the descriptors of this process allow.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Room {
+    /// Most viewers at once.
+    pub viewers: usize,
+    /// Connections beside those of viewers.
+    pub plain: usize,
+    /// What to do for the viewers that do not fit.
+    pub note: Option<String>,
+}
+
+/// Raises the limit of descriptors for `viewers` and `cameras` as far as this process may, and returns what fits.
+pub fn make_room(viewers: usize, cameras: usize) -> Room {
+    let reserve = OWN + PER_CAMERA * cameras as u64;
+    let wanted = (viewers + PLAIN_CONNECTIONS) as u64 + reserve + SPARE;
     let mut limit = getrlimit(Resource::Nofile);
     // None: without limit
-    if limit.current.is_none_or(|current| current >= wanted) {
-        return Ok(());
+    if let Some(current) = limit.current.filter(|current| *current < wanted) {
+        let raised = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
+        limit.current = Some(raised.max(current));
+        // A refusal leaves the limit as it was.
+        let _ = setrlimit(Resource::Nofile, limit);
     }
-    limit.current = Some(limit.maximum.map_or(wanted, |maximum| maximum.min(wanted)));
-    let raised = setrlimit(Resource::Nofile, limit);
-    let available = limit.current.unwrap_or(wanted);
-    if raised.is_ok() && available >= wanted {
-        return Ok(());
+    divide(getrlimit(Resource::Nofile).current, viewers, reserve)
+}
+
+/// Divides `limit` descriptors, of which `reserve` are no connection's.
+fn divide(limit: Option<u64>, viewers: usize, reserve: u64) -> Room {
+    let all = Room {
+        viewers,
+        plain: PLAIN_CONNECTIONS,
+        note: None,
+    };
+    let Some(limit) = limit else { return all };
+    let room = usize::try_from(limit.saturating_sub(reserve)).unwrap_or(usize::MAX);
+    if room >= viewers.saturating_add(PLAIN_CONNECTIONS) {
+        return all;
     }
-    Err(format!(
-        "this process may have {available} files and connections open at once, not the {wanted} that server.maxViewers \
-         stands for; \"ulimit -Hn\" or systemd's LimitNOFILE= allows more"
-    ))
+    // Pages and status are reached however many watch.
+    let least_plain = (room / 4).clamp(2, PLAIN_CONNECTIONS);
+    let fitting = room.saturating_sub(least_plain).max(1).min(viewers);
+    let plain = room
+        .saturating_sub(fitting)
+        .clamp(least_plain, PLAIN_CONNECTIONS);
+    let note = format!(
+        "server.maxViewers: {fitting} instead of {viewers} (this process may have {limit} files and connections open, \
+         {reserve} of them are kept for cameras and files); \"ulimit -Hn\" or systemd's LimitNOFILE= allows more"
+    );
+    Room {
+        viewers: fitting,
+        plain,
+        note: (fitting < viewers).then_some(note),
+    }
 }
 
 #[cfg(test)]
@@ -30,21 +74,41 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_there_already_needs_no_change() {
-        let before = getrlimit(Resource::Nofile);
-        assert_eq!(make_room(0), Ok(()));
-        assert_eq!(getrlimit(Resource::Nofile).current, before.current);
+    fn room_for_all_is_divided_as_asked_for() {
+        for limit in [None, Some(2312), Some(1 << 20)] {
+            let room = divide(limit, 2000, 56);
+            assert_eq!((room.viewers, room.plain), (2000, 256), "{limit:?}");
+            assert_eq!(room.note, None);
+        }
     }
 
     #[test]
-    fn what_cannot_be_had_is_said() {
-        let more_than_any = u32::MAX as usize;
-        if getrlimit(Resource::Nofile).maximum.is_some() {
-            assert!(
-                make_room(more_than_any)
-                    .unwrap_err()
-                    .contains("LimitNOFILE")
-            );
+    fn connections_never_reach_the_reserve() {
+        for limit in [64, 100, 128, 256, 1024, 2311] {
+            let room = divide(Some(limit), 2000, 56);
+            let used = (room.viewers + room.plain) as u64 + 56;
+            assert!(used <= limit, "{room:?} of {limit}");
+            let note = room.note.unwrap();
+            assert!(note.contains("LimitNOFILE") && note.contains(&limit.to_string()));
         }
+    }
+
+    #[test]
+    fn few_viewers_leave_their_room_to_pages() {
+        let room = divide(Some(128), 10, 56);
+        assert_eq!((room.viewers, room.plain, room.note), (10, 62, None));
+    }
+
+    #[test]
+    fn one_viewer_fits_however_low_the_limit() {
+        let room = divide(Some(20), 2000, 56);
+        assert_eq!((room.viewers, room.plain), (1, 2));
+    }
+
+    #[test]
+    fn what_is_there_already_needs_no_change() {
+        let before = getrlimit(Resource::Nofile);
+        assert_eq!(make_room(0, 0).note, None);
+        assert_eq!(getrlimit(Resource::Nofile).current, before.current);
     }
 }

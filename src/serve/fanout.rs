@@ -32,6 +32,12 @@ const TICK: Duration = Duration::from_secs(1);
 /// How often all lines are looked at: what goes into a hole before it is seen has to come out of it again.
 const LOOK: Duration = Duration::from_millis(250);
 
+/// Time that viewers have to end their side when the program stops.
+const GOODBYE: Duration = Duration::from_millis(250);
+
+/// Time in which a viewer has taken nothing before it makes room for another one: longer than most outages of a network.
+const EVICT_AFTER: Duration = Duration::from_secs(10);
+
 /// Hands viewers to the thread. Clones are the same thread's.
 #[derive(Clone)]
 pub struct Fanout {
@@ -147,6 +153,12 @@ impl Fanout {
         self.tell(Command::Add(Box::new(joining)));
     }
 
+    /// Ends a viewer who takes nothing, so that another one finds a place. False if there is none.
+    pub(super) fn evict_stalled(&self) -> bool {
+        let before = Instant::now().checked_sub(EVICT_AFTER);
+        before.is_some_and(|before| self.bell.crowd().evict_stalled(before))
+    }
+
     /// Says goodbye to all viewers and ends the thread.
     pub fn stop(&self) {
         self.tell(Command::Stop);
@@ -221,17 +233,36 @@ impl Thread {
     }
 
     /// Returns false when the thread is to end.
-    fn take_commands(&self, crowd: &mut Crowd) -> bool {
+    fn take_commands(&mut self, crowd: &mut Crowd) -> bool {
         while let Ok(command) = self.inbox.try_recv() {
             match command {
                 Command::Add(joining) => crowd.add(*joining),
                 Command::Stop => {
                     crowd.say_goodbye();
+                    self.wait_for_goodbyes(crowd);
                     return false;
                 }
             }
         }
         true
+    }
+
+    /// Lets the viewers end their side, so that none sees a reset instead of the close code.
+    fn wait_for_goodbyes(&mut self, crowd: &mut Crowd) {
+        let end = Instant::now() + GOODBYE;
+        let mut events = Events::with_capacity(1024);
+        while !crowd.is_empty() {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.poll.poll(&mut events, Some(left)).is_err() {
+                return;
+            }
+            for event in events.iter().filter(|event| event.token() != WAKE) {
+                let (readable, writable) = (event.is_readable(), event.is_writable());
+                crowd.with(event.token().0, |connection| {
+                    connection.on_event(readable, writable)
+                });
+            }
+        }
     }
 }
 

@@ -11,7 +11,7 @@ const CONTROL_LIMIT: usize = 125;
 /// Something whole that a viewer sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Incoming {
-    /// A text message; not checked to be UTF-8.
+    /// A text message in UTF-8.
     Text(Vec<u8>),
     /// A binary message, which means nothing to us.
     Binary,
@@ -19,8 +19,8 @@ pub enum Incoming {
     Ping(Vec<u8>),
     /// An answer to our ping.
     Pong,
-    /// The viewer closes.
-    Close,
+    /// The viewer closes, with its code if it gave one.
+    Close(Option<u16>),
     /// A part of a message that is not whole yet: nothing to be answered, but work.
     Part,
 }
@@ -30,6 +30,8 @@ pub enum Incoming {
 pub enum Violation {
     /// 1002: not the protocol.
     Protocol,
+    /// 1007: a text, or the reason of a close frame, that is not UTF-8.
+    NotUtf8,
     /// 1009: larger than [`MESSAGE_LIMIT`].
     TooBig,
 }
@@ -39,6 +41,7 @@ impl Violation {
     pub const fn code(self) -> u16 {
         match self {
             Self::Protocol => 1002,
+            Self::NotUtf8 => 1007,
             Self::TooBig => 1009,
         }
     }
@@ -48,6 +51,7 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Protocol => "it sent something that is not WebSocket",
+            Self::NotUtf8 => "it sent text that is not UTF-8",
             Self::TooBig => "it sent too large a message",
         })
     }
@@ -92,33 +96,65 @@ impl Inbound {
                     return Err(Violation::TooBig);
                 }
                 message.extend_from_slice(&frame.payload);
-                Ok(self.message_part(frame.fin, message))
+                self.message_part(frame.fin, message)
             }
             1 | 2 if self.message.is_some() => Err(Violation::Protocol),
             1 | 2 => {
                 let mut message = vec![frame.opcode];
                 message.extend_from_slice(&frame.payload);
-                Ok(self.message_part(frame.fin, message))
+                self.message_part(frame.fin, message)
             }
-            8 => Ok(Incoming::Close),
+            8 => close_code(&frame.payload).map(Incoming::Close),
             9 => Ok(Incoming::Ping(frame.payload)),
             10 => Ok(Incoming::Pong),
             _ => Err(Violation::Protocol),
         }
     }
 
-    fn message_part(&mut self, fin: bool, mut message: Vec<u8>) -> Incoming {
+    fn message_part(&mut self, fin: bool, mut message: Vec<u8>) -> Result<Incoming, Violation> {
+        let is_text = message.first() == Some(&1);
+        if is_text && !is_utf8(message.get(1..).unwrap_or_default(), fin) {
+            return Err(Violation::NotUtf8);
+        }
         if !fin {
             self.message = Some(message);
-            return Incoming::Part;
+            return Ok(Incoming::Part);
         }
-        if message.first() == Some(&1) {
+        if is_text {
             message.remove(0);
-            Incoming::Text(message)
+            Ok(Incoming::Text(message))
         } else {
-            Incoming::Binary
+            Ok(Incoming::Binary)
         }
     }
+}
+
+/// Whether `text` is UTF-8; one that is not whole may end within a character (RFC 6455, 8.1).
+fn is_utf8(text: &[u8], is_whole: bool) -> bool {
+    match std::str::from_utf8(text) {
+        Ok(_) => true,
+        Err(error) => !is_whole && error.error_len().is_none(),
+    }
+}
+
+/// The code in a close frame, if there is one (RFC 6455, 5.5.1 and 7.4).
+fn close_code(payload: &[u8]) -> Result<Option<u16>, Violation> {
+    let [first, second, reason @ ..] = payload else {
+        return if payload.is_empty() {
+            Ok(None)
+        } else {
+            Err(Violation::Protocol)
+        };
+    };
+    let code = u16::from_be_bytes([*first, *second]);
+    // 1012 to 1014 were registered later (IANA); 1004 to 1006 and 1015 are never sent.
+    if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
+        return Err(Violation::Protocol);
+    }
+    if !is_utf8(reason, true) {
+        return Err(Violation::NotUtf8);
+    }
+    Ok(Some(code))
 }
 
 /// The frame at the start of `bytes` and its length, or `None` if it is not whole yet.
@@ -210,7 +246,7 @@ mod tests {
             Incoming::Ping(b"x".into()),
             Incoming::Pong,
             Incoming::Binary,
-            Incoming::Close,
+            Incoming::Close(None),
         ];
         assert_eq!(all(&bytes.concat()), Ok(expected.into()));
     }
@@ -270,6 +306,37 @@ mod tests {
     }
 
     #[test]
+    fn text_that_is_not_utf8_is_refused() {
+        assert_eq!(all(&masked(0x81, b"\xff")), Err(Violation::NotUtf8));
+        assert_eq!(all(&masked(0x81, b"\xe2\x82")), Err(Violation::NotUtf8));
+        // A character may be cut between fragments, but has to be whole at the end.
+        let cut = [masked(0x01, b"\xe2\x82"), masked(0x80, b"\xac")].concat();
+        let whole = Incoming::Text("€".into());
+        assert_eq!(all(&cut), Ok(vec![Incoming::Part, whole]));
+        let torn = [masked(0x01, b"\xe2\x82"), masked(0x80, b"a")].concat();
+        assert_eq!(all(&torn), Err(Violation::NotUtf8));
+        // What can no longer become right is refused before the end.
+        assert_eq!(all(&masked(0x01, b"a\xc0")), Err(Violation::NotUtf8));
+        assert_eq!(all(&masked(0x82, b"\xff")), Ok(vec![Incoming::Binary]));
+    }
+
+    #[test]
+    fn close_codes_are_those_that_may_be_sent() {
+        let close = |code: u16, reason: &[u8]| {
+            let payload = [&code.to_be_bytes()[..], reason].concat();
+            all(&masked(0x88, &payload))
+        };
+        for code in [1000, 1001, 1003, 1007, 1011, 1014, 3000, 3999, 4000, 4999] {
+            assert_eq!(close(code, b"bye"), Ok(vec![Incoming::Close(Some(code))]));
+        }
+        for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535] {
+            assert_eq!(close(code, b"bye"), Err(Violation::Protocol), "{code}");
+        }
+        assert_eq!(all(&masked(0x88, b"\x03")), Err(Violation::Protocol));
+        assert_eq!(close(1000, b"\xff"), Err(Violation::NotUtf8));
+    }
+
+    #[test]
     fn large_messages_are_refused_before_they_are_stored() {
         let mut header = vec![0x82, 0x80 | 127];
         header.extend_from_slice(&u64::MAX.to_be_bytes());
@@ -284,10 +351,10 @@ mod tests {
     proptest! {
         #[test]
         fn cutting_does_not_matter(
-            texts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 1..5),
+            texts in prop::collection::vec("\\PC{0,200}", 1..5),
             cuts in prop::collection::vec(1usize..40, 1..20),
         ) {
-            let bytes: Vec<u8> = texts.iter().flat_map(|text| masked(0x81, text)).collect();
+            let bytes: Vec<u8> = texts.iter().flat_map(|text| masked(0x81, text.as_bytes())).collect();
             let mut inbound = Inbound::default();
             let (mut got, mut rest, mut cut) = (Vec::new(), &bytes[..], cuts.iter().cycle());
             while !rest.is_empty() {
@@ -295,7 +362,7 @@ mod tests {
                 inbound.push(now, |incoming| got.push(incoming)).unwrap();
                 rest = later;
             }
-            prop_assert_eq!(got, texts.into_iter().map(Incoming::Text).collect::<Vec<_>>());
+            prop_assert_eq!(got, texts.into_iter().map(|text| Incoming::Text(text.into_bytes())).collect::<Vec<_>>());
         }
 
         #[test]

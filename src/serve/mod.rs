@@ -8,6 +8,8 @@ mod address;
 mod api;
 mod assets;
 mod congestion;
+mod connection;
+mod connections;
 mod controls;
 mod crowd;
 mod delays;
@@ -17,7 +19,9 @@ mod inbound;
 mod line;
 pub mod listen;
 mod memory;
+mod metered;
 mod metrics;
+mod pace;
 mod ready;
 mod refusal;
 mod ring;
@@ -37,8 +41,9 @@ mod wire;
 pub use access::{Hosts, Origins};
 pub use address::Address;
 pub use congestion::{CongestionControl, CongestionSetting};
+pub use connection::{run, tend};
 pub use controls::wishes;
-pub use descriptors::make_room;
+pub use descriptors::{PLAIN_CONNECTIONS, Room, make_room};
 pub use fanout::Fanout;
 pub use inbound::{Inbound, Incoming, MESSAGE_LIMIT, Violation};
 pub use listen::Listening;
@@ -46,45 +51,23 @@ pub use route::{Route, route};
 pub use tls::{Tls, TlsFiles};
 
 use crate::hub::Audience;
-use crate::logger::Repeated;
+use crate::logger::{self, Repeated};
 use crate::panel::Remote;
 use crate::snapshot::{Budget, Desk};
 use crate::time::Timestamp;
 use access::frame_ancestors;
 use assets::Asset;
 use bytes::Bytes;
-use congestion::LossResponse;
+use connections::Connections;
 use delays::Delays;
 use hyper::header::{self, HeaderMap, HeaderValue};
-use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, Version};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use refusal::Refusal;
 use seats::Seats;
-use std::convert::Infallible;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use stream::Content;
-use tokio::net::{TcpListener, TcpStream};
-use transport::{Transport, Watched};
-
-/// A request's head has to be there within this time, and a TLS handshake be done.
-const HEAD_TIME: Duration = Duration::from_secs(10);
-
-/// Largest request head, and most bytes that wait for a slow reader of `/stream.mp4` in user space.
-const BUFFER_BYTES: usize = 32 << 10;
-
-/// Most header lines in a request.
-const HEADERS: usize = 64;
-
-/// Connections beside those of viewers: pages, scripts, status.
-pub const PLAIN_CONNECTIONS: usize = 256;
-
-/// How many unsent bytes of a connection the kernel takes. Without a limit it takes megabytes, and a viewer who
-/// comes back after a stall is shown seconds of the past. This is 85 ms at 1.5 Mbit/s.
-const UNSENT_BYTES: u32 = 16 << 10;
 
 /// What the page may load: only from this server, nothing inline. Who may frame it follows.
 const CONTENT_SECURITY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
@@ -116,6 +99,8 @@ pub struct Settings {
     pub hosts: Vec<String>,
     /// Most viewers at once, of all cameras together.
     pub max_viewers: usize,
+    /// Most connections beside those of viewers.
+    pub plain_connections: usize,
     /// Viewers may set controls of the cameras.
     pub controls: bool,
     /// Memory for the decoders of snapshots, of all cameras together, in megabytes.
@@ -136,7 +121,7 @@ pub struct Site {
     controls: bool,
     congestion: CongestionControl,
     seats: Seats,
-    connections: Seats,
+    connections: Connections,
     fanout: Fanout,
     delays: Delays,
     assets: Vec<Asset>,
@@ -151,6 +136,8 @@ impl Site {
         let desk = |camera: &Camera| {
             Desk::new(camera.name.clone(), camera.audience.clone(), budget.clone())
         };
+        let connections = Connections::new(settings.max_viewers + settings.plain_connections);
+        let make_room = room_maker(connections.clone(), fanout.clone());
         Self {
             desks: cameras.iter().map(desk).collect(),
             cameras,
@@ -159,8 +146,8 @@ impl Site {
             hosts: Hosts::new(settings.hosts),
             controls: settings.controls,
             congestion: settings.congestion,
-            seats: Seats::new(settings.max_viewers),
-            connections: Seats::new(settings.max_viewers + PLAIN_CONNECTIONS),
+            seats: Seats::with_room(settings.max_viewers, make_room),
+            connections,
             fanout,
             delays: Delays::default(),
             assets: assets::assets(),
@@ -171,12 +158,14 @@ impl Site {
 
     /// Logs what clients can bring about as often as they like, as seldom as that allows.
     fn complain(&self, words: &str) {
+        // Clients choose how long their Origin is.
+        let words = logger::cut(words, logger::CLIENT_LINE_BYTES);
         let mut complaints = self
             .complaints
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         if let Some(line) = complaints.note(words, Timestamp::now()) {
-            log::warn!("{line}");
+            log::warn!(target: logger::CLIENTS, "{line}");
         }
     }
 
@@ -193,105 +182,20 @@ impl Site {
     }
 }
 
-/// Takes connections of `listener` for ever; `tls` if they speak that.
-pub async fn run(
-    listener: std::net::TcpListener,
-    tls: Option<Tls>,
-    site: Arc<Site>,
-) -> io::Result<Infallible> {
-    let listener = TcpListener::from_std(listener)?;
-    let mut complaints = Repeated::new();
-    loop {
-        match listener.accept().await {
-            Ok((socket, peer)) => accept(socket, peer, tls.clone(), &site),
-            Err(error) => {
-                // Out of descriptors, or the peer is gone already: nothing that ends the server.
-                let words = format!("cannot take a connection: {error}");
-                if let Some(line) = complaints.note(&words, Timestamp::now()) {
-                    log::warn!("{line}");
-                }
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
+/// Makes room for a viewer: ends one who takes nothing. Looks for one four times a second at most.
+fn room_maker(streams: Connections, viewers: Fanout) -> impl Fn() -> bool + Send + Sync {
+    const PAUSE: Duration = Duration::from_millis(250);
+    let failed_at = Mutex::new(None::<Instant>);
+    move || {
+        let mut failed_at = failed_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        if failed_at.is_some_and(|at| now.saturating_duration_since(at) < PAUSE) {
+            return false;
         }
+        let is_made = streams.evict_stalled_stream(now) || viewers.evict_stalled();
+        *failed_at = (!is_made).then_some(now);
+        is_made
     }
-}
-
-fn accept(socket: TcpStream, peer: SocketAddr, tls: Option<Tls>, site: &Arc<Site>) {
-    // A socket that refuses an option still works.
-    let _ = socket.set_nodelay(true);
-    let _ = socket2::SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT_BYTES);
-    socket::retry_soon(&socket);
-    let loss_response = site.congestion.accept(&socket).unwrap_or_else(|error| {
-        site.complain(&format!("congestion control: system's default ({error})"));
-        LossResponse::default()
-    });
-    let Some(seat) = site.connections.take() else {
-        site.complain(&format!("refused {peer}: too many connections"));
-        return;
-    };
-    let site = site.clone();
-    tokio::spawn(async move {
-        if let Err(error) = converse(socket, peer, tls, site, loss_response).await {
-            log::debug!("{peer}: {error}");
-        }
-        drop(seat);
-    });
-}
-
-/// Speaks HTTP with `peer` until it has gone, or become a viewer.
-async fn converse(
-    socket: TcpStream,
-    peer: SocketAddr,
-    tls: Option<Tls>,
-    site: Arc<Site>,
-    loss_response: LossResponse,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let wants_tls = tls.is_some();
-    let transport = match tls {
-        Some(tls) => tokio::time::timeout(HEAD_TIME, tls.accept(socket)).await??,
-        None => Transport::Plain(socket),
-    };
-    let is_lost = wants_tls && matches!(transport, Transport::Plain(_));
-    let service = service_fn(|request| {
-        let site = site.clone();
-        async move {
-            Ok::<_, Infallible>(if is_lost {
-                to_https(&request)
-            } else {
-                answer(&site, peer, request).await
-            })
-        }
-    });
-    hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
-        .max_buf_size(BUFFER_BYTES)
-        .max_headers(HEADERS)
-        .half_close(false)
-        .serve_connection(
-            TokioIo::new(Watched::new(transport, loss_response)),
-            service,
-        )
-        .with_upgrades()
-        .await?;
-    Ok(())
-}
-
-/// The answer to plain HTTP at an address that speaks TLS.
-fn to_https<T>(request: &Request<T>) -> Response<Content> {
-    let words = "This address speaks TLS: its URL begins with https:// (wss:// for a WebSocket).\n";
-    let host = request.headers().get(header::HOST);
-    let place = host.and_then(|host| host.to_str().ok()).and_then(|host| {
-        let path = request.uri().path_and_query()?;
-        HeaderValue::from_str(&format!("https://{host}{path}")).ok()
-    });
-    let Some(place) = place else {
-        return plain(StatusCode::BAD_REQUEST, words);
-    };
-    // Not a permanent one, which browsers would remember when the address is a plain one again.
-    let mut response = plain(StatusCode::TEMPORARY_REDIRECT, words);
-    response.headers_mut().insert(header::LOCATION, place);
-    response
 }
 
 /// The answer to any request.
@@ -313,6 +217,7 @@ async fn answer(
             "Host is needed, and Host and Origin may be there only once.\n",
         );
     }
+    take_host_of_target(&mut request);
     if let Some(refusal) = misdirected(site, peer, request.headers()) {
         return match route {
             Some(Route::Live(_)) => refusal.json(),
@@ -353,10 +258,6 @@ async fn answer(
         Some(Route::Health) => plain(StatusCode::OK, "ok\n"),
         None => not_found(),
     };
-    response.headers_mut().insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
     if let Some(origin) = listed_origin {
         response
             .headers_mut()
@@ -387,6 +288,17 @@ fn says_clearly_for_whom<T>(request: &Request<T>) -> bool {
     is_clear(header::HOST)
         && is_clear(header::ORIGIN)
         && (request.version() < Version::HTTP_11 || request.headers().contains_key(header::HOST))
+}
+
+/// Puts the host of an absolute target in place of `Host`, which does not count then (RFC 9112, 3.2.2).
+fn take_host_of_target<T>(request: &mut Request<T>) {
+    let Some(authority) = request.uri().authority() else {
+        return;
+    };
+    let host = authority.as_str().rsplit('@').next().unwrap_or_default();
+    if let Ok(host) = HeaderValue::from_str(host) {
+        request.headers_mut().insert(header::HOST, host);
+    }
 }
 
 /// The refusal of a request that calls the server by a name that is none of its own.

@@ -1,13 +1,14 @@
 //! From an HTTP request to a WebSocket viewer (RFC 6455, 4.2).
 
 use super::access::{Access, Client};
+use super::metered::Metered;
 use super::refusal::Refusal;
 use super::seats::Seat;
 use super::stream::Content;
-use super::transport::Watched;
 use super::viewer::Joining;
 use super::wire::Wire;
 use super::{Camera, Site, plain};
+use crate::logger::CLIENTS;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper::body::Incoming;
@@ -59,7 +60,7 @@ pub(super) fn live(
         };
         match taken {
             Ok((wire, leftover)) => {
-                log::info!("{name}: viewer {peer} joined");
+                log::info!(target: CLIENTS, "{name}: viewer {peer} joined");
                 site.fanout.add(Joining {
                     wire,
                     peer,
@@ -72,7 +73,9 @@ pub(super) fn live(
                     loss_response: site.congestion.loss_response(),
                 });
             }
-            Err(error) => log::info!("{name}: viewer {peer} left during the handshake: {error}"),
+            Err(error) => {
+                log::info!(target: CLIENTS, "{name}: viewer {peer} left during the handshake: {error}");
+            }
         }
     });
     response
@@ -81,9 +84,9 @@ pub(super) fn live(
 /// What is under the HTTP connection, and what was read from it beyond the request.
 fn take_wire(upgraded: Upgraded) -> io::Result<(Wire, bytes::Bytes)> {
     let Parts { io, read_buf, .. } = upgraded
-        .downcast::<TokioIo<Watched>>()
+        .downcast::<TokioIo<Metered>>()
         .map_err(|_| io::Error::other("the connection is none of ours"))?;
-    let (socket, session) = io.into_inner().into_parts();
+    let (socket, session) = io.into_inner().into_parts()?;
     Ok((Wire::new(socket.into_std()?, session), read_buf))
 }
 

@@ -1,9 +1,12 @@
-//! One WebSocket viewer on the fan-out thread: what it is sent next, what it says, whether it is still there.
+//! One WebSocket viewer on the fan-out thread: what it is sent next, whether it is still there.
+
+mod replies;
 
 use super::congestion::LossResponse;
 use super::delays::Report;
-use super::inbound::{Inbound, Incoming};
+use super::inbound::Inbound;
 use super::line::Line;
+use super::pace::WINDOW_BYTES;
 use super::ring::Ring;
 use super::seats::Seat;
 use super::socket;
@@ -13,7 +16,7 @@ use crate::message::{Opcode, frame};
 use crate::time::{TIMESCALE, Timestamp};
 use bytes::Bytes;
 use mio::net::TcpStream;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
@@ -27,12 +30,11 @@ const PING_AFTER: Duration = Duration::from_secs(8);
 /// Nothing heard for so long, and nothing taken by the socket: the viewer is gone.
 const SILENT: Duration = Duration::from_secs(45);
 
-/// Most answers that wait for a viewer who asks but does not read.
-const CONTROL_LIMIT: usize = 16;
+/// Time in which the close frame gets out.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Most reads and frames of a viewer between two ticks; more is an attack. With the limit of a frame's size it bounds
-/// the time that one viewer can keep the thread from all others.
-const INCOMING_LIMIT: u32 = 200;
+/// Time that the viewer then has to end its side.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A player reports each second; after this long without, what it said last is no longer true.
 const REPORT_LIFE: Duration = Duration::from_secs(5);
@@ -56,6 +58,16 @@ pub(super) struct Joining {
     pub(super) loss_response: LossResponse,
 }
 
+/// The end of a connection, which we or the viewer have begun.
+struct Closing {
+    reason: String,
+    since: Instant,
+    /// The close frame is out: what still comes is not looked at.
+    is_sent: bool,
+    /// Bytes that came after that.
+    drained: usize,
+}
+
 pub(super) struct Connection {
     wire: Wire,
     peer: SocketAddr,
@@ -73,21 +85,42 @@ pub(super) struct Connection {
     /// The line is slow and has enough on its way; nobody will tell when there is room.
     is_held: bool,
     /// A close frame was queued: nothing follows it.
-    is_closing: Option<String>,
+    closing: Option<Closing>,
     inbound: Inbound,
     leftover: Bytes,
     incoming_since_tick: u32,
     heard_at: Instant,
-    /// The socket has taken something since the last tick: a mark, as a look at the clock for each picture costs a
+    /// Bytes that the socket has taken; looked at once a second, as a look at the clock for each picture costs a
     /// hundredth of it.
-    has_progressed: bool,
+    taken: u64,
+    /// The same at the last tick.
+    taken_at_tick: u64,
     progress_at: Instant,
+    /// A message was taken to its end since the last tick.
+    has_taken_message: bool,
+    /// When the last message was, or nothing waited; and how many bytes had been taken then.
+    message_at: (Instant, u64),
     pinged_at: Instant,
     report: Report,
     reported_at: Instant,
     /// Media time minus capture time as the viewer was last told, in microseconds.
     told_us: Option<i64>,
     _seat: Seat,
+}
+
+impl Closing {
+    /// Fails if the end takes too long.
+    fn check(&self, now: Instant) -> Result<(), String> {
+        let allowed = if self.is_sent {
+            DRAIN_TIMEOUT
+        } else {
+            CLOSE_TIMEOUT
+        };
+        if now.saturating_duration_since(self.since) >= allowed {
+            return Err(self.reason.clone());
+        }
+        Ok(())
+    }
 }
 
 impl Connection {
@@ -116,13 +149,16 @@ impl Connection {
             line: Line::new(Timestamp::now()),
             loss_response,
             is_held: false,
-            is_closing: None,
+            closing: None,
             inbound: Inbound::default(),
             leftover,
             incoming_since_tick: 0,
             heard_at: now,
-            has_progressed: false,
+            taken: 0,
+            taken_at_tick: 0,
             progress_at: now,
+            has_taken_message: false,
+            message_at: (now, 0),
             pinged_at: now,
             report,
             reported_at: now,
@@ -217,6 +253,9 @@ impl Connection {
 
     /// Some times a second: finds out whether pictures arrive in time. Mostly all have arrived, and that is cheaply known.
     pub(super) fn watch_line(&mut self) -> Result<(), String> {
+        if self.closing.is_some() {
+            return Ok(());
+        }
         let now = Timestamp::now();
         if self.line.may_rest(now) && socket::has_arrived(self.wire.socket()) {
             self.line.rest(now);
@@ -263,6 +302,9 @@ impl Connection {
         if readable {
             self.receive()?;
         }
+        if self.is_closed() {
+            return Ok(());
+        }
         if writable {
             self.is_full = false;
         }
@@ -272,14 +314,18 @@ impl Connection {
     /// Once a second: find out who is gone, and ping who may be.
     pub(super) fn on_tick(&mut self, now: Instant) -> Result<(), String> {
         self.incoming_since_tick = 0;
-        if std::mem::take(&mut self.has_progressed) {
-            self.progress_at = now;
+        if self.taken != self.taken_at_tick {
+            (self.taken_at_tick, self.progress_at) = (self.taken, now);
+        }
+        if let Some(closing) = &self.closing {
+            return closing.check(now);
         }
         let alive_at = self.heard_at.max(self.progress_at);
         let silent = now.saturating_duration_since(alive_at);
         if silent > SILENT {
             return Err(format!("nothing heard of it for {} s", silent.as_secs()));
         }
+        self.check_pace(now)?;
         if now.saturating_duration_since(alive_at.max(self.pinged_at)) >= PING_AFTER {
             self.pinged_at = now;
             self.control(frame(Opcode::Ping, b""));
@@ -291,10 +337,40 @@ impl Connection {
         self.send_news()
     }
 
+    /// Fails if the viewer took neither a message nor 1 kB/s for [`SILENT`], although something waited all the time.
+    fn check_pace(&mut self, now: Instant) -> Result<(), String> {
+        let (since, taken) = self.message_at;
+        if std::mem::take(&mut self.has_taken_message) || !self.is_waiting() {
+            self.message_at = (now, self.taken);
+        } else if now.saturating_duration_since(since) > SILENT {
+            if self.taken - taken < WINDOW_BYTES {
+                return Err(format!("it took no frame in {} s", SILENT.as_secs()));
+            }
+            self.message_at = (now, self.taken);
+        }
+        Ok(())
+    }
+
+    /// Something waits that the viewer has no room for.
+    fn is_waiting(&self) -> bool {
+        self.sending.is_some() || self.is_held
+    }
+
+    /// When the viewer last took something, if more waits.
+    pub(super) fn stalled_since(&self) -> Option<Instant> {
+        let is_stalled = self.is_waiting() && !self.has_taken_message;
+        is_stalled.then_some(self.message_at.0.max(self.progress_at))
+    }
+
+    /// The close frame is out.
+    fn is_closed(&self) -> bool {
+        self.closing.as_ref().is_some_and(|closing| closing.is_sent)
+    }
+
     /// The server stops. The socket gets what it takes at once.
-    pub(super) fn say_goodbye(&mut self) {
+    pub(super) fn say_goodbye(&mut self) -> Result<(), String> {
         self.close(1001, "the server stops");
-        let _ = self.pump();
+        self.pump()
     }
 
     /// Sends until everything is sent or the socket is full.
@@ -317,11 +393,12 @@ impl Connection {
     fn written(&mut self, result: io::Result<usize>) -> Result<bool, String> {
         match result {
             Ok(count) => {
-                self.has_progressed = true;
+                self.taken += count as u64;
                 if let Some((bytes, sent)) = &mut self.sending {
                     *sent += count;
                     if *sent >= bytes.len() {
                         self.sending = None;
+                        self.has_taken_message = true;
                     }
                 }
                 Ok(true)
@@ -345,11 +422,16 @@ impl Connection {
             }
             Err(error) => return Err(error.to_string()),
         }
-        let Some(reason) = self.is_closing.take() else {
-            return Ok(());
-        };
-        self.wire.finish();
-        Err(reason)
+        if let Some(closing) = &mut self.closing
+            && !closing.is_sent
+        {
+            (closing.is_sent, closing.since) = (true, Instant::now());
+            self.wire.finish();
+            // No news is sent any more.
+            (self.is_full, self.is_held) = (true, false);
+            return self.receive();
+        }
+        Ok(())
     }
 
     fn next_message(&mut self) -> Option<Bytes> {
@@ -357,7 +439,7 @@ impl Connection {
             if let Some(bytes) = self.control.pop_front() {
                 return Some(bytes);
             }
-            if self.is_closing.is_some() {
+            if self.closing.is_some() {
                 return None;
             }
             if self.line.is_slow() {
@@ -415,95 +497,5 @@ impl Connection {
             "captured_us": captured_us,
         }));
         true
-    }
-
-    /// Reads until the socket is empty; nothing more from a viewer that is being closed, who may send for ever.
-    fn receive(&mut self) -> Result<(), String> {
-        let mut buffer = [0; 4096];
-        while self.is_closing.is_none() {
-            match self.wire.read(&mut buffer) {
-                Ok(0) => return Err("it closed the connection".into()),
-                Ok(count) => {
-                    self.heard_at = Instant::now();
-                    self.incoming_since_tick += 1;
-                    self.take(buffer.get(..count).unwrap_or_default())?;
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error.to_string()),
-            }
-        }
-        Ok(())
-    }
-
-    fn take(&mut self, bytes: &[u8]) -> Result<(), String> {
-        let received = Timestamp::now();
-        let mut incoming = Vec::new();
-        let result = self.inbound.push(bytes, |whole| incoming.push(whole));
-        for whole in incoming {
-            self.incoming_since_tick += 1;
-            if self.incoming_since_tick > INCOMING_LIMIT {
-                self.close(1008, "it sends too much");
-                break;
-            }
-            self.answer(whole, received);
-        }
-        if let Err(violation) = result {
-            self.close(violation.code(), &violation.to_string());
-        }
-        Ok(())
-    }
-
-    fn answer(&mut self, incoming: Incoming, received: Timestamp) {
-        match incoming {
-            Incoming::Ping(payload) => self.control(frame(Opcode::Pong, &payload)),
-            Incoming::Close => self.close(1000, "it said goodbye"),
-            Incoming::Text(text) if self.speaks_v1 => self.answer_text(&text, received),
-            Incoming::Text(_) | Incoming::Binary | Incoming::Pong | Incoming::Part => {}
-        }
-    }
-
-    fn answer_text(&mut self, text: &[u8], received: Timestamp) {
-        let Ok(message) = serde_json::from_slice::<Value>(text) else {
-            return;
-        };
-        match message["type"].as_str() {
-            Some("clock") if message["sent"].is_number() => {
-                let micros = |at: Timestamp| at.as_nanos() / 1000;
-                self.text(&json!({
-                    "type": "clock",
-                    "sent": message["sent"],
-                    "received_us": micros(received),
-                    "now_us": micros(Timestamp::now()),
-                }));
-            }
-            Some("report") => {
-                self.reported_at = Instant::now();
-                self.report.set(message["delay_ms"].as_f64());
-            }
-            // Types that this server does not know are those of a newer player.
-            _ => {}
-        }
-    }
-
-    fn text(&mut self, message: &Value) {
-        if self.speaks_v1 {
-            self.control(frame(Opcode::Text, message.to_string().as_bytes()));
-        }
-    }
-
-    fn control(&mut self, bytes: Bytes) {
-        if self.control.len() < CONTROL_LIMIT {
-            self.control.push_back(bytes);
-        }
-    }
-
-    fn close(&mut self, code: u16, reason: &str) {
-        if self.is_closing.is_none() {
-            // It goes before what else waits, so that it is seen.
-            self.control.clear();
-            self.control(frame(Opcode::Close, &code.to_be_bytes()));
-            self.is_closing = Some(reason.to_owned());
-        }
     }
 }

@@ -7,6 +7,7 @@ use mio::net::TcpStream;
 use rustix::net::SendFlags;
 use rustls::ServerConnection;
 use std::io::{self, Read, Write};
+use std::net::Shutdown;
 
 /// Most bytes that are encrypted at once: a TLS record (RFC 8446, 5.1).
 pub(super) const RECORD_BYTES: usize = 16 << 10;
@@ -97,5 +98,7 @@ impl Wire {
             session.send_close_notify();
             let _ = self.flush();
         }
+        // What it sent and we have not read stays harmless: a close would be a reset, and hide what we said last.
+        let _ = self.socket.shutdown(Shutdown::Write);
     }
 }

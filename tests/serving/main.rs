@@ -1,14 +1,17 @@
 //! The program as its users and their programs meet it, by what they meet: the URLs (`http`), the viewer's connection
-//! (`websocket`), who may open it (`access`), what a camera does meanwhile (`camera`), start and end (`process`).
+//! (`websocket`, `frames`), who may open it (`access`), what a camera does meanwhile (`camera`), start and end (`process`), and what
+//! strangers can cost (`strangers`).
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod access;
 mod camera;
+mod frames;
 mod http;
 mod metrics;
 mod process;
 mod ready;
 mod secrets;
+mod strangers;
 #[path = "../support/mod.rs"]
 mod support;
 mod websocket;

@@ -49,10 +49,13 @@ impl Server {
     /// Starts it as `change` says.
     pub fn start_with(arguments: &[&str], change: impl FnOnce(&mut Command)) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_berrymse"));
-        command
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.args(arguments);
+        Self::start_command(command, change)
+    }
+
+    /// Starts it by a command of the test's own, which ends with the program in its place.
+    pub fn start_command(mut command: Command, change: impl FnOnce(&mut Command)) -> Self {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         change(&mut command);
         let mut child = command.spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
