@@ -210,7 +210,9 @@ fn luma(format: &str, data: &[u8]) -> Vec<Vec<u8>> {
 
 #[test]
 fn snapshot_after_a_minute_is_the_picture() {
-    let server = serve(INTRA_REFRESH, "");
+    // BT.601, so that JFIF's luma is the stream's own.
+    let tags = "colorprim=smpte170m:transfer=smpte170m:colormatrix=smpte170m";
+    let server = serve(&format!("{INTRA_REFRESH}:{tags}"), "");
     let mut viewer = server.watch("/video_websocket");
     let mut messages = watch(&mut viewer, 102);
     let (status, _, jpeg) = server.request("GET", "/snapshot.jpg", "");

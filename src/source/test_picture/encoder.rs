@@ -102,9 +102,12 @@ struct Sample {
 impl Sample {
     /// Returns mean bits per second, weighted as in a stream with this many pictures from one IDR picture to the next.
     fn bitrate(self, format: Format, interval: u32) -> u64 {
-        let interval = u64::from(interval);
-        let interval_bits = self.idr + self.others * (interval - 1) / (SAMPLE_PICTURES - 1);
-        interval_bits * u64::from(format.fps.micro_hertz()) / (interval * 1_000_000)
+        // The longest interval is a frame number without end.
+        let interval = u128::from(interval);
+        let others = u128::from(self.others) * (interval - 1) / u128::from(SAMPLE_PICTURES - 1);
+        let interval_bits = u128::from(self.idr) + others;
+        let bitrate = interval_bits * u128::from(format.fps.micro_hertz()) / (interval * 1_000_000);
+        u64::try_from(bitrate).unwrap_or(u64::MAX)
     }
 }
 
