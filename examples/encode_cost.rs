@@ -110,7 +110,11 @@ fn encoder(format: &str, width: u32, height: u32) -> Result<Box<dyn Encoder>, Fa
     Ok(software.open(&shape, &settings)?)
 }
 
+/// CPU time of this thread; nothing under valgrind (3.19), where rustix's clock finds no vDSO and crashes.
 fn cpu() -> Duration {
+    if std::env::var_os("NO_CLOCK").is_some() {
+        return Duration::ZERO;
+    }
     let now = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
 }
