@@ -1,5 +1,20 @@
 /** A picture as a file. Loaded when the first is asked for. */
 
+/** Milliseconds for which a seek may last before there is no picture. */
+const SEEK_MS = 2000;
+
+/**
+ * True if the browser gives a picture of it. There is a size before the first one, and none while a seek lasts.
+ * @param {HTMLVideoElement} video
+ */
+async function hasPicture(video) {
+  const isThere = () => video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA;
+  for (const end = performance.now() + SEEK_MS; !isThere() && video.seeking && performance.now() < end;) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  return isThere();
+}
+
 /**
  * What is seen now in its own size; null before the first picture.
  * @param {HTMLVideoElement | HTMLCanvasElement} surface
@@ -8,6 +23,7 @@
  * @returns {Promise<Blob | null>}
  */
 export async function snapshot(surface, type, quality) {
+  if (surface instanceof HTMLVideoElement && !await hasPicture(surface)) return null;
   const [width, height] = surface instanceof HTMLVideoElement
     ? [surface.videoWidth, surface.videoHeight]
     : [surface.width, surface.height];
