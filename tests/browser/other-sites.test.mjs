@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { launch } from "./browser.mjs";
+import { patience } from "./driven-page.mjs";
 import { PLAIN_NAME } from "./host.mjs";
 import { serve } from "./server.mjs";
 
@@ -73,7 +74,7 @@ const status = async ({ port }, number) => (await (await fetch(`http://127.0.0.1
 
 /** Waits for a status that a browser brings about. */
 async function until(server, number, isIt) {
-  for (const end = Date.now() + 20_000; ;) {
+  for (const end = Date.now() + patience(20_000); ;) {
     const camera = await status(server, number);
     if (isIt(camera)) return;
     assert.ok(Date.now() < end, JSON.stringify(camera));

@@ -3,9 +3,10 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { patience } from "./driven-page.mjs";
 import { atHost, host } from "./host.mjs";
 
-const START_MS = 20_000;
+const START_MS = 7000;
 
 function binary() {
   const candidates = [
@@ -51,7 +52,8 @@ function listening(child) {
       child.kill("SIGKILL");
       reject(new Error(`berrymse ${why}; it said:\n${output}`));
     };
-    const timer = setTimeout(() => fail(`did not serve within ${START_MS} ms`), START_MS);
+    const within = patience(START_MS);
+    const timer = setTimeout(() => fail(`did not serve within ${within} ms`), within);
     const read = (text) => {
       output += text;
       const found = output.match(/Listening on (https?:\S+)/);
