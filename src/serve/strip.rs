@@ -1,6 +1,6 @@
 //! Scripts as they are sent: without what only maintainers read, and the modules that a page needs at once as one file.
-//! Not a minifier: no line that does anything is changed but for white space, the words import and export, and the names of
-//! numbers and of private members.
+//! No line that does anything is changed but for white space, the words import and export, and the names of numbers and of
+//! private members; what is shortened after that is in `squeeze`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -163,9 +163,10 @@ fn number(line: &str) -> Option<(&str, &str)> {
         .strip_prefix("const ")?
         .strip_suffix(';')?
         .split_once(" = ")?;
-    let is_number = |c: char| c.is_ascii_digit() || c == '.' || c == '_';
+    let is_number = |c: char| c.is_ascii_hexdigit() || ".x_-".contains(c);
     let is_constant = name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
-    (is_constant && value.chars().all(is_number)).then_some((name, value))
+    let is_begun = value.starts_with(|c: char| c.is_ascii_digit());
+    (is_constant && is_begun && value.chars().all(is_number)).then_some((name, value))
 }
 
 fn is_of_name(c: char) -> bool {
@@ -279,10 +280,11 @@ mod tests {
             join(&[("a.js", source)]),
             "export const LONG=1_000;\nconst A_WORD=\"a\";\nf(0.5,LONG + SHORT_ONE,A_WORD);\n"
         );
-        let kept =
-            "const LONG=2;\nf(LONG);\nconst OFTEN=1;\nconst OFTEN=2;\nf(OFTEN);\nexport{LONG};\n";
+        let kept = "const LONG=2;\nf(LONG);\nconst OFTEN=1e-4;\nconst OFTEN=2;\nf(OFTEN);\nexport{LONG};\n";
         let written = kept.replace('=', " = ").replace("{LONG}", " { LONG }");
         assert_eq!(join(&[("a.js", &written)]), kept);
+        let written = "const BIT = 0x1f;\nconst TINY = 1e-4;\nf(BIT, TINY);\n";
+        assert_eq!(join(&[("a.js", written)]), "f(0x1f,1e-4);\n");
         let used = "import { LONG } from \"./a.js\";\ng(`${LONG}`);\n";
         assert_eq!(
             join(&[("a.js", source), ("b.js", used)]),
