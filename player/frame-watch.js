@@ -10,6 +10,9 @@ const FROZEN_FRAMES = 2.5;
 /** Data come and nothing is shown for this long: only a new pipeline helps. */
 const STUCK_MS = 3000;
 const LONGEST_PATIENCE_MS = 60_000;
+/** Chromium may show the first frame of a pipeline only when the fourth is there; usually it takes no longer than one. */
+const FIRST_FRAMES = 4;
+const NEXT_FRAMES = 2;
 /** After so many looks without one painted frame nobody sees the page. A busy machine misses one now and then. */
 const UNPAINTED_LOOKS = 3;
 /** A track is asked for its picture so seldom, and tells how many there were meanwhile. */
@@ -43,7 +46,9 @@ export function judge({ now, shownAt, awakeSince, flow, frameMs, canShow, rebuil
   // What was shown after the last one came is all that there is.
   if (flow && now - flow.at < old && !(shownAt !== null && shownAt > flow.at)) {
     const since = Math.max(flow.since, awakeSince, shownAt ?? 0);
-    const patience = Math.min((STUCK_MS + 2 * stepMs) * 2 ** rebuilds, LONGEST_PATIENCE_MS);
+    const isFirst = !(shownAt !== null && shownAt >= flow.since);
+    const least = STUCK_MS + (isFirst ? FIRST_FRAMES : NEXT_FRAMES) * stepMs;
+    const patience = Math.min(least * 2 ** rebuilds, Math.max(LONGEST_PATIENCE_MS, least));
     if (now - since > patience) return "stuck";
   }
   if (shownAt !== null && now - Math.max(shownAt, awakeSince) > old) return "frozen";

@@ -64,6 +64,19 @@ test("long_intervals_in_a_row_are_the_rate", () => {
   assert.equal(flowOn(stream, 30_000, FRAME_MS).since, 20_000, "the third goes on");
 });
 
+test("first_frame_of_a_seldom_camera_has_four_steps", () => {
+  const seldom = (frameMs) => ({ ...well, frameMs, shownAt: null, flow: { ...flow, at: 0, since: 0 } });
+  const at = (frameMs, now, more = {}) => {
+    const seen = seldom(frameMs);
+    return judge({ ...seen, now, flow: { ...seen.flow, at: now - 10 }, ...more });
+  };
+  assert.equal(at(10_000, 42_000), "fine", "three steps until the fourth frame, and one to spare");
+  assert.equal(at(10_000, 44_000), "stuck");
+  assert.equal(at(20_000, 82_000, { rebuilds: 3 }), "fine", "never less than one pipeline needs");
+  assert.equal(at(10_000, 42_000, { shownAt: 10_000 }), "stuck", "once frames were shown it takes two");
+  assert.equal(at(FRAME_MS, 3200), "stuck", "an ordinary camera has no more than before");
+});
+
 test("one_long_interval_is_an_outage", () => {
   let stream = null;
   for (const now of [0, 33, 66, 10_066, 10_099]) stream = flowOn(stream, now, FRAME_MS);
