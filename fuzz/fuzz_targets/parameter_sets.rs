@@ -5,7 +5,7 @@
 use berrymse::h264::parameter_sets::ParameterSets;
 use berrymse::h264::pps::Pps;
 use berrymse::h264::slice::SliceHeader;
-use berrymse::h264::sps::{Changes, Cropping, Sps};
+use berrymse::h264::sps::{Changes, Sps};
 use berrymse::h264::vui::{Colour, Restriction};
 use libfuzzer_sys::fuzz_target;
 
@@ -28,8 +28,10 @@ fn rewrite(nal: &[u8], sps: &Sps) {
 /// Every field that can be replaced at once.
 fn replace_all(nal: &[u8], sps: &Sps) {
     let colour = Colour { is_full_range: true, primaries: 1, transfer: 0, matrix: 0 };
+    let mut cropping = sps.cropping;
+    (cropping.left, cropping.top) = (0, 0);
     let changes = Changes {
-        cropping: Some(Cropping { left: 0, top: 0, ..sps.cropping }),
+        cropping: Some(cropping),
         is_square: true,
         colour: Some(colour),
         restriction: Some(WRITTEN),

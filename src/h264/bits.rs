@@ -132,13 +132,15 @@ impl BitReader<'_> {
     /// True if nothing but the stop bit and zeros are left (7.3.2.11).
     pub fn is_at_end(&self) -> bool {
         let mut rest = self.clone();
-        let has_stop_bit = rest.flag("rbsp_stop_one_bit") == Ok(true);
+        if rest.flag("rbsp_stop_one_bit") != Ok(true) {
+            return false;
+        }
         while let Ok(bit) = rest.flag("rbsp_alignment_zero_bit") {
             if bit {
                 return false;
             }
         }
-        has_stop_bit
+        true
     }
 }
 

@@ -130,6 +130,15 @@ mod tests {
         assert_eq!(without_recovery_point(&mixed), Some(rest));
     }
 
+    /// Each of these messages is looked at once: not for each, all that follows it.
+    #[test]
+    fn messages_of_no_bytes_are_read_in_linear_time() {
+        let empty: &[u8] = &[];
+        let nal = sei(&vec![(0, empty); 200_000]);
+        assert_eq!(recovery_point(&nal), None);
+        assert_eq!(without_recovery_point(&nal), Some(nal));
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_read_without_panic(nal in prop::collection::vec(any::<u8>(), 0..64)) {
