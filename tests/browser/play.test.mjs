@@ -61,7 +61,8 @@ test("a page with one element loads one script, and what decodes where that is n
     const decoding = hasTracks ? ["/either.js", "/decode-worker.js"] : [];
     // A line or a machine that is not calm brings the rules for that.
     const scripts = names.filter((name) => name.endsWith(".js") && name !== "/pace.js");
-    assert.deepEqual(scripts, ["/berrymse.js", ...decoding]);
+    // Each change to WebCodecs has a worker of its own, and such a line or machine makes the player change forth and back.
+    assert.deepEqual([...new Set(scripts)], ["/berrymse.js", ...decoding]);
     await page.close();
   } finally {
     await site.end();
