@@ -23,8 +23,8 @@ const IN_EVERY_BROWSER = ["colours", "delay", "heal", "other-sites", "plain-http
  * covered by another tab.
  */
 const AT_PLAIN_NAME = ["delay", "element", "heal", "page", "play", "recovery", "refusals", "slow"];
-/** What demands a time or a rate. */
-const ALONE = ["auto", "delay", "element", "heal", "join", "play", "soak", "sources", "webcodecs"];
+/** What is a measurement: the delay, the time to a first frame, memory. */
+const ALONE = ["delay", "join", "soak"];
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const given = process.argv.slice(2);
