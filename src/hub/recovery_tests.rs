@@ -149,6 +149,25 @@ fn late_viewer_gets_keyframe_then_recovery_point() {
     assert_eq!(lead(&stream), lead(&stream), "one copy is shared");
 }
 
+/// As after an order count that jumped back without an IDR frame.
+#[test]
+fn kept_keyframe_of_early_shown_frames_is_first() {
+    let mut stream = Stream::new();
+    stream.reorder = Some(-23);
+    stream.publish(&format!("K{}rp", "p".repeat(239)));
+    let mut viewer = stream.join();
+    let mut shown = Vec::new();
+    while let Some(event) = viewer.try_next() {
+        if let Event::Fragment(fragment) = event {
+            let offset = composition_offset(&fragment.message.payload());
+            shown.push(
+                fragment.decode_time as i64 / TICKS as i64 + i64::from(offset) / TICKS as i64,
+            );
+        }
+    }
+    assert_eq!(shown, [216, 217, 218]);
+}
+
 #[test]
 fn early_viewer_gets_all_since_the_keyframe() {
     let mut stream = Stream::new();

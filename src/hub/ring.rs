@@ -324,7 +324,9 @@ fn before(fragment: &Fragment, entry: &Fragment, next: &Fragment, steps: u32) ->
     };
     let is_entry = !fragment.is_keyframe;
     let shown_at = shown_at(entry).saturating_sub(if is_entry { 0 } else { frame });
-    let offset = i32::try_from(shown_at.saturating_sub(decode_time)).unwrap_or(0);
+    // Below 0 where frames are shown before their time: an order count that once jumped back.
+    let offset = shown_at.wrapping_sub(decode_time).cast_signed();
+    let offset = i32::try_from(offset).unwrap_or(0);
     let nals = if is_entry {
         nal_units(&payload).map(<[u8]>::to_vec).collect()
     } else {
