@@ -43,7 +43,7 @@ const camera = async ({ url }) => (await (await fetch(new URL("api/status", url)
 /** A server whose stream began with its only keyframe some time ago. */
 async function late(params) {
   const origin = await started(["--width", "320", "--height", "240"]);
-  const encoder = `ffmpeg -v error -fflags nobuffer -flags low_delay -probesize 32768 -i ${origin.url}stream.mp4 -c:v libx264
+  const encoder = `ffmpeg -v error -fflags nobuffer -flags low_delay -probesize 32768 -i http://127.0.0.1:${origin.port}/stream.mp4 -c:v libx264
     -preset ultrafast -tune zerolatency -x264-params ${params} -b:v 1M -flush_packets 1 -f h264 -`.replace(/\s+/g, " ");
   const server = await started(["--source", `exec:${encoder}`]);
   while ((await camera(server)).frames < LATE_FRAMES) await pause(100);
