@@ -1,5 +1,5 @@
 /**
- * Runs the browser tests. Files that measure times run alone, since two browsers at once would measure each other; the others, which
+ * Runs the browser tests. Files that measure run alone, since two browsers at once would measure each other; the others, which
  * wait for conditions, run two at a time where there are two processors.
  * `node tests/browser/run.mjs [FILE…]`; needs the built program and Chromium (CHROMIUM, else /usr/bin/chromium). Where
  * there is a Firefox (FIREFOX, else /usr/bin/firefox-esr) what depends on the browser runs in it, too. In Chromium that and the page
@@ -23,8 +23,8 @@ const IN_EVERY_BROWSER = ["colours", "delay", "heal", "other-sites", "plain-http
  * covered by another tab.
  */
 const AT_PLAIN_NAME = ["delay", "element", "heal", "page", "play", "recovery", "refusals", "slow"];
-/** What is a measurement: the delay, the time to a first frame, memory. */
-const ALONE = ["delay", "join", "soak"];
+/** What is a measurement (the delay, the time to a first frame, memory), or needs a calm line, as WebCodecs do. */
+const ALONE = ["auto", "delay", "join", "soak", "webcodecs"];
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const given = process.argv.slice(2);
