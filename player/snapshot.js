@@ -37,9 +37,14 @@ export async function snapshot(surface, type, quality) {
     context?.translate(width, 0);
     context?.scale(-1, 1);
   }
-  // As on the screen: drawn directly Chromium gives other colours to a picture with primaries of its own (BT.470BG).
-  const still = await createImageBitmap(surface, { colorSpaceConversion: "none" });
-  context?.drawImage(still, 0, 0);
-  still.close();
+  if ("chrome" in window) {
+    // As on the screen: drawn directly Chromium gives other colours to a picture with primaries of its own (BT.470BG).
+    const still = await createImageBitmap(surface, { colorSpaceConversion: "none" });
+    context?.drawImage(still, 0, 0);
+    still.close();
+  } else {
+    // Firefox does not turn a bitmap of a video that is turned.
+    context?.drawImage(surface, 0, 0);
+  }
   return new Promise((resolve) => canvas.toBlob(resolve, type, quality));
 }

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { browserName, launch } from "./browser.mjs";
+import { patience } from "./driven-page.mjs";
 import { serve } from "./server.mjs";
 
 const WIDTH = 640;
@@ -87,7 +88,12 @@ for (const lay of LAYS) {
       const place = await page.until("a picture in a box of its shape", whereItIs, { given: [shown[0] / shown[1]] });
       assert.deepEqual(place.size, shown);
       const png = await page.screenshot(process.env.SCREENSHOTS && `${process.env.SCREENSHOTS}/${browserName}-${words}.png`);
-      check(await page.evaluate(clockBits, png, place, lay, WIDTH, HEIGHT));
+      let bits = await page.evaluate(clockBits, png, place, lay, WIDTH, HEIGHT);
+      // Firefox has the size before the first frame: black until then.
+      for (const end = Date.now() + patience(5000); !/^1010.*0101$/.test(bits) && Date.now() < end;) {
+        bits = await page.evaluate(clockBits, await page.screenshot(), place, lay, WIDTH, HEIGHT);
+      }
+      check(bits);
       const whole = { left: 0, top: 0, width: shown[0], height: shown[1] };
       check(await page.evaluate(clockBits, await page.evaluate(snapshot), whole, lay, WIDTH, HEIGHT));
       const status = await (await fetch(new URL("api/status", server.url))).json();
