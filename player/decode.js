@@ -5,10 +5,11 @@
 
 /**
  * @typedef {{type: "target", target: OffscreenCanvas | WritableStream<VideoFrame>}
- *   | {type: "configure", config: VideoDecoderConfig, turn: number}
+ *   | {type: "configure", config: VideoDecoderConfig, turn: number, hidden: Hidden}
  *   | {type: "picture", timestamp: number, isKeyframe: boolean, data: Uint8Array<ArrayBuffer>}
  *   | {type: "hold", isHeld: boolean}
  *   | {type: "close"}} Order timestamps in microseconds, `turn` in degrees clockwise
+ * @typedef {{left: number, top: number}} Hidden columns and rows that are decoded and not shown
  * @typedef {{type: "drawn", timestamp: number, at: number}
  *   | {type: "size", width: number, height: number}
  *   | {type: "ready"}
@@ -34,6 +35,8 @@ export class Decoder {
   /** @type {VideoDecoder | null} */
   #decoder = null;
   #turn = 0;
+  /** @type {Hidden} */
+  #hidden = { left: 0, top: 0 };
   #isHeld = false;
   #isReady = false;
   #waitsForKeyframe = true;
@@ -51,7 +54,7 @@ export class Decoder {
         else this.#canvas = contextOf(order.target);
         break;
       case "configure":
-        this.#configure(order.config, order.turn);
+        this.#configure(order.config, order.turn, order.hidden);
         break;
       case "picture":
         this.#decode(order);
@@ -65,17 +68,18 @@ export class Decoder {
     }
   }
 
-  /** @param {VideoDecoderConfig} config @param {number} turn */
-  #configure(config, turn) {
+  /** @param {VideoDecoderConfig} config @param {number} turn @param {Hidden} hidden */
+  #configure(config, turn, hidden) {
     this.#close();
     this.#turn = turn;
+    this.#hidden = hidden;
     this.#isReady = false;
     this.#waitsForKeyframe = true;
     const decoder = new VideoDecoder({
       output: (frame) => this.#show(frame),
       error: (error) => {
         // Browsers take the decoder from who has not used it for long, in a hidden tab.
-        if (error.name === "QuotaExceededError") this.#configure(config, turn);
+        if (error.name === "QuotaExceededError") this.#configure(config, turn, hidden);
         else this.#answer({ type: "failed", reason: String(error) });
       },
     });
@@ -100,8 +104,10 @@ export class Decoder {
     decoder.decode(new EncodedVideoChunk({ type: isKeyframe ? "key" : "delta", timestamp, data }));
   }
 
-  /** @param {VideoFrame} frame */
-  #show(frame) {
+  /** @param {VideoFrame} decoded */
+  #show(decoded) {
+    const { left, top } = this.#hidden;
+    const frame = left || top ? cropped(decoded, left, top) : decoded;
     const { timestamp } = frame;
     if (!this.#isReady) this.#answer({ type: "ready" });
     this.#isReady = true;
@@ -147,6 +153,23 @@ export class Decoder {
     if (this.#decoder && this.#decoder.state !== "closed") this.#decoder.close();
     this.#decoder = null;
   }
+}
+
+/**
+ * The frame without so many columns at the left and rows at the top.
+ * @param {VideoFrame} frame @param {number} left @param {number} top
+ */
+function cropped(frame, left, top) {
+  const { visibleRect, displayWidth, displayHeight } = frame;
+  if (!visibleRect || left >= visibleRect.width || top >= visibleRect.height) return frame;
+  const { x, y, width, height } = visibleRect;
+  const rest = new VideoFrame(frame, {
+    visibleRect: { x: x + left, y: y + top, width: width - left, height: height - top },
+    displayWidth: Math.round(displayWidth * (1 - left / width)),
+    displayHeight: Math.round(displayHeight * (1 - top / height)),
+  });
+  frame.close();
+  return rest;
 }
 
 /**

@@ -191,6 +191,7 @@ export class Either {
         this.#on.appended();
       },
       failed: (reason) => this.#on.failed(reason),
+      resized: (width, height) => this.#on.resized(width, height),
     });
     mse.keepSeconds = this.#keepSeconds;
     return mse;
@@ -315,7 +316,8 @@ export class Either {
     }, () => {});
     cover.className = surface.className;
     cover.setAttribute("part", "video");
-    cover.style.scale = surface.style.scale;
+    // Mirrored and cropped alike.
+    cover.style.cssText = surface.style.cssText;
     surface.after(cover);
     this.#cover = cover;
     this.#awaitPicture();

@@ -106,7 +106,7 @@ export class Media {
 
   /**
    * @param {HTMLVideoElement} video
-   * @param {{appended: () => void, failed: (reason: string) => void}} on
+   * @param {{appended: () => void, failed: (reason: string) => void, resized?: (width: number, height: number) => void}} on
    */
   constructor(video, on) {
     this.#video = video;
@@ -239,7 +239,11 @@ export class Media {
     this.#queue.shift();
     buffer.appendBuffer(init.bytes);
     // A property of its own: the page's `transform` is left alone.
-    this.#video.style.scale = init.isMirrored ? "-1 1" : "";
+    const { style } = this.#video;
+    style.scale = init.isMirrored ? "-1 1" : "";
+    if (init.clap || style.getPropertyValue("--berry-crop")) {
+      import("./crop.js").then(({ crop }) => crop(this.#video, init, this.#on.resized), console.warn);
+    }
   }
 
   /**

@@ -12,9 +12,10 @@ const SAMPLE_IS_NON_SYNC = 0x10000;
 const TRUN_HAS_OFFSETS = 0x800;
 
 /**
- * @typedef {{kind: "init", codec: string, avcC: Uint8Array, isMirrored: boolean, matrix: number[],
+ * @typedef {{kind: "init", codec: string, avcC: Uint8Array, clap: Uint8Array | null, isMirrored: boolean, matrix: number[],
  *   bytes: Uint8Array<ArrayBuffer>}} Init
- * `codec` is an RFC 6381 string such as avc1.64001f, `avcC` the decoder configuration record (14496-15, 5.3.3.1). Whoever
+ * `codec` is an RFC 6381 string such as avc1.64001f, `avcC` the decoder configuration record (14496-15, 5.3.3.1), `clap` says
+ * what of the decoded picture is seen (14496-12, 12.1.4). Whoever
  * shows what `isMirrored` mirrors it left to right; `matrix` is the turn (a, b, c, d as 16.16), which is left to the browser.
  * @typedef {{kind: "fragment", isKeyframe: boolean, decodeTicks: number, durationTicks: number, offsetTicks: number,
  *   isRecoveryPoint: boolean, bytes: Uint8Array<ArrayBuffer>}} Fragment `offsetTicks` is from decoding to presentation; browsers
@@ -36,11 +37,11 @@ export function readMessage(buffer) {
     const offsetTicks = u32(view, 80) & TRUN_HAS_OFFSETS ? u32(view, 104) | 0 : 0;
     return { kind: "fragment", isKeyframe, decodeTicks, durationTicks: u32(view, 96), offsetTicks, isRecoveryPoint: !isKeyframe && hasRecoveryPoint(view), bytes };
   }
-  const avcC = payload(view, "moov", "trak", "mdia", "minf", "stbl", "stsd", "avc1", "avcC");
+  const [avcC, clap] = ["avcC", "clap"].map((type) => payload(view, "moov", "trak", "mdia", "minf", "stbl", "stsd", "avc1", type));
   if (!avcC || avcC.length < 4) return null;
   // Profile, compatibility and level.
   const hex = [1, 2, 3].map((i) => avcC[i].toString(16).padStart(2, "0")).join("");
-  return { kind: "init", codec: `avc1.${hex}`, avcC, ...withoutMirror(bytes) };
+  return { kind: "init", codec: `avc1.${hex}`, avcC, clap, ...withoutMirror(bytes) };
 }
 
 /**

@@ -177,7 +177,10 @@ export class Codecs {
     if (!init) return;
     this.isWaiting = true;
     const config = { codec: init.codec, description: init.avcC.slice(), optimizeForLatency: true };
-    this.#order({ type: "configure", config, turn: turnOf(init.matrix) });
+    const { clap } = init;
+    const offset = new DataView((clap ?? new Uint8Array(32)).buffer, clap?.byteOffset);
+    const hidden = { left: offset.getUint32(16), top: offset.getUint32(24) };
+    this.#order({ type: "configure", config, turn: turnOf(init.matrix), hidden });
     if (this.#track === null || this.#video.srcObject) this.surface.style.scale = init.isMirrored ? "-1 1" : "";
   }
 

@@ -21,6 +21,8 @@ pub struct VideoDescription<'a> {
     pub width: u32,
     /// Height after cropping, in samples.
     pub height: u32,
+    /// Columns at the left and rows at the top that are decoded and not shown; they come on top of width and height.
+    pub hidden: (u32, u32),
     /// Shape of a sample, width to height; (1, 1) for square ones.
     pub sample_aspect: (u32, u32),
     /// `chroma_format_idc` (ITU-T H.264, 7.4.2.1.1).
@@ -77,10 +79,12 @@ fn track_header(out: &mut Vec<u8>, video: &VideoDescription<'_>) {
         zeros(out, 8); // layer, group, volume, reserved
         matrix(out, video.orientation);
         let (horizontal, vertical) = video.sample_aspect;
+        // Chromium gives the decoded picture this shape, whatever is in `clap`.
+        let (width, height) = (video.width + video.hidden.0, video.height + video.hidden.1);
         let shown_width =
-            u64::from(video.width) * u64::from(horizontal.max(1)) / u64::from(vertical.max(1));
+            u64::from(width) * u64::from(horizontal.max(1)) / u64::from(vertical.max(1));
         u32(out, fixed_16_16(shown_width));
-        u32(out, fixed_16_16(u64::from(video.height)));
+        u32(out, fixed_16_16(u64::from(height)));
     });
 }
 
@@ -148,8 +152,9 @@ fn sample_entry(out: &mut Vec<u8>, video: &VideoDescription<'_>) {
     zeros(out, 6);
     u16(out, 1); // data reference index
     zeros(out, 16);
-    u16(out, video.width.min(0xffff) as u16);
-    u16(out, video.height.min(0xffff) as u16);
+    let (left, top) = video.hidden;
+    u16(out, (video.width + left).min(0xffff) as u16);
+    u16(out, (video.height + top).min(0xffff) as u16);
     u32(out, 0x0048_0000); // 72 dpi
     u32(out, 0x0048_0000);
     u32(out, 0);
@@ -158,6 +163,15 @@ fn sample_entry(out: &mut Vec<u8>, video: &VideoDescription<'_>) {
     u16(out, 0x0018); // depth
     u16(out, 0xffff); // pre-defined
     boxed(out, b"avcC", |out| decoder_configuration(out, video));
+    if video.hidden != (0, 0) {
+        // 14496-12, 12.1.4: offsets are from centre to centre
+        boxed(out, b"clap", |out| {
+            let (width, height) = (video.width, video.height);
+            for value in [width, 1, height, 1, left, 2, top, 2] {
+                u32(out, value);
+            }
+        });
+    }
     if video.sample_aspect.0 != video.sample_aspect.1 {
         // 14496-12, 12.1.4
         boxed(out, b"pasp", |out| {

@@ -16,6 +16,7 @@ fn video<'a>(sps: &'a [Vec<u8>], pps: &'a [Vec<u8>]) -> VideoDescription<'a> {
         pps,
         width: 1280,
         height: 720,
+        hidden: (0, 0),
         sample_aspect: (1, 1),
         chroma_format: 1,
         luma_bits: 8,
@@ -116,6 +117,37 @@ fn a_sample_that_is_not_square_is_declared() {
     };
     let pasp = avc1.pasp.as_ref().unwrap();
     assert_eq!((pasp.h_spacing, pasp.v_spacing), (4, 3));
+}
+
+#[test]
+fn columns_and_rows_not_to_be_shown_are_declared() {
+    let mut out = Vec::new();
+    let sps = [SPS.to_vec()];
+    init_segment(
+        &mut out,
+        &VideoDescription {
+            width: 300,
+            height: 168,
+            hidden: (26, 60),
+            ..video(&sps, &[])
+        },
+    );
+    let mut rest = &out[..];
+    mp4_atom::Ftyp::read_from(&mut rest).unwrap();
+    let moov = mp4_atom::Moov::read_from(&mut rest).unwrap();
+    let tkhd = &moov.trak[0].tkhd;
+    assert_eq!((tkhd.width.integer(), tkhd.height.integer()), (326, 228));
+    let mp4_atom::Codec::Avc1(avc1) = &moov.trak[0].mdia.minf.stbl.stsd.codecs[0] else {
+        panic!("no avc1")
+    };
+    assert_eq!((avc1.visual.width, avc1.visual.height), (326, 228));
+    let clap = out.windows(4).position(|name| name == b"clap").unwrap();
+    let values: Vec<u32> = out[clap + 4..][..32]
+        .chunks(4)
+        .map(|bytes| u32::from_be_bytes(bytes.try_into().unwrap()))
+        .collect();
+    assert_eq!(values, [300, 1, 168, 1, 26, 2, 60, 2]);
+    assert!(!init().windows(4).any(|name| name == b"clap"));
 }
 
 #[test]

@@ -47,6 +47,8 @@ pub struct Format {
     pub width: u32,
     /// Height as shown, in pixels of the stream.
     pub height: u32,
+    /// Columns at the left and rows at the top that viewers decode and do not show, in pixels of the stream.
+    pub hidden: (u32, u32),
     /// Shape of a pixel, width to height.
     pub sample_aspect: (u32, u32),
     /// `chroma_format_idc` (7.4.2.1.1): 1 is 4:2:0.
@@ -254,6 +256,7 @@ impl Formats {
                 .collect(),
             width: sps.width,
             height: sps.height,
+            hidden: (sps.cropping.left, sps.cropping.top),
             sample_aspect: sps.sample_aspect,
             chroma_format: sps.chroma_format,
             luma_bits: sps.luma_bits,
@@ -291,6 +294,7 @@ impl Formats {
                     && self.as_viewers_get(*id).is_ok_and(|(sps, _, reorder)| {
                         sps.width == format.width
                             && sps.height == format.height
+                            && (sps.cropping.left, sps.cropping.top) == format.hidden
                             && sps.sample_aspect == format.sample_aspect
                             && sps.codec() == format.codec
                             && reorder == format.reorder
@@ -342,11 +346,14 @@ impl Formats {
             (false, said) => (depth.max(said.map_or(0, |said| said.reorder_frames)), None),
         };
         let colour = sps.colour.for_viewers();
+        // Chromium and Firefox leave out as many columns and rows, but at the right and at the bottom.
+        let mut cropping = sps.cropping;
+        (cropping.left, cropping.top) = (0, 0);
         let changes = Changes {
+            cropping: (cropping != sps.cropping).then_some(cropping),
             colour: (colour != sps.colour).then_some(colour),
             is_square: sps.has_nonsense_aspect,
             restriction: rewritten,
-            ..Changes::default()
         };
         let nal = if changes == Changes::default() {
             slot.nal.clone()
@@ -372,6 +379,7 @@ impl Format {
     fn has_same_description(&self, other: &Self) -> bool {
         self.width == other.width
             && self.height == other.height
+            && self.hidden == other.hidden
             && self.sample_aspect == other.sample_aspect
             && self.codec == other.codec
             && self.reorder == other.reorder

@@ -121,6 +121,7 @@ mod tests {
                 width: 16,
                 height: 16,
                 orientation: Orientation::default(),
+                hidden: (0, 0),
                 parameter_sets: Vec::new(),
             }),
             message: Message::build(200, |out| fragment(out, &sample, [nal].into_iter())),

@@ -19,6 +19,8 @@ pub struct Init {
     pub height: u32,
     /// How displays are to lay the pictures.
     pub orientation: Orientation,
+    /// Columns at the left and rows at the top that are decoded and not shown, in pixels of the stream.
+    pub hidden: (u32, u32),
     /// The sequence and picture parameter sets (H.264, 7.3.2) that a decoder has to have, without start codes.
     pub parameter_sets: Vec<Vec<u8>>,
 }

@@ -33,6 +33,7 @@ impl Stream {
                 width: 640,
                 height: 480,
                 orientation: Orientation::default(),
+                hidden: (0, 0),
                 parameter_sets: Vec::new(),
             }),
             next: 0,

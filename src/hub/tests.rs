@@ -41,6 +41,7 @@ impl Stream {
             width,
             height: 480,
             orientation: Orientation::default(),
+            hidden: (0, 0),
             parameter_sets: Vec::new(),
         })
     }

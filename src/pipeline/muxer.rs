@@ -112,6 +112,7 @@ fn init(format: &Format, orientation: Orientation) -> Init {
         pps: &format.pps,
         width: format.width,
         height: format.height,
+        hidden: format.hidden,
         sample_aspect: format.sample_aspect,
         chroma_format: format.chroma_format,
         luma_bits: format.luma_bits,
@@ -128,6 +129,7 @@ fn init(format: &Format, orientation: Orientation) -> Init {
         width,
         height,
         orientation,
+        hidden: format.hidden,
         parameter_sets: format.sps.iter().chain(&format.pps).cloned().collect(),
     }
 }

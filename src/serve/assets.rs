@@ -23,7 +23,7 @@ macro_rules! embedded {
 
 #[rustfmt::skip]
 const FILES: &[(&str, &str)] = embedded!(
-    "berrymse.js" "connection.js" "controls.js" "decode-worker.js" "decode.js" "delay.js" "either.js" "endless.js" "exact.js" "frame-watch.js" "icon.svg" "icons.js"
+    "berrymse.js" "connection.js" "controls.js" "crop.js" "decode-worker.js" "decode.js" "delay.js" "either.js" "endless.js" "exact.js" "frame-watch.js" "icon.svg" "icons.js"
     "index.html" "legacy.js" "live-edge.js" "media.js" "mp4.js" "msevideo.js" "page.css"
     "pace.js" "page.js" "panel.js" "past.js" "player.js" "refusal.js" "snapshot.js" "wall.js" "webcodecs.js" "words.js"
 );

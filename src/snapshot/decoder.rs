@@ -11,7 +11,11 @@ const NO_PARAMETER_SETS: i64 = 0x10;
 const EXTENDED: u8 = 88;
 
 /// Decodes the pictures of one sequence parameter set, one after the other.
-pub(super) struct Decoder(openh264::decoder::Decoder);
+pub(super) struct Decoder {
+    decoder: openh264::decoder::Decoder,
+    /// Columns at the left and rows at the top that are left out, in pixels.
+    hidden: (usize, usize),
+}
 
 /// Why there is no picture.
 #[derive(Debug)]
@@ -36,13 +40,16 @@ impl Decoder {
         }
     }
 
-    /// A decoder for such pictures; or the reason why there is none.
-    pub(super) fn new(sps: &Sps) -> Result<Self, String> {
+    /// A decoder for such pictures, which leaves out `hidden` columns at the left and rows at the top; or the reason why there is none.
+    pub(super) fn new(sps: &Sps, hidden: (u32, u32)) -> Result<Self, String> {
         if let Some(reason) = Self::unsupported(sps) {
             return Err(reason.to_owned());
         }
         openh264::decoder::Decoder::new()
-            .map(Self)
+            .map(|decoder| Self {
+                decoder,
+                hidden: (hidden.0 as usize, hidden.1 as usize),
+            })
             .map_err(|error| error.to_string())
     }
 
@@ -52,7 +59,7 @@ impl Decoder {
         annexb: &[u8],
         out: Option<&mut Planes>,
     ) -> Result<bool, Failure> {
-        let decoded = self.0.decode(annexb).map_err(|error| {
+        let decoded = self.decoder.decode(annexb).map_err(|error| {
             if error.native_code() & NO_PARAMETER_SETS != 0 {
                 Failure::Unsupported("the decoder does not take their parameter sets".to_owned())
             } else {
@@ -66,8 +73,20 @@ impl Decoder {
             return Ok(true);
         };
         let (y, u, v) = picture.strides();
-        let planes = [(picture.y(), y), (picture.u(), u), (picture.v(), v)];
-        if out.take(picture.dimensions(), planes) {
+        let (width, height) = picture.dimensions();
+        let (left, top) = self.hidden;
+        // Offsets of 4:2:0 are even.
+        let planes = [
+            (picture.y(), y, 1),
+            (picture.u(), u, 2),
+            (picture.v(), v, 2),
+        ]
+        .map(|(plane, stride, step)| {
+            let from = top / step * stride + left / step;
+            (plane.get(from..).unwrap_or_default(), stride)
+        });
+        let size = (width.saturating_sub(left), height.saturating_sub(top));
+        if out.take(size, planes) {
             Ok(true)
         } else {
             Err(Failure::Damaged(

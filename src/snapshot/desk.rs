@@ -405,6 +405,7 @@ mod tests {
             width: 640,
             height: 480,
             orientation: Orientation::default(),
+            hidden: (0, 0),
             parameter_sets: vec![vec![0x67]],
         });
         let fragment = Fragment {

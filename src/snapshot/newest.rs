@@ -196,7 +196,7 @@ impl Video {
         let sps = sps_of(init)?;
         Ok(Self {
             init: init.clone(),
-            decoder: Decoder::new(&sps).map_err(|reason| cannot(init, &reason))?,
+            decoder: Decoder::new(&sps, init.hidden).map_err(|reason| cannot(init, &reason))?,
             sps,
         })
     }

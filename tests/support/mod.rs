@@ -291,14 +291,22 @@ pub fn fixture(name: &str) -> PathBuf {
 
 /// Hashes of the pictures that ffmpeg decodes from `data`, in the order in which they are shown.
 pub fn decode(format: &str, data: &[u8]) -> Vec<String> {
+    decode_with(&[], format, data, &[])
+}
+
+/// The same with options of ffmpeg for its input and its output.
+pub fn decode_with(
+    input_options: &[&str],
+    format: &str,
+    data: &[u8],
+    output_options: &[&str],
+) -> Vec<String> {
     let mut child = Command::new("ffmpeg")
+        .args(["-v", "error"])
+        .args(input_options)
+        .args(["-f", format, "-i", "pipe:0"])
+        .args(output_options)
         .args([
-            "-v",
-            "error",
-            "-f",
-            format,
-            "-i",
-            "pipe:0",
             "-fps_mode",
             "passthrough",
             // each picture in its own size
