@@ -102,7 +102,12 @@ status() {
             print $1 if $camera =~ /"$key": "?(.*?)"?,?\n/ }' "$1" "${2:-camera}"
 }
 # status_is KEY REGEX [CAMERA]
+# Of an error the whole text is in the log; the status, which is for everybody, has one without paths.
 status_is() {
+    if [ "$1" = error ] && [ "$2" != '^null$' ]; then
+        logged 5 "$2"
+        set -- error '^[^n]|^n[^u]' "${3:-camera}"
+    fi
     until_true 5 status_matches "$@" || fail "wanted in the status: $1 $2; got: $(status "$1" "${3:-camera}")"
 }
 status_matches() { grep -q -E -e "$2" <<<"$(status "$1" "${3:-camera}")"; }
@@ -136,7 +141,12 @@ same_viewer() {
 }
 
 # expect SECONDS REGEX: an event of the viewer that begins so, after the one that the last expect found; its time is then in `at`
+# Reasons of a state are in the log, as above; `no picture for …` is for viewers, too.
 expect() {
+    if [[ $2 =~ ^(state\ (lost|waiting)\ \')(.+)$ && ${BASH_REMATCH[3]} != no\ picture* ]]; then
+        logged "$1" "${BASH_REMATCH[3]%\'}"
+        set -- "$1" "${BASH_REMATCH[1]}"
+    fi
     until_true "$1" new_event "$2" || fail "viewer $viewer: not within $1 s: $2"
 }
 new_event() {
