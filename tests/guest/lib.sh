@@ -105,7 +105,7 @@ status() {
 # Of an error the whole text is in the log; the status, which is for everybody, has one without paths.
 status_is() {
     if [ "$1" = error ] && [ "$2" != '^null$' ]; then
-        logged 5 "$2"
+        logged 5 "${2#^}"
         set -- error '^[^n]|^n[^u]' "${3:-camera}"
     fi
     until_true 5 status_matches "$@" || fail "wanted in the status: $1 $2; got: $(status "$1" "${3:-camera}")"
