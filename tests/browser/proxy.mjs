@@ -16,6 +16,8 @@ import { Conditions, Line } from "./line.mjs";
  */
 export async function proxy(target, { prefix = "/", pages = {}, refused = [] } = {}) {
   const { hostname, port } = new URL(target);
+  /** @type {string[]} */
+  const requests = [];
   const inside = (url) => (url.startsWith(prefix) ? `/${url.slice(prefix.length)}` : null);
 
   const server = createServer((incoming, outgoing) => {
@@ -30,6 +32,7 @@ export async function proxy(target, { prefix = "/", pages = {}, refused = [] } =
       outgoing.writeHead(404).end();
       return;
     }
+    requests.push(path);
     if (refused.includes(path)) {
       outgoing.destroy();
       return;
@@ -69,6 +72,8 @@ export async function proxy(target, { prefix = "/", pages = {}, refused = [] } =
 
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
+    /** Paths of all plain requests to the program, also of those that fail. */
+    requests,
     url: atHost(`http://127.0.0.1:${server.address().port}/`),
     hold: () => conditions.set({ isHeld: true }),
     release: () => conditions.set({ isHeld: false }),
