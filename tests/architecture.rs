@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 
 /// Which modules a module may use.
 const MAY_USE: &[(&str, &[&str])] = &[
+    ("build_info", &["encode"]),
     ("cameras", &["encode", "holders", "source", "v4l2"]),
     (
         "cli",
         &[
+            "build_info",
             "encode",
             "frame_rate",
             "nearest",
@@ -53,7 +55,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "serve",
         &[
-            "holders", "hub", "logger", "message", "panel", "snapshot", "time",
+            "build_info",
+            "holders",
+            "hub",
+            "logger",
+            "message",
+            "panel",
+            "snapshot",
+            "time",
         ],
     ),
     (

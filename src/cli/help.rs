@@ -1,18 +1,19 @@
 //! The help and the version, as printed.
 
 use super::table::{Row, TABLE};
+use crate::build_info::{self, COMMIT, VERSION};
 use std::fmt::Write;
 
 /// Column at which the explanations begin.
 const COLUMN: usize = 34;
 
-/// What `--version` prints.
+/// Returns what `--version` prints.
 pub(super) fn version() -> String {
-    format!(
-        "berrymse {}\n{}\n",
-        env!("CARGO_PKG_VERSION"),
-        crate::encode::software_encoder()
-    )
+    let mut out = format!("berrymse {VERSION} (commit {COMMIT})\n");
+    for (name, description) in build_info::parts() {
+        let _ = writeln!(out, "{name}: {description}");
+    }
+    out
 }
 
 /// What `--help` prints.

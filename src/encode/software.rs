@@ -6,12 +6,12 @@ mod assembler;
 
 use super::{Candidate, Error};
 
-/// Returns the version and build of the encoder, for `--version`.
-pub fn software_encoder() -> String {
+/// Returns the version and build of the encoder, for `--version`; `None` without the feature `software-encoder`.
+pub fn software_encoder() -> Option<String> {
     #[cfg(feature = "software-encoder")]
-    return assembler::software_encoder();
+    return Some(assembler::software_encoder());
     #[cfg(not(feature = "software-encoder"))]
-    return "no software encoder (built without the feature software-encoder)".into();
+    return None;
 }
 
 /// The encoder in software.

@@ -4,6 +4,7 @@
 
 use super::Site;
 use super::delays::BOUNDS;
+use crate::build_info::{self, COMMIT, VERSION};
 use crate::hub::{State, Status};
 use crate::time::Timestamp;
 use rustix::process::{Resource, getrlimit};
@@ -118,9 +119,15 @@ pub(super) fn metrics(site: &Site) -> String {
         .map(|camera| (&*camera.name, camera.audience.status()))
         .collect();
     let mut text = Text::default();
-    text.family("berrymse_build_info", "gauge", "Version of the program.");
-    let version = [("version", env!("CARGO_PKG_VERSION"))];
-    text.sample("berrymse_build_info", &version, 1);
+    text.family(
+        "berrymse_build_info",
+        "gauge",
+        "Version, commit and built-in parts of the program.",
+    );
+    let parts = build_info::parts();
+    let mut labels = vec![("version", VERSION), ("commit", COMMIT)];
+    labels.extend(parts.iter().map(|(name, text)| (*name, &**text)));
+    text.sample("berrymse_build_info", &labels, 1);
     text.family(
         "berrymse_congestion_control_info",
         "gauge",

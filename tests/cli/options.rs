@@ -143,9 +143,17 @@ fn help_version_and_cameras_are_commands() {
         );
     }
     for line in ["-V", "--version", "cameras --version"] {
+        let Ok(Command::Print(text)) = place.run(line, &[]) else {
+            panic!("{line}")
+        };
+        let (version, commit) = (env!("CARGO_PKG_VERSION"), env!("BERRYMSE_COMMIT"));
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], format!("berrymse {version} (commit {commit})"));
         let encoder = berrymse::encode::software_encoder();
-        let version = format!("berrymse {}\n{encoder}\n", env!("CARGO_PKG_VERSION"));
-        assert_eq!(place.run(line, &[]), Ok(Command::Print(version)), "{line}");
+        let encoder = encoder.unwrap_or("none".to_owned());
+        assert_eq!(lines[1], format!("software_encoder: {encoder}"));
+        assert!(lines[2].starts_with("io_uring: ") && lines[3].starts_with("tls: "));
+        assert!(lines.len() == 4 && text.ends_with('\n'), "{text}");
     }
     let (warn, info) = (LevelFilter::Warn, LevelFilter::Info);
     for (line, expected) in [

@@ -84,8 +84,12 @@ fn metrics_follow_the_rules_of_prometheus() {
         for name in LASTING.iter().chain(&DEPRECATED) {
             assert!(families.contains_key(name), "{name}");
         }
-        let version = env!("CARGO_PKG_VERSION");
-        assert!(text.contains(&format!("berrymse_build_info{{version=\"{version}\"}} 1\n")));
+        let labels = format!(
+            "version=\"{}\",commit=\"{}\",software_encoder=\"",
+            env!("CARGO_PKG_VERSION"),
+            env!("BERRYMSE_COMMIT")
+        );
+        assert!(text.contains(&format!("berrymse_build_info{{{labels}")));
         promtool(&text);
     }
 }

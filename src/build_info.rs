@@ -1,0 +1,23 @@
+//! Version, commit and built-in parts of this executable, for `--version` and `/metrics`.
+
+use crate::encode;
+
+/// The package's version.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The commit, with `-modified` after it if the sources differed; `unknown` if neither git nor the package knew it.
+pub const COMMIT: &str = env!("BERRYMSE_COMMIT");
+
+/// Names and descriptions of the parts that builds may have or lack.
+pub fn parts() -> [(&'static str, String); 3] {
+    let encoder = encode::software_encoder();
+    [
+        (
+            "software_encoder",
+            encoder.unwrap_or_else(|| "none".to_owned()),
+        ),
+        // Not optional so far. Whether the kernel has it, the log says.
+        ("io_uring", "built in".to_owned()),
+        ("tls", "rustls (TLS 1.2 and 1.3)".to_owned()),
+    ]
+}
