@@ -149,7 +149,7 @@ fn flat(
 fn paced(work: Work, frames: &[Vec<u8>], fps: f64, count: u32) -> Result<(), Failure> {
     let stop = Stop::new()?;
     let newest = Arc::new(Newest::new()?);
-    let (hub, audience) = hub::hub();
+    let (publisher, hub) = hub::channel();
     let encoding = std::thread::spawn({
         let (newest, stop) = (newest.clone(), stop.clone());
         let (width, height) = work.size;
@@ -175,11 +175,11 @@ fn paced(work: Work, frames: &[Vec<u8>], fps: f64, count: u32) -> Result<(), Fai
                 stop,
                 unit,
             };
-            let _ = pipeline::play(Box::new(source), &context, &habits, &hub);
+            let _ = pipeline::play(Box::new(source), &context, &habits, &publisher);
             cpu()
         }
     });
-    let mut viewer = audience.join();
+    let mut viewer = hub.subscribe();
     let watching = std::thread::spawn({
         let stop = stop.clone();
         move || {

@@ -87,7 +87,7 @@ fn run(
         move || film(width, height, fps, &newest, &stop)
     });
     let encoder = encoder(width, height, fps)?;
-    let (hub, audience) = hub::hub();
+    let (publisher, hub) = hub::channel();
     let dropped = Arc::new(AtomicU64::new(0));
     let cpu = Arc::new(Mutex::new(Duration::ZERO));
     let encoding = std::thread::spawn({
@@ -104,7 +104,7 @@ fn run(
             bitrates: None,
         };
         move || {
-            let end = pipeline::play(Box::new(source), &context, &habits, &hub);
+            let end = pipeline::play(Box::new(source), &context, &habits, &publisher);
             let now = clock_gettime(ClockId::ThreadCPUTime);
             *cpu.lock().unwrap_or_else(PoisonError::into_inner) =
                 Duration::new(now.tv_sec as u64, now.tv_nsec as u32);
@@ -112,7 +112,7 @@ fn run(
         }
     });
     let begun = Timestamp::now();
-    let mut viewer = audience.join();
+    let mut viewer = hub.subscribe();
     let mut delays = Vec::new();
     while Timestamp::now().since(begun) < time {
         match viewer.try_next() {

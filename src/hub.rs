@@ -1,107 +1,106 @@
-//! The recent fragments of one camera and everybody who follows them.
+//! Buffers the recent fragments of one camera and hands them to its subscribers.
 //!
-//! The pipeline holds the [`Hub`] and publishes; serving holds [`Audience`]s and cannot. The publisher never
-//! waits for a viewer: a viewer is a cursor into the ring of recent fragments, and one that has fallen out of
-//! it goes on at the newest keyframe and is told how many pictures were left out. A viewer on a slow line is given what its
-//! line carries (`course`).
+//! The pipeline holds the [`Publisher`]; serving holds [`Hub`]s, which cannot publish. The publisher never waits for a
+//! viewer: a viewer is a cursor into the buffer of recent fragments. A viewer that falls out of the buffer continues at the
+//! newest keyframe and receives the number of skipped frames. `skip_policy` decides what a viewer on a congested link receives.
 
-mod asking;
-mod audience;
 mod client_timeline;
-mod condition;
-mod course;
+mod congestion;
 mod fragment;
-mod jpegs;
-mod lines;
-mod meter;
-mod ring;
-mod viewer;
+mod gop_buffer;
+mod handle;
+mod jpeg_request;
+mod keyframe_throttle;
+mod rate_meter;
+mod skip_policy;
+mod status;
+mod subscription;
 
 use crate::time::Timestamp;
-use asking::Requests;
-pub use audience::{Audience, Hold, Recent, Start, Status};
 pub use client_timeline::{ClientClock, ClientTimeline};
-pub use condition::{Condition, State};
-use course::{Course, View, decide};
+pub use congestion::{CongestedLink, LinkSummary};
 pub use fragment::{Fragment, Init, Recovery};
-pub use jpegs::Jpeg;
-pub use lines::{Lines, SlowLine};
-use meter::Meter;
-use ring::Ring;
+use gop_buffer::GopBuffer;
+pub use handle::{DemandGuard, Hub, HubStats, ReplayFrames, StartPosition};
+pub use jpeg_request::Jpeg;
+use keyframe_throttle::KeyframeThrottle;
+use rate_meter::RateMeter;
+use skip_policy::{Action, PolicyInput, next_action};
+pub use status::{CameraState, CameraStatus};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
-pub use viewer::{Event, Standing, Viewer};
+pub use subscription::{DeliveryState, Event, Subscription};
 
 /// The publisher's handle.
 #[derive(Debug)]
-pub struct Hub(Arc<Shared>);
+pub struct Publisher(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     inner: Mutex<Inner>,
     /// Counts pictures and conditions, so that who has seen all need not ask under the lock.
-    news: AtomicU64,
+    version: AtomicU64,
     /// Woken at each news. Apart from the rest, as they read at once, some on the publisher's own thread.
-    followers: Mutex<Vec<Waker>>,
-    joined: Condvar,
+    subscribed_wakers: Mutex<Vec<Waker>>,
+    demand_changed: Condvar,
 }
 
 #[derive(Debug)]
 struct Inner {
-    condition: Arc<Condition>,
-    ring: Ring,
-    meter: Meter,
+    status: Arc<CameraStatus>,
+    buffer: GopBuffer,
+    rate_meter: RateMeter,
     viewers: usize,
-    holds: usize,
+    demand_guards: usize,
     skipped: u64,
     dropped: u64,
     restarts: u64,
     keyframe_wanted: bool,
     /// Somebody could not begin for want of a keyframe, since the last one.
-    is_keyframe_missed: bool,
-    requests: Requests,
-    jpegs: jpegs::Orders,
+    is_keyframe_missing: bool,
+    keyframe_throttle: KeyframeThrottle,
+    jpeg_request: jpeg_request::JpegRequest,
     /// The slow lines of viewers, by the viewers' ids.
-    slow: BTreeMap<u64, SlowLine>,
+    congested: BTreeMap<u64, CongestedLink>,
     /// Woken at the next news: viewers by their ids, so that one who asks often, or leaves, leaves nothing behind
     /// when there is no news for hours.
-    waiting: BTreeMap<u64, Waker>,
-    next_viewer: u64,
+    waiting_wakers: BTreeMap<u64, Waker>,
+    next_id: u64,
 }
 
 /// A hub for one camera and its audience.
-pub fn hub() -> (Hub, Audience) {
+pub fn channel() -> (Publisher, Hub) {
     let inner = Inner {
-        condition: Arc::new(Condition {
-            state: State::Starting,
+        status: Arc::new(CameraStatus {
+            state: CameraState::Starting,
             reason: String::new(),
             detail: String::new(),
         }),
-        ring: Ring::default(),
-        meter: Meter::default(),
+        buffer: GopBuffer::default(),
+        rate_meter: RateMeter::default(),
         viewers: 0,
-        holds: 0,
+        demand_guards: 0,
         skipped: 0,
         dropped: 0,
         restarts: 0,
         keyframe_wanted: false,
-        is_keyframe_missed: false,
-        requests: Requests::default(),
-        jpegs: jpegs::Orders::default(),
-        slow: BTreeMap::new(),
-        waiting: BTreeMap::new(),
-        next_viewer: 0,
+        is_keyframe_missing: false,
+        keyframe_throttle: KeyframeThrottle::default(),
+        jpeg_request: jpeg_request::JpegRequest::default(),
+        congested: BTreeMap::new(),
+        waiting_wakers: BTreeMap::new(),
+        next_id: 0,
     };
     let shared = Arc::new(Shared {
         inner: Mutex::new(inner),
-        news: AtomicU64::new(0),
-        followers: Mutex::default(),
-        joined: Condvar::new(),
+        version: AtomicU64::new(0),
+        subscribed_wakers: Mutex::default(),
+        demand_changed: Condvar::new(),
     });
-    (Hub(shared.clone()), Audience(shared))
+    (Publisher(shared.clone()), Hub(shared))
 }
 
 impl Shared {
@@ -110,70 +109,70 @@ impl Shared {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn followers(&self) -> MutexGuard<'_, Vec<Waker>> {
-        self.followers
+    fn subscribed_wakers(&self) -> MutexGuard<'_, Vec<Waker>> {
+        self.subscribed_wakers
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn wake(&self, mut inner: MutexGuard<'_, Inner>) {
-        self.news.fetch_add(1, Ordering::Release);
-        let waiting = std::mem::take(&mut inner.waiting);
+        self.version.fetch_add(1, Ordering::Release);
+        let waiting = std::mem::take(&mut inner.waiting_wakers);
         drop(inner);
         waiting.into_values().for_each(Waker::wake);
         // They may do their work on this thread: last, as it takes them a while.
-        self.followers().iter().for_each(Waker::wake_by_ref);
+        self.subscribed_wakers().iter().for_each(Waker::wake_by_ref);
     }
 }
 
-impl Hub {
+impl Publisher {
     /// Gives a picture to everybody, at the time `now`. Returns false if nobody could begin now and see the right picture.
     pub fn publish(&self, fragment: Fragment, now: Timestamp) -> bool {
         let mut inner = self.0.lock();
-        inner.meter.add(
+        inner.rate_meter.add(
             fragment.captured_at,
             fragment.message.len(),
             fragment.is_keyframe,
         );
         if fragment.is_keyframe {
             inner.keyframe_wanted = false;
-            inner.is_keyframe_missed = false;
-            inner.requests.answered();
+            inner.is_keyframe_missing = false;
+            inner.keyframe_throttle.on_keyframe();
         }
-        inner.ring.push(fragment, now);
-        let has_entry = !inner.ring.lacks_entry();
+        inner.buffer.push(fragment, now);
+        let has_entry = !inner.buffer.lacks_entry_point();
         self.0.wake(inner);
         has_entry
     }
 
     /// True if somebody cannot begin for want of a keyframe.
-    pub fn is_keyframe_missed(&self) -> bool {
+    pub fn is_keyframe_missing(&self) -> bool {
         let inner = self.0.lock();
-        inner.is_keyframe_missed && inner.is_wanted() && inner.ring.lacks_entry()
+        inner.is_keyframe_missing && inner.has_demand() && inner.buffer.lacks_entry_point()
     }
 
     /// Lets viewers begin at any frame, as there will be no keyframe: after the last one, with as many frames as are kept.
-    pub fn open_anywhere(&self) {
+    pub fn allow_start_anywhere(&self) {
         let mut inner = self.0.lock();
-        inner.is_keyframe_missed = false;
-        inner.ring.open_anywhere();
+        inner.is_keyframe_missing = false;
+        inner.buffer.allow_start_anywhere();
         self.0.wake(inner);
     }
 
     /// Says how the camera is; returns true if that is news.
-    pub fn set_condition(&self, state: State, reason: &str) -> bool {
+    pub fn set_status(&self, state: CameraState, reason: &str) -> bool {
         self.set_failure(state, reason, reason)
     }
 
     /// Says how the camera is, with a reason for everybody and one in full; returns true if either is news.
-    pub fn set_failure(&self, state: State, reason: &str, detail: &str) -> bool {
+    pub fn set_failure(&self, state: CameraState, reason: &str, detail: &str) -> bool {
         let mut inner = self.0.lock();
-        let old = &inner.condition;
+        let old = &inner.status;
         let is_told = old.state == state && old.reason == reason;
         if is_told && old.detail == detail {
             return false;
         }
-        inner.condition = Arc::new(Condition {
+        inner.status = Arc::new(CameraStatus {
             state,
             reason: reason.to_owned(),
             detail: detail.to_owned(),
@@ -186,39 +185,39 @@ impl Hub {
     }
 
     /// True if somebody watches, or holds the camera open.
-    pub fn has_viewers(&self) -> bool {
-        self.0.lock().is_wanted()
+    pub fn has_demand(&self) -> bool {
+        self.0.lock().has_demand()
     }
 
     /// If nobody watches: says that the camera is closed, and sees to it that who joins later begins with a picture made
     /// after that; returns true. Does nothing if somebody watches.
-    pub fn idle(&self) -> bool {
+    pub fn enter_idle(&self) -> bool {
         let mut inner = self.0.lock();
-        if inner.is_wanted() {
+        if inner.has_demand() {
             return false;
         }
-        inner.ring.forget_keyframe();
+        inner.buffer.invalidate_keyframe();
         drop(inner);
-        self.set_condition(State::Idle, "");
+        self.set_status(CameraState::Idle, "");
         true
     }
 
     /// Waits up to `time` for somebody to watch; returns whether somebody does.
-    pub fn wait_for_viewer(&self, time: Duration) -> bool {
-        let nobody = |inner: &mut Inner| !inner.is_wanted();
+    pub fn wait_for_demand(&self, time: Duration) -> bool {
+        let nobody = |inner: &mut Inner| !inner.has_demand();
         match self
             .0
-            .joined
+            .demand_changed
             .wait_timeout_while(self.0.lock(), time, nobody)
         {
-            Ok((inner, _)) => inner.is_wanted(),
-            Err(poisoned) => poisoned.into_inner().0.is_wanted(),
+            Ok((inner, _)) => inner.has_demand(),
+            Err(poisoned) => poisoned.into_inner().0.has_demand(),
         }
     }
 
     /// Pictures published so far.
     pub fn frames(&self) -> u64 {
-        self.0.lock().ring.end()
+        self.0.lock().buffer.next_seq()
     }
 
     /// Counts pictures of the camera that came to nothing.
@@ -238,60 +237,69 @@ impl Hub {
     }
 
     /// Says whether the source that is open now makes a keyframe when it is asked.
-    pub fn set_makes_keyframes(&self, makes_keyframes: bool) {
-        self.0.lock().requests.is_possible = makes_keyframes;
+    pub fn set_makes_keyframes_on_request(&self, makes_keyframes: bool) {
+        self.0.lock().keyframe_throttle.is_supported = makes_keyframes;
     }
 
     /// How the viewers' lines are now.
-    pub fn lines(&self) -> Lines {
+    pub fn link_summary(&self) -> LinkSummary {
         let inner = self.0.lock();
-        Lines {
+        LinkSummary {
             viewers: inner.viewers,
-            slow: inner.slow.values().map(|line| line.capacity).collect(),
+            congested_bps: inner
+                .congested
+                .values()
+                .map(|line| line.bandwidth_bps)
+                .collect(),
         }
     }
 }
 
 impl Inner {
     /// Somebody cannot begin for want of a keyframe.
-    fn miss_keyframe(&mut self) {
+    fn mark_keyframe_missing(&mut self) {
         self.keyframe_wanted = true;
-        self.is_keyframe_missed = true;
+        self.is_keyframe_missing = true;
     }
 
-    fn is_wanted(&self) -> bool {
-        self.viewers + self.holds > 0
+    fn has_demand(&self) -> bool {
+        self.viewers + self.demand_guards > 0
     }
 
     /// How the viewer `id`, whose next picture is `number`, goes on.
-    fn course(&mut self, id: u64, number: u64, has_previous: bool) -> Course {
-        let line = self.slow.get(&id).copied();
+    fn next_action(&mut self, id: u64, number: u64, has_previous: bool) -> Action {
+        let line = self.congested.get(&id).copied();
         // Nearly always: the newest picture, for who is not slow.
-        if line.is_none() && number + 1 == self.ring.end() {
-            return Course::Send;
+        if line.is_none() && number + 1 == self.buffer.next_seq() {
+            return Action::Send;
         }
-        let (Some(here), Some(newest)) = (self.ring.get(number), self.ring.newest()) else {
-            return Course::Send;
+        let (Some(here), Some(newest)) = (self.buffer.get(number), self.buffer.newest()) else {
+            return Action::Send;
         };
         let now = newest.published_at;
-        let keyframe = (self.ring.entry_number()).filter(|&entry| entry > number);
-        let time_for = |bytes| line.map_or(Duration::ZERO, |line| line.time_for(bytes));
-        let course = decide(View {
+        let keyframe = (self.buffer.entry_seq()).filter(|&entry| entry > number);
+        let time_for = |bytes| line.map_or(Duration::ZERO, |line| line.transmit_time(bytes));
+        let course = next_action(PolicyInput {
             lag: now.since(here.published_at),
             keyframe_lag: keyframe
-                .and_then(|keyframe| self.ring.get(keyframe))
+                .and_then(|keyframe| self.buffer.get(keyframe))
                 .map(|keyframe| now.since(keyframe.published_at)),
-            is_worn: self.ring.entry_number() >= Some(number) && self.ring.is_worn(),
-            keyframe_due: self.meter.keyframe_due(),
-            keyframe_time: time_for(self.ring.keyframe_bytes()),
-            busy: line.map_or(Duration::ZERO, |line| line.backlog)
+            gop_outweighs_keyframe: self.buffer.entry_seq() >= Some(number)
+                && self.buffer.gop_outweighs_keyframe(),
+            keyframe_due_in: self.rate_meter.keyframe_due_in(),
+            keyframe_transmit_time: time_for(self.buffer.keyframe_bytes()),
+            link_busy_time: line.map_or(Duration::ZERO, |line| line.queue_delay)
                 + time_for(here.fragment.message.len()),
-            is_slow: line.is_some(),
-            is_spare: !here.fragment.is_reference && has_previous,
-            asking: self.requests.state(self.viewers, self.slow.len(), now),
+            is_congested: line.is_some(),
+            is_disposable: !here.fragment.is_reference && has_previous,
+            keyframe_request: self.keyframe_throttle.availability(
+                self.viewers,
+                self.congested.len(),
+                now,
+            ),
         });
-        if course == Course::Ask {
-            self.requests.ask(now);
+        if course == Action::RequestKeyframe {
+            self.keyframe_throttle.mark_requested(now);
             self.keyframe_wanted = true;
         }
         course

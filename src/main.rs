@@ -98,7 +98,7 @@ fn serve(config: Config) -> Result<(), String> {
     let stop = Stop::new().map_err(|error| format!("cannot start: {error}"))?;
     let (mut threads, mut served) = (Vec::new(), Vec::new());
     for camera in config.cameras {
-        let (hub, audience) = hub::hub();
+        let (publisher, hub) = hub::channel();
         let (panel, remote) = panel::panel(camera.controls);
         let mut context = Context::new(&camera.name, camera.settings, stop.clone());
         context.panel = panel;
@@ -108,7 +108,7 @@ fn serve(config: Config) -> Result<(), String> {
             name: camera.name.clone().into(),
             source: camera.source.kind(),
             source_text: redact::mask(&camera.source_text).into_owned(),
-            audience,
+            hub,
             remote,
         });
         let opening = if camera.on_demand {
@@ -120,12 +120,12 @@ fn serve(config: Config) -> Result<(), String> {
             opening,
             bitrates: camera.adaptive,
         };
-        let run = move || pipeline::run(&camera.source, &context, &habits, &hub);
+        let run = move || pipeline::run(&camera.source, &context, &habits, &publisher);
         let thread = std::thread::Builder::new().name(camera.name).spawn(run);
         threads.push(thread.map_err(|error| format!("cannot start a camera's thread: {error}"))?);
     }
-    let audiences = served.iter().map(|camera| &camera.audience);
-    let (fanout, fanout_thread) = Fanout::start(audiences, config.server.io_uring)
+    let hubs = served.iter().map(|camera| &camera.hub);
+    let (fanout, fanout_thread) = Fanout::start(hubs, config.server.io_uring)
         .map_err(|error| format!("cannot start the fan-out: {error}"))?;
     threads.push(fanout_thread);
     let settings = serve::Settings {

@@ -10,7 +10,7 @@ mod signs;
 
 use crate::h264::nal::Header;
 use crate::h264::{AccessUnit, Assembler, Ends, Pictures};
-use crate::hub::{Hub, Jpeg, State};
+use crate::hub::{CameraState, Jpeg, Publisher};
 use crate::logger::{self, Folded};
 use crate::orientation::Orientation;
 use crate::panel::Panel;
@@ -68,17 +68,17 @@ pub struct Habits {
 }
 
 /// Runs a camera until the program stops.
-pub fn run(spec: &Spec, context: &source::Context, habits: &Habits, hub: &Hub) {
+pub fn run(spec: &Spec, context: &source::Context, habits: &Habits, publisher: &Publisher) {
     if habits.opening == Opening::OnDemand {
         logger::count_notes_as_clients();
     }
-    let mut camera = Camera::new(context, habits, hub);
+    let mut camera = Camera::new(context, habits, publisher);
     let mut pause = SHORTEST_PAUSE;
     while !context.stop.is_stopped() {
-        if camera.audience.opening == Opening::OnDemand && !camera.wait_for_viewer(context) {
+        if camera.idle_timer.opening == Opening::OnDemand && !camera.wait_for_viewer(context) {
             break;
         }
-        let pictures_before = camera.hub.frames();
+        let pictures_before = camera.publisher.frames();
         let end = match source::open(spec, context) {
             Ok(mut source) => {
                 camera.refused(context.panel.opened(source.board()).as_deref());
@@ -87,9 +87,9 @@ pub fn run(spec: &Spec, context: &source::Context, habits: &Habits, hub: &Hub) {
                 camera.muxer.orient(left);
                 // In a JPEG there is no word on how it is to be laid.
                 let is_upright = left == Orientation::default();
-                hub.set_gives_jpegs(is_upright && source.gives_jpegs());
+                publisher.set_has_jpegs(is_upright && source.gives_jpegs());
                 let end = camera.play(source, spec, &context.panel);
-                hub.set_gives_jpegs(false);
+                publisher.set_has_jpegs(false);
                 context.panel.closed();
                 end
             }
@@ -108,9 +108,9 @@ pub fn run(spec: &Spec, context: &source::Context, habits: &Habits, hub: &Hub) {
         if is_final || matches!(error.kind(), Error::Ended(_)) {
             break;
         }
-        if camera.hub.frames() > pictures_before {
+        if camera.publisher.frames() > pictures_before {
             pause = SHORTEST_PAUSE;
-            camera.hub.count_restart();
+            camera.publisher.count_restart();
         }
         camera.rest(pause, context);
         pause = (pause * 2).min(longest_pause(spec));
@@ -131,10 +131,10 @@ pub fn play(
     source: Box<dyn Source>,
     context: &source::Context,
     habits: &Habits,
-    hub: &Hub,
+    publisher: &Publisher,
 ) -> Result<(), Error> {
     let as_device = Spec::V4l2(PathBuf::new());
-    Camera::new(context, habits, hub).play(source, &as_device, &context.panel)
+    Camera::new(context, habits, publisher).play(source, &as_device, &context.panel)
 }
 
 /// Sources that are programs: started again, they begin with a keyframe.
@@ -153,14 +153,14 @@ fn ends(spec: &Spec) -> Ends {
 
 struct Camera<'a> {
     name: &'a str,
-    hub: &'a Hub,
+    publisher: &'a Publisher,
     muxer: Muxer,
     has_worked: bool,
     complaints: Folded,
     /// A complaint stands in the log that is not answered by the word "live".
     has_complained: bool,
     live_since: Option<Timestamp>,
-    audience: Watch,
+    idle_timer: Watch,
     keyframes: KeyframeWatch,
     /// Whoever joins now can begin.
     has_entry: bool,
@@ -168,16 +168,16 @@ struct Camera<'a> {
 }
 
 impl<'a> Camera<'a> {
-    fn new(context: &'a source::Context, habits: &Habits, hub: &'a Hub) -> Self {
+    fn new(context: &'a source::Context, habits: &Habits, publisher: &'a Publisher) -> Self {
         Self {
             name: &context.name,
-            hub,
+            publisher,
             muxer: Muxer::new(context.settings.fps),
             has_worked: false,
             complaints: Folded::new(COMPLAINTS, COMPLAINT_INTERVAL),
             has_complained: false,
             live_since: None,
-            audience: Watch::new(habits.opening, Timestamp::now()),
+            idle_timer: Watch::new(habits.opening, Timestamp::now()),
             keyframes: KeyframeWatch::default(),
             has_entry: true,
             bitrates: habits.bitrates.clone(),
@@ -186,16 +186,16 @@ impl<'a> Camera<'a> {
 
     /// Says that the camera is closed, and returns when somebody watches; false if the program stops.
     fn wait_for_viewer(&mut self, context: &source::Context) -> bool {
-        if self.hub.idle() {
+        if self.publisher.enter_idle() {
             log::info!("{}: closed until somebody watches", self.name);
-            while !self.hub.wait_for_viewer(NAP) {
+            while !self.publisher.wait_for_demand(NAP) {
                 if context.stop.is_stopped() {
                     return false;
                 }
             }
-            self.hub.set_condition(State::Starting, "");
+            self.publisher.set_status(CameraState::Starting, "");
         }
-        self.audience.watched_at = Timestamp::now();
+        self.idle_timer.watched_at = Timestamp::now();
         true
     }
 
@@ -213,7 +213,8 @@ impl<'a> Camera<'a> {
         self.has_entry = true;
         let mut keyframes = KeyframeRequests::default();
         let mut dropped = 0;
-        self.hub.set_makes_keyframes(source.can_make_keyframes());
+        self.publisher
+            .set_makes_keyframes_on_request(source.can_make_keyframes());
         let mut adaptation = self.adaptation(source.as_ref());
         loop {
             panel.tend(source.board());
@@ -238,17 +239,17 @@ impl<'a> Camera<'a> {
             }
             if let Some(oversize) = assembler.take_oversize() {
                 signs.oversize(oversize);
-                self.hub.count_dropped(1);
+                self.publisher.count_dropped(1);
                 self.log(&format!("frame dropped: {oversize}"));
             }
-            self.hub.answer_jpeg(|| {
+            self.publisher.fulfil_jpeg_request(|| {
                 let (captured_at, jpeg) = source.newest_jpeg()?;
                 let bytes = Bytes::copy_from_slice(jpeg);
                 Some(Jpeg { bytes, captured_at })
             });
             let lost = source.dropped();
             if lost > dropped {
-                self.hub.count_dropped(lost - dropped);
+                self.publisher.count_dropped(lost - dropped);
                 dropped = lost;
             }
             let now = Timestamp::now();
@@ -261,18 +262,18 @@ impl<'a> Camera<'a> {
                 }
                 self.note(&finding.error());
             }
-            if self.audience.is_over(now, || self.hub.has_viewers()) {
+            if self.idle_timer.is_over(now, || self.publisher.has_demand()) {
                 return Ok(());
             }
             if source.can_make_keyframes()
-                && keyframes.are_due(self.hub.take_keyframe_request() || !has_keyframe, now)
+                && keyframes.are_due(self.publisher.take_keyframe_request() || !has_keyframe, now)
             {
                 source.request_keyframe();
             }
             self.help_to_begin(spec, now)?;
             if let Some(adaptation) = &mut adaptation
                 && adaptation.is_due(now)
-                && let Some(wanted) = adaptation.advise(&self.hub.lines(), now)
+                && let Some(wanted) = adaptation.advise(&self.publisher.link_summary(), now)
             {
                 let taken = source.set_bitrate(wanted);
                 log::debug!("{}: bit rate {wanted} for the lines: {taken:?}", self.name);
@@ -282,14 +283,14 @@ impl<'a> Camera<'a> {
 
     /// Does what can be done for viewers who cannot begin for want of a keyframe.
     fn help_to_begin(&mut self, spec: &Spec, now: Timestamp) -> Result<(), Error> {
-        let is_missed = !self.has_entry && self.hub.is_keyframe_missed();
+        let is_missed = !self.has_entry && self.publisher.is_keyframe_missing();
         match self.keyframes.check(is_missed, can_restart(spec), now) {
             None => {}
             Some(Remedy::Restart) => {
                 let words = format!("{NO_KEYFRAMES}. It is started again for one");
                 return Err(Error::Lost(words).because(Cause::NO_KEYFRAME));
             }
-            Some(Remedy::BeginAnywhere) => self.hub.open_anywhere(),
+            Some(Remedy::BeginAnywhere) => self.publisher.allow_start_anywhere(),
         }
         Ok(())
     }
@@ -310,10 +311,10 @@ impl<'a> Camera<'a> {
         // First the word, then the picture: a viewer is told in this order.
         self.has_entry |= fragment.is_keyframe;
         if !self.has_entry {
-            if self.hub.set_condition(State::Live, NO_KEYFRAMES) {
+            if self.publisher.set_status(CameraState::Live, NO_KEYFRAMES) {
                 self.log(NO_KEYFRAMES);
             }
-        } else if self.hub.set_condition(State::Live, "") {
+        } else if self.publisher.set_status(CameraState::Live, "") {
             let (name, width, height) = (self.name, init.width, init.height);
             // A camera that comes and goes again and again is told as often as its troubles.
             let is_news = self.has_complained || !self.has_worked;
@@ -322,16 +323,16 @@ impl<'a> Camera<'a> {
             (self.has_worked, self.has_complained) = (true, false);
             self.live_since = Some(Timestamp::now());
         }
-        self.has_entry = self.hub.publish(fragment, Timestamp::now());
+        self.has_entry = self.publisher.publish(fragment, Timestamp::now());
     }
 
     /// Waits before the source is opened again. The first viewer ends a long wait.
     fn rest(&self, pause: Duration, context: &source::Context) {
         let end = Timestamp::now() + pause;
-        let is_watched = self.hub.has_viewers();
+        let is_watched = self.publisher.has_demand();
         loop {
             let left = end.since(Timestamp::now());
-            let is_new = pause > LONGEST_PAUSE && !is_watched && self.hub.has_viewers();
+            let is_new = pause > LONGEST_PAUSE && !is_watched && self.publisher.has_demand();
             if left.is_zero() || is_new || context.stop.sleep(left.min(NAP)) {
                 return;
             }
@@ -367,15 +368,15 @@ impl<'a> Camera<'a> {
     /// Tells viewers the public cause; returns true if anything about the error is news.
     fn tell(&self, error: &Error) -> bool {
         let reason = error.cause().to_string();
-        self.hub
+        self.publisher
             .set_failure(self.without_pictures(), &reason, &error.to_string())
     }
 
-    fn without_pictures(&self) -> State {
+    fn without_pictures(&self) -> CameraState {
         if self.has_worked {
-            State::Lost
+            CameraState::Lost
         } else {
-            State::Waiting
+            CameraState::Waiting
         }
     }
 

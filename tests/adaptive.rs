@@ -7,7 +7,7 @@ mod support;
 
 use berrymse::encode::{self, Choice, Encoder, Picture, Pixels, Shape};
 use berrymse::h264::End;
-use berrymse::hub::{self, Audience};
+use berrymse::hub::{self, Hub};
 use berrymse::panel;
 use berrymse::pipeline::{self, Habits, Opening};
 use berrymse::serve::{self, Fanout, Site};
@@ -119,14 +119,14 @@ fn picture(number: u32) -> Vec<u8> {
 }
 
 /// The address that a site with this camera listens on. Its threads end with the process.
-fn serve(audience: Audience) -> String {
+fn serve(hub: Hub) -> String {
     let (_, remote) = panel::panel([]);
-    let (fanout, _) = Fanout::start(std::iter::once(&audience), true).unwrap();
+    let (fanout, _) = Fanout::start(std::iter::once(&hub), true).unwrap();
     let camera = serve::Camera {
         name: "camera".into(),
         source: "test",
         source_text: String::new(),
-        audience,
+        hub,
         remote,
     };
     let settings = serve::Settings {
@@ -156,7 +156,7 @@ fn serve(audience: Audience) -> String {
 #[test]
 fn the_encoder_for_raw_cameras_follows_a_line_down_and_up() {
     let stop = Stop::new().unwrap();
-    let (hub, audience) = hub::hub();
+    let (publisher, hub) = hub::channel();
     let source = Box::new(RawCamera::new(stop.clone()));
     std::thread::spawn(move || {
         let settings = Settings {
@@ -173,9 +173,9 @@ fn the_encoder_for_raw_cameras_follows_a_line_down_and_up() {
             opening: Opening::Always,
             bitrates: Some(LEAST..=MOST),
         };
-        pipeline::play(source, &context, &habits, &hub)
+        pipeline::play(source, &context, &habits, &publisher)
     });
-    let line = Line::to(&serve(audience.clone()));
+    let line = Line::to(&serve(hub.clone()));
     let address = line.address.clone();
     std::thread::spawn(move || {
         let mut viewer = Viewer::connect_to(&address, "/video_websocket", Some("berrymse.v1"));
@@ -186,7 +186,7 @@ fn the_encoder_for_raw_cameras_follows_a_line_down_and_up() {
         let begin = Instant::now();
         loop {
             std::thread::sleep(Duration::from_millis(100));
-            let status = audience.status();
+            let status = hub.stats();
             if begin.elapsed() > Duration::from_secs(1) && is_there(status.bitrate) {
                 println!("{what}: {} after {:?}", status.bitrate, begin.elapsed());
                 return status.bitrate;
@@ -204,7 +204,7 @@ fn the_encoder_for_raw_cameras_follows_a_line_down_and_up() {
     assert!(less > u64::from(LEAST), "{less}");
     // Down to what the line carries, not to the least there is.
     std::thread::sleep(Duration::from_secs(4));
-    let steady = audience.status().bitrate;
+    let steady = hub.stats().bitrate;
     println!("half, later: {steady}");
     assert!(
         (full / 4..full * 55 / 100).contains(&steady),

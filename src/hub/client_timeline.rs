@@ -48,7 +48,7 @@ impl ClientTimeline {
     }
 
     /// The bytes of `fragment` for this client: a head of its own, and the rest, which is shared.
-    pub fn place(&mut self, fragment: &Fragment) -> (Bytes, Bytes) {
+    pub fn retime(&mut self, fragment: &Fragment) -> (Bytes, Bytes) {
         let payload = fragment.message.payload();
         let times = self.times(fragment);
         let Some(head) = head_with(&payload, times) else {
@@ -135,7 +135,7 @@ mod tests {
     }
 
     fn placed(timeline: &mut ClientTimeline, fragment: &Fragment) -> Times {
-        let (head, rest) = timeline.place(fragment);
+        let (head, rest) = timeline.retime(fragment);
         let all = [&head[..], &rest[..]].concat();
         assert_eq!(all.len(), fragment.message.payload().len());
         assert_eq!(all[HEAD_BYTES..], fragment.message.payload()[HEAD_BYTES..]);

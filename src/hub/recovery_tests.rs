@@ -9,8 +9,8 @@ use crate::orientation::Orientation;
 /// 30 frames per second. `K` is a keyframe, `r` a recovery point complete after 10 frames, `R` one that is complete at
 /// once, `i` an unmarked I frame.
 struct Stream {
+    publisher: Publisher,
     hub: Hub,
-    audience: Audience,
     init: Arc<Init>,
     next: u64,
     size: usize,
@@ -22,11 +22,11 @@ const TICKS: u64 = 3000;
 
 impl Stream {
     fn new() -> Self {
-        let (hub, audience) = hub();
-        hub.set_condition(State::Live, "");
+        let (publisher, hub) = channel();
+        publisher.set_status(CameraState::Live, "");
         Self {
+            publisher,
             hub,
-            audience,
             init: Arc::new(Init {
                 message: Message::build(0, |_| {}),
                 codec: String::new(),
@@ -83,14 +83,14 @@ impl Stream {
                 recovery: recovery.map(|(frames, is_marked)| Recovery { frames, is_marked }),
                 is_reference: true,
             };
-            has_entry = self.hub.publish(fragment, at);
+            has_entry = self.publisher.publish(fragment, at);
         }
         has_entry
     }
 
-    fn join(&self) -> Viewer {
-        let mut viewer = self.audience.join();
-        assert!(matches!(viewer.try_next(), Some(Event::Condition(_))));
+    fn join(&self) -> Subscription {
+        let mut viewer = self.hub.subscribe();
+        assert!(matches!(viewer.try_next(), Some(Event::Status(_))));
         viewer
     }
 }
@@ -110,13 +110,13 @@ fn name(fragment: &Fragment) -> String {
     format!("{}{number}", char::from(payload[payload.len() - 1]))
 }
 
-fn events(viewer: &mut Viewer, most: usize) -> String {
+fn events(viewer: &mut Subscription, most: usize) -> String {
     let mut out = Vec::new();
     while out.len() < most
         && let Some(event) = viewer.try_next()
     {
         match event {
-            Event::Condition(condition) => out.push(condition.state.word().to_owned()),
+            Event::Status(condition) => out.push(condition.state.as_str().to_owned()),
             Event::Skipped(count) => out.push(format!("skipped:{count}")),
             Event::Init(_) => {}
             Event::Fragment(fragment) => out.push(name(&fragment)),
@@ -141,8 +141,8 @@ fn late_viewer_gets_keyframe_then_recovery_point() {
     let stream = refreshed('r');
     assert_eq!(events(&mut stream.join(), 9), "K239 r240 p241");
     let lead = |stream: &Stream| {
-        let mut inner = stream.audience.0.lock();
-        inner.ring.lead(240).unwrap().fragments[0]
+        let mut inner = stream.hub.0.lock();
+        inner.buffer.lead_in(240).unwrap().fragments[0]
             .message
             .payload()
             .as_ptr()
@@ -197,14 +197,14 @@ fn viewer_far_behind_goes_on_at_a_recovery_point() {
 #[test]
 fn snapshot_begins_where_the_refresh_is_complete() {
     let stream = refreshed('r');
-    let names = |recent: Recent| {
+    let names = |recent: ReplayFrames| {
         let names: Vec<_> = recent.fragments.iter().map(name).collect();
         (recent.first, names[..2].join(" "), recent.fragments.len())
     };
     // The point at 240 needs ten more frames.
-    let recent = stream.audience.recent(None);
+    let recent = stream.hub.replay_frames(None);
     assert_eq!(names(recent), (209, "K209 r210".to_owned(), 33));
-    let recent = stream.audience.recent(Some(239));
+    let recent = stream.hub.replay_frames(Some(239));
     assert_eq!(names(recent), (240, "r240 p241".to_owned(), 2));
 }
 
@@ -214,7 +214,7 @@ fn ring_is_cut_at_recovery_points() {
     for _ in 0..20 {
         stream.publish(&format!("r{}", "p".repeat(29)));
     }
-    let kept = stream.audience.0.lock().ring.from(0).count();
+    let kept = stream.hub.0.lock().buffer.from(0).count();
     assert!(kept <= 61, "{kept}");
 }
 
@@ -225,14 +225,14 @@ fn endless_gop_lets_nobody_begin_and_says_so() {
     let mut early = stream.join();
     assert!(stream.publish("Kpp"));
     assert_eq!(events(&mut early, 9), "K0 p1 p2");
-    assert!(!stream.hub.is_keyframe_missed());
+    assert!(!stream.publisher.is_keyframe_missing());
     assert!(!stream.publish(&"p".repeat(10)));
-    assert!(!stream.hub.is_keyframe_missed(), "nobody waits");
+    assert!(!stream.publisher.is_keyframe_missing(), "nobody waits");
     let mut late = stream.join();
     assert_eq!(events(&mut late, 9), "");
-    assert!(stream.hub.is_keyframe_missed());
-    stream.hub.open_anywhere();
-    assert!(!stream.hub.is_keyframe_missed());
+    assert!(stream.publisher.is_keyframe_missing());
+    stream.publisher.allow_start_anywhere();
+    assert!(!stream.publisher.is_keyframe_missing());
     assert_eq!(events(&mut late, 9), "K6 p7 p8 p9 p10 p11 p12");
     assert!(!stream.publish("p"), "it still has no entry");
     assert!(stream.publish("K"));
@@ -242,7 +242,7 @@ fn endless_gop_lets_nobody_begin_and_says_so() {
 #[test]
 fn closed_camera_keeps_no_keyframe() {
     let mut stream = refreshed('R');
-    assert!(stream.hub.idle());
+    assert!(stream.publisher.enter_idle());
     let mut viewer = stream.join();
     assert_eq!(events(&mut viewer, 9), "");
     stream.publish("Kp");
@@ -253,14 +253,14 @@ fn closed_camera_keeps_no_keyframe() {
 fn next_keyframe_is_waited_for_until_told_not_to() {
     let mut stream = Stream::new();
     stream.publish("Kpp");
-    stream.hub.take_keyframe_request();
-    let mut viewer = stream.audience.join_at(Start::NextKeyframe);
+    stream.publisher.take_keyframe_request();
+    let mut viewer = stream.hub.subscribe_at(StartPosition::NextKeyframe);
     viewer.try_next();
-    assert!(stream.hub.take_keyframe_request());
+    assert!(stream.publisher.take_keyframe_request());
     assert_eq!(events(&mut viewer, 9), "");
-    viewer.begin_now();
+    viewer.start_now();
     assert_eq!(events(&mut viewer, 9), "K0 p1 p2");
-    let mut viewer = stream.audience.join_at(Start::NextKeyframe);
+    let mut viewer = stream.hub.subscribe_at(StartPosition::NextKeyframe);
     viewer.try_next();
     stream.publish("pK");
     assert_eq!(events(&mut viewer, 9), "K4");
@@ -298,5 +298,5 @@ fn leading_frames_are_skipped_and_leave_no_gap() {
         ("p97", 100),
     ];
     assert_eq!(shown, expected);
-    assert_eq!(stream.audience.recent(None).first, 92);
+    assert_eq!(stream.hub.replay_frames(None).first, 92);
 }

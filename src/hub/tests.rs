@@ -1,4 +1,4 @@
-use super::ring::KEPT_BYTES;
+use super::gop_buffer::MAX_BYTES;
 use super::*;
 use crate::message::Message;
 use crate::orientation::Orientation;
@@ -6,27 +6,27 @@ use std::task::Context;
 
 /// One picture each 33 ms; `K` is a keyframe, to `b` no other picture refers. An event is written as in `"live init K0 p1 skipped:3"`.
 struct Stream {
+    publisher: Publisher,
     hub: Hub,
-    audience: Audience,
     init: Arc<Init>,
     next: u64,
     size: usize,
 }
 
-fn slow_line(capacity: u32) -> Option<SlowLine> {
-    Some(SlowLine {
-        capacity,
-        backlog: Duration::ZERO,
+fn slow_line(capacity: u32) -> Option<CongestedLink> {
+    Some(CongestedLink {
+        bandwidth_bps: capacity,
+        queue_delay: Duration::ZERO,
     })
 }
 
 impl Stream {
     fn new() -> Self {
-        let (hub, audience) = hub();
-        hub.set_condition(State::Live, "");
+        let (publisher, hub) = channel();
+        publisher.set_status(CameraState::Live, "");
         Self {
+            publisher,
             hub,
-            audience,
             init: Self::video(640),
             next: 0,
             size: 10,
@@ -65,21 +65,21 @@ impl Stream {
             is_reference: kind != 'b',
         };
         self.next += 1;
-        self.hub.publish(fragment, now);
+        self.publisher.publish(fragment, now);
     }
 
-    fn join(&self) -> Viewer {
-        let mut viewer = self.audience.join();
-        assert!(matches!(viewer.try_next(), Some(Event::Condition(_))));
+    fn join(&self) -> Subscription {
+        let mut viewer = self.hub.subscribe();
+        assert!(matches!(viewer.try_next(), Some(Event::Status(_))));
         viewer
     }
 }
 
-fn events(viewer: &mut Viewer) -> String {
+fn events(viewer: &mut Subscription) -> String {
     let mut out = Vec::new();
     while let Some(event) = viewer.try_next() {
         out.push(match event {
-            Event::Condition(condition) => condition.state.word().to_owned(),
+            Event::Status(condition) => condition.state.as_str().to_owned(),
             Event::Skipped(count) => format!("skipped:{count}"),
             Event::Init(init) => format!("init:{}", init.width),
             Event::Fragment(f) => {
@@ -145,7 +145,7 @@ fn a_viewer_who_falls_behind_goes_on_at_the_newest_keyframe_and_is_told() {
     stream.publish(&"p".repeat(59));
     stream.publish("Kp");
     assert_eq!(events(&mut viewer), "skipped:119 K120 p121");
-    assert_eq!(stream.audience.status().frames_skipped, 119);
+    assert_eq!(stream.hub.stats().frames_skipped, 119);
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn who_asks_often_or_leaves_takes_no_memory_while_there_is_no_news() {
     assert_eq!(
         Arc::strong_count(&nobody),
         3,
-        "ours, the waker's, the hub's"
+        "ours, the waker's, the publisher's"
     );
     drop(viewer);
     assert_eq!(Arc::strong_count(&nobody), 2);
@@ -214,10 +214,10 @@ fn an_endless_group_of_pictures_is_bounded_and_joiners_wait() {
     events(&mut early);
     stream.publish(&"p".repeat(20));
     let bytes: usize = {
-        let inner = stream.audience.0.lock();
-        inner.ring.from(0).map(|kept| kept.message.len()).sum()
+        let inner = stream.hub.0.lock();
+        inner.buffer.from(0).map(|kept| kept.message.len()).sum()
     };
-    assert!(bytes <= KEPT_BYTES);
+    assert!(bytes <= MAX_BYTES);
     assert_eq!(events(&mut early), "skipped:20");
     let mut late = stream.join();
     assert_eq!(events(&mut late), "");
@@ -232,7 +232,7 @@ fn the_ring_keeps_the_last_second_but_not_more_than_it_needs() {
     for _ in 0..100 {
         stream.publish("Kpppp");
     }
-    let kept = stream.audience.0.lock().ring.from(0).count();
+    let kept = stream.hub.0.lock().buffer.from(0).count();
     assert!((30..=32).contains(&kept), "{kept}");
 }
 
@@ -242,10 +242,10 @@ fn conditions_reach_viewers_once_and_in_order() {
     let mut viewer = stream.join();
     stream.publish("K");
     events(&mut viewer);
-    stream.hub.set_condition(State::Lost, "unplugged");
-    stream.hub.set_condition(State::Lost, "unplugged");
+    stream.publisher.set_status(CameraState::Lost, "unplugged");
+    stream.publisher.set_status(CameraState::Lost, "unplugged");
     assert_eq!(events(&mut viewer), "lost");
-    stream.hub.set_condition(State::Live, "");
+    stream.publisher.set_status(CameraState::Live, "");
     stream.publish("K");
     assert_eq!(events(&mut viewer), "live K1");
 }
@@ -254,18 +254,18 @@ fn conditions_reach_viewers_once_and_in_order() {
 fn viewers_are_counted_and_joining_asks_for_a_keyframe_where_much_follows_the_newest() {
     let mut stream = Stream::new();
     let (a, b) = (stream.join(), stream.join());
-    assert_eq!(stream.audience.status().viewers, 2);
-    assert!(stream.hub.take_keyframe_request());
-    assert!(!stream.hub.take_keyframe_request());
+    assert_eq!(stream.hub.stats().viewers, 2);
+    assert!(stream.publisher.take_keyframe_request());
+    assert!(!stream.publisher.take_keyframe_request());
     drop(a);
     drop(b);
-    assert_eq!(stream.audience.status().viewers, 0);
+    assert_eq!(stream.hub.stats().viewers, 0);
     stream.publish("Kp");
     stream.join();
-    assert!(!stream.hub.take_keyframe_request());
+    assert!(!stream.publisher.take_keyframe_request());
     stream.publish("p");
     stream.join();
-    assert!(stream.hub.take_keyframe_request());
+    assert!(stream.publisher.take_keyframe_request());
 }
 
 #[test]
@@ -277,7 +277,7 @@ fn joining_asks_for_a_keyframe_where_many_pictures_would_be_decoded_however_smal
         stream.size = 10;
         stream.publish(&"p".repeat(pictures));
         stream.join();
-        assert_eq!(stream.hub.take_keyframe_request(), is_asked);
+        assert_eq!(stream.publisher.take_keyframe_request(), is_asked);
     }
 }
 
@@ -288,7 +288,7 @@ fn rates_are_measured() {
     for _ in 0..10 {
         stream.publish(&format!("K{}", "p".repeat(29)));
     }
-    let status = stream.audience.status();
+    let status = stream.hub.stats();
     assert!((status.fps - 30.3).abs() < 0.1, "{}", status.fps);
     assert!(
         status.bitrate.abs_diff(30 * 1004 * 8 * 101 / 100) < 2000,
@@ -302,7 +302,7 @@ fn rates_are_measured() {
 fn a_decoder_gets_what_it_lacks_of_the_newest_picture() {
     let mut stream = Stream::new();
     let recent = |stream: &Stream, after| {
-        let recent = stream.audience.recent(after);
+        let recent = stream.hub.replay_frames(after);
         let (first, end) = (recent.first, recent.first + recent.fragments.len() as u64);
         assert!(
             recent
@@ -314,33 +314,36 @@ fn a_decoder_gets_what_it_lacks_of_the_newest_picture() {
         (first, end)
     };
     assert_eq!(recent(&stream, None), (0, 0));
-    assert!(stream.hub.take_keyframe_request(), "nothing can be decoded");
+    assert!(
+        stream.publisher.take_keyframe_request(),
+        "nothing can be decoded"
+    );
     stream.publish("KppKp");
     assert_eq!(recent(&stream, None), (3, 5), "from the newest keyframe on");
     assert_eq!(recent(&stream, Some(1)), (3, 5), "no need for the rest");
     assert_eq!(recent(&stream, Some(3)), (4, 5));
     assert_eq!(recent(&stream, Some(4)), (5, 5), "nothing new");
     assert_eq!(recent(&stream, Some(9)), (3, 5), "of another time");
-    stream.hub.idle();
+    stream.publisher.enter_idle();
     assert_eq!(
         recent(&stream, None),
         (5, 5),
         "nothing from before it was closed"
     );
-    assert!(stream.hub.take_keyframe_request());
+    assert!(stream.publisher.take_keyframe_request());
 }
 
 #[test]
 fn who_holds_a_camera_keeps_it_open_and_is_no_viewer() {
     let stream = Stream::new();
-    assert!(!stream.hub.has_viewers());
-    let hold = stream.audience.hold();
-    assert!(stream.hub.has_viewers() && !stream.hub.idle());
-    assert!(stream.hub.wait_for_viewer(Duration::ZERO));
-    assert!(!stream.hub.take_keyframe_request());
-    assert_eq!(stream.audience.status().viewers, 0);
+    assert!(!stream.publisher.has_demand());
+    let hold = stream.hub.keep_open();
+    assert!(stream.publisher.has_demand() && !stream.publisher.enter_idle());
+    assert!(stream.publisher.wait_for_demand(Duration::ZERO));
+    assert!(!stream.publisher.take_keyframe_request());
+    assert_eq!(stream.hub.stats().viewers, 0);
     drop(hold);
-    assert!(stream.hub.idle());
+    assert!(stream.publisher.enter_idle());
 }
 
 #[test]
@@ -350,11 +353,11 @@ fn a_slow_line_gets_the_newest_keyframe_as_soon_as_there_is_one() {
     stream.publish("K");
     events(&mut slow);
     events(&mut good);
-    slow.set_slow(slow_line(500_000));
+    slow.set_congested(slow_line(500_000));
     stream.publish("pppppKp");
     assert_eq!(events(&mut slow), "skipped:5 K6 p7");
     assert_eq!(events(&mut good), "p1 p2 p3 p4 p5 K6 p7");
-    slow.set_slow(None);
+    slow.set_congested(None);
     stream.publish("pppppKp");
     assert_eq!(events(&mut slow), "p8 p9 p10 p11 p12 K13 p14");
 }
@@ -366,14 +369,14 @@ fn on_a_slow_line_pictures_that_no_other_refers_to_are_left_out_but_no_two_in_a_
     stream.publish("K");
     events(&mut slow);
     events(&mut good);
-    slow.set_slow(slow_line(500_000));
+    slow.set_congested(slow_line(500_000));
     stream.publish("pbpbbpbpbpb");
     assert_eq!(
         events(&mut slow),
         "p1 p3 b5 p6 p8 b9 p10 b11",
         "the newest ones are in time"
     );
-    assert_eq!(stream.audience.status().frames_skipped, 3);
+    assert_eq!(stream.hub.stats().frames_skipped, 3);
     assert!(events(&mut good).ends_with("b7 p8 b9 p10 b11"));
 }
 
@@ -383,7 +386,7 @@ fn a_slow_line_gets_no_picture_that_would_only_delay_the_keyframe_behind_it() {
     let mut viewer = stream.join();
     stream.publish("KppppppppKppp");
     events(&mut viewer);
-    viewer.set_slow(slow_line(500_000));
+    viewer.set_congested(slow_line(500_000));
     stream.publish("ppppp");
     assert_eq!(
         viewer.try_next().map(|_| ()),
@@ -397,15 +400,15 @@ fn a_slow_line_gets_no_picture_that_would_only_delay_the_keyframe_behind_it() {
 #[test]
 fn a_slow_line_waits_for_the_keyframe_that_it_has_asked_for() {
     let mut stream = Stream::new();
-    stream.hub.set_makes_keyframes(true);
+    stream.publisher.set_makes_keyframes_on_request(true);
     let mut viewer = stream.join();
     stream.publish("K");
     events(&mut viewer);
-    stream.hub.take_keyframe_request();
-    viewer.set_slow(slow_line(500_000));
+    stream.publisher.take_keyframe_request();
+    viewer.set_congested(slow_line(500_000));
     stream.publish(&"p".repeat(40));
     assert_eq!(events(&mut viewer), "");
-    assert!(stream.hub.take_keyframe_request());
+    assert!(stream.publisher.take_keyframe_request());
     stream.publish("p");
     assert_eq!(events(&mut viewer), "");
     stream.publish("K");
@@ -413,33 +416,33 @@ fn a_slow_line_waits_for_the_keyframe_that_it_has_asked_for() {
     // The next one has to wait, and the pictures go on meanwhile.
     stream.publish(&"p".repeat(35));
     assert!(events(&mut viewer).starts_with("p43 p44"));
-    assert!(!stream.hub.take_keyframe_request());
+    assert!(!stream.publisher.take_keyframe_request());
 }
 
 #[test]
 fn after_a_hole_a_slow_line_gets_a_new_keyframe_rather_than_one_that_more_follows_than_it_weighs() {
     for (pictures, is_asked) in [(1, false), (2, true)] {
         let mut stream = Stream::new();
-        stream.hub.set_makes_keyframes(true);
+        stream.publisher.set_makes_keyframes_on_request(true);
         let mut viewer = stream.join();
         stream.publish("Kp");
         events(&mut viewer);
-        viewer.set_slow(slow_line(500_000));
+        viewer.set_congested(slow_line(500_000));
         stream.publish(&format!("{}K{}", "p".repeat(60), "p".repeat(pictures)));
-        stream.hub.take_keyframe_request();
+        stream.publisher.take_keyframe_request();
         assert_eq!(events(&mut viewer).contains("K62 p63"), !is_asked);
-        assert_eq!(stream.hub.take_keyframe_request(), is_asked);
+        assert_eq!(stream.publisher.take_keyframe_request(), is_asked);
     }
 }
 
 #[test]
 fn an_encoder_that_does_not_answer_is_not_waited_for() {
     let mut stream = Stream::new();
-    stream.hub.set_makes_keyframes(true);
+    stream.publisher.set_makes_keyframes_on_request(true);
     let mut viewer = stream.join();
     stream.publish("K");
     events(&mut viewer);
-    viewer.set_slow(slow_line(500_000));
+    viewer.set_congested(slow_line(500_000));
     stream.publish(&"p".repeat(40));
     assert_eq!(events(&mut viewer), "");
     stream.publish(&"p".repeat(20));
@@ -450,43 +453,46 @@ fn an_encoder_that_does_not_answer_is_not_waited_for() {
 fn what_a_viewer_has_not_got_is_known_from_what_is_on_its_way() {
     let mut stream = Stream::new();
     let mut viewer = stream.join();
-    assert_eq!(viewer.standing(0), None);
+    assert_eq!(viewer.delivery_state(0), None);
     stream.publish("Kpp");
     events(&mut viewer);
     let standing = |number: u64, is_received| {
         let at = Timestamp::from_nanos(number * 33_000_000);
-        Some(Standing {
+        Some(DeliveryState {
             published_at: at,
             captured_at: at,
             is_received,
         })
     };
-    assert_eq!(viewer.standing(0), standing(2, true));
-    assert_eq!(viewer.standing(1), standing(2, false));
+    assert_eq!(viewer.delivery_state(0), standing(2, true));
+    assert_eq!(viewer.delivery_state(1), standing(2, false));
     // Ten bytes and the two of the frame's header.
-    assert_eq!(viewer.standing(13), standing(1, false));
-    assert_eq!(viewer.standing(u64::MAX), standing(0, false));
+    assert_eq!(viewer.delivery_state(13), standing(1, false));
+    assert_eq!(viewer.delivery_state(u64::MAX), standing(0, false));
     stream.publish("p");
-    assert_eq!(viewer.standing(0), standing(3, false));
+    assert_eq!(viewer.delivery_state(0), standing(3, false));
     // What is not kept any more is not there for that reason: the oldest that is kept has not been got either.
     stream.publish(&format!("K{}", "p".repeat(40)));
-    assert_eq!(viewer.standing(0), standing(4, false));
+    assert_eq!(viewer.delivery_state(0), standing(4, false));
 }
 
 #[test]
 fn the_lines_of_all_viewers_are_known_while_they_are_there() {
     let stream = Stream::new();
     let (a, b, _c) = (stream.join(), stream.join(), stream.join());
-    a.set_slow(slow_line(700_000));
-    b.set_slow(slow_line(300_000));
-    let lines = |viewers, slow: &[u32]| Lines {
+    a.set_congested(slow_line(700_000));
+    b.set_congested(slow_line(300_000));
+    let lines = |viewers, slow: &[u32]| LinkSummary {
         viewers,
-        slow: slow.to_vec(),
+        congested_bps: slow.to_vec(),
     };
-    assert_eq!(stream.hub.lines(), lines(3, &[700_000, 300_000]));
+    assert_eq!(
+        stream.publisher.link_summary(),
+        lines(3, &[700_000, 300_000])
+    );
     drop(a);
-    b.set_slow(None);
-    assert_eq!(stream.hub.lines(), lines(2, &[]));
+    b.set_congested(None);
+    assert_eq!(stream.publisher.link_summary(), lines(2, &[]));
 }
 
 #[test]
@@ -495,17 +501,17 @@ fn while_a_keyframe_is_on_its_way_a_viewer_sees_what_it_had_before() {
     let mut viewer = stream.join();
     stream.publish("K");
     events(&mut viewer);
-    viewer.set_slow(slow_line(500_000));
+    viewer.set_congested(slow_line(500_000));
     stream.publish("pppppKp");
     assert_eq!(events(&mut viewer), "skipped:5 K6 p7");
     let seen = |outstanding| {
-        let standing = viewer.standing(outstanding).unwrap();
+        let standing = viewer.delivery_state(outstanding).unwrap();
         standing.captured_at.as_nanos() / 33_000_000
     };
     assert_eq!(seen(24), 0, "the keyframe is missing");
     assert_eq!(seen(12), 7, "it is there");
     assert_eq!(
-        viewer.standing(24).unwrap().published_at.as_nanos() / 33_000_000,
+        viewer.delivery_state(24).unwrap().published_at.as_nanos() / 33_000_000,
         6,
         "it is not late for what it was not given"
     );
@@ -517,12 +523,12 @@ fn a_spare_picture_that_was_left_out_is_told_once_and_the_end_of_a_group_is_not(
     let mut viewer = stream.join();
     stream.publish("K");
     events(&mut viewer);
-    viewer.set_slow(slow_line(500_000));
+    viewer.set_congested(slow_line(500_000));
     stream.publish("pppppK");
     assert_eq!(events(&mut viewer), "skipped:5 K6");
-    assert!(!viewer.take_left_out());
+    assert!(!viewer.take_skipped_flag());
     stream.publish("bpbpbp");
     assert!(events(&mut viewer).starts_with("p8"));
-    assert!(viewer.take_left_out());
-    assert!(!viewer.take_left_out());
+    assert!(viewer.take_skipped_flag());
+    assert!(!viewer.take_skipped_flag());
 }

@@ -1,11 +1,11 @@
 //! Which bit rate the encoder is given when viewers' lines carry less than the stream: a pure policy.
 //!
 //! One encoder serves all viewers, so somebody has to pay where their lines differ. The encoder follows the line of which
-//! at most a quarter of the viewers have a worse one; those few get fewer pictures instead (`hub/course.rs`). It goes down
+//! at most a quarter of the viewers have a worse one; those few get fewer pictures instead (`hub/skip_policy.rs`). It goes down
 //! at once, to what that line carries, and up slowly: what more it carries is only known by trying, and each try that
 //! fails is seen as a stutter, so that the next one comes later.
 
-use crate::hub::Lines;
+use crate::hub::LinkSummary;
 use crate::time::Timestamp;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -68,7 +68,7 @@ impl Adaptation {
     }
 
     /// The bit rate to ask for, if it is to be another one.
-    pub(super) fn advise(&mut self, lines: &Lines, now: Timestamp) -> Option<u32> {
+    pub(super) fn advise(&mut self, lines: &LinkSummary, now: Timestamp) -> Option<u32> {
         let since = |then: Option<Timestamp>| then.map_or(Duration::MAX, |then| now.since(then));
         let line = followed(lines);
         if line.is_some() {
@@ -102,8 +102,8 @@ impl Adaptation {
 }
 
 /// What the line carries that the encoder follows; `None` if that one carries everything.
-fn followed(lines: &Lines) -> Option<u32> {
-    let mut slow = lines.slow.clone();
+fn followed(lines: &LinkSummary) -> Option<u32> {
+    let mut slow = lines.congested_bps.clone();
     slow.sort_unstable();
     slow.get(lines.viewers / ONE_OF).copied()
 }
@@ -131,9 +131,9 @@ mod tests {
         }
 
         fn see(&mut self, seconds: u64, viewers: usize, slow: &[u32]) {
-            let lines = Lines {
+            let lines = LinkSummary {
                 viewers,
-                slow: slow.to_vec(),
+                congested_bps: slow.to_vec(),
             };
             for _ in 0..seconds {
                 self.seconds += 1;

@@ -2,7 +2,7 @@
 
 use super::delays::Class;
 use super::{Camera, Site};
-use crate::hub::{State, Status};
+use crate::hub::{CameraState, HubStats};
 use crate::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -21,14 +21,14 @@ pub(super) fn status(site: &Site) -> String {
 }
 
 fn camera(site: &Site, camera: &Camera) -> Value {
-    let status = camera.audience.status();
+    let status = camera.hub.stats();
     let init = status.init.as_ref();
-    let is_live = status.condition.state == State::Live;
-    let reason = &status.condition.reason;
+    let is_live = status.status.state == CameraState::Live;
+    let reason = &status.status.reason;
     json!({
         "name": &*camera.name,
         "source": camera.source,
-        "state": status.condition.state.word(),
+        "state": status.status.state.as_str(),
         "error": (!reason.is_empty()).then_some(reason),
         "codec": init.map(|init| &init.codec),
         "width": init.map(|init| init.width),
@@ -63,7 +63,7 @@ fn tenths(ms: Option<f32>) -> Option<f64> {
     ms.map(|ms| (f64::from(ms) * 10.0).round() / 10.0)
 }
 
-fn age_ms(status: &Status) -> Option<u64> {
+fn age_ms(status: &HubStats) -> Option<u64> {
     status
         .last_frame_at
         .map(|at| Timestamp::now().since(at).as_millis() as u64)

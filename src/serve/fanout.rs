@@ -14,7 +14,7 @@
 use super::crowd::{Crowd, FEW};
 use super::memory::{self, Tide};
 use super::viewer::{Connection, Joining};
-use crate::hub::Audience;
+use crate::hub::Hub;
 use mio::{Events, Poll, Registry, Token};
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -127,13 +127,13 @@ impl Fanout {
     ///
     /// With `may_use_ring`, many viewers cost one system call together where the system has io_uring.
     pub fn start<'a>(
-        audiences: impl Iterator<Item = &'a Audience>,
+        hubs: impl Iterator<Item = &'a Hub>,
         may_use_ring: bool,
     ) -> io::Result<(Self, std::thread::JoinHandle<()>)> {
         let poll = Poll::new()?;
         let bell = Bell::new(poll.registry(), may_use_ring)?;
-        for audience in audiences {
-            audience.follow(Waker::from(bell.clone()));
+        for hub in hubs {
+            hub.subscribe_wakeups(Waker::from(bell.clone()));
         }
         let (commands, inbox) = channel();
         let thread = Thread {
@@ -269,7 +269,7 @@ impl Thread {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::{Hub, State, hub};
+    use crate::hub::{CameraState, Publisher, channel};
     use crate::serve::congestion::LossResponse;
     use crate::serve::delays::Delays;
     use crate::serve::seats::Seats;
@@ -279,7 +279,7 @@ mod tests {
 
     /// A viewer, and no thread that would send to it: what arrives, the camera's thread has sent.
     struct Scene {
-        hub: Hub,
+        publisher: Publisher,
         bell: Arc<Bell>,
         poll: Poll,
         peer: TcpStream,
@@ -293,22 +293,22 @@ mod tests {
             ours.set_nonblocking(true).unwrap();
             let poll = Poll::new().unwrap();
             let bell = Bell::new(poll.registry(), true).unwrap();
-            let (hub, audience) = hub();
-            audience.follow(Waker::from(bell.clone()));
+            let (publisher, hub) = channel();
+            hub.subscribe_wakeups(Waker::from(bell.clone()));
             bell.viewers.fetch_add(1, Ordering::AcqRel);
             bell.crowd().add(Joining {
                 wire: Wire::new(ours, None),
                 peer: address,
                 leftover: bytes::Bytes::new(),
                 camera: "camera".into(),
-                viewer: audience.join(),
+                viewer: hub.subscribe(),
                 speaks_v1: true,
                 report: Delays::default().join("camera".into()),
                 seat: Seats::new(1).take().unwrap(),
                 loss_response: LossResponse::default(),
             });
             let mut scene = Self {
-                hub,
+                publisher,
                 bell,
                 poll,
                 peer,
@@ -318,7 +318,7 @@ mod tests {
         }
 
         fn publish(&self, words: &str) {
-            assert!(self.hub.set_condition(State::Lost, words));
+            assert!(self.publisher.set_status(CameraState::Lost, words));
         }
 
         /// The viewer gets `words`.

@@ -5,7 +5,7 @@
 //! stays in the hub's ring, where it can still be left out. No I/O and no clock here.
 
 use super::socket::Reading;
-use crate::hub::SlowLine;
+use crate::hub::CongestedLink;
 use crate::time::Timestamp;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -311,10 +311,12 @@ impl Line {
     }
 
     /// What the hub is to know of it, if it is slow.
-    pub(super) fn as_slow(&self) -> Option<SlowLine> {
+    pub(super) fn as_slow(&self) -> Option<CongestedLink> {
         let backlog = self.backlog();
-        self.capacity()
-            .map(|capacity| SlowLine { capacity, backlog })
+        self.capacity().map(|capacity| CongestedLink {
+            bandwidth_bps: capacity,
+            queue_delay: backlog,
+        })
     }
 
     /// What a slow line carries, in bits per second; the most there is while that is not known yet.

@@ -5,7 +5,7 @@
 use super::Site;
 use super::delays::BOUNDS;
 use crate::build_info::{self, COMMIT, VERSION};
-use crate::hub::{State, Status};
+use crate::hub::{CameraState, HubStats};
 use crate::time::Timestamp;
 use rustix::process::{Resource, getrlimit};
 use std::fmt::{self, Write};
@@ -20,7 +20,7 @@ type Metric = (
     &'static str,
     &'static str,
     &'static str,
-    fn(&Status) -> Option<f64>,
+    fn(&HubStats) -> Option<f64>,
 );
 
 const CAMERA_METRICS: [Metric; 11] = [
@@ -28,7 +28,7 @@ const CAMERA_METRICS: [Metric; 11] = [
         "berrymse_camera_live",
         "gauge",
         "1 while the camera gives frames.",
-        |s| Some(f64::from(u8::from(s.condition.state == State::Live))),
+        |s| Some(f64::from(u8::from(s.status.state == CameraState::Live))),
     ),
     ("berrymse_viewers", "gauge", "Viewers connected.", |s| {
         Some(s.viewers as f64)
@@ -113,10 +113,10 @@ const DEPRECATED: [Metric; 2] = [
 
 /// Returns all metrics. Names of cameras need no escaping: they are checked.
 pub(super) fn metrics(site: &Site) -> String {
-    let cameras: Vec<(&str, Status)> = site
+    let cameras: Vec<(&str, HubStats)> = site
         .cameras
         .iter()
-        .map(|camera| (&*camera.name, camera.audience.status()))
+        .map(|camera| (&*camera.name, camera.hub.stats()))
         .collect();
     let mut text = Text::default();
     text.family(

@@ -50,7 +50,7 @@ pub use listen::Listening;
 pub use route::{Route, route};
 pub use tls::{Tls, TlsFiles};
 
-use crate::hub::Audience;
+use crate::hub::Hub;
 use crate::logger::{self, Repeated};
 use crate::panel::Remote;
 use crate::snapshot::{Budget, Desk};
@@ -83,7 +83,7 @@ pub struct Camera {
     /// Its source as the user typed it, masked: for operators, not for viewers.
     pub source_text: String,
     /// Its pictures.
-    pub audience: Audience,
+    pub hub: Hub,
     /// Its controls.
     pub remote: Remote,
 }
@@ -133,9 +133,8 @@ impl Site {
     /// A site that shows `cameras`, the first of which is the default.
     pub fn new(cameras: Vec<Camera>, settings: Settings, fanout: Fanout) -> Self {
         let budget = Budget::new(settings.decode_memory);
-        let desk = |camera: &Camera| {
-            Desk::new(camera.name.clone(), camera.audience.clone(), budget.clone())
-        };
+        let desk =
+            |camera: &Camera| Desk::new(camera.name.clone(), camera.hub.clone(), budget.clone());
         let connections = Connections::new(settings.max_viewers + settings.plain_connections);
         let make_room = room_maker(connections.clone(), fanout.clone());
         Self {

@@ -3,7 +3,7 @@
 use super::refusal::admit;
 use super::stream::Content;
 use super::{Camera, Site, plain};
-use crate::hub::{Hold, State, Status};
+use crate::hub::{CameraState, DemandGuard, HubStats};
 use hyper::header::{self, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use std::net::SocketAddr;
@@ -30,21 +30,21 @@ pub(super) async fn live<T>(
     camera: &Camera,
     peer: SocketAddr,
     request: &Request<T>,
-) -> Result<Hold, Box<Response<Content>>> {
+) -> Result<DemandGuard, Box<Response<Content>>> {
     // Before the camera is opened.
     admit(site, peer, request.headers())?;
     let wait = match wait(request.uri().query().unwrap_or_default()) {
         Ok(wait) => wait,
         Err(words) => return Err(Box::new(plain(StatusCode::BAD_REQUEST, words))),
     };
-    let hold = camera.audience.hold();
+    let hold = camera.hub.keep_open();
     let begin = Instant::now();
     loop {
-        let status = camera.audience.status();
-        let timeout = match status.condition.state {
-            State::Live => return Ok(hold),
-            State::Starting | State::Idle => wait.unwrap_or(OPEN_TIMEOUT),
-            State::Waiting | State::Lost => wait.unwrap_or_default(),
+        let status = camera.hub.stats();
+        let timeout = match status.status.state {
+            CameraState::Live => return Ok(hold),
+            CameraState::Starting | CameraState::Idle => wait.unwrap_or(OPEN_TIMEOUT),
+            CameraState::Waiting | CameraState::Lost => wait.unwrap_or_default(),
         };
         if begin.elapsed() >= timeout {
             return Err(Box::new(refuse(&status, timeout)));
@@ -53,8 +53,8 @@ pub(super) async fn live<T>(
     }
 }
 
-fn refuse(status: &Status, waited: Duration) -> Response<Content> {
-    let reason = match &*status.condition.reason {
+fn refuse(status: &HubStats, waited: Duration) -> Response<Content> {
+    let reason = match &*status.status.reason {
         "" => format!("no frame within {} s", waited.as_secs_f32()),
         reason => reason.to_owned(),
     };

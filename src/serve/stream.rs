@@ -4,7 +4,7 @@ use super::access::keep_to_pages;
 use super::refusal::{Refusal, admit};
 use super::seats::Seat;
 use super::{Camera, Site, plain};
-use crate::hub::{ClientClock, ClientTimeline, Event, Start, Viewer};
+use crate::hub::{ClientClock, ClientTimeline, Event, StartPosition, Subscription};
 use crate::time::Timestamp;
 use bytes::Bytes;
 use hyper::body::{Body, Frame};
@@ -30,7 +30,7 @@ pub(super) enum Content {
 
 /// One client of the endless MP4.
 pub(super) struct Live {
-    viewer: Viewer,
+    viewer: Subscription,
     timeline: ClientTimeline,
     /// The rest of the fragment whose head was sent last.
     rest: Option<Bytes>,
@@ -42,7 +42,7 @@ pub(super) struct Live {
 /// What the query asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Wanted {
-    start: Start,
+    start: StartPosition,
     is_capture_clock: bool,
 }
 
@@ -82,12 +82,12 @@ pub(super) fn mp4<T>(
 /// Reads `start` and `clock` from a query; other keys are passed over.
 fn wanted(query: &str) -> Result<Wanted, String> {
     let mut wanted = Wanted {
-        start: Start::Now,
+        start: StartPosition::Now,
         is_capture_clock: false,
     };
     for (key, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
         match (key, value) {
-            ("start", "next") => wanted.start = Start::NextKeyframe,
+            ("start", "next") => wanted.start = StartPosition::NextKeyframe,
             ("clock", "capture") => wanted.is_capture_clock = true,
             ("start", _) => {
                 return Err(format!("start={value}: unknown; the only value is next\n"));
@@ -118,9 +118,9 @@ impl Live {
         } else {
             ClientClock::Zero
         };
-        let is_next = wanted.start == Start::NextKeyframe;
+        let is_next = wanted.start == StartPosition::NextKeyframe;
         Self {
-            viewer: camera.audience.join_at(wanted.start),
+            viewer: camera.hub.subscribe_at(wanted.start),
             timeline: ClientTimeline::new(clock),
             rest: None,
             begins_at: is_next.then(|| Box::pin(tokio::time::sleep(NEXT_KEYFRAME_TIMEOUT))),
@@ -135,19 +135,19 @@ impl Live {
         let is_due = |sleep: &mut Pin<Box<Sleep>>| sleep.as_mut().poll(context).is_ready();
         if self.begins_at.as_mut().is_some_and(is_due) {
             self.begins_at = None;
-            self.viewer.begin_now();
+            self.viewer.start_now();
         }
         loop {
             match std::task::ready!(self.viewer.poll_next(context)) {
                 Event::Init(init) => return Poll::Ready(init.message.payload()),
                 Event::Fragment(fragment) => {
                     self.begins_at = None;
-                    let (head, rest) = self.timeline.place(&fragment);
+                    let (head, rest) = self.timeline.retime(&fragment);
                     self.rest = Some(rest);
                     return Poll::Ready(head);
                 }
                 // There is no place for words in an MP4.
-                Event::Condition(_) | Event::Skipped(_) => {}
+                Event::Status(_) | Event::Skipped(_) => {}
             }
         }
     }
@@ -201,12 +201,12 @@ mod tests {
                 is_capture_clock,
             })
         };
-        assert_eq!(wanted(""), of(Start::Now, false));
-        assert_eq!(wanted("t=1&wait=5"), of(Start::Now, false));
-        assert_eq!(wanted("start=next"), of(Start::NextKeyframe, false));
+        assert_eq!(wanted(""), of(StartPosition::Now, false));
+        assert_eq!(wanted("t=1&wait=5"), of(StartPosition::Now, false));
+        assert_eq!(wanted("start=next"), of(StartPosition::NextKeyframe, false));
         assert_eq!(
             wanted("clock=capture&start=next"),
-            of(Start::NextKeyframe, true)
+            of(StartPosition::NextKeyframe, true)
         );
         assert!(wanted("start=now").is_err_and(|words| words.contains("next")));
         assert!(wanted("clock=x").is_err_and(|words| words.contains("capture")));

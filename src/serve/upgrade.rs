@@ -52,7 +52,7 @@ pub(super) fn live(
         );
     }
     let upgrade = hyper::upgrade::on(request);
-    let (site, name, audience) = (site.clone(), camera.name.clone(), camera.audience.clone());
+    let (site, name, hub) = (site.clone(), camera.name.clone(), camera.hub.clone());
     tokio::spawn(async move {
         let taken = match upgrade.await {
             Ok(upgraded) => take_wire(upgraded),
@@ -67,7 +67,7 @@ pub(super) fn live(
                     leftover,
                     report: site.delays.join(name.clone()),
                     camera: name,
-                    viewer: audience.join(),
+                    viewer: hub.subscribe(),
                     speaks_v1,
                     seat,
                     loss_response: site.congestion.loss_response(),

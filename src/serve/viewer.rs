@@ -11,7 +11,7 @@ use super::ring::Ring;
 use super::seats::Seat;
 use super::socket;
 use super::wire::Wire;
-use crate::hub::{Event, Fragment, Viewer};
+use crate::hub::{Event, Fragment, Subscription};
 use crate::message::{Opcode, frame};
 use crate::time::{TIMESCALE, Timestamp};
 use bytes::Bytes;
@@ -49,7 +49,7 @@ pub(super) struct Joining {
     /// What came behind the request.
     pub(super) leftover: Bytes,
     pub(super) camera: Arc<str>,
-    pub(super) viewer: Viewer,
+    pub(super) viewer: Subscription,
     /// The viewer speaks `berrymse.v1` and gets text messages too.
     pub(super) speaks_v1: bool,
     /// Where it reports the delay that it sees.
@@ -72,7 +72,7 @@ pub(super) struct Connection {
     wire: Wire,
     peer: SocketAddr,
     camera: Arc<str>,
-    viewer: Viewer,
+    viewer: Subscription,
     speaks_v1: bool,
     /// The message that is on its way, and how much of it the socket has taken.
     sending: Option<(Bytes, usize)>,
@@ -278,7 +278,9 @@ impl Connection {
             .as_ref()
             .map_or(0, |(bytes, sent)| bytes.len().saturating_sub(*sent));
         reading.unsent += unsent as u64;
-        let standing = self.viewer.standing(reading.outstanding + unsent as u64);
+        let standing = self
+            .viewer
+            .delivery_state(reading.outstanding + unsent as u64);
         let was_slow = self.line.is_slow();
         if was_slow && let Some(round_trip) = socket::bbr_round_trip(self.wire.socket()) {
             reading.round_trip = reading.round_trip.max(round_trip);
@@ -287,7 +289,7 @@ impl Connection {
         let waiting_since = missing.map(|picture| picture.published_at);
         self.line.learn(reading, waiting_since, now);
         if was_slow || self.line.is_slow() {
-            self.viewer.set_slow(self.line.as_slow());
+            self.viewer.set_congested(self.line.as_slow());
         }
         self.set_user_timeout(now);
         self.is_held = self.line.is_full(now);
@@ -449,7 +451,7 @@ impl Connection {
                 }
             }
             let event = self.viewer.try_next();
-            if self.viewer.take_left_out() {
+            if self.viewer.take_skipped_flag() {
                 self.line.leave_out(Timestamp::now());
             }
             match event? {
@@ -463,8 +465,8 @@ impl Connection {
                     self.control(picture);
                 }
                 Event::Init(init) => return Some(init.message.framed().clone()),
-                Event::Condition(condition) => {
-                    let state = condition.state.word();
+                Event::Status(condition) => {
+                    let state = condition.state.as_str();
                     self.text(
                         &json!({"type": "state", "state": state, "reason": condition.reason}),
                     );

@@ -4,7 +4,7 @@ use super::budget::{Budget, Reservation};
 use super::newest::Newest;
 use super::{Refusal, Snapshot};
 use crate::heap;
-use crate::hub::Audience;
+use crate::hub::Hub;
 use crate::time::Timestamp;
 use std::future::Future;
 use std::sync::mpsc::RecvTimeoutError;
@@ -46,7 +46,7 @@ pub struct Desk(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     name: Arc<str>,
-    audience: Audience,
+    hub: Hub,
     budget: Budget,
     queue: Arc<Queue>,
 }
@@ -104,10 +104,10 @@ enum Own {
 
 impl Desk {
     /// The place for the camera `name`, whose decoder is within `budget`.
-    pub fn new(name: Arc<str>, audience: Audience, budget: Budget) -> Self {
+    pub fn new(name: Arc<str>, hub: Hub, budget: Budget) -> Self {
         Self(Arc::new(Shared {
             name,
-            audience,
+            hub,
             budget,
             queue: Arc::default(),
         }))
@@ -175,7 +175,7 @@ impl Shared {
     fn work(&self) {
         // Where it may not be changed it is right as it is.
         let _ = rustix::process::setpriority_process(None, NICENESS);
-        let _hold = self.audience.hold();
+        let _hold = self.hub.keep_open();
         let _presence = Presence(&self.queue);
         let mut decoding = Decoding {
             newest: Newest::default(),
@@ -242,7 +242,7 @@ impl Shared {
 
     /// Decodes what has come, when it is this camera's turn. True if there is a picture then; `None` if nobody waits any more.
     fn decode(&self, decoding: &mut Decoding) -> Option<Result<bool, Refusal>> {
-        let bytes = match decoding.newest.bytes_needed(&self.audience) {
+        let bytes = match decoding.newest.bytes_needed(&self.hub) {
             Ok(Some(bytes)) => bytes,
             Ok(None) => return Some(Ok(false)),
             Err(refusal) => return Some(Err(refusal)),
@@ -258,7 +258,7 @@ impl Shared {
         }
         let found = decoding
             .newest
-            .catch_up(&self.audience, bytes, &|| self.budget.is_short());
+            .catch_up(&self.hub, bytes, &|| self.budget.is_short());
         Some(found)
     }
 
@@ -268,7 +268,7 @@ impl Shared {
         inner.waiting.retain(|request| !request.answer.is_closed());
         let wants_whole = inner.waiting.iter().any(|request| request.width.is_none());
         drop(inner);
-        let order = wants_whole.then(|| self.audience.order_jpeg()).flatten();
+        let order = wants_whole.then(|| self.hub.request_jpeg()).flatten();
         match order.map(|order| order.recv_timeout(ORDER)) {
             Some(Ok(jpeg)) => Own::Picture(Snapshot {
                 jpeg: jpeg.bytes,
@@ -360,27 +360,27 @@ fn refuse(requests: impl IntoIterator<Item = Request>, refusal: &Refusal) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::{Fragment, Init, Jpeg, State, hub};
+    use crate::hub::{CameraState, Fragment, Init, Jpeg, channel};
     use crate::message::Message;
     use crate::orientation::Orientation;
     use bytes::Bytes;
 
     #[tokio::test]
     async fn a_camera_that_gives_jpegs_is_asked_for_its_own() {
-        let (hub, audience) = hub();
-        let desk = Desk::new("camera".into(), audience, Budget::new(64));
+        let (publisher, hub) = channel();
+        let desk = Desk::new("camera".into(), hub, Budget::new(64));
         let first = desk.ask(None);
         let second = desk.ask(None);
         // It is being opened meanwhile.
-        hub.set_gives_jpegs(true);
-        hub.set_condition(State::Live, "");
+        publisher.set_has_jpegs(true);
+        publisher.set_status(CameraState::Live, "");
         let jpeg = Jpeg {
             bytes: Bytes::from_static(b"JPEG"),
             captured_at: Timestamp::from_nanos(1),
         };
         let answer = async {
             loop {
-                hub.answer_jpeg(|| Some(jpeg.clone()));
+                publisher.fulfil_jpeg_request(|| Some(jpeg.clone()));
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
@@ -395,9 +395,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_camera_too_busy_for_its_own_jpeg_has_one_later_also_without_a_decoder() {
-        let (hub, audience) = hub();
-        hub.set_condition(State::Live, "");
-        hub.set_gives_jpegs(true);
+        let (publisher, hub) = channel();
+        publisher.set_status(CameraState::Live, "");
+        publisher.set_has_jpegs(true);
         // A video that no decoder takes is to one with a decoder what any is to one without.
         let init = Arc::new(Init {
             message: Message::build(0, |_| {}),
@@ -418,8 +418,8 @@ mod tests {
             recovery: None,
             is_reference: true,
         };
-        hub.publish(fragment, Timestamp::from_nanos(0));
-        let desk = Desk::new("camera".into(), audience, Budget::new(64));
+        publisher.publish(fragment, Timestamp::from_nanos(0));
+        let desk = Desk::new("camera".into(), hub, Budget::new(64));
         let (whole, smaller) = (desk.ask(None), desk.ask(Some(16)));
         let words = "the camera is too busy to give one".to_owned();
         assert_eq!(whole.await, Err(Refusal::NoPicture(words)));
@@ -428,12 +428,12 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_camera_it_is_said_why() {
-        let (hub, audience) = hub();
-        hub.set_condition(State::Lost, "it was unplugged");
-        hub.set_gives_jpegs(true);
+        let (publisher, hub) = channel();
+        publisher.set_status(CameraState::Lost, "it was unplugged");
+        publisher.set_has_jpegs(true);
         let refusal = Refusal::NoPicture("it was unplugged".into());
         assert_eq!(
-            Desk::new("camera".into(), audience, Budget::new(64))
+            Desk::new("camera".into(), hub, Budget::new(64))
                 .ask(None)
                 .await,
             Err(refusal)

@@ -34,7 +34,7 @@ mod planes;
 pub use budget::Budget;
 pub use desk::Desk;
 
-use crate::hub::{Condition, State};
+use crate::hub::{CameraState, CameraStatus};
 use crate::time::Timestamp;
 use bytes::Bytes;
 #[cfg(not(feature = "software-encoder"))]
@@ -75,10 +75,12 @@ pub enum Refusal {
 }
 
 /// True if pictures come, false if some may come soon; else why there are none.
-fn is_live(condition: &Condition) -> Result<bool, Refusal> {
+fn is_live(condition: &CameraStatus) -> Result<bool, Refusal> {
     match condition.state {
-        State::Live => Ok(true),
-        State::Starting | State::Idle => Ok(false),
-        State::Waiting | State::Lost => Err(Refusal::NoPicture(condition.reason.clone())),
+        CameraState::Live => Ok(true),
+        CameraState::Starting | CameraState::Idle => Ok(false),
+        CameraState::Waiting | CameraState::Lost => {
+            Err(Refusal::NoPicture(condition.reason.clone()))
+        }
     }
 }

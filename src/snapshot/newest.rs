@@ -8,7 +8,7 @@ use super::{Refusal, Snapshot, is_live, jpeg};
 use crate::fmp4;
 use crate::h264::nal::{Header, UnitType};
 use crate::h264::sps::Sps;
-use crate::hub::{Audience, Fragment, Init};
+use crate::hub::{Fragment, Hub, Init};
 use crate::orientation::Orientation;
 use crate::time::Timestamp;
 use std::sync::Arc;
@@ -42,9 +42,9 @@ struct Video {
 
 impl Newest {
     /// Memory for the decoder of the pictures that come now, in bytes; `None` if there is no picture so far.
-    pub(super) fn bytes_needed(&self, audience: &Audience) -> Result<Option<u64>, Refusal> {
-        let recent = audience.recent(self.at);
-        if !is_live(&recent.condition)? {
+    pub(super) fn bytes_needed(&self, hub: &Hub) -> Result<Option<u64>, Refusal> {
+        let recent = hub.replay_frames(self.at);
+        if !is_live(&recent.status)? {
             return Ok(None);
         }
         let Some(newest) = recent.fragments.last() else {
@@ -63,15 +63,15 @@ impl Newest {
     /// picture, where that takes long while `is_short` says that others wait.
     pub(super) fn catch_up(
         &mut self,
-        audience: &Audience,
+        hub: &Hub,
         bytes: u64,
         is_short: &dyn Fn() -> bool,
     ) -> Result<bool, Refusal> {
         let begun = Instant::now();
         let has_to_stop = || begun.elapsed() > SLICE && is_short();
         for _ in 0..ROUNDS {
-            let recent = audience.recent(self.at);
-            let live = is_live(&recent.condition);
+            let recent = hub.replay_frames(self.at);
+            let live = is_live(&recent.status);
             if live != Ok(true) {
                 *self = Self::default();
                 return live;

@@ -2,7 +2,7 @@
 
 use super::budget::Budget;
 use super::{Refusal, Snapshot, is_live};
-use crate::hub::Audience;
+use crate::hub::Hub;
 
 /// No decoder.
 #[derive(Default)]
@@ -10,8 +10,8 @@ pub(super) struct Newest;
 
 impl Newest {
     /// Refuses a camera that is live; there is never a picture.
-    pub(super) fn bytes_needed(&self, audience: &Audience) -> Result<Option<u64>, Refusal> {
-        if is_live(&audience.status().condition)? {
+    pub(super) fn bytes_needed(&self, hub: &Hub) -> Result<Option<u64>, Refusal> {
+        if is_live(&hub.stats().status)? {
             return Err(missing());
         }
         Ok(None)
@@ -19,7 +19,7 @@ impl Newest {
 
     pub(super) fn catch_up(
         &mut self,
-        _audience: &Audience,
+        _hub: &Hub,
         _bytes: u64,
         _is_short: &dyn Fn() -> bool,
     ) -> Result<bool, Refusal> {

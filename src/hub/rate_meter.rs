@@ -5,13 +5,13 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 /// How far back the rates look: longer than the usual keyframe interval, so that they do not swing with it.
-const SPAN: Duration = Duration::from_secs(4);
+const RATE_WINDOW: Duration = Duration::from_secs(4);
 
 /// Most pictures remembered: [`SPAN`] at 240 per second.
-const MOST: usize = 960;
+const MAX_FRAMES: usize = 960;
 
 #[derive(Debug, Default)]
-pub(super) struct Meter {
+pub(super) struct RateMeter {
     recent: VecDeque<(Timestamp, usize)>,
     bytes: usize,
     since_keyframe: u64,
@@ -19,7 +19,7 @@ pub(super) struct Meter {
     seen_keyframe: bool,
 }
 
-impl Meter {
+impl RateMeter {
     pub(super) fn add(&mut self, at: Timestamp, bytes: usize, is_keyframe: bool) {
         if is_keyframe {
             if self.seen_keyframe {
@@ -32,7 +32,7 @@ impl Meter {
         self.recent.push_back((at, bytes));
         self.bytes += bytes;
         while let Some(&(oldest, bytes)) = self.recent.front() {
-            let is_young = at.since(oldest) <= SPAN && self.recent.len() <= MOST;
+            let is_young = at.since(oldest) <= RATE_WINDOW && self.recent.len() <= MAX_FRAMES;
             // Two frames make a rate, however slow.
             if is_young || self.recent.len() <= 2 {
                 break;
@@ -65,7 +65,7 @@ impl Meter {
     }
 
     /// How long after the newest picture the next keyframe comes if the interval stays; `None` when that is over, or unknown.
-    pub(super) fn keyframe_due(&self) -> Option<Duration> {
+    pub(super) fn keyframe_due_in(&self) -> Option<Duration> {
         let pictures = self.keyframe_interval.checked_sub(self.since_keyframe)? + 1;
         let (fps, _) = self.rates();
         (fps > 0.0).then(|| Duration::from_secs_f64(pictures as f64 / fps))

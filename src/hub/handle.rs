@@ -1,21 +1,21 @@
 //! What serving holds of a camera: it joins as a viewer, asks for what is recent and for the figures, and publishes nothing.
 
-use super::ring::Entry;
-use super::viewer::{Cursor, Position};
-use super::{Condition, Fragment, Init, Shared, Viewer};
+use super::gop_buffer::EntryPoint;
+use super::subscription::{Cursor, Position};
+use super::{CameraStatus, Fragment, Init, Shared, Subscription};
 use crate::time::Timestamp;
 use std::sync::Arc;
 use std::task::Waker;
 
 /// The handle of those who serve; clones are the same audience.
 #[derive(Clone, Debug)]
-pub struct Audience(pub(super) Arc<Shared>);
+pub struct Hub(pub(super) Arc<Shared>);
 
 /// What is needed to decode the newest picture, for who is no viewer.
 #[derive(Clone, Debug)]
-pub struct Recent {
+pub struct ReplayFrames {
     /// How the camera is.
-    pub condition: Arc<Condition>,
+    pub status: Arc<CameraStatus>,
     /// Number of the first fragment.
     pub first: u64,
     /// Begins with a keyframe (the kept one where it is long ago), or goes on where the caller was; empty if there is nothing new, or no keyframe yet.
@@ -24,7 +24,7 @@ pub struct Recent {
 
 /// Where a new viewer begins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Start {
+pub enum StartPosition {
     /// At the newest keyframe there is, else at the next.
     Now,
     /// At the next keyframe, which is asked for.
@@ -33,13 +33,13 @@ pub enum Start {
 
 /// As long as this lives a camera on demand is open, as if somebody watched.
 #[derive(Debug)]
-pub struct Hold(Arc<Shared>);
+pub struct DemandGuard(Arc<Shared>);
 
 /// A camera's figures at one moment.
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
-pub struct Status {
-    pub condition: Arc<Condition>,
+pub struct HubStats {
+    pub status: Arc<CameraStatus>,
     pub init: Option<Arc<Init>>,
     /// Pictures per second, measured over the last seconds.
     pub fps: f64,
@@ -60,100 +60,102 @@ pub struct Status {
     pub last_frame_at: Option<Timestamp>,
 }
 
-impl Audience {
+impl Hub {
     /// A new viewer, who begins at the newest keyframe there is, else at the next.
-    pub fn join(&self) -> Viewer {
-        self.join_at(Start::Now)
+    pub fn subscribe(&self) -> Subscription {
+        self.subscribe_at(StartPosition::Now)
     }
 
     /// A new viewer, who begins at `start`.
-    pub fn join_at(&self, start: Start) -> Viewer {
+    pub fn subscribe_at(&self, start: StartPosition) -> Subscription {
         let mut inner = self.0.lock();
         inner.viewers += 1;
-        let is_next = start == Start::NextKeyframe;
-        inner.keyframe_wanted |= is_next || inner.ring.is_worn() || !inner.ring.is_short();
-        self.0.joined.notify_all();
+        let is_next = start == StartPosition::NextKeyframe;
+        inner.keyframe_wanted |=
+            is_next || inner.buffer.gop_outweighs_keyframe() || !inner.buffer.is_near_keyframe();
+        self.0.demand_changed.notify_all();
         let position = if is_next {
-            Position::NextKeyframe(inner.ring.end())
+            Position::NextKeyframe(inner.buffer.next_seq())
         } else {
-            Position::newest(&inner.ring)
+            Position::newest(&inner.buffer)
         };
-        if inner.ring.lacks_entry() {
-            inner.miss_keyframe();
+        if inner.buffer.lacks_entry_point() {
+            inner.mark_keyframe_missing();
         }
-        let id = inner.next_viewer;
-        inner.next_viewer += 1;
-        Viewer {
+        let id = inner.next_id;
+        inner.next_id += 1;
+        Subscription {
             shared: self.0.clone(),
-            has_seen: None,
+            seen_version: None,
             cursor: Cursor {
                 id,
                 position,
-                lead: None,
+                lead_in: None,
                 has_previous: true,
-                given: None,
-                jump: None,
-                has_left_out: false,
-                condition: None,
+                last_sent_captured_at: None,
+                seek: None,
+                has_skipped: false,
+                status: None,
                 init: None,
             },
         }
     }
 
     /// Keeps a camera on demand open, and opens it if it is closed.
-    pub fn hold(&self) -> Hold {
-        self.0.lock().holds += 1;
-        self.0.joined.notify_all();
-        Hold(self.0.clone())
+    pub fn keep_open(&self) -> DemandGuard {
+        self.0.lock().demand_guards += 1;
+        self.0.demand_changed.notify_all();
+        DemandGuard(self.0.clone())
     }
 
     /// What a decoder needs for the newest picture: what came after the picture number `after`, which it has, or what came
     /// from the newest keyframe on, if that is less or the only way. Without a keyframe at hand one is asked for.
-    pub fn recent(&self, after: Option<u64>) -> Recent {
+    pub fn replay_frames(&self, after: Option<u64>) -> ReplayFrames {
         let mut inner = self.0.lock();
         let next = after.and_then(|after| after.checked_add(1));
-        let next = next.filter(|next| (inner.ring.first()..=inner.ring.end()).contains(next));
-        let (first, lead) = match (next, inner.ring.entry_for_decoder()) {
-            (Some(next), Some(Entry::Keyframe(keyframe))) => (next.max(keyframe), None),
+        let next = next
+            .filter(|next| (inner.buffer.oldest_seq()..=inner.buffer.next_seq()).contains(next));
+        let (first, lead) = match (next, inner.buffer.decoder_entry_point()) {
+            (Some(next), Some(EntryPoint::Keyframe(keyframe))) => (next.max(keyframe), None),
             (Some(next), _) => (next, None),
-            (None, Some(Entry::Keyframe(keyframe))) => (keyframe, None),
-            (None, Some(Entry::Recovery(number))) => match inner.ring.lead(number) {
+            (None, Some(EntryPoint::Keyframe(keyframe))) => (keyframe, None),
+            (None, Some(EntryPoint::Recovery(number))) => match inner.buffer.lead_in(number) {
                 Some(lead) => (lead.next, Some(lead)),
                 None => (number, None),
             },
             (None, None) => {
-                inner.miss_keyframe();
-                (inner.ring.end(), None)
+                inner.mark_keyframe_missing();
+                (inner.buffer.next_seq(), None)
             }
         };
-        Recent {
-            condition: inner.condition.clone(),
+        ReplayFrames {
+            status: inner.status.clone(),
             // What leads to it stands for the frames before.
             first: first - lead.as_ref().map_or(0, |lead| lead.fragments.len() as u64),
             fragments: (lead.into_iter().flat_map(|lead| lead.fragments))
-                .chain(inner.ring.from(first).cloned())
+                .chain(inner.buffer.from(first).cloned())
                 .collect(),
         }
     }
 
     /// `waker` is woken at all news from now on.
-    pub fn follow(&self, waker: Waker) {
-        self.0.followers().push(waker);
+    pub fn subscribe_wakeups(&self, waker: Waker) {
+        self.0.subscribed_wakers().push(waker);
     }
 
     /// The present figures.
-    pub fn status(&self) -> Status {
+    pub fn stats(&self) -> HubStats {
         let inner = self.0.lock();
-        let (fps, bitrate) = inner.meter.rates();
-        let newest = inner.ring.newest().map(|kept| &kept.fragment);
-        Status {
-            condition: inner.condition.clone(),
+        let (fps, bitrate) = inner.rate_meter.rates();
+        let newest = inner.buffer.newest().map(|kept| &kept.fragment);
+        HubStats {
+            status: inner.status.clone(),
             init: newest.map(|fragment| fragment.init.clone()),
             fps,
             bitrate,
-            keyframe_interval: inner.meter.keyframe_interval(),
+            keyframe_interval: inner.rate_meter.keyframe_interval(),
             viewers: inner.viewers,
-            frames: inner.ring.end(),
+            frames: inner.buffer.next_seq(),
             frames_skipped: inner.skipped,
             frames_dropped: inner.dropped,
             restarts: inner.restarts,
@@ -162,8 +164,8 @@ impl Audience {
     }
 }
 
-impl Drop for Hold {
+impl Drop for DemandGuard {
     fn drop(&mut self) {
-        self.0.lock().holds -= 1;
+        self.0.lock().demand_guards -= 1;
     }
 }

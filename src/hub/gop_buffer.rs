@@ -14,24 +14,24 @@ use std::time::Duration;
 
 /// Beside the pictures since the newest keyframe, those of the last second are kept: with less, a viewer who
 /// is one picture behind when a keyframe comes would have to skip for nothing.
-const KEPT: Duration = Duration::from_secs(1);
+const RETENTION: Duration = Duration::from_secs(1);
 
 /// Most bytes of fragments kept for one camera: 40 s at 1.5 Mbit/s. With longer keyframe intervals a new
 /// viewer waits for the next keyframe.
-pub(super) const KEPT_BYTES: usize = 8 << 20;
+pub(super) const MAX_BYTES: usize = 8 << 20;
 
 /// So many pictures since the newest keyframe, itself included, are decoded before a new one would be there.
-const SHORT: u64 = 6;
+const NEAR_KEYFRAME_FRAMES: u64 = 6;
 
 /// With more frames since the keyframe than this, viewers begin at a recovery point after it.
-const REPLAY_FRAMES: u64 = 60;
+const MAX_REPLAY_FRAMES: u64 = 60;
 
 /// The same for an I frame that the stream does not mark: frames after it may refer to frames before it.
-const REPLAY_FRAMES_UNMARKED: u64 = 300;
+const MAX_REPLAY_FRAMES_UNMARKED: u64 = 300;
 
 /// Where a viewer can begin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Entry {
+pub(super) enum EntryPoint {
     /// At the keyframe with this number.
     Keyframe(u64),
     /// At the kept keyframe, then at the frame with this number.
@@ -40,7 +40,7 @@ pub(super) enum Entry {
 
 /// How a viewer begins at a recovery point.
 #[derive(Clone, Debug)]
-pub(super) struct Lead {
+pub(super) struct LeadIn {
     /// The kept keyframe; and the recovery point, if frames behind it are left out.
     pub(super) fragments: Vec<Fragment>,
     /// The frame that follows.
@@ -49,8 +49,8 @@ pub(super) struct Lead {
 
 /// A recovery point in the ring.
 #[derive(Clone, Copy, Debug)]
-struct Point {
-    number: u64,
+struct RecoveryEntry {
+    seq: u64,
     /// When it is shown, in media ticks.
     shown_at: u64,
     /// The first frame behind it that is shown after it, once it is known which. Those between are shown before it and may
@@ -64,51 +64,51 @@ struct Point {
 /// A fragment and when it was given to viewers. That, and not when it was taken, tells who is slow: a source may
 /// give a second of pictures at once.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(super) struct BufferedFrame {
     pub(super) fragment: Fragment,
     pub(super) published_at: Timestamp,
 }
 
 /// The recent fragments, with the newest keyframe among them.
 #[derive(Debug, Default)]
-pub(super) struct Ring {
-    kept: VecDeque<Kept>,
-    first: u64,
+pub(super) struct GopBuffer {
+    frames: VecDeque<BufferedFrame>,
+    oldest_seq: u64,
     bytes: usize,
-    keyframe: Option<u64>,
+    keyframe_seq: Option<u64>,
     keyframe_bytes: usize,
     /// Of what came after it.
-    group_bytes: usize,
+    gop_bytes: usize,
     /// The last keyframe and its number, also when it is not among `kept` any more.
-    start: Option<(u64, Fragment)>,
+    last_keyframe: Option<(u64, Fragment)>,
     /// Recovery points among `kept` since the last keyframe.
-    points: VecDeque<Point>,
+    recovery_points: VecDeque<RecoveryEntry>,
     /// Reference frames so far.
-    references: u64,
+    reference_count: u64,
     /// What goes out before the viewer's next frame, for the recovery point with this number: made for the first viewer,
     /// shared by all.
-    lead: Option<(u64, Lead)>,
+    lead_in: Option<(u64, LeadIn)>,
     /// Viewers may begin at any frame, as the stream has neither keyframes nor recovery points.
-    is_open_anywhere: bool,
+    can_start_anywhere: bool,
 }
 
-impl Ring {
+impl GopBuffer {
     /// Adds the newest, and lets go of what nobody needs any more.
     pub(super) fn push(&mut self, fragment: Fragment, now: Timestamp) {
         if fragment.is_keyframe {
-            self.keyframe = Some(self.end());
+            self.keyframe_seq = Some(self.next_seq());
             self.keyframe_bytes = fragment.message.len();
-            self.group_bytes = 0;
-            self.start = Some((self.end(), fragment.clone()));
-            self.points.clear();
-            self.lead = None;
-            self.is_open_anywhere = false;
+            self.gop_bytes = 0;
+            self.last_keyframe = Some((self.next_seq(), fragment.clone()));
+            self.recovery_points.clear();
+            self.lead_in = None;
+            self.can_start_anywhere = false;
         } else {
-            self.group_bytes = self.group_bytes.saturating_add(fragment.message.len());
+            self.gop_bytes = self.gop_bytes.saturating_add(fragment.message.len());
         }
-        let number = self.end();
+        let number = self.next_seq();
         let shown_at = shown_at(&fragment);
-        if let Some(point) = self.points.back_mut()
+        if let Some(point) = self.recovery_points.back_mut()
             && shown_at > point.shown_at
         {
             point.next.get_or_insert(number);
@@ -116,17 +116,17 @@ impl Ring {
         if let Some(recovery) = fragment.recovery {
             // Without reordering nothing behind it is shown before it.
             let next = (shown_at <= fragment.decode_time).then_some(number + 1);
-            self.points.push_back(Point {
-                number,
+            self.recovery_points.push_back(RecoveryEntry {
+                seq: number,
                 shown_at,
                 next,
-                complete_at: self.references + u64::from(recovery.frames) + 1,
+                complete_at: self.reference_count + u64::from(recovery.frames) + 1,
                 is_marked: recovery.is_marked,
             });
         }
-        self.references += u64::from(fragment.is_reference);
+        self.reference_count += u64::from(fragment.is_reference);
         self.bytes += fragment.message.len();
-        self.kept.push_back(Kept {
+        self.frames.push_back(BufferedFrame {
             fragment,
             published_at: now,
         });
@@ -134,130 +134,136 @@ impl Ring {
     }
 
     fn prune(&mut self) {
-        let Some(newest) = self.kept.back() else {
+        let Some(newest) = self.frames.back() else {
             return;
         };
         let newest_at = newest.published_at;
-        let needed = match self.entry_for_decoder() {
-            Some(Entry::Keyframe(number)) => Some(number),
-            Some(Entry::Recovery(number)) if !self.is_open_anywhere => Some(number),
+        let needed = match self.decoder_entry_point() {
+            Some(EntryPoint::Keyframe(number)) => Some(number),
+            Some(EntryPoint::Recovery(number)) if !self.can_start_anywhere => Some(number),
             _ => None,
         };
-        while let Some(oldest) = self.kept.front() {
-            let unused = needed.is_some_and(|needed| self.first < needed)
-                && newest_at.since(oldest.published_at) > KEPT;
-            if !unused && self.bytes <= KEPT_BYTES {
+        while let Some(oldest) = self.frames.front() {
+            let unused = needed.is_some_and(|needed| self.oldest_seq < needed)
+                && newest_at.since(oldest.published_at) > RETENTION;
+            if !unused && self.bytes <= MAX_BYTES {
                 break;
             }
             self.bytes -= oldest.fragment.message.len();
-            if self.keyframe == Some(self.first) {
-                self.keyframe = None;
+            if self.keyframe_seq == Some(self.oldest_seq) {
+                self.keyframe_seq = None;
             }
-            self.kept.pop_front();
-            self.first += 1;
+            self.frames.pop_front();
+            self.oldest_seq += 1;
         }
-        while (self.points.front()).is_some_and(|point| point.number < self.first) {
-            self.points.pop_front();
+        while (self.recovery_points.front()).is_some_and(|point| point.seq < self.oldest_seq) {
+            self.recovery_points.pop_front();
         }
     }
 
     /// Nobody begins at the keyframe there is, from now on.
-    pub(super) fn forget_keyframe(&mut self) {
-        self.keyframe = None;
-        self.start = None;
-        self.points.clear();
-        self.lead = None;
-        self.is_open_anywhere = false;
+    pub(super) fn invalidate_keyframe(&mut self) {
+        self.keyframe_seq = None;
+        self.last_keyframe = None;
+        self.recovery_points.clear();
+        self.lead_in = None;
+        self.can_start_anywhere = false;
     }
 
     /// Lets viewers begin at any frame until there is a keyframe.
-    pub(super) fn open_anywhere(&mut self) {
-        self.is_open_anywhere = true;
+    pub(super) fn allow_start_anywhere(&mut self) {
+        self.can_start_anywhere = true;
     }
 
     /// Viewers may begin at any frame.
-    pub(super) fn is_open_anywhere(&self) -> bool {
-        self.is_open_anywhere
+    pub(super) fn can_start_anywhere(&self) -> bool {
+        self.can_start_anywhere
     }
 
     /// There are frames, and none at which a viewer could begin and see the right picture.
-    pub(super) fn lacks_entry(&self) -> bool {
-        let is_right = !self.is_open_anywhere && self.entry().is_some();
-        !self.kept.is_empty() && self.start.is_some() && !is_right
+    pub(super) fn lacks_entry_point(&self) -> bool {
+        let is_right = !self.can_start_anywhere && self.entry_point().is_some();
+        !self.frames.is_empty() && self.last_keyframe.is_some() && !is_right
     }
 
     /// Where a viewer begins: the newest keyframe, or the newest recovery point where that is long ago.
-    pub(super) fn entry(&self) -> Option<Entry> {
-        let newest = self.usable_points().next_back().map(|point| point.number);
-        self.entry_at(newest)
+    pub(super) fn entry_point(&self) -> Option<EntryPoint> {
+        let newest = self.usable_points().next_back().map(|point| point.seq);
+        self.entry_point_at(newest)
     }
 
     /// The same for who needs one right picture soon: a recovery point after which all is right by now, if there is one.
-    pub(super) fn entry_for_decoder(&self) -> Option<Entry> {
-        let is_complete = |point: &&Point| point.complete_at <= self.references;
+    pub(super) fn decoder_entry_point(&self) -> Option<EntryPoint> {
+        let is_complete = |point: &&RecoveryEntry| point.complete_at <= self.reference_count;
         let complete = self.usable_points().rev().find(is_complete);
-        if complete.is_none() && self.keyframe.is_some() {
-            return self.keyframe.map(Entry::Keyframe);
+        if complete.is_none() && self.keyframe_seq.is_some() {
+            return self.keyframe_seq.map(EntryPoint::Keyframe);
         }
         let newest = complete.or(self.usable_points().next());
-        self.entry_at(newest.map(|point| point.number))
+        self.entry_point_at(newest.map(|point| point.seq))
     }
 
-    fn entry_at(&self, point: Option<u64>) -> Option<Entry> {
-        let has_start = self.start.is_some();
+    fn entry_point_at(&self, point: Option<u64>) -> Option<EntryPoint> {
+        let has_start = self.last_keyframe.is_some();
         let anywhere = || {
-            let number = self.first + self.kept.len() as u64 / 4;
-            (has_start && self.is_open_anywhere).then_some(Entry::Recovery(number))
+            let number = self.oldest_seq + self.frames.len() as u64 / 4;
+            (has_start && self.can_start_anywhere).then_some(EntryPoint::Recovery(number))
         };
-        match (point.filter(|_| has_start), self.keyframe) {
-            (Some(point), _) => Some(Entry::Recovery(point)),
-            (None, Some(keyframe)) => Some(Entry::Keyframe(keyframe)),
+        match (point.filter(|_| has_start), self.keyframe_seq) {
+            (Some(point), _) => Some(EntryPoint::Recovery(point)),
+            (None, Some(keyframe)) => Some(EntryPoint::Keyframe(keyframe)),
             (None, None) => anywhere(),
         }
     }
 
     /// The recovery points to be preferred to the keyframe.
-    fn usable_points(&self) -> impl DoubleEndedIterator<Item = &Point> {
-        let since = self.start.as_ref().map(|(number, _)| self.end() - number);
-        self.points.iter().filter(move |point| {
+    fn usable_points(&self) -> impl DoubleEndedIterator<Item = &RecoveryEntry> {
+        let since = self
+            .last_keyframe
+            .as_ref()
+            .map(|(number, _)| self.next_seq() - number);
+        self.recovery_points.iter().filter(move |point| {
             let most = if point.is_marked {
-                REPLAY_FRAMES
+                MAX_REPLAY_FRAMES
             } else {
-                REPLAY_FRAMES_UNMARKED
+                MAX_REPLAY_FRAMES_UNMARKED
             };
             point.next.is_some() && since.is_some_and(|since| since > most)
         })
     }
 
     /// Number of the frame at which a viewer would begin.
-    pub(super) fn entry_number(&self) -> Option<u64> {
-        self.entry().map(|entry| match entry {
-            Entry::Keyframe(number) | Entry::Recovery(number) => number,
+    pub(super) fn entry_seq(&self) -> Option<u64> {
+        self.entry_point().map(|entry| match entry {
+            EntryPoint::Keyframe(number) | EntryPoint::Recovery(number) => number,
         })
     }
 
     /// How a viewer begins at the frame `number`. `None` if that or the keyframe is not kept any more.
-    pub(super) fn lead(&mut self, number: u64) -> Option<Lead> {
-        if let Some((_, lead)) = self.lead.as_ref().filter(|(of, _)| *of == number) {
+    pub(super) fn lead_in(&mut self, number: u64) -> Option<LeadIn> {
+        if let Some((_, lead)) = self.lead_in.as_ref().filter(|(of, _)| *of == number) {
             return Some(lead.clone());
         }
-        let point = self.points.iter().find(|point| point.number == number);
+        let point = self
+            .recovery_points
+            .iter()
+            .find(|point| point.seq == number);
         let next = point.and_then(|point| point.next).unwrap_or(number + 1);
-        let (start, entry) = (&self.start.as_ref()?.1, &self.get(number)?.fragment);
+        let (start, entry) = (&self.last_keyframe.as_ref()?.1, &self.get(number)?.fragment);
         let lead = if next == number + 1 {
-            Lead {
-                fragments: vec![before(start, entry, entry, 1)?],
+            LeadIn {
+                fragments: vec![retimed_before(start, entry, entry, 1)?],
                 next: number,
             }
         } else {
             let after = &self.get(next)?.fragment;
-            let point = before(entry, entry, after, 1)?;
-            Lead {
-                fragments: vec![before(start, entry, after, 2)?, point],
+            let point = retimed_before(entry, entry, after, 1)?;
+            LeadIn {
+                fragments: vec![retimed_before(start, entry, after, 2)?, point],
                 next,
             }
         };
-        self.lead = Some((number, lead.clone()));
+        self.lead_in = Some((number, lead.clone()));
         Some(lead)
     }
 
@@ -268,39 +274,39 @@ impl Ring {
 
     /// What has come after the newest keyframe outweighs it: on a line that limits, a new one would be there sooner than all that. True
     /// while there is none.
-    pub(super) fn is_worn(&self) -> bool {
-        self.keyframe.is_none() || self.group_bytes > self.keyframe_bytes
+    pub(super) fn gop_outweighs_keyframe(&self) -> bool {
+        self.keyframe_seq.is_none() || self.gop_bytes > self.keyframe_bytes
     }
 
     /// Whoever begins at the newest keyframe has caught up at once.
-    pub(super) fn is_short(&self) -> bool {
-        self.keyframe
-            .is_some_and(|keyframe| self.end() - keyframe <= SHORT)
+    pub(super) fn is_near_keyframe(&self) -> bool {
+        self.keyframe_seq
+            .is_some_and(|keyframe| self.next_seq() - keyframe <= NEAR_KEYFRAME_FRAMES)
     }
 
-    pub(super) fn get(&self, number: u64) -> Option<&Kept> {
-        self.kept
-            .get(usize::try_from(number.checked_sub(self.first)?).ok()?)
+    pub(super) fn get(&self, number: u64) -> Option<&BufferedFrame> {
+        self.frames
+            .get(usize::try_from(number.checked_sub(self.oldest_seq)?).ok()?)
     }
 
     /// The fragments from this number on.
     pub(super) fn from(&self, number: u64) -> impl Iterator<Item = &Fragment> {
-        let skipped = usize::try_from(number.saturating_sub(self.first)).unwrap_or(usize::MAX);
-        self.kept.iter().skip(skipped).map(|kept| &kept.fragment)
+        let skipped = usize::try_from(number.saturating_sub(self.oldest_seq)).unwrap_or(usize::MAX);
+        self.frames.iter().skip(skipped).map(|kept| &kept.fragment)
     }
 
-    pub(super) fn newest(&self) -> Option<&Kept> {
-        self.kept.back()
+    pub(super) fn newest(&self) -> Option<&BufferedFrame> {
+        self.frames.back()
     }
 
     /// Number of the oldest that is kept.
-    pub(super) fn first(&self) -> u64 {
-        self.first
+    pub(super) fn oldest_seq(&self) -> u64 {
+        self.oldest_seq
     }
 
     /// Number of the next one: so many were published.
-    pub(super) fn end(&self) -> u64 {
-        self.first + self.kept.len() as u64
+    pub(super) fn next_seq(&self) -> u64 {
+        self.oldest_seq + self.frames.len() as u64
     }
 }
 
@@ -311,7 +317,12 @@ fn shown_at(fragment: &Fragment) -> u64 {
 }
 
 /// `fragment`, which is the recovery point `entry` or goes before that, with a time `steps` frames before `next`.
-fn before(fragment: &Fragment, entry: &Fragment, next: &Fragment, steps: u32) -> Option<Fragment> {
+fn retimed_before(
+    fragment: &Fragment,
+    entry: &Fragment,
+    next: &Fragment,
+    steps: u32,
+) -> Option<Fragment> {
     let (payload, entry_payload) = (fragment.message.payload(), entry.message.payload());
     let next_times = times_of(&next.message.payload())?;
     let frame = u64::from(next.frame_ticks);

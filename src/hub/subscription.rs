@@ -1,8 +1,8 @@
 //! One viewer's cursor in the ring: what it gets next, and where it stands.
 
-use super::course::Course;
-use super::ring::{Entry, Ring};
-use super::{Condition, Fragment, Init, Inner, Shared, SlowLine};
+use super::gop_buffer::{EntryPoint, GopBuffer};
+use super::skip_policy::Action;
+use super::{CameraStatus, CongestedLink, Fragment, Init, Inner, Shared};
 use crate::time::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,7 +13,7 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub enum Event {
     /// The camera's condition is this now.
-    Condition(Arc<Condition>),
+    Status(Arc<CameraStatus>),
     /// So many pictures were left out because the viewer was too slow; a keyframe follows.
     Skipped(u64),
     /// The video is, from the next fragment on, what this says.
@@ -24,7 +24,7 @@ pub enum Event {
 
 /// A picture as it matters to a viewer: the oldest one that it has not got, else the newest.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Standing {
+pub struct DeliveryState {
     /// When it was given to viewers.
     pub published_at: Timestamp,
     /// When the camera took it; where pictures before it were left out, and it has not come yet, when the camera took the one
@@ -34,7 +34,7 @@ pub struct Standing {
     pub is_received: bool,
 }
 
-impl Standing {
+impl DeliveryState {
     /// How old the viewer's picture is on its arrival, or by now if it still waits for the next.
     pub fn delay(&self, one_way: Duration, now: Timestamp) -> Duration {
         if self.is_received {
@@ -47,10 +47,10 @@ impl Standing {
 
 /// One viewer's place in the stream.
 #[derive(Debug)]
-pub struct Viewer {
+pub struct Subscription {
     pub(super) shared: Arc<Shared>,
     /// The count of news when everything there was had been given.
-    pub(super) has_seen: Option<u64>,
+    pub(super) seen_version: Option<u64>,
     pub(super) cursor: Cursor,
 }
 
@@ -60,17 +60,17 @@ pub(super) struct Cursor {
     pub(super) id: u64,
     pub(super) position: Position,
     /// The kept keyframe was sent before the frame with this number; its bytes.
-    pub(super) lead: Option<(u64, u64)>,
+    pub(super) lead_in: Option<(u64, u64)>,
     /// The picture before the next one was sent, or is not needed.
     pub(super) has_previous: bool,
     /// When the camera took the picture that it was given last.
-    pub(super) given: Option<Timestamp>,
+    pub(super) last_sent_captured_at: Option<Timestamp>,
     /// Where it went on after pictures were left out, and what it saw until that came.
-    pub(super) jump: Option<(u64, Timestamp)>,
+    pub(super) seek: Option<(u64, Timestamp)>,
     /// It was not given a spare picture, and nobody has asked since.
-    pub(super) has_left_out: bool,
+    pub(super) has_skipped: bool,
     /// What the viewer was told last.
-    pub(super) condition: Option<Arc<Condition>>,
+    pub(super) status: Option<Arc<CameraStatus>>,
     pub(super) init: Option<Arc<Init>>,
 }
 
@@ -79,42 +79,42 @@ pub(super) enum Position {
     /// The fragment with this number is next.
     At(u64),
     /// A viewer begins at the recovery point with this number, and has got this many fragments of its lead.
-    Lead(u64, usize),
+    LeadIn(u64, usize),
     /// The first keyframe or recovery point from this number on is next.
     NextKeyframe(u64),
 }
 
 impl Position {
     /// Where a viewer begins now; at the next keyframe where there is no other way.
-    pub(super) fn newest(ring: &Ring) -> Self {
-        match ring.entry() {
+    pub(super) fn newest(ring: &GopBuffer) -> Self {
+        match ring.entry_point() {
             Some(entry) => entry.into(),
-            None => Self::NextKeyframe(ring.end()),
+            None => Self::NextKeyframe(ring.next_seq()),
         }
     }
 }
 
-impl From<Entry> for Position {
-    fn from(entry: Entry) -> Self {
+impl From<EntryPoint> for Position {
+    fn from(entry: EntryPoint) -> Self {
         match entry {
-            Entry::Keyframe(number) => Self::At(number),
-            Entry::Recovery(number) => Self::Lead(number, 0),
+            EntryPoint::Keyframe(number) => Self::At(number),
+            EntryPoint::Recovery(number) => Self::LeadIn(number, 0),
         }
     }
 }
 
-impl Viewer {
+impl Subscription {
     /// The next event, if there is one now.
     pub fn try_next(&mut self) -> Option<Event> {
         // Nearly every second call: the one after the newest picture.
-        if self.has_seen == Some(self.shared.news.load(Ordering::Acquire)) {
+        if self.seen_version == Some(self.shared.version.load(Ordering::Acquire)) {
             return None;
         }
         let mut inner = self.shared.lock();
         let event = self.cursor.next_from(&mut inner);
-        let has_all = matches!(self.cursor.position, Position::At(number) if number == inner.ring.end())
+        let has_all = matches!(self.cursor.position, Position::At(number) if number == inner.buffer.next_seq())
             && matches!(event, None | Some(Event::Fragment(_)));
-        self.has_seen = has_all.then(|| self.shared.news.load(Ordering::Acquire));
+        self.seen_version = has_all.then(|| self.shared.version.load(Ordering::Acquire));
         event
     }
 
@@ -125,7 +125,7 @@ impl Viewer {
             Some(event) => Poll::Ready(event),
             None => {
                 let before = inner
-                    .waiting
+                    .waiting_wakers
                     .insert(self.cursor.id, context.waker().clone());
                 drop(inner);
                 drop(before);
@@ -135,32 +135,33 @@ impl Viewer {
     }
 
     /// Begins at the newest keyframe there is, for a viewer who still waits for the next one.
-    pub fn begin_now(&mut self) {
+    pub fn start_now(&mut self) {
         let inner = self.shared.lock();
-        if let (Position::NextKeyframe(_), Some(entry)) = (self.cursor.position, inner.ring.entry())
+        if let (Position::NextKeyframe(_), Some(entry)) =
+            (self.cursor.position, inner.buffer.entry_point())
         {
             self.cursor.position = entry.into();
-            self.has_seen = None;
+            self.seen_version = None;
         }
     }
 
     /// Says how the viewer's line is, if that carries less than the stream.
-    pub fn set_slow(&self, line: Option<SlowLine>) {
+    pub fn set_congested(&self, line: Option<CongestedLink>) {
         let mut inner = self.shared.lock();
         match line {
-            Some(line) => inner.slow.insert(self.cursor.id, line),
-            None => inner.slow.remove(&self.cursor.id),
+            Some(line) => inner.congested.insert(self.cursor.id, line),
+            None => inner.congested.remove(&self.cursor.id),
         };
     }
 
     /// True once after it was not given a picture that others can do without.
-    pub fn take_left_out(&mut self) -> bool {
-        std::mem::take(&mut self.cursor.has_left_out)
+    pub fn take_skipped_flag(&mut self) -> bool {
+        std::mem::take(&mut self.cursor.has_skipped)
     }
 
     /// Where the viewer stands while `outstanding` bytes of what it was given are on their way; `None` before its first
     /// picture.
-    pub fn standing(&self, outstanding: u64) -> Option<Standing> {
+    pub fn delivery_state(&self, outstanding: u64) -> Option<DeliveryState> {
         let Position::At(next) = self.cursor.position else {
             return None;
         };
@@ -168,7 +169,7 @@ impl Viewer {
         // The pictures before the next one are those that were given, so that nothing has to be kept for each viewer.
         let (mut number, mut bytes) = (next, 0);
         while bytes < outstanding {
-            if let Some((_, lead)) = self.cursor.lead.filter(|(before, _)| *before == number) {
+            if let Some((_, lead)) = self.cursor.lead_in.filter(|(before, _)| *before == number) {
                 bytes += lead;
                 if bytes >= outstanding {
                     break;
@@ -176,7 +177,7 @@ impl Viewer {
             }
             match number
                 .checked_sub(1)
-                .and_then(|before| inner.ring.get(before))
+                .and_then(|before| inner.buffer.get(before))
             {
                 Some(before) => bytes += before.fragment.message.len() as u64,
                 None => break,
@@ -185,10 +186,10 @@ impl Viewer {
         }
         // What the ring has let go of is older than all it keeps; else a line that is silent for longer than that would count as
         // one on which nothing waits.
-        let missing = inner.ring.get(number.max(inner.ring.first()));
-        let kept = missing.or_else(|| inner.ring.newest())?;
-        let seen_until_then = self.cursor.jump.filter(|(to, _)| *to == number);
-        Some(Standing {
+        let missing = inner.buffer.get(number.max(inner.buffer.oldest_seq()));
+        let kept = missing.or_else(|| inner.buffer.newest())?;
+        let seen_until_then = self.cursor.seek.filter(|(to, _)| *to == number);
+        Some(DeliveryState {
             published_at: kept.published_at,
             captured_at: seen_until_then.map_or(kept.fragment.captured_at, |(_, seen)| seen),
             is_received: missing.is_none(),
@@ -199,43 +200,43 @@ impl Viewer {
 impl Cursor {
     fn next_from(&mut self, inner: &mut Inner) -> Option<Event> {
         if !self
-            .condition
+            .status
             .as_ref()
-            .is_some_and(|told| Arc::ptr_eq(told, &inner.condition))
+            .is_some_and(|told| Arc::ptr_eq(told, &inner.status))
         {
-            self.condition = Some(inner.condition.clone());
-            return Some(Event::Condition(inner.condition.clone()));
+            self.status = Some(inner.status.clone());
+            return Some(Event::Status(inner.status.clone()));
         }
         if let Position::NextKeyframe(from) = self.position {
-            let is_there = |entry: &u64| *entry >= from || inner.ring.is_open_anywhere();
-            inner.ring.entry_number().filter(is_there)?;
-            self.position = Position::newest(&inner.ring);
+            let is_there = |entry: &u64| *entry >= from || inner.buffer.can_start_anywhere();
+            inner.buffer.entry_seq().filter(is_there)?;
+            self.position = Position::newest(&inner.buffer);
         }
         let mut number = match self.position {
             Position::At(number) | Position::NextKeyframe(number) => number,
-            Position::Lead(number, given) => return self.lead(inner, number, given),
+            Position::LeadIn(number, given) => return self.next_of_lead_in(inner, number, given),
         };
-        if number < inner.ring.first() {
-            return self.skip(inner, number);
+        if number < inner.buffer.oldest_seq() {
+            return self.seek_to_entry_point(inner, number);
         }
-        match inner.course(self.id, number, self.has_previous) {
-            Course::Send => {}
-            Course::Jump => return self.skip(inner, number),
-            Course::Ask | Course::Wait => return None,
-            Course::LeaveOut => {
+        match inner.next_action(self.id, number, self.has_previous) {
+            Action::Send => {}
+            Action::SeekToKeyframe => return self.seek_to_entry_point(inner, number),
+            Action::RequestKeyframe | Action::Wait => return None,
+            Action::Skip => {
                 inner.skipped += 1;
-                self.has_left_out = true;
+                self.has_skipped = true;
                 number += 1;
                 self.has_previous = false;
                 self.position = Position::At(number);
             }
         }
-        let fragment = &inner.ring.get(number)?.fragment;
+        let fragment = &inner.buffer.get(number)?.fragment;
         if let Some(init) = self.new_init(fragment) {
             self.position = Position::At(number);
             return Some(init);
         }
-        self.given = Some(fragment.captured_at);
+        self.last_sent_captured_at = Some(fragment.captured_at);
         self.position = Position::At(number + 1);
         self.has_previous = true;
         Some(Event::Fragment(fragment.clone()))
@@ -252,8 +253,8 @@ impl Cursor {
     }
 
     /// The next fragment of the lead of the recovery point `number`.
-    fn lead(&mut self, inner: &mut Inner, number: u64, given: usize) -> Option<Event> {
-        let lead = inner.ring.lead(number);
+    fn next_of_lead_in(&mut self, inner: &mut Inner, number: u64, given: usize) -> Option<Event> {
+        let lead = inner.buffer.lead_in(number);
         let Some((lead, fragment)) = lead.and_then(|lead| {
             let fragment = lead.fragments.get(given)?.clone();
             Some((lead, fragment))
@@ -265,34 +266,34 @@ impl Cursor {
         if let Some(init) = self.new_init(&fragment) {
             return Some(init);
         }
-        self.given = Some(fragment.captured_at);
+        self.last_sent_captured_at = Some(fragment.captured_at);
         let is_last = given + 1 == lead.fragments.len();
         self.position = if is_last {
             Position::At(lead.next)
         } else {
-            Position::Lead(number, given + 1)
+            Position::LeadIn(number, given + 1)
         };
         let bytes = lead.fragments.iter().map(|one| one.message.len() as u64);
-        self.lead = Some((lead.next, bytes.sum()));
+        self.lead_in = Some((lead.next, bytes.sum()));
         self.has_previous = true;
         Some(Event::Fragment(fragment))
     }
 
     /// Goes on where viewers begin now, or at the next keyframe.
-    fn skip(&mut self, inner: &mut Inner, from: u64) -> Option<Event> {
-        self.position = Position::newest(&inner.ring);
+    fn seek_to_entry_point(&mut self, inner: &mut Inner, from: u64) -> Option<Event> {
+        self.position = Position::newest(&inner.buffer);
         let to = match self.position {
-            Position::At(number) | Position::Lead(number, _) => number,
+            Position::At(number) | Position::LeadIn(number, _) => number,
             Position::NextKeyframe(number) => {
-                inner.miss_keyframe();
+                inner.mark_keyframe_missing();
                 number
             }
         };
         // One that never went out changes nothing of what is seen.
-        let seen = self.jump.filter(|(before, _)| *before == from);
-        self.jump = seen
+        let seen = self.seek.filter(|(before, _)| *before == from);
+        self.seek = seen
             .map(|(_, seen)| seen)
-            .or(self.given)
+            .or(self.last_sent_captured_at)
             .map(|seen| (to, seen));
         let count = to.saturating_sub(from);
         inner.skipped += count;
@@ -300,13 +301,13 @@ impl Cursor {
     }
 }
 
-impl Drop for Viewer {
+impl Drop for Subscription {
     fn drop(&mut self) {
         let mut inner = self.shared.lock();
         inner.viewers -= 1;
-        inner.slow.remove(&self.cursor.id);
+        inner.congested.remove(&self.cursor.id);
         // Dropped without the lock: it may be the last hold on a task that holds other viewers.
-        let waker = inner.waiting.remove(&self.cursor.id);
+        let waker = inner.waiting_wakers.remove(&self.cursor.id);
         drop(inner);
         drop(waker);
     }

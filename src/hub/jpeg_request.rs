@@ -1,7 +1,7 @@
 //! The JPEGs of a camera that gives such, for snapshots: who wants one leaves an order, which the camera's thread answers with the
 //! newest that it has. While nobody asks nothing is kept here.
 
-use super::{Audience, Hub, State};
+use super::{CameraState, Hub, Publisher};
 use crate::time::Timestamp;
 use bytes::Bytes;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -17,52 +17,52 @@ pub struct Jpeg {
 
 /// What was asked of a camera.
 #[derive(Default, Debug)]
-pub(super) struct Orders {
-    is_possible: bool,
-    waiting: Option<SyncSender<Jpeg>>,
+pub(super) struct JpegRequest {
+    is_supported: bool,
+    pending: Option<SyncSender<Jpeg>>,
 }
 
-impl Hub {
+impl Publisher {
     /// Says whether the source that is open now gives JPEGs that lie as they are to be seen. Who waits for one is told if not.
-    pub fn set_gives_jpegs(&self, gives_jpegs: bool) {
-        self.0.lock().jpegs = Orders {
-            is_possible: gives_jpegs,
-            waiting: None,
+    pub fn set_has_jpegs(&self, gives_jpegs: bool) {
+        self.0.lock().jpeg_request = JpegRequest {
+            is_supported: gives_jpegs,
+            pending: None,
         };
     }
 
     /// Answers the order for a JPEG, if there is one and `newest` has one; else the order stays.
-    pub fn answer_jpeg(&self, newest: impl FnOnce() -> Option<Jpeg>) {
-        let Some(order) = self.0.lock().jpegs.waiting.take() else {
+    pub fn fulfil_jpeg_request(&self, newest: impl FnOnce() -> Option<Jpeg>) {
+        let Some(order) = self.0.lock().jpeg_request.pending.take() else {
             return;
         };
         match newest() {
             // There is room for one. Whoever does not wait any more needs no answer.
             Some(jpeg) => drop(order.try_send(jpeg)),
             None => {
-                self.0.lock().jpegs.waiting.get_or_insert(order);
+                self.0.lock().jpeg_request.pending.get_or_insert(order);
             }
         }
     }
 }
 
-impl Audience {
+impl Hub {
     /// Orders the camera's own newest JPEG, which the receiver is sent soon; who ordered one before is not answered any more. `None`
     /// of a camera that is not live or has no such pictures.
-    pub fn order_jpeg(&self) -> Option<Receiver<Jpeg>> {
+    pub fn request_jpeg(&self) -> Option<Receiver<Jpeg>> {
         let mut inner = self.0.lock();
-        if !inner.jpegs.is_possible || inner.condition.state != State::Live {
+        if !inner.jpeg_request.is_supported || inner.status.state != CameraState::Live {
             return None;
         }
         let (sender, receiver) = sync_channel(1);
-        inner.jpegs.waiting = Some(sender);
+        inner.jpeg_request.pending = Some(sender);
         Some(receiver)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::hub;
+    use super::super::channel;
     use super::*;
 
     fn jpeg(ms: u64) -> Jpeg {
@@ -74,29 +74,29 @@ mod tests {
 
     #[test]
     fn an_order_is_answered_once_by_the_next_picture_that_is_good() {
-        let (hub, audience) = hub();
-        hub.set_gives_jpegs(true);
-        hub.set_condition(State::Live, "");
-        hub.answer_jpeg(|| panic!("nobody has asked"));
-        let order = audience.order_jpeg().unwrap();
-        hub.answer_jpeg(|| None);
+        let (publisher, hub) = channel();
+        publisher.set_has_jpegs(true);
+        publisher.set_status(CameraState::Live, "");
+        publisher.fulfil_jpeg_request(|| panic!("nobody has asked"));
+        let order = hub.request_jpeg().unwrap();
+        publisher.fulfil_jpeg_request(|| None);
         assert!(order.try_recv().is_err());
-        hub.answer_jpeg(|| Some(jpeg(1)));
+        publisher.fulfil_jpeg_request(|| Some(jpeg(1)));
         assert_eq!(order.try_recv(), Ok(jpeg(1)));
-        hub.answer_jpeg(|| panic!("answered already"));
+        publisher.fulfil_jpeg_request(|| panic!("answered already"));
     }
 
     #[test]
     fn there_are_none_of_a_camera_that_is_not_live_or_has_no_such_pictures() {
-        let (hub, audience) = hub();
-        hub.set_condition(State::Live, "");
-        assert!(audience.order_jpeg().is_none());
-        hub.set_gives_jpegs(true);
-        let order = audience.order_jpeg().unwrap();
-        hub.set_gives_jpegs(false);
+        let (publisher, hub) = channel();
+        publisher.set_status(CameraState::Live, "");
+        assert!(hub.request_jpeg().is_none());
+        publisher.set_has_jpegs(true);
+        let order = hub.request_jpeg().unwrap();
+        publisher.set_has_jpegs(false);
         assert!(order.recv().is_err(), "who waits is told");
-        hub.set_gives_jpegs(true);
-        hub.set_condition(State::Lost, "unplugged");
-        assert!(audience.order_jpeg().is_none());
+        publisher.set_has_jpegs(true);
+        publisher.set_status(CameraState::Lost, "unplugged");
+        assert!(hub.request_jpeg().is_none());
     }
 }

@@ -2,7 +2,7 @@
 
 /// How the camera is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum State {
+pub enum CameraState {
     /// It is being opened, no picture yet.
     Starting,
     /// Pictures come.
@@ -15,9 +15,9 @@ pub enum State {
     Idle,
 }
 
-impl State {
+impl CameraState {
     /// The word for it in `/api/status` and in messages to viewers.
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Starting => "starting",
             Self::Live => "live",
@@ -30,9 +30,9 @@ impl State {
 
 /// A state and the reason for it, in words; the reason of a live camera is empty.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Condition {
+pub struct CameraStatus {
     /// How the camera is.
-    pub state: State,
+    pub state: CameraState,
     /// Reason for everybody, without paths, commands and addresses.
     pub reason: String,
     /// Reason in full, for the log and for nobody else.

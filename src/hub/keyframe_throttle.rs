@@ -1,0 +1,116 @@
+//! How often slow lines may ask the encoder for a keyframe.
+//!
+//! A keyframe costs as much as ten other pictures, and all viewers pay for it. So the pause between two of them grows with
+//! the number of viewers for each one who asks: a lone viewer on a bad line may have one each 1.5 s, one of eleven each 10 s.
+
+use super::skip_policy::KeyframeRequest;
+use crate::time::Timestamp;
+use std::time::Duration;
+
+/// The pause when all viewers are on slow lines.
+const MIN_INTERVAL: Duration = Duration::from_millis(1500);
+/// The longest pause: the first to ask after a hole in the line is rarely refused.
+const MAX_INTERVAL: Duration = Duration::from_secs(10);
+/// Encoders that answer at all answer within this time; the pipeline may hold a request back for half a second.
+const RESPONSE_TIMEOUT: Duration = Duration::from_millis(600);
+
+/// The requests of all slow lines of a camera together.
+#[derive(Debug, Default)]
+pub(super) struct KeyframeThrottle {
+    /// Whether the source can make keyframes at all.
+    pub(super) is_supported: bool,
+    requested_at: Option<Timestamp>,
+    is_pending: bool,
+}
+
+impl KeyframeThrottle {
+    /// Where a request would lead at the time `now`.
+    pub(super) fn availability(
+        &self,
+        viewers: usize,
+        slow: usize,
+        now: Timestamp,
+    ) -> KeyframeRequest {
+        let since = self.requested_at.map(|last| now.since(last));
+        if self.is_pending && since.is_some_and(|since| since < RESPONSE_TIMEOUT) {
+            return KeyframeRequest::Pending;
+        }
+        let share = u32::try_from(viewers / slow.max(1)).unwrap_or(u32::MAX);
+        let pause = MIN_INTERVAL.saturating_mul(share.max(1)).min(MAX_INTERVAL);
+        if self.is_supported && since.is_none_or(|since| since >= pause) {
+            KeyframeRequest::Available
+        } else {
+            KeyframeRequest::Unavailable
+        }
+    }
+
+    /// A request is made.
+    pub(super) fn mark_requested(&mut self, now: Timestamp) {
+        (self.requested_at, self.is_pending) = (Some(now), true);
+    }
+
+    /// A keyframe is there.
+    pub(super) fn on_keyframe(&mut self) {
+        self.is_pending = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Timestamp {
+        Timestamp::from_nanos((100_000 + ms) * 1_000_000)
+    }
+
+    #[test]
+    fn the_pause_is_longer_the_more_viewers_pay_for_one() {
+        for (viewers, slow, pause) in [
+            (1, 1, 1500),
+            (2, 1, 3000),
+            (4, 4, 1500),
+            (11, 1, 10_000),
+            (1000, 100, 10_000),
+        ] {
+            let mut requests = KeyframeThrottle {
+                is_supported: true,
+                ..KeyframeThrottle::default()
+            };
+            assert_eq!(
+                requests.availability(viewers, slow, at(0)),
+                KeyframeRequest::Available
+            );
+            requests.mark_requested(at(0));
+            assert_eq!(
+                requests.availability(viewers, slow, at(33)),
+                KeyframeRequest::Pending
+            );
+            requests.on_keyframe();
+            assert_eq!(
+                requests.availability(viewers, slow, at(pause - 1)),
+                KeyframeRequest::Unavailable
+            );
+            assert_eq!(
+                requests.availability(viewers, slow, at(pause)),
+                KeyframeRequest::Available
+            );
+        }
+    }
+
+    #[test]
+    fn who_does_not_answer_is_not_waited_for() {
+        let mut requests = KeyframeThrottle {
+            is_supported: true,
+            ..KeyframeThrottle::default()
+        };
+        requests.mark_requested(at(0));
+        assert_eq!(
+            requests.availability(1, 1, at(700)),
+            KeyframeRequest::Unavailable
+        );
+        assert_eq!(
+            KeyframeThrottle::default().availability(1, 1, at(0)),
+            KeyframeRequest::Unavailable
+        );
+    }
+}

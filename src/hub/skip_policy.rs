@@ -1,0 +1,267 @@
+//! How a viewer goes on: pure decisions.
+//!
+//! A line that carries half the stream gives a choice: fewer pictures, or older ones. Without pictures that others can do
+//! without, only the end of a group of pictures can be left out, since all others build on each other. So each group is
+//! sent as far as the line carries it, and given up when the next keyframe is there: the line is never idle, the picture
+//! never stands for longer than a keyframe takes, and no delay outlives its group. Stopping earlier, at some delay, would
+//! trade it for a frozen picture and an idle line. Where that is later than [`LATE`] behind, an additional keyframe ends the
+//! group early, if the encoder can make one and it does not cost the others too much.
+
+use std::time::Duration;
+
+/// A viewer on a good line who is further behind than this goes on at a newer keyframe if there is one: one who is a few
+/// pictures late catches up faster by getting them.
+const MAX_LAG: Duration = Duration::from_millis(700);
+
+/// On a slow line what is further behind than this never catches up: a few pictures, so that none is left out for nothing.
+const RECOVERABLE_LAG: Duration = Duration::from_millis(100);
+
+/// A picture that is still on its way when the keyframe comes delays that, and with it all pictures of the next group. So the last one is
+/// sent in time for the line to be empty by then; not later than this before the keyframe, since times are only known by pictures, ...
+const MIN_KEYFRAME_LEAD: Duration = Duration::from_millis(80);
+
+/// ... and not earlier than this: what a line carries, and when the keyframe comes, are guesses.
+const MAX_KEYFRAME_LEAD: Duration = Duration::from_millis(400);
+
+/// A slow line whose next picture is this old would be better served by a keyframe made now, if it is twice as old as the
+/// keyframe would be when it arrives: with keyframes that are large beside the line they would soon be all that is seen.
+const KEYFRAME_REQUEST_LAG: Duration = Duration::from_secs(1);
+
+/// How the viewer and the camera stand.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PolicyInput {
+    /// How much older than the newest picture the viewer's next one is.
+    pub(super) lag: Duration,
+    /// The same for the newest keyframe, if it lies ahead of the viewer.
+    pub(super) keyframe_lag: Option<Duration>,
+    /// The viewer has nothing yet of the newest group of pictures, and what follows the keyframe outweighs it.
+    pub(super) gop_outweighs_keyframe: bool,
+    /// When the next keyframe is due after the newest picture, if they come at an interval.
+    pub(super) keyframe_due_in: Option<Duration>,
+    /// How long the viewer's line takes for a keyframe.
+    pub(super) keyframe_transmit_time: Duration,
+    /// How long the line is busy with what is on its way and the next picture.
+    pub(super) link_busy_time: Duration,
+    /// The viewer's line is full.
+    pub(super) is_congested: bool,
+    /// The next picture can be left out without harm to others.
+    pub(super) is_disposable: bool,
+    pub(super) keyframe_request: KeyframeRequest,
+}
+
+/// Whether the encoder makes a keyframe for us.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum KeyframeRequest {
+    /// It cannot, or has done it too recently.
+    Unavailable,
+    /// It can.
+    Available,
+    /// It has been asked, and will give one any moment.
+    Pending,
+}
+
+/// What to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Action {
+    /// The next picture is sent.
+    Send,
+    /// The next picture is left out.
+    Skip,
+    /// It goes on at the newest keyframe.
+    SeekToKeyframe,
+    /// A keyframe is asked for, and waited for.
+    RequestKeyframe,
+    /// Nothing is sent until the keyframe is there that was asked for or is due.
+    Wait,
+}
+
+/// How the viewer goes on.
+pub(super) fn next_action(view: PolicyInput) -> Action {
+    if !view.is_congested {
+        let is_worth_it = view.keyframe_lag.is_some() && view.lag > MAX_LAG;
+        return if is_worth_it {
+            Action::SeekToKeyframe
+        } else {
+            Action::Send
+        };
+    }
+    // However far behind the viewer is: a jump leads here.
+    let best = view.keyframe_lag.unwrap_or(view.lag);
+    let patience = if view.gop_outweighs_keyframe {
+        Duration::ZERO
+    } else {
+        KEYFRAME_REQUEST_LAG
+    };
+    let is_late = best > patience.max(2 * view.keyframe_transmit_time);
+    let last_call = view
+        .link_busy_time
+        .clamp(MIN_KEYFRAME_LEAD, MAX_KEYFRAME_LEAD);
+    match view.keyframe_request {
+        KeyframeRequest::Pending if is_late => Action::Wait,
+        KeyframeRequest::Available if is_late => Action::RequestKeyframe,
+        _ if view.lag <= RECOVERABLE_LAG => Action::Send,
+        _ if view.keyframe_lag.is_some() => Action::SeekToKeyframe,
+        _ if view.keyframe_due_in.is_some_and(|due| due <= last_call) => Action::Wait,
+        _ if view.is_disposable => Action::Skip,
+        _ => Action::Send,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    const GOOD: PolicyInput = PolicyInput {
+        lag: Duration::ZERO,
+        keyframe_lag: None,
+        gop_outweighs_keyframe: false,
+        keyframe_due_in: Some(Duration::from_millis(500)),
+        keyframe_transmit_time: Duration::from_millis(400),
+        link_busy_time: Duration::from_millis(60),
+        is_congested: false,
+        is_disposable: true,
+        keyframe_request: KeyframeRequest::Available,
+    };
+
+    #[test]
+    fn a_good_line_gets_everything_unless_it_is_far_behind() {
+        assert_eq!(next_action(GOOD), Action::Send);
+        let late = PolicyInput {
+            lag: ms(690),
+            keyframe_lag: Some(ms(10)),
+            ..GOOD
+        };
+        assert_eq!(next_action(late), Action::Send);
+        assert_eq!(
+            next_action(PolicyInput {
+                lag: ms(710),
+                ..late
+            }),
+            Action::SeekToKeyframe
+        );
+        assert_eq!(
+            next_action(PolicyInput {
+                lag: ms(5000),
+                ..GOOD
+            }),
+            Action::Send
+        );
+    }
+
+    #[test]
+    fn a_slow_line_leaves_out_what_is_spare_and_the_end_of_each_group() {
+        let slow = PolicyInput {
+            is_congested: true,
+            keyframe_request: KeyframeRequest::Unavailable,
+            ..GOOD
+        };
+        assert_eq!(next_action(slow), Action::Send);
+        let late = PolicyInput {
+            lag: ms(150),
+            ..slow
+        };
+        assert_eq!(next_action(late), Action::Skip);
+        let needed = PolicyInput {
+            is_disposable: false,
+            ..late
+        };
+        assert_eq!(next_action(needed), Action::Send);
+        let at_the_end = PolicyInput {
+            keyframe_lag: Some(ms(0)),
+            ..needed
+        };
+        assert_eq!(next_action(at_the_end), Action::SeekToKeyframe);
+        let near_the_end = PolicyInput {
+            keyframe_due_in: Some(ms(66)),
+            ..needed
+        };
+        assert_eq!(next_action(near_the_end), Action::Wait);
+        let just_behind = PolicyInput {
+            lag: ms(66),
+            ..at_the_end
+        };
+        let in_the_way = PolicyInput {
+            keyframe_due_in: Some(ms(200)),
+            link_busy_time: ms(210),
+            ..needed
+        };
+        assert_eq!(next_action(in_the_way), Action::Wait);
+        let out_of_the_way = PolicyInput {
+            link_busy_time: ms(190),
+            ..in_the_way
+        };
+        assert_eq!(next_action(out_of_the_way), Action::Send);
+        let a_wild_guess = PolicyInput {
+            keyframe_due_in: Some(ms(1500)),
+            link_busy_time: ms(5000),
+            ..needed
+        };
+        assert_eq!(next_action(a_wild_guess), Action::Send);
+        assert_eq!(next_action(just_behind), Action::Send);
+    }
+
+    #[test]
+    fn a_keyframe_is_asked_for_when_none_is_near_and_it_is_allowed() {
+        let late = PolicyInput {
+            lag: ms(1100),
+            is_congested: true,
+            is_disposable: false,
+            ..GOOD
+        };
+        assert_eq!(next_action(late), Action::RequestKeyframe);
+        assert_eq!(
+            next_action(PolicyInput {
+                keyframe_request: KeyframeRequest::Pending,
+                ..late
+            }),
+            Action::Wait
+        );
+        assert_eq!(
+            next_action(PolicyInput {
+                keyframe_request: KeyframeRequest::Unavailable,
+                ..late
+            }),
+            Action::Send
+        );
+        let would_not_help = PolicyInput {
+            keyframe_transmit_time: ms(600),
+            ..late
+        };
+        assert_eq!(next_action(would_not_help), Action::Send);
+        let after_a_hole = PolicyInput {
+            lag: ms(5000),
+            keyframe_lag: Some(ms(1500)),
+            ..late
+        };
+        assert_eq!(next_action(after_a_hole), Action::RequestKeyframe);
+        let near = PolicyInput {
+            keyframe_lag: Some(ms(200)),
+            ..after_a_hole
+        };
+        assert_eq!(next_action(near), Action::SeekToKeyframe);
+        let worn = PolicyInput {
+            gop_outweighs_keyframe: true,
+            keyframe_transmit_time: ms(90),
+            ..near
+        };
+        assert_eq!(next_action(worn), Action::RequestKeyframe);
+        let hardly_sooner = PolicyInput {
+            keyframe_transmit_time: ms(110),
+            ..worn
+        };
+        assert_eq!(next_action(hardly_sooner), Action::SeekToKeyframe);
+        let denied = PolicyInput {
+            keyframe_request: KeyframeRequest::Unavailable,
+            ..after_a_hole
+        };
+        assert_eq!(
+            next_action(denied),
+            Action::SeekToKeyframe,
+            "old, but it moves"
+        );
+    }
+}
