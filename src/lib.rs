@@ -18,14 +18,12 @@
 //! | [`panel`] | what can be changed of a camera while it runs |
 //! | [`serve`] | HTTP, WebSocket, the page, the status |
 //! | [`build_info`] | version, commit and built-in parts, for `--version` and `/metrics` |
-//! | [`cameras`] | what this machine has, for `berrymse cameras` |
 //! | [`frame_rate`] | the rate that a camera is asked for |
 //! | [`cli`] | what was typed, the environment and the file to one checked configuration |
 //!
 //! `h264` and `fmp4` do no I/O and read no clock.
 
 pub mod build_info;
-pub mod cameras;
 pub mod cli;
 pub mod encode;
 pub mod fmp4;

@@ -1,11 +1,11 @@
 //! Arguments, logging, run, exit code; nothing else.
 
-use berrymse::cli::{self, Command, Config};
+use berrymse::cli::{self, Command, Config, list_cameras};
 use berrymse::pipeline::{Habits, Opening};
 use berrymse::serve::{self, Fanout, Listening, Site, Tls};
 use berrymse::source::{Context, Spec};
 use berrymse::stop::Stop;
-use berrymse::{cameras, heap, hub, logger, panel, pipeline, redact};
+use berrymse::{heap, hub, logger, panel, pipeline, redact};
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -24,11 +24,11 @@ fn main() -> ExitCode {
     ) {
         Ok(Command::Print(text)) => answer(&text),
         Ok(Command::Cameras { json: true, .. }) => {
-            let text = format!("{:#}\n", cameras::report().json());
+            let text = format!("{:#}\n", list_cameras::report().json());
             answer(&redact::mask(&text))
         }
         Ok(Command::Cameras { json: false, .. }) => {
-            answer(&redact::mask(&cameras::report().text()))
+            answer(&redact::mask(&list_cameras::report().text()))
         }
         Ok(Command::Serve(mut config)) => {
             let variables = std::env::vars_os().map(|(name, _)| name);

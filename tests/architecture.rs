@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 /// Which modules a module may use.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("build_info", &["encode"]),
-    ("cameras", &["encode", "holders", "source", "v4l2"]),
     (
         "cli",
         &[
             "build_info",
             "encode",
             "frame_rate",
+            "holders",
             "nearest",
             "panel",
             "serve",
@@ -92,8 +92,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "main",
         &[
-            "cameras", "cli", "heap", "hub", "logger", "panel", "pipeline", "redact", "serve",
-            "source", "stop",
+            "cli", "heap", "hub", "logger", "panel", "pipeline", "redact", "serve", "source",
+            "stop",
         ],
     ),
 ];

@@ -6,9 +6,9 @@
 //! twice, the last counts (except addresses, which add up). The flips can do without a value, as those of rpicam-vid.
 
 use super::Error;
-use super::given::{Given, Origin};
-use super::table::{Key, Row, TABLE};
-use super::values;
+use super::options::{OPTIONS, OptionSpec, Setting};
+use super::parsers;
+use super::raw_setting::{RawSetting, SettingSource};
 use crate::nearest::nearest;
 use std::ffi::OsString;
 use std::iter::Peekable;
@@ -28,13 +28,16 @@ pub(super) enum Arguments {
     /// The sub-command `cameras`.
     Cameras { json: bool, verbose: usize },
     /// Serve, with these settings.
-    Serve { given: Vec<Given>, verbose: usize },
+    Serve {
+        settings: Vec<RawSetting>,
+        verbose: usize,
+    },
 }
 
 /// What has been seen so far.
 #[derive(Default)]
 struct Seen {
-    given: Vec<Given>,
+    settings: Vec<RawSetting>,
     verbose: usize,
     json: bool,
     cameras: bool,
@@ -94,19 +97,19 @@ impl Seen {
             }
             return Ok(());
         }
-        let row = TABLE
+        let spec = OPTIONS
             .iter()
-            .find(|row| row.long.iter().any(|long| long.eq_ignore_ascii_case(name)));
-        let row = row.ok_or_else(|| unknown_option(name))?;
+            .find(|spec| spec.long.iter().any(|long| long.eq_ignore_ascii_case(name)));
+        let spec = spec.ok_or_else(|| unknown_option(name))?;
         let value = value.or_else(|| {
-            if can_do_without_value(row.key) {
-                let value = rest.next_if(|next| values::switch(next).is_ok());
+            if can_do_without_value(spec.setting) {
+                let value = rest.next_if(|next| parsers::parse_bool(next).is_ok());
                 Some(value.unwrap_or_else(|| "true".to_owned()))
             } else {
                 rest.next()
             }
         });
-        self.take(row, &format!("--{name}"), value)
+        self.take(spec, &format!("--{name}"), value)
     }
 
     /// A group of letters: switches, then perhaps an option with its value.
@@ -127,30 +130,35 @@ impl Seen {
                     self.answer = Some(Arguments::Help);
                 }
                 _ => {
-                    let row = TABLE
+                    let spec = OPTIONS
                         .iter()
-                        .find(|row| row.short == Some(letter))
+                        .find(|spec| spec.short == Some(letter))
                         .ok_or_else(|| usage(&format!("there is no option -{letter}")))?;
                     let value = match attached.strip_prefix('=') {
                         Some(value) => Some(value.to_owned()),
                         None if attached.is_empty() => rest.next(),
                         None => Some(attached.to_owned()),
                     };
-                    return self.take(row, &format!("-{letter}"), value);
+                    return self.take(spec, &format!("-{letter}"), value);
                 }
             }
         }
         Ok(())
     }
 
-    fn take(&mut self, row: &Row, option: &str, value: Option<String>) -> Result<(), Error> {
+    fn take(
+        &mut self,
+        spec: &OptionSpec,
+        option: &str,
+        value: Option<String>,
+    ) -> Result<(), Error> {
         let text = value
             .filter(|value| !value.is_empty())
-            .ok_or_else(|| usage(&format!("{option} needs a value: {option} {}", row.value)))?;
-        self.given.push(Given {
-            key: row.key,
+            .ok_or_else(|| usage(&format!("{option} needs a value: {option} {}", spec.value)))?;
+        self.settings.push(RawSetting {
+            setting: spec.setting,
             text,
-            from: Origin::Flag(option.to_owned()),
+            from: SettingSource::Flag(option.to_owned()),
         });
         Ok(())
     }
@@ -175,20 +183,20 @@ impl Seen {
 
     fn finish(self) -> Result<Arguments, Error> {
         let Self {
-            given,
+            settings,
             verbose,
             json,
             cameras,
             answer: _,
         } = self;
-        match (cameras, given.first()) {
+        match (cameras, settings.first()) {
             (true, None) => Ok(Arguments::Cameras { json, verbose }),
             (true, Some(first)) => Err(usage(&format!(
                 "{} has no meaning with '{CAMERAS}', which looks at every camera",
                 first.from
             ))),
             (false, _) if json => Err(usage(&format!("--json belongs to 'berrymse {CAMERAS}'"))),
-            (false, _) => Ok(Arguments::Serve { given, verbose }),
+            (false, _) => Ok(Arguments::Serve { settings, verbose }),
         }
     }
 }
@@ -202,7 +210,7 @@ fn could_be_a_height(next: &str) -> bool {
 fn unknown_option(name: &str) -> Error {
     let known = SWITCHES
         .into_iter()
-        .chain(TABLE.iter().flat_map(|row| row.long.iter().copied()));
+        .chain(OPTIONS.iter().flat_map(|spec| spec.long.iter().copied()));
     match nearest(name, known) {
         Some(near) => usage(&format!(
             "there is no option --{name}; did you mean --{near}?"
@@ -217,14 +225,14 @@ fn usage(what: &str) -> Error {
 }
 
 /// True for the options that mean "true" by themselves.
-const fn can_do_without_value(key: Key) -> bool {
-    matches!(key, Key::Hflip | Key::Vflip)
+const fn can_do_without_value(setting: Setting) -> bool {
+    matches!(setting, Setting::Hflip | Setting::Vflip)
 }
 
-/// True for the settings that add up when given more than once.
-pub(super) const fn adds_up(key: Key) -> bool {
+/// True for the settings that add up when settings more than once.
+pub(super) const fn is_repeatable(setting: Setting) -> bool {
     matches!(
-        key,
-        Key::Listen | Key::AllowedOrigins | Key::Hosts | Key::Controls
+        setting,
+        Setting::Listen | Setting::AllowedOrigins | Setting::Hosts | Setting::Controls
     )
 }

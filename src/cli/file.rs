@@ -1,8 +1,8 @@
-//! The configuration file: which one, and its blocks and keys to what was given. Values are not looked at.
+//! The configuration file: which one, and its blocks and keys to raw settings. Values are not parsed here.
 
 use super::Error;
-use super::given::{Given, Origin};
-use super::table::{Key, Section, file_keys};
+use super::options::{ConfigSection, Setting, file_keys};
+use super::raw_setting::{RawSetting, SettingSource};
 use super::yaml::{self, Entry, Node, Value};
 use crate::nearest::nearest;
 use std::fs;
@@ -21,38 +21,38 @@ const MAX_BYTES: u64 = 1 << 20;
 pub(super) struct File {
     /// The file that was read, if any.
     pub(super) path: Option<PathBuf>,
-    pub(super) cameras: Cameras,
+    pub(super) cameras: CameraSection,
     /// Settings of `server:` and `tls:`.
-    pub(super) server: Vec<Given>,
+    pub(super) server: Vec<RawSetting>,
 }
 
 /// How the file names its cameras.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Cameras {
+pub(super) enum CameraSection {
     /// Settings of `camera:`; empty if there is no such block.
-    One(Vec<Given>),
+    Single(Vec<RawSetting>),
     /// The settings of each item of `cameras:`, with its place for errors.
-    List(Vec<(String, Vec<Given>)>),
+    List(Vec<(String, Vec<RawSetting>)>),
 }
 
-impl Default for Cameras {
+impl Default for CameraSection {
     fn default() -> Self {
-        Self::One(Vec::new())
+        Self::Single(Vec::new())
     }
 }
 
 /// Reads the file that `named` names, which must exist, or else the first of the usual ones that exists.
-pub(super) fn read(named: Option<&Given>, cwd: &Path) -> Result<File, Error> {
-    if let Some(given) = named {
-        let typed = Path::new(&given.text);
+pub(super) fn read(named: Option<&RawSetting>, cwd: &Path) -> Result<File, Error> {
+    if let Some(raw) = named {
+        let typed = Path::new(&raw.text);
         let path = cwd.join(typed);
-        let (path, shown) = if given.text.ends_with('/') || path.is_dir() {
+        let (path, shown) = if raw.text.ends_with('/') || path.is_dir() {
             (path.join(NAME), typed.join(NAME))
         } else {
             (path, typed.to_owned())
         };
         let shown = shown.display().to_string();
-        let text = load(&path).map_err(|why| given.refuse(format!("{shown} {why}")))?;
+        let text = load(&path).map_err(|why| raw.error(format!("{shown} {why}")))?;
         return blocks(&text, &shown, path);
     }
     for (path, shown) in [(cwd.join(NAME), NAME), (PathBuf::from(SYSTEM), SYSTEM)] {
@@ -110,16 +110,20 @@ fn blocks(text: &str, shown: &str, path: PathBuf) -> Result<File, Error> {
         seen.push((name, entry.line));
         match name {
             "camera" => {
-                file.cameras = Cameras::One(reader.block(&entry.node, Section::Camera, "camera")?)
+                file.cameras = CameraSection::Single(reader.block(
+                    &entry.node,
+                    ConfigSection::Camera,
+                    "camera",
+                )?)
             }
-            "cameras" => file.cameras = Cameras::List(reader.cameras(entry)?),
+            "cameras" => file.cameras = CameraSection::List(reader.cameras(entry)?),
             "server" => {
-                let given = reader.block(&entry.node, Section::Server, "server")?;
-                file.server.extend(given);
+                let settings = reader.block(&entry.node, ConfigSection::Server, "server")?;
+                file.server.extend(settings);
             }
             _ => file
                 .server
-                .extend(reader.block(&entry.node, Section::Tls, "tls")?),
+                .extend(reader.block(&entry.node, ConfigSection::Tls, "tls")?),
         }
     }
     if let [(_, first), (_, second)] = *seen
@@ -155,13 +159,17 @@ impl Reader<'_> {
             return Ok(name);
         }
         let key = entry.key.rsplit('.').next().unwrap_or_default();
-        let inside = [Section::Camera, Section::Server, Section::Tls]
-            .into_iter()
-            .find_map(|s| {
-                file_keys(s)
-                    .find(|(name, _)| name.eq_ignore_ascii_case(key))
-                    .map(|(name, _)| (s.name(), name))
-            });
+        let inside = [
+            ConfigSection::Camera,
+            ConfigSection::Server,
+            ConfigSection::Tls,
+        ]
+        .into_iter()
+        .find_map(|s| {
+            file_keys(s)
+                .find(|(name, _)| name.eq_ignore_ascii_case(key))
+                .map(|(name, _)| (s.name(), name))
+        });
         let hint = match (inside, nearest(&entry.key, BLOCKS)) {
             (Some((block, name)), _) => format!("'{name}:' belongs below '{block}:', indented"),
             (None, Some(near)) => format!("did you mean {near}?"),
@@ -170,7 +178,7 @@ impl Reader<'_> {
         Err(self.error(entry.line, &format!("unknown key {}; {hint}", entry.key)))
     }
 
-    fn cameras(&self, entry: &Entry) -> Result<Vec<(String, Vec<Given>)>, Error> {
+    fn cameras(&self, entry: &Entry) -> Result<Vec<(String, Vec<RawSetting>)>, Error> {
         let Value::List(items) = &entry.node.value else {
             return Err(self.error(
                 entry.line,
@@ -183,20 +191,25 @@ impl Reader<'_> {
         let mut cameras = Vec::new();
         for (i, item) in items.iter().enumerate() {
             let label = format!("cameras[{i}]");
-            let given = self.block(item, Section::Camera, &label)?;
-            cameras.push((format!("{}:{}: {label}", self.shown, item.line), given));
+            let settings = self.block(item, ConfigSection::Camera, &label)?;
+            cameras.push((format!("{}:{}: {label}", self.shown, item.line), settings));
         }
         Ok(cameras)
     }
 
     /// The settings of a block, whose keys are shown as `label.key`.
-    fn block(&self, node: &Node, section: Section, label: &str) -> Result<Vec<Given>, Error> {
-        let mut seen: Vec<(Key, &Entry)> = Vec::new();
+    fn block(
+        &self,
+        node: &Node,
+        section: ConfigSection,
+        label: &str,
+    ) -> Result<Vec<RawSetting>, Error> {
+        let mut seen: Vec<(Setting, &Entry)> = Vec::new();
         let mut all = Vec::new();
         for entry in self.entries(node, label)? {
             let known = file_keys(section).find(|(name, _)| name.eq_ignore_ascii_case(&entry.key));
-            let (name, key) = known.ok_or_else(|| self.unknown(entry, section, label))?;
-            if let Some((_, other)) = seen.iter().find(|(other, _)| *other == key) {
+            let (name, setting) = known.ok_or_else(|| self.unknown(entry, section, label))?;
+            if let Some((_, other)) = seen.iter().find(|(other, _)| *other == setting) {
                 let again = other.key.eq_ignore_ascii_case(&entry.key);
                 // The two names of one setting may both be there, for both programs, as long as they agree.
                 if !again && other.node.value == entry.node.value {
@@ -212,30 +225,30 @@ impl Reader<'_> {
                     &format!("{label}.{name}: {why} (line {})", other.line),
                 ));
             }
-            seen.push((key, entry));
-            self.setting(entry, key, &format!("{label}.{name}"), &mut all)?;
+            seen.push((setting, entry));
+            self.push_setting(entry, setting, &format!("{label}.{name}"), &mut all)?;
         }
         Ok(all)
     }
 
     /// One setting: a scalar, or a list where the setting may have several values.
-    fn setting(
+    fn push_setting(
         &self,
         entry: &Entry,
-        key: Key,
+        setting: Setting,
         label: &str,
-        all: &mut Vec<Given>,
+        all: &mut Vec<RawSetting>,
     ) -> Result<(), Error> {
-        if key == Key::Controls {
+        if setting == Setting::Controls {
             return self.controls(&entry.node, label, all);
         }
         let nodes = match &entry.node.value {
-            Value::List(items) if super::arguments::adds_up(key) => items.as_slice(),
+            Value::List(items) if super::arguments::is_repeatable(setting) => items.as_slice(),
             _ => std::slice::from_ref(&entry.node),
         };
-        let needs_one = match key {
-            Key::Listen => Some("there is no address to serve on"),
-            Key::Hosts => Some("for IP addresses and localhost alone write localhost"),
+        let needs_one = match setting {
+            Setting::Listen => Some("there is no address to serve on"),
+            Setting::Hosts => Some("for IP addresses and localhost alone write localhost"),
             _ => None,
         };
         if let (true, Some(why)) = (nodes.is_empty(), needs_one) {
@@ -244,13 +257,13 @@ impl Reader<'_> {
         for node in nodes {
             let why = match &node.value {
                 Value::Text(text) => {
-                    let from = Origin::File {
+                    let from = SettingSource::File {
                         file: self.shown.to_owned(),
                         line: node.line,
                         key: label.to_owned(),
                     };
-                    all.push(Given {
-                        key,
+                    all.push(RawSetting {
+                        setting,
                         text: text.clone(),
                         from,
                     });
@@ -270,7 +283,7 @@ impl Reader<'_> {
 
     /// Each line `name: value` as a setting of its own, with the text `name=value`. Which there are and what they take, only the
     /// camera knows.
-    fn controls(&self, node: &Node, label: &str, all: &mut Vec<Given>) -> Result<(), Error> {
+    fn controls(&self, node: &Node, label: &str, all: &mut Vec<RawSetting>) -> Result<(), Error> {
         let mut seen: Vec<(String, usize)> = Vec::new();
         for entry in self.entries(node, label)? {
             let name = entry.key.to_ascii_lowercase();
@@ -282,10 +295,10 @@ impl Reader<'_> {
             let Value::Text(text) = &entry.node.value else {
                 return Err(self.error(entry.line, &format!("{label}: takes one value")));
             };
-            all.push(Given {
-                key: Key::Controls,
+            all.push(RawSetting {
+                setting: Setting::Controls,
                 text: format!("{name}={text}"),
-                from: Origin::File {
+                from: SettingSource::File {
                     file: self.shown.to_owned(),
                     line: entry.line,
                     key: label,
@@ -296,7 +309,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn unknown(&self, entry: &Entry, section: Section, label: &str) -> Error {
+    fn unknown(&self, entry: &Entry, section: ConfigSection, label: &str) -> Error {
         let names: Vec<&str> = file_keys(section).map(|(name, _)| name).collect();
         let hint = match nearest(&entry.key, names.iter().copied()) {
             Some(near) => format!("did you mean {near}?"),

@@ -1,6 +1,6 @@
 //! The help and the version, as printed.
 
-use super::table::{Row, TABLE};
+use super::options::{OPTIONS, OptionSpec};
 use crate::build_info::{self, COMMIT, VERSION};
 use std::fmt::Write;
 
@@ -19,7 +19,7 @@ pub(super) fn version() -> String {
 /// What `--help` prints.
 pub(super) fn text() -> String {
     let mut out = String::from(HEAD);
-    for row in TABLE.iter().filter(|row| !row.long.is_empty()) {
+    for row in OPTIONS.iter().filter(|row| !row.long.is_empty()) {
         let short = row
             .short
             .map_or_else(|| "    ".to_owned(), |letter| format!("-{letter}, "));
@@ -29,7 +29,7 @@ pub(super) fn text() -> String {
     out.push_str(SWITCHES);
     out.push_str(SOURCES);
     out.push_str(FILE);
-    for row in TABLE.iter().filter(|row| row.long.is_empty()) {
+    for row in OPTIONS.iter().filter(|row| row.long.is_empty()) {
         if let Some((section, names)) = row.file {
             let name = names.first().copied().unwrap_or_default();
             entry(&mut out, &format!("{}.{name}", section.name()), row);
@@ -40,7 +40,7 @@ pub(super) fn text() -> String {
 }
 
 /// One line, or more where the explanation has more, with the default at its end.
-fn entry(out: &mut String, left: &str, row: &Row) {
+fn entry(out: &mut String, left: &str, row: &OptionSpec) {
     let mut help = row.help.to_owned();
     if let Some(default) = row.default {
         let _ = write!(help, " [{default}]");

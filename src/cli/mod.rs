@@ -2,18 +2,19 @@
 //! rely on, and the only place with defaults. It never acts and never prints; it reads the
 //! configuration file and nothing else.
 //!
-//! Two stages. First everything that somebody wrote becomes a `Given`: a setting, its text
-//! and the place where it stands (`arguments`, `file`, the environment here). Then `check` picks
+//! Two stages. First everything that somebody wrote becomes a `RawSetting`: a setting, its text
+//! and the place where it stands (`arguments`, `file`, the environment here). Then `validate` picks
 //! for each setting the text that counts (flag beats environment beats file beats default) and
-//! reads it (`values`). `table` has every setting once, with its names, its default and its help.
+//! reads it (`parsers`). `options` has every setting once, with its names, its default and its help.
 
 mod arguments;
-mod check;
 mod file;
-mod given;
 mod help;
-mod table;
-mod values;
+pub mod list_cameras;
+mod options;
+mod parsers;
+mod raw_setting;
+mod validate;
 mod yaml;
 
 use crate::encode;
@@ -23,13 +24,13 @@ use crate::serve::{Address, CongestionSetting, TlsFiles};
 use crate::source;
 use crate::v4l2::FourCc;
 use arguments::Arguments;
-use given::{Given, Origin};
 use log::LevelFilter;
+use options::{OPTIONS, Setting};
+use raw_setting::{RawSetting, SettingSource};
 use std::ffi::OsString;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use table::{Key, TABLE};
 
 /// What the names of all settings in the environment begin with.
 const PREFIX: &str = "BERRYMSE_";
@@ -120,7 +121,7 @@ pub struct Server {
     pub congestion: CongestionSetting,
 }
 
-/// Why the program will not start with what it was given: what, where, why and what to try, on one line.
+/// Why the program will not start with its settings: what, where, why and what to try, on one line.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Error(String);
@@ -138,41 +139,41 @@ pub fn parse(
     cwd: &Path,
 ) -> Result<Command, Error> {
     let environment = environment(&env)?;
-    let (given, verbose) = match arguments::read(args)? {
+    let (settings, verbose) = match arguments::read(args)? {
         Arguments::Help => return Ok(Command::Print(help::text())),
         Arguments::Version => return Ok(Command::Print(help::version())),
         Arguments::Cameras { json, verbose } => {
             let log = log_level(&env, LevelFilter::Warn, verbose)?;
             return Ok(Command::Cameras { json, log });
         }
-        Arguments::Serve { given, verbose } => (given, verbose),
+        Arguments::Serve { settings, verbose } => (settings, verbose),
     };
     let log = log_level(&env, LevelFilter::Info, verbose)?;
-    let named = given
+    let named = settings
         .iter()
         .rev()
         .chain(&environment)
-        .find(|g| g.key == Key::Config);
+        .find(|raw| raw.setting == Setting::Config);
     let file = file::read(named, cwd)?;
-    check::config(&given, &environment, file, log).map(Command::Serve)
+    validate::config(&settings, &environment, file, log).map(Command::Serve)
 }
 
 /// The settings in the environment. An empty variable counts as none, as container and service
 /// managers pass it for "not set".
-fn environment(env: &impl Fn(&str) -> Option<OsString>) -> Result<Vec<Given>, Error> {
+fn environment(env: &impl Fn(&str) -> Option<OsString>) -> Result<Vec<RawSetting>, Error> {
     let mut all = Vec::new();
-    for row in TABLE {
-        let Some(name) = row.env else { continue };
+    for option in OPTIONS {
+        let Some(name) = option.env else { continue };
         let Some(value) = env(name).filter(|value| !value.is_empty()) else {
             continue;
         };
         let text = value
             .into_string()
             .map_err(|_| Error(format!("{name} is not UTF-8 text")))?;
-        all.push(Given {
-            key: row.key,
+        all.push(RawSetting {
+            setting: option.setting,
             text,
-            from: Origin::Environment(name),
+            from: SettingSource::Environment(name),
         });
     }
     Ok(all)
@@ -181,7 +182,8 @@ fn environment(env: &impl Fn(&str) -> Option<OsString>) -> Result<Vec<Given>, Er
 /// Variables (their names) that look like settings and are none, in words for the log. They are no reason not to start:
 /// managers of containers make such names of a service's, as `BERRYMSE_SERVICE_HOST`.
 pub fn unknown_variables(names: impl Iterator<Item = OsString>) -> Vec<String> {
-    let is_known = |name: &str| name == LOG || TABLE.iter().any(|row| row.env == Some(name));
+    let is_known =
+        |name: &str| name == LOG || OPTIONS.iter().any(|option| option.env == Some(name));
     let mut notes: Vec<String> = names
         .filter_map(|name| name.into_string().ok())
         .filter(|name| name.starts_with(PREFIX) && !is_known(name))
@@ -197,10 +199,10 @@ pub fn unknown_variables(names: impl Iterator<Item = OsString>) -> Vec<String> {
 
 /// The variable that `typed`, without the prefix, may stand for: by any name that the setting has.
 fn meant_variable(typed: &str) -> Option<&'static str> {
-    let mut all_names = TABLE.iter().flat_map(|row| {
-        let in_file = row.file.map_or(&[][..], |(_, keys)| keys);
-        let names = row.long.iter().chain(in_file);
-        names.filter_map(|name| Some((*name, row.env?)))
+    let mut all_names = OPTIONS.iter().flat_map(|option| {
+        let in_file = option.file.map_or(&[][..], |(_, keys)| keys);
+        let names = option.long.iter().chain(in_file);
+        names.filter_map(|name| Some((*name, option.env?)))
     });
     let near = nearest(
         &typed.replace('_', "-"),

@@ -35,7 +35,7 @@ const RESERVED_ENDINGS: [&str; 8] = [
     ".css", ".html", ".jpg", ".js", ".json", ".mp4", ".png", ".svg",
 ];
 /// What stands for "the camera's own".
-const LEAVE: &str = "-1";
+const KEEP_DEVICE_DEFAULT: &str = "-1";
 
 pub(super) fn source(text: &str) -> Result<Spec, String> {
     text.parse::<Spec>().map_err(|e| e.to_string())
@@ -88,12 +88,12 @@ pub(super) fn decode_memory(text: &str) -> Result<u32, String> {
 
 /// `None` leaves the camera's own.
 pub(super) fn bitrate(text: &str) -> Result<Option<u32>, String> {
-    if text == LEAVE {
+    if text == KEEP_DEVICE_DEFAULT {
         return Ok(None);
     }
     let hint = match text.parse::<u32>().ok().and_then(|n| n.checked_mul(1000)) {
         Some(bits) if BITRATE.contains(&bits) => format!("; did you mean {bits}?"),
-        _ => format!("; {LEAVE} leaves the camera's own"),
+        _ => format!("; {KEEP_DEVICE_DEFAULT} leaves the camera's own"),
     };
     number(text, BITRATE, "bits per second")
         .map(Some)
@@ -106,7 +106,7 @@ pub(super) fn least_bitrate(text: &str) -> Result<u32, String> {
 
 /// `None` leaves the camera's own.
 pub(super) fn rotation(text: &str) -> Result<Option<u16>, String> {
-    if text == LEAVE {
+    if text == KEEP_DEVICE_DEFAULT {
         return Ok(None);
     }
     let degrees = text
@@ -114,11 +114,11 @@ pub(super) fn rotation(text: &str) -> Result<Option<u16>, String> {
         .ok()
         .filter(|degrees| ROTATIONS.contains(degrees));
     degrees.map(Some).ok_or_else(|| {
-        format!("'{text}' is not 0, 90, 180 or 270 degrees; {LEAVE} leaves the camera's own")
+        format!("'{text}' is not 0, 90, 180 or 270 degrees; {KEEP_DEVICE_DEFAULT} leaves the camera's own")
     })
 }
 
-pub(super) fn switch(text: &str) -> Result<bool, String> {
+pub(super) fn parse_bool(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" | "1" => Ok(true),
         "false" | "no" | "off" | "0" => Ok(false),

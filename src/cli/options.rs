@@ -3,7 +3,7 @@
 
 /// A setting.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Key {
+pub(super) enum Setting {
     /// The configuration file.
     Config,
     /// Where the pictures come from.
@@ -31,7 +31,7 @@ pub(super) enum Key {
     /// Controls of the camera and their values.
     Controls,
     /// Whether viewers may set controls.
-    SetControls,
+    AllowControlChanges,
     /// Whether the camera is open only while somebody watches.
     OnDemand,
     /// Silence after which the source is opened again.
@@ -45,9 +45,9 @@ pub(super) enum Key {
     /// Addresses to listen on.
     Listen,
     /// The certificate for addresses with TLS.
-    Certificate,
+    TlsCert,
     /// Its private key.
-    Secret,
+    TlsKey,
     /// Path of the first camera's live stream.
     Websocket,
     /// Origins of other sites' pages that may connect.
@@ -66,7 +66,7 @@ pub(super) enum Key {
 
 /// A block of the configuration file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Section {
+pub(super) enum ConfigSection {
     /// `camera:` and the items of `cameras:`.
     Camera,
     /// `server:`.
@@ -75,7 +75,7 @@ pub(super) enum Section {
     Tls,
 }
 
-impl Section {
+impl ConfigSection {
     /// The block's key in the file.
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -87,15 +87,15 @@ impl Section {
 }
 
 /// All about one setting.
-pub(super) struct Row {
-    pub(super) key: Key,
+pub(super) struct OptionSpec {
+    pub(super) setting: Setting,
     /// The letter of the short option.
     pub(super) short: Option<char>,
     /// Long options without the dashes: the first is the name, the second the 2022 program's spelling, then aliases.
     pub(super) long: &'static [&'static str],
     pub(super) env: Option<&'static str>,
     /// Where it stands in the file, and its keys there: the first is the name.
-    pub(super) file: Option<(Section, &'static [&'static str])>,
+    pub(super) file: Option<(ConfigSection, &'static [&'static str])>,
     /// The word for the value in the help.
     pub(super) value: &'static str,
     /// The default; `None` where nothing stands for "not set".
@@ -104,9 +104,9 @@ pub(super) struct Row {
 }
 
 /// In the order of the help.
-pub(super) const TABLE: &[Row] = &[
-    Row {
-        key: Key::Config,
+pub(super) const OPTIONS: &[OptionSpec] = &[
+    OptionSpec {
+        setting: Setting::Config,
         short: Some('c'),
         long: &["config"],
         env: Some("BERRYMSE_CONFIG"),
@@ -115,284 +115,284 @@ pub(super) const TABLE: &[Row] = &[
         default: None,
         help: "settings; ./config.yml if there is one, else\n/etc/berrymse/config.yml; DIR/ is DIR/config.yml",
     },
-    Row {
-        key: Key::Source,
+    OptionSpec {
+        setting: Setting::Source,
         short: Some('d'),
         long: &["source", "Camera.SourceFD", "device"],
         env: Some("BERRYMSE_SOURCE"),
-        file: Some((Section::Camera, &["source", "sourceFD"])),
+        file: Some((ConfigSection::Camera, &["source", "sourceFD"])),
         value: "SOURCE",
         default: Some("auto"),
         help: "where the pictures come from, see below; also\n--device",
     },
-    Row {
-        key: Key::Width,
+    OptionSpec {
+        setting: Setting::Width,
         short: Some('w'),
         long: &["width", "Camera.Width"],
         env: Some("BERRYMSE_WIDTH"),
-        file: Some((Section::Camera, &["width"])),
+        file: Some((ConfigSection::Camera, &["width"])),
         value: "PX",
         default: Some("1280"),
         help: "width of the picture, 16 to 8192",
     },
-    Row {
-        key: Key::Height,
+    OptionSpec {
+        setting: Setting::Height,
         short: Some('h'),
         long: &["height", "Camera.Height"],
         env: Some("BERRYMSE_HEIGHT"),
-        file: Some((Section::Camera, &["height"])),
+        file: Some((ConfigSection::Camera, &["height"])),
         value: "PX",
         default: Some("720"),
         help: "height of the picture, 16 to 8192; -h alone is\nthis help",
     },
-    Row {
-        key: Key::Bitrate,
+    OptionSpec {
+        setting: Setting::Bitrate,
         short: Some('b'),
         long: &["bitrate", "Camera.Bitrate"],
         env: Some("BERRYMSE_BITRATE"),
-        file: Some((Section::Camera, &["bitrate"])),
+        file: Some((ConfigSection::Camera, &["bitrate"])),
         value: "BIT_PER_S",
         default: Some("1500000"),
         help: "bits per second, 25000 to 200000000; -1 leaves\nthe camera's own",
     },
-    Row {
-        key: Key::Adaptive,
+    OptionSpec {
+        setting: Setting::Adaptive,
         short: None,
         long: &["adaptive"],
         env: Some("BERRYMSE_ADAPTIVE"),
-        file: Some((Section::Camera, &["adaptive"])),
+        file: Some((ConfigSection::Camera, &["adaptive"])),
         value: "true|false",
         default: Some("false"),
         help: "lower the bit rate while viewers' lines carry less,\nwhere the encoder can",
     },
-    Row {
-        key: Key::MinBitrate,
+    OptionSpec {
+        setting: Setting::MinBitrate,
         short: None,
         long: &["min-bitrate"],
         env: Some("BERRYMSE_MIN_BITRATE"),
-        file: Some((Section::Camera, &["minBitrate"])),
+        file: Some((ConfigSection::Camera, &["minBitrate"])),
         value: "BIT_PER_S",
         default: Some("300000"),
         help: "with --adaptive: never below this",
     },
-    Row {
-        key: Key::Rotation,
+    OptionSpec {
+        setting: Setting::Rotation,
         short: Some('r'),
         long: &["rotation", "Camera.Rotation"],
         env: Some("BERRYMSE_ROTATION"),
-        file: Some((Section::Camera, &["rotation"])),
+        file: Some((ConfigSection::Camera, &["rotation"])),
         value: "DEG",
         default: Some("0"),
         help: "turn clockwise by 0, 90, 180 or 270; -1 leaves\nthe camera's own",
     },
-    Row {
-        key: Key::Hflip,
+    OptionSpec {
+        setting: Setting::Hflip,
         short: None,
         long: &["hflip"],
         env: Some("BERRYMSE_HFLIP"),
-        file: Some((Section::Camera, &["hflip"])),
+        file: Some((ConfigSection::Camera, &["hflip"])),
         value: "[true|false]",
         default: None,
-        help: "mirror left to right, as seen after the turn;\nnot given, it is the camera's own",
+        help: "mirror left to right, as seen after the turn;\nnot raw, it is the camera's own",
     },
-    Row {
-        key: Key::Vflip,
+    OptionSpec {
+        setting: Setting::Vflip,
         short: None,
         long: &["vflip"],
         env: Some("BERRYMSE_VFLIP"),
-        file: Some((Section::Camera, &["vflip"])),
+        file: Some((ConfigSection::Camera, &["vflip"])),
         value: "[true|false]",
         default: None,
         help: "mirror top to bottom",
     },
-    Row {
-        key: Key::Fps,
+    OptionSpec {
+        setting: Setting::Fps,
         short: Some('f'),
         long: &["fps"],
         env: Some("BERRYMSE_FPS"),
-        file: Some((Section::Camera, &["fps"])),
+        file: Some((ConfigSection::Camera, &["fps"])),
         value: "N",
         default: Some("30"),
         help: "frames per second, 0.001 to 240, such as 29.97",
     },
-    Row {
-        key: Key::KeyframeInterval,
+    OptionSpec {
+        setting: Setting::KeyframeInterval,
         short: Some('g'),
         long: &["keyframe-interval"],
         env: Some("BERRYMSE_KEYFRAME_INTERVAL"),
-        file: Some((Section::Camera, &["keyframeInterval"])),
+        file: Some((ConfigSection::Camera, &["keyframeInterval"])),
         value: "FRAMES",
         default: Some("60"),
         help: "a keyframe every so many pictures, 1 to 100000",
     },
-    Row {
-        key: Key::OnDemand,
+    OptionSpec {
+        setting: Setting::OnDemand,
         short: None,
         long: &["on-demand"],
         env: Some("BERRYMSE_ON_DEMAND"),
-        file: Some((Section::Camera, &["onDemand"])),
+        file: Some((ConfigSection::Camera, &["onDemand"])),
         value: "true|false",
         default: Some("false"),
         help: "open the camera only while somebody watches",
     },
-    Row {
-        key: Key::StallAfter,
+    OptionSpec {
+        setting: Setting::StallAfter,
         short: None,
         long: &["stall-after"],
         env: Some("BERRYMSE_STALL_AFTER"),
-        file: Some((Section::Camera, &["stallAfter"])),
+        file: Some((ConfigSection::Camera, &["stallAfter"])),
         value: "SECONDS",
         default: None,
-        help: "open the camera again after so long without data,\n1 to 86400; 0: never; not given, it is learned",
+        help: "open the camera again after so long without data,\n1 to 86400; 0: never; not raw, it is learned",
     },
-    Row {
-        key: Key::Encoder,
+    OptionSpec {
+        setting: Setting::Encoder,
         short: None,
         long: &["encoder"],
         env: Some("BERRYMSE_ENCODER"),
-        file: Some((Section::Camera, &["encoder"])),
+        file: Some((ConfigSection::Camera, &["encoder"])),
         value: "WHICH",
         default: Some("auto"),
         help: "for cameras without H.264: auto, hardware or\nsoftware",
     },
-    Row {
-        key: Key::PixelFormat,
+    OptionSpec {
+        setting: Setting::PixelFormat,
         short: None,
         long: &["pixel-format"],
         env: Some("BERRYMSE_PIXEL_FORMAT"),
-        file: Some((Section::Camera, &["pixelFormat"])),
+        file: Some((ConfigSection::Camera, &["pixelFormat"])),
         value: "FOURCC",
         default: Some("auto"),
         help: "what to take from a camera to encode it, such as\nYUYV or MJPG; auto takes the least work",
     },
-    Row {
-        key: Key::Listen,
+    OptionSpec {
+        setting: Setting::Listen,
         short: Some('l'),
         long: &["listen", "Server.URL"],
         env: Some("BERRYMSE_LISTEN"),
-        file: Some((Section::Server, &["listen", "url"])),
+        file: Some((ConfigSection::Server, &["listen", "url"])),
         value: "HOST:PORT",
         default: Some("localhost:2020"),
-        help: "address to serve on, may be given several times;\n:PORT is every address of this machine, PORT alone\nis localhost, port 0 any free one; with https://\nbefore it for TLS",
+        help: "address to serve on, may be raw several times;\n:PORT is every address of this machine, PORT alone\nis localhost, port 0 any free one; with https://\nbefore it for TLS",
     },
-    Row {
-        key: Key::Certificate,
+    OptionSpec {
+        setting: Setting::TlsCert,
         short: None,
         long: &["tls-cert"],
         env: Some("BERRYMSE_TLS_CERT"),
-        file: Some((Section::Tls, &["cert"])),
+        file: Some((ConfigSection::Tls, &["cert"])),
         value: "FILE",
         default: None,
         help: "certificate for https:// addresses, with those that\nlead to its issuer (PEM)",
     },
-    Row {
-        key: Key::Secret,
+    OptionSpec {
+        setting: Setting::TlsKey,
         short: None,
         long: &["tls-key"],
         env: Some("BERRYMSE_TLS_KEY"),
-        file: Some((Section::Tls, &["key"])),
+        file: Some((ConfigSection::Tls, &["key"])),
         value: "FILE",
         default: None,
         help: "its private key (PEM); both files are read again\nwhen they have changed",
     },
-    Row {
-        key: Key::Websocket,
+    OptionSpec {
+        setting: Setting::Websocket,
         short: Some('s'),
         long: &["websocket", "Server.WebSocket"],
         env: Some("BERRYMSE_WEBSOCKET"),
-        file: Some((Section::Server, &["webSocket"])),
+        file: Some((ConfigSection::Server, &["webSocket"])),
         value: "NAME",
         default: Some("video_websocket"),
         help: "path of the first camera's live stream",
     },
-    Row {
-        key: Key::Name,
+    OptionSpec {
+        setting: Setting::Name,
         short: None,
         long: &[],
         env: None,
-        file: Some((Section::Camera, &["name"])),
+        file: Some((ConfigSection::Camera, &["name"])),
         value: "NAME",
         default: Some("camera"),
         help: "the camera's name in URLs: /live/NAME",
     },
-    Row {
-        key: Key::Controls,
+    OptionSpec {
+        setting: Setting::Controls,
         short: None,
         long: &[],
         env: None,
-        file: Some((Section::Camera, &["controls"])),
+        file: Some((ConfigSection::Camera, &["controls"])),
         value: "BLOCK",
         default: None,
         help: "lines 'brightness: 130': what the camera itself is\nset to; /api/cameras/NAME/controls lists what it has",
     },
-    Row {
-        key: Key::SetControls,
+    OptionSpec {
+        setting: Setting::AllowControlChanges,
         short: None,
         long: &[],
         env: None,
-        file: Some((Section::Server, &["controls"])),
+        file: Some((ConfigSection::Server, &["controls"])),
         value: "true|false",
         default: Some("true"),
         help: "viewers may set the cameras' controls",
     },
-    Row {
-        key: Key::AllowedOrigins,
+    OptionSpec {
+        setting: Setting::AllowedOrigins,
         short: None,
         long: &[],
         env: None,
-        file: Some((Section::Server, &["allowedOrigins"])),
+        file: Some((ConfigSection::Server, &["allowedOrigins"])),
         value: "ORIGINS",
         default: None,
         help: "other sites whose pages may show the cameras, such as\nhttps://example.com (a list, or * for all)",
     },
-    Row {
-        key: Key::Hosts,
+    OptionSpec {
+        setting: Setting::Hosts,
         short: None,
         long: &[],
         env: None,
-        file: Some((Section::Server, &["hosts"])),
+        file: Some((ConfigSection::Server, &["hosts"])),
         value: "NAMES",
         default: None,
         help: "the only names that this server answers to, beside\nlocalhost and IP addresses, such as pi.local (a list)",
     },
-    Row {
-        key: Key::MaxViewers,
+    OptionSpec {
+        setting: Setting::MaxViewers,
         short: None,
         long: &[],
         env: None,
-        file: Some((Section::Server, &["maxViewers"])),
+        file: Some((ConfigSection::Server, &["maxViewers"])),
         value: "N",
         // Enough for a busy site; few enough that strangers cannot take all the memory of a Pi Zero.
         default: Some("2000"),
         help: "viewers let in at once, 1 to 100000",
     },
-    Row {
-        key: Key::DecodeMemory,
+    OptionSpec {
+        setting: Setting::DecodeMemory,
         short: None,
         long: &[],
         env: None,
-        file: Some((Section::Server, &["decodeMemory"])),
+        file: Some((ConfigSection::Server, &["decodeMemory"])),
         value: "MB",
         // One decoder for 1920x1080 with four reference pictures; a quarter of what the unit for systemd allows.
         default: Some("64"),
         help: "memory for the decoders of snapshots, of all cameras\ntogether, 8 to 4096 MB",
     },
-    Row {
-        key: Key::IoUring,
+    OptionSpec {
+        setting: Setting::IoUring,
         short: None,
         long: &[],
         env: None,
-        file: Some((Section::Server, &["ioUring"])),
+        file: Some((ConfigSection::Server, &["ioUring"])),
         value: "true|false",
         default: Some("true"),
         help: "with many viewers: one system call for all, where\nthe system has io_uring",
     },
-    Row {
-        key: Key::Congestion,
+    OptionSpec {
+        setting: Setting::Congestion,
         short: None,
         long: &[],
         env: None,
-        file: Some((Section::Server, &["congestion"])),
+        file: Some((ConfigSection::Server, &["congestion"])),
         value: "auto|bbr|cubic|system",
         default: Some("auto"),
         help: "TCP congestion control; auto is bbr where the\nsystem allows it",
@@ -400,13 +400,14 @@ pub(super) const TABLE: &[Row] = &[
 ];
 
 /// Keys of a block of the file that stand for a setting: (key, setting).
-pub(super) fn file_keys(section: Section) -> impl Iterator<Item = (&'static str, Key)> {
-    TABLE
+pub(super) fn file_keys(section: ConfigSection) -> impl Iterator<Item = (&'static str, Setting)> {
+    OPTIONS
         .iter()
-        .filter_map(move |row| {
-            row.file
+        .filter_map(move |option| {
+            option
+                .file
                 .filter(|(s, _)| *s == section)
-                .map(|(_, names)| (row.key, names))
+                .map(|(_, names)| (option.setting, names))
         })
-        .flat_map(|(key, names)| names.iter().map(move |name| (*name, key)))
+        .flat_map(|(setting, names)| names.iter().map(move |name| (*name, setting)))
 }
