@@ -13,9 +13,9 @@ use berrymse::encode::{self, Choice, Encoder, I420, JpegDecoder, Picture, Pixels
 use berrymse::h264::End;
 use berrymse::hub::{self, Event};
 use berrymse::pipeline::{self, Habits, Opening};
+use berrymse::shutdown::{ShutdownToken, WaitResult};
 use berrymse::source::v4l2::raw::capture::Newest;
 use berrymse::source::{Chunk, Context, Error, Flips, Settings, Source};
-use berrymse::stop::{Stop, Woken};
 use berrymse::time::Timestamp;
 use berrymse::v4l2::{Colour, FourCc};
 use rustix::time::{ClockId, clock_gettime};
@@ -147,11 +147,11 @@ fn flat(
 
 /// A camera at its rate, the newest picture, and a viewer.
 fn paced(work: Work, frames: &[Vec<u8>], fps: f64, count: u32) -> Result<(), Failure> {
-    let stop = Stop::new()?;
+    let shutdown = ShutdownToken::new()?;
     let newest = Arc::new(Newest::new()?);
     let (publisher, hub) = hub::channel();
     let encoding = std::thread::spawn({
-        let (newest, stop) = (newest.clone(), stop.clone());
+        let (newest, shutdown) = (newest.clone(), shutdown.clone());
         let (width, height) = work.size;
         let settings = Settings {
             width,
@@ -163,7 +163,7 @@ fn paced(work: Work, frames: &[Vec<u8>], fps: f64, count: u32) -> Result<(), Fai
             keyframe_interval: NonZeroU32::MIN,
         };
         move || {
-            let context = Context::new("made-up", settings, stop.clone());
+            let context = Context::new("made-up", settings, shutdown.clone());
             let habits = Habits {
                 opening: Opening::Always,
                 bitrates: None,
@@ -172,7 +172,7 @@ fn paced(work: Work, frames: &[Vec<u8>], fps: f64, count: u32) -> Result<(), Fai
             let source = Camera {
                 newest,
                 work,
-                stop,
+                shutdown,
                 unit,
             };
             let _ = pipeline::play(Box::new(source), &context, &habits, &publisher);
@@ -181,10 +181,10 @@ fn paced(work: Work, frames: &[Vec<u8>], fps: f64, count: u32) -> Result<(), Fai
     });
     let mut viewer = hub.subscribe();
     let watching = std::thread::spawn({
-        let stop = stop.clone();
+        let shutdown = shutdown.clone();
         move || {
             let mut delays = Vec::new();
-            while !stop.is_stopped() {
+            while !shutdown.is_triggered() {
                 match viewer.try_next() {
                     Some(Event::Fragment(fragment)) => {
                         let delay = Timestamp::now().since(fragment.captured_at);
@@ -202,12 +202,12 @@ fn paced(work: Work, frames: &[Vec<u8>], fps: f64, count: u32) -> Result<(), Fai
     for (number, frame) in (0..count).zip(frames.iter().cycle()) {
         let due = begun + Duration::from_secs_f64(f64::from(number) / fps);
         let bytes = frame.clone();
-        stop.sleep(due.since(Timestamp::now()));
+        shutdown.sleep(due.since(Timestamp::now()));
         // As a driver does, it stamps the picture when it is whole.
         newest.put((Timestamp::now(), bytes));
     }
-    stop.sleep(Duration::from_millis(200));
-    stop.stop();
+    shutdown.sleep(Duration::from_millis(200));
+    shutdown.trigger();
     let mut delays = watching.join().map_err(|_| "the viewer has ended")?;
     let spent = encoding.join().map_err(|_| "the encoder has ended")?;
     delays.sort_by(f64::total_cmp);
@@ -223,14 +223,14 @@ fn paced(work: Work, frames: &[Vec<u8>], fps: f64, count: u32) -> Result<(), Fai
 struct Camera {
     newest: Arc<Newest<(Timestamp, Vec<u8>)>>,
     work: Work,
-    stop: Stop,
+    shutdown: ShutdownToken,
     unit: Vec<u8>,
 }
 
 impl Source for Camera {
     fn read(&mut self) -> Result<Option<Chunk<'_>>, Error> {
         let fd = self.newest.fd();
-        if self.stop.wait_readable(fd, Duration::from_millis(100)) == Woken::Stopped {
+        if self.shutdown.wait_readable(fd, Duration::from_millis(100)) == WaitResult::Shutdown {
             return Err(Error::Stopped);
         }
         if let Some((captured_at, bytes)) = self.newest.take() {

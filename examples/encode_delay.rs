@@ -12,9 +12,9 @@ use berrymse::encode::{self, Choice, Encoder, Picture, Pixels, Shape};
 use berrymse::h264::End;
 use berrymse::hub::{self, Event};
 use berrymse::pipeline::{self, Habits, Opening};
+use berrymse::shutdown::{ShutdownToken, WaitResult};
 use berrymse::source::v4l2::raw::capture::Newest;
 use berrymse::source::{Chunk, Context, Error, Flips, Settings, Source};
-use berrymse::stop::{Stop, Woken};
 use berrymse::time::Timestamp;
 use berrymse::v4l2::{Colour, FourCc};
 use rustix::time::{ClockId, clock_gettime};
@@ -80,11 +80,11 @@ fn run(
     fps: f64,
     time: Duration,
 ) -> Result<Figures, Box<dyn std::error::Error>> {
-    let stop = Stop::new()?;
+    let shutdown = ShutdownToken::new()?;
     let newest = Arc::new(Newest::new()?);
     let camera = std::thread::spawn({
-        let (newest, stop) = (newest.clone(), stop.clone());
-        move || film(width, height, fps, &newest, &stop)
+        let (newest, shutdown) = (newest.clone(), shutdown.clone());
+        move || film(width, height, fps, &newest, &shutdown)
     });
     let encoder = encoder(width, height, fps)?;
     let (publisher, hub) = hub::channel();
@@ -94,11 +94,11 @@ fn run(
         let source = MadeUp {
             newest,
             encoder,
-            stop: stop.clone(),
+            shutdown: shutdown.clone(),
             unit: Vec::new(),
             dropped: dropped.clone(),
         };
-        let (context, cpu) = (context(width, height, &stop), cpu.clone());
+        let (context, cpu) = (context(width, height, &shutdown), cpu.clone());
         let habits = Habits {
             opening: Opening::Always,
             bitrates: None,
@@ -126,7 +126,7 @@ fn run(
         }
     }
     let rate = delays.len() as f64 / time.as_secs_f64();
-    stop.stop();
+    shutdown.trigger();
     let _ = (camera.join(), encoding.join());
     let cpu = *cpu.lock().unwrap_or_else(PoisonError::into_inner);
     let cpu_ms = cpu.as_secs_f64() * 1000.0 / delays.len().max(1) as f64;
@@ -141,7 +141,7 @@ fn run(
     })
 }
 
-fn context(width: u32, height: u32, stop: &Stop) -> Context {
+fn context(width: u32, height: u32, shutdown: &ShutdownToken) -> Context {
     let settings = Settings {
         width,
         height,
@@ -151,7 +151,7 @@ fn context(width: u32, height: u32, stop: &Stop) -> Context {
         flips: Flips::default(),
         keyframe_interval: NonZeroU32::MIN,
     };
-    Context::new("made-up", settings, stop.clone())
+    Context::new("made-up", settings, shutdown.clone())
 }
 
 fn encoder(width: u32, height: u32, fps: f64) -> Result<Box<dyn Encoder>, encode::Error> {
@@ -176,13 +176,13 @@ fn encoder(width: u32, height: u32, fps: f64) -> Result<Box<dyn Encoder>, encode
 }
 
 /// The camera: a texture behind which another moves, some noise as every sensor has it, at an even rate.
-fn film(width: u32, height: u32, fps: f64, newest: &Newest<Picture>, stop: &Stop) {
+fn film(width: u32, height: u32, fps: f64, newest: &Newest<Picture>, shutdown: &ShutdownToken) {
     const DIFFERENT: u32 = 16;
     let pictures: Vec<Vec<u8>> = (0..DIFFERENT).map(|n| picture(width, height, n)).collect();
     let begun = Timestamp::now();
     for (number, bytes) in pictures.iter().cycle().enumerate() {
         let due = begun + Duration::from_secs_f64(number as f64 / fps);
-        if stop.sleep(due.since(Timestamp::now())) {
+        if shutdown.sleep(due.since(Timestamp::now())) {
             return;
         }
         // As a driver does, it stamps the picture when it is whole.
@@ -212,7 +212,7 @@ fn picture(width: u32, height: u32, number: u32) -> Vec<u8> {
 struct MadeUp {
     newest: Arc<Newest<Picture>>,
     encoder: Box<dyn Encoder>,
-    stop: Stop,
+    shutdown: ShutdownToken,
     unit: Vec<u8>,
     dropped: Arc<AtomicU64>,
 }
@@ -220,9 +220,9 @@ struct MadeUp {
 impl Source for MadeUp {
     fn read(&mut self) -> Result<Option<Chunk<'_>>, Error> {
         if self
-            .stop
+            .shutdown
             .wait_readable(self.newest.fd(), Duration::from_millis(100))
-            == Woken::Stopped
+            == WaitResult::Shutdown
         {
             return Err(Error::Stopped);
         }

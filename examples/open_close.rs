@@ -2,8 +2,8 @@
 //! the tests in `guest/`.
 #![allow(clippy::print_stdout)]
 
+use berrymse::shutdown::ShutdownToken;
 use berrymse::source::{Context, Flips, Settings, Spec, open};
-use berrymse::stop::Stop;
 use std::error::Error;
 use std::fs;
 use std::num::NonZeroU32;
@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         flips: Flips::default(),
         keyframe_interval: NonZeroU32::new(30).ok_or("no interval")?,
     };
-    let context = Context::new("test", settings, Stop::new()?);
+    let context = Context::new("test", settings, ShutdownToken::new()?);
     let mut pictures = 0;
     for cycle in 1..=cycles {
         let mut source = open(&Spec::V4l2(node.clone()), &context)?;

@@ -9,7 +9,7 @@
 
 #![allow(clippy::print_stdout, reason = "a program for tests")]
 
-use berrymse::stop::{Stop, Woken};
+use berrymse::shutdown::{ShutdownToken, WaitResult};
 use berrymse::time::Timestamp;
 use berrymse::v4l2::m2m::{Encoder, Output, Rate, Raw, RawFormat, Wanted};
 use berrymse::v4l2::{Device, Failure, FourCc, Held, Stream};
@@ -51,7 +51,7 @@ struct Counts {
 
 struct Test<'a> {
     words: &'a HashMap<&'a str, &'a str>,
-    stop: Stop,
+    shutdown: ShutdownToken,
     stream: Arc<Stream>,
     encoder: Encoder,
     raw: Option<File>,
@@ -102,7 +102,7 @@ fn run(
     let open = |word| words.get(word).map(File::create).transpose();
     let test = Test {
         words,
-        stop: Stop::new()?,
+        shutdown: ShutdownToken::new()?,
         stream,
         encoder: encoder?,
         raw: open("raw")?,
@@ -143,7 +143,7 @@ impl Test<'_> {
     fn put(&mut self) -> Result<(), Box<dyn Error>> {
         // The camera has no buffers while the encoder has them all.
         let slice = Duration::from_millis(20);
-        while self.stop.wait_readable(self.stream.fd(), slice) != Woken::Ready {
+        while self.shutdown.wait_readable(self.stream.fd(), slice) != WaitResult::Ready {
             self.look()?;
         }
         let filled = self.stream.take()?;
@@ -174,7 +174,7 @@ impl Test<'_> {
     fn take_one(&mut self, since: Timestamp) -> Result<bool, Box<dyn Error>> {
         let fd = self.encoder.fd();
         let slice = Duration::from_millis(100);
-        self.stop.wait(Some(fd), Encoder::WAIT_FOR, slice);
+        self.shutdown.wait(Some(fd), Encoder::WAIT_FOR, slice);
         if Timestamp::now().since(since) > PATIENCE {
             return Err("it does nothing".into());
         }

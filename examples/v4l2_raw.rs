@@ -7,7 +7,7 @@
 
 #![allow(clippy::print_stdout, reason = "a program for tests")]
 
-use berrymse::stop::{Stop, Woken};
+use berrymse::shutdown::{ShutdownToken, WaitResult};
 use berrymse::v4l2::{Device, Failure, Stream};
 use std::path::Path;
 use std::time::Duration;
@@ -26,7 +26,7 @@ fn main() {
 }
 
 fn take(node: &Path, count: u32) -> Result<(), Failure> {
-    let stop = Stop::new().map_err(|_| Failure::NoMemory)?;
+    let shutdown = ShutdownToken::new().map_err(|_| Failure::NoMemory)?;
     let device = Device::open(node)?;
     let capture = device.identity().capture().ok_or(Failure::Invalid)?;
     let format = device
@@ -39,7 +39,7 @@ fn take(node: &Path, count: u32) -> Result<(), Failure> {
     let stream = Stream::start(device, capture, 4)?;
     let mut bytes = Vec::new();
     for _ in 0..count {
-        while stop.wait_readable(stream.fd(), Duration::from_secs(1)) != Woken::Ready {}
+        while shutdown.wait_readable(stream.fd(), Duration::from_secs(1)) != WaitResult::Ready {}
         let filled = stream.take()?;
         bytes.clear();
         stream.copy(&filled, &mut bytes);

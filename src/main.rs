@@ -3,8 +3,8 @@
 use berrymse::cli::{self, Command, Config, list_cameras};
 use berrymse::pipeline::{Habits, Opening};
 use berrymse::serve::{self, Fanout, Listening, Site, Tls};
+use berrymse::shutdown::ShutdownToken;
 use berrymse::source::{Context, Spec};
-use berrymse::stop::Stop;
 use berrymse::{heap, hub, logger, panel, pipeline, redact};
 use std::io::Write;
 use std::process::ExitCode;
@@ -95,12 +95,12 @@ fn serve(config: Config) -> Result<(), String> {
         let _within = runtime.enter();
         Signals::listen()?
     };
-    let stop = Stop::new().map_err(|error| format!("cannot start: {error}"))?;
+    let shutdown = ShutdownToken::new().map_err(|error| format!("cannot start: {error}"))?;
     let (mut threads, mut served) = (Vec::new(), Vec::new());
     for camera in config.cameras {
         let (publisher, hub) = hub::channel();
         let (panel, remote) = panel::panel(camera.controls);
-        let mut context = Context::new(&camera.name, camera.settings, stop.clone());
+        let mut context = Context::new(&camera.name, camera.settings, shutdown.clone());
         context.panel = panel;
         (context.encoder, context.pixel_format) = (camera.encoder, camera.pixel_format);
         context.stall_after = camera.stall_after;
@@ -140,7 +140,7 @@ fn serve(config: Config) -> Result<(), String> {
     };
     let site = Arc::new(Site::new(served, settings, fanout.clone()));
     runtime.block_on(until_signal(signals, listening, tls, site))?;
-    stop.stop();
+    shutdown.trigger();
     fanout.stop();
     // Children of the cameras are reaped by their threads.
     let patience = std::time::Instant::now() + GOODBYE;

@@ -8,7 +8,7 @@ mod control;
 
 pub use control::{Control, Flags, Item, Kind, Wish};
 
-use crate::nearest::nearest;
+use crate::suggest::closest_match;
 use crate::time::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -323,7 +323,7 @@ fn find<'a>(controls: &'a [Control], name: &str) -> Result<&'a Control, Refusal>
         return Ok(control);
     }
     let names = || controls.iter().map(|control| control.name.as_str());
-    let near = nearest(name, names()).or_else(|| names().find(|other| is_part(name, other)));
+    let near = closest_match(name, names()).or_else(|| names().find(|other| is_part(name, other)));
     let hint = match near {
         Some(near) => format!("did you mean {near}?"),
         None if controls.is_empty() => "this camera has no controls".to_owned(),

@@ -74,7 +74,7 @@ pub fn run(spec: &Spec, context: &source::Context, habits: &Habits, publisher: &
     }
     let mut camera = Camera::new(context, habits, publisher);
     let mut pause = SHORTEST_PAUSE;
-    while !context.stop.is_stopped() {
+    while !context.shutdown.is_triggered() {
         if camera.idle_timer.opening == Opening::OnDemand && !camera.wait_for_viewer(context) {
             break;
         }
@@ -189,7 +189,7 @@ impl<'a> Camera<'a> {
         if self.publisher.enter_idle() {
             log::info!("{}: closed until somebody watches", self.name);
             while !self.publisher.wait_for_demand(NAP) {
-                if context.stop.is_stopped() {
+                if context.shutdown.is_triggered() {
                     return false;
                 }
             }
@@ -333,7 +333,7 @@ impl<'a> Camera<'a> {
         loop {
             let left = end.since(Timestamp::now());
             let is_new = pause > LONGEST_PAUSE && !is_watched && self.publisher.has_demand();
-            if left.is_zero() || is_new || context.stop.sleep(left.min(NAP)) {
+            if left.is_zero() || is_new || context.shutdown.sleep(left.min(NAP)) {
                 return;
             }
         }

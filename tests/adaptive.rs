@@ -11,8 +11,8 @@ use berrymse::hub::{self, Hub};
 use berrymse::panel;
 use berrymse::pipeline::{self, Habits, Opening};
 use berrymse::serve::{self, Fanout, Site};
+use berrymse::shutdown::ShutdownToken;
 use berrymse::source::{Chunk, Context, Error, Flips, Settings, Source};
-use berrymse::stop::Stop;
 use berrymse::time::Timestamp;
 use berrymse::v4l2::{Colour, FourCc};
 use std::num::NonZeroU32;
@@ -35,11 +35,11 @@ struct RawCamera {
     count: u32,
     wants_keyframe: bool,
     unit: Vec<u8>,
-    stop: Stop,
+    shutdown: ShutdownToken,
 }
 
 impl RawCamera {
-    fn new(stop: Stop) -> Self {
+    fn new(shutdown: ShutdownToken) -> Self {
         let shape = Shape {
             fourcc: FourCc::new(*b"YUYV"),
             width: WIDTH,
@@ -60,7 +60,7 @@ impl RawCamera {
             count: 0,
             wants_keyframe: false,
             unit: Vec::new(),
-            stop,
+            shutdown,
         }
     }
 }
@@ -68,7 +68,7 @@ impl RawCamera {
 impl Source for RawCamera {
     fn read(&mut self) -> Result<Option<Chunk<'_>>, Error> {
         let due = self.begun + Duration::from_secs(1) * self.count / FPS;
-        if self.stop.sleep(due.since(Timestamp::now())) {
+        if self.shutdown.sleep(due.since(Timestamp::now())) {
             return Err(Error::Stopped);
         }
         let bytes = self.pictures[self.count as usize % self.pictures.len()].clone();
@@ -155,9 +155,9 @@ fn serve(hub: Hub) -> String {
 
 #[test]
 fn the_encoder_for_raw_cameras_follows_a_line_down_and_up() {
-    let stop = Stop::new().unwrap();
+    let shutdown = ShutdownToken::new().unwrap();
     let (publisher, hub) = hub::channel();
-    let source = Box::new(RawCamera::new(stop.clone()));
+    let source = Box::new(RawCamera::new(shutdown.clone()));
     std::thread::spawn(move || {
         let settings = Settings {
             width: WIDTH,
@@ -168,7 +168,7 @@ fn the_encoder_for_raw_cameras_follows_a_line_down_and_up() {
             flips: Flips::default(),
             keyframe_interval: NonZeroU32::new(60).unwrap(),
         };
-        let context = Context::new("camera", settings, stop);
+        let context = Context::new("camera", settings, shutdown);
         let habits = Habits {
             opening: Opening::Always,
             bitrates: Some(LEAST..=MOST),

@@ -4,10 +4,10 @@
 #![allow(clippy::unwrap_used)]
 
 use berrymse::h264::End;
+use berrymse::shutdown::ShutdownToken;
 use berrymse::source::process::open_exec;
 use berrymse::source::reader::open_stdin;
 use berrymse::source::{Context, Error, Settings, Source};
-use berrymse::stop::Stop;
 use std::io::{self, BufRead, BufReader, Write};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -28,7 +28,7 @@ fn context() -> Context {
         flips: berrymse::source::Flips::default(),
         keyframe_interval: NonZeroU32::new(60).unwrap(),
     };
-    Context::new("test", settings, Stop::new().unwrap())
+    Context::new("test", settings, ShutdownToken::new().unwrap())
 }
 
 fn shell(script: &str) -> Box<dyn Source> {
@@ -271,7 +271,7 @@ fn a_flood_of_messages_blocks_nobody() {
 fn stopping_ends_a_read_at_once() {
     let context = context();
     let mut source = open_exec(&["sleep".to_owned(), "1000".to_owned()], &context).unwrap();
-    context.stop.stop();
+    context.shutdown.trigger();
     assert_eq!(error(&mut *source), Error::Stopped);
 }
 

@@ -5,8 +5,8 @@
 mod support;
 
 use berrymse::h264::End;
+use berrymse::shutdown::ShutdownToken;
 use berrymse::source::{Context, Settings, Spec, open};
-use berrymse::stop::Stop;
 use std::ffi::OsString;
 use std::fs;
 use std::num::NonZeroU32;
@@ -250,7 +250,7 @@ fn as_another_process() {
         flips: berrymse::source::Flips::default(),
         keyframe_interval: NonZeroU32::new(10).unwrap(),
     };
-    let context = Context::new("test", settings, Stop::new().unwrap());
+    let context = Context::new("test", settings, ShutdownToken::new().unwrap());
     let mut source = open(&Spec::Rpicam(0), &context).unwrap();
     let (mut whole, mut last, mut deviations_us) = (0, None, Vec::new());
     for _ in 0..10 * UNITS {

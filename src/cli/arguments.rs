@@ -9,7 +9,7 @@ use super::Error;
 use super::options::{OPTIONS, OptionSpec, Setting};
 use super::parsers;
 use super::raw_setting::{RawSetting, SettingSource};
-use crate::nearest::nearest;
+use crate::suggest::closest_match;
 use std::ffi::OsString;
 use std::iter::Peekable;
 
@@ -174,7 +174,7 @@ impl Seen {
                 "'{word}' has no meaning with '{CAMERAS}', which looks at every camera"
             )));
         }
-        let hint = match nearest(word, [CAMERAS]) {
+        let hint = match closest_match(word, [CAMERAS]) {
             Some(near) => format!("did you mean 'berrymse {near}'?"),
             None => format!("did you mean --source '{word}'?"),
         };
@@ -211,7 +211,7 @@ fn unknown_option(name: &str) -> Error {
     let known = SWITCHES
         .into_iter()
         .chain(OPTIONS.iter().flat_map(|spec| spec.long.iter().copied()));
-    match nearest(name, known) {
+    match closest_match(name, known) {
         Some(near) => usage(&format!(
             "there is no option --{name}; did you mean --{near}?"
         )),

@@ -4,7 +4,7 @@ use super::Error;
 use super::options::{ConfigSection, Setting, file_keys};
 use super::raw_setting::{RawSetting, SettingSource};
 use super::yaml::{self, Entry, Node, Value};
-use crate::nearest::nearest;
+use crate::suggest::closest_match;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -170,7 +170,7 @@ impl Reader<'_> {
                 .find(|(name, _)| name.eq_ignore_ascii_case(key))
                 .map(|(name, _)| (s.name(), name))
         });
-        let hint = match (inside, nearest(&entry.key, BLOCKS)) {
+        let hint = match (inside, closest_match(&entry.key, BLOCKS)) {
             (Some((block, name)), _) => format!("'{name}:' belongs below '{block}:', indented"),
             (None, Some(near)) => format!("did you mean {near}?"),
             (None, None) => "the blocks are camera, cameras, server and tls".to_owned(),
@@ -311,7 +311,7 @@ impl Reader<'_> {
 
     fn unknown(&self, entry: &Entry, section: ConfigSection, label: &str) -> Error {
         let names: Vec<&str> = file_keys(section).map(|(name, _)| name).collect();
-        let hint = match nearest(&entry.key, names.iter().copied()) {
+        let hint = match closest_match(&entry.key, names.iter().copied()) {
             Some(near) => format!("did you mean {near}?"),
             None => format!("the keys here are {}", names.join(", ")),
         };

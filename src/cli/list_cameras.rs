@@ -1,6 +1,6 @@
 //! `berrymse cameras`: what this machine has and which `--source` to use for each, for people and for programs.
 
-use crate::holders::{Holder, holders};
+use crate::procfs::{ProcessInfo, processes_with_open};
 use crate::source::rpicam;
 use crate::source::v4l2::raw;
 use crate::v4l2::{FourCc, Node, Purpose, Size, discover, m2m};
@@ -40,7 +40,7 @@ struct Found {
     /// Of each format.
     sizes: Vec<Sizes>,
     /// Who has it open.
-    holders: Vec<Holder>,
+    holders: Vec<ProcessInfo>,
 }
 
 /// Looks at all video nodes (which takes some milliseconds for each) and for the programs that cameras need.
@@ -51,7 +51,7 @@ pub fn report() -> Report {
             .iter()
             .map(|format| node.sizes(format.fourcc))
             .collect(),
-        holders: holders(&node.path),
+        holders: processes_with_open(&node.path),
         node,
     };
     let camera_program = rpicam::program(env::var_os("PATH").as_deref());

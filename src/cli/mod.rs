@@ -18,10 +18,10 @@ mod validate;
 mod yaml;
 
 use crate::encode;
-use crate::nearest::nearest;
 use crate::panel::Wish;
 use crate::serve::{Address, CongestionSetting, TlsFiles};
 use crate::source;
+use crate::suggest::closest_match;
 use crate::v4l2::FourCc;
 use arguments::Arguments;
 use log::LevelFilter;
@@ -204,7 +204,7 @@ fn meant_variable(typed: &str) -> Option<&'static str> {
         let names = option.long.iter().chain(in_file);
         names.filter_map(|name| Some((*name, option.env?)))
     });
-    let near = nearest(
+    let near = closest_match(
         &typed.replace('_', "-"),
         all_names.clone().map(|(name, _)| name),
     )?;

@@ -1,7 +1,7 @@
 //! Opening the addresses to listen on, and saying why one cannot be opened.
 
 use super::address::Address;
-use crate::holders::{self, Holder};
+use crate::procfs::{self, ProcessInfo};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
@@ -145,8 +145,8 @@ fn url(address: &Address, ip: IpAddr, port: u16) -> String {
 fn explain(error: &io::Error, address: &Address, tried: SocketAddr) -> String {
     let why = match error.kind() {
         io::ErrorKind::AddrInUse => {
-            let who = holders::listener_on(tried.port());
-            if who.as_ref().is_some_and(Holder::is_us) {
+            let who = procfs::listening_process(tried.port());
+            if who.as_ref().is_some_and(ProcessInfo::is_self) {
                 "another of the given addresses has it already; leave out one of the two (0.0.0.0, [::] and :PORT are every address)".to_owned()
             } else {
                 let who = who.map_or_else(String::new, |who| format!(" by {who}"));

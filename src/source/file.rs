@@ -3,7 +3,7 @@
 use super::sniff::{Format, Sniffer};
 use super::{Cause, Chunk, Context, Error, SILENCE_LIMIT, Source};
 use crate::h264::{AccessUnit, Assembler, End, Ends};
-use crate::stop::Stop;
+use crate::shutdown::ShutdownToken;
 use crate::time::Timestamp;
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -34,7 +34,7 @@ pub(super) fn open(path: &Path, context: &Context) -> Result<Box<dyn Source>, Er
         sniffer: Sniffer::default(),
         interval: context.settings.fps.interval(),
         due: Timestamp::now(),
-        stop: context.stop.clone(),
+        shutdown: context.shutdown.clone(),
     }))
 }
 
@@ -96,7 +96,7 @@ struct Recording {
     interval: Duration,
     /// When the next access unit is to be given.
     due: Timestamp,
-    stop: Stop,
+    shutdown: ShutdownToken,
 }
 
 impl Source for Recording {
@@ -109,7 +109,7 @@ impl Source for Recording {
             self.read_piece()?;
         }
         if self.queue.is_empty() {
-            return if self.stop.is_stopped() {
+            return if self.shutdown.is_triggered() {
                 Err(Error::Stopped)
             } else {
                 Ok(None)
@@ -120,7 +120,7 @@ impl Source for Recording {
             self.due = now;
         }
         let wait = self.due.since(now);
-        if self.stop.sleep(wait.min(Duration::from_millis(100))) {
+        if self.shutdown.sleep(wait.min(Duration::from_millis(100))) {
             return Err(Error::Stopped);
         }
         if wait > Duration::from_millis(100) {
@@ -228,7 +228,7 @@ mod tests {
                 flips: crate::source::Flips::default(),
                 keyframe_interval: NonZeroU32::new(60).unwrap(),
             },
-            Stop::new().unwrap(),
+            ShutdownToken::new().unwrap(),
         )
     }
 
@@ -266,7 +266,7 @@ mod tests {
         let mut source = open(&path, &context).unwrap();
         assert!(source.read().unwrap().is_none());
         assert!(error(&mut *source).contains("data without start codes"));
-        context.stop.stop();
+        context.shutdown.trigger();
         let mut source = open(&path, &context).unwrap();
         assert_eq!(source.read().unwrap_err(), Error::Stopped);
         fs::remove_file(&path).unwrap();

@@ -21,7 +21,7 @@ use crate::frame_rate::FrameRate;
 use crate::h264::End;
 use crate::orientation::Orientation;
 use crate::panel::{Board, Panel};
-use crate::stop::Stop;
+use crate::shutdown::ShutdownToken;
 use crate::time::Timestamp;
 use crate::v4l2::{FourCc, Purpose};
 use std::num::NonZeroU32;
@@ -248,7 +248,7 @@ pub struct Context {
     /// Silence after which an open source is opened again; `None` leaves it to what is known and learned, zero means never.
     pub stall_after: Option<Duration>,
     /// Heard by every wait.
-    pub stop: Stop,
+    pub shutdown: ShutdownToken,
     /// What is to be set of its controls at each opening.
     pub panel: Panel,
     /// What the camera's encoder was expected to put into its MJPEG was not there.
@@ -263,14 +263,14 @@ pub struct Context {
 
 impl Context {
     /// The context of the camera `name`; it goes on over all restarts of the source.
-    pub fn new(name: &str, settings: Settings, stop: Stop) -> Self {
+    pub fn new(name: &str, settings: Settings, shutdown: ShutdownToken) -> Self {
         Self {
             name: name.to_owned(),
             settings,
             encoder: encode::Choice::Auto,
             pixel_format: None,
             stall_after: None,
-            stop,
+            shutdown,
             panel: Panel::default(),
             has_plain_mjpeg: Arc::default(),
             encoder_trials: encode::Trials::default(),

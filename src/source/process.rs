@@ -192,7 +192,7 @@ impl Process {
                 last_words: LastWords::listen(stderr.into(), context)?,
                 explain: manner.explain,
             },
-            output: PipeReader::new(output, context.stop.clone()).with_marks(marks),
+            output: PipeReader::new(output, context.shutdown.clone()).with_marks(marks),
             silence: manner.silence,
             sniffer: Sniffer::default(),
         })

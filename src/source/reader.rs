@@ -13,7 +13,7 @@ use super::silence::SilenceLimit;
 use super::sniff::{Format, Sniffer};
 use super::{Chunk, Context, Error, Source};
 use crate::h264::End;
-use crate::stop::{Stop, Woken};
+use crate::shutdown::{ShutdownToken, WaitResult};
 use crate::time::Timestamp;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::FileType;
@@ -58,7 +58,7 @@ pub(super) enum Piece<'a> {
 #[derive(Debug)]
 pub(super) struct PipeReader {
     fd: OwnedFd,
-    stop: Stop,
+    shutdown: ShutdownToken,
     buffer: Vec<u8>,
     /// From so many bytes in one read on there may be a writer that waits for room.
     full_from: usize,
@@ -81,11 +81,11 @@ enum Flow {
 
 impl PipeReader {
     /// Takes over `fd`, which is best non-blocking, and enlarges it if it is a pipe.
-    pub(super) fn new(fd: OwnedFd, stop: Stop) -> Self {
+    pub(super) fn new(fd: OwnedFd, shutdown: ShutdownToken) -> Self {
         let capacity = enlarge(fd.as_fd());
         Self {
             fd,
-            stop,
+            shutdown,
             buffer: vec![0; PIPE_BYTES],
             full_from: capacity.min(PIPE_BYTES).saturating_sub(PAGE_BYTES).max(1),
             flow: Flow::Quiet,
@@ -103,10 +103,12 @@ impl PipeReader {
 
     /// Waits for the first byte, without taking it; false after `time`, and at the end of a stream without one.
     pub(super) fn wait_for_byte(&self, time: Duration) -> Result<bool, Error> {
-        match self.stop.wait_readable(self.fd.as_fd(), time) {
-            Woken::Stopped => Err(Error::Stopped),
-            Woken::TimedOut => Ok(false),
-            Woken::Ready => Ok(rustix::io::ioctl_fionread(&self.fd).is_ok_and(|bytes| bytes > 0)),
+        match self.shutdown.wait_readable(self.fd.as_fd(), time) {
+            WaitResult::Shutdown => Err(Error::Stopped),
+            WaitResult::TimedOut => Ok(false),
+            WaitResult::Ready => {
+                Ok(rustix::io::ioctl_fionread(&self.fd).is_ok_and(|bytes| bytes > 0))
+            }
         }
     }
 
@@ -119,10 +121,10 @@ impl PipeReader {
             Flow::Flowing { pause_after } => pause_after.saturating_sub(self.silence()),
         };
         self.forget_old_marks();
-        match self.stop.wait_readable(self.fd.as_fd(), patience) {
-            Woken::Stopped => return Err(Error::Stopped),
-            Woken::TimedOut => return Ok(self.pause().unwrap_or(self.idle())),
-            Woken::Ready => {}
+        match self.shutdown.wait_readable(self.fd.as_fd(), patience) {
+            WaitResult::Shutdown => return Err(Error::Stopped),
+            WaitResult::TimedOut => return Ok(self.pause().unwrap_or(self.idle())),
+            WaitResult::Ready => {}
         }
         let arrived_at = Timestamp::now();
         match rustix::io::read(&self.fd, &mut self.buffer[..]) {
@@ -160,7 +162,7 @@ impl PipeReader {
         else {
             return;
         };
-        if self.stop.wait_readable(self.fd.as_fd(), Duration::ZERO) == Woken::TimedOut {
+        if self.shutdown.wait_readable(self.fd.as_fd(), Duration::ZERO) == WaitResult::TimedOut {
             marks.forget();
         }
     }
@@ -171,7 +173,7 @@ impl PipeReader {
         let mark = self
             .marks
             .as_mut()
-            .and_then(|marks| marks.wait(&self.stop, arrived_at));
+            .and_then(|marks| marks.wait(&self.shutdown, arrived_at));
         // A read that ends before the buffer, and with room left in the pipe, ended with a write.
         let mut end = if length >= self.full_from {
             End::Open
@@ -270,7 +272,7 @@ pub fn open_stdin(context: &Context) -> Result<Box<dyn Source>, Error> {
         );
     }
     Ok(Box::new(Stdin {
-        input: PipeReader::new(fd, context.stop.clone()),
+        input: PipeReader::new(fd, context.shutdown.clone()),
         silence: SilenceLimit::program(STDIN_SILENCE, STDIN_SILENCE, context),
         sniffer: Sniffer::default(),
     }))
@@ -339,7 +341,10 @@ mod tests {
 
     fn pipe() -> (PipeReader, OwnedFd) {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
-        (PipeReader::new(reader, Stop::new().unwrap()), writer)
+        (
+            PipeReader::new(reader, ShutdownToken::new().unwrap()),
+            writer,
+        )
     }
 
     /// What the next read gives, as text.
@@ -438,7 +443,7 @@ mod tests {
     #[test]
     fn stopping_ends_the_wait() {
         let (mut reader, _writer) = pipe();
-        reader.stop.stop();
+        reader.shutdown.trigger();
         assert_eq!(next(&mut reader), "stopping");
     }
 }

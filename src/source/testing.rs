@@ -2,7 +2,7 @@
 
 use super::{Context, Flips, Settings};
 use crate::frame_rate::FrameRate;
-use crate::stop::Stop;
+use crate::shutdown::ShutdownToken;
 use std::num::NonZeroU32;
 
 /// Returns settings of 1280x720 at `fps`, with nothing else asked for.
@@ -21,5 +21,5 @@ pub(super) fn settings(fps: FrameRate) -> Settings {
 /// Returns the context of a camera `test` with [`settings`].
 pub(super) fn context(fps: FrameRate) -> Context {
     #[allow(clippy::unwrap_used, reason = "for tests only")]
-    Context::new("test", settings(fps), Stop::new().unwrap())
+    Context::new("test", settings(fps), ShutdownToken::new().unwrap())
 }

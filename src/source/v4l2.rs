@@ -19,7 +19,7 @@ use super::{Cause, Chunk, Context, Error, Source};
 use crate::jpeg::{self, Embedded};
 use crate::orientation::Orientation;
 use crate::panel::{Board, Control};
-use crate::stop::Woken;
+use crate::shutdown::WaitResult;
 use crate::time::Timestamp;
 use crate::v4l2::h264_unit::Mux;
 use crate::v4l2::{self, Agreed, Device, Failure, Filled, FourCc, Identity, Purpose, Step, Stream};
@@ -48,7 +48,7 @@ const OLDEST: Duration = Duration::from_secs(5);
 ///
 /// What the driver does not do as asked (size, rate, controls that it has not) is told in the log, once for each opening.
 pub fn open(path: &Path, context: &Context) -> Result<Box<dyn Source>, Error> {
-    if context.stop.is_stopped() {
+    if context.shutdown.is_triggered() {
         return Err(Error::Stopped);
     }
     // All handles are closed again by the time that a refusal is explained: we are not to be found as the holder.
@@ -305,7 +305,7 @@ impl Camera {
             Ok(filled) => filled,
             Err(Failure::Again) => {
                 // Woken for something that is no picture: not again at once.
-                self.context.stop.sleep(Duration::from_millis(5));
+                self.context.shutdown.sleep(Duration::from_millis(5));
                 return Ok(None);
             }
             Err(failure) => return Err(self.lost(failure)),
@@ -382,14 +382,14 @@ impl Camera {
 
 impl Source for Camera {
     fn read(&mut self) -> Result<Option<Chunk<'_>>, Error> {
-        match self.context.stop.wait_readable(self.stream.fd(), SLICE) {
-            Woken::Stopped => return Err(Error::Stopped),
-            Woken::TimedOut => {
+        match self.context.shutdown.wait_readable(self.stream.fd(), SLICE) {
+            WaitResult::Shutdown => return Err(Error::Stopped),
+            WaitResult::TimedOut => {
                 self.buffers.log(&self.context.name, Timestamp::now());
                 self.check_stall()?;
                 return Ok(None);
             }
-            Woken::Ready => {}
+            WaitResult::Ready => {}
         }
         let Some(captured_at) = self.take()? else {
             self.check_stall()?;
@@ -482,7 +482,7 @@ mod tests {
                 flips: crate::source::Flips::default(),
                 keyframe_interval: std::num::NonZeroU32::MIN,
             },
-            crate::stop::Stop::new().unwrap(),
+            crate::shutdown::ShutdownToken::new().unwrap(),
         )
     }
 
@@ -511,7 +511,7 @@ mod tests {
     #[test]
     fn a_stopping_program_opens_nothing() {
         let context = context();
-        context.stop.stop();
+        context.shutdown.trigger();
         assert_eq!(
             open(Path::new("/dev/null"), &context).map(drop),
             Err(Error::Stopped)

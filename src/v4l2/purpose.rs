@@ -6,7 +6,7 @@ use super::format::{FourCc, PixelFormat};
 use super::h264_unit::H264Unit;
 use super::m2m;
 use super::sys::Failure;
-use crate::holders::holders;
+use crate::procfs::processes_with_open;
 use std::fmt;
 use std::path::Path;
 
@@ -206,7 +206,10 @@ pub fn explain(failure: Failure, step: Step, node: &Path, identity: Option<&Iden
 }
 
 fn users(node: &Path) -> String {
-    let names: Vec<String> = holders(node).iter().map(ToString::to_string).collect();
+    let names: Vec<String> = processes_with_open(node)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     if names.is_empty() {
         format!(
             "another program (sudo fuser -v {} tells which)",

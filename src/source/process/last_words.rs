@@ -3,8 +3,8 @@
 
 use super::budget::Budget;
 use super::group::within;
+use crate::shutdown::{ShutdownToken, WaitResult};
 use crate::source::Context;
-use crate::stop::{Stop, Woken};
 use crate::time::Timestamp;
 use rustix::io::Errno;
 use std::collections::VecDeque;
@@ -29,14 +29,14 @@ const PATIENCE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct LastWords {
     kept: Arc<Mutex<VecDeque<String>>>,
-    stop: Stop,
+    shutdown: ShutdownToken,
     thread: Option<JoinHandle<()>>,
 }
 
 impl LastWords {
     /// Starts to read `stderr` and to log its lines as those of the camera, within its budget.
     pub(super) fn listen(stderr: OwnedFd, context: &Context) -> io::Result<Self> {
-        let stop = Stop::new()?;
+        let shutdown = ShutdownToken::new()?;
         let kept = Arc::new(Mutex::new(VecDeque::with_capacity(KEPT)));
         let mut ear = Ear {
             camera: context.name.clone(),
@@ -47,12 +47,12 @@ impl LastWords {
         let thread = thread::Builder::new()
             .name(format!("{} stderr", context.name))
             .spawn({
-                let stop = stop.clone();
-                move || ear.listen(&stderr, &stop, IDLE)
+                let shutdown = shutdown.clone();
+                move || ear.listen(&stderr, &shutdown, IDLE)
             })?;
         Ok(Self {
             kept,
-            stop,
+            shutdown,
             thread: Some(thread),
         })
     }
@@ -82,7 +82,7 @@ impl LastWords {
     fn finish(&mut self) {
         if let Some(thread) = self.thread.take() {
             within(PATIENCE, || thread.is_finished());
-            self.stop.stop();
+            self.shutdown.trigger();
             let _ = thread.join();
         }
     }
@@ -103,14 +103,14 @@ struct Ear {
 }
 
 impl Ear {
-    fn listen(&mut self, stderr: &OwnedFd, stop: &Stop, idle: Duration) {
+    fn listen(&mut self, stderr: &OwnedFd, shutdown: &ShutdownToken, idle: Duration) {
         let mut buffer = [0; 4096];
         loop {
-            let length = match stop.wait_readable(stderr.as_fd(), idle) {
-                Woken::Stopped => break,
+            let length = match shutdown.wait_readable(stderr.as_fd(), idle) {
+                WaitResult::Shutdown => break,
                 // A read would block, and nobody could end it.
-                Woken::TimedOut => 0,
-                Woken::Ready => match rustix::io::read(stderr, &mut buffer[..]) {
+                WaitResult::TimedOut => 0,
+                WaitResult::Ready => match rustix::io::read(stderr, &mut buffer[..]) {
                     Ok(0) => break,
                     Ok(length) => length,
                     Err(Errno::INTR | Errno::AGAIN) => 0,
@@ -211,13 +211,13 @@ mod tests {
             lines: Lines::default(),
             budget: Budget::default(),
         };
-        let stop = Stop::new().unwrap();
+        let shutdown = ShutdownToken::new().unwrap();
         let thread = thread::spawn({
-            let stop = stop.clone();
-            move || ear.listen(&stderr, &stop, Duration::from_millis(1))
+            let shutdown = shutdown.clone();
+            move || ear.listen(&stderr, &shutdown, Duration::from_millis(1))
         });
         thread::sleep(Duration::from_millis(50));
-        stop.stop();
+        shutdown.trigger();
         assert!(within(Duration::from_secs(10), || thread.is_finished()));
     }
 

@@ -2,7 +2,7 @@
 //! what `rpicam-vid --save-pts` writes (timecode format v2: milliseconds with three digits behind the point, one line
 //! for each access unit, after it). Its clock begins with the first picture.
 
-use crate::stop::{Stop, Woken};
+use crate::shutdown::{ShutdownToken, WaitResult};
 use crate::time::Timestamp;
 use rustix::fd::{AsFd, OwnedFd};
 use std::time::Duration;
@@ -48,17 +48,17 @@ impl Marks {
     }
 
     /// The mark of the unit whose bytes have arrived, waited for shortly.
-    pub(super) fn wait(&mut self, stop: &Stop, arrived_at: Timestamp) -> Option<Mark> {
+    pub(super) fn wait(&mut self, shutdown: &ShutdownToken, arrived_at: Timestamp) -> Option<Mark> {
         let is_hoped_for = self.misses < MAX_MISSES;
         let patience = if is_hoped_for {
             PATIENCE
         } else {
             Duration::ZERO
         };
-        let times = match stop.wait_readable(self.fd.as_fd(), patience) {
+        let times = match shutdown.wait_readable(self.fd.as_fd(), patience) {
             // Read even when given up: else the pipe would be full one day, and the program would wait for us.
-            Woken::Ready => self.read(),
-            Woken::TimedOut | Woken::Stopped => Vec::new(),
+            WaitResult::Ready => self.read(),
+            WaitResult::TimedOut | WaitResult::Shutdown => Vec::new(),
         };
         let Some(last) = times.last() else {
             self.misses = self.misses.saturating_add(1);
@@ -203,28 +203,28 @@ mod tests {
 
     #[test]
     fn one_line_is_a_mark_two_are_none_and_silence_is_given_up() {
-        let stop = Stop::new().unwrap();
+        let shutdown = ShutdownToken::new().unwrap();
         let (reading, writing) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
         let mut marks = Marks::new(reading, PICTURE);
         let write = |text: &str| assert!(rustix::io::write(&writing, text.as_bytes()).is_ok());
         write("# timecode format v2\n0.0");
-        assert_eq!(marks.wait(&stop, at(1000)), None);
+        assert_eq!(marks.wait(&shutdown, at(1000)), None);
         write("00\n");
         assert_eq!(
-            marks.wait(&stop, at(1000)),
+            marks.wait(&shutdown, at(1000)),
             Some(Mark {
                 captured_at: at(1000),
                 is_certain: true
             })
         );
         write("40.000\n80.000\n");
-        assert!(!marks.wait(&stop, at(1080)).unwrap().is_certain);
+        assert!(!marks.wait(&shutdown, at(1080)).unwrap().is_certain);
         for _ in 0..MAX_MISSES {
-            assert_eq!(marks.wait(&stop, at(1120)), None);
+            assert_eq!(marks.wait(&shutdown, at(1120)), None);
         }
         let before = Timestamp::now();
         for _ in 0..100 {
-            assert_eq!(marks.wait(&stop, at(1160)), None);
+            assert_eq!(marks.wait(&shutdown, at(1160)), None);
         }
         assert!(Timestamp::now().since(before) < 100 * PATIENCE);
     }

@@ -1,6 +1,6 @@
 //! What rpicam-vid and libcamera say, and what it means.
 
-use crate::holders::lock_holder;
+use crate::procfs::lock_owner;
 use crate::source::Cause;
 use crate::source::process::Meaning;
 
@@ -57,7 +57,7 @@ const NO_MEMORY: &str = "there is not enough memory for pictures (CMA). A smalle
 pub(super) fn meaning(words: &str) -> Option<Meaning> {
     let (found, meaning) = MEANINGS.iter().find(|(part, _)| words.contains(part))?;
     if [IN_USE, NOT_ACQUIRED].contains(found) {
-        let holder = lock_holder("/dev/media").map(|holder| holder.to_string());
+        let holder = lock_owner("/dev/media").map(|holder| holder.to_string());
         return Some(Meaning {
             words: in_use(holder),
             cause: Cause::BUSY,

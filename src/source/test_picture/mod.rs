@@ -30,7 +30,7 @@ use super::{Chunk, Context, Error, SILENCE_LIMIT, Settings, Source};
 use crate::frame_rate::FrameRate;
 use crate::h264::End;
 use crate::panel::Board;
-use crate::stop::Stop;
+use crate::shutdown::ShutdownToken;
 use crate::time::Timestamp;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -54,7 +54,7 @@ pub fn open(context: &Context) -> Result<Box<dyn Source>, Error> {
         encoder,
         schedule,
         settings: settings.clone(),
-        stop: context.stop.clone(),
+        shutdown: context.shutdown.clone(),
         is_keyframe_asked: false,
     }))
 }
@@ -63,7 +63,7 @@ struct TestPicture {
     encoder: Encoder,
     schedule: Schedule,
     settings: Settings,
-    stop: Stop,
+    shutdown: ShutdownToken,
     is_keyframe_asked: bool,
 }
 
@@ -74,7 +74,7 @@ impl Source for TestPicture {
 
     fn read(&mut self) -> Result<Option<Chunk<'_>>, Error> {
         let wait = self.schedule.due().since(Timestamp::now());
-        if self.stop.sleep(wait.min(LONGEST_WAIT)) {
+        if self.shutdown.sleep(wait.min(LONGEST_WAIT)) {
             return Err(Error::Stopped);
         }
         let captured_at = Timestamp::now();
@@ -164,7 +164,7 @@ mod tests {
             flips: crate::source::Flips::default(),
             keyframe_interval: NonZeroU32::new(60).unwrap(),
         };
-        Context::new("test", settings, Stop::new().unwrap())
+        Context::new("test", settings, ShutdownToken::new().unwrap())
     }
 
     fn after(start: Timestamp, nanos: u64) -> Timestamp {
@@ -230,7 +230,7 @@ mod tests {
         let mut source = open(&context).unwrap();
         assert!(source.read().unwrap().is_some());
         assert!(source.read().unwrap().is_none());
-        context.stop.stop();
+        context.shutdown.trigger();
         assert_eq!(source.read().unwrap_err(), Error::Stopped);
     }
 

@@ -16,9 +16,9 @@ use crate::encode::{self, Candidate, Encoder, Picture, Pixels};
 use crate::h264::End;
 use crate::orientation::Orientation;
 use crate::panel::Board;
+use crate::shutdown::WaitResult;
 use crate::source::silence::SilenceLimit;
 use crate::source::{Cause, Chunk, Context, Error, Source};
-use crate::stop::Woken;
 use crate::time::Timestamp;
 use crate::v4l2::{self, Failure, FourCc, Step, Stream};
 use capture::{Capturing, Frame};
@@ -145,13 +145,13 @@ impl Camera {
     }
 
     /// Waits for what there is to do next.
-    fn wait(&self) -> Woken {
+    fn wait(&self) -> WaitResult {
         let has_room = self.encoder.has_room();
         let picture = has_room.then(|| (self.capturing.fd(), PollFlags::IN));
         // An encoder that swallows a picture has nothing to be read, but room again.
         let any = PollFlags::IN | PollFlags::OUT | PollFlags::PRI;
         let encoder = self.encoder.fd().map(|fd| (fd, any));
-        self.context.stop.wait_any(&[picture, encoder], SLICE)
+        self.context.shutdown.wait_any(&[picture, encoder], SLICE)
     }
 
     fn check_stall(&self) -> Result<(), Error> {
@@ -201,9 +201,9 @@ impl Camera {
             return Ok(Some(captured_at));
         }
         match self.wait() {
-            Woken::Stopped => return Err(Error::Stopped),
-            Woken::TimedOut => self.check_stall()?,
-            Woken::Ready => {
+            WaitResult::Shutdown => return Err(Error::Stopped),
+            WaitResult::TimedOut => self.check_stall()?,
+            WaitResult::Ready => {
                 if self.encoder.has_room() {
                     self.encode_newest()?;
                 }

@@ -2,7 +2,7 @@
 //! one took, and what nobody had time for goes back to the driver at once and is counted.
 
 use super::super::buffers::{Buffers, Verdict};
-use crate::stop::{Stop, Woken};
+use crate::shutdown::{ShutdownToken, WaitResult};
 use crate::time::Timestamp;
 use crate::v4l2::{Failure, Held, Stream};
 use rustix::event::{EventfdFlags, eventfd};
@@ -105,7 +105,7 @@ struct Report {
 pub(super) struct Capturing {
     newest: Arc<Newest<Frame>>,
     report: Arc<Mutex<Report>>,
-    stop: Stop,
+    shutdown: ShutdownToken,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -119,7 +119,7 @@ impl Capturing {
         let mut capturing = Self {
             newest: Arc::new(Newest::new()?),
             report: Arc::default(),
-            stop: Stop::new()?,
+            shutdown: ShutdownToken::new()?,
             thread: None,
         };
         let worker = Worker {
@@ -127,7 +127,7 @@ impl Capturing {
             stream,
             newest: capturing.newest.clone(),
             report: capturing.report.clone(),
-            stop: capturing.stop.clone(),
+            shutdown: capturing.shutdown.clone(),
             buffers: Buffers::default(),
         };
         let thread = std::thread::Builder::new()
@@ -170,7 +170,7 @@ impl Capturing {
 
 impl Drop for Capturing {
     fn drop(&mut self) {
-        self.stop.stop();
+        self.shutdown.trigger();
         if let Some(thread) = self.thread.take() {
             // The device is closed when this source is gone, not some time later.
             let _ = thread.join();
@@ -183,20 +183,20 @@ struct Worker {
     stream: Arc<Stream>,
     newest: Arc<Newest<Frame>>,
     report: Arc<Mutex<Report>>,
-    stop: Stop,
+    shutdown: ShutdownToken,
     buffers: Buffers,
 }
 
 impl Worker {
     fn run(mut self, is_whole: impl Fn(&Held) -> bool) {
         loop {
-            match self.stop.wait_readable(self.stream.fd(), SLICE) {
-                Woken::Stopped => return,
-                Woken::TimedOut => {}
-                Woken::Ready => match self.stream.take() {
+            match self.shutdown.wait_readable(self.stream.fd(), SLICE) {
+                WaitResult::Shutdown => return,
+                WaitResult::TimedOut => {}
+                WaitResult::Ready => match self.stream.take() {
                     Ok(filled) => self.judge(filled, &is_whole),
                     // Woken for something that is no picture: not again at once.
-                    Err(Failure::Again) => drop(self.stop.sleep(Duration::from_millis(5))),
+                    Err(Failure::Again) => drop(self.shutdown.sleep(Duration::from_millis(5))),
                     Err(failure) => {
                         self.tell(|report| report.end = Some(failure));
                         self.newest.wake();
@@ -260,15 +260,15 @@ mod tests {
 
     #[test]
     fn who_waits_is_woken_by_each_picture_and_by_none_that_was_taken() {
-        let (stop, newest) = (Stop::new().unwrap(), Newest::new().unwrap());
-        let wait = |newest: &Newest<u32>| stop.wait_readable(newest.fd(), Duration::ZERO);
-        assert_eq!(wait(&newest), Woken::TimedOut);
+        let (shutdown, newest) = (ShutdownToken::new().unwrap(), Newest::new().unwrap());
+        let wait = |newest: &Newest<u32>| shutdown.wait_readable(newest.fd(), Duration::ZERO);
+        assert_eq!(wait(&newest), WaitResult::TimedOut);
         newest.put(1);
         newest.put(2);
-        assert_eq!(wait(&newest), Woken::Ready);
+        assert_eq!(wait(&newest), WaitResult::Ready);
         newest.take();
-        assert_eq!(wait(&newest), Woken::TimedOut);
+        assert_eq!(wait(&newest), WaitResult::TimedOut);
         newest.put(3);
-        assert_eq!(wait(&newest), Woken::Ready);
+        assert_eq!(wait(&newest), WaitResult::Ready);
     }
 }

@@ -1,7 +1,7 @@
 //! "Did you mean …?": the known word that is nearest to a mistyped one.
 
 /// The one of `known` that `typed` most likely stands for; `None` if nothing is near. Case does not count.
-pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn closest_match<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let typed: Vec<char> = typed.to_lowercase().chars().collect();
     // Far longer than any known word: no typing error, and not worth the quadratic comparison.
     if typed.len() > 64 {
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_typing_error_finds_its_word_and_nonsense_finds_none() {
+    fn typo_finds_closest_word_nonsense_none() {
         let known = ["width", "height", "bitrate", "keyframeInterval"];
         for (typed, found) in [
             ("widht", Some("width")),
@@ -56,7 +56,7 @@ mod tests {
             ("w", None),
             ("", None),
         ] {
-            assert_eq!(nearest(typed, known), found, "{typed}");
+            assert_eq!(closest_match(typed, known), found, "{typed}");
         }
     }
 }

@@ -7,23 +7,23 @@ use std::path::Path;
 
 /// A process that has something open.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Holder {
+pub struct ProcessInfo {
     /// Its process id.
     pub pid: u32,
     /// Its name, at most 15 bytes of it.
     pub name: String,
 }
 
-impl Holder {
+impl ProcessInfo {
     /// It is this program itself.
-    pub fn is_us(&self) -> bool {
+    pub fn is_self(&self) -> bool {
         self.pid == std::process::id()
     }
 }
 
-impl fmt::Display for Holder {
+impl fmt::Display for ProcessInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_us() {
+        if self.is_self() {
             f.write_str("this program itself, for another camera")
         } else {
             write!(f, "{} (process {})", self.name, self.pid)
@@ -32,12 +32,12 @@ impl fmt::Display for Holder {
 }
 
 /// The processes that have the file or device `path` open.
-pub fn holders(path: &Path) -> Vec<Holder> {
-    fs::canonicalize(path).map_or_else(|_| Vec::new(), |path| having_open(|target| target == path))
+pub fn processes_with_open(path: &Path) -> Vec<ProcessInfo> {
+    fs::canonicalize(path).map_or_else(|_| Vec::new(), |path| find_open(|target| target == path))
 }
 
 /// The process that listens on TCP `port`.
-pub fn listener_on(port: u16) -> Option<Holder> {
+pub fn listening_process(port: u16) -> Option<ProcessInfo> {
     let sockets: Vec<String> = ["/proc/net/tcp", "/proc/net/tcp6"]
         .into_iter()
         .filter_map(|table| fs::read_to_string(table).ok())
@@ -49,11 +49,11 @@ pub fn listener_on(port: u16) -> Option<Holder> {
             .to_str()
             .is_some_and(|target| sockets.iter().any(|socket| socket == target))
     };
-    having_open(is_it).into_iter().next()
+    find_open(is_it).into_iter().next()
 }
 
 /// The process that has locked a file whose path begins with `prefix` (libcamera locks the media devices of its camera).
-pub fn lock_holder(prefix: &str) -> Option<Holder> {
+pub fn lock_owner(prefix: &str) -> Option<ProcessInfo> {
     let (folder, start) = prefix.rsplit_once('/')?;
     let inodes: Vec<u64> = fs::read_dir(folder)
         .ok()?
@@ -63,7 +63,7 @@ pub fn lock_holder(prefix: &str) -> Option<Holder> {
         .collect();
     let table = fs::read_to_string("/proc/locks").ok()?;
     let pid = locking_process(&table, &inodes)?;
-    Some(Holder {
+    Some(ProcessInfo {
         pid,
         name: name(pid),
     })
@@ -85,15 +85,15 @@ fn locking_process(table: &str, inodes: &[u64]) -> Option<u32> {
         .find_map(holder)
 }
 
-fn having_open(is_it: impl Fn(&Path) -> bool) -> Vec<Holder> {
+fn find_open(is_it: impl Fn(&Path) -> bool) -> Vec<ProcessInfo> {
     let Ok(processes) = fs::read_dir("/proc") else {
         return Vec::new();
     };
-    let mut found: Vec<Holder> = processes
+    let mut found: Vec<ProcessInfo> = processes
         .flatten()
         .filter_map(|process| process.file_name().to_str()?.parse().ok())
-        .filter(|&pid| holds(pid, &is_it))
-        .map(|pid| Holder {
+        .filter(|&pid| has_open(pid, &is_it))
+        .map(|pid| ProcessInfo {
             pid,
             name: name(pid),
         })
@@ -102,7 +102,7 @@ fn having_open(is_it: impl Fn(&Path) -> bool) -> Vec<Holder> {
     found
 }
 
-fn holds(pid: u32, is_it: impl Fn(&Path) -> bool) -> bool {
+fn has_open(pid: u32, is_it: impl Fn(&Path) -> bool) -> bool {
     fs::read_dir(format!("/proc/{pid}/fd"))
         .into_iter()
         .flatten()
@@ -133,32 +133,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_open_file_has_us_as_its_holder() {
+    fn open_file_lists_own_process() {
         let path = std::env::temp_dir().join(format!("berrymse-holder-{}", std::process::id()));
         let file = fs::File::create(&path).unwrap();
-        let found = holders(&path);
+        let found = processes_with_open(&path);
         assert!(
             found.iter().any(|holder| holder.pid == std::process::id()),
             "{found:?}"
         );
         drop(file);
-        assert_eq!(holders(&path), []);
+        assert_eq!(processes_with_open(&path), []);
         fs::remove_file(&path).unwrap();
-        assert_eq!(holders(&path), []);
+        assert_eq!(processes_with_open(&path), []);
     }
 
     #[test]
-    fn locks_are_read_from_the_kernels_table() {
+    fn lock_owner_is_read_from_proc_locks() {
         let table = "1: POSIX  ADVISORY  WRITE 3568 00:05:2531 0 EOF\n1: -> POSIX  ADVISORY  WRITE 99 00:05:77 0 EOF\n\
             2: FLOCK  ADVISORY  READ 3517 00:05:77 0 EOF\nnonsense WRITE\n";
         assert_eq!(locking_process(table, &[77]), Some(3517));
         assert_eq!(locking_process(table, &[1, 2531]), Some(3568));
         assert_eq!(locking_process(table, &[1]), None);
-        assert_eq!(lock_holder("/nonexistent/media"), None);
+        assert_eq!(lock_owner("/nonexistent/media"), None);
     }
 
     #[test]
-    fn listeners_are_read_from_the_kernels_table() {
+    fn listener_inode_is_read_from_proc_net_tcp() {
         let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
              0: 0100007F:07E4 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0 100 0 0 10 0\n\
              1: 0100007F:07E4 0100007F:9999 01 00000000:00000000 00:00000000 00000000     0        0 4712 1 0 20 4 0 10 -1\n";
