@@ -1,10 +1,10 @@
 /** Types of the package: those of the scripts, and what a page's HTML and events are. */
 
-import type { BerryVideo } from "./types/berrymse.js";
+import type { BerryVideo } from "./types/element/berry-video.js";
 
-export { BerryVideo } from "./types/berrymse.js";
+export { BerryVideo } from "./types/element/berry-video.js";
 
-/** The element's own events; `detail` is described at the top of berrymse.js. */
+/** The element's own events; `detail` is described at the top of src/element/berry-video.js. */
 export interface BerryVideoEventMap {
   delay: CustomEvent<{ delay: number | null; shown: number }>;
   state: CustomEvent<{ tone: "live" | "behind" | "late" | "paused" | "busy" | "trouble"; text: string; seconds?: number }>;
@@ -12,7 +12,7 @@ export interface BerryVideoEventMap {
   resize: CustomEvent<{ width: number; height: number }>;
 }
 
-declare module "./types/berrymse.js" {
+declare module "./types/element/berry-video.js" {
   interface BerryVideo {
     addEventListener<Name extends keyof BerryVideoEventMap>(
       name: Name,

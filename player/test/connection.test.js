@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
-import { Connection, backOffMs, socketUrl } from "../connection.js";
+import { Connection, backOffMs, socketUrl } from "../src/net/connection.js";
 
 /** In place of the browser's: the test is the other side. */
 class Socket {

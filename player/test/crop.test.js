@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { insets, placed, sizeOf } from "../crop.js";
+import { insets, placed, sizeOf } from "../src/renderers/crop-geometry.js";
 
 const picture = { width: 300, height: 168, left: 26, top: 60 };
 

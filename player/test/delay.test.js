@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Captures, ServerClock, Shown } from "../delay.js";
+import { ServerClock } from "../src/net/clock-sync.js";
+import { Shown } from "../src/playback/frame-stats.js";
+import { Captures } from "../src/renderers/capture-time-map.js";
 
 /** An exchange at `at` with a server that is `ahead` of the page. */
 function exchange({ at, ahead, there, back }) {

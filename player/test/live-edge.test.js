@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Jitter, edge, engineOf, newestRange, spliceOffset, steer, trimPoint } from "../live-edge.js";
+import { engineOf } from "../src/playback/engine.js";
+import { Jitter } from "../src/playback/jitter.js";
+import { edge, steer } from "../src/playback/live-edge.js";
+import { newestRange, spliceOffset, trimPoint } from "../src/renderers/mse-timeline.js";
 
 const calm = { start: 0, end: 10, keyframe: 0, frameSeconds: 1 / 30, jitterSeconds: 0, target: null, isSeekable: true };
 

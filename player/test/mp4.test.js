@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readMessage } from "../mp4.js";
+import { readMessage } from "../src/net/mp4.js";
 import { box, buffer, fragment, init, u32 } from "./boxes.js";
 
 test("the codec string and the decoder's record come from the init segment", () => {

@@ -1,98 +1,96 @@
-//! The player and its page, embedded in the executable.
+//! The player and its page, embedded in the executable as `player/build.mjs` made them.
 
-use super::squeeze::squeeze;
-use super::strip::{join, strip};
+use super::coding::{Coding, preferred};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
+use hyper::HeaderMap;
 
 /// One embedded file.
 #[derive(Clone, Debug)]
 pub(super) struct Asset {
     pub(super) name: &'static str,
     pub(super) kind: &'static str,
-    /// As it is sent: scripts are stripped of their comments.
+    /// One for each of `Coding::ALL`, in that order.
+    representations: [Representation; 3],
+}
+
+/// A file in one content coding.
+#[derive(Clone, Debug)]
+pub(super) struct Representation {
+    pub(super) coding: Coding,
     pub(super) content: Bytes,
-    /// A strong entity tag (RFC 9110, 8.8.3): the hash of the content, in quotes.
+    /// A strong entity tag (RFC 9110, 8.8.3): the hash of the coded content, in quotes.
     pub(super) etag: String,
 }
 
 macro_rules! embedded {
-    ($($name:literal)*) => { &[$(($name, include_str!(concat!("../../player/", $name)))),*] };
+    ($($name:literal)*) => { &[$(($name, [
+        include_bytes!(concat!("../../player/dist/", $name, ".br")),
+        include_bytes!(concat!("../../player/dist/", $name, ".gz")),
+        include_bytes!(concat!("../../player/dist/", $name)),
+    ])),*] };
 }
 
 #[rustfmt::skip]
-const FILES: &[(&str, &str)] = embedded!(
-    "berrymse.js" "connection.js" "controls.js" "crop.js" "decode-worker.js" "decode.js" "delay.js" "either.js" "endless.js" "exact.js" "frame-watch.js" "icon.svg" "icons.js"
-    "index.html" "legacy.js" "live-edge.js" "media.js" "mp4.js" "msevideo.js" "page.css"
-    "pace.js" "page.js" "panel.js" "past.js" "player.js" "refusal.js" "snapshot.js" "wall.js" "webcodecs.js" "words.js"
+const FILES: &[(&str, [&[u8]; 3])] = embedded!(
+    "berrymse.js" "camera-settings.js" "controls.js" "crop.js" "decode-worker.js" "icon.svg" "index.html" "keyframe-marker.js"
+    "latency-controller.js" "legacy.js" "msevideo.js" "page.css" "page.js" "refusal.js" "renderer-switch.js" "snapshot.js"
+    "video-decoder.js"
 );
-
-/// What a page with `<berry-video>` needs at once, each after what it imports.
-const AT_ONCE: &[&str] = &[
-    "mp4.js",
-    "delay.js",
-    "live-edge.js",
-    "connection.js",
-    "frame-watch.js",
-    "media.js",
-    "player.js",
-    "words.js",
-    "berrymse.js",
-];
-
-/// What is sent as one file, under the name of its last: a browser finds out about the next import only when it has read
-/// the last. What only some need is imported when they do.
-const TOGETHER: [&[&str]; 3] = [
-    AT_ONCE,
-    &["exact.js", "webcodecs.js", "past.js", "either.js"],
-    &["decode.js", "decode-worker.js"],
-];
 
 /// Files that are served under another name. `berryMSE.js` is the 2022 program's, and in a folder that knows no case it
 /// would be `berrymse.js`.
 const RENAMED: &[(&str, &str)] = &[("legacy.js", "berryMSE.js")];
 
-/// All files, with their tags.
+/// Returns all files, with their tags.
 pub(super) fn assets() -> Vec<Asset> {
     FILES
         .iter()
-        .map(|&(name, source)| asset(name, source))
+        .map(|&(name, contents)| asset(name, contents))
         .collect()
 }
 
-fn asset(name: &'static str, source: &'static str) -> Asset {
-    let content = match kind(name) {
-        SCRIPT => match TOGETHER.iter().find(|names| names.last() == Some(&name)) {
-            Some(names) => Bytes::from(squeeze(&join(&sources(names)))),
-            None => Bytes::from(strip(source)),
-        },
-        _ => Bytes::from_static(source.as_bytes()),
-    };
-    let hash = sha1_smol::Sha1::from(&content).digest().bytes();
+fn asset(name: &'static str, [brotli, gzip, identity]: [&'static [u8]; 3]) -> Asset {
     let renamed = RENAMED.iter().find(|(file, _)| *file == name);
     Asset {
         name: renamed.map_or(name, |(_, served)| served),
         kind: kind(name),
-        content,
+        representations: [
+            representation(Coding::Brotli, brotli),
+            representation(Coding::Gzip, gzip),
+            representation(Coding::Identity, identity),
+        ],
+    }
+}
+
+fn representation(coding: Coding, content: &'static [u8]) -> Representation {
+    let hash = sha1_smol::Sha1::from(content).digest().bytes();
+    Representation {
+        coding,
+        content: Bytes::from_static(content),
         etag: format!("\"{}\"", URL_SAFE_NO_PAD.encode(hash)),
     }
 }
 
-fn sources(names: &[&str]) -> Vec<(&'static str, &'static str)> {
-    let named = |name: &&str| FILES.iter().find(|(file, _)| file == name).copied();
-    names.iter().filter_map(named).collect()
+impl Asset {
+    /// Returns the representation that a request prefers.
+    pub(super) fn representation(&self, headers: &HeaderMap) -> &Representation {
+        let coding = preferred(headers);
+        let [.., identity] = &self.representations;
+        self.representations
+            .iter()
+            .find(|one| one.coding == coding)
+            .unwrap_or(identity)
+    }
 }
-
-const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 fn kind(name: &str) -> &'static str {
     match name.rsplit_once('.').map(|(_, extension)| extension) {
         Some("html") => "text/html; charset=utf-8",
-        Some("js") => SCRIPT,
+        Some("js") => "text/javascript; charset=utf-8",
         Some("css") => "text/css; charset=utf-8",
         Some("svg") => "image/svg+xml",
-        Some("json" | "webmanifest") => "application/json",
         _ => "application/octet-stream",
     }
 }
@@ -100,75 +98,28 @@ fn kind(name: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
-    /// `text` without the type casts in it.
-    fn without_casts(text: &str) -> String {
-        let mut parts = text.split("/** @type {");
-        let first = parts.next().unwrap_or_default().to_owned();
-        parts.fold(first, |code, part| {
-            code + part.split_once("*/ ").map_or(part, |(_, rest)| rest)
-        })
+    #[test]
+    fn all_built_files_are_embedded() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/player/dist");
+        let built: BTreeSet<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| !name.ends_with(".br") && !name.ends_with(".gz"))
+            .collect();
+        let embedded: BTreeSet<String> = FILES.iter().map(|(name, _)| (*name).into()).collect();
+        assert_eq!(embedded, built);
     }
 
     #[test]
-    fn scripts_lose_nothing_but_white_space_types_and_whole_comments() {
-        for (name, source) in FILES.iter().filter(|(name, _)| kind(name) == SCRIPT) {
-            let served = strip(source);
-            assert_eq!(served.lines().count(), source.lines().count(), "{name}");
-            for (kept, line) in served.lines().zip(source.lines()) {
-                let text = line.trim();
-                let is_comment = ["//", "/*", "*"].iter().any(|mark| text.starts_with(mark));
-                assert!(
-                    kept.trim() == without_casts(text) || (kept.is_empty() && is_comment),
-                    "{name}: {line}"
-                );
-            }
-            // A backtick that is no edge of a template would leave the comments after it.
-            assert_eq!(
-                strip(&format!("{source}// end")),
-                format!("{served}\n"),
-                "{name}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_is_sent_as_one_file_goes_together() {
-        for names in TOGETHER {
-            let modules = sources(names);
-            assert_eq!(modules.len(), names.len());
-            let mut top_level = std::collections::BTreeSet::new();
-            for (number, (module, source)) in modules.iter().enumerate() {
-                let lines = strip(source);
-                for line in lines.lines().filter(|line| line.starts_with("import ")) {
-                    let is_of = |name: &&str| line.ends_with(&format!("}} from \"./{name}\";"));
-                    let is_before = names[..number].iter().any(is_of);
-                    // Else it is a file of its own.
-                    let is_sent = |group: &&[&str]| group.last().is_some_and(is_of);
-                    assert!(
-                        is_before || TOGETHER.iter().any(is_sent),
-                        "{module}: {line}"
-                    );
-                    assert!(!line.contains(" as "), "{module}: {line}");
-                }
-                for name in source.lines().filter_map(declared) {
-                    assert!(
-                        top_level.insert(name),
-                        "{module}: {name} is in another module, too"
-                    );
-                }
-            }
-        }
-    }
-
-    /// The name that a line declares at top level: only what is not indented is.
-    fn declared(line: &str) -> Option<&str> {
-        let words = line.strip_prefix("export ").unwrap_or(line);
-        let words = words.strip_prefix("async ").unwrap_or(words);
-        let rest = ["const ", "let ", "function ", "class "]
+    fn every_representation_has_its_own_tag() {
+        let assets = assets();
+        let tags: BTreeSet<&str> = assets
             .iter()
-            .find_map(|word| words.strip_prefix(word))?;
-        rest.split(|c: char| !c.is_alphanumeric() && c != '_')
-            .next()
+            .flat_map(|asset| &asset.representations)
+            .map(|one| one.etag.as_str())
+            .collect();
+        assert_eq!(tags.len(), 3 * FILES.len());
     }
 }

@@ -7,6 +7,7 @@ mod access;
 mod address;
 mod api;
 mod assets;
+mod coding;
 mod congestion;
 mod connection;
 mod connections;
@@ -29,9 +30,7 @@ mod route;
 mod seats;
 mod snapshot;
 mod socket;
-mod squeeze;
 mod stream;
-mod strip;
 mod tls;
 mod transport;
 mod upgrade;
@@ -261,11 +260,13 @@ async fn answer(
         response
             .headers_mut()
             .insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        // Of frames it also says Referer.
-        response
-            .headers_mut()
-            .entry(header::VARY)
-            .or_insert(HeaderValue::from_static("Origin"));
+        let varies =
+            |value: &HeaderValue| value.to_str().is_ok_and(|value| value.contains("Origin"));
+        if !response.headers().get_all(header::VARY).iter().any(varies) {
+            response
+                .headers_mut()
+                .append(header::VARY, HeaderValue::from_static("Origin"));
+        }
         response.headers_mut().insert(
             header::ACCESS_CONTROL_EXPOSE_HEADERS,
             HeaderValue::from_static(snapshot::AGE),
@@ -310,6 +311,7 @@ fn asset(site: &Site, name: &str, headers: &HeaderMap) -> Response<Content> {
     let Some(asset) = site.assets.iter().find(|asset| asset.name == name) else {
         return not_found();
     };
+    let sent = asset.representation(headers);
     let is_known = headers
         .get_all(header::IF_NONE_MATCH)
         .iter()
@@ -317,19 +319,26 @@ fn asset(site: &Site, name: &str, headers: &HeaderMap) -> Response<Content> {
         .any(|tags| {
             tags.split(',')
                 .map(|tag| tag.trim().trim_start_matches("W/"))
-                .any(|tag| tag == asset.etag || tag == "*")
+                .any(|tag| tag == sent.etag || tag == "*")
         });
     let mut response = if is_known {
         let mut response = Response::new(Content::Whole(None));
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response
     } else {
-        typed(asset.kind, asset.content.clone())
+        let mut response = typed(asset.kind, sent.content.clone());
+        if let Some(coding) = sent.coding.name() {
+            response
+                .headers_mut()
+                .insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
+        }
+        response
     };
     let out = response.headers_mut();
-    if let Ok(etag) = HeaderValue::from_str(&asset.etag) {
+    if let Ok(etag) = HeaderValue::from_str(&sent.etag) {
         out.insert(header::ETAG, etag);
     }
+    out.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
     // The next version of the program has other files under the same names.
     out.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     let host = headers

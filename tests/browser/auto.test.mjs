@@ -187,7 +187,7 @@ test("a page left and come back to is live again", async (t) => {
   t.diagnostic(`${await tab.page.evaluate(() => window.isKept) ? "kept" : "loaded anew"}, live after ${Date.now() - from} ms`);
 });
 
-for (const file of ["either.js", "decode-worker.js"]) {
+for (const file of ["renderer-switch.js", "decode-worker.js"]) {
   test(`${file} did not come, and is asked for again, while the picture goes on`, async () => {
     const refused = [`/${file}`];
     await open(`<berry-video></berry-video>`, { refused });

@@ -39,18 +39,22 @@ before(() => {
 
 after(() => rmSync(project, { recursive: true }));
 
+test("dist is what the sources give", () => {
+  execFileSync(process.execPath, ["build.mjs", "--check"], { cwd: player, stdio: "pipe", encoding: "utf8" });
+});
+
 test("the package has the program's version, both licences, its types and no tests", () => {
   const { version } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
   assert.equal(version, cargo.match(/^version = "(.+)"$/m)[1]);
-  for (const name of ["LICENSE-MIT", "LICENSE-APACHE", "README.md", "types/berrymse.d.ts"]) {
+  for (const name of ["LICENSE-MIT", "LICENSE-APACHE", "README.md", "types/element/berry-video.d.ts"]) {
     assert.ok(readFileSync(join(installed, name)).length > 100, name);
   }
   assert.throws(() => readFileSync(join(installed, "test/boxes.js")));
 });
 
 test("packed paths without case are all different", () => {
-  assert.ok(packed.includes("berrymse.js"));
-  assert.ok(!packed.includes("legacy.js"));
+  assert.ok(packed.includes("dist/berrymse.js"));
+  assert.ok(!packed.includes("dist/legacy.js"));
   assert.deepEqual(sameWithoutCase(packed), []);
 });
 
@@ -88,7 +92,7 @@ test("a page without a bundler plays with it", async () => {
   try {
     const socket = new URL("video_websocket", server.url).href.replace("http", "ws");
     writeFileSync(join(project, "index.html"), `<!doctype html><link rel="icon" href="data:,">
-      <script type="importmap">{"imports": {"berrymse": "./node_modules/berrymse/berrymse.js"}}</script>
+      <script type="importmap">{"imports": {"berrymse": "./node_modules/berrymse/dist/berrymse.js"}}</script>
       <script type="module">import "berrymse";</script><berry-video controls src="${socket}"></berry-video>`);
     const page = await browser.newPage();
     await page.before(installClock);

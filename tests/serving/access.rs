@@ -225,6 +225,12 @@ fn several_cameras_origins_and_the_limit_of_viewers_come_from_the_file() {
         head.contains("access-control-allow-origin: http://shop.example"),
         "{head}"
     );
+    let (_, head, _) = server.request("GET", "/berrymse.js", "Origin: http://shop.example\r\n");
+    let varies: Vec<&str> = head
+        .lines()
+        .filter_map(|line| line.strip_prefix("vary: "))
+        .collect();
+    assert_eq!(varies, ["Accept-Encoding", "Origin"]);
     let mut first = server.watch("/live/back");
     assert!(is_init(&first.binary()));
     let (status, text) = upgrade(&server, "Origin: http://shop.example\r\n");

@@ -59,22 +59,69 @@ fn a_file_of_the_page_is_sent_once() {
 }
 
 #[test]
-fn what_a_page_loads_at_once_is_small() {
+fn script_goes_out_in_the_coding_asked_for() {
+    let server = live();
+    let (status, head, plain) = server.request("GET", "/berrymse.js", "");
+    assert_eq!(status, 200);
+    assert!(!head.contains("content-encoding"), "{head}");
+    assert_eq!(value(&head, "vary"), "Accept-Encoding");
+    let mut tags = vec![value(&head, "etag").to_owned()];
+    let mut sizes = vec![plain.len()];
+    for (asked, coding) in [("gzip", "gzip"), ("gzip, deflate, br", "br")] {
+        let asked = format!("Accept-Encoding: {asked}\r\n");
+        let (status, head, body) = server.request("GET", "/berrymse.js", &asked);
+        assert_eq!(status, 200);
+        assert_eq!(value(&head, "content-encoding"), coding);
+        assert_eq!(value(&head, "vary"), "Accept-Encoding");
+        assert_eq!(
+            value(&head, "content-type"),
+            "text/javascript; charset=utf-8"
+        );
+        if coding == "gzip" {
+            assert_eq!(gunzipped(&body), plain);
+        }
+        // The tag is that of the coding: another one is not confirmed.
+        let known = format!("{asked}If-None-Match: {}\r\n", value(&head, "etag"));
+        assert_eq!(server.request("GET", "/berrymse.js", &known).0, 304);
+        let other = format!("{asked}If-None-Match: {}\r\n", tags[0]);
+        assert_eq!(server.request("GET", "/berrymse.js", &other).0, 200);
+        tags.push(value(&head, "etag").to_owned());
+        sizes.push(body.len());
+    }
+    assert!(sizes.is_sorted_by(|a, b| a > b), "{sizes:?}");
+}
+
+#[test]
+fn script_of_a_page_is_at_most_10_kb() {
     const LIMIT: usize = 12_000;
     let server = live();
-    let (status, _, script) = server.request("GET", "/berrymse.js", "");
+    let (status, _, script) =
+        server.request("GET", "/berrymse.js", "Accept-Encoding: gzip, deflate\r\n");
     assert_eq!(status, 200);
+    assert!(script.len() <= LIMIT, "{} bytes", script.len());
+}
+
+/// The value of a header.
+fn value<'a>(head: &'a str, name: &str) -> &'a str {
+    let prefix = format!("{name}: ");
+    head.lines()
+        .find_map(|line| line.strip_prefix(&prefix))
+        .unwrap_or_default()
+}
+
+fn gunzipped(content: &[u8]) -> Vec<u8> {
     let mut gzip = Command::new("gzip")
-        .arg("-9nc")
+        .arg("-dc")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut input = gzip.stdin.take().unwrap();
-    let writer = std::thread::spawn(move || Write::write_all(&mut input, script.as_ref()));
-    let size = gzip.wait_with_output().unwrap().stdout.len();
+    let content = content.to_vec();
+    let writer = std::thread::spawn(move || Write::write_all(&mut input, &content));
+    let out = gzip.wait_with_output().unwrap().stdout;
     writer.join().unwrap().unwrap();
-    assert!(size < LIMIT, "gzipped {size} bytes");
+    out
 }
 
 #[test]

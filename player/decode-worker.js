@@ -1,7 +1,0 @@
-/** decode.js in a worker: orders come and answers go as messages. */
-
-import { Decoder } from "./decode.js";
-
-const decoder = new Decoder((answer) => postMessage(answer));
-addEventListener("message", ({ data }) => decoder.take(data));
-postMessage({ type: "ready" });

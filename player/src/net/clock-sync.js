@@ -1,0 +1,53 @@
+/** Compares the clock of the server with that of the page. Pure; milliseconds of performance.now(). */
+
+/** Quartz clocks differ by less than this. */
+const DRIFT = 1e-4;
+/** Browsers round their clocks to up to a millisecond. */
+const ROUNDING_MS = 1;
+const KEPT = 60;
+
+/** @typedef {{offset: number, bound: number, at: number}} Exchange */
+
+/**
+ * The server's clock minus this page's, as NTP finds it: an exchange bounds it to half of its round trip to either side,
+ * the bound grows with the exchange's age, and the tightest is believed. Wall clocks play no part.
+ */
+export class ServerClock {
+  /** @type {Exchange[]} */
+  #exchanges = [];
+
+  /** How many exchanges there are to believe. */
+  get count() {
+    return this.#exchanges.length;
+  }
+
+  /** @param {{sent: number, received: number, answered: number, now: number}} exchange the middle two are the server's */
+  add({ sent, received, answered, now }) {
+    const trip = now - sent - (answered - received);
+    // Also refuses what is not a number.
+    if (!(trip >= -ROUNDING_MS)) return;
+    const offset = (received - sent + answered - now) / 2;
+    const added = { offset, bound: trip / 2 + ROUNDING_MS, at: now };
+    // What cannot be true together with the newest was before one of the clocks stood still or jumped.
+    const agrees = (/** @type {Exchange} */ old) => Math.abs(old.offset - offset) <= boundAt(old, now) + added.bound;
+    this.#exchanges = [...this.#exchanges.filter(agrees), added].slice(-KEPT);
+  }
+
+  /**
+   * @param {number} now
+   * @returns {number | null}
+   */
+  offset(now) {
+    /** @type {Exchange | null} */
+    let best = null;
+    for (const exchange of this.#exchanges) {
+      if (!best || boundAt(exchange, now) <= boundAt(best, now)) best = exchange;
+    }
+    return best && best.offset;
+  }
+}
+
+/** @param {Exchange} exchange @param {number} now */
+function boundAt({ bound, at }, now) {
+  return bound + (now - at) * DRIFT;
+}

@@ -1,0 +1,207 @@
+/**
+ * The demo page: every camera of this server, as large as the screen allows, with its name and what it gives.
+ * All URLs are relative, so that it works below any path of a reverse proxy.
+ */
+
+import "../element/berry-video.js";
+import { icon } from "../ui/icons.js";
+import { arrange } from "./grid-layout.js";
+
+const STATUS_EVERY_MS = 5000;
+const ICONS = {
+  settings: "M4 6h9v2H4zM17 6h3v2h-3zM14 4h2v6h-2zM4 11h3v2H4zM11 11h9v2h-9zM8 9h2v6H8zM4 16h7v2H4zM15 16h5v2h-5zM12 14h2v6h-2z",
+  snapshot: "M9 4h6l1.5 2.5H20a1 1 0 0 1 1 1V19a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V7.5a1 1 0 0 1 1-1h3.5zM12 9a4.2 4.2 0 1 0 0 8.4A4.2 4.2 0 0 0 12 9zm0 1.8a2.4 2.4 0 1 1 0 4.8 2.4 2.4 0 0 1 0-4.8z",
+  share: "M12 3l4.5 4.5-1.4 1.4L13 6.8V15h-2V6.8L8.9 8.9 7.5 7.5zM5 11h3v2H7v6h10v-6h-1v-2h3v10H5z",
+  back: "M6.4 5L12 10.6 17.6 5 19 6.4 13.4 12l5.6 5.6-1.4 1.4L12 13.4 6.4 19 5 17.6 10.6 12 5 6.4z",
+};
+/** Words for each tone, by the seconds that the picture is behind or late. */
+const TONE_WORDS = {
+  live: () => "live",
+  behind: (seconds) => `${seconds} s behind`,
+  late: (seconds) => `${seconds} s late`,
+  paused: () => "paused",
+  busy: () => "waiting",
+  trouble: () => "not live",
+};
+
+const wall = document.getElementById("cameras");
+const summary = document.getElementById("summary");
+
+/** name -> {figure, caption, figures} */
+const shown = new Map();
+let ratio = 16 / 9;
+/** Of a picture, in its own pixels. */
+let own = NaN;
+
+/** A server that says nothing about its cameras has one, at the first camera's URL. */
+const UNKNOWN = [{ name: "" }];
+
+function show(cameras) {
+  const names = cameras.map(({ name }) => name);
+  if (names.length !== shown.size || names.some((name) => !shown.has(name))) {
+    shown.clear();
+    wall.replaceChildren(...cameras.map(addCamera));
+    fit();
+  }
+  for (const camera of cameras) describe(camera);
+}
+
+function addCamera({ name }) {
+  const figure = document.createElement("figure");
+  const video = document.createElement("berry-video");
+  video.setAttribute("src", name ? `live/${encodeURIComponent(name)}` : "video_websocket");
+  video.setAttribute("controls", "");
+  video.setAttribute("show-delay", "");
+  const caption = document.createElement("figcaption");
+  const [label, said, figures] = ["button", "span", "span"].map((tag) => document.createElement(tag));
+  [label.className, said.className, figures.className] = ["name", "said", "figures"];
+  label.textContent = name || "Camera";
+  label.title = `${label.textContent}: large, and back`;
+  label.ariaPressed = "false";
+  label.addEventListener("click", () => enlarge(figure));
+  // What was meant for a button inside the element is not meant for the picture.
+  video.addEventListener("click", (event) => {
+    if (!event.composedPath().some(({ localName }) => localName === "button" || localName === "input")) enlarge(figure);
+  });
+  const settings = button("settings", "Camera settings", () => openPanel(name, settings));
+  settings.hidden = true;
+  settings.ariaExpanded = "false";
+  const snapshot = button("snapshot", "Save a snapshot", () => save(video, name || "camera"));
+  const share = button("share", "Link and code for a page", () => tell(name));
+  const back = button("back", "Back to all cameras", () => enlarge(figure));
+  back.classList.add("back");
+  caption.append(label, said, figures, settings, snapshot, share, back);
+  caption.dataset.tone = "busy";
+  video.addEventListener("state", ({ detail }) => {
+    caption.dataset.tone = detail.tone;
+    said.textContent = TONE_WORDS[detail.tone](detail.seconds);
+    title();
+    // What there is to set is known when the camera was open once.
+    if (detail.tone === "live" && settings.hidden) offerSettings(name, settings);
+  });
+  video.addEventListener("resize", ({ detail }) => {
+    // One camera gets a frame of its own shape; on a wall all are equal.
+    ratio = shown.size === 1 ? detail.width / detail.height : 16 / 9;
+    own = detail.width;
+    fit();
+  });
+  figure.append(video, caption);
+  shown.set(name, { caption, figures });
+  return figure;
+}
+
+function button(name, label, action) {
+  const made = document.createElement("button");
+  made.append(icon(ICONS[name]));
+  made.className = "icon";
+  made.title = made.ariaLabel = label;
+  made.addEventListener("click", action);
+  return made;
+}
+
+async function offerSettings(name, button) {
+  if (!name) return;
+  try {
+    const answer = await fetch(`api/cameras/${encodeURIComponent(name)}/controls`, { cache: "no-store" });
+    const { allowed, controls } = await answer.json();
+    button.hidden = !allowed || controls.length === 0;
+  } catch {
+    // A server without settings, or gone again: there is nothing to offer.
+  }
+}
+
+let panel;
+
+async function openPanel(name, opener) {
+  if (!panel) {
+    const { Panel } = await import("./camera-settings.js");
+    panel ??= new Panel(document.getElementById("panel"));
+  }
+  panel.toggle(name, opener);
+}
+
+/** One picture over all others, which play on below it; once more, and it is one of them again. */
+function enlarge(figure) {
+  const wasLarge = figure?.classList.contains("large");
+  for (const one of wall.children) {
+    const isLarge = one === figure && !wasLarge;
+    one.classList.toggle("large", isLarge);
+    // What lies below is out of reach for keys and readers, too.
+    one.inert = Boolean(figure) && !wasLarge && !isLarge;
+    const label = one.querySelector(".name");
+    if (label) label.ariaPressed = String(isLarge);
+  }
+}
+
+async function save(video, name) {
+  const picture = await video.snapshot();
+  if (!picture) return;
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(picture);
+  link.download = `${name} ${new Date().toISOString().slice(0, 19).replaceAll(":", ".")}.jpg`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+/** To be copied by hand: the clipboard is open to scripts only where TLS is. */
+function tell(name) {
+  const absolute = (path) => new URL(path, document.baseURI).href;
+  const socket = absolute(name ? `live/${encodeURIComponent(name)}` : "video_websocket").replace(/^http/, "ws");
+  document.getElementById("link").value = absolute("./");
+  document.getElementById("snippet").value =
+    `<script type="module" src="${absolute("berrymse.js")}"></script>\n<berry-video src="${socket}" controls></berry-video>`;
+  document.getElementById("share").showModal();
+}
+
+function describe({ name, width, height, fps, viewers }) {
+  const parts = [];
+  if (width && height) parts.push(`${width} × ${height}`);
+  if (fps) parts.push(`${Math.round(fps)} fps`);
+  if (viewers > 1) parts.push(`${viewers} viewers`);
+  const { figures } = shown.get(name);
+  const text = parts.join(" · ");
+  // The same again would have the page drawn anew.
+  if (figures.textContent !== text) figures.textContent = text;
+}
+
+function title() {
+  const bad = [...shown].filter(([, { caption }]) => caption.dataset.tone === "trouble").map(([name]) => name || "camera");
+  document.title = bad.length > 0 ? `⚠ ${bad.join(", ")} – BerryMSE` : "BerryMSE";
+}
+
+function fit() {
+  const style = getComputedStyle(wall);
+  const width = wall.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+  // The height left by the bar, not that of the wall, which grows with its pictures.
+  const height = innerHeight - wall.offsetTop - parseFloat(style.paddingBottom);
+  const gap = parseFloat(style.columnGap);
+  const caption = parseFloat(style.getPropertyValue("--caption"));
+  const { columns, tile } = arrange({ count: shown.size, width, height, ratio, caption, gap, own: own / devicePixelRatio });
+  wall.style.setProperty("--columns", columns);
+  wall.style.setProperty("--tile", `${tile}px`);
+  wall.style.setProperty("--ratio", ratio);
+}
+
+async function refresh() {
+  if (document.hidden) return;
+  try {
+    const response = await fetch("api/status", { cache: "no-store" });
+    if (!response.ok) throw new Error(response.statusText);
+    const { version, cameras } = await response.json();
+    show(cameras.length > 0 ? cameras : UNKNOWN);
+    summary.textContent = [cameras.length > 1 && `${cameras.length} cameras`, version && `v${version}`].filter(Boolean).join(" · ");
+  } catch {
+    // The pictures say themselves when the server is gone; here only something must be on the page.
+    if (shown.size === 0) show(UNKNOWN);
+  }
+}
+
+for (const field of document.querySelectorAll("#share [readonly]")) field.addEventListener("focus", () => field.select());
+addEventListener("keydown", ({ key }) => {
+  if (key === "Escape") enlarge(null);
+});
+const resized = new ResizeObserver(fit);
+for (const selector of ["html", "header"]) resized.observe(document.querySelector(selector));
+document.addEventListener("visibilitychange", refresh);
+setInterval(refresh, STATUS_EVERY_MS);
+refresh();

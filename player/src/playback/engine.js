@@ -1,0 +1,14 @@
+/** Tells the browser engines apart. */
+
+/** @typedef {"chromium" | "gecko" | "webkit"} Engine */
+
+/**
+ * The engine under a browser. On iOS every browser is WebKit, whatever its name.
+ * @param {string} userAgent
+ * @returns {Engine}
+ */
+export function engineOf(userAgent) {
+  if (/Firefox\//.test(userAgent)) return "gecko";
+  if (/Chrom(e|ium)\//.test(userAgent)) return "chromium";
+  return "webkit";
+}

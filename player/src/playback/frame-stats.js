@@ -1,0 +1,33 @@
+/** Counts shown frames and measures how old they are. Pure; milliseconds of performance.now(). */
+
+/** So long after a picture was looked at nothing is missing yet. */
+const UNSEEN_MS = 200;
+
+/** The pictures of the last second. */
+export class Shown {
+  /** @type {{at: number, age: number | null}[]} */
+  #recent = [];
+
+  /**
+   * @param {number} at
+   * @param {number | null} age null: it is not known
+   * @param {number} [count] with those since the last one that nobody looked at
+   */
+  add(at, age, count = 1) {
+    const step = (at - (this.#recent.at(-1)?.at ?? at)) / count;
+    while (count-- > 0) this.#recent.push({ at: at - count * step, age });
+  }
+
+  /**
+   * @param {number} now
+   * @returns {{delay: number | null, shown: number}} the median age when shown, and how many
+   */
+  look(now) {
+    const newest = this.#recent.at(-1)?.at ?? 0;
+    const since = Math.max(newest, now - UNSEEN_MS) - 1000;
+    this.#recent = this.#recent.filter(({ at }) => at > since);
+    const ages = this.#recent.map(({ age }) => age).filter((age) => age !== null).sort((a, b) => a - b);
+    // Clocks that are compared over a network differ by a little: no frame is shown before it was taken.
+    return { delay: ages.length > 0 ? Math.max(ages[ages.length >> 1], 0) : null, shown: this.#recent.length };
+  }
+}

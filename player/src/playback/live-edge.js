@@ -1,0 +1,103 @@
+/**
+ * Where to be on the timeline: pure decisions, no DOM. Times are seconds on the video element's timeline.
+ *
+ * The idea behind the smallest delay: play faster than the pictures come, so that the clock always runs into
+ * the end of the buffer and stands there. The next picture that is appended ends the wait and is painted at
+ * once. Nothing has to be estimated and nothing can accumulate: after any stall the player is at the edge again.
+ */
+
+/** @typedef {import("./engine.js").Engine} Engine */
+
+/**
+ * Per engine, as measured:
+ * - `rate`: Chromium shows every picture up to 2 and drops above; Firefox does best with 1.5; WebKit
+ *   drops most pictures at any rate above 1, so it plays at 1 some way behind the edge.
+ * - `catchUpRate`: for the burst that a joining viewer gets; pictures may be dropped there.
+ * - `landing`: how far behind the edge to land after a jump.
+ * - `jump`: further behind than this is not made up by playing faster, but by a jump; WebKit has nothing else.
+ */
+const TUNING = {
+  chromium: { rate: 2, catchUpRate: 8, landing: 0.03, jump: 1 },
+  gecko: { rate: 1.5, catchUpRate: 4, landing: 0.03, jump: 1 },
+  webkit: { rate: 1, catchUpRate: 1, landing: 0.05, jump: 0.3 },
+};
+
+/** Chromium's clock runs on without pictures in a hidden tab, far past the end of the buffer. */
+const PAST_THE_END_SECONDS = 0.25;
+/**
+ * The burst at a join may be a whole keyframe interval: playing through it is quicker than a seek, which decodes it, too; but
+ * not than one to a newer keyframe, such as the camera makes for who joins. (Seen in Chromium; not measured elsewhere.)
+ */
+const CATCH_UP_SECONDS = 0.25;
+
+/** Without a place to seek to: a keyframe is new for so long, and further behind than below nothing is made up for by playing faster. */
+const SEEK_BACK_SECONDS = 1;
+const LOST_SECONDS = 5;
+
+/** Firefox: frames longer than this are walked through in the time below, as far as its fastest clock can. */
+const GECKO_SLOW_SECONDS = 0.05;
+const GECKO_WALK_SECONDS = 0.015;
+const GECKO_MOST_RATE = 16;
+
+/**
+ * What to do with the play head.
+ * @param {{engine: Engine, position: number, start: number, end: number, keyframe: number, frameSeconds: number,
+ *   jitterSeconds: number, target: number | null, isSeekable: boolean}} now
+ *   `start` and `end` are those of the newest buffered range, `keyframe` its newest, `jitterSeconds` the mean deviation of
+ *   arrivals, `target` how far behind the end to stay; null: run into it; `isSeekable`: the newest frames can be decoded after a seek.
+ * @returns {{rate: number, seekTo: number | null, isLost?: boolean}} isLost: only a new keyframe helps
+ */
+export function steer({ engine, position, start, end, keyframe, frameSeconds, jitterSeconds, target, isSeekable }) {
+  const { catchUpRate, jump } = TUNING[engine];
+  const rate = edgeRate(engine, frameSeconds);
+  const excess = end - position - (target ?? 0);
+  const isInHole = position < start || position > end + PAST_THE_END_SECONDS;
+  const isCatchingUp = excess > Math.max(CATCH_UP_SECONDS, 3 * frameSeconds);
+  const isShortened = engine === "chromium" && isCatchingUp && target === null && keyframe > position;
+  // A camera of one picture in two seconds, or a line that delivers in lumps, must not cause a jump each time.
+  const isLongWay = isShortened || excess > jump + 2 * frameSeconds + 3 * jitterSeconds;
+  if ((isInHole || isLongWay) && !isSeekable) {
+    // Behind a recovery point there is one place to seek to, if any.
+    const isNear = end - keyframe < SEEK_BACK_SECONDS && (isInHole || keyframe > position);
+    const isLost = !isNear && (isInHole || excess > LOST_SECONDS);
+    return { rate: Math.max(rate, catchUpRate), seekTo: isNear ? keyframe : null, isLost };
+  }
+  if (isInHole || isLongWay) {
+    return { rate: target === null ? rate : 1, seekTo: edge({ engine, start, end, keyframe, jitterSeconds, target }) };
+  }
+  if (isCatchingUp) return { rate: Math.max(rate, catchUpRate), seekTo: null };
+  return { rate: target === null || rate === 1 ? rate : steadyRate(excess), seekTo: null };
+}
+
+/**
+ * How fast to run into the end of the buffer. Firefox shows a frame when its clock has walked through the one before, so with
+ * long frames the clock must run; 16 is the most that it can. With short frames it drops some at any rate above 1.5.
+ * @param {Engine} engine @param {number} frameSeconds
+ */
+function edgeRate(engine, frameSeconds) {
+  const isSlow = engine === "gecko" && frameSeconds > GECKO_SLOW_SECONDS;
+  return isSlow ? Math.min(frameSeconds / GECKO_WALK_SECONDS, GECKO_MOST_RATE) : TUNING[engine].rate;
+}
+
+/**
+ * Makes up for a wrong distance within a second or two; in steps, so that the usual unrest of arrivals changes nothing.
+ * @param {number} excess seconds
+ */
+function steadyRate(excess) {
+  const STEPS = 20;
+  return Math.round((1 + Math.max(-0.5, Math.min(excess, 0.5))) * STEPS) / STEPS;
+}
+
+/**
+ * Where a jump lands.
+ * @param {{engine: Engine, start: number, end: number, keyframe: number, jitterSeconds: number, target: number | null}} now
+ *   as for `steer`
+ */
+export function edge({ engine, start, end, keyframe, jitterSeconds, target }) {
+  const { rate, landing } = TUNING[engine];
+  // Without a faster clock only the distance kept can absorb late pictures.
+  const distance = target ?? (rate > 1 ? landing : landing + 3 * jitterSeconds);
+  const at = Math.max(start, end - distance);
+  // What comes before a keyframe is decoded from the one before that.
+  return target === null && keyframe > at ? keyframe : at;
+}

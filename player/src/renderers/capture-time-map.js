@@ -1,0 +1,29 @@
+/** Which capture time belongs to which time of the video element. */
+export class Captures {
+  /**
+   * In order of `time`, seconds of the element; `captured` is the server's clock.
+   * @type {{time: number, captured: number | null}[]}
+   */
+  #known = [];
+
+  /** @param {number} time @param {number | null} captured */
+  add(time, captured) {
+    const known = this.#known;
+    // Where pictures are reordered one may belong before those that came last.
+    known.splice(known.findLastIndex((one) => one.time <= time) + 1, 0, { time, captured });
+  }
+
+  /** @param {number} before */
+  forget(before) {
+    this.#known = this.#known.filter(({ time }) => time >= before);
+  }
+
+  /**
+   * @param {number} time
+   * @returns {number | null} for the picture there
+   */
+  at(time) {
+    // Half a millisecond, because browsers round.
+    return this.#known.findLast((one) => one.time <= time + 0.0005)?.captured ?? null;
+  }
+}

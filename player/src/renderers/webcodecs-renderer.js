@@ -1,0 +1,244 @@
+/**
+ * The other way to show pictures: VideoDecoder of WebCodecs in a worker (decode.js), into a track for the <video> where the
+ * browser has MediaStreamTrackGenerator (Chromium), else onto a canvas over it. Each picture is shown when it is decoded: no buffer,
+ * no past. In place of media.js; browsers have it on secure pages only.
+ */
+
+import { TIMESCALE } from "../net/mp4.js";
+import { Captures } from "./capture-time-map.js";
+
+/** What the worker is not ready for within this time, it never will be: a content security policy forbids it, for example. */
+const READY_MS = 2000;
+
+/** @typedef {import("./renderer.js").Listener} Listener */
+
+export class Codecs {
+  #video;
+  #on;
+  /** @type {(message: import("./video-decoder.js").Order, transfer?: Transferable[]) => void} */
+  #order = () => {};
+  #end = () => {};
+  /**
+   * The newest.
+   * @type {import("../net/mp4.js").Init | null}
+   */
+  init = null;
+  isWaiting = true;
+  isSeekable = true;
+  #time = 0;
+
+  captures = new Captures();
+  frameSeconds = 0;
+  keepSeconds = 0;
+
+  /** Each picture is shown at once, so nothing is buffered. */
+  range = null;
+
+  /** @type {HTMLVideoElement | HTMLCanvasElement} */
+  surface;
+
+  /**
+   * Fails where WebCodecs are missing. Nothing is seen before `attach`.
+   * @param {HTMLVideoElement} video
+   * @param {Listener} on
+   * @param {boolean} needsWorker else the page decodes where there can be none
+   */
+  static async on(video, on, needsWorker) {
+    if (!("VideoDecoder" in globalThis)) throw new Error("this browser has them only on secure pages, if at all");
+    const codecs = new Codecs(video, on);
+    try {
+      await codecs.#begin(needsWorker);
+    } catch (error) {
+      codecs.close();
+      throw error;
+    }
+    return codecs;
+  }
+
+  /** @param {HTMLVideoElement} video @param {Listener} on */
+  constructor(video, on) {
+    this.#video = this.surface = video;
+    this.#on = on;
+    const Generator = Reflect.get(globalThis, "MediaStreamTrackGenerator");
+    if (Generator) this.#track = new Generator({ kind: "video" });
+    else this.surface = document.createElement("canvas");
+  }
+
+  /** @type {MediaStreamTrack & {writable: WritableStream<VideoFrame>} | null} */
+  #track = null;
+
+  /** From now on it is what is seen. */
+  attach() {
+    const { surface } = this;
+    const video = this.#video;
+    if (this.#track) {
+      video.srcObject = new MediaStream([this.#track]);
+      video.removeAttribute("src");
+    } else {
+      surface.className = video.className;
+      surface.setAttribute("part", "video");
+      video.after(surface);
+      video.removeAttribute("src");
+      video.load();
+    }
+    surface.style.scale = this.init?.isMirrored ? "-1 1" : "";
+  }
+
+  /** @param {boolean} needsWorker */
+  async #begin(needsWorker) {
+    const answer = (/** @type {import("./video-decoder.js").Answer} */ given) => this.#hear(given);
+    const { surface } = this;
+    const target = surface instanceof HTMLCanvasElement ? surface.transferControlToOffscreen() : this.#track?.writable;
+    if (!target) return;
+    try {
+      const worker = startWorker();
+      this.#order = (order, objects = []) => worker.postMessage(order, objects);
+      this.#end = () => worker.terminate();
+      await new Promise((resolve, reject) => {
+        worker.onmessage = resolve;
+        worker.onerror = () => reject(new Error("no worker"));
+        setTimeout(() => reject(new Error("the worker does not start")), READY_MS);
+      });
+      worker.onmessage = ({ data }) => answer(data);
+    } catch (error) {
+      this.#end();
+      if (needsWorker) throw error;
+      // Workers come from the page's own server only; where the player is from another one, the page decodes itself.
+      const { Decoder } = await import("./video-decoder.js");
+      const decoder = new Decoder(answer);
+      this.#order = (order) => decoder.take(order);
+      this.#end = () => decoder.take({ type: "close" });
+    }
+    this.#order({ type: "target", target }, [target]);
+  }
+
+  /** Whether it can is known when it has tried. */
+  canPlay() {
+    return true;
+  }
+
+  /** @param {import("../net/mp4.js").Init | import("./renderer.js").Fragment} message */
+  push(message) {
+    if (message.kind === "init") {
+      this.init = message;
+      this.#configure();
+      return;
+    }
+    if (!this.init || (this.isWaiting && !message.isKeyframe)) return;
+    this.isWaiting = false;
+    this.isSeekable = message.isKeyframe || (this.isSeekable && !message.isRecoveryPoint);
+    this.frameSeconds = message.durationTicks / TIMESCALE;
+    const shown = this.#time + message.offsetTicks / TIMESCALE;
+    this.captures.add(shown, message.captured);
+    this.captures.forget(this.#time - 2);
+    const data = dataOf(message.bytes);
+    const timestamp = Math.round(shown * 1e6);
+    this.#order({ type: "picture", timestamp, isKeyframe: message.isKeyframe, data }, [data.buffer]);
+    // The server's times may jump; these never do.
+    this.#time += this.frameSeconds;
+    this.#on.appended();
+  }
+
+  /** Begins anew at the next keyframe. */
+  rebuild() {
+    if (this.init) this.#configure();
+  }
+
+  /** @param {boolean} isHeld */
+  hold(isHeld) {
+    this.#order({ type: "hold", isHeld });
+    return this.#track === null;
+  }
+
+  close() {
+    this.#end();
+    this.#order = () => {};
+    this.init = null;
+    const [video, track] = [this.#video, this.#track];
+    if (!track) {
+      this.surface.remove();
+      video.style.aspectRatio = "";
+      return;
+    }
+    if (video.srcObject instanceof MediaStream && video.srcObject.getTracks().includes(track)) video.srcObject = null;
+    track.stop();
+  }
+
+  #configure() {
+    const init = this.init;
+    if (!init) return;
+    this.isWaiting = true;
+    const config = { codec: init.codec, description: init.avcC.slice(), optimizeForLatency: true };
+    const { clap } = init;
+    const offset = new DataView((clap ?? new Uint8Array(32)).buffer, clap?.byteOffset);
+    const hidden = { left: offset.getUint32(16), top: offset.getUint32(24) };
+    this.#order({ type: "configure", config, turn: turnOf(init.matrix), hidden });
+    if (this.#track === null || this.#video.srcObject) this.surface.style.scale = init.isMirrored ? "-1 1" : "";
+  }
+
+  /** @param {import("./video-decoder.js").Answer} answer */
+  #hear(answer) {
+    switch (answer.type) {
+      case "drawn":
+        this.#on.shown({ mediaTime: answer.timestamp / 1e6, presentationTime: answer.at - performance.timeOrigin });
+        break;
+      case "size":
+        this.#resized(answer.width, answer.height);
+        break;
+      case "ready":
+        this.#on.ready?.();
+        break;
+      case "waiting":
+        this.isWaiting = true;
+        break;
+      case "failed":
+        this.#on.failed(answer.reason);
+        break;
+    }
+  }
+
+  /** @param {number} width @param {number} height */
+  #resized(width, height) {
+    if (!width || !height) return;
+    // The <video> below gives the element its shape.
+    this.#video.style.aspectRatio = `${width} / ${height}`;
+    this.#on.resized(width, height);
+  }
+}
+
+/** The server sends this file under its own name; bundlers do not. */
+const IS_AS_SERVED = /^https?:[^?#]*\/renderer-switch\.js/.test(import.meta.url);
+
+/** @type {{createScriptURL: (name: string) => string} | undefined} */
+let policy;
+
+/**
+ * Starts the worker. Bundlers find its file by the literal URL inside of `new Worker`. A page that demands Trusted Types refuses
+ * that, so where no bundler was at work the URL comes from a policy, which knows only this folder.
+ */
+function startWorker() {
+  if (IS_AS_SERVED) {
+    const createScriptURL = (/** @type {string} */ file) => new URL(file, import.meta.url).href;
+    policy ??= Reflect.get(globalThis, "trustedTypes")?.createPolicy("berrymse", { createScriptURL });
+    if (policy) return new Worker(policy.createScriptURL("decode-worker.js"), { type: "module" });
+  }
+  return new Worker(new URL("./decode-worker.js", import.meta.url), { type: "module" });
+}
+
+/**
+ * The picture in a fragment: what is in its second box.
+ * @param {Uint8Array<ArrayBuffer>} bytes
+ */
+function dataOf(bytes) {
+  const HEADER = 8;
+  const moof = new DataView(bytes.buffer).getUint32(0);
+  return bytes.slice(moof + HEADER);
+}
+
+/**
+ * Degrees clockwise of a track's matrix.
+ * @param {number[]} matrix
+ */
+export function turnOf([a = 1, b = 0]) {
+  return (Math.round(Math.atan2(b, a) / (Math.PI / 2)) * 90 + 360) % 360;
+}

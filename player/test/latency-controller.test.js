@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { latencyOf } from "../src/playback/latency.js";
+import { Pace } from "../src/playback/latency-controller.js";
+
+const line = { frameSeconds: 1 / 30, jitterSeconds: 0.001 };
+const good = { ...line, arrived: 30, shown: 29 };
+const jittery = { ...good, jitterSeconds: 0.027 };
+const dropping = { ...good, shown: 15 };
+
+function paceAfter(...seconds) {
+  const pace = new Pace("chromium");
+  for (const second of seconds) pace.look(second);
+  return pace;
+}
+
+test("what is written is min, smooth, or seconds", () => {
+  assert.deepEqual(["min", "smooth", "0.5", null, "", "-1", "nonsense", "1e9"].map(latencyOf),
+    ["min", "smooth", 0.5, "min", "min", "min", "min", 60]);
+});
+
+test("a good line is played into the edge, and one bad second changes nothing", () => {
+  assert.equal(paceAfter(good, jittery, jittery, good, dropping).target(line), null);
+});
+
+test("three jittery seconds make the picture steady, at a distance that follows the jitter", () => {
+  const pace = paceAfter(jittery, jittery, jittery);
+  assert.ok(Math.abs(pace.target({ ...line, jitterSeconds: 0.027 }) - 0.141) < 0.001);
+  assert.equal(pace.target(line), 0.05);
+});
+
+test("a line that has been calm for a while is played into the edge again, later each time", () => {
+  const pace = paceAfter(jittery, jittery, jittery);
+  const calmSeconds = () => {
+    for (let n = 0; ; n += 1) {
+      if (pace.target(line) === null) return n;
+      pace.look(good);
+    }
+  };
+  assert.equal(calmSeconds(), 10);
+  for (let n = 0; n < 3; n += 1) pace.look(jittery);
+  assert.equal(calmSeconds(), 20);
+});
+
+test("pictures that arrive and are not shown make it steady too, unless that does not help", () => {
+  const pace = paceAfter(dropping, dropping, dropping);
+  assert.equal(pace.target(line), 0.05);
+  for (let n = 0; n < 5; n += 1) pace.look(dropping);
+  assert.equal(pace.target(line), null);
+  for (let n = 0; n < 100; n += 1) pace.look(dropping);
+  assert.equal(pace.target(line), null);
+});
+
+test("one picture a second proves nothing", () => {
+  const slow = { arrived: 1, shown: 0, jitterSeconds: 0 };
+  assert.equal(paceAfter(slow, slow, slow, slow).target(line), null);
+});
+
+test("who asks for smooth or for seconds gets it", () => {
+  const pace = new Pace("chromium");
+  pace.latency = "smooth";
+  assert.equal(pace.target(line), 0.1);
+  pace.latency = 1.5;
+  assert.equal(pace.target({ ...line, jitterSeconds: 0.2 }), 1.5);
+});
+
+test("firefox_with_reordered_frames_keeps_a_distance", () => {
+  const reordered = { ...line, jitterSeconds: 0, reorderSeconds: 0.1 };
+  const target = (engine, latency) => Object.assign(new Pace(engine), { latency }).target(reordered);
+  assert.deepEqual(["min", "smooth", 0.2, 2].map((latency) => target("gecko", latency).toFixed(2)), ["0.60", "0.60", "0.60", "2.00"]);
+  assert.equal(target("chromium", "min"), null);
+});
+
+test("long_frames_bear_more_jitter", () => {
+  const slow = { ...jittery, arrived: 5, shown: 5, frameSeconds: 0.2 };
+  assert.equal(paceAfter(slow, slow, slow).target(line), null);
+  const worse = { ...slow, jitterSeconds: 0.09 };
+  assert.notEqual(paceAfter(worse, worse, worse).target(line), null);
+});
