@@ -9,7 +9,9 @@
 
 #![allow(clippy::print_stdout, reason = "it prints what it has measured")]
 
-use berrymse::encode::{self, Choice, Encoder, I420, JpegDecoder, Picture, Pixels, Shape};
+use berrymse::encode::{
+    self, Encoder, EncoderPreference, FrameMemory, I420, JpegDecoder, RawFrame, RawVideoFormat,
+};
 use berrymse::h264::End;
 use berrymse::hub::{self, Event};
 use berrymse::pipeline::{self, Habits, Opening};
@@ -79,9 +81,9 @@ impl Work {
         } else {
             bytes
         };
-        let picture = Picture {
+        let picture = RawFrame {
             captured_at,
-            pixels: Pixels::Own([pixels, Vec::new(), Vec::new()]),
+            memory: FrameMemory::Owned([pixels, Vec::new(), Vec::new()]),
         };
         Ok(self.encoder.submit(picture, false)?)
     }
@@ -93,20 +95,20 @@ fn encoder(format: &str, width: u32, height: u32) -> Result<Box<dyn Encoder>, Fa
     } else {
         FourCc::new(*b"YUYV")
     };
-    let shape = Shape {
+    let shape = RawVideoFormat {
         fourcc,
         width,
         height,
         strides: [0; 3],
         colour: Colour::default(),
     };
-    let settings = encode::Settings {
+    let settings = encode::Config {
         fps: 30.0,
         bitrate: Some(1_500_000),
         keyframe_interval: NonZeroU32::MIN.saturating_add(59),
     };
-    let found = encode::candidates(Choice::Software)?;
-    let software = found.candidates.first().ok_or("no encoder")?;
+    let found = encode::available_encoders(EncoderPreference::Software)?;
+    let software = found.factories.first().ok_or("no encoder")?;
     Ok(software.open(&shape, &settings)?)
 }
 
@@ -133,7 +135,7 @@ fn flat(
         let buffer = frame.clone();
         let begun = cpu();
         work.submit(buffer, at)?;
-        work.encoder.take(&mut unit)?;
+        work.encoder.take_access_unit(&mut unit)?;
         spent += cpu() - begun;
         bytes += unit.len();
         if let Some(out) = &mut out {
@@ -237,7 +239,7 @@ impl Source for Camera {
             let submitted = self.work.submit(bytes, captured_at);
             submitted.map_err(|error| Error::Lost(error.to_string()))?;
         }
-        let taken = self.work.encoder.take(&mut self.unit);
+        let taken = self.work.encoder.take_access_unit(&mut self.unit);
         let captured_at = taken.map_err(|error| Error::Lost(error.0))?;
         Ok(captured_at.map(|captured_at| Chunk {
             annexb: &self.unit,

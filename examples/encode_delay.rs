@@ -8,7 +8,7 @@
 
 #![allow(clippy::print_stdout, reason = "it prints what it has measured")]
 
-use berrymse::encode::{self, Choice, Encoder, Picture, Pixels, Shape};
+use berrymse::encode::{self, Encoder, EncoderPreference, FrameMemory, RawFrame, RawVideoFormat};
 use berrymse::h264::End;
 use berrymse::hub::{self, Event};
 use berrymse::pipeline::{self, Habits, Opening};
@@ -155,28 +155,28 @@ fn context(width: u32, height: u32, shutdown: &ShutdownToken) -> Context {
 }
 
 fn encoder(width: u32, height: u32, fps: f64) -> Result<Box<dyn Encoder>, encode::Error> {
-    let shape = Shape {
+    let shape = RawVideoFormat {
         fourcc: FourCc::new(*b"YUYV"),
         width,
         height,
         strides: [0; 3],
         colour: Colour::default(),
     };
-    let settings = encode::Settings {
+    let settings = encode::Config {
         fps: fps.min(240.0),
         bitrate: Some(1_500_000),
         keyframe_interval: NonZeroU32::MIN.saturating_add(59),
     };
-    let found = encode::candidates(Choice::Software)?;
+    let found = encode::available_encoders(EncoderPreference::Software)?;
     let software = found
-        .candidates
+        .factories
         .first()
         .ok_or_else(|| encode::Error("no encoder".into()))?;
     software.open(&shape, &settings)
 }
 
 /// The camera: a texture behind which another moves, some noise as every sensor has it, at an even rate.
-fn film(width: u32, height: u32, fps: f64, newest: &Newest<Picture>, shutdown: &ShutdownToken) {
+fn film(width: u32, height: u32, fps: f64, newest: &Newest<RawFrame>, shutdown: &ShutdownToken) {
     const DIFFERENT: u32 = 16;
     let pictures: Vec<Vec<u8>> = (0..DIFFERENT).map(|n| picture(width, height, n)).collect();
     let begun = Timestamp::now();
@@ -186,10 +186,10 @@ fn film(width: u32, height: u32, fps: f64, newest: &Newest<Picture>, shutdown: &
             return;
         }
         // As a driver does, it stamps the picture when it is whole.
-        let pixels = Pixels::Own([bytes.clone(), Vec::new(), Vec::new()]);
-        newest.put(Picture {
+        let pixels = FrameMemory::Owned([bytes.clone(), Vec::new(), Vec::new()]);
+        newest.put(RawFrame {
             captured_at: Timestamp::now(),
-            pixels,
+            memory: pixels,
         });
     }
 }
@@ -210,7 +210,7 @@ fn picture(width: u32, height: u32, number: u32) -> Vec<u8> {
 
 /// What `source/v4l2/raw.rs` does, with a camera that is no device.
 struct MadeUp {
-    newest: Arc<Newest<Picture>>,
+    newest: Arc<Newest<RawFrame>>,
     encoder: Box<dyn Encoder>,
     shutdown: ShutdownToken,
     unit: Vec<u8>,
@@ -232,7 +232,7 @@ impl Source for MadeUp {
         }
         let dropped = self.newest.passed_over() + self.encoder.dropped();
         self.dropped.store(dropped, Ordering::Relaxed);
-        let taken = self.encoder.take(&mut self.unit);
+        let taken = self.encoder.take_access_unit(&mut self.unit);
         let captured_at = taken.map_err(|error| Error::Lost(error.0))?;
         Ok(captured_at.map(|captured_at| Chunk {
             annexb: &self.unit,

@@ -5,7 +5,7 @@
 
 mod support;
 
-use berrymse::encode::{self, Choice, Encoder, Picture, Pixels, Shape};
+use berrymse::encode::{self, Encoder, EncoderPreference, FrameMemory, RawFrame, RawVideoFormat};
 use berrymse::h264::End;
 use berrymse::hub::{self, Hub};
 use berrymse::panel;
@@ -40,21 +40,21 @@ struct RawCamera {
 
 impl RawCamera {
     fn new(shutdown: ShutdownToken) -> Self {
-        let shape = Shape {
+        let shape = RawVideoFormat {
             fourcc: FourCc::new(*b"YUYV"),
             width: WIDTH,
             height: HEIGHT,
             strides: [0; 3],
             colour: Colour::default(),
         };
-        let settings = encode::Settings {
+        let settings = encode::Config {
             fps: f64::from(FPS),
             bitrate: Some(MOST),
             keyframe_interval: NonZeroU32::new(60).unwrap(),
         };
-        let found = encode::candidates(Choice::Software).unwrap();
+        let found = encode::available_encoders(EncoderPreference::Software).unwrap();
         Self {
-            encoder: found.candidates[0].open(&shape, &settings).unwrap(),
+            encoder: found.factories[0].open(&shape, &settings).unwrap(),
             pictures: (0..16).map(picture).collect(),
             begun: Timestamp::now(),
             count: 0,
@@ -73,13 +73,13 @@ impl Source for RawCamera {
         }
         let bytes = self.pictures[self.count as usize % self.pictures.len()].clone();
         self.count += 1;
-        let picture = Picture {
+        let picture = RawFrame {
             captured_at: Timestamp::now(),
-            pixels: Pixels::Own([bytes, Vec::new(), Vec::new()]),
+            memory: FrameMemory::Owned([bytes, Vec::new(), Vec::new()]),
         };
         let keyframe = std::mem::take(&mut self.wants_keyframe);
         self.encoder.submit(picture, keyframe).unwrap();
-        let captured_at = self.encoder.take(&mut self.unit).unwrap();
+        let captured_at = self.encoder.take_access_unit(&mut self.unit).unwrap();
         Ok(captured_at.map(|captured_at| Chunk {
             annexb: &self.unit,
             captured_at,

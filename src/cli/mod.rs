@@ -82,7 +82,7 @@ pub struct Camera {
     /// What is asked of it.
     pub settings: source::Settings,
     /// Which encoders may be used, if it needs one.
-    pub encoder: encode::Choice,
+    pub encoder: encode::EncoderPreference,
     /// The format to take from it to be encoded; `None` is whatever is the least work.
     pub pixel_format: Option<FourCc>,
     /// It is open only while somebody watches.

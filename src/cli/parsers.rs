@@ -126,8 +126,8 @@ pub(super) fn parse_bool(text: &str) -> Result<bool, String> {
     }
 }
 
-pub(super) fn encoder(text: &str) -> Result<encode::Choice, String> {
-    use encode::Choice::{Auto, Hardware, Software};
+pub(super) fn encoder(text: &str) -> Result<encode::EncoderPreference, String> {
+    use encode::EncoderPreference::{Auto, Hardware, Software};
     let choice = [Auto, Hardware, Software]
         .into_iter()
         .find(|choice| choice.to_string() == text.to_ascii_lowercase());

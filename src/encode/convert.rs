@@ -1,9 +1,9 @@
-//! Raw pictures of every [`Layout`] to I420, line by line: each line is copied out of the camera's memory into the
+//! Raw pictures of every [`PixelLayout`] to I420, line by line: each line is copied out of the camera's memory into the
 //! processor's nearest cache and converted from there, so that the picture is read once and written once.
 
 mod split;
 
-use super::{Layout, Pixels, Shape, layout};
+use super::{FrameMemory, PixelLayout, RawVideoFormat, pixel_layout};
 use split::{split_packed, split_pairs};
 
 /// A picture as software encoders take it: YUV 4:2:0 in three planes without gaps, of even width and height.
@@ -52,35 +52,36 @@ impl I420 {
 }
 
 /// True if there is a whole picture in pieces of memory of these lengths.
-pub fn is_whole(bytes_in: &dyn Fn(usize) -> usize, shape: &Shape) -> bool {
-    layout(shape.fourcc).is_some_and(|layout| Places::new(shape, layout).are_filled(bytes_in))
+pub fn is_whole(bytes_in: &dyn Fn(usize) -> usize, format: &RawVideoFormat) -> bool {
+    pixel_layout(format.fourcc)
+        .is_some_and(|layout| PlaneSources::new(format, layout).fit_in(bytes_in))
 }
 
-/// Converts a picture; false if it is shorter than its shape says, or of a format without a [`Layout`]. The result has the
+/// Converts a picture; false if it is shorter than its shape says, or of a format without a [`PixelLayout`]. The result has the
 /// colours of the shape, but BT.601 with limited range of RGB.
-pub fn to_i420(pixels: &Pixels, shape: &Shape, out: &mut I420) -> bool {
-    let Some(layout) = layout(shape.fourcc) else {
+pub fn to_i420(pixels: &FrameMemory, format: &RawVideoFormat, out: &mut I420) -> bool {
+    let Some(layout) = pixel_layout(format.fourcc) else {
         return false;
     };
-    let places = Places::new(shape, layout);
-    if !places.are_filled(&|plane| pixels.bytes_in(plane)) {
+    let sources = PlaneSources::new(format, layout);
+    if !sources.fit_in(&|plane| pixels.bytes_in(plane)) {
         return false;
     }
-    let mut lines = Lines {
+    let mut lines = LineReader {
         pixels,
-        places,
-        line: [Vec::new(), Vec::new()],
+        sources,
+        lines: [Vec::new(), Vec::new()],
     };
     match layout {
-        Layout::Packed { y, u, v } => match (y, u, v) {
+        PixelLayout::Packed { y, u, v } => match (y, u, v) {
             (0, 1, _) => lines.packed::<0, 1, 3>(out),
             (0, ..) => lines.packed::<0, 3, 1>(out),
             (_, 0, _) => lines.packed::<1, 0, 2>(out),
             _ => lines.packed::<1, 2, 0>(out),
         },
-        Layout::SemiPlanar { is_v_first, .. } => lines.semi_planar(is_v_first, out),
-        Layout::Planar { is_v_first, .. } => lines.planar(is_v_first, out),
-        Layout::Rgb { bytes, r, g, b } => match (bytes, r, g, b) {
+        PixelLayout::SemiPlanar { is_v_first, .. } => lines.semi_planar(is_v_first, out),
+        PixelLayout::Planar { is_v_first, .. } => lines.planar(is_v_first, out),
+        PixelLayout::Rgb { bytes, r, g, b } => match (bytes, r, g, b) {
             (3, 0, ..) => lines.rgb::<3, 0, 1, 2>(out),
             (3, ..) => lines.rgb::<3, 2, 1, 0>(out),
             (_, 0, ..) => lines.rgb::<4, 0, 1, 2>(out),
@@ -88,55 +89,55 @@ pub fn to_i420(pixels: &Pixels, shape: &Shape, out: &mut I420) -> bool {
             (_, 2, ..) => lines.rgb::<4, 2, 1, 0>(out),
             _ => lines.rgb::<4, 3, 2, 1>(out),
         },
-        Layout::Grey => lines.grey(out),
+        PixelLayout::Grey => lines.grey(out),
     }
     true
 }
 
 /// Where a plane of the picture begins and how far its lines are apart.
 #[derive(Clone, Copy, Default, Debug)]
-struct Place {
+struct PlaneSource {
     /// The piece of memory that it is in.
-    memory: usize,
+    buffer: usize,
     offset: usize,
     stride: usize,
 }
 
 /// Where the planes of a picture are.
 #[derive(Debug)]
-struct Places {
-    planes: [Place; 3],
+struct PlaneSources {
+    planes: [PlaneSource; 3],
     /// Lines of colour for one of brightness: 1 or, if there are half as many, 0.
-    has_half_lines: bool,
+    has_half_height_chroma: bool,
     /// Bytes that each piece of memory must have.
-    needed: [usize; 3],
+    min_bytes: [usize; 3],
 }
 
-impl Places {
-    fn new(shape: &Shape, layout: Layout) -> Self {
-        let (width, height) = (shape.width as usize, shape.height as usize);
+impl PlaneSources {
+    fn new(format: &RawVideoFormat, layout: PixelLayout) -> Self {
+        let (width, height) = (format.width as usize, format.height as usize);
         // Bytes of a line of brightness, and of a line of each further plane, as a fraction of the first.
         let (line, planes, divisor, has_half_lines, is_apart) = match layout {
-            Layout::Packed { .. } => (width.div_ceil(2) * 4, 1, 1, false, false),
-            Layout::Rgb { bytes, .. } => (width * bytes, 1, 1, false, false),
-            Layout::Grey => (width, 1, 1, false, false),
-            Layout::SemiPlanar {
-                has_half_lines,
-                is_apart,
+            PixelLayout::Packed { .. } => (width.div_ceil(2) * 4, 1, 1, false, false),
+            PixelLayout::Rgb { bytes, .. } => (width * bytes, 1, 1, false, false),
+            PixelLayout::Grey => (width, 1, 1, false, false),
+            PixelLayout::SemiPlanar {
+                has_half_height_chroma: has_half_lines,
+                has_separate_buffers: is_apart,
                 ..
             } => (width, 2, 1, has_half_lines, is_apart),
-            Layout::Planar {
-                has_half_lines,
-                is_apart,
+            PixelLayout::Planar {
+                has_half_height_chroma: has_half_lines,
+                has_separate_buffers: is_apart,
                 ..
             } => (width, 3, 2, has_half_lines, is_apart),
         };
-        let stride = |memory: usize, least: usize| (shape.strides[memory] as usize).max(least);
+        let stride = |memory: usize, least: usize| (format.strides[memory] as usize).max(least);
         let first = stride(0, line);
         let mut all = Self {
-            planes: [Place::default(); 3],
-            has_half_lines,
-            needed: [0; 3],
+            planes: [PlaneSource::default(); 3],
+            has_half_height_chroma: has_half_lines,
+            min_bytes: [0; 3],
         };
         let mut offset = 0_usize;
         for (number, place) in all.planes.iter_mut().enumerate().take(planes) {
@@ -146,34 +147,34 @@ impl Places {
                 _ => (height, line.div_ceil(divisor)),
             };
             *place = match (is_apart, number) {
-                (true, _) => Place {
-                    memory: number,
+                (true, _) => PlaneSource {
+                    buffer: number,
                     offset: 0,
                     stride: stride(number, least),
                 },
-                (false, 0) => Place {
-                    memory: 0,
+                (false, 0) => PlaneSource {
+                    buffer: 0,
                     offset,
                     stride: first,
                 },
-                (false, _) => Place {
-                    memory: 0,
+                (false, _) => PlaneSource {
+                    buffer: 0,
                     offset,
                     stride: (first / divisor).max(least),
                 },
             };
             // The last line need not be padded.
             let end = place.offset + place.stride * lines.saturating_sub(1) + least;
-            all.needed[place.memory] = all.needed[place.memory].max(end);
+            all.min_bytes[place.buffer] = all.min_bytes[place.buffer].max(end);
             offset += place.stride * lines;
         }
         all
     }
 }
 
-impl Places {
-    fn are_filled(&self, bytes_in: &dyn Fn(usize) -> usize) -> bool {
-        self.needed
+impl PlaneSources {
+    fn fit_in(&self, bytes_in: &dyn Fn(usize) -> usize) -> bool {
+        self.min_bytes
             .iter()
             .enumerate()
             .all(|(memory, needed)| bytes_in(memory) >= *needed)
@@ -181,36 +182,36 @@ impl Places {
 }
 
 /// Reads lines of a picture.
-struct Lines<'a> {
-    pixels: &'a Pixels,
-    places: Places,
+struct LineReader<'a> {
+    pixels: &'a FrameMemory,
+    sources: PlaneSources,
     /// Copies of lines, for two at a time.
-    line: [Vec<u8>; 2],
+    lines: [Vec<u8>; 2],
 }
 
-impl Lines<'_> {
+impl LineReader<'_> {
     /// Copies `len` bytes of a line of a plane to copy number `slot`.
     fn fetch(&mut self, slot: usize, plane: usize, line: usize, len: usize) {
-        let place = self.places.planes[plane];
+        let place = self.sources.planes[plane];
         let start = place.offset + line * place.stride;
-        self.line[slot].clear();
+        self.lines[slot].clear();
         self.pixels
-            .copy(place.memory, start..start + len, &mut self.line[slot]);
+            .copy(place.buffer, start..start + len, &mut self.lines[slot]);
     }
 
     /// Brightness in a plane of its own.
-    fn brightness(&mut self, out: &mut I420) {
+    fn copy_luma(&mut self, out: &mut I420) {
         let width = out.width;
         let [y, ..] = out.planes_mut();
         for (number, to) in y.chunks_exact_mut(width.max(1)).enumerate() {
             self.fetch(0, 0, number, width);
-            to.copy_from_slice(&self.line[0]);
+            to.copy_from_slice(&self.lines[0]);
         }
     }
 
     /// Fetches the two lines of colour of line `number` of the result: twice the same if there is only one.
-    fn fetch_colours(&mut self, plane: usize, number: usize, len: usize) {
-        let [first, second] = if self.places.has_half_lines {
+    fn fetch_chroma(&mut self, plane: usize, number: usize, len: usize) {
+        let [first, second] = if self.sources.has_half_height_chroma {
             [number; 2]
         } else {
             [2 * number, 2 * number + 1]
@@ -222,24 +223,24 @@ impl Lines<'_> {
     }
 
     fn planar(&mut self, is_v_first: bool, out: &mut I420) {
-        self.brightness(out);
+        self.copy_luma(out);
         let half = out.width / 2;
         let [_, u, v] = out.planes_mut();
         let colours = if is_v_first { [v, u] } else { [u, v] };
         for (plane, colour) in colours.into_iter().enumerate() {
             for (number, to) in colour.chunks_exact_mut(half.max(1)).enumerate() {
-                self.fetch_colours(plane + 1, number, half);
-                if self.places.has_half_lines {
-                    to.copy_from_slice(&self.line[0]);
+                self.fetch_chroma(plane + 1, number, half);
+                if self.sources.has_half_height_chroma {
+                    to.copy_from_slice(&self.lines[0]);
                 } else {
-                    average(&self.line[0], &self.line[1], to);
+                    average(&self.lines[0], &self.lines[1], to);
                 }
             }
         }
     }
 
     fn semi_planar(&mut self, is_v_first: bool, out: &mut I420) {
-        self.brightness(out);
+        self.copy_luma(out);
         let half = out.width / 2;
         let [_, u, v] = out.planes_mut();
         let (first, second) = if is_v_first { (v, u) } else { (u, v) };
@@ -247,9 +248,9 @@ impl Lines<'_> {
             .chunks_exact_mut(half.max(1))
             .zip(second.chunks_exact_mut(half.max(1)));
         for (number, (first, second)) in lines.enumerate() {
-            self.fetch_colours(1, number, 2 * half);
-            let [upper, lower] = &self.line;
-            if self.places.has_half_lines {
+            self.fetch_chroma(1, number, 2 * half);
+            let [upper, lower] = &self.lines;
+            if self.sources.has_half_height_chroma {
                 split_pairs(upper, upper, first, second);
             } else {
                 split_pairs(upper, lower, first, second);
@@ -268,7 +269,7 @@ impl Lines<'_> {
             self.fetch(0, 0, 2 * number, 2 * width);
             self.fetch(1, 0, 2 * number + 1, 2 * width);
             let (upper_y, lower_y) = two.split_at_mut(width);
-            let [upper, lower] = &self.line;
+            let [upper, lower] = &self.lines;
             split_packed::<Y, U, V>([upper, lower], [upper_y, lower_y], u, v);
         }
     }
@@ -287,10 +288,10 @@ impl Lines<'_> {
             self.fetch(0, 0, 2 * number, BYTES * width);
             self.fetch(1, 0, 2 * number + 1, BYTES * width);
             let (upper_y, lower_y) = two.split_at_mut(width);
-            let [upper, lower] = &self.line;
+            let [upper, lower] = &self.lines;
             for (line, to) in [(upper, upper_y), (lower, lower_y)] {
                 for (pixel, y) in line.chunks_exact(BYTES).zip(to) {
-                    *y = brightness(pixel[R].into(), pixel[G].into(), pixel[B].into());
+                    *y = luma(pixel[R].into(), pixel[G].into(), pixel[B].into());
                 }
             }
             let squares = upper
@@ -303,13 +304,13 @@ impl Lines<'_> {
                         .iter()
                         .sum::<i32>()
                 };
-                (*u, *v) = colour_of_four(sum(R), sum(G), sum(B));
+                (*u, *v) = chroma_of_four(sum(R), sum(G), sum(B));
             }
         }
     }
 
     fn grey(&mut self, out: &mut I420) {
-        self.brightness(out);
+        self.copy_luma(out);
         let [_, u, v] = out.planes_mut();
         u.fill(128);
         v.fill(128);
@@ -336,17 +337,17 @@ const U_GREEN: i32 = -19_070;
 const V_GREEN: i32 = -24_103;
 const V_BLUE: i32 = -4_681;
 /// Of blue to U and of red to V.
-const OWN: i32 = 28_784;
+const U_BLUE_V_RED: i32 = 28_784;
 
-const fn brightness(r: i32, g: i32, b: i32) -> u8 {
+const fn luma(r: i32, g: i32, b: i32) -> u8 {
     ((Y_RED * r + Y_GREEN * g + Y_BLUE * b + (16 << 16) + (1 << 15)) >> 16) as u8
 }
 
 /// U and V of the sums of four pixels.
-const fn colour_of_four(r: i32, g: i32, b: i32) -> (u8, u8) {
+const fn chroma_of_four(r: i32, g: i32, b: i32) -> (u8, u8) {
     const MIDDLE: i32 = (128 << 18) + (1 << 17);
-    let u = (U_RED * r + U_GREEN * g + OWN * b + MIDDLE) >> 18;
-    let v = (OWN * r + V_GREEN * g + V_BLUE * b + MIDDLE) >> 18;
+    let u = (U_RED * r + U_GREEN * g + U_BLUE_V_RED * b + MIDDLE) >> 18;
+    let v = (U_BLUE_V_RED * r + V_GREEN * g + V_BLUE * b + MIDDLE) >> 18;
     (u as u8, v as u8)
 }
 

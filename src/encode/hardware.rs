@@ -3,82 +3,88 @@
 //! Whatever happens to one (it swallows pictures, fails at them, stops, reports an error, vanishes), it is opened anew with
 //! growing pauses, while the camera stays open. One that does not come back in some seconds is given up, with the reason.
 
-mod words;
+mod messages;
 
-use super::formats::work;
-use super::{Bitrate, Candidate, Encoder, Error, Picture, Pixels, Settings, Shape, WORKS, layout};
+use super::pixel_layout::conversion_cost;
+use super::{
+    Bitrate, Config, Encoder, EncoderFactory, Error, FrameMemory, HEALTHY_AFTER, RawFrame,
+    RawVideoFormat, pixel_layout,
+};
 use crate::time::Timestamp;
 use crate::v4l2::controls::{flag, id};
 use crate::v4l2::m2m::{self, Found, Output, Rate, Raw, RawFormat, Refusal, Wanted};
 use crate::v4l2::{Device, Failure, FourCc};
+use messages::{message, no_encoder_message};
 use rustix::fd::BorrowedFd;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
-use words::{none, words};
 
 /// For a picture that nobody has set a bit rate for: bits per pixel and picture that look well. Drivers' own idea (ten megabits on
 /// a Raspberry Pi, for every size) is more than most lines carry.
 const BITS_PER_PIXEL: f64 = 0.1;
 /// No encoder that works is silent for longer while it has pictures, or for five of them.
-const STALL: Duration = Duration::from_secs(1);
+const STALL_TIMEOUT: Duration = Duration::from_secs(1);
 /// Pause before an encoder is opened again: it doubles with each failure.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const BACKOFF_MIN: Duration = Duration::from_millis(100);
+const BACKOFF_MAX: Duration = Duration::from_secs(1);
 /// One that fails so often, with some pictures in between, does not work.
-const FAILURES: u32 = 20;
+const MAX_FAILURES: u32 = 20;
 /// Without a picture for so long, another encoder may do better.
-const GIVE_UP: Duration = Duration::from_secs(5);
+const GIVE_UP_AFTER: Duration = Duration::from_secs(5);
 /// So many pictures in a row that an encoder fails at are no exception.
-const DAMAGED_IN_A_ROW: u32 = 10;
+const MAX_CONSECUTIVE_DAMAGED: u32 = 10;
 /// No parameter sets are larger.
-const LARGEST_HEADERS: usize = 64 * 1024;
+const MAX_HEADER_BYTES: usize = 64 * 1024;
 
 /// Those that there are, by the number of their node; at least one.
-pub(super) fn candidates() -> Result<Vec<Box<dyn Candidate>>, Error> {
+pub(super) fn factories() -> Result<Vec<Box<dyn EncoderFactory>>, Error> {
     let (found, unknown) = m2m::find(FourCc::H264);
     if found.is_empty() {
-        return Err(Error(none(&unknown)));
+        return Err(Error(no_encoder_message(&unknown)));
     }
     Ok(found
         .into_iter()
-        .map(|found| Box::new(Hardware(found)) as Box<dyn Candidate>)
+        .map(|found| Box::new(HardwareFactory(found)) as Box<dyn EncoderFactory>)
         .collect())
 }
 
 #[derive(Debug)]
-struct Hardware(Found);
+struct HardwareFactory(Found);
 
-impl Hardware {
+impl HardwareFactory {
     fn title(&self) -> String {
         let Found { path, identity, .. } = &self.0;
         format!("hardware {} ({})", path.display(), identity.card)
     }
 }
 
-impl Candidate for Hardware {
+impl EncoderFactory for HardwareFactory {
     fn name(&self) -> String {
         self.title()
     }
 
-    fn work(&self, fourcc: FourCc) -> Option<u32> {
-        self.0.raw_formats.contains(&fourcc).then(|| work(fourcc))?
+    fn cost(&self, fourcc: FourCc) -> Option<u32> {
+        self.0
+            .raw_formats
+            .contains(&fourcc)
+            .then(|| conversion_cost(fourcc))?
     }
 
-    fn largest(&self) -> (u32, u32) {
+    fn max_size(&self) -> (u32, u32) {
         self.0.largest.unwrap_or((1920, 1920))
     }
 
-    fn open(&self, shape: &Shape, settings: &Settings) -> Result<Box<dyn Encoder>, Error> {
-        if layout(shape.fourcc).is_none() {
-            let fourcc = shape.fourcc;
+    fn open(&self, format: &RawVideoFormat, settings: &Config) -> Result<Box<dyn Encoder>, Error> {
+        if pixel_layout(format.fourcc).is_none() {
+            let fourcc = format.fourcc;
             return Err(Error(format!(
                 "it is not known how {fourcc} lies in memory"
             )));
         }
-        let mut supervised = Supervised::new(self, shape, settings);
-        supervised.open().map_err(Error)?;
-        Ok(Box::new(supervised))
+        let mut encoder = RestartingEncoder::new(self, format, settings);
+        encoder.open().map_err(Error)?;
+        Ok(Box::new(encoder))
     }
 }
 
@@ -91,66 +97,70 @@ enum State {
 
 /// An encoder that is opened anew whenever it fails.
 #[derive(Debug)]
-struct Supervised {
+struct RestartingEncoder {
     title: String,
     card: String,
     path: PathBuf,
-    wanted: Wanted,
+    config: Wanted,
     /// How long it may be silent while it has pictures.
-    patience: Duration,
+    stall_timeout: Duration,
     state: State,
     /// What its control for the bit rate takes; `None` if it has none.
     bitrates: Option<RangeInclusive<u32>>,
-    pause: Duration,
+    backoff: Duration,
     /// How often it has failed since it last worked for a while.
     failures: u32,
     opened_at: Timestamp,
     /// When it last gave a picture, or was given one without having any.
     progress_at: Timestamp,
     /// Why it gives nothing, and since when.
-    trouble: Option<(String, Timestamp)>,
-    damaged_in_a_row: u32,
+    stall: Option<(String, Timestamp)>,
+    consecutive_damaged: u32,
     wants_keyframe: bool,
     /// Parameter sets that came by themselves.
     headers: Vec<u8>,
     dropped: u64,
 }
 
-impl Supervised {
-    fn new(hardware: &Hardware, shape: &Shape, settings: &Settings) -> Self {
+impl RestartingEncoder {
+    fn new(hardware: &HardwareFactory, format: &RawVideoFormat, settings: &Config) -> Self {
         let fps = settings.fps.round().clamp(1.0, 1000.0) as u32;
         // What a decoder of JPEG leaves is in our memory, and so is never to be imported.
-        let is_ours = shape.strides == [0; 3];
+        let is_ours = format.strides == [0; 3];
         Self {
             title: hardware.title(),
             card: hardware.0.identity.card.clone(),
             path: hardware.0.path.clone(),
-            wanted: Wanted {
+            config: Wanted {
                 coded: FourCc::H264,
                 raw: RawFormat {
-                    fourcc: shape.fourcc,
-                    width: shape.width,
-                    height: shape.height,
-                    strides: shape.strides,
+                    fourcc: format.fourcc,
+                    width: format.width,
+                    height: format.height,
+                    strides: format.strides,
                 },
                 rate: Rate {
                     fps,
-                    bitrate: Some(settings.bitrate.unwrap_or_else(|| own_bitrate(shape, fps))),
+                    bitrate: Some(
+                        settings
+                            .bitrate
+                            .unwrap_or_else(|| default_bitrate(format, fps)),
+                    ),
                     keyframe_interval: settings.keyframe_interval.get(),
                 },
                 import: !is_ours,
             },
-            patience: STALL.max(Duration::from_secs(5) / fps),
+            stall_timeout: STALL_TIMEOUT.max(Duration::from_secs(5) / fps),
             state: State::Closed {
                 until: Timestamp::default(),
             },
             bitrates: None,
-            pause: SHORTEST_PAUSE,
+            backoff: BACKOFF_MIN,
             failures: 0,
             opened_at: Timestamp::default(),
             progress_at: Timestamp::default(),
-            trouble: None,
-            damaged_in_a_row: 0,
+            stall: None,
+            consecutive_damaged: 0,
             wants_keyframe: false,
             headers: Vec::new(),
             dropped: 0,
@@ -169,14 +179,14 @@ impl Supervised {
                 .map_err(|failure| Refusal::Failed("opening it", failure))?;
             m2m::Encoder::start(device, wanted, &mut notes)
         };
-        let mut encoder = start(&self.wanted);
+        let mut encoder = start(&self.config);
         if let Err(Refusal::Import(why)) = &encoder {
-            self.wanted.import = false;
+            self.config.import = false;
             log::debug!("{}: pictures are copied to it: {why}", self.title);
-            encoder = start(&self.wanted);
+            encoder = start(&self.config);
         }
         let encoder = encoder.map_err(|refusal| match refusal {
-            Refusal::Failed(what, failure) => format!("{} while {what}", words(failure)),
+            Refusal::Failed(what, failure) => format!("{} while {what}", message(failure)),
             other => other.to_string(),
         })?;
         if self.opened_at == Timestamp::default() {
@@ -188,27 +198,27 @@ impl Supervised {
         self.bitrates = bitrates(encoder.device());
         self.state = State::Open(Box::new(encoder));
         (self.opened_at, self.progress_at) = (now, now);
-        self.damaged_in_a_row = 0;
+        self.consecutive_damaged = 0;
         self.headers.clear();
         Ok(())
     }
 
     /// Closes the encoder for a while.
-    fn fail(&mut self, why: String) {
+    fn close_with_backoff(&mut self, why: String) {
         let now = Timestamp::now();
         if let State::Open(encoder) = &self.state {
             // Whoever is in it does not come out any more.
             self.dropped += encoder.owes();
-            if self.trouble.is_none() && now.since(self.opened_at) >= WORKS {
-                (self.pause, self.failures) = (SHORTEST_PAUSE, 0);
+            if self.stall.is_none() && now.since(self.opened_at) >= HEALTHY_AFTER {
+                (self.backoff, self.failures) = (BACKOFF_MIN, 0);
             }
             self.failures += 1;
         }
         self.state = State::Closed {
-            until: now + self.pause,
+            until: now + self.backoff,
         };
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-        match &mut self.trouble {
+        self.backoff = (self.backoff * 2).min(BACKOFF_MAX);
+        match &mut self.stall {
             Some((known, _)) if *known == why => {}
             Some((known, _)) => {
                 log::debug!("{}: {why}", self.title);
@@ -216,13 +226,13 @@ impl Supervised {
             }
             None => {
                 log::debug!("{}: {why}; it is opened anew", self.title);
-                self.trouble = Some((why, now));
+                self.stall = Some((why, now));
             }
         }
     }
 
     /// A driver that was loaded again may have another node.
-    fn follow(&mut self) {
+    fn rediscover_node(&mut self) {
         if !self.path.exists() {
             let (found, _) = m2m::find(FourCc::H264);
             let same = found.into_iter().find(|it| it.identity.card == self.card);
@@ -233,19 +243,21 @@ impl Supervised {
     }
 
     /// Opens it again when that is due; an error is the end.
-    fn come_back(&mut self) -> Result<(), Error> {
+    fn reopen_if_due(&mut self) -> Result<(), Error> {
         let State::Closed { until } = self.state else {
             return Ok(());
         };
         let now = Timestamp::now();
         if now >= until {
-            self.follow();
+            self.rediscover_node();
             if let Err(why) = self.open() {
-                self.fail(why);
+                self.close_with_backoff(why);
             }
         }
-        match &self.trouble {
-            Some((why, since)) if now.since(*since) >= GIVE_UP || self.failures >= FAILURES => {
+        match &self.stall {
+            Some((why, since))
+                if now.since(*since) >= GIVE_UP_AFTER || self.failures >= MAX_FAILURES =>
+            {
                 Err(Error(format!("{}: {why}", self.title)))
             }
             _ => Ok(()),
@@ -253,7 +265,7 @@ impl Supervised {
     }
 
     /// Puts a picture in; what becomes of a failure is for the caller.
-    fn put(&mut self, picture: Picture, keyframe: bool) -> Result<(), Failure> {
+    fn queue_frame(&mut self, picture: RawFrame, keyframe: bool) -> Result<(), Failure> {
         let State::Open(encoder) = &mut self.state else {
             return Err(Failure::Again);
         };
@@ -265,9 +277,9 @@ impl Supervised {
             encoder.force_keyframe()?;
             self.wants_keyframe = false;
         }
-        match picture.pixels {
-            Pixels::Camera(held) => encoder.put(Raw::Held(held), picture.captured_at),
-            Pixels::Own(pieces) => {
+        match picture.memory {
+            FrameMemory::Driver(held) => encoder.put(Raw::Held(held), picture.captured_at),
+            FrameMemory::Owned(pieces) => {
                 let [a, b, c] = &pieces;
                 encoder.put(Raw::Bytes([a, b, c]), picture.captured_at)
             }
@@ -275,11 +287,11 @@ impl Supervised {
     }
 
     /// The next picture that came out.
-    fn next(&mut self, annexb: &mut Vec<u8>) -> Result<Option<Timestamp>, String> {
+    fn next_access_unit(&mut self, annexb: &mut Vec<u8>) -> Result<Option<Timestamp>, String> {
         let State::Open(encoder) = &mut self.state else {
             return Ok(None);
         };
-        let failed = encoder.reclaim().map_err(words)?;
+        let failed = encoder.reclaim().map_err(message)?;
         if failed > 0 {
             log::debug!("{}: it fails at {failed} pictures", self.title);
             self.wants_keyframe = true;
@@ -297,7 +309,7 @@ impl Supervised {
                         log::debug!("{}: it has swallowed {dropped} pictures", self.title);
                     }
                     self.dropped += u64::from(dropped);
-                    self.damaged_in_a_row = 0;
+                    self.consecutive_damaged = 0;
                     return Ok(Some(captured_at));
                 }
                 Ok(Output::More { captured_at }) => return Ok(Some(captured_at)),
@@ -306,10 +318,10 @@ impl Supervised {
                 Ok(Output::Damaged) => {
                     annexb.truncate(ahead);
                     self.dropped += 1;
-                    self.damaged_in_a_row += 1;
+                    self.consecutive_damaged += 1;
                     // What follows may refer to it.
                     self.wants_keyframe = true;
-                    if self.damaged_in_a_row >= DAMAGED_IN_A_ROW {
+                    if self.consecutive_damaged >= MAX_CONSECUTIVE_DAMAGED {
                         return Err("it fails at every picture".into());
                     }
                 }
@@ -319,9 +331,9 @@ impl Supervised {
                     self.headers.append(annexb);
                     return Ok(None);
                 }
-                Err(failure) => return Err(words(failure)),
+                Err(failure) => return Err(message(failure)),
             }
-            if annexb.len() > LARGEST_HEADERS {
+            if annexb.len() > MAX_HEADER_BYTES {
                 annexb.clear();
             }
             self.headers.append(annexb);
@@ -331,14 +343,14 @@ impl Supervised {
     fn is_stalled(&self, now: Timestamp) -> bool {
         match &self.state {
             State::Open(encoder) => {
-                encoder.owes() > 0 && now.since(self.progress_at) > self.patience
+                encoder.owes() > 0 && now.since(self.progress_at) > self.stall_timeout
             }
             State::Closed { .. } => false,
         }
     }
 }
 
-impl Encoder for Supervised {
+impl Encoder for RestartingEncoder {
     fn name(&self) -> String {
         self.title.clone()
     }
@@ -351,9 +363,9 @@ impl Encoder for Supervised {
         }
     }
 
-    fn submit(&mut self, picture: Picture, keyframe: bool) -> Result<(), Error> {
-        self.come_back()?;
-        let done = self.put(picture, keyframe);
+    fn submit(&mut self, picture: RawFrame, keyframe: bool) -> Result<(), Error> {
+        self.reopen_if_due()?;
+        let done = self.queue_frame(picture, keyframe);
         if done.is_err() {
             self.dropped += 1;
             self.wants_keyframe = true;
@@ -361,36 +373,36 @@ impl Encoder for Supervised {
         match done {
             Ok(()) | Err(Failure::Again) => {}
             // Buffers of one driver that another cannot read are refused only when the first one comes.
-            Err(failure) if self.wanted.import && failure != Failure::Gone => {
+            Err(failure) if self.config.import && failure != Failure::Gone => {
                 log::info!(
                     "{}: it cannot read the camera's buffers ({failure}), pictures are copied to it",
                     self.title
                 );
-                self.wanted.import = false;
+                self.config.import = false;
                 if let Err(why) = self.open() {
-                    self.fail(why);
+                    self.close_with_backoff(why);
                 }
             }
-            Err(failure) => self.fail(words(failure)),
+            Err(failure) => self.close_with_backoff(message(failure)),
         }
         Ok(())
     }
 
-    fn take(&mut self, annexb: &mut Vec<u8>) -> Result<Option<Timestamp>, Error> {
+    fn take_access_unit(&mut self, annexb: &mut Vec<u8>) -> Result<Option<Timestamp>, Error> {
         annexb.clear();
-        match self.next(annexb) {
+        match self.next_access_unit(annexb) {
             Ok(Some(captured_at)) => {
                 self.progress_at = Timestamp::now();
-                if self.trouble.take().is_some() {
+                if self.stall.take().is_some() {
                     log::debug!("{}: it works again", self.title);
                 }
                 return Ok(Some(captured_at));
             }
             Ok(None) if self.is_stalled(Timestamp::now()) => {
-                self.fail("it takes pictures and gives none".into());
+                self.close_with_backoff("it takes pictures and gives none".into());
             }
             Ok(None) => {}
-            Err(why) => self.fail(why),
+            Err(why) => self.close_with_backoff(why),
         }
         annexb.clear();
         Ok(None)
@@ -407,7 +419,7 @@ impl Encoder for Supervised {
         let range = self.bitrates.clone()?;
         // A driver takes the nearest that it has.
         let now = self
-            .wanted
+            .config
             .rate
             .bitrate?
             .clamp(*range.start(), *range.end());
@@ -415,18 +427,18 @@ impl Encoder for Supervised {
     }
 
     fn set_bitrate(&mut self, bits_per_second: u32) -> Result<(), Error> {
-        self.wanted.rate.bitrate = Some(bits_per_second);
+        self.config.rate.bitrate = Some(bits_per_second);
         let State::Open(encoder) = &self.state else {
             return Ok(());
         };
         match encoder.set_bitrate(bits_per_second) {
             Some(Ok(taken)) => {
-                self.wanted.rate.bitrate = u32::try_from(taken).ok().or(self.wanted.rate.bitrate);
+                self.config.rate.bitrate = u32::try_from(taken).ok().or(self.config.rate.bitrate);
                 Ok(())
             }
             // Not while it runs; a new one begins with a keyframe.
             Some(Err(Failure::Busy)) => self.open().map_err(Error),
-            Some(Err(failure)) => Err(Error(format!("{}: {}", self.title, words(failure)))),
+            Some(Err(failure)) => Err(Error(format!("{}: {}", self.title, message(failure)))),
             None => Err(Error(format!("{}: it has no control for that", self.title))),
         }
     }
@@ -435,8 +447,8 @@ impl Encoder for Supervised {
         self.dropped
     }
 
-    fn trouble(&self) -> Option<String> {
-        let (why, _) = self.trouble.as_ref()?;
+    fn stall_reason(&self) -> Option<String> {
+        let (why, _) = self.stall.as_ref()?;
         Some(format!("the encoder ({}): {why}", self.title))
     }
 }
@@ -450,8 +462,8 @@ fn bitrates(device: &Device) -> Option<RangeInclusive<u32>> {
     (control.minimum <= control.maximum).then(|| of(control.minimum)..=of(control.maximum))
 }
 
-fn own_bitrate(shape: &Shape, fps: u32) -> u32 {
-    let pixels = f64::from(shape.width) * f64::from(shape.height) * f64::from(fps);
+fn default_bitrate(format: &RawVideoFormat, fps: u32) -> u32 {
+    let pixels = f64::from(format.width) * f64::from(format.height) * f64::from(fps);
     (pixels * BITS_PER_PIXEL).clamp(200_000.0, 25_000_000.0) as u32
 }
 
@@ -461,13 +473,13 @@ mod tests {
 
     #[test]
     fn without_a_bit_rate_it_goes_by_the_size() {
-        let shape = Shape {
+        let format = RawVideoFormat {
             fourcc: FourCc::I420,
             width: 1280,
             height: 720,
             strides: [0; 3],
             colour: crate::v4l2::Colour::default(),
         };
-        assert_eq!(own_bitrate(&shape, 30), 2_764_800);
+        assert_eq!(default_bitrate(&format, 30), 2_764_800);
     }
 }

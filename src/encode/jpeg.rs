@@ -18,13 +18,13 @@ pub enum JpegError {
     Damaged(String),
     /// Its end is missing: a decoder would make up the rest.
     #[error("its end is missing")]
-    Cut,
+    Truncated,
     /// Smaller than the camera said.
     #[error("it is {0}x{1} pixels, smaller than the camera said")]
-    Small(usize, usize),
+    TooSmall(usize, usize),
     /// Colours that no camera has.
     #[error("its colours are neither YCbCr nor grey")]
-    Colours,
+    UnsupportedColours,
 }
 
 /// Decodes pictures of one size, one after the other.
@@ -40,7 +40,7 @@ impl JpegDecoder {
     /// ([`jpeg::complete`]).
     pub fn decode(&mut self, jpeg: &mut Vec<u8>, out: &mut I420) -> Result<(), JpegError> {
         if !jpeg::complete(jpeg) {
-            return Err(JpegError::Cut);
+            return Err(JpegError::Truncated);
         }
         let (width, height) = out.size();
         let mut planes = Planes {
@@ -50,7 +50,7 @@ impl JpegDecoder {
         };
         match self.baseline.decode(jpeg, Range::Limited, &mut planes) {
             Ok(()) => Ok(()),
-            Err(Unable::Small(width, height)) => Err(JpegError::Small(width, height)),
+            Err(Unable::Small(width, height)) => Err(JpegError::TooSmall(width, height)),
             Err(Unable::Other | Unable::Damaged) => self.decode_any(jpeg, out),
         }
     }
@@ -68,18 +68,22 @@ impl JpegDecoder {
             .jpeg_set_max_scans(16);
         let mut decoder = Zune::new_with_options(ZCursor::new(jpeg), options);
         decoder.decode_headers().map_err(damaged)?;
-        let (has_width, has_height) = decoder.dimensions().ok_or(JpegError::Colours)?;
+        let (has_width, has_height) = decoder.dimensions().ok_or(JpegError::UnsupportedColours)?;
         if has_width < width || has_height < height {
-            return Err(JpegError::Small(has_width, has_height));
+            return Err(JpegError::TooSmall(has_width, has_height));
         }
         let (colours, bytes) = match decoder.input_colorspace() {
             Some(ColorSpace::YCbCr) => (ColorSpace::YCbCr, 3),
             Some(ColorSpace::Luma) => (ColorSpace::Luma, 1),
-            _ => return Err(JpegError::Colours),
+            _ => return Err(JpegError::UnsupportedColours),
         };
         decoder.set_options(options.jpeg_set_out_colorspace(colours));
-        self.pixels
-            .resize(decoder.output_buffer_size().ok_or(JpegError::Colours)?, 0);
+        self.pixels.resize(
+            decoder
+                .output_buffer_size()
+                .ok_or(JpegError::UnsupportedColours)?,
+            0,
+        );
         decoder.decode_into(&mut self.pixels).map_err(damaged)?;
         if bytes == 1 {
             self.write_grey(has_width, out);
@@ -101,7 +105,7 @@ impl JpegDecoder {
             let (upper, lower) = from.split_at(3 * has_width);
             for (to, line) in two.chunks_exact_mut(width.max(1)).zip([upper, lower]) {
                 for (y, pixel) in to.iter_mut().zip(line.chunks_exact(3)) {
-                    *y = limited_y(pixel[0]);
+                    *y = limited_luma(pixel[0]);
                 }
             }
             let squares = upper.chunks_exact(6).zip(lower.chunks_exact(6));
@@ -112,7 +116,7 @@ impl JpegDecoder {
                         .iter()
                         .sum()
                 };
-                (*u, *v) = (limited_colour(sum(1)), limited_colour(sum(2)));
+                (*u, *v) = (limited_chroma(sum(1)), limited_chroma(sum(2)));
             }
         }
     }
@@ -123,7 +127,7 @@ impl JpegDecoder {
         let lines = self.pixels.chunks_exact(has_width.max(1));
         for (to, from) in y.chunks_exact_mut(width.max(1)).zip(lines) {
             for (y, from) in to.iter_mut().zip(from) {
-                *y = limited_y(*from);
+                *y = limited_luma(*from);
             }
         }
         u.fill(128);
@@ -132,12 +136,12 @@ impl JpegDecoder {
 }
 
 /// 0…255 to 16…235: times 219/255, in 1/65536.
-const fn limited_y(full: u8) -> u8 {
+const fn limited_luma(full: u8) -> u8 {
     ((full as u32 * 56_284 + (16 << 16) + (1 << 15)) >> 16) as u8
 }
 
 /// The sum of four colours of 0…255 around 128 to 16…240: times 224/255/4, in 1/262144.
-const fn limited_colour(sum_of_four: u32) -> u8 {
+const fn limited_chroma(sum_of_four: u32) -> u8 {
     // 128 stays 128: 128 * 57 569 is that many 65 536ths, the rest is added.
     const REST: u32 = (128 << 18) - 4 * 128 * 57_569 + (1 << 17);
     ((sum_of_four * 57_569 + REST) >> 18) as u8
@@ -193,7 +197,7 @@ mod tests {
         jpeg.extend([0b0010_1000, 0b1010_0010, 0b1000_1010, 0xFF, 0xD9]);
         let picture = decode(&jpeg, 16, 16).unwrap();
         let [y, u, v] = picture.planes();
-        assert!(y.iter().all(|&y| y == limited_y(128)), "{y:?}");
+        assert!(y.iter().all(|&y| y == limited_luma(128)), "{y:?}");
         assert!(u.iter().chain(v).all(|&colour| colour == 128));
     }
 
@@ -215,14 +219,14 @@ mod tests {
             at(&corner, 44, 8),
             at(&decode(&whole, 96, 64).unwrap(), 44, 8)
         );
-        assert_eq!(decode(&whole, 98, 64), Err(JpegError::Small(96, 64)));
+        assert_eq!(decode(&whole, 98, 64), Err(JpegError::TooSmall(96, 64)));
     }
 
     #[test]
     fn damage_is_an_error_or_a_picture_and_never_a_panic() {
         let whole = fixture("420.jpg");
         for end in (0..whole.len()).step_by(61) {
-            assert_eq!(decode(&whole[..end], 96, 64), Err(JpegError::Cut));
+            assert_eq!(decode(&whole[..end], 96, 64), Err(JpegError::Truncated));
             let with_end = [&whole[..end], &[0xFF, 0xDA, 0xFF, 0xD9]].concat();
             let _ = decode(&with_end, 96, 64);
         }

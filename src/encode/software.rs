@@ -4,7 +4,7 @@
 #[cfg(feature = "software-encoder")]
 mod assembler;
 
-use super::{Candidate, Error};
+use super::{EncoderFactory, Error};
 
 /// Returns the version and build of the encoder, for `--version`; `None` without the feature `software-encoder`.
 pub fn software_encoder() -> Option<String> {
@@ -16,13 +16,13 @@ pub fn software_encoder() -> Option<String> {
 
 /// The encoder in software.
 #[cfg(feature = "software-encoder")]
-pub(super) fn candidate() -> Result<Box<dyn Candidate>, Error> {
-    Ok(Box::new(openh264::OpenH264))
+pub(super) fn factory() -> Result<Box<dyn EncoderFactory>, Error> {
+    Ok(Box::new(openh264::OpenH264Factory))
 }
 
 /// Why there is none.
 #[cfg(not(feature = "software-encoder"))]
-pub(super) fn candidate() -> Result<Box<dyn Candidate>, Error> {
+pub(super) fn factory() -> Result<Box<dyn EncoderFactory>, Error> {
     Err(Error(
         "this build has no encoder in software (it was made without the feature software-encoder)"
             .into(),
@@ -31,10 +31,10 @@ pub(super) fn candidate() -> Result<Box<dyn Candidate>, Error> {
 
 #[cfg(feature = "software-encoder")]
 mod openh264 {
-    use super::super::formats::work;
+    use super::super::pixel_layout::conversion_cost;
     use super::super::{
-        Bitrate, Candidate, Encoder, Error, I420, Layout, Picture, Pixels, Settings, Shape, layout,
-        to_i420,
+        Bitrate, Config, Encoder, EncoderFactory, Error, FrameMemory, I420, PixelLayout, RawFrame,
+        RawVideoFormat, pixel_layout, to_i420,
     };
     use super::assembler;
     use crate::time::Timestamp;
@@ -53,37 +53,41 @@ mod openh264 {
     const BITRATES: std::ops::RangeInclusive<u32> = 25_000..=200_000_000;
 
     #[derive(Debug)]
-    pub(super) struct OpenH264;
+    pub(super) struct OpenH264Factory;
 
-    impl Candidate for OpenH264 {
+    impl EncoderFactory for OpenH264Factory {
         fn name(&self) -> String {
             "openh264 in software".into()
         }
 
-        fn work(&self, fourcc: FourCc) -> Option<u32> {
-            work(fourcc)
+        fn cost(&self, fourcc: FourCc) -> Option<u32> {
+            conversion_cost(fourcc)
         }
 
-        fn largest(&self) -> (u32, u32) {
+        fn max_size(&self) -> (u32, u32) {
             (3840, 2160)
         }
 
-        fn open(&self, shape: &Shape, settings: &Settings) -> Result<Box<dyn Encoder>, Error> {
-            if layout(shape.fourcc).is_none() {
+        fn open(
+            &self,
+            format: &RawVideoFormat,
+            settings: &Config,
+        ) -> Result<Box<dyn Encoder>, Error> {
+            if pixel_layout(format.fourcc).is_none() {
                 return Err(Error(format!(
                     "pictures in the format {} cannot be converted",
-                    shape.fourcc
+                    format.fourcc
                 )));
             }
             log_build();
             let bitrate = settings
                 .bitrate
-                .unwrap_or_else(|| own_bitrate(shape, settings));
-            Ok(Box::new(Software {
-                shape: *shape,
+                .unwrap_or_else(|| default_bitrate(format, settings));
+            Ok(Box::new(SoftwareEncoder {
+                format: *format,
                 settings: *settings,
                 bitrate,
-                encoder: encoder(shape, settings, bitrate)?,
+                encoder: encoder(format, settings, bitrate)?,
                 picture: I420::default(),
                 unit: Vec::new(),
                 ready: None,
@@ -107,18 +111,18 @@ mod openh264 {
         }
     }
 
-    fn own_bitrate(shape: &Shape, settings: &Settings) -> u32 {
-        let pixels = f64::from(shape.width) * f64::from(shape.height) * settings.fps;
+    fn default_bitrate(format: &RawVideoFormat, settings: &Config) -> u32 {
+        let pixels = f64::from(format.width) * f64::from(format.height) * settings.fps;
         (pixels * BITS_PER_PIXEL).clamp(100_000.0, 50_000_000.0) as u32
     }
 
     fn encoder(
-        shape: &Shape,
-        settings: &Settings,
+        format: &RawVideoFormat,
+        settings: &Config,
         bitrate: u32,
     ) -> Result<openh264::encoder::Encoder, Error> {
-        let is_rgb = matches!(layout(shape.fourcc), Some(Layout::Rgb { .. }));
-        let colours = if shape.colour.is_bt709() && !is_rgb {
+        let is_rgb = matches!(pixel_layout(format.fourcc), Some(PixelLayout::Rgb { .. }));
+        let colours = if format.colour.is_bt709() && !is_rgb {
             VuiConfig::bt709()
         } else {
             VuiConfig::bt601()
@@ -140,7 +144,7 @@ mod openh264 {
             .scene_change_detect(false)
             // The picture is one slice, which one thread encodes.
             .num_threads(1)
-            .vui(colours.full_range(shape.colour.is_full_range() && !is_rgb));
+            .vui(colours.full_range(format.colour.is_full_range() && !is_rgb));
         openh264::encoder::Encoder::with_api_config(OpenH264API::from_source(), config)
             .map_err(failed)
     }
@@ -149,9 +153,9 @@ mod openh264 {
         Error(format!("openh264: {error}"))
     }
 
-    struct Software {
-        shape: Shape,
-        settings: Settings,
+    struct SoftwareEncoder {
+        format: RawVideoFormat,
+        settings: Config,
         bitrate: u32,
         encoder: openh264::encoder::Encoder,
         picture: I420,
@@ -161,7 +165,7 @@ mod openh264 {
         dropped: u64,
     }
 
-    impl Encoder for Software {
+    impl Encoder for SoftwareEncoder {
         fn name(&self) -> String {
             "openh264 in software".into()
         }
@@ -170,8 +174,8 @@ mod openh264 {
             self.ready.is_none()
         }
 
-        fn submit(&mut self, picture: Picture, keyframe: bool) -> Result<(), Error> {
-            if self.ready.is_some() || !self.convert(picture.pixels) {
+        fn submit(&mut self, picture: RawFrame, keyframe: bool) -> Result<(), Error> {
+            if self.ready.is_some() || !self.convert(picture.memory) {
                 self.dropped += 1;
                 return Ok(());
             }
@@ -197,7 +201,7 @@ mod openh264 {
             std::mem::take(&mut self.picture).into_bytes()
         }
 
-        fn take(&mut self, annexb: &mut Vec<u8>) -> Result<Option<Timestamp>, Error> {
+        fn take_access_unit(&mut self, annexb: &mut Vec<u8>) -> Result<Option<Timestamp>, Error> {
             annexb.clear();
             if self.ready.is_some() {
                 std::mem::swap(annexb, &mut self.unit);
@@ -214,7 +218,7 @@ mod openh264 {
 
         fn set_bitrate(&mut self, bits_per_second: u32) -> Result<(), Error> {
             // The crate has no safe way to change a running encoder; a new one begins with a keyframe.
-            self.encoder = encoder(&self.shape, &self.settings, bits_per_second)?;
+            self.encoder = encoder(&self.format, &self.settings, bits_per_second)?;
             self.bitrate = bits_per_second;
             Ok(())
         }
@@ -224,15 +228,15 @@ mod openh264 {
         }
     }
 
-    impl Software {
+    impl SoftwareEncoder {
         /// Makes `self.picture` of it; false if it is not whole. Its memory is free afterwards.
-        fn convert(&mut self, pixels: Pixels) -> bool {
-            let (width, height) = (self.shape.width, self.shape.height);
+        fn convert(&mut self, pixels: FrameMemory) -> bool {
+            let (width, height) = (self.format.width, self.format.height);
             match pixels {
                 // As it is needed, without gaps (what a decoder of JPEG gives).
-                Pixels::Own([bytes, ..])
-                    if self.shape.fourcc == FourCc::I420
-                        && self.shape.strides == [0; 3]
+                FrameMemory::Owned([bytes, ..])
+                    if self.format.fourcc == FourCc::I420
+                        && self.format.strides == [0; 3]
                         && (width | height) & 1 == 0 =>
                 {
                     let is_whole = bytes.len() >= (width * height / 2 * 3) as usize;
@@ -242,7 +246,7 @@ mod openh264 {
                 pixels => {
                     let memory = std::mem::take(&mut self.picture).into_bytes();
                     self.picture = I420::new(width, height, memory);
-                    to_i420(&pixels, &self.shape, &mut self.picture)
+                    to_i420(&pixels, &self.format, &mut self.picture)
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! The one shape of every box: size, type, content (ISO/IEC 14496-12, 4.2).
 
 /// Appends a box whose content is what `write` appends.
-pub(super) fn boxed(out: &mut Vec<u8>, kind: &[u8; 4], write: impl FnOnce(&mut Vec<u8>)) {
+pub(super) fn write_box(out: &mut Vec<u8>, kind: &[u8; 4], write: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend_from_slice(&[0; 4]);
     out.extend_from_slice(kind);
@@ -12,35 +12,35 @@ pub(super) fn boxed(out: &mut Vec<u8>, kind: &[u8; 4], write: impl FnOnce(&mut V
 }
 
 /// Appends a box that begins with a version and flags (14496-12, 4.2 `FullBox`).
-pub(super) fn full(
+pub(super) fn write_full_box(
     out: &mut Vec<u8>,
     kind: &[u8; 4],
     version: u8,
     flags: u32,
     write: impl FnOnce(&mut Vec<u8>),
 ) {
-    boxed(out, kind, |out| {
-        u32(out, u32::from(version) << 24 | flags);
+    write_box(out, kind, |out| {
+        write_u32(out, u32::from(version) << 24 | flags);
         write(out);
     });
 }
 
-pub(super) fn u8(out: &mut Vec<u8>, value: u8) {
+pub(super) fn write_u8(out: &mut Vec<u8>, value: u8) {
     out.push(value);
 }
 
-pub(super) fn u16(out: &mut Vec<u8>, value: u16) {
+pub(super) fn write_u16(out: &mut Vec<u8>, value: u16) {
     out.extend_from_slice(&value.to_be_bytes());
 }
 
-pub(super) fn u32(out: &mut Vec<u8>, value: u32) {
+pub(super) fn write_u32(out: &mut Vec<u8>, value: u32) {
     out.extend_from_slice(&value.to_be_bytes());
 }
 
-pub(super) fn u64(out: &mut Vec<u8>, value: u64) {
+pub(super) fn write_u64(out: &mut Vec<u8>, value: u64) {
     out.extend_from_slice(&value.to_be_bytes());
 }
 
-pub(super) fn zeros(out: &mut Vec<u8>, count: usize) {
+pub(super) fn write_zeros(out: &mut Vec<u8>, count: usize) {
     out.resize(out.len() + count, 0);
 }

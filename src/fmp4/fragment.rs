@@ -3,7 +3,7 @@
 //! Order and sizes of the boxes are fixed: players of the 2022 program look for `trun` at byte 76 and
 //! for the first sample's flags at byte 92 of a message.
 
-use super::boxes::{u32, u64};
+use super::boxes::{write_u32, write_u64};
 use super::init::TRACK_ID;
 
 /// One access unit as a sample.
@@ -48,59 +48,59 @@ fn sample_bytes<'a>(nals: impl Iterator<Item = &'a [u8]>) -> usize {
 
 /// Appends the fragment that holds `nals` (without start codes) as one sample. The assembler keeps access
 /// units far below the 4 GiB that the size fields could hold.
-pub fn fragment<'a>(
+pub fn write_fragment<'a>(
     out: &mut Vec<u8>,
     sample: &Sample,
     nals: impl Iterator<Item = &'a [u8]> + Clone,
 ) {
     let moof = moof_bytes(sample) as u32;
     let size = sample_bytes(nals.clone()) as u32;
-    header(out, moof, b"moof");
-    header(out, 16, b"mfhd"); // 8.8.5
-    u32(out, 0);
-    u32(out, sample.sequence);
-    header(out, moof - 24, b"traf"); // 8.8.6
-    header(out, 20, b"tfhd"); // 8.8.7: base is the moof, default sample flags
-    u32(out, 0x0002_0020);
-    u32(out, TRACK_ID);
-    u32(out, NOT_SYNC);
-    header(out, 20, b"tfdt"); // 8.8.12, version 1: 64 bits
-    u32(out, 0x0100_0000);
-    u64(out, sample.decode_time);
-    track_run(out, sample, moof, size);
-    header(out, MDAT_HEADER_BYTES as u32 + size, b"mdat"); // 8.1.1
+    write_box_header(out, moof, b"moof");
+    write_box_header(out, 16, b"mfhd"); // 8.8.5
+    write_u32(out, 0);
+    write_u32(out, sample.sequence);
+    write_box_header(out, moof - 24, b"traf"); // 8.8.6
+    write_box_header(out, 20, b"tfhd"); // 8.8.7: base is the moof, default sample flags
+    write_u32(out, 0x0002_0020);
+    write_u32(out, TRACK_ID);
+    write_u32(out, NON_SYNC_SAMPLE);
+    write_box_header(out, 20, b"tfdt"); // 8.8.12, version 1: 64 bits
+    write_u32(out, 0x0100_0000);
+    write_u64(out, sample.decode_time);
+    write_track_run(out, sample, moof, size);
+    write_box_header(out, MDAT_HEADER_BYTES as u32 + size, b"mdat"); // 8.1.1
     for nal in nals {
-        u32(out, nal.len() as u32);
+        write_u32(out, nal.len() as u32);
         out.extend_from_slice(nal);
     }
 }
 
 /// Depends on others, is not a sync sample (14496-12, 8.8.3.1).
-const NOT_SYNC: u32 = 0x0101_0000;
+const NON_SYNC_SAMPLE: u32 = 0x0101_0000;
 /// Depends on no other sample, is a sync sample.
-const SYNC: u32 = 0x0200_0000;
+const SYNC_SAMPLE: u32 = 0x0200_0000;
 /// No other sample depends on this one.
-const DISPOSABLE: u32 = 0x0080_0000;
+const DISPOSABLE_SAMPLE: u32 = 0x0080_0000;
 
 /// 14496-12, 8.8.8: data offset, first sample's flags, duration, size, and the composition offset where
 /// decoding order is not display order (version 1: it has a sign).
-fn track_run(out: &mut Vec<u8>, sample: &Sample, moof: u32, size: u32) {
+fn write_track_run(out: &mut Vec<u8>, sample: &Sample, moof: u32, size: u32) {
     let flags = match (sample.is_keyframe, sample.is_reference) {
-        (true, _) => SYNC,
-        (false, true) => NOT_SYNC,
-        (false, false) => NOT_SYNC | DISPOSABLE,
+        (true, _) => SYNC_SAMPLE,
+        (false, true) => NON_SYNC_SAMPLE,
+        (false, false) => NON_SYNC_SAMPLE | DISPOSABLE_SAMPLE,
     };
     let (bytes, version_and_flags) = match sample.composition_offset {
         None => (32, 0x0000_0305),
         Some(_) => (36, 0x0100_0b05),
     };
-    header(out, bytes, b"trun");
-    u32(out, version_and_flags);
-    u32(out, 1); // samples
-    u32(out, moof + MDAT_HEADER_BYTES as u32);
-    u32(out, flags);
-    u32(out, sample.duration);
-    u32(out, size);
+    write_box_header(out, bytes, b"trun");
+    write_u32(out, version_and_flags);
+    write_u32(out, 1); // samples
+    write_u32(out, moof + MDAT_HEADER_BYTES as u32);
+    write_u32(out, flags);
+    write_u32(out, sample.duration);
+    write_u32(out, size);
     if let Some(offset) = sample.composition_offset {
         out.extend_from_slice(&offset.to_be_bytes());
     }
@@ -121,7 +121,7 @@ pub fn nal_units(fragment: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-fn header(out: &mut Vec<u8>, bytes: u32, kind: &[u8; 4]) {
-    u32(out, bytes);
+fn write_box_header(out: &mut Vec<u8>, bytes: u32, kind: &[u8; 4]) {
+    write_u32(out, bytes);
     out.extend_from_slice(kind);
 }

@@ -3,7 +3,7 @@
 //! All durations are 0 and there is no `mehd`: that is how a browser tells a live stream from a
 //! recording and shows each picture as soon as it has it.
 
-use super::boxes::{boxed, full, u8, u16, u32, zeros};
+use super::boxes::{write_box, write_full_box, write_u8, write_u16, write_u32, write_zeros};
 use crate::orientation::Orientation;
 use crate::time::TIMESCALE;
 
@@ -36,55 +36,55 @@ pub struct VideoDescription<'a> {
 }
 
 /// Appends the init segment.
-pub fn init_segment(out: &mut Vec<u8>, video: &VideoDescription<'_>) {
+pub fn write_init_segment(out: &mut Vec<u8>, video: &VideoDescription<'_>) {
     // 14496-12, 4.3
-    boxed(out, b"ftyp", |out| {
+    write_box(out, b"ftyp", |out| {
         out.extend_from_slice(b"iso5");
-        u32(out, 512);
+        write_u32(out, 512);
         out.extend_from_slice(b"iso5iso6avc1mp41");
     });
-    boxed(out, b"moov", |out| {
-        movie_header(out);
-        boxed(out, b"trak", |out| {
-            track_header(out, video);
-            boxed(out, b"mdia", |out| media(out, video));
+    write_box(out, b"moov", |out| {
+        write_movie_header(out);
+        write_box(out, b"trak", |out| {
+            write_track_header(out, video);
+            write_box(out, b"mdia", |out| write_media(out, video));
         });
-        boxed(out, b"mvex", track_extends);
+        write_box(out, b"mvex", write_track_extends);
     });
 }
 
 /// 14496-12, 8.2.2
-fn movie_header(out: &mut Vec<u8>) {
-    full(out, b"mvhd", 0, 0, |out| {
-        zeros(out, 8); // creation and modification time
-        u32(out, TIMESCALE);
-        u32(out, 0); // duration: live
-        u32(out, 0x0001_0000); // rate 1.0
-        u16(out, 0x0100); // volume 1.0
-        zeros(out, 10);
-        matrix(out, Orientation::default());
-        zeros(out, 24);
-        u32(out, TRACK_ID + 1); // next track
+fn write_movie_header(out: &mut Vec<u8>) {
+    write_full_box(out, b"mvhd", 0, 0, |out| {
+        write_zeros(out, 8); // creation and modification time
+        write_u32(out, TIMESCALE);
+        write_u32(out, 0); // duration: live
+        write_u32(out, 0x0001_0000); // rate 1.0
+        write_u16(out, 0x0100); // volume 1.0
+        write_zeros(out, 10);
+        write_matrix(out, Orientation::default());
+        write_zeros(out, 24);
+        write_u32(out, TRACK_ID + 1); // next track
     });
 }
 
 /// 14496-12, 8.3.2; flags: enabled, in movie, in preview
-fn track_header(out: &mut Vec<u8>, video: &VideoDescription<'_>) {
-    full(out, b"tkhd", 0, 7, |out| {
-        zeros(out, 8);
-        u32(out, TRACK_ID);
-        zeros(out, 4);
-        u32(out, 0); // duration: live
-        zeros(out, 8);
-        zeros(out, 8); // layer, group, volume, reserved
-        matrix(out, video.orientation);
+fn write_track_header(out: &mut Vec<u8>, video: &VideoDescription<'_>) {
+    write_full_box(out, b"tkhd", 0, 7, |out| {
+        write_zeros(out, 8);
+        write_u32(out, TRACK_ID);
+        write_zeros(out, 4);
+        write_u32(out, 0); // duration: live
+        write_zeros(out, 8);
+        write_zeros(out, 8); // layer, group, volume, reserved
+        write_matrix(out, video.orientation);
         let (horizontal, vertical) = video.sample_aspect;
         // Chromium gives the decoded picture this shape, whatever is in `clap`.
         let (width, height) = (video.width + video.hidden.0, video.height + video.hidden.1);
         let shown_width =
             u64::from(width) * u64::from(horizontal.max(1)) / u64::from(vertical.max(1));
-        u32(out, fixed_16_16(shown_width));
-        u32(out, fixed_16_16(u64::from(height)));
+        write_u32(out, fixed_16_16(shown_width));
+        write_u32(out, fixed_16_16(u64::from(height)));
     });
 }
 
@@ -95,7 +95,7 @@ fn fixed_16_16(pixels: u64) -> u32 {
 
 /// 14496-12, 6.2.2: a, b, u, c, d, v, x, y, w. The translation that would bring a turned picture back to
 /// the origin is left out: players take the turn and lay the picture out themselves.
-fn matrix(out: &mut Vec<u8>, orientation: Orientation) {
+fn write_matrix(out: &mut Vec<u8>, orientation: Orientation) {
     const ONE: i32 = 0x0001_0000;
     let [(a, b), (c, d)] = orientation
         .steps()
@@ -105,118 +105,118 @@ fn matrix(out: &mut Vec<u8>, orientation: Orientation) {
     }
 }
 
-fn media(out: &mut Vec<u8>, video: &VideoDescription<'_>) {
+fn write_media(out: &mut Vec<u8>, video: &VideoDescription<'_>) {
     // 8.4.2
-    full(out, b"mdhd", 0, 0, |out| {
-        zeros(out, 8);
-        u32(out, TIMESCALE);
-        u32(out, 0); // duration: live
-        u16(out, 0x55c4); // language "und"
-        u16(out, 0);
+    write_full_box(out, b"mdhd", 0, 0, |out| {
+        write_zeros(out, 8);
+        write_u32(out, TIMESCALE);
+        write_u32(out, 0); // duration: live
+        write_u16(out, 0x55c4); // language "und"
+        write_u16(out, 0);
     });
     // 8.4.3
-    full(out, b"hdlr", 0, 0, |out| {
-        u32(out, 0);
+    write_full_box(out, b"hdlr", 0, 0, |out| {
+        write_u32(out, 0);
         out.extend_from_slice(b"vide");
-        zeros(out, 12);
+        write_zeros(out, 12);
         out.extend_from_slice(b"BerryMSE\0");
     });
-    boxed(out, b"minf", |out| {
+    write_box(out, b"minf", |out| {
         // 12.1.2
-        full(out, b"vmhd", 0, 1, |out| zeros(out, 8));
+        write_full_box(out, b"vmhd", 0, 1, |out| write_zeros(out, 8));
         // 8.7.2: the media data is in the same file
-        boxed(out, b"dinf", |out| {
-            full(out, b"dref", 0, 0, |out| {
-                u32(out, 1);
-                full(out, b"url ", 0, 1, |_| {});
+        write_box(out, b"dinf", |out| {
+            write_full_box(out, b"dref", 0, 0, |out| {
+                write_u32(out, 1);
+                write_full_box(out, b"url ", 0, 1, |_| {});
             });
         });
-        boxed(out, b"stbl", |out| sample_table(out, video));
+        write_box(out, b"stbl", |out| write_sample_table(out, video));
     });
 }
 
 /// 8.5.1: everything but the description is empty, the samples are in the fragments
-fn sample_table(out: &mut Vec<u8>, video: &VideoDescription<'_>) {
-    full(out, b"stsd", 0, 0, |out| {
-        u32(out, 1);
-        boxed(out, b"avc1", |out| sample_entry(out, video));
+fn write_sample_table(out: &mut Vec<u8>, video: &VideoDescription<'_>) {
+    write_full_box(out, b"stsd", 0, 0, |out| {
+        write_u32(out, 1);
+        write_box(out, b"avc1", |out| write_sample_entry(out, video));
     });
-    full(out, b"stts", 0, 0, |out| u32(out, 0));
-    full(out, b"stsc", 0, 0, |out| u32(out, 0));
-    full(out, b"stsz", 0, 0, |out| zeros(out, 8));
-    full(out, b"stco", 0, 0, |out| u32(out, 0));
+    write_full_box(out, b"stts", 0, 0, |out| write_u32(out, 0));
+    write_full_box(out, b"stsc", 0, 0, |out| write_u32(out, 0));
+    write_full_box(out, b"stsz", 0, 0, |out| write_zeros(out, 8));
+    write_full_box(out, b"stco", 0, 0, |out| write_u32(out, 0));
 }
 
 /// 14496-12, 12.1.3 and 14496-15, 5.4.2
-fn sample_entry(out: &mut Vec<u8>, video: &VideoDescription<'_>) {
-    zeros(out, 6);
-    u16(out, 1); // data reference index
-    zeros(out, 16);
+fn write_sample_entry(out: &mut Vec<u8>, video: &VideoDescription<'_>) {
+    write_zeros(out, 6);
+    write_u16(out, 1); // data reference index
+    write_zeros(out, 16);
     let (left, top) = video.hidden;
-    u16(out, (video.width + left).min(0xffff) as u16);
-    u16(out, (video.height + top).min(0xffff) as u16);
-    u32(out, 0x0048_0000); // 72 dpi
-    u32(out, 0x0048_0000);
-    u32(out, 0);
-    u16(out, 1); // frames per sample
-    zeros(out, 32); // compressor name
-    u16(out, 0x0018); // depth
-    u16(out, 0xffff); // pre-defined
-    boxed(out, b"avcC", |out| decoder_configuration(out, video));
+    write_u16(out, (video.width + left).min(0xffff) as u16);
+    write_u16(out, (video.height + top).min(0xffff) as u16);
+    write_u32(out, 0x0048_0000); // 72 dpi
+    write_u32(out, 0x0048_0000);
+    write_u32(out, 0);
+    write_u16(out, 1); // frames per sample
+    write_zeros(out, 32); // compressor name
+    write_u16(out, 0x0018); // depth
+    write_u16(out, 0xffff); // pre-defined
+    write_box(out, b"avcC", |out| write_decoder_configuration(out, video));
     if video.hidden != (0, 0) {
         // 14496-12, 12.1.4: offsets are from centre to centre
-        boxed(out, b"clap", |out| {
+        write_box(out, b"clap", |out| {
             let (width, height) = (video.width, video.height);
             for value in [width, 1, height, 1, left, 2, top, 2] {
-                u32(out, value);
+                write_u32(out, value);
             }
         });
     }
     if video.sample_aspect.0 != video.sample_aspect.1 {
         // 14496-12, 12.1.4
-        boxed(out, b"pasp", |out| {
-            u32(out, video.sample_aspect.0);
-            u32(out, video.sample_aspect.1);
+        write_box(out, b"pasp", |out| {
+            write_u32(out, video.sample_aspect.0);
+            write_u32(out, video.sample_aspect.1);
         });
     }
 }
 
 /// 14496-15, 5.3.3.1
-fn decoder_configuration(out: &mut Vec<u8>, video: &VideoDescription<'_>) {
+fn write_decoder_configuration(out: &mut Vec<u8>, video: &VideoDescription<'_>) {
     let first: &[u8] = video.sps.first().map_or(&[], Vec::as_slice);
     let header = |at: usize| first.get(at).copied().unwrap_or(0);
     let profile = header(1);
-    u8(out, 1);
-    u8(out, profile);
-    u8(out, header(2)); // constraint flags
-    u8(out, header(3)); // level
-    u8(out, 0xfc | 3); // four bytes of length before each NAL unit
+    write_u8(out, 1);
+    write_u8(out, profile);
+    write_u8(out, header(2)); // constraint flags
+    write_u8(out, header(3)); // level
+    write_u8(out, 0xfc | 3); // four bytes of length before each NAL unit
     let sps = &video.sps[..video.sps.len().min(31)];
-    u8(out, 0xe0 | sps.len() as u8);
+    write_u8(out, 0xe0 | sps.len() as u8);
     sps.iter().for_each(|set| parameter_set(out, set));
     let pps = &video.pps[..video.pps.len().min(255)];
-    u8(out, pps.len() as u8);
+    write_u8(out, pps.len() as u8);
     pps.iter().for_each(|set| parameter_set(out, set));
     // Only the profiles that existed in the first edition go without these.
     if !matches!(profile, 66 | 77 | 88) {
-        u8(out, 0xfc | video.chroma_format & 3);
-        u8(out, 0xf8 | video.luma_bits.saturating_sub(8) & 7);
-        u8(out, 0xf8 | video.chroma_bits.saturating_sub(8) & 7);
-        u8(out, 0); // no extension sets
+        write_u8(out, 0xfc | video.chroma_format & 3);
+        write_u8(out, 0xf8 | video.luma_bits.saturating_sub(8) & 7);
+        write_u8(out, 0xf8 | video.chroma_bits.saturating_sub(8) & 7);
+        write_u8(out, 0); // no extension sets
     }
 }
 
 fn parameter_set(out: &mut Vec<u8>, set: &[u8]) {
     let set = &set[..set.len().min(0xffff)];
-    u16(out, set.len() as u16);
+    write_u16(out, set.len() as u16);
     out.extend_from_slice(set);
 }
 
 /// 14496-12, 8.8.3: every fragment states its own values
-fn track_extends(out: &mut Vec<u8>) {
-    full(out, b"trex", 0, 0, |out| {
-        u32(out, TRACK_ID);
-        u32(out, 1); // sample description
-        zeros(out, 12); // duration, size, flags
+fn write_track_extends(out: &mut Vec<u8>) {
+    write_full_box(out, b"trex", 0, 0, |out| {
+        write_u32(out, TRACK_ID);
+        write_u32(out, 1); // sample description
+        write_zeros(out, 12); // duration, size, flags
     });
 }

@@ -3,12 +3,15 @@
 
 mod boxes;
 mod fragment;
-mod head;
 mod init;
+mod retiming;
 
-pub use fragment::{Sample, fragment, fragment_bytes, nal_units};
-pub use head::{HEAD_BYTES, Times, composition_offset, fragment_with, head_with, times_of};
-pub use init::{VideoDescription, init_segment};
+pub use fragment::{Sample, fragment_bytes, nal_units, write_fragment};
+pub use init::{VideoDescription, write_init_segment};
+pub use retiming::{
+    FragmentTimes, HEAD_BYTES, composition_offset, fragment_times, retimed_head,
+    write_retimed_fragment,
+};
 
 #[cfg(test)]
 mod tests;

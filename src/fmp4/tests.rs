@@ -27,7 +27,7 @@ fn video<'a>(sps: &'a [Vec<u8>], pps: &'a [Vec<u8>]) -> VideoDescription<'a> {
 
 fn init() -> Vec<u8> {
     let mut out = Vec::new();
-    init_segment(&mut out, &video(&[SPS.to_vec()], &[PPS.to_vec()]));
+    write_init_segment(&mut out, &video(&[SPS.to_vec()], &[PPS.to_vec()]));
     out
 }
 
@@ -44,7 +44,7 @@ fn sample() -> Sample {
 
 fn made(sample: &Sample, nals: &[Vec<u8>]) -> Vec<u8> {
     let mut out = Vec::new();
-    fragment(&mut out, sample, nals.iter().map(Vec::as_slice));
+    write_fragment(&mut out, sample, nals.iter().map(Vec::as_slice));
     assert_eq!(
         out.len(),
         fragment_bytes(sample, nals.iter().map(Vec::as_slice))
@@ -101,7 +101,7 @@ fn the_init_segment_is_that_of_a_live_stream() {
 fn a_sample_that_is_not_square_is_declared() {
     let mut out = Vec::new();
     let sps = [SPS.to_vec()];
-    init_segment(
+    write_init_segment(
         &mut out,
         &VideoDescription {
             sample_aspect: (4, 3),
@@ -123,7 +123,7 @@ fn a_sample_that_is_not_square_is_declared() {
 fn columns_and_rows_not_to_be_shown_are_declared() {
     let mut out = Vec::new();
     let sps = [SPS.to_vec()];
-    init_segment(
+    write_init_segment(
         &mut out,
         &VideoDescription {
             width: 300,

@@ -5,7 +5,7 @@
 //! frames were skipped: VLC then reads the time again.
 
 use super::Fragment;
-use crate::fmp4::{HEAD_BYTES, Times, head_with};
+use crate::fmp4::{FragmentTimes, HEAD_BYTES, retimed_head};
 use crate::time::{TIMESCALE, Timestamp};
 use bytes::Bytes;
 use std::time::Duration;
@@ -51,13 +51,13 @@ impl ClientTimeline {
     pub fn retime(&mut self, fragment: &Fragment) -> (Bytes, Bytes) {
         let payload = fragment.message.payload();
         let times = self.times(fragment);
-        let Some(head) = head_with(&payload, times) else {
+        let Some(head) = retimed_head(&payload, times) else {
             return (payload, Bytes::new());
         };
         (Bytes::copy_from_slice(&head), payload.slice(HEAD_BYTES..))
     }
 
-    fn times(&mut self, fragment: &Fragment) -> Times {
+    fn times(&mut self, fragment: &Fragment) -> FragmentTimes {
         let is_first = self.shift.is_none();
         let shift = *self.shift.get_or_insert_with(|| {
             let start = match self.clock {
@@ -81,7 +81,7 @@ impl ClientTimeline {
         } else {
             self.end + duration
         };
-        Times {
+        FragmentTimes {
             sequence: self.sequence,
             decode_time,
             duration: u32::try_from(duration).unwrap_or(u32::MAX),
@@ -98,7 +98,7 @@ fn ticks_of(at_zero: Duration, captured_at: Timestamp) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fmp4::{Sample, fragment, times_of};
+    use crate::fmp4::{Sample, fragment_times, write_fragment};
     use crate::hub::Init;
     use crate::message::Message;
     use crate::orientation::Orientation;
@@ -124,7 +124,7 @@ mod tests {
                 hidden: (0, 0),
                 parameter_sets: Vec::new(),
             }),
-            message: Message::build(200, |out| fragment(out, &sample, [nal].into_iter())),
+            message: Message::build(200, |out| write_fragment(out, &sample, [nal].into_iter())),
             decode_time,
             frame_ticks: 3000,
             captured_at: Timestamp::from_nanos(2_000_000_000),
@@ -134,12 +134,12 @@ mod tests {
         }
     }
 
-    fn placed(timeline: &mut ClientTimeline, fragment: &Fragment) -> Times {
+    fn placed(timeline: &mut ClientTimeline, fragment: &Fragment) -> FragmentTimes {
         let (head, rest) = timeline.retime(fragment);
         let all = [&head[..], &rest[..]].concat();
         assert_eq!(all.len(), fragment.message.payload().len());
         assert_eq!(all[HEAD_BYTES..], fragment.message.payload()[HEAD_BYTES..]);
-        times_of(&all).unwrap()
+        fragment_times(&all).unwrap()
     }
 
     #[test]
@@ -164,7 +164,7 @@ mod tests {
         placed(&mut timeline, &at(9000, 3000));
         let behind = placed(&mut timeline, &at(99_000, 3000));
         let next = placed(&mut timeline, &at(102_000, 3000));
-        let times = |sequence, decode_time| Times {
+        let times = |sequence, decode_time| FragmentTimes {
             sequence,
             decode_time,
             duration: 3000,

@@ -4,7 +4,9 @@
 //! whoever begins late gets it first, with a time right before that of the newest recovery point, and goes on from there.
 
 use super::Fragment;
-use crate::fmp4::{Times, composition_offset, fragment_with, nal_units, times_of};
+use crate::fmp4::{
+    FragmentTimes, composition_offset, fragment_times, nal_units, write_retimed_fragment,
+};
 use crate::h264::kept;
 use crate::h264::parameter_sets::ParameterSets;
 use crate::message::Message;
@@ -324,11 +326,11 @@ fn retimed_before(
     steps: u32,
 ) -> Option<Fragment> {
     let (payload, entry_payload) = (fragment.message.payload(), entry.message.payload());
-    let next_times = times_of(&next.message.payload())?;
+    let next_times = fragment_times(&next.message.payload())?;
     let frame = u64::from(next.frame_ticks);
     let ticks = frame * u64::from(steps);
     let decode_time = next_times.decode_time.saturating_sub(ticks);
-    let times = Times {
+    let times = FragmentTimes {
         sequence: next_times.sequence.wrapping_sub(steps),
         decode_time,
         duration: next_times.duration,
@@ -350,7 +352,7 @@ fn retimed_before(
     };
     let message = Message::build(payload.len(), |out| {
         let nals = nals.iter().map(Vec::as_slice);
-        fragment_with(out, &payload, times, offset, nals);
+        write_retimed_fragment(out, &payload, times, offset, nals);
     });
     let nanos = u128::from(ticks) * 1_000_000_000 / u128::from(TIMESCALE);
     let captured_at = next.captured_at.as_nanos();

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::fmp4::{Sample, Times, composition_offset, fragment, times_of};
+use crate::fmp4::{FragmentTimes, Sample, composition_offset, fragment_times, write_fragment};
 use crate::message::Message;
 use crate::orientation::Orientation;
 
@@ -74,7 +74,7 @@ impl Stream {
             let fragment = Fragment {
                 init: self.init.clone(),
                 message: Message::build(self.size + 200, |out| {
-                    fragment(out, &sample, [&nal[..]].into_iter());
+                    write_fragment(out, &sample, [&nal[..]].into_iter());
                 }),
                 decode_time,
                 frame_ticks: TICKS as u32,
@@ -98,11 +98,11 @@ impl Stream {
 /// The name of a fragment, and its times as in the bytes: `K@239:238` is a keyframe at the time of frame 239.
 fn name(fragment: &Fragment) -> String {
     let payload = fragment.message.payload();
-    let Times {
+    let FragmentTimes {
         sequence,
         decode_time,
         ..
-    } = times_of(&payload).unwrap();
+    } = fragment_times(&payload).unwrap();
     assert_eq!(decode_time, fragment.decode_time);
     let number = decode_time / TICKS;
     assert_eq!(u64::from(sequence), number + 1);

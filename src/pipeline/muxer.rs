@@ -68,7 +68,7 @@ impl Muxer {
         let sets = sets.into_iter().flatten().map(Vec::as_slice);
         let nals = sets.chain(picture.nals());
         let message = Message::build(fmp4::fragment_bytes(&sample, nals.clone()), |out| {
-            fmp4::fragment(out, &sample, nals);
+            fmp4::write_fragment(out, &sample, nals);
         });
         Fragment {
             init,
@@ -124,7 +124,7 @@ fn init(format: &Format, orientation: Orientation) -> Init {
         (width, height) = (height, width);
     }
     Init {
-        message: Message::build(1024, |out| fmp4::init_segment(out, &video)),
+        message: Message::build(1024, |out| fmp4::write_init_segment(out, &video)),
         codec: format.codec.clone(),
         width,
         height,

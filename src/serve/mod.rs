@@ -52,7 +52,7 @@ pub use tls::{Tls, TlsFiles};
 use crate::hub::Hub;
 use crate::logger::{self, Repeated};
 use crate::panel::Remote;
-use crate::snapshot::{Budget, Desk};
+use crate::snapshot::{Budget, SnapshotService};
 use crate::time::Timestamp;
 use access::frame_ancestors;
 use assets::Asset;
@@ -112,7 +112,7 @@ pub struct Settings {
 pub struct Site {
     cameras: Vec<Camera>,
     /// Where snapshots of the cameras are to be had, in the same order.
-    desks: Vec<Desk>,
+    snapshot_services: Vec<SnapshotService>,
     websocket: String,
     origins: Origins,
     hosts: Hosts,
@@ -132,12 +132,13 @@ impl Site {
     /// A site that shows `cameras`, the first of which is the default.
     pub fn new(cameras: Vec<Camera>, settings: Settings, fanout: Fanout) -> Self {
         let budget = Budget::new(settings.decode_memory);
-        let desk =
-            |camera: &Camera| Desk::new(camera.name.clone(), camera.hub.clone(), budget.clone());
+        let snapshot_service = |camera: &Camera| {
+            SnapshotService::new(camera.name.clone(), camera.hub.clone(), budget.clone())
+        };
         let connections = Connections::new(settings.max_viewers + settings.plain_connections);
         let make_room = room_maker(connections.clone(), fanout.clone());
         Self {
-            desks: cameras.iter().map(desk).collect(),
+            snapshot_services: cameras.iter().map(snapshot_service).collect(),
             cameras,
             websocket: settings.websocket,
             origins: Origins::new(settings.allowed_origins),
@@ -167,9 +168,10 @@ impl Site {
         }
     }
 
-    fn desk(&self, name: Option<&str>) -> Option<&Desk> {
+    fn snapshot_service(&self, name: Option<&str>) -> Option<&SnapshotService> {
         let of = |camera: &Camera| name.is_none_or(|name| *camera.name == *name);
-        self.desks.get(self.cameras.iter().position(of)?)
+        self.snapshot_services
+            .get(self.cameras.iter().position(of)?)
     }
 
     fn camera(&self, name: Option<&str>) -> Option<&Camera> {

@@ -4,7 +4,7 @@ use super::access::keep_to_pages;
 use super::refusal::{Refusal as Refused, admit};
 use super::stream::Content;
 use super::{Site, plain, typed};
-use crate::snapshot::{Refusal, Snapshot};
+use crate::snapshot::{Snapshot, SnapshotError};
 use crate::time::Timestamp;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Request, Response, StatusCode};
@@ -31,19 +31,19 @@ pub(super) fn ask<T>(
     name: Option<&str>,
     peer: SocketAddr,
     request: &Request<T>,
-) -> Asked<impl Future<Output = Result<Snapshot, Refusal>> + use<T>> {
+) -> Asked<impl Future<Output = Result<Snapshot, SnapshotError>> + use<T>> {
     let (access, client) = match admit(site, peer, request.headers()) {
         Ok(admitted) => admitted,
         Err(refusal) => return Asked::Answer(*refusal),
     };
-    let Some(desk) = site.desk(name) else {
+    let Some(snapshot_service) = site.snapshot_service(name) else {
         return Asked::Answer(Refused::camera(site).text());
     };
     match width(request.uri().query().unwrap_or_default()) {
         Ok(width) => {
             let mut headers = HeaderMap::new();
             keep_to_pages(access, &client, &site.origins, &mut headers);
-            Asked::Picture(desk.ask(width), headers)
+            Asked::Picture(snapshot_service.request(width), headers)
         }
         Err(words) => Asked::Answer(plain(StatusCode::BAD_REQUEST, words)),
     }
@@ -51,7 +51,7 @@ pub(super) fn ask<T>(
 
 /// The answer, when there is one.
 pub(super) async fn answer(
-    asked: Asked<impl Future<Output = Result<Snapshot, Refusal>>>,
+    asked: Asked<impl Future<Output = Result<Snapshot, SnapshotError>>>,
 ) -> Response<Content> {
     match asked {
         Asked::Answer(answer) => answer,
@@ -80,10 +80,12 @@ fn picture_of(snapshot: Snapshot, headers: HeaderMap) -> Response<Content> {
     response
 }
 
-fn refuse(refusal: &Refusal) -> Response<Content> {
+fn refuse(refusal: &SnapshotError) -> Response<Content> {
     let status = match refusal {
-        Refusal::NoPicture(_) | Refusal::Busy => StatusCode::SERVICE_UNAVAILABLE,
-        Refusal::Unsupported(_) | Refusal::TooLarge { .. } => StatusCode::NOT_IMPLEMENTED,
+        SnapshotError::NoFrame(_) | SnapshotError::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        SnapshotError::Unsupported(_) | SnapshotError::TooLarge { .. } => {
+            StatusCode::NOT_IMPLEMENTED
+        }
     };
     let mut response = plain(status, format!("No snapshot: {refusal}.\n"));
     if status == StatusCode::SERVICE_UNAVAILABLE {

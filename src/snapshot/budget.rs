@@ -30,13 +30,13 @@ struct Queue {
     /// Those that wait, in the order of asking.
     waiting: VecDeque<(u64, u64)>,
     /// Those that have their memory.
-    holders: BTreeMap<u64, Holder>,
+    holders: BTreeMap<u64, ContentionCallback>,
 }
 
 #[derive(Clone)]
-struct Holder(Arc<dyn Fn() + Send + Sync>);
+struct ContentionCallback(Arc<dyn Fn() + Send + Sync>);
 
-impl std::fmt::Debug for Holder {
+impl std::fmt::Debug for ContentionCallback {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Holder")
     }
@@ -49,7 +49,7 @@ pub(super) struct Reservation {
     id: u64,
     bytes: u64,
     /// Told when others wait for memory.
-    pressed: Holder,
+    on_contention: ContentionCallback,
 }
 
 impl Budget {
@@ -83,22 +83,22 @@ impl Budget {
             shared: self.0.clone(),
             id,
             bytes,
-            pressed: Holder(Arc::new(pressed)),
+            on_contention: ContentionCallback(Arc::new(pressed)),
         };
         // It is granted in `wait`, by who waits. Meanwhile those that do not need their memory let go of it.
-        let holders = queue.pressed(self.0.allowed);
+        let holders = queue.callbacks_to_run(self.0.allowed);
         drop(queue);
         holders.iter().for_each(|holder| (holder.0)());
         reservation
     }
 
     /// Returns whether somebody waits for memory.
-    pub(super) fn is_short(&self) -> bool {
-        self.0.lock().is_short(self.0.allowed)
+    pub(super) fn is_contended(&self) -> bool {
+        self.0.lock().is_contended(self.0.allowed)
     }
 
     /// Returns whether one more JPEG may be made.
-    pub(super) fn has_room_for_jpegs(&self) -> bool {
+    pub(super) fn has_jpeg_room(&self) -> bool {
         (self.0.jpeg_bytes.load(Ordering::Relaxed) as u64) < self.0.allowed / JPEG_PART
     }
 
@@ -106,7 +106,7 @@ impl Budget {
     pub(super) fn count_jpeg(&self, mut jpeg: Vec<u8>) -> bytes::Bytes {
         jpeg.shrink_to_fit();
         self.0.jpeg_bytes.fetch_add(jpeg.len(), Ordering::Relaxed);
-        bytes::Bytes::from_owner(Jpeg {
+        bytes::Bytes::from_owner(CountedJpeg {
             bytes: jpeg,
             sum: self.0.jpeg_bytes.clone(),
         })
@@ -114,32 +114,32 @@ impl Budget {
 }
 
 /// A finished JPEG.
-struct Jpeg {
+struct CountedJpeg {
     bytes: Vec<u8>,
     sum: Arc<AtomicUsize>,
 }
 
-impl AsRef<[u8]> for Jpeg {
+impl AsRef<[u8]> for CountedJpeg {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
 }
 
-impl Drop for Jpeg {
+impl Drop for CountedJpeg {
     fn drop(&mut self) {
         self.sum.fetch_sub(self.bytes.len(), Ordering::Relaxed);
     }
 }
 
 impl Queue {
-    fn is_short(&self, allowed: u64) -> bool {
+    fn is_contended(&self, allowed: u64) -> bool {
         let first = self.waiting.front();
         first.is_some_and(|(_, bytes)| self.reserved + bytes > allowed)
     }
 
     /// Those to be told that somebody waits.
-    fn pressed(&self, allowed: u64) -> Vec<Holder> {
-        if self.is_short(allowed) {
+    fn callbacks_to_run(&self, allowed: u64) -> Vec<ContentionCallback> {
+        if self.is_contended(allowed) {
             self.holders.values().cloned().collect()
         } else {
             Vec::new()
@@ -182,9 +182,9 @@ impl Reservation {
         if !queue.holders.contains_key(&self.id) {
             queue.waiting.pop_front();
             queue.reserved += self.bytes;
-            queue.holders.insert(self.id, self.pressed.clone());
+            queue.holders.insert(self.id, self.on_contention.clone());
             // There may be room for the next one, too; if not, those that need theirs no more let go of it.
-            let holders = queue.pressed(self.shared.allowed);
+            let holders = queue.callbacks_to_run(self.shared.allowed);
             drop(queue);
             granted.notify_all();
             holders.iter().for_each(|holder| (holder.0)());
@@ -225,11 +225,11 @@ mod tests {
         assert!(first.wait(NOW) && first.wait(NOW));
         let large = reserve(&budget, 9 * MB);
         let small = reserve(&budget, MB);
-        assert!(!large.wait(NOW) && budget.is_short());
+        assert!(!large.wait(NOW) && budget.is_contended());
         assert!(!small.wait(NOW), "a small one does not overtake");
         drop(first);
         assert!(!small.wait(NOW) && large.wait(NOW) && small.wait(NOW));
-        assert!(!budget.is_short());
+        assert!(!budget.is_contended());
     }
 
     #[test]
@@ -276,8 +276,8 @@ mod tests {
         let jpeg = budget.count_jpeg(vec![1; MB as usize]);
         let copy = jpeg.clone();
         drop(jpeg);
-        assert!(!budget.has_room_for_jpegs());
+        assert!(!budget.has_jpeg_room());
         drop(copy);
-        assert!(budget.has_room_for_jpegs());
+        assert!(budget.has_jpeg_room());
     }
 }

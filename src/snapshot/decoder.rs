@@ -1,6 +1,6 @@
 //! openh264, and what it cannot do.
 
-use super::planes::Planes;
+use super::yuv420::Yuv420Frame;
 use crate::h264::sps::Sps;
 use openh264::formats::YUVSource;
 
@@ -8,7 +8,7 @@ use openh264::formats::YUVSource;
 const NO_PARAMETER_SETS: i64 = 0x10;
 
 /// Extended profile: partitioned and switching slices.
-const EXTENDED: u8 = 88;
+const EXTENDED_PROFILE: u8 = 88;
 
 /// Decodes the pictures of one sequence parameter set, one after the other.
 pub(super) struct Decoder {
@@ -19,7 +19,7 @@ pub(super) struct Decoder {
 
 /// Why there is no picture.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(super) enum DecodeError {
     /// No picture of this kind can be decoded.
     Unsupported(String),
     /// This one could not be decoded.
@@ -33,7 +33,7 @@ impl Decoder {
             Some("they are interlaced")
         } else if sps.chroma_format != 1 || sps.luma_bits != 8 || sps.chroma_bits != 8 {
             Some("only 4:2:0 with 8 bits can be decoded")
-        } else if sps.profile == EXTENDED {
+        } else if sps.profile == EXTENDED_PROFILE {
             Some("they are of Extended profile")
         } else {
             None
@@ -57,13 +57,15 @@ impl Decoder {
     pub(super) fn decode(
         &mut self,
         annexb: &[u8],
-        out: Option<&mut Planes>,
-    ) -> Result<bool, Failure> {
+        out: Option<&mut Yuv420Frame>,
+    ) -> Result<bool, DecodeError> {
         let decoded = self.decoder.decode(annexb).map_err(|error| {
             if error.native_code() & NO_PARAMETER_SETS != 0 {
-                Failure::Unsupported("the decoder does not take their parameter sets".to_owned())
+                DecodeError::Unsupported(
+                    "the decoder does not take their parameter sets".to_owned(),
+                )
             } else {
-                Failure::Damaged(error.to_string())
+                DecodeError::Damaged(error.to_string())
             }
         })?;
         let Some(picture) = decoded else {
@@ -86,10 +88,10 @@ impl Decoder {
             (plane.get(from..).unwrap_or_default(), stride)
         });
         let size = (width.saturating_sub(left), height.saturating_sub(top));
-        if out.take(size, planes) {
+        if out.copy_from(size, planes) {
             Ok(true)
         } else {
-            Err(Failure::Damaged(
+            Err(DecodeError::Damaged(
                 "the decoder gave half a picture".to_owned(),
             ))
         }

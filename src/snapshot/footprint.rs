@@ -15,20 +15,20 @@
 use crate::h264::sps::Sps;
 
 /// Bytes kept of each macroblock of a decoded picture: motion vectors, reference indices, type.
-const PICTURE_MB: u64 = 168;
+const FRAME_MACROBLOCK_BYTES: u64 = 168;
 
 /// Bytes of a macroblock's state while it is decoded: 768 of coefficients, motion vectors and their differences, modes.
-const STATE_MB: u64 = 1280;
+const STATE_MACROBLOCK_BYTES: u64 = 1280;
 
 /// Pictures that openh264 has beside the references.
-const SPARE_PICTURES: u64 = 2;
+const EXTRA_FRAMES: u64 = 2;
 
 /// Border around the planes on each side, and what their sizes are multiples of, in pixels.
-const BORDER: u64 = 32;
-const ALIGNMENT: u64 = 32;
+const PLANE_BORDER: u64 = 32;
+const PLANE_ALIGNMENT: u64 = 32;
 
 /// Coded data, tables and the thread itself.
-const FIXED: u64 = 5 << 20;
+const FIXED_BYTES: u64 = 5 << 20;
 
 /// Returns the bytes that decoding such pictures takes, JPEG included.
 pub(super) fn decoder_bytes(sps: &Sps) -> u64 {
@@ -36,13 +36,13 @@ pub(super) fn decoder_bytes(sps: &Sps) -> u64 {
         u64::from(sps.width + sps.cropping.left + sps.cropping.right),
         u64::from(sps.height + sps.cropping.top + sps.cropping.bottom),
     );
-    let padded = |length: u64| (length + 2 * BORDER).next_multiple_of(ALIGNMENT);
+    let padded = |length: u64| (length + 2 * PLANE_BORDER).next_multiple_of(PLANE_ALIGNMENT);
     let macroblocks = width.div_ceil(16) * height.div_ceil(16);
-    let picture = padded(width) * padded(height) * 3 / 2 + macroblocks * PICTURE_MB;
-    let pictures = u64::from(sps.max_ref_frames) + SPARE_PICTURES;
+    let picture = padded(width) * padded(height) * 3 / 2 + macroblocks * FRAME_MACROBLOCK_BYTES;
+    let pictures = u64::from(sps.max_ref_frames) + EXTRA_FRAMES;
     // Its planes, those of a copy that is hardly smaller, and a JPEG of 4 bits a pixel.
     let ours = width * height * 7 / 2;
-    FIXED + pictures * picture + macroblocks * STATE_MB + ours
+    FIXED_BYTES + pictures * picture + macroblocks * STATE_MACROBLOCK_BYTES + ours
 }
 
 #[cfg(test)]

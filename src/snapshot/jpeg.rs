@@ -1,34 +1,34 @@
 //! Planes to JPEG: colours as JFIF has them, turned and mirrored. One line after the other, so that there is never a second
 //! picture in memory.
 
-use super::planes::Planes;
+use super::yuv420::Yuv420Frame;
 use crate::h264::vui::Colour;
 use crate::orientation::Orientation;
 use jpeg_encoder::{Encoder, ImageBuffer, JpegColorType, SamplingFactor};
 
 /// Hardly to be told from the camera's picture, and half of the size that 95 has.
-const QUALITY: u8 = 85;
+const JPEG_QUALITY: u8 = 85;
 
 /// The JPEG of a picture with these colours, laid as `orientation` says; or why there is none.
 pub(super) fn encode(
-    picture: &Planes,
+    picture: &Yuv420Frame,
     colour: Colour,
     orientation: Orientation,
 ) -> Result<Vec<u8>, String> {
     let mut out = Vec::new();
-    let mut encoder = Encoder::new(&mut out, QUALITY);
+    let mut encoder = Encoder::new(&mut out, JPEG_QUALITY);
     // That of the planes: more would only be larger.
     encoder.set_sampling_factor(SamplingFactor::F_2_2);
     encoder
-        .encode_image(Laid::new(picture, colour, orientation))
+        .encode_image(OrientedImage::new(picture, colour, orientation))
         .map_err(|error| format!("no JPEG: {error}"))?;
     Ok(out)
 }
 
 /// The picture as it is to be seen.
-struct Laid<'a> {
-    picture: &'a Planes,
-    conversion: Conversion,
+struct OrientedImage<'a> {
+    picture: &'a Yuv420Frame,
+    conversion: YuvToJfif,
     width: u16,
     height: u16,
     /// Where the first pixel is in the picture, and where a step to the right and one down lead there.
@@ -36,8 +36,8 @@ struct Laid<'a> {
     steps: [(isize, isize); 2],
 }
 
-impl<'a> Laid<'a> {
-    fn new(picture: &'a Planes, colour: Colour, orientation: Orientation) -> Self {
+impl<'a> OrientedImage<'a> {
+    fn new(picture: &'a Yuv420Frame, colour: Colour, orientation: Orientation) -> Self {
         let (columns, lines) = picture.size();
         let steps = orientation
             .back()
@@ -51,7 +51,7 @@ impl<'a> Laid<'a> {
         }
         Self {
             picture,
-            conversion: Conversion::new(colour),
+            conversion: YuvToJfif::new(colour),
             width: u16::try_from(width).unwrap_or(u16::MAX),
             height: u16::try_from(height).unwrap_or(u16::MAX),
             origin: (start(ax + bx, columns), start(ay + by, lines)),
@@ -60,7 +60,7 @@ impl<'a> Laid<'a> {
     }
 }
 
-impl ImageBuffer for Laid<'_> {
+impl ImageBuffer for OrientedImage<'_> {
     fn get_jpeg_color_type(&self) -> JpegColorType {
         JpegColorType::Ycbcr
     }
@@ -92,7 +92,7 @@ impl ImageBuffer for Laid<'_> {
 }
 
 /// From the stream's Y'CbCr to that of JFIF: BT.601, full range. Factors are 65536ths.
-struct Conversion {
+struct YuvToJfif {
     black: i32,
     luma: i32,
     /// What blue and red difference add to luma, to blue and to red difference.
@@ -100,7 +100,7 @@ struct Conversion {
     red: [i32; 3],
 }
 
-impl Conversion {
+impl YuvToJfif {
     fn new(colour: Colour) -> Self {
         let colour = colour.for_viewers();
         // The shares of red and blue in luma (ITU-T H.264, table E-5). What is not tagged is BT.709 in browsers, at every size.
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn colours_of_bt_601_get_full_range_and_grey_stays_grey() {
-        let conversion = Conversion::new(BT601);
+        let conversion = YuvToJfif::new(BT601);
         for (from, to) in [
             ([16, 128, 128], [0, 128, 128]),
             ([235, 128, 128], [255, 128, 128]),
@@ -177,7 +177,7 @@ mod tests {
             is_full_range: true,
             ..BT601
         };
-        let same = Conversion::new(full);
+        let same = YuvToJfif::new(full);
         assert_eq!(same.apply([7, 200, 90]), [7, 200, 90]);
     }
 
@@ -204,7 +204,7 @@ mod tests {
                 let stream = [16.0 + 219.0 * y, 128.0 + 224.0 * b, 128.0 + 224.0 * r];
                 let [y, b, r] = of(0.299, 0.114, rgb);
                 let expected = [255.0 * y, 128.0 + 255.0 * b, 128.0 + 255.0 * r];
-                let found = Conversion::new(colour).apply(stream.map(|v| v.round() as u8));
+                let found = YuvToJfif::new(colour).apply(stream.map(|v| v.round() as u8));
                 for (found, expected) in found.into_iter().zip(expected) {
                     assert!((f64::from(found) - expected).abs() < 2.0, "{rgb:?}");
                 }
@@ -213,10 +213,10 @@ mod tests {
     }
 
     /// The luma of the picture as it is seen, line by line; the picture has 3 x 2 pixels: 1 2 3, 4 5 6.
-    fn laid(orientation: Orientation) -> Vec<Vec<u8>> {
-        let mut picture = Planes::default();
+    fn image(orientation: Orientation) -> Vec<Vec<u8>> {
+        let mut picture = Yuv420Frame::default();
         let colour = [128; 2];
-        assert!(picture.take(
+        assert!(picture.copy_from(
             (3, 2),
             [(&[1, 2, 3, 4, 5, 6], 3), (&colour, 2), (&colour, 2)]
         ));
@@ -224,11 +224,11 @@ mod tests {
             is_full_range: true,
             ..BT601
         };
-        let laid = Laid::new(&picture, colour, orientation);
-        (0..laid.height())
+        let image = OrientedImage::new(&picture, colour, orientation);
+        (0..image.height())
             .map(|line| {
                 let mut buffers = [const { Vec::new() }; 4];
-                laid.fill_buffers(line, &mut buffers);
+                image.fill_buffers(line, &mut buffers);
                 buffers[0].clone()
             })
             .collect()
@@ -251,7 +251,7 @@ mod tests {
             (90, [false, true], vec![vec![6, 3], vec![5, 2], vec![4, 1]]),
         ] {
             let orientation = Orientation::new(degrees, mirrors[0], mirrors[1]);
-            assert_eq!(laid(orientation), expected, "{degrees} {mirrors:?}");
+            assert_eq!(image(orientation), expected, "{degrees} {mirrors:?}");
         }
     }
 }

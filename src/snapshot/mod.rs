@@ -9,36 +9,36 @@
 //! |---|---|
 //! | `budget` | memory for decoders and JPEGs, in the order of asking |
 //! | `footprint` | memory that a decoder takes |
-//! | `desk` | who asks, and the thread that answers all of them together |
-//! | `newest` | keeps up with the hub: fragments to the newest decoded picture |
-//! | `no_decoder` | what stands in for it in a build without openh264 |
+//! | `service` | who asks, and the thread that answers all of them together |
+//! | `frame_decoder` | keeps up with the hub: fragments to the newest decoded picture |
+//! | `decoder_stub` | what stands in for it in a build without openh264 |
 //! | `decoder` | openh264, and what it cannot do |
-//! | `planes` | a decoded picture, and a smaller one |
+//! | `yuv420` | a decoded picture, and a smaller one |
 //! | `jpeg` | planes to JPEG: colours, turn and mirror |
 
 mod budget;
 #[cfg(feature = "software-encoder")]
 mod decoder;
-mod desk;
+#[cfg(not(feature = "software-encoder"))]
+mod decoder_stub;
 #[cfg(feature = "software-encoder")]
 mod footprint;
 #[cfg(feature = "software-encoder")]
+mod frame_decoder;
+#[cfg(feature = "software-encoder")]
 mod jpeg;
+mod service;
 #[cfg(feature = "software-encoder")]
-mod newest;
-#[cfg(not(feature = "software-encoder"))]
-mod no_decoder;
-#[cfg(feature = "software-encoder")]
-mod planes;
+mod yuv420;
 
 pub use budget::Budget;
-pub use desk::Desk;
+pub use service::SnapshotService;
 
 use crate::hub::{CameraState, CameraStatus};
 use crate::time::Timestamp;
 use bytes::Bytes;
 #[cfg(not(feature = "software-encoder"))]
-use no_decoder as newest;
+use decoder_stub as frame_decoder;
 
 /// A picture as a file.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -51,10 +51,10 @@ pub struct Snapshot {
 
 /// Why there is none, in words.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Refusal {
+pub enum SnapshotError {
     /// The camera gives no picture now; trying again later may help.
     #[error("{0}")]
-    NoPicture(String),
+    NoFrame(String),
     /// Pictures of this kind cannot be decoded here.
     #[error("{0}")]
     Unsupported(String),
@@ -75,12 +75,12 @@ pub enum Refusal {
 }
 
 /// True if pictures come, false if some may come soon; else why there are none.
-fn is_live(condition: &CameraStatus) -> Result<bool, Refusal> {
+fn is_live(condition: &CameraStatus) -> Result<bool, SnapshotError> {
     match condition.state {
         CameraState::Live => Ok(true),
         CameraState::Starting | CameraState::Idle => Ok(false),
         CameraState::Waiting | CameraState::Lost => {
-            Err(Refusal::NoPicture(condition.reason.clone()))
+            Err(SnapshotError::NoFrame(condition.reason.clone()))
         }
     }
 }

@@ -242,7 +242,7 @@ pub struct Context {
     /// What is asked of it.
     pub settings: Settings,
     /// Which encoders may be used, if it needs one.
-    pub encoder: encode::Choice,
+    pub encoder: encode::EncoderPreference,
     /// The format to take from the camera to be encoded, even if it gives H.264; `None` leaves the choice to the program.
     pub pixel_format: Option<FourCc>,
     /// Silence after which an open source is opened again; `None` leaves it to what is known and learned, zero means never.
@@ -254,7 +254,7 @@ pub struct Context {
     /// What the camera's encoder was expected to put into its MJPEG was not there.
     has_plain_mjpeg: Arc<AtomicBool>,
     /// Which encoders have come to nothing with this camera.
-    encoder_trials: encode::Trials,
+    encoder_trials: encode::FailureHistory,
     /// Bounds what the programs of this camera write to the log, however often they are started.
     program_log: process::budget::Budget,
     /// How long its programs have been silent and gone on.
@@ -267,13 +267,13 @@ impl Context {
         Self {
             name: name.to_owned(),
             settings,
-            encoder: encode::Choice::Auto,
+            encoder: encode::EncoderPreference::Auto,
             pixel_format: None,
             stall_after: None,
             shutdown,
             panel: Panel::default(),
             has_plain_mjpeg: Arc::default(),
-            encoder_trials: encode::Trials::default(),
+            encoder_trials: encode::FailureHistory::default(),
             program_log: process::budget::Budget::default(),
             longest_interval: silence::LongestInterval::default(),
         }

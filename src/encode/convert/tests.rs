@@ -174,8 +174,8 @@ fn expected(recipe: &Recipe, x: usize, y: usize) -> [f64; 3] {
     }
 }
 
-fn shape(code: &[u8; 4], width: u32, height: u32, strides: [u32; 3]) -> Shape {
-    Shape {
+fn format(code: &[u8; 4], width: u32, height: u32, strides: [u32; 3]) -> RawVideoFormat {
+    RawVideoFormat {
         fourcc: FourCc::new(*code),
         width,
         height,
@@ -189,9 +189,9 @@ fn every_format_gives_the_picture_of_the_slow_sums() {
     for (code, recipe) in &RECIPES {
         for (width, height, padding) in [(16, 4, 0), (34, 6, 0), (34, 6, 14), (322, 2, 64)] {
             let (planes, strides) = write(recipe, width, height, padding);
-            let shape = shape(code, width as u32, height as u32, strides);
-            let mut out = I420::new(shape.width, shape.height, Vec::new());
-            assert!(to_i420(&Pixels::Own(planes), &shape, &mut out));
+            let format = format(code, width as u32, height as u32, strides);
+            let mut out = I420::new(format.width, format.height, Vec::new());
+            assert!(to_i420(&FrameMemory::Owned(planes), &format, &mut out));
             let [py, pu, pv] = out.planes();
             for (x, y) in (0..height).flat_map(|y| (0..width).map(move |x| (x, y))) {
                 let square = y / 2 * (width / 2) + x / 2;
@@ -204,7 +204,7 @@ fn every_format_gives_the_picture_of_the_slow_sums() {
                 assert!(
                     is_near,
                     "{} {width}x{height}+{padding} at {x},{y}: {found:?}, wanted {wanted:?}",
-                    shape.fourcc
+                    format.fourcc
                 );
             }
         }
@@ -214,21 +214,24 @@ fn every_format_gives_the_picture_of_the_slow_sums() {
 #[test]
 fn every_format_with_a_layout_is_tested() {
     for (code, _) in &RECIPES {
-        assert!(layout(FourCc::new(**code)).is_some());
+        assert!(pixel_layout(FourCc::new(**code)).is_some());
     }
-    assert_eq!(RECIPES.len(), crate::encode::formats::LAYOUTS.len());
+    assert_eq!(RECIPES.len(), pixel_layout::LAYOUTS.len());
 }
 
 #[test]
 fn a_picture_that_is_short_by_a_byte_is_none() {
     for (code, recipe) in &RECIPES {
         let (planes, strides) = write(recipe, 16, 4, 0);
-        let shape = shape(code, 16, 4, strides);
+        let format = format(code, 16, 4, strides);
         for plane in (0..3).filter(|&plane| !planes[plane].is_empty()) {
             let mut planes = planes.clone();
             planes[plane].pop();
             let mut out = I420::new(16, 4, Vec::new());
-            assert!(!to_i420(&Pixels::Own(planes), &shape, &mut out), "{code:?}");
+            assert!(
+                !to_i420(&FrameMemory::Owned(planes), &format, &mut out),
+                "{code:?}"
+            );
         }
     }
 }
@@ -236,9 +239,9 @@ fn a_picture_that_is_short_by_a_byte_is_none() {
 #[test]
 fn odd_sizes_lose_their_last_line_and_column() {
     let (planes, strides) = write(&RECIPES[0].1, 17, 5, 0);
-    let shape = shape(b"YUYV", 17, 5, strides);
+    let format = format(b"YUYV", 17, 5, strides);
     let mut out = I420::new(17, 5, Vec::new());
-    assert!(to_i420(&Pixels::Own(planes), &shape, &mut out));
+    assert!(to_i420(&FrameMemory::Owned(planes), &format, &mut out));
     assert_eq!(out.size(), (16, 4));
     assert_eq!(out.planes()[0][15], value(0, 15, 0));
 }

@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
-use super::candidate;
-use crate::encode::{Encoder, Picture, Pixels, Settings, Shape};
+use super::factory;
+use crate::encode::{Config, Encoder, FrameMemory, RawFrame, RawVideoFormat};
 use crate::h264::sps::Sps;
 use crate::h264::{AccessUnit, Assembler, End, Ends, Pictures};
 use crate::time::Timestamp;
@@ -13,8 +13,8 @@ use std::num::NonZeroU32;
 const WIDTH: u32 = 320;
 const HEIGHT: u32 = 240;
 
-fn shape() -> Shape {
-    Shape {
+fn format() -> RawVideoFormat {
+    RawVideoFormat {
         fourcc: FourCc::new(*b"YUYV"),
         width: WIDTH,
         height: HEIGHT,
@@ -24,25 +24,25 @@ fn shape() -> Shape {
 }
 
 fn encoder(bitrate: u32, interval: u32) -> Box<dyn Encoder> {
-    let settings = Settings {
+    let settings = Config {
         fps: 30.0,
         bitrate: Some(bitrate),
         keyframe_interval: NonZeroU32::new(interval).unwrap(),
     };
-    candidate().unwrap().open(&shape(), &settings).unwrap()
+    factory().unwrap().open(&format(), &settings).unwrap()
 }
 
 /// A texture that moves by some pixels with each picture.
-fn picture(number: u32) -> Picture {
+fn picture(number: u32) -> RawFrame {
     let byte = |x: u32, y: u32| {
         let (x, y) = (x + 3 * number, y + number);
         let wave = (x % 64).abs_diff(32) + (y % 48).abs_diff(24);
         (3 * wave + x / 5 * 7 % 23) as u8
     };
     let bytes = (0..HEIGHT).flat_map(|y| (0..2 * WIDTH).map(move |x| byte(x, y)));
-    Picture {
+    RawFrame {
         captured_at: Timestamp::from_nanos(u64::from(number + 1) * 33_000_000),
-        pixels: Pixels::Own([bytes.collect(), Vec::new(), Vec::new()]),
+        memory: FrameMemory::Owned([bytes.collect(), Vec::new(), Vec::new()]),
     }
 }
 
@@ -50,8 +50,8 @@ fn encode(encoder: &mut dyn Encoder, number: u32, keyframe: bool) -> Vec<u8> {
     let (picture, mut unit) = (picture(number), Vec::new());
     let at = picture.captured_at;
     encoder.submit(picture, keyframe).unwrap();
-    assert_eq!(encoder.take(&mut unit), Ok(Some(at)));
-    assert_eq!(encoder.take(&mut Vec::new()), Ok(None));
+    assert_eq!(encoder.take_access_unit(&mut unit), Ok(Some(at)));
+    assert_eq!(encoder.take_access_unit(&mut Vec::new()), Ok(None));
     unit
 }
 
@@ -135,10 +135,10 @@ fn the_bit_rate_is_held_and_can_be_changed() {
 fn a_picture_that_is_too_short_is_dropped_and_counted() {
     let mut encoder = encoder(500_000, 60);
     let mut short = picture(0);
-    short.pixels = Pixels::Own([vec![0; 100], Vec::new(), Vec::new()]);
+    short.memory = FrameMemory::Owned([vec![0; 100], Vec::new(), Vec::new()]);
     encoder.submit(short, false).unwrap();
     assert_eq!(
-        (encoder.take(&mut Vec::new()), encoder.dropped()),
+        (encoder.take_access_unit(&mut Vec::new()), encoder.dropped()),
         (Ok(None), 1)
     );
     encode(encoder.as_mut(), 1, false);

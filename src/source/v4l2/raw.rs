@@ -12,7 +12,7 @@ mod setup;
 pub(super) use setup::start;
 
 use super::SLICE;
-use crate::encode::{self, Candidate, Encoder, Picture, Pixels};
+use crate::encode::{self, Encoder, EncoderFactory, FrameMemory, RawFrame};
 use crate::h264::End;
 use crate::orientation::Orientation;
 use crate::panel::Board;
@@ -35,11 +35,11 @@ const TELL_PAUSE: Duration = Duration::from_secs(60);
 const JPEG_WORK: u32 = 100;
 
 /// How much work a pixel of a format is for an encoder; JPEGs are decoded for it.
-pub fn work(encoder: &dyn Candidate, fourcc: FourCc) -> Option<u32> {
+pub fn work(encoder: &dyn EncoderFactory, fourcc: FourCc) -> Option<u32> {
     if is_jpeg(fourcc) {
-        encoder.work(FourCc::I420).map(|work| work + JPEG_WORK)
+        encoder.cost(FourCc::I420).map(|work| work + JPEG_WORK)
     } else {
-        encoder.work(fourcc)
+        encoder.cost(fourcc)
     }
 }
 
@@ -50,13 +50,14 @@ fn is_jpeg(fourcc: FourCc) -> bool {
 /// For the list of cameras: the encoder that a camera with these offers would be encoded by, and the mode that would be taken of
 /// it; else why there is none.
 pub fn plan(offers: &[Offer], wanted: &Wanted) -> Result<(String, Mode), String> {
-    let found = encode::candidates(encode::Choice::Auto).map_err(|error| error.0)?;
+    let found =
+        encode::available_encoders(encode::EncoderPreference::Auto).map_err(|error| error.0)?;
     found
-        .candidates
+        .factories
         .iter()
         .find_map(|candidate| {
             let work = |fourcc| work(candidate.as_ref(), fourcc);
-            let mode = choice::choose(offers, wanted, candidate.largest(), work)?;
+            let mode = choice::choose(offers, wanted, candidate.max_size(), work)?;
             Some((candidate.name(), mode))
         })
         .ok_or_else(|| format!("no encoder takes its formats ({})", setup::formats(offers)))
@@ -107,15 +108,15 @@ impl Camera {
         self.arrived_at = arrived_at;
         self.silence.heard(arrived_at);
         let pixels = match &mut self.decoding {
-            None => Pixels::Camera(held),
+            None => FrameMemory::Driver(held),
             Some(decoding) => match decoding.decode(held, captured_at, self.encoder.reclaim()) {
                 Some(pixels) => pixels,
                 None => return Ok(()),
             },
         };
-        let picture = Picture {
+        let picture = RawFrame {
             captured_at,
-            pixels,
+            memory: pixels,
         };
         let keyframe = std::mem::take(&mut self.wants_keyframe);
         self.encoder
@@ -126,7 +127,7 @@ impl Camera {
     }
 
     fn take_unit(&mut self) -> Result<Option<Timestamp>, Error> {
-        let taken = self.encoder.take(&mut self.unit);
+        let taken = self.encoder.take_access_unit(&mut self.unit);
         let taken = taken.map_err(|error| self.failed(&error))?;
         if taken.is_some() {
             self.progress_at = Timestamp::now();
@@ -138,9 +139,11 @@ impl Camera {
     /// The encoder has given a picture.
     fn prove(&mut self) {
         let since = *self.works_since.get_or_insert(self.progress_at);
-        if !self.has_proved && self.progress_at.since(since) >= encode::WORKS {
+        if !self.has_proved && self.progress_at.since(since) >= encode::HEALTHY_AFTER {
             self.has_proved = true;
-            self.context.encoder_trials.works(&self.encoder.name());
+            self.context
+                .encoder_trials
+                .record_success(&self.encoder.name());
         }
     }
 
@@ -182,12 +185,12 @@ impl Camera {
     /// The encoder has come to its end.
     fn failed(&self, error: &encode::Error) -> Error {
         let (name, trials) = (self.encoder.name(), &self.context.encoder_trials);
-        let is_enough = trials.failed(&name, &error.0, Timestamp::now());
+        let is_enough = trials.record_failure(&name, &error.0, Timestamp::now());
         let outlook = match self.context.encoder {
-            encode::Choice::Auto if is_enough => {
+            encode::EncoderPreference::Auto if is_enough => {
                 ", again: another encoder is taken if there is one (--encoder auto)"
             }
-            encode::Choice::Hardware if is_enough => {
+            encode::EncoderPreference::Hardware if is_enough => {
                 ", again and again; it is opened anew (--encoder hardware wants no other)"
             }
             _ => "",
@@ -268,7 +271,7 @@ impl Source for Camera {
     }
 
     fn trouble(&self) -> Option<String> {
-        let words = self.encoder.trouble()?;
+        let words = self.encoder.stall_reason()?;
         Some(format!("{}: {words}", self.path.display()))
     }
 

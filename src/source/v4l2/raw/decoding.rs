@@ -1,6 +1,6 @@
 //! JPEGs of a camera to pictures for an encoder, and the newest JPEG itself, for snapshots.
 
-use crate::encode::{I420, JpegDecoder, Pixels};
+use crate::encode::{FrameMemory, I420, JpegDecoder};
 use crate::time::Timestamp;
 use crate::v4l2::{Agreed, Held};
 
@@ -32,7 +32,7 @@ impl Decoding {
         held: Held,
         captured_at: Timestamp,
         memory: Vec<u8>,
-    ) -> Option<Pixels> {
+    ) -> Option<FrameMemory> {
         self.jpeg.clear();
         held.copy(0, 0..held.plane_len(0), &mut self.jpeg);
         drop(held);
@@ -40,7 +40,11 @@ impl Decoding {
         match self.decoder.decode(&mut self.jpeg, &mut picture) {
             Ok(()) => {
                 self.captured_at = Some(captured_at);
-                Some(Pixels::Own([picture.into_bytes(), Vec::new(), Vec::new()]))
+                Some(FrameMemory::Owned([
+                    picture.into_bytes(),
+                    Vec::new(),
+                    Vec::new(),
+                ]))
             }
             Err(error) => {
                 self.captured_at = None;

@@ -7,7 +7,7 @@ use super::capture::Capturing;
 use super::choice::{self, Mode, Offer, Wanted};
 use super::decoding::Decoding;
 use super::{Camera, Dropping, is_jpeg, work};
-use crate::encode::{self, Candidate, Encoder, Shape};
+use crate::encode::{self, Encoder, EncoderFactory, RawVideoFormat};
 use crate::orientation::Orientation;
 use crate::source::{Context, Source};
 use crate::time::Timestamp;
@@ -50,7 +50,7 @@ pub(in crate::source::v4l2) fn start(
             "this camera gives no H.264, and there is no encoder for it: {error}"
         ))
     };
-    let found = encode::candidates(context.encoder).map_err(useless)?;
+    let found = encode::available_encoders(context.encoder).map_err(useless)?;
     let mut report = Report::default();
     let orientation = settings::orient(&device, &context.settings, &mut report);
     let mut offers = offers(&device, capture);
@@ -63,8 +63,8 @@ pub(in crate::source::v4l2) fn start(
             )));
         }
     }
-    let mut reasons: Vec<String> = found.missing.into_iter().collect();
-    let candidates = in_order(found.candidates, context, &mut reasons);
+    let mut reasons: Vec<String> = found.unavailable_reason.into_iter().collect();
+    let candidates = in_order(found.factories, context, &mut reasons);
     for candidate in &candidates {
         match setup(&device, capture, candidate.as_ref(), &offers, context) {
             Ok(setup) => {
@@ -90,12 +90,12 @@ pub(in crate::source::v4l2) fn start(
 
 /// Those that have come to nothing with this camera behind the others, and the reasons for that.
 fn in_order(
-    candidates: Vec<Box<dyn Candidate>>,
+    candidates: Vec<Box<dyn EncoderFactory>>,
     context: &Context,
     reasons: &mut Vec<String>,
-) -> Vec<Box<dyn Candidate>> {
+) -> Vec<Box<dyn EncoderFactory>> {
     let now = Timestamp::now();
-    let doubt = |one: &dyn Candidate| context.encoder_trials.doubt(&one.name(), now);
+    let doubt = |one: &dyn EncoderFactory| context.encoder_trials.cooldown_reason(&one.name(), now);
     let (mut ordered, doubted): (Vec<_>, Vec<_>) = candidates
         .into_iter()
         .partition(|one| doubt(one.as_ref()).is_none());
@@ -126,7 +126,7 @@ struct Setup {
 fn setup(
     device: &Device,
     capture: Capture,
-    candidate: &dyn Candidate,
+    candidate: &dyn EncoderFactory,
     offers: &[Offer],
     context: &Context,
 ) -> Result<Setup, Trouble> {
@@ -136,7 +136,7 @@ fn setup(
         fps: context.settings.fps.hertz(),
     };
     let work = |fourcc| work(candidate, fourcc);
-    let Some(mode) = choice::choose(offers, &wanted, candidate.largest(), work) else {
+    let Some(mode) = choice::choose(offers, &wanted, candidate.max_size(), work) else {
         let reason = format!(
             "it takes none of the camera's formats ({})",
             formats(offers)
@@ -154,7 +154,7 @@ fn setup(
     }
     // The lowest rate that is enough is what the user asked for, or the camera's next one.
     let rate = device.set_rate(capture, context.settings.fps.fraction());
-    let settings = encode::Settings {
+    let settings = encode::Config {
         fps: rate.or(mode.rate).unwrap_or(wanted.fps).clamp(1.0, 240.0),
         bitrate: context.settings.bitrate,
         keyframe_interval: context.settings.keyframe_interval,
@@ -171,10 +171,10 @@ fn setup(
 }
 
 /// What the encoder is given.
-fn shape(agreed: &Agreed) -> Shape {
+fn shape(agreed: &Agreed) -> RawVideoFormat {
     if is_jpeg(agreed.fourcc) {
         // As the decoder leaves it.
-        return Shape {
+        return RawVideoFormat {
             fourcc: FourCc::I420,
             width: agreed.width & !1,
             height: agreed.height & !1,
@@ -182,7 +182,7 @@ fn shape(agreed: &Agreed) -> Shape {
             colour: Colour::default(),
         };
     }
-    Shape {
+    RawVideoFormat {
         fourcc: agreed.fourcc,
         width: agreed.width,
         height: agreed.height,

@@ -1,8 +1,8 @@
 //! Who asks for a camera's newest picture, and the thread that answers all who wait together: never more than one decodes.
 
 use super::budget::{Budget, Reservation};
-use super::newest::Newest;
-use super::{Refusal, Snapshot};
+use super::frame_decoder::FrameDecoder;
+use super::{Snapshot, SnapshotError};
 use crate::heap;
 use crate::hub::Hub;
 use crate::time::Timestamp;
@@ -14,34 +14,34 @@ use tokio::sync::oneshot;
 
 /// The decoder stays where it is for so long after the last who asked: for one who asks each second it need not begin at
 /// the keyframe again.
-const WARM: Duration = Duration::from_secs(5);
+const DECODER_IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A camera that is being opened has so long to give a picture.
-const PATIENCE: Duration = Duration::from_secs(10);
+const FIRST_FRAME_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The camera's thread looks for orders several times a second; one that is late leaves it to the decoder.
-const ORDER: Duration = Duration::from_secs(1);
+const CAMERA_JPEG_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Meanwhile a picture is looked for this often.
-const LOOK: Duration = Duration::from_millis(10);
+const FRAME_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Timeout for a decoder's turn, while those of other cameras have the memory.
 const TURN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A request that waits for its turn is checked for whether somebody still waits for it this often.
-const TURN_POLL: Duration = Duration::from_millis(50);
+const TURN_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Most who wait for one camera's picture.
-const WAITING: usize = 64;
+const MAX_PENDING: usize = 64;
 
 /// Behind the cameras, the fan-out and HTTP, where there are not enough cores for all.
 const NICENESS: i32 = 10;
 
-type Answer = Result<Snapshot, Refusal>;
+type Answer = Result<Snapshot, SnapshotError>;
 
 /// One camera's place to ask. Clones are the same place.
 #[derive(Clone, Debug)]
-pub struct Desk(Arc<Shared>);
+pub struct SnapshotService(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -54,13 +54,13 @@ struct Shared {
 #[derive(Default, Debug)]
 struct Queue {
     inner: Mutex<Inner>,
-    news: Condvar,
+    request_added: Condvar,
 }
 
 #[derive(Default, Debug)]
 struct Inner {
-    waiting: Vec<Request>,
-    has_thread: bool,
+    pending: Vec<Request>,
+    has_worker: bool,
 }
 
 #[derive(Debug)]
@@ -71,38 +71,38 @@ struct Request {
 }
 
 /// A decoder and the memory that is reserved for it.
-struct Decoding {
-    newest: Newest,
-    reserved: Option<Reservation>,
+struct DecoderState {
+    decoder: FrameDecoder,
+    reservation: Option<Reservation>,
 }
 
-impl Decoding {
+impl DecoderState {
     /// Frees the decoder, returns its memory to the system, then lets others have it.
     fn release(&mut self) {
-        self.newest = Newest::default();
-        if self.reserved.is_some() {
+        self.decoder = FrameDecoder::default();
+        if self.reservation.is_some() {
             heap::trim();
-            self.reserved = None;
+            self.reservation = None;
         }
     }
 }
 
-impl Drop for Decoding {
+impl Drop for DecoderState {
     fn drop(&mut self) {
         self.release();
     }
 }
 
 /// What has become of the camera's own JPEG.
-enum Own {
-    Picture(Snapshot),
+enum CameraJpeg {
+    Ready(Snapshot),
     /// It has some, but did not give one in time.
-    Late,
+    TimedOut,
     /// It has none, or nobody wants it.
-    Missing,
+    Unavailable,
 }
 
-impl Desk {
+impl SnapshotService {
     /// The place for the camera `name`, whose decoder is within `budget`.
     pub fn new(name: Arc<str>, hub: Hub, budget: Budget) -> Self {
         Self(Arc::new(Shared {
@@ -115,37 +115,37 @@ impl Desk {
 
     /// The newest picture, `width` pixels wide if that is less than it has. A camera that is being opened, or is closed until
     /// somebody watches, has ten seconds to give one. Whoever no longer wants it drops the future.
-    pub fn ask(&self, width: Option<u32>) -> impl Future<Output = Answer> + use<> {
+    pub fn request(&self, width: Option<u32>) -> impl Future<Output = Answer> + use<> {
         let (sender, receiver) = oneshot::channel();
-        self.put(width, sender);
+        self.enqueue(width, sender);
         async {
-            let gone = |_| Refusal::NoPicture("no snapshot can be made now".to_owned());
+            let gone = |_| SnapshotError::NoFrame("no snapshot can be made now".to_owned());
             receiver.await.map_err(gone).and_then(|answer| answer)
         }
     }
 
-    fn put(&self, width: Option<u32>, answer: oneshot::Sender<Answer>) {
+    fn enqueue(&self, width: Option<u32>, answer: oneshot::Sender<Answer>) {
         let mut inner = self.0.queue.lock();
-        if inner.waiting.len() >= WAITING {
+        if inner.pending.len() >= MAX_PENDING {
             drop(inner);
-            let _ = answer.send(Err(Refusal::Busy));
+            let _ = answer.send(Err(SnapshotError::Busy));
             return;
         }
-        inner.waiting.push(Request {
+        inner.pending.push(Request {
             width,
             since: Timestamp::now(),
             answer,
         });
-        if inner.has_thread {
-            self.0.queue.news.notify_one();
+        if inner.has_worker {
+            self.0.queue.request_added.notify_one();
             return;
         }
         let shared = self.0.clone();
         let thread = std::thread::Builder::new().name(format!("{} snapshot", shared.name));
-        inner.has_thread = thread.spawn(move || shared.work()).is_ok();
-        if !inner.has_thread {
+        inner.has_worker = thread.spawn(move || shared.run()).is_ok();
+        if !inner.has_worker {
             // Their senders are dropped with them, which is answer enough.
-            inner.waiting.clear();
+            inner.pending.clear();
         }
     }
 }
@@ -158,56 +158,60 @@ impl Queue {
 }
 
 /// A thread that works. One that panics (a decoder met something new) makes room for the next, and refuses those who wait.
-struct Presence<'a>(&'a Queue);
+struct WorkerGuard<'a>(&'a Queue);
 
-impl Drop for Presence<'_> {
+impl Drop for WorkerGuard<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let mut inner = self.0.lock();
-            inner.has_thread = false;
-            inner.waiting.clear();
+            inner.has_worker = false;
+            inner.pending.clear();
         }
     }
 }
 
 impl Shared {
     /// Answers until nobody has asked for a while.
-    fn work(&self) {
+    fn run(&self) {
         // Where it may not be changed it is right as it is.
         let _ = rustix::process::setpriority_process(None, NICENESS);
         let _hold = self.hub.keep_open();
-        let _presence = Presence(&self.queue);
-        let mut decoding = Decoding {
-            newest: Newest::default(),
-            reserved: None,
+        let _guard = WorkerGuard(&self.queue);
+        let mut decoding = DecoderState {
+            decoder: FrameDecoder::default(),
+            reservation: None,
         };
         loop {
             let mut inner = self.queue.lock();
-            if inner.waiting.is_empty() {
+            if inner.pending.is_empty() {
                 let nobody =
-                    |inner: &mut Inner| inner.waiting.is_empty() && !self.budget.is_short();
-                inner = match self.queue.news.wait_timeout_while(inner, WARM, nobody) {
+                    |inner: &mut Inner| inner.pending.is_empty() && !self.budget.is_contended();
+                inner = match self.queue.request_added.wait_timeout_while(
+                    inner,
+                    DECODER_IDLE_TIMEOUT,
+                    nobody,
+                ) {
                     Ok((inner, _)) => inner,
                     Err(poisoned) => poisoned.into_inner().0,
                 };
             }
-            if inner.waiting.is_empty() {
-                inner.has_thread = false;
+            if inner.pending.is_empty() {
+                inner.has_worker = false;
                 return;
             }
             drop(inner);
-            if self.budget.is_short() {
+            if self.budget.is_contended() {
                 // Others were first, however often this camera is asked for.
                 decoding.release();
             }
-            self.answer(&mut decoding);
+            self.reply(&mut decoding);
         }
     }
 
     /// Waits for this camera's turn to have a decoder of so many bytes. False if there is nobody left to wait for.
-    fn wait_for_turn(&self, decoding: &mut Decoding, bytes: u64) -> bool {
+    fn wait_for_turn(&self, decoding: &mut DecoderState, bytes: u64) -> bool {
         if decoding
-            .reserved
+            .reservation
             .as_ref()
             .is_some_and(|it| it.bytes() >= bytes)
         {
@@ -218,37 +222,37 @@ impl Shared {
         let reservation = self.budget.reserve(bytes, move || {
             if let Some(queue) = queue.upgrade() {
                 drop(queue.lock());
-                queue.news.notify_all();
+                queue.request_added.notify_all();
             }
         });
-        while !reservation.wait(TURN_POLL) {
+        while !reservation.wait(TURN_POLL_INTERVAL) {
             let mut inner = self.queue.lock();
-            inner.waiting.retain(|request| !request.answer.is_closed());
+            inner.pending.retain(|request| !request.answer.is_closed());
             let now = Timestamp::now();
-            let (late, patient): (Vec<_>, Vec<_>) = std::mem::take(&mut inner.waiting)
+            let (late, patient): (Vec<_>, Vec<_>) = std::mem::take(&mut inner.pending)
                 .into_iter()
                 .partition(|request| now.since(request.since) > TURN_TIMEOUT);
-            inner.waiting = patient;
-            let is_left = !inner.waiting.is_empty();
+            inner.pending = patient;
+            let is_left = !inner.pending.is_empty();
             drop(inner);
-            refuse(late, &Refusal::Busy);
+            reject(late, &SnapshotError::Busy);
             if !is_left {
                 return false;
             }
         }
-        decoding.reserved = Some(reservation);
+        decoding.reservation = Some(reservation);
         true
     }
 
     /// Decodes what has come, when it is this camera's turn. True if there is a picture then; `None` if nobody waits any more.
-    fn decode(&self, decoding: &mut Decoding) -> Option<Result<bool, Refusal>> {
-        let bytes = match decoding.newest.bytes_needed(&self.hub) {
+    fn decode(&self, decoding: &mut DecoderState) -> Option<Result<bool, SnapshotError>> {
+        let bytes = match decoding.decoder.bytes_needed(&self.hub) {
             Ok(Some(bytes)) => bytes,
             Ok(None) => return Some(Ok(false)),
-            Err(refusal) => return Some(Err(refusal)),
+            Err(error) => return Some(Err(error)),
         };
         if bytes > self.budget.allowed() {
-            return Some(Err(Refusal::TooLarge {
+            return Some(Err(SnapshotError::TooLarge {
                 needed: bytes,
                 allowed: self.budget.allowed(),
             }));
@@ -257,36 +261,36 @@ impl Shared {
             return None;
         }
         let found = decoding
-            .newest
-            .catch_up(&self.hub, bytes, &|| self.budget.is_short());
+            .decoder
+            .advance(&self.hub, bytes, &|| self.budget.is_contended());
         Some(found)
     }
 
     /// The picture as the camera itself has encoded it, if somebody wants it whole and there is one.
-    fn own_jpeg(&self) -> Own {
+    fn camera_jpeg(&self) -> CameraJpeg {
         let mut inner = self.queue.lock();
-        inner.waiting.retain(|request| !request.answer.is_closed());
-        let wants_whole = inner.waiting.iter().any(|request| request.width.is_none());
+        inner.pending.retain(|request| !request.answer.is_closed());
+        let wants_whole = inner.pending.iter().any(|request| request.width.is_none());
         drop(inner);
         let order = wants_whole.then(|| self.hub.request_jpeg()).flatten();
-        match order.map(|order| order.recv_timeout(ORDER)) {
-            Some(Ok(jpeg)) => Own::Picture(Snapshot {
+        match order.map(|order| order.recv_timeout(CAMERA_JPEG_TIMEOUT)) {
+            Some(Ok(jpeg)) => CameraJpeg::Ready(Snapshot {
                 jpeg: jpeg.bytes,
                 captured_at: jpeg.captured_at,
             }),
-            Some(Err(RecvTimeoutError::Timeout)) => Own::Late,
+            Some(Err(RecvTimeoutError::Timeout)) => CameraJpeg::TimedOut,
             // The camera was closed meanwhile.
-            None | Some(Err(RecvTimeoutError::Disconnected)) => Own::Missing,
+            None | Some(Err(RecvTimeoutError::Disconnected)) => CameraJpeg::Unavailable,
         }
     }
 
     /// Gives the camera's own picture to all who want it whole; true if nobody is left.
-    fn answer_whole(&self, snapshot: &Snapshot) -> bool {
+    fn reply_full_size(&self, snapshot: &Snapshot) -> bool {
         let mut inner = self.queue.lock();
         // Those who came meanwhile are served as well.
-        let (whole, smaller) = of_whole(std::mem::take(&mut inner.waiting));
+        let (whole, smaller) = split_full_size(std::mem::take(&mut inner.pending));
         let is_done = smaller.is_empty();
-        inner.waiting = smaller;
+        inner.pending = smaller;
         drop(inner);
         for request in whole {
             let _ = request.answer.send(Ok(snapshot.clone()));
@@ -295,18 +299,18 @@ impl Shared {
     }
 
     /// Answers those who wait, or leaves them waiting if there is no picture yet.
-    fn answer(&self, decoding: &mut Decoding) {
-        let own = self.own_jpeg();
-        if let Own::Picture(snapshot) = &own
-            && self.answer_whole(snapshot)
+    fn reply(&self, decoding: &mut DecoderState) {
+        let own = self.camera_jpeg();
+        if let CameraJpeg::Ready(snapshot) = &own
+            && self.reply_full_size(snapshot)
         {
             return;
         }
         let Some(found) = self.decode(decoding) else {
             return;
         };
-        let newest = &mut decoding.newest;
-        let waiting = std::mem::take(&mut self.queue.lock().waiting);
+        let newest = &mut decoding.decoder;
+        let waiting = std::mem::take(&mut self.queue.lock().pending);
         let wanted = waiting.into_iter().filter(|one| !one.answer.is_closed());
         match found {
             Ok(true) => {
@@ -326,34 +330,37 @@ impl Shared {
             Ok(false) => {
                 let now = Timestamp::now();
                 let (late, patient): (Vec<_>, Vec<_>) =
-                    wanted.partition(|request| now.since(request.since) > PATIENCE);
-                let words = format!("no picture within {} seconds", PATIENCE.as_secs());
-                refuse(late, &Refusal::NoPicture(words));
-                self.queue.lock().waiting.extend(patient);
-                std::thread::sleep(LOOK);
+                    wanted.partition(|request| now.since(request.since) > FIRST_FRAME_TIMEOUT);
+                let words = format!(
+                    "no picture within {} seconds",
+                    FIRST_FRAME_TIMEOUT.as_secs()
+                );
+                reject(late, &SnapshotError::NoFrame(words));
+                self.queue.lock().pending.extend(patient);
+                std::thread::sleep(FRAME_POLL_INTERVAL);
             }
             // The next time its own is there, which needs no decoder.
-            Err(refusal @ (Refusal::Unsupported(_) | Refusal::TooLarge { .. }))
-                if matches!(own, Own::Late) =>
+            Err(error @ (SnapshotError::Unsupported(_) | SnapshotError::TooLarge { .. }))
+                if matches!(own, CameraJpeg::TimedOut) =>
             {
-                let (whole, smaller) = of_whole(wanted);
+                let (whole, smaller) = split_full_size(wanted);
                 let words = "the camera is too busy to give one".to_owned();
-                refuse(whole, &Refusal::NoPicture(words));
-                refuse(smaller, &refusal);
+                reject(whole, &SnapshotError::NoFrame(words));
+                reject(smaller, &error);
             }
-            Err(refusal) => refuse(wanted, &refusal),
+            Err(error) => reject(wanted, &error),
         }
     }
 }
 
 /// Those who want the picture as large as it is, and the others.
-fn of_whole(requests: impl IntoIterator<Item = Request>) -> (Vec<Request>, Vec<Request>) {
+fn split_full_size(requests: impl IntoIterator<Item = Request>) -> (Vec<Request>, Vec<Request>) {
     requests.into_iter().partition(|one| one.width.is_none())
 }
 
-fn refuse(requests: impl IntoIterator<Item = Request>, refusal: &Refusal) {
+fn reject(requests: impl IntoIterator<Item = Request>, error: &SnapshotError) {
     for request in requests {
-        let _ = request.answer.send(Err(refusal.clone()));
+        let _ = request.answer.send(Err(error.clone()));
     }
 }
 
@@ -368,9 +375,9 @@ mod tests {
     #[tokio::test]
     async fn a_camera_that_gives_jpegs_is_asked_for_its_own() {
         let (publisher, hub) = channel();
-        let desk = Desk::new("camera".into(), hub, Budget::new(64));
-        let first = desk.ask(None);
-        let second = desk.ask(None);
+        let service = SnapshotService::new("camera".into(), hub, Budget::new(64));
+        let first = service.request(None);
+        let second = service.request(None);
         // It is being opened meanwhile.
         publisher.set_has_jpegs(true);
         publisher.set_status(CameraState::Live, "");
@@ -419,11 +426,11 @@ mod tests {
             is_reference: true,
         };
         publisher.publish(fragment, Timestamp::from_nanos(0));
-        let desk = Desk::new("camera".into(), hub, Budget::new(64));
-        let (whole, smaller) = (desk.ask(None), desk.ask(Some(16)));
+        let service = SnapshotService::new("camera".into(), hub, Budget::new(64));
+        let (whole, smaller) = (service.request(None), service.request(Some(16)));
         let words = "the camera is too busy to give one".to_owned();
-        assert_eq!(whole.await, Err(Refusal::NoPicture(words)));
-        assert!(matches!(smaller.await, Err(Refusal::Unsupported(_))));
+        assert_eq!(whole.await, Err(SnapshotError::NoFrame(words)));
+        assert!(matches!(smaller.await, Err(SnapshotError::Unsupported(_))));
     }
 
     #[tokio::test]
@@ -431,12 +438,12 @@ mod tests {
         let (publisher, hub) = channel();
         publisher.set_status(CameraState::Lost, "it was unplugged");
         publisher.set_has_jpegs(true);
-        let refusal = Refusal::NoPicture("it was unplugged".into());
+        let error = SnapshotError::NoFrame("it was unplugged".into());
         assert_eq!(
-            Desk::new("camera".into(), hub, Budget::new(64))
-                .ask(None)
+            SnapshotService::new("camera".into(), hub, Budget::new(64))
+                .request(None)
                 .await,
-            Err(refusal)
+            Err(error)
         );
     }
 }

@@ -4,7 +4,7 @@ use crate::v4l2::FourCc;
 
 /// How the pixels of a format lie in memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Layout {
+pub enum PixelLayout {
     /// 4:2:2, two pixels in four bytes; where in them are the first brightness (the second is two bytes on), U and V.
     Packed {
         /// 0 or 1.
@@ -19,18 +19,18 @@ pub enum Layout {
         /// V comes first.
         is_v_first: bool,
         /// Lines of colour: half as many as of brightness, else as many.
-        has_half_lines: bool,
+        has_half_height_chroma: bool,
         /// Each plane is a piece of memory of its own.
-        is_apart: bool,
+        has_separate_buffers: bool,
     },
     /// Three planes; those of the colours are half as wide.
     Planar {
         /// V comes before U.
         is_v_first: bool,
         /// Lines of colour: half as many as of brightness, else as many.
-        has_half_lines: bool,
+        has_half_height_chroma: bool,
         /// Each plane is a piece of memory of its own.
-        is_apart: bool,
+        has_separate_buffers: bool,
     },
     /// Red, green and blue in a pixel of three or four bytes; where in it each is.
     Rgb {
@@ -47,32 +47,32 @@ pub enum Layout {
     Grey,
 }
 
-const fn packed(y: usize, u: usize, v: usize) -> Layout {
-    Layout::Packed { y, u, v }
+const fn packed(y: usize, u: usize, v: usize) -> PixelLayout {
+    PixelLayout::Packed { y, u, v }
 }
 
-const fn semi_planar(is_v_first: bool, has_half_lines: bool, is_apart: bool) -> Layout {
-    Layout::SemiPlanar {
+const fn semi_planar(is_v_first: bool, has_half_lines: bool, is_apart: bool) -> PixelLayout {
+    PixelLayout::SemiPlanar {
         is_v_first,
-        has_half_lines,
-        is_apart,
+        has_half_height_chroma: has_half_lines,
+        has_separate_buffers: is_apart,
     }
 }
 
-const fn planar(is_v_first: bool, has_half_lines: bool, is_apart: bool) -> Layout {
-    Layout::Planar {
+const fn planar(is_v_first: bool, has_half_lines: bool, is_apart: bool) -> PixelLayout {
+    PixelLayout::Planar {
         is_v_first,
-        has_half_lines,
-        is_apart,
+        has_half_height_chroma: has_half_lines,
+        has_separate_buffers: is_apart,
     }
 }
 
-const fn rgb(bytes: usize, r: usize, g: usize, b: usize) -> Layout {
-    Layout::Rgb { bytes, r, g, b }
+const fn rgb(bytes: usize, r: usize, g: usize, b: usize) -> PixelLayout {
+    PixelLayout::Rgb { bytes, r, g, b }
 }
 
 /// The kernel's `pixfmt-*` documents, in their words: `V4L2_PIX_FMT_…`.
-pub(super) const LAYOUTS: [([u8; 4], Layout); 32] = [
+pub(super) const LAYOUTS: [([u8; 4], PixelLayout); 32] = [
     (*b"YU12", planar(false, true, false)),
     (*b"YV12", planar(true, true, false)),
     (*b"YM12", planar(false, true, true)),
@@ -92,7 +92,7 @@ pub(super) const LAYOUTS: [([u8; 4], Layout); 32] = [
     (*b"YVYU", packed(0, 3, 1)),
     (*b"UYVY", packed(1, 0, 2)),
     (*b"VYUY", packed(1, 2, 0)),
-    (*b"GREY", Layout::Grey),
+    (*b"GREY", PixelLayout::Grey),
     (*b"RGB3", rgb(3, 0, 1, 2)),
     (*b"BGR3", rgb(3, 2, 1, 0)),
     // RGB32, ARGB32 and XRGB32: red is the second byte.
@@ -112,7 +112,7 @@ pub(super) const LAYOUTS: [([u8; 4], Layout); 32] = [
 ];
 
 /// How the pixels of a format lie in memory; `None` of a format that cannot be converted.
-pub fn layout(fourcc: FourCc) -> Option<Layout> {
+pub fn pixel_layout(fourcc: FourCc) -> Option<PixelLayout> {
     LAYOUTS
         .iter()
         .find(|(code, _)| FourCc::new(*code) == fourcc)
@@ -120,16 +120,23 @@ pub fn layout(fourcc: FourCc) -> Option<Layout> {
 }
 
 /// How much work a pixel is to convert (1 is the least): first the bytes to be read, then the sums to be done.
-pub(super) fn work(fourcc: FourCc) -> Option<u32> {
-    Some(match layout(fourcc)? {
-        Layout::Planar { has_half_lines, .. } | Layout::SemiPlanar { has_half_lines, .. } => {
-            let is_planar = matches!(layout(fourcc), Some(Layout::Planar { .. }));
+pub(super) fn conversion_cost(fourcc: FourCc) -> Option<u32> {
+    Some(match pixel_layout(fourcc)? {
+        PixelLayout::Planar {
+            has_half_height_chroma: has_half_lines,
+            ..
+        }
+        | PixelLayout::SemiPlanar {
+            has_half_height_chroma: has_half_lines,
+            ..
+        } => {
+            let is_planar = matches!(pixel_layout(fourcc), Some(PixelLayout::Planar { .. }));
             1 + u32::from(!is_planar) + 2 * u32::from(!has_half_lines)
         }
-        Layout::Packed { .. } => 5,
-        Layout::Rgb { bytes: 3, .. } => 20,
-        Layout::Rgb { .. } => 21,
+        PixelLayout::Packed { .. } => 5,
+        PixelLayout::Rgb { bytes: 3, .. } => 20,
+        PixelLayout::Rgb { .. } => 21,
         // No colour: only if there is nothing else.
-        Layout::Grey => 1000,
+        PixelLayout::Grey => 1000,
     })
 }

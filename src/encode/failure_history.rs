@@ -6,37 +6,37 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Once may be bad luck.
-const ENOUGH: u32 = 2;
+const MAX_FAILURES: u32 = 2;
 /// A driver may have been loaded anew, or a machine may have been short of memory: so much later it is tried again.
-const REST: Duration = Duration::from_secs(600);
+const COOLDOWN: Duration = Duration::from_secs(600);
 
 /// What one camera has seen of encoders, over all its openings. Clones are the same.
 #[derive(Clone, Default, Debug)]
-pub struct Trials(Arc<Mutex<BTreeMap<String, Failures>>>);
+pub struct FailureHistory(Arc<Mutex<BTreeMap<String, FailureRecord>>>);
 
 /// Failures in a row.
 #[derive(Debug)]
-struct Failures {
+struct FailureRecord {
     count: u32,
     last_at: Timestamp,
     why: String,
 }
 
-impl Trials {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Failures>> {
+impl FailureHistory {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, FailureRecord>> {
         // Nothing in here can be half done.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An encoder of this name gives pictures, and has for a while ([`super::WORKS`]).
-    pub fn works(&self, encoder: &str) {
+    /// An encoder of this name gives pictures, and has for a while ([`super::HEALTHY_AFTER`]).
+    pub fn record_success(&self, encoder: &str) {
         self.lock().remove(encoder);
     }
 
     /// An encoder of this name was opened and has come to its end, for this reason. True if others are to be preferred now.
-    pub fn failed(&self, encoder: &str, why: &str, now: Timestamp) -> bool {
+    pub fn record_failure(&self, encoder: &str, why: &str, now: Timestamp) -> bool {
         let mut all = self.lock();
-        let failures = all.entry(encoder.to_owned()).or_insert(Failures {
+        let failures = all.entry(encoder.to_owned()).or_insert(FailureRecord {
             count: 0,
             last_at: now,
             why: String::new(),
@@ -48,20 +48,20 @@ impl Trials {
             .strip_prefix(encoder)
             .map_or(why, |why| why.trim_start_matches(": "));
         why.clone_into(&mut failures.why);
-        failures.count >= ENOUGH
+        failures.count >= MAX_FAILURES
     }
 
     /// Why others are to be preferred to this encoder, in words; `None` if it deserves a trial.
-    pub fn doubt(&self, encoder: &str, now: Timestamp) -> Option<String> {
+    pub fn cooldown_reason(&self, encoder: &str, now: Timestamp) -> Option<String> {
         let all = self.lock();
         let failures = all.get(encoder)?;
-        let is_resting = failures.count >= ENOUGH && now.since(failures.last_at) < REST;
+        let is_resting = failures.count >= MAX_FAILURES && now.since(failures.last_at) < COOLDOWN;
         is_resting.then(|| {
             format!(
                 "{encoder}: came to nothing {} times ({}), and is not tried again for {} minutes",
                 failures.count,
                 failures.why,
-                REST.as_secs() / 60
+                COOLDOWN.as_secs() / 60
             )
         })
     }
@@ -77,23 +77,23 @@ mod tests {
 
     #[test]
     fn who_fails_again_and_again_rests_for_a_while_and_has_one_trial_then() {
-        let trials = Trials::default();
-        assert!(!trials.failed("hardware", "it hangs", at(10)));
-        assert_eq!(trials.doubt("hardware", at(10)), None);
-        assert!(trials.failed("hardware", "hardware: it hangs", at(20)));
-        let doubt = trials.doubt("hardware", at(619)).unwrap();
+        let trials = FailureHistory::default();
+        assert!(!trials.record_failure("hardware", "it hangs", at(10)));
+        assert_eq!(trials.cooldown_reason("hardware", at(10)), None);
+        assert!(trials.record_failure("hardware", "hardware: it hangs", at(20)));
+        let doubt = trials.cooldown_reason("hardware", at(619)).unwrap();
         assert!(doubt.contains("2 times (it hangs)"), "{doubt}");
-        assert_eq!(trials.doubt("software", at(20)), None);
-        assert_eq!(trials.doubt("hardware", at(620)), None);
-        assert!(trials.failed("hardware", "it hangs", at(630)));
-        assert!(trials.doubt("hardware", at(631)).is_some());
+        assert_eq!(trials.cooldown_reason("software", at(20)), None);
+        assert_eq!(trials.cooldown_reason("hardware", at(620)), None);
+        assert!(trials.record_failure("hardware", "it hangs", at(630)));
+        assert!(trials.cooldown_reason("hardware", at(631)).is_some());
     }
 
     #[test]
     fn who_works_is_forgiven() {
-        let trials = Trials::default();
-        trials.failed("hardware", "it hangs", at(10));
-        trials.works("hardware");
-        assert!(!trials.failed("hardware", "it hangs", at(500)));
+        let trials = FailureHistory::default();
+        trials.record_failure("hardware", "it hangs", at(10));
+        trials.record_success("hardware");
+        assert!(!trials.record_failure("hardware", "it hangs", at(500)));
     }
 }

@@ -1,10 +1,10 @@
 //! Keeps up with the hub: fragments to the newest decoded picture. Has the state between one request and the next.
 
 use super::budget::Budget;
-use super::decoder::{Decoder, Failure};
+use super::decoder::{DecodeError, Decoder};
 use super::footprint::decoder_bytes;
-use super::planes::Planes;
-use super::{Refusal, Snapshot, is_live, jpeg};
+use super::yuv420::Yuv420Frame;
+use super::{Snapshot, SnapshotError, is_live, jpeg};
 use crate::fmp4;
 use crate::h264::nal::{Header, UnitType};
 use crate::h264::sps::Sps;
@@ -15,35 +15,35 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Time that decoding may take while the decoders of other cameras wait. What is decoded by then is given, and its age with it.
-const SLICE: Duration = Duration::from_millis(400);
+const CONTENDED_DECODE_TIME: Duration = Duration::from_millis(400);
 
 /// While pictures are decoded, more come. So often they are looked for again, where decoding is too slow to ever be through.
-const ROUNDS: usize = 3;
+const MAX_ROUNDS: usize = 3;
 
 /// The decoder of a camera, and where it is.
 #[derive(Default)]
-pub(super) struct Newest {
-    video: Option<Video>,
+pub(super) struct FrameDecoder {
+    video: Option<VideoDecoder>,
     /// The number of the newest picture that the decoder was given.
-    at: Option<u64>,
+    last_seq: Option<u64>,
     annexb: Vec<u8>,
-    picture: Planes,
+    frame: Yuv420Frame,
     captured_at: Option<Timestamp>,
     /// The JPEG of the present picture and the width that was asked for.
-    last: Option<(Option<u32>, Snapshot)>,
+    last_snapshot: Option<(Option<u32>, Snapshot)>,
 }
 
 /// What all pictures of an init segment have in common.
-struct Video {
+struct VideoDecoder {
     init: Arc<Init>,
     decoder: Decoder,
     sps: Sps,
 }
 
-impl Newest {
+impl FrameDecoder {
     /// Memory for the decoder of the pictures that come now, in bytes; `None` if there is no picture so far.
-    pub(super) fn bytes_needed(&self, hub: &Hub) -> Result<Option<u64>, Refusal> {
-        let recent = hub.replay_frames(self.at);
+    pub(super) fn bytes_needed(&self, hub: &Hub) -> Result<Option<u64>, SnapshotError> {
+        let recent = hub.replay_frames(self.last_seq);
         if !is_live(&recent.status)? {
             return Ok(None);
         }
@@ -61,16 +61,16 @@ impl Newest {
 
     /// Decodes what has come, with decoders of at most `bytes`; true if there is a picture then. It stops early, with an older
     /// picture, where that takes long while `is_short` says that others wait.
-    pub(super) fn catch_up(
+    pub(super) fn advance(
         &mut self,
         hub: &Hub,
         bytes: u64,
         is_short: &dyn Fn() -> bool,
-    ) -> Result<bool, Refusal> {
+    ) -> Result<bool, SnapshotError> {
         let begun = Instant::now();
-        let has_to_stop = || begun.elapsed() > SLICE && is_short();
-        for _ in 0..ROUNDS {
-            let recent = hub.replay_frames(self.at);
+        let has_to_stop = || begun.elapsed() > CONTENDED_DECODE_TIME && is_short();
+        for _ in 0..MAX_ROUNDS {
+            let recent = hub.replay_frames(self.last_seq);
             let live = is_live(&recent.status);
             if live != Ok(true) {
                 *self = Self::default();
@@ -82,7 +82,7 @@ impl Newest {
             for (i, fragment) in recent.fragments.iter().enumerate() {
                 let stops = has_to_stop();
                 let is_wanted = i == last || stops;
-                self.at = Some(recent.first + i as u64);
+                self.last_seq = Some(recent.first + i as u64);
                 if (is_wanted || fragment.is_reference)
                     && self.decode(fragment, is_wanted, bytes)?
                     && stops
@@ -100,17 +100,19 @@ impl Newest {
         fragment: &Fragment,
         is_wanted: bool,
         bytes: u64,
-    ) -> Result<bool, Refusal> {
+    ) -> Result<bool, SnapshotError> {
         self.annexb.clear();
         if fragment.is_keyframe {
             let known = self.video.as_ref();
             if !known.is_some_and(|video| Arc::ptr_eq(&video.init, &fragment.init)) {
                 self.captured_at = None;
                 self.video = None;
-                let video = Video::new(&fragment.init)?;
+                let video = VideoDecoder::new(&fragment.init)?;
                 if decoder_bytes(&video.sps) > bytes {
-                    self.at = None;
-                    return Err(Refusal::NoPicture("the video has just changed".to_owned()));
+                    self.last_seq = None;
+                    return Err(SnapshotError::NoFrame(
+                        "the video has just changed".to_owned(),
+                    ));
                 }
                 self.video = Some(video);
             }
@@ -119,7 +121,7 @@ impl Newest {
                 let sps = is_sps.then(|| Sps::parse(nal).ok()).flatten();
                 let of_gaps = sps.and_then(|sps| sps.with_gaps_allowed(nal).ok());
                 let nal = of_gaps.as_ref().unwrap_or(nal);
-                add(&mut self.annexb, nal);
+                append_nal(&mut self.annexb, nal);
                 cap_level(&mut self.annexb, nal.len());
             }
         }
@@ -127,25 +129,25 @@ impl Newest {
             return Ok(false);
         };
         let payload = fragment.message.payload();
-        fmp4::nal_units(&payload).for_each(|nal| add(&mut self.annexb, nal));
-        let out = is_wanted.then_some(&mut self.picture);
+        fmp4::nal_units(&payload).for_each(|nal| append_nal(&mut self.annexb, nal));
+        let out = is_wanted.then_some(&mut self.frame);
         match video.decoder.decode(&self.annexb, out) {
             Ok(true) if is_wanted => {
                 self.captured_at = Some(fragment.captured_at);
-                self.last = None;
+                self.last_snapshot = None;
                 return Ok(true);
             }
             Ok(_) => {}
             // A damaged picture: an older one is there, or the next keyframe brings one.
             Err(failure) if fragment.is_keyframe && self.captured_at.is_none() => {
                 self.video = None;
-                self.at = None;
+                self.last_seq = None;
                 return Err(match failure {
-                    Failure::Unsupported(reason) => cannot(&fragment.init, &reason),
-                    Failure::Damaged(reason) => {
+                    DecodeError::Unsupported(reason) => unsupported(&fragment.init, &reason),
+                    DecodeError::Damaged(reason) => {
                         log::debug!("snapshot: {reason}");
                         let words = "the newest keyframe is damaged; the next one may be whole";
-                        Refusal::NoPicture(words.to_owned())
+                        SnapshotError::NoFrame(words.to_owned())
                     }
                 });
             }
@@ -159,70 +161,75 @@ impl Newest {
         &mut self,
         width: Option<u32>,
         budget: &Budget,
-    ) -> Result<Snapshot, Refusal> {
-        if let Some((_, snapshot)) = self.last.as_ref().filter(|(known, _)| *known == width) {
+    ) -> Result<Snapshot, SnapshotError> {
+        if let Some((_, snapshot)) = self
+            .last_snapshot
+            .as_ref()
+            .filter(|(known, _)| *known == width)
+        {
             return Ok(snapshot.clone());
         }
-        let none = || Refusal::NoPicture("no picture so far".to_owned());
+        let none = || SnapshotError::NoFrame("no picture so far".to_owned());
         let (Some(video), Some(captured_at)) = (&self.video, self.captured_at) else {
             return Err(none());
         };
-        if !budget.has_room_for_jpegs() {
-            return Err(Refusal::Busy);
+        if !budget.has_jpeg_room() {
+            return Err(SnapshotError::Busy);
         }
         let orientation = video.init.orientation;
-        let size = size_in_pixels(
-            self.picture.size(),
+        let size = output_size(
+            self.frame.size(),
             video.sps.sample_aspect,
             orientation,
             width,
         );
-        let jpeg = if size == self.picture.size() {
-            jpeg::encode(&self.picture, video.sps.colour, orientation)
+        let jpeg = if size == self.frame.size() {
+            jpeg::encode(&self.frame, video.sps.colour, orientation)
         } else {
-            jpeg::encode(&self.picture.shrunk(size), video.sps.colour, orientation)
+            jpeg::encode(&self.frame.downscaled(size), video.sps.colour, orientation)
         };
         let snapshot = Snapshot {
-            jpeg: budget.count_jpeg(jpeg.map_err(Refusal::Unsupported)?),
+            jpeg: budget.count_jpeg(jpeg.map_err(SnapshotError::Unsupported)?),
             captured_at,
         };
-        self.last = Some((width, snapshot.clone()));
+        self.last_snapshot = Some((width, snapshot.clone()));
         Ok(snapshot)
     }
 }
 
-impl Video {
-    fn new(init: &Arc<Init>) -> Result<Self, Refusal> {
+impl VideoDecoder {
+    fn new(init: &Arc<Init>) -> Result<Self, SnapshotError> {
         let sps = sps_of(init)?;
         Ok(Self {
             init: init.clone(),
-            decoder: Decoder::new(&sps, init.hidden).map_err(|reason| cannot(init, &reason))?,
+            decoder: Decoder::new(&sps, init.hidden)
+                .map_err(|reason| unsupported(init, &reason))?,
             sps,
         })
     }
 }
 
 /// The sequence parameter set of pictures that can be decoded; else the reason against it.
-fn sps_of(init: &Init) -> Result<Sps, Refusal> {
+fn sps_of(init: &Init) -> Result<Sps, SnapshotError> {
     let sps = init
         .parameter_sets
         .iter()
         .find_map(|nal| Sps::parse(nal).ok())
-        .ok_or_else(|| cannot(init, "their parameter sets are not understood"))?;
+        .ok_or_else(|| unsupported(init, "their parameter sets are not understood"))?;
     match Decoder::unsupported(&sps) {
-        Some(reason) => Err(cannot(init, reason)),
+        Some(reason) => Err(unsupported(init, reason)),
         None => Ok(sps),
     }
 }
 
-fn cannot(init: &Init, reason: &str) -> Refusal {
+fn unsupported(init: &Init, reason: &str) -> SnapshotError {
     let codec = &init.codec;
-    Refusal::Unsupported(format!(
+    SnapshotError::Unsupported(format!(
         "these pictures ({codec}) cannot be decoded here: {reason}"
     ))
 }
 
-fn add(annexb: &mut Vec<u8>, nal: &[u8]) {
+fn append_nal(annexb: &mut Vec<u8>, nal: &[u8]) {
     annexb.extend_from_slice(&[0, 0, 0, 1]);
     annexb.extend_from_slice(nal);
 }
@@ -241,7 +248,7 @@ fn cap_level(annexb: &mut [u8], length: usize) {
 
 /// The size, before the turn, at which a picture of this `size` has square pixels and is, after the turn, no wider than `width`.
 /// Never larger than it is, in neither direction.
-fn size_in_pixels(
+fn output_size(
     (width, height): (u32, u32),
     (across, down): (u32, u32),
     orientation: Orientation,
@@ -292,7 +299,7 @@ mod tests {
             ((16, 16), (1, u32::MAX), upright, Some(1), (1, 16)),
             ((16, 16), (u32::MAX, 0), turned, Some(0), (16, 1)),
         ] {
-            let found = size_in_pixels(size, aspect, orientation, width);
+            let found = output_size(size, aspect, orientation, width);
             assert_eq!(found, expected, "{size:?} {aspect:?} {width:?}");
         }
     }

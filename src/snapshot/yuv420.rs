@@ -2,15 +2,15 @@
 
 /// The planes, without gaps between lines. Sides are at most 16384, as in H.264.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(super) struct Planes {
+pub(super) struct Yuv420Frame {
     width: usize,
     height: usize,
     planes: [Vec<u8>; 3],
 }
 
-impl Planes {
+impl Yuv420Frame {
     /// Takes in a picture: for each plane its bytes and how many there are from one line to the next. False if there are too few.
-    pub(super) fn take(
+    pub(super) fn copy_from(
         &mut self,
         (width, height): (usize, usize),
         planes: [(&[u8], usize); 3],
@@ -21,7 +21,7 @@ impl Planes {
             let (columns, lines) = if i == 0 {
                 (width, height)
             } else {
-                halves(width, height)
+                chroma_size(width, height)
             };
             to.clear();
             let lines = from.chunks(stride.max(1)).take(lines);
@@ -31,7 +31,7 @@ impl Planes {
                     * if i == 0 {
                         height
                     } else {
-                        halves(width, height).1
+                        chroma_size(width, height).1
                     };
         }
         is_whole
@@ -57,26 +57,29 @@ impl Planes {
     }
 
     /// The same picture in a size that is not larger: each pixel is the mean of those in its place.
-    pub(super) fn shrunk(&self, (width, height): (u32, u32)) -> Self {
+    pub(super) fn downscaled(&self, (width, height): (u32, u32)) -> Self {
         let (width, height) = (width as usize, height as usize);
         let [luma, blue, red] = &self.planes;
         let whole = ((self.width, self.height), (width, height));
-        let half = (halves(self.width, self.height), halves(width, height));
+        let half = (
+            chroma_size(self.width, self.height),
+            chroma_size(width, height),
+        );
         Self {
             width,
             height,
             planes: [(luma, whole), (blue, half), (red, half)]
-                .map(|(plane, (from, to))| shrink(plane, from, to)),
+                .map(|(plane, (from, to))| downscale_plane(plane, from, to)),
         }
     }
 }
 
 /// Size of the colours' planes.
-fn halves(width: usize, height: usize) -> (usize, usize) {
+fn chroma_size(width: usize, height: usize) -> (usize, usize) {
     (width.div_ceil(2), height.div_ceil(2))
 }
 
-fn shrink(plane: &[u8], from: (usize, usize), to: (usize, usize)) -> Vec<u8> {
+fn downscale_plane(plane: &[u8], from: (usize, usize), to: (usize, usize)) -> Vec<u8> {
     // Which of `from` pixels become pixel `i` of `to`; at least one.
     let part = |i: usize, from: usize, to: usize| {
         let start = (i * from / to).min(from.saturating_sub(1));
@@ -111,14 +114,14 @@ fn shrink(plane: &[u8], from: (usize, usize), to: (usize, usize)) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    fn planes(size: (usize, usize), value: impl Fn(usize, usize) -> u8) -> Planes {
-        let (columns, lines) = halves(size.0, size.1);
+    fn planes(size: (usize, usize), value: impl Fn(usize, usize) -> u8) -> Yuv420Frame {
+        let (columns, lines) = chroma_size(size.0, size.1);
         let luma: Vec<u8> = (0..size.0 * size.1)
             .map(|i| value(i % size.0, i / size.0))
             .collect();
         let colour = vec![90; columns * lines];
-        let mut planes = Planes::default();
-        assert!(planes.take(
+        let mut planes = Yuv420Frame::default();
+        assert!(planes.copy_from(
             size,
             [(&luma, size.0), (&colour, columns), (&colour, columns)]
         ));
@@ -127,24 +130,24 @@ mod tests {
 
     #[test]
     fn lines_may_have_gaps_between_them_and_must_be_there() {
-        let mut planes = Planes::default();
+        let mut planes = Yuv420Frame::default();
         let luma = [1, 2, 3, 0, 4, 5, 6, 0, 7, 8, 9];
         let colour = [1, 2, 0, 3, 4];
-        assert!(planes.take((3, 3), [(&luma, 4), (&colour, 3), (&colour, 3)]));
+        assert!(planes.copy_from((3, 3), [(&luma, 4), (&colour, 3), (&colour, 3)]));
         assert_eq!(planes.pixel(2, 2), [9, 4, 4]);
         assert_eq!(planes.pixel(1, 2), [8, 3, 3]);
-        assert!(!planes.take((3, 3), [(&luma[..10], 4), (&colour, 3), (&colour, 3)]));
-        assert!(!planes.take((3, 3), [(&luma, 2), (&colour, 3), (&colour, 3)]));
-        assert!(!planes.take((0, 0), [(&[], 0); 3]));
+        assert!(!planes.copy_from((3, 3), [(&luma[..10], 4), (&colour, 3), (&colour, 3)]));
+        assert!(!planes.copy_from((3, 3), [(&luma, 2), (&colour, 3), (&colour, 3)]));
+        assert!(!planes.copy_from((0, 0), [(&[], 0); 3]));
     }
 
     #[test]
     fn a_smaller_picture_is_made_of_means() {
         let checked = planes((8, 8), |x, y| if (x + y) % 2 == 0 { 200 } else { 100 });
-        let small = checked.shrunk((4, 4));
+        let small = checked.downscaled((4, 4));
         assert_eq!(small.size(), (4, 4));
         assert!((0..16).all(|i| small.pixel(i % 4, i / 4) == [150, 90, 90]));
-        let ramp = planes((9, 1), |x, _| x as u8 * 10).shrunk((3, 1));
+        let ramp = planes((9, 1), |x, _| x as u8 * 10).downscaled((3, 1));
         assert_eq!([0, 1, 2].map(|x| ramp.pixel(x, 0)[0]), [10, 40, 70]);
     }
 
@@ -154,7 +157,7 @@ mod tests {
             let picture = planes(from, |x, y| (x * 7 + y * 13) as u8);
             for width in 1..=from.0 {
                 for height in 1..=from.1 {
-                    let small = picture.shrunk((width as u32, height as u32));
+                    let small = picture.downscaled((width as u32, height as u32));
                     let lengths = small.planes.map(|plane| plane.len());
                     let colours = width.div_ceil(2) * height.div_ceil(2);
                     assert_eq!(lengths, [width * height, colours, colours]);

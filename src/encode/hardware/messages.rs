@@ -4,7 +4,7 @@ use crate::v4l2::Failure;
 use std::path::PathBuf;
 
 /// Why no encoder was found; `unknown` are the nodes that could not be looked at.
-pub(super) fn none(unknown: &[(PathBuf, Failure)]) -> String {
+pub(super) fn no_encoder_message(unknown: &[(PathBuf, Failure)]) -> String {
     let of = |failure, words: &str| {
         let paths: Vec<String> = unknown
             .iter()
@@ -31,7 +31,7 @@ pub(super) fn none(unknown: &[(PathBuf, Failure)]) -> String {
 }
 
 /// What a failure means for an encoder.
-pub(super) fn words(failure: Failure) -> String {
+pub(super) fn message(failure: Failure) -> String {
     match failure {
         Failure::Gone | Failure::NoEntry => "it is gone: its driver was unloaded".into(),
         Failure::Busy => "all its places are taken by other programs".into(),
@@ -49,12 +49,12 @@ mod tests {
 
     #[test]
     fn without_an_encoder_it_is_said_what_may_be_missing() {
-        assert!(none(&[]).contains("Raspberry Pi 5"));
+        assert!(no_encoder_message(&[]).contains("Raspberry Pi 5"));
         let closed = [
             ("/dev/video3".into(), Failure::Gone),
             ("/dev/video11".into(), Failure::NotPermitted),
         ];
-        let text = none(&closed);
+        let text = no_encoder_message(&closed);
         assert!(text.contains("but /dev/video11 may be one"), "{text}");
     }
 }

@@ -5,7 +5,7 @@ pub const HEAD_BYTES: usize = 100;
 
 /// Number and times of one fragment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Times {
+pub struct FragmentTimes {
     /// `sequence_number` of `mfhd` (14496-12, 8.8.5).
     pub sequence: u32,
     /// Decoding time in [`TIMESCALE`](crate::time::TIMESCALE) ticks (8.8.12).
@@ -23,7 +23,7 @@ const OFFSET: std::ops::Range<usize> = 104..108;
 
 /// The first [`HEAD_BYTES`] of `fragment`, which [`fragment`](super::fragment) has made, with these times. `None`
 /// for bytes that are too short to be one.
-pub fn head_with(fragment: &[u8], times: Times) -> Option<[u8; HEAD_BYTES]> {
+pub fn retimed_head(fragment: &[u8], times: FragmentTimes) -> Option<[u8; HEAD_BYTES]> {
     let mut head = *fragment.first_chunk::<HEAD_BYTES>()?;
     head[SEQUENCE].copy_from_slice(&times.sequence.to_be_bytes());
     head[DECODE_TIME].copy_from_slice(&times.decode_time.to_be_bytes());
@@ -43,10 +43,10 @@ pub fn composition_offset(fragment: &[u8]) -> i32 {
 
 /// Appends `fragment`, which [`fragment`](super::fragment) has made, with other times and NAL units; the composition offset
 /// only where there is one. Appends nothing for bytes that are too short to be one.
-pub fn fragment_with<'a>(
+pub fn write_retimed_fragment<'a>(
     out: &mut Vec<u8>,
     fragment: &[u8],
-    times: Times,
+    times: FragmentTimes,
     composition_offset: i32,
     nals: impl Iterator<Item = &'a [u8]> + Clone,
 ) {
@@ -56,7 +56,7 @@ pub fn fragment_with<'a>(
     let has_offset = fragment
         .get(HEAD_BYTES + 4..moof_bytes)
         .map(|rest| !rest.is_empty());
-    let (Some(head), Some(has_offset)) = (head_with(fragment, times), has_offset) else {
+    let (Some(head), Some(has_offset)) = (retimed_head(fragment, times), has_offset) else {
         return;
     };
     let size: usize = nals.clone().map(|nal| 4 + nal.len()).sum();
@@ -74,10 +74,10 @@ pub fn fragment_with<'a>(
 }
 
 /// The times of `fragment`, which [`fragment`](super::fragment) has made.
-pub fn times_of(fragment: &[u8]) -> Option<Times> {
+pub fn fragment_times(fragment: &[u8]) -> Option<FragmentTimes> {
     let head = fragment.first_chunk::<HEAD_BYTES>()?;
     let four = |at: usize| head.get(at..)?.first_chunk().copied();
-    Some(Times {
+    Some(FragmentTimes {
         sequence: u32::from_be_bytes(four(SEQUENCE.start)?),
         decode_time: u64::from_be_bytes(*head.get(DECODE_TIME.start..)?.first_chunk()?),
         duration: u32::from_be_bytes(four(DURATION.start)?),

@@ -1,28 +1,28 @@
-//! In place of `newest` in a program without a decoder: says so.
+//! Stands in for `frame_decoder` in a program without a decoder: says so.
 
 use super::budget::Budget;
-use super::{Refusal, Snapshot, is_live};
+use super::{Snapshot, SnapshotError, is_live};
 use crate::hub::Hub;
 
 /// No decoder.
 #[derive(Default)]
-pub(super) struct Newest;
+pub(super) struct FrameDecoder;
 
-impl Newest {
+impl FrameDecoder {
     /// Refuses a camera that is live; there is never a picture.
-    pub(super) fn bytes_needed(&self, hub: &Hub) -> Result<Option<u64>, Refusal> {
+    pub(super) fn bytes_needed(&self, hub: &Hub) -> Result<Option<u64>, SnapshotError> {
         if is_live(&hub.stats().status)? {
             return Err(missing());
         }
         Ok(None)
     }
 
-    pub(super) fn catch_up(
+    pub(super) fn advance(
         &mut self,
         _hub: &Hub,
         _bytes: u64,
         _is_short: &dyn Fn() -> bool,
-    ) -> Result<bool, Refusal> {
+    ) -> Result<bool, SnapshotError> {
         Err(missing())
     }
 
@@ -30,13 +30,13 @@ impl Newest {
         &mut self,
         _width: Option<u32>,
         _budget: &Budget,
-    ) -> Result<Snapshot, Refusal> {
+    ) -> Result<Snapshot, SnapshotError> {
         Err(missing())
     }
 }
 
-fn missing() -> Refusal {
+fn missing() -> SnapshotError {
     let words =
         "this program was built without the decoder that snapshots need (feature software-encoder)";
-    Refusal::Unsupported(words.to_owned())
+    SnapshotError::Unsupported(words.to_owned())
 }
