@@ -25,6 +25,10 @@ fn main() {
     let is_linux = env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux");
     if env::var_os("CARGO_FEATURE_SOFTWARE_ENCODER").is_some() && is_linux {
         println!("cargo:rustc-link-arg=-l:libstdc++.a");
+        // Debian's library for aarch64 calls the atomics of libgcc, which stand before it on the linker's command line.
+        if env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "aarch64") {
+            println!("cargo:rustc-link-arg=-lgcc");
+        }
     }
     let root = env::var_os("CARGO_MANIFEST_DIR").map_or_else(PathBuf::new, PathBuf::from);
     let commit = packaged_commit(&root).or_else(|| Git::open(&root)?.commit());
