@@ -9,6 +9,7 @@ mod congestion;
 mod fragment;
 mod gop_buffer;
 mod handle;
+mod in_band;
 mod jpeg_request;
 mod keyframe_throttle;
 mod rate_meter;

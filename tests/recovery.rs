@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use support::{PATIENCE, Server, Viewer, decode, is_init, is_keyframe};
+use support::{PATIENCE, Scratch, Server, Viewer, decode, is_init, is_keyframe};
 
 const INTRA_REFRESH: &str = "intra-refresh=1:keyint=15:bframes=0:ref=1:scenecut=0";
 const OPEN_GOP: &str = "open-gop=1:keyint=15:min-keyint=15:bframes=2:b-adapt=0:scenecut=0";
@@ -72,8 +72,8 @@ fn assert_contiguous(messages: &[Vec<u8>]) {
 
 /// A viewer who was there from the start, and one who joins after 100 frames: from its first second on the late one
 /// sees the same pictures.
-fn late_viewer_sees_the_picture(params: &str) {
-    let server = serve(params, "");
+/// Returns the pictures of the first one.
+fn late_viewer_sees_the_picture(server: &Server) -> Vec<String> {
     let (count, last) = (
         Arc::new(AtomicU64::new(0)),
         Arc::new(AtomicU64::new(u64::MAX)),
@@ -109,16 +109,85 @@ fn late_viewer_sees_the_picture(params: &str) {
     // Browsers would take it for a keyframe.
     let has_point = |message: &Vec<u8>| nal_types(message).contains(&RECOVERY_POINT);
     assert!(!late[2..].iter().any(has_point));
+    all
 }
 
 #[test]
 fn intra_refresh_late_viewer_sees_the_picture() {
-    late_viewer_sees_the_picture(INTRA_REFRESH);
+    late_viewer_sees_the_picture(&serve(INTRA_REFRESH, ""));
 }
 
 #[test]
 fn open_gop_late_viewer_sees_the_picture() {
-    late_viewer_sees_the_picture(OPEN_GOP);
+    late_viewer_sees_the_picture(&serve(OPEN_GOP, ""));
+}
+
+/// NAL units of `frames` frames from libx264, without start codes.
+fn encode(qp: u32, frames: u32) -> Vec<Vec<u8>> {
+    let params = format!("{INTRA_REFRESH}:qp={qp}");
+    let (width, height) = SIZE;
+    let output = Command::new("ffmpeg")
+        .args(["-v", "error", "-f", "lavfi", "-i"])
+        .arg(format!("testsrc2=size={width}x{height}:rate=30"))
+        .args(["-frames:v", &frames.to_string(), "-pix_fmt", "yuv420p"])
+        .args(["-c:v", "libx264", "-preset", "ultrafast"])
+        .args(["-x264-params", &params, "-f", "h264", "-"])
+        .output()
+        .unwrap();
+    let bytes = output.stdout;
+    let codes: Vec<usize> = (0..bytes.len() - 3)
+        .filter(|&at| bytes[at..at + 3] == [0, 0, 1])
+        .collect();
+    let ends = codes[1..].iter().copied().chain([bytes.len()]);
+    let nal = |(start, end): (&usize, usize)| {
+        let nal = &bytes[start + 3..end];
+        let length = nal.iter().rposition(|&byte| byte != 0).unwrap() + 1;
+        nal[..length].to_vec()
+    };
+    codes.iter().zip(ends).map(nal).collect()
+}
+
+/// The frame before which the picture parameter set changes: neither a keyframe nor a recovery point.
+const CHANGE_AT: usize = 40;
+
+/// Annex B whose picture parameter set is another one, of another quantizer, up to [`CHANGE_AT`].
+fn stream_of_two_sets() -> Vec<u8> {
+    let other = encode(30, 1);
+    let other = other.iter().find(|nal| nal[0] & 31 == 8).unwrap();
+    let (mut frames, mut out) = (0, Vec::new());
+    let mut set: Option<Vec<u8>> = None;
+    for nal in encode(24, 900) {
+        let kind = nal[0] & 31;
+        // `first_mb_in_slice` 0 is one bit.
+        let is_frame = matches!(kind, 1 | 5) && nal[1] & 0x80 != 0;
+        let mut add = |nal: &[u8]| out.extend([&[0, 0, 0, 1], nal].concat());
+        if is_frame && frames == CHANGE_AT {
+            add(set.as_deref().unwrap());
+        }
+        match kind {
+            7 if frames > 0 => {}
+            8 if frames > 0 => {}
+            8 => {
+                assert_ne!(&nal, other);
+                add(other);
+                set = Some(nal);
+            }
+            _ => add(&nal),
+        }
+        frames += usize::from(is_frame);
+    }
+    out
+}
+
+#[test]
+fn late_viewer_has_sets_that_changed_before() {
+    let stream = stream_of_two_sets();
+    let scratch = Scratch::new("changed-sets");
+    let source = format!("file:{}", scratch.file("stream.264", &stream));
+    let server = Server::start(&["--source", &source, "--fps", "60"]);
+    let seen = late_viewer_sees_the_picture(&server);
+    let right = decode("h264", &stream);
+    assert!(right.starts_with(&seen[..seen.len() - 3]));
 }
 
 /// The fragments of `/stream.mp4`, and all bytes of the first `most`.

@@ -13,15 +13,15 @@ use super::slice::{OrderFields, SliceHeader};
 const DISTANCE: u32 = 64;
 
 /// The NAL units of the kept picture with order counts right below those of the picture that `next` holds. They are as
-/// they were where order counts are not sent (types 1 and 2), or something cannot be read.
+/// they were where order counts are not sent (types 1 and 2), or something cannot be read. Each comes with its
+/// parameter sets, which may have changed between the two.
 pub fn right_before<'a>(
-    kept: impl Iterator<Item = &'a [u8]>,
-    next: impl Iterator<Item = &'a [u8]>,
-    sets: &ParameterSets,
+    (kept, sets): (impl Iterator<Item = &'a [u8]>, &ParameterSets),
+    (next, next_sets): (impl Iterator<Item = &'a [u8]>, &ParameterSets),
 ) -> Vec<Vec<u8>> {
     let kept: Vec<&[u8]> = kept.collect();
     let first = kept.iter().find_map(|nal| Lsb::of(nal, sets));
-    let target = next.into_iter().find_map(|nal| Lsb::of(nal, sets));
+    let target = next.into_iter().find_map(|nal| Lsb::of(nal, next_sets));
     let distance = first.zip(target).map(|(first, target)| {
         let wanted = target
             .value
@@ -95,9 +95,8 @@ mod tests {
     fn moved(kept: &[Vec<u8>], next: &SliceSpec) -> Vec<Vec<u8>> {
         let next = [next.nal()];
         right_before(
-            kept.iter().map(Vec::as_slice),
-            next.iter().map(Vec::as_slice),
-            &sets(),
+            (kept.iter().map(Vec::as_slice), &sets()),
+            (next.iter().map(Vec::as_slice), &sets()),
         )
     }
 
@@ -128,16 +127,14 @@ mod tests {
     fn order_count_that_is_not_sent_stays() {
         let kept = SliceSpec::idr(3).nal();
         let found = right_before(
-            [&kept[..]].into_iter(),
-            [&[0x41_u8, 0][..]].into_iter(),
-            &sets(),
+            ([&kept[..]].into_iter(), &sets()),
+            ([&[0x41_u8, 0][..]].into_iter(), &sets()),
         );
         assert_eq!(found, std::slice::from_ref(&kept));
         assert_eq!(
             right_before(
-                [&kept[..]].into_iter(),
-                [&kept[..]].into_iter(),
-                &ParameterSets::default(),
+                ([&kept[..]].into_iter(), &ParameterSets::default()),
+                ([&kept[..]].into_iter(), &ParameterSets::default()),
             ),
             [kept]
         );

@@ -39,7 +39,7 @@ pub mod vui;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use access_unit::{AccessUnit, Assembler, Ends, Oversize};
 pub use formats::Format;

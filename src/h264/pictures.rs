@@ -31,7 +31,7 @@ pub struct Picture<'a> {
     pub captured_at: Timestamp,
     /// An IDR picture: decoding can begin here.
     pub is_keyframe: bool,
-    /// Other pictures may refer to this one.
+    /// Other pictures may refer to this one, or need parameter sets that it carries.
     pub is_reference: bool,
     /// How many frame times it is shown after it is decoded: 0 in a stream without reordering; never negative
     /// once the depth of the reordering is known to the format.
@@ -155,13 +155,13 @@ impl Pictures {
         };
         match self.field.take() {
             Some(first) if is_second => {
-                self.take_in_band();
+                let has_sets = self.take_in_band();
                 let both = Facts {
                     recovery: first
                         .facts
                         .recovery
                         .filter(|recovery| recovery.is_marked || facts.recovery.is_some()),
-                    is_reference: first.facts.is_reference || is_reference,
+                    is_reference: first.facts.is_reference || is_reference || has_sets,
                     count: if resets {
                         0
                     } else {
@@ -176,8 +176,12 @@ impl Pictures {
             first if slice.structure != Structure::Frame => {
                 // A field without a partner is a picture by itself.
                 self.lend_field();
+                let is_reference = self.take_in_band() || is_reference;
+                let facts = Facts {
+                    is_reference,
+                    ..facts
+                };
                 self.field = Some(Field { slice, facts });
-                self.take_in_band();
                 self.field_nals.extend(Nals {
                     bytes: unit.nals.bytes,
                     spans: &self.spans,
@@ -299,15 +303,17 @@ impl Pictures {
         self.sequence_of.map(|_| ())
     }
 
-    /// The sets go where their field is kept.
-    fn take_in_band(&mut self) {
-        if !self.in_band.spans.is_empty() {
+    /// The sets go where their field is kept. Returns whether there are some.
+    fn take_in_band(&mut self) -> bool {
+        let has_sets = !self.in_band.spans.is_empty();
+        if has_sets {
             self.formats.went_in_band();
         }
         self.field_nals.extend(self.in_band.nals());
         self.in_band.clear();
         self.field_nals.extend(self.rewritten.nals());
         self.rewritten.clear();
+        has_sets
     }
 
     fn lend_field(&mut self) {
@@ -316,7 +322,8 @@ impl Pictures {
     }
 
     fn picture<'a>(&'a mut self, facts: Facts, unit_bytes: &'a [u8]) -> Option<Picture<'a>> {
-        if !self.in_band.spans.is_empty() {
+        let has_sets = !self.in_band.spans.is_empty();
+        if has_sets {
             self.formats.went_in_band();
         }
         let format = self.formats.current().cloned()?;
@@ -332,7 +339,7 @@ impl Pictures {
         Some(Picture {
             captured_at: facts.captured_at,
             is_keyframe: facts.is_keyframe,
-            is_reference: facts.is_reference,
+            is_reference: facts.is_reference || has_sets,
             recovery: facts.recovery,
             display_shift: i32::try_from(shift).unwrap_or(0),
             format,

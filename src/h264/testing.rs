@@ -87,7 +87,7 @@ impl SpsSpec {
 }
 
 /// A picture parameter set with `redundant_pic_cnt_present_flag`; `qp` makes contents different.
-pub(super) fn pps(id: u32, sps_id: u32, qp: i32) -> Vec<u8> {
+pub(crate) fn pps(id: u32, sps_id: u32, qp: i32) -> Vec<u8> {
     let mut w = BitWriter::default();
     w.ue(id);
     w.ue(sps_id);

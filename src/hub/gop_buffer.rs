@@ -4,6 +4,7 @@
 //! whoever begins late gets it first, with a time right before that of the newest recovery point, and goes on from there.
 
 use super::Fragment;
+use super::in_band::InBandSets;
 use crate::fmp4::{
     FragmentTimes, composition_offset, fragment_times, nal_units, write_retimed_fragment,
 };
@@ -85,6 +86,8 @@ pub(super) struct GopBuffer {
     last_keyframe: Option<(u64, Fragment)>,
     /// Recovery points among `kept` since the last keyframe.
     recovery_points: VecDeque<RecoveryEntry>,
+    /// Parameter sets in the frames after the last keyframe.
+    in_band: InBandSets,
     /// Reference frames so far.
     reference_count: u64,
     /// What goes out before the viewer's next frame, for the recovery point with this number: made for the first viewer,
@@ -103,10 +106,14 @@ impl GopBuffer {
             self.gop_bytes = 0;
             self.last_keyframe = Some((self.next_seq(), fragment.clone()));
             self.recovery_points.clear();
+            self.in_band = InBandSets::default();
             self.lead_in = None;
             self.can_start_anywhere = false;
         } else {
             self.gop_bytes = self.gop_bytes.saturating_add(fragment.message.len());
+            let payload = fragment.message.payload();
+            self.in_band
+                .learn(self.next_seq(), nal_units(&payload), self.oldest_seq);
         }
         let number = self.next_seq();
         let shown_at = shown_at(&fragment);
@@ -168,6 +175,7 @@ impl GopBuffer {
         self.keyframe_seq = None;
         self.last_keyframe = None;
         self.recovery_points.clear();
+        self.in_band = InBandSets::default();
         self.lead_in = None;
         self.can_start_anywhere = false;
     }
@@ -252,18 +260,33 @@ impl GopBuffer {
             .find(|point| point.seq == number);
         let next = point.and_then(|point| point.next).unwrap_or(number + 1);
         let (start, entry) = (&self.last_keyframe.as_ref()?.1, &self.get(number)?.fragment);
+        let sets = self.in_band.before(number);
         let lead = if next == number + 1 {
-            LeadIn {
-                fragments: vec![retimed_before(start, entry, entry, 1)?],
-                next: number,
+            let kept = retimed_before(start, entry, entry, 1, &sets)?;
+            match sets.is_empty() {
+                true => LeadIn {
+                    fragments: vec![kept],
+                    next: number,
+                },
+                false => LeadIn {
+                    fragments: vec![kept, with_sets(entry, &sets)?],
+                    next,
+                },
             }
         } else {
             let after = &self.get(next)?.fragment;
-            let point = retimed_before(entry, entry, after, 1)?;
-            LeadIn {
-                fragments: vec![retimed_before(start, entry, after, 2)?, point],
+            let point = with_sets(&retimed_before(entry, entry, after, 1, &[])?, &sets)?;
+            let mut lead = LeadIn {
+                fragments: vec![retimed_before(start, entry, after, 2, &sets)?, point],
                 next,
+            };
+            // Those of the frames that are left out.
+            let skipped = self.in_band.between(number, next);
+            if !skipped.is_empty() {
+                lead.fragments.push(with_sets(after, &skipped)?);
+                lead.next += 1;
             }
+            lead
         };
         self.lead_in = Some((number, lead.clone()));
         Some(lead)
@@ -318,12 +341,14 @@ fn shown_at(fragment: &Fragment) -> u64 {
     fragment.decode_time.saturating_add_signed(offset.into())
 }
 
-/// `fragment`, which is the recovery point `entry` or goes before that, with a time `steps` frames before `next`.
+/// `fragment`, which is the recovery point `entry` or goes before that, with a time `steps` frames before `next`. `sets`
+/// are the parameter sets that came between the kept keyframe and the recovery point.
 fn retimed_before(
     fragment: &Fragment,
     entry: &Fragment,
     next: &Fragment,
     steps: u32,
+    sets: &[&[u8]],
 ) -> Option<Fragment> {
     let (payload, entry_payload) = (fragment.message.payload(), entry.message.payload());
     let next_times = fragment_times(&next.message.payload())?;
@@ -343,12 +368,19 @@ fn retimed_before(
     let nals = if is_entry {
         nal_units(&payload).map(<[u8]>::to_vec).collect()
     } else {
-        let mut sets = ParameterSets::default();
+        let mut kept_sets = ParameterSets::default();
         let all_sets = fragment.init.parameter_sets.iter().map(Vec::as_slice);
         all_sets
             .chain(nal_units(&payload))
-            .for_each(|nal| sets.learn(nal));
-        kept::right_before(nal_units(&payload), nal_units(&entry_payload), &sets)
+            .for_each(|nal| kept_sets.learn(nal));
+        let mut entry_sets = kept_sets.clone();
+        (sets.iter().copied())
+            .chain(nal_units(&entry_payload))
+            .for_each(|nal| entry_sets.learn(nal));
+        kept::right_before(
+            (nal_units(&payload), &kept_sets),
+            (nal_units(&entry_payload), &entry_sets),
+        )
     };
     let message = Message::build(payload.len(), |out| {
         let nals = nals.iter().map(Vec::as_slice);
@@ -363,6 +395,26 @@ fn retimed_before(
         decode_time,
         frame_ticks: next.frame_ticks,
         captured_at: Timestamp::from_nanos(captured_at),
+        ..fragment.clone()
+    })
+}
+
+/// `fragment` with `sets` before its other NAL units.
+fn with_sets(fragment: &Fragment, sets: &[&[u8]]) -> Option<Fragment> {
+    if sets.is_empty() {
+        return Some(fragment.clone());
+    }
+    let payload = fragment.message.payload();
+    let times = fragment_times(&payload)?;
+    let offset = composition_offset(&payload);
+    let set_bytes: usize = sets.iter().map(|nal| nal.len() + 4).sum();
+    let message = Message::build(payload.len() + set_bytes, |out| {
+        let nals: Vec<&[u8]> = sets.iter().copied().chain(nal_units(&payload)).collect();
+        let nals = nals.iter().copied();
+        write_retimed_fragment(out, &payload, times, offset, nals);
+    });
+    Some(Fragment {
+        message,
         ..fragment.clone()
     })
 }

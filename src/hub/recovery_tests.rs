@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::fmp4::{FragmentTimes, Sample, composition_offset, fragment_times, write_fragment};
+use crate::fmp4::{
+    FragmentTimes, Sample, composition_offset, fragment_times, nal_units, write_fragment,
+};
+use crate::h264::testing::pps;
 use crate::message::Message;
 use crate::orientation::Orientation;
 
@@ -44,6 +47,16 @@ impl Stream {
 
     /// Returns whether viewers can begin after the last of `frames`.
     fn publish(&mut self, frames: &str) -> bool {
+        self.publish_after(&[], frames)
+    }
+
+    /// The same with a picture parameter set in each.
+    fn publish_with_set(&mut self, frames: &str) {
+        let qp = i32::try_from(self.next % 20).unwrap();
+        self.publish_after(&[pps(0, 0, qp)], frames);
+    }
+
+    fn publish_after(&mut self, sets: &[Vec<u8>], frames: &str) -> bool {
         let mut has_entry = true;
         for kind in frames.chars() {
             let decode_time = self.next * TICKS;
@@ -74,7 +87,8 @@ impl Stream {
             let fragment = Fragment {
                 init: self.init.clone(),
                 message: Message::build(self.size + 200, |out| {
-                    write_fragment(out, &sample, [&nal[..]].into_iter());
+                    let nals = sets.iter().map(Vec::as_slice).chain([&nal[..]]);
+                    write_fragment(out, &sample, nals);
                 }),
                 decode_time,
                 frame_ticks: TICKS as u32,
@@ -299,4 +313,48 @@ fn leading_frames_are_skipped_and_leave_no_gap() {
     ];
     assert_eq!(shown, expected);
     assert_eq!(stream.hub.replay_frames(None).first, 92);
+}
+
+/// Types of NAL units that viewers get.
+fn nal_types(viewer: &mut Subscription) -> Vec<Vec<u8>> {
+    let mut out = Vec::new();
+    while let Some(event) = viewer.try_next() {
+        if let Event::Fragment(fragment) = event {
+            let payload = fragment.message.payload();
+            out.push(nal_units(&payload).map(|nal| nal[0] & 31).collect());
+        }
+    }
+    out
+}
+
+#[test]
+fn sets_that_changed_come_before_the_recovery_point() {
+    let mut stream = Stream::new();
+    stream.publish(&format!("K{}", "p".repeat(50)));
+    stream.publish_with_set("p");
+    stream.publish(&format!("{}rp", "p".repeat(50)));
+    let late = nal_types(&mut stream.join());
+    assert_eq!(late, [vec![11], vec![8, 18], vec![16]]);
+    // The point has its own, and who joins at a later one has both in one.
+    stream.publish_with_set("r");
+    stream.publish("p");
+    let late = nal_types(&mut stream.join());
+    assert_eq!(late, [vec![11], vec![8, 8, 18], vec![16]]);
+    stream.publish("K");
+    assert_eq!(
+        nal_types(&mut stream.join()),
+        [[11]],
+        "its init segment has them"
+    );
+}
+
+#[test]
+fn sets_of_skipped_frames_come_before_the_next() {
+    let mut stream = Stream::new();
+    stream.reorder = Some(3);
+    stream.publish(&format!("K{}R", "pbb".repeat(30)));
+    stream.publish_with_set("b");
+    stream.publish("bp");
+    let late = nal_types(&mut stream.join());
+    assert_eq!(late, [vec![11], vec![18], vec![8, 16]]);
 }

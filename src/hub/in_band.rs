@@ -1,0 +1,96 @@
+//! Parameter sets that came in frames after the last keyframe: viewers who begin later have not got those frames.
+
+use crate::h264::nal::{Header, UnitType};
+use crate::h264::pps::Pps;
+use crate::h264::sps::Sps;
+use std::collections::{BTreeMap, VecDeque};
+
+/// The sets by kind and id, each with the number of its frame.
+#[derive(Debug, Default)]
+pub(super) struct InBandSets {
+    sets: BTreeMap<(bool, u8), VecDeque<(u64, Vec<u8>)>>,
+}
+
+impl InBandSets {
+    /// Takes note of the sets among the NAL units of the frame `number`. Nobody begins before the frame `first`.
+    pub(super) fn learn<'a>(
+        &mut self,
+        number: u64,
+        nals: impl Iterator<Item = &'a [u8]>,
+        first: u64,
+    ) {
+        for nal in nals {
+            let Some(key) = key(nal) else {
+                continue;
+            };
+            let versions = self.sets.entry(key).or_default();
+            while versions.get(1).is_some_and(|(newer, _)| *newer < first) {
+                versions.pop_front();
+            }
+            versions.push_back((number, nal.to_vec()));
+        }
+    }
+
+    /// The newest of each id in frames before `number`: sequence parameter sets first.
+    pub(super) fn before(&self, number: u64) -> Vec<&[u8]> {
+        self.within(0, number)
+    }
+
+    /// The newest of each id in frames after `point` and before `number`.
+    pub(super) fn between(&self, point: u64, number: u64) -> Vec<&[u8]> {
+        self.within(point + 1, number)
+    }
+
+    fn within(&self, from: u64, to: u64) -> Vec<&[u8]> {
+        let newest = |versions: &'_ VecDeque<(u64, Vec<u8>)>| {
+            let at = versions.partition_point(|(number, _)| *number < to);
+            at.checked_sub(1)
+                .filter(|at| versions.get(*at).is_some_and(|(number, _)| *number >= from))
+        };
+        (self.sets.values())
+            .filter_map(|versions| Some(&versions.get(newest(versions)?)?.1[..]))
+            .collect()
+    }
+}
+
+/// True for picture parameter sets, and the id. `None` for other NAL units and what cannot be read.
+fn key(nal: &[u8]) -> Option<(bool, u8)> {
+    match Header::of(nal)?.unit_type() {
+        UnitType::Sps => Some((false, Sps::parse(nal).ok()?.id)),
+        UnitType::Pps => Some((true, Pps::parse(nal).ok()?.id)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::h264::testing;
+
+    fn pps(id: u8, qp: u8) -> Vec<u8> {
+        testing::pps(u32::from(id), 0, i32::from(qp))
+    }
+
+    #[test]
+    fn newest_of_each_id_before_a_frame_is_found() {
+        let mut sets = InBandSets::default();
+        let learn = |sets: &mut InBandSets, number, id, qp, first| {
+            let nals = [vec![0x41, 9], pps(id, qp)];
+            sets.learn(number, nals.iter().map(Vec::as_slice), first);
+        };
+        learn(&mut sets, 5, 0, 1, 0);
+        learn(&mut sets, 7, 1, 2, 0);
+        learn(&mut sets, 9, 0, 3, 0);
+        assert!(sets.before(5).is_empty());
+        assert_eq!(sets.before(6), [pps(0, 1)]);
+        assert_eq!(sets.before(9), [pps(0, 1), pps(1, 2)]);
+        assert_eq!(sets.before(10), [pps(0, 3), pps(1, 2)]);
+        assert_eq!(sets.between(5, 9), [pps(1, 2)]);
+        assert!(sets.between(9, 20).is_empty());
+        for number in 10..1000 {
+            learn(&mut sets, number, 0, (number % 20) as u8, number);
+        }
+        assert_eq!(sets.before(1000), [pps(0, 19), pps(1, 2)]);
+        assert!(sets.sets[&(true, 0)].len() < 4, "old ones are let go");
+    }
+}
