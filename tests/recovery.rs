@@ -361,3 +361,53 @@ fn endless_gop_on_standard_input_begins_anywhere() {
     let _ = source.kill();
     let _ = source.wait();
 }
+
+/// Frames that the decoder of snapshots has decoded by now, in each of its goes.
+fn decoded(server: &Server) -> Vec<u64> {
+    let log = server.log();
+    let count = |line: &str| {
+        let (_, rest) = line.split_once("snapshot: ")?;
+        rest.split_once(" frames decoded")?.0.parse().ok()
+    };
+    log.lines().filter_map(count).collect()
+}
+
+#[test]
+fn snapshots_of_an_endless_gop_decode_no_frame_twice() {
+    let scratch = Scratch::new("endless-gop");
+    let path = scratch.join("stream.264");
+    let (width, height) = SIZE;
+    let status = Command::new("ffmpeg")
+        .args(["-v", "error", "-f", "lavfi", "-i"])
+        .arg(format!("testsrc2=size={width}x{height}:rate=30"))
+        .args([
+            "-frames:v",
+            "6000",
+            "-pix_fmt",
+            "yuv420p",
+            "-c:v",
+            "libx264",
+        ])
+        .args(["-preset", "ultrafast", "-x264-params", ENDLESS_GOP])
+        // Small frames: all of them are kept.
+        .args(["-qp", "48"])
+        .arg(&path)
+        .status();
+    assert!(status.unwrap().success());
+    let source = format!("file:{}", path.display());
+    let server = Server::start(&["-v", "--source", &source, "--fps", "240"]);
+    let frames = |camera: &serde_json::Value| camera["frames"].as_u64().unwrap();
+    let mut published = 1000;
+    // The decoder of a stream with keyframes would be gone 5 s after the first.
+    for _ in 0..3 {
+        server.wait_for("many frames", |camera| frames(camera) >= published);
+        assert_eq!(server.request("GET", "/snapshot.jpg", "").0, 200);
+        published = frames(&server.status()["cameras"][0]) + 240 * 7;
+    }
+    let goes = decoded(&server);
+    let sum: u64 = goes.iter().sum();
+    assert!(goes[..3].iter().all(|count| *count == 300), "{goes:?}");
+    assert!(goes.iter().all(|count| *count <= 320), "{goes:?}");
+    let all = frames(&server.status()["cameras"][0]);
+    assert!(sum <= all, "{sum} of {all}: {goes:?}");
+}

@@ -138,6 +138,19 @@ impl Hub {
         }
     }
 
+    /// Frames from where [`replay_frames`](Self::replay_frames) lets a new decoder begin to the newest; `None` if it cannot begin.
+    pub fn replay_length(&self) -> Option<u64> {
+        let inner = self.0.lock();
+        let (EntryPoint::Keyframe(number) | EntryPoint::Recovery(number)) =
+            inner.buffer.decoder_entry_point()?;
+        Some(inner.buffer.next_seq().saturating_sub(number))
+    }
+
+    /// Asks the camera for a keyframe.
+    pub fn request_keyframe(&self) {
+        self.0.lock().keyframe_wanted = true;
+    }
+
     /// `waker` is woken at all news from now on.
     pub fn subscribe_wakeups(&self, waker: Waker) {
         self.0.subscribed_wakers().push(waker);

@@ -5,10 +5,17 @@ use crate::h264::pps::Pps;
 use crate::h264::sps::Sps;
 use std::collections::{BTreeMap, VecDeque};
 
-/// The sets by kind and id, each with the number of its frame.
+/// The sets by kind and id.
 #[derive(Debug, Default)]
 pub(super) struct InBandSets {
-    sets: BTreeMap<(bool, u8), VecDeque<(u64, Vec<u8>)>>,
+    sets: BTreeMap<(bool, u8), VecDeque<Set>>,
+}
+
+#[derive(Debug)]
+struct Set {
+    /// Number of the frame that it came in.
+    number: u64,
+    nal: Vec<u8>,
 }
 
 impl InBandSets {
@@ -24,10 +31,11 @@ impl InBandSets {
                 continue;
             };
             let versions = self.sets.entry(key).or_default();
-            while versions.get(1).is_some_and(|(newer, _)| *newer < first) {
+            while versions.get(1).is_some_and(|newer| newer.number < first) {
                 versions.pop_front();
             }
-            versions.push_back((number, nal.to_vec()));
+            let nal = nal.to_vec();
+            versions.push_back(Set { number, nal });
         }
     }
 
@@ -42,13 +50,14 @@ impl InBandSets {
     }
 
     fn within(&self, from: u64, to: u64) -> Vec<&[u8]> {
-        let newest = |versions: &'_ VecDeque<(u64, Vec<u8>)>| {
-            let at = versions.partition_point(|(number, _)| *number < to);
+        let newest = |versions: &VecDeque<Set>| {
+            let at = versions.partition_point(|set| set.number < to);
             at.checked_sub(1)
-                .filter(|at| versions.get(*at).is_some_and(|(number, _)| *number >= from))
         };
         (self.sets.values())
-            .filter_map(|versions| Some(&versions.get(newest(versions)?)?.1[..]))
+            .filter_map(|versions| versions.get(newest(versions)?))
+            .filter(|set| set.number >= from)
+            .map(|set| &set.nal[..])
             .collect()
     }
 }

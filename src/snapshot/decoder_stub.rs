@@ -17,6 +17,18 @@ impl FrameDecoder {
         Ok(None)
     }
 
+    pub(super) fn is_behind(&self) -> bool {
+        false
+    }
+
+    pub(super) fn is_costly(_hub: &Hub) -> bool {
+        false
+    }
+
+    pub(super) fn has_begun(&self) -> bool {
+        false
+    }
+
     pub(super) fn advance(
         &mut self,
         _hub: &Hub,

@@ -20,12 +20,17 @@ const CONTENDED_DECODE_TIME: Duration = Duration::from_millis(400);
 /// While pictures are decoded, more come. So often they are looked for again, where decoding is too slow to ever be through.
 const MAX_ROUNDS: usize = 3;
 
+/// Frames that are decoded in one go: 10 s at 30 frames/s. A decoder further behind goes on in the next.
+const STEP_FRAMES: u64 = 300;
+
 /// The decoder of a camera, and where it is.
 #[derive(Default)]
 pub(super) struct FrameDecoder {
     video: Option<VideoDecoder>,
     /// The number of the newest picture that the decoder was given.
     last_seq: Option<u64>,
+    /// It has more to decode than it could in one go.
+    is_behind: bool,
     annexb: Vec<u8>,
     frame: Yuv420Frame,
     captured_at: Option<Timestamp>,
@@ -59,8 +64,24 @@ impl FrameDecoder {
         }
     }
 
+    /// Returns whether it has more to decode than it could in one go.
+    pub(super) fn is_behind(&self) -> bool {
+        self.is_behind
+    }
+
+    /// Returns whether a new decoder would have more to decode than it can in one go, or could not begin.
+    pub(super) fn is_costly(hub: &Hub) -> bool {
+        hub.replay_length()
+            .is_none_or(|frames| frames > STEP_FRAMES)
+    }
+
+    /// Returns whether it has a decoder.
+    pub(super) fn has_begun(&self) -> bool {
+        self.video.is_some()
+    }
+
     /// Decodes what has come, with decoders of at most `bytes`; true if there is a picture then. It stops early, with an older
-    /// picture, where that takes long while `is_short` says that others wait.
+    /// picture, where that takes long while `is_short` says that others wait, and without one after [`STEP_FRAMES`].
     pub(super) fn advance(
         &mut self,
         hub: &Hub,
@@ -69,12 +90,16 @@ impl FrameDecoder {
     ) -> Result<bool, SnapshotError> {
         let begun = Instant::now();
         let has_to_stop = || begun.elapsed() > CONTENDED_DECODE_TIME && is_short();
+        let mut decoded = 0;
+        self.is_behind = false;
         for _ in 0..MAX_ROUNDS {
             let recent = hub.replay_frames(self.last_seq);
             let live = is_live(&recent.status);
-            if live != Ok(true) {
+            let is_lost = recent.fragments.is_empty()
+                && self.last_seq.is_some_and(|at| recent.first != at + 1);
+            if live != Ok(true) || is_lost {
                 *self = Self::default();
-                return live;
+                return live.map(|is_live| is_live && !is_lost);
             }
             let Some(last) = recent.fragments.len().checked_sub(1) else {
                 break;
@@ -82,15 +107,22 @@ impl FrameDecoder {
             for (i, fragment) in recent.fragments.iter().enumerate() {
                 let stops = has_to_stop();
                 let is_wanted = i == last || stops;
+                if !is_wanted && decoded >= STEP_FRAMES {
+                    self.is_behind = true;
+                    log::debug!("snapshot: {decoded} frames decoded, {} left", last - i + 1);
+                    return Ok(false);
+                }
                 self.last_seq = Some(recent.first + i as u64);
-                if (is_wanted || fragment.is_reference)
-                    && self.decode(fragment, is_wanted, bytes)?
-                    && stops
-                {
+                if !is_wanted && !fragment.is_reference {
+                    continue;
+                }
+                decoded += 1;
+                if self.decode(fragment, is_wanted, bytes)? && stops {
                     return Ok(true);
                 }
             }
         }
+        log::debug!("snapshot: {decoded} frames decoded, 0 left");
         Ok(self.captured_at.is_some())
     }
 

@@ -16,6 +16,9 @@ use tokio::sync::oneshot;
 /// the keyframe again.
 const DECODER_IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Where a new decoder would have much to decode, the one there is follows the stream for so long after the last who asked.
+const FOLLOW_WINDOW: Duration = Duration::from_secs(600);
+
 /// A camera that is being opened has so long to give a picture.
 const FIRST_FRAME_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -175,37 +178,66 @@ impl Shared {
     fn run(&self) {
         // Where it may not be changed it is right as it is.
         let _ = rustix::process::setpriority_process(None, NICENESS);
-        let _hold = self.hub.keep_open();
+        let mut hold = Some(self.hub.keep_open());
         let _guard = WorkerGuard(&self.queue);
         let mut decoding = DecoderState {
             decoder: FrameDecoder::default(),
             reservation: None,
         };
+        let mut asked_at = Timestamp::now();
         loop {
             let mut inner = self.queue.lock();
             if inner.pending.is_empty() {
                 let nobody =
                     |inner: &mut Inner| inner.pending.is_empty() && !self.budget.is_contended();
-                inner = match self.queue.request_added.wait_timeout_while(
-                    inner,
-                    DECODER_IDLE_TIMEOUT,
-                    nobody,
-                ) {
+                let time = if decoding.decoder.is_behind() {
+                    Duration::ZERO
+                } else {
+                    DECODER_IDLE_TIMEOUT
+                };
+                inner = match self
+                    .queue
+                    .request_added
+                    .wait_timeout_while(inner, time, nobody)
+                {
                     Ok((inner, _)) => inner,
                     Err(poisoned) => poisoned.into_inner().0,
                 };
             }
             if inner.pending.is_empty() {
-                inner.has_worker = false;
-                return;
+                if !self.follows(&decoding, asked_at) {
+                    inner.has_worker = false;
+                    return;
+                }
+                drop(inner);
+                // It keeps no camera open that nobody watches.
+                hold = None;
+                if !matches!(self.decode(&mut decoding), Some(Ok(_))) {
+                    decoding.release();
+                }
+                continue;
             }
             drop(inner);
+            asked_at = Timestamp::now();
+            hold.get_or_insert_with(|| self.hub.keep_open());
+            if !decoding.decoder.has_begun() && FrameDecoder::is_costly(&self.hub) {
+                // A camera that makes one on request spares the decoder the rest.
+                self.hub.request_keyframe();
+            }
             if self.budget.is_contended() {
                 // Others were first, however often this camera is asked for.
                 decoding.release();
             }
             self.reply(&mut decoding);
         }
+    }
+
+    /// Returns whether the decoder goes on while nobody asks: it is still catching up, or the next one would have to.
+    fn follows(&self, decoding: &DecoderState, asked_at: Timestamp) -> bool {
+        decoding.decoder.has_begun()
+            && !self.budget.is_contended()
+            && Timestamp::now().since(asked_at) < FOLLOW_WINDOW
+            && (decoding.decoder.is_behind() || FrameDecoder::is_costly(&self.hub))
     }
 
     /// Waits for this camera's turn to have a decoder of so many bytes. False if there is nobody left to wait for.
@@ -331,13 +363,21 @@ impl Shared {
                 let now = Timestamp::now();
                 let (late, patient): (Vec<_>, Vec<_>) =
                     wanted.partition(|request| now.since(request.since) > FIRST_FRAME_TIMEOUT);
-                let words = format!(
-                    "no picture within {} seconds",
-                    FIRST_FRAME_TIMEOUT.as_secs()
-                );
+                let words = if decoding.decoder.is_behind() {
+                    "the last keyframe is so long ago that decoding all since then takes more than 10 seconds; \
+                     it goes on, so try again, or let the camera send keyframes"
+                        .to_owned()
+                } else {
+                    format!(
+                        "no picture within {} seconds",
+                        FIRST_FRAME_TIMEOUT.as_secs()
+                    )
+                };
                 reject(late, &SnapshotError::NoFrame(words));
                 self.queue.lock().pending.extend(patient);
-                std::thread::sleep(FRAME_POLL_INTERVAL);
+                if !decoding.decoder.is_behind() {
+                    std::thread::sleep(FRAME_POLL_INTERVAL);
+                }
             }
             // The next time its own is there, which needs no decoder.
             Err(error @ (SnapshotError::Unsupported(_) | SnapshotError::TooLarge { .. }))
