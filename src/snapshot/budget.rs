@@ -1,15 +1,13 @@
-//! One limit of memory for all cameras: decoders reserve it in the order of asking, finished JPEGs until they are sent.
+//! One limit of memory for all cameras: decoders reserve it in the order of asking.
 
+#[cfg(feature = "software-encoder")]
+use super::jpeg_quota::JpegQuota;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Bytes in a megabyte of `server.decodeMemory`.
 const MEGABYTE: u64 = 1 << 20;
-
-/// Finished JPEGs that wait for their readers may have this part of the limit in addition to the decoders.
-const JPEG_PART: u64 = 4;
 
 /// The limit and what is reserved of it. Clones are the same.
 #[derive(Clone, Debug)]
@@ -20,7 +18,8 @@ struct Shared {
     allowed: u64,
     queue: Mutex<Queue>,
     granted: Condvar,
-    jpeg_bytes: Arc<AtomicUsize>,
+    #[cfg(feature = "software-encoder")]
+    jpegs: JpegQuota,
 }
 
 #[derive(Default, Debug)]
@@ -55,11 +54,13 @@ pub(super) struct Reservation {
 impl Budget {
     /// A limit in megabytes (2^20 bytes).
     pub fn new(megabytes: u32) -> Self {
+        let allowed = u64::from(megabytes) * MEGABYTE;
         Self(Arc::new(Shared {
-            allowed: u64::from(megabytes) * MEGABYTE,
+            allowed,
             queue: Mutex::default(),
             granted: Condvar::new(),
-            jpeg_bytes: Arc::default(),
+            #[cfg(feature = "software-encoder")]
+            jpegs: JpegQuota::beside(allowed),
         }))
     }
 
@@ -97,37 +98,10 @@ impl Budget {
         self.0.lock().is_contended(self.0.allowed)
     }
 
-    /// Returns whether one more JPEG may be made.
-    pub(super) fn has_jpeg_room(&self) -> bool {
-        (self.0.jpeg_bytes.load(Ordering::Relaxed) as u64) < self.0.allowed / JPEG_PART
-    }
-
-    /// Counts the bytes of a JPEG until the last copy of the result is dropped.
-    pub(super) fn count_jpeg(&self, mut jpeg: Vec<u8>) -> bytes::Bytes {
-        jpeg.shrink_to_fit();
-        self.0.jpeg_bytes.fetch_add(jpeg.len(), Ordering::Relaxed);
-        bytes::Bytes::from_owner(CountedJpeg {
-            bytes: jpeg,
-            sum: self.0.jpeg_bytes.clone(),
-        })
-    }
-}
-
-/// A finished JPEG.
-struct CountedJpeg {
-    bytes: Vec<u8>,
-    sum: Arc<AtomicUsize>,
-}
-
-impl AsRef<[u8]> for CountedJpeg {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
-impl Drop for CountedJpeg {
-    fn drop(&mut self) {
-        self.sum.fetch_sub(self.bytes.len(), Ordering::Relaxed);
+    /// Memory of finished JPEGs.
+    #[cfg(feature = "software-encoder")]
+    pub(super) fn jpegs(&self) -> &JpegQuota {
+        &self.0.jpegs
     }
 }
 
@@ -268,16 +242,5 @@ mod tests {
             }
         });
         assert_eq!(budget.0.lock().reserved, 0);
-    }
-
-    #[test]
-    fn jpegs_count_until_the_last_reader_has_them() {
-        let budget = Budget::new(4);
-        let jpeg = budget.count_jpeg(vec![1; MB as usize]);
-        let copy = jpeg.clone();
-        drop(jpeg);
-        assert!(!budget.has_jpeg_room());
-        drop(copy);
-        assert!(budget.has_jpeg_room());
     }
 }

@@ -6,7 +6,7 @@ use crate::hub::Hub;
 
 /// No decoder.
 #[derive(Default)]
-pub(super) struct FrameDecoder;
+pub(super) struct FrameDecoder {}
 
 impl FrameDecoder {
     /// Refuses a camera that is live; there is never a picture.

@@ -205,7 +205,7 @@ impl FrameDecoder {
         let (Some(video), Some(captured_at)) = (&self.video, self.captured_at) else {
             return Err(none());
         };
-        if !budget.has_jpeg_room() {
+        if !budget.jpegs().has_room() {
             return Err(SnapshotError::Busy);
         }
         let orientation = video.init.orientation;
@@ -221,7 +221,9 @@ impl FrameDecoder {
             jpeg::encode(&self.frame.downscaled(size), video.sps.colour, orientation)
         };
         let snapshot = Snapshot {
-            jpeg: budget.count_jpeg(jpeg.map_err(SnapshotError::Unsupported)?),
+            jpeg: budget
+                .jpegs()
+                .count(jpeg.map_err(SnapshotError::Unsupported)?),
             captured_at,
         };
         self.last_snapshot = Some((width, snapshot.clone()));

@@ -7,7 +7,8 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `budget` | memory for decoders and JPEGs, in the order of asking |
+//! | `budget` | memory for decoders, in the order of asking |
+//! | `jpeg_quota` | memory of finished JPEGs |
 //! | `footprint` | memory that a decoder takes |
 //! | `service` | who asks, and the thread that answers all of them together |
 //! | `frame_decoder` | keeps up with the hub: fragments to the newest decoded picture |
@@ -27,6 +28,8 @@ mod footprint;
 mod frame_decoder;
 #[cfg(feature = "software-encoder")]
 mod jpeg;
+#[cfg(feature = "software-encoder")]
+mod jpeg_quota;
 mod service;
 #[cfg(feature = "software-encoder")]
 mod yuv420;
