@@ -249,25 +249,3 @@ fn every_option_of_the_help_is_explained_in_the_readme() {
         assert!(readme.contains(option), "{option} is not in the README");
     }
 }
-
-#[test]
-fn links_between_the_documents_lead_somewhere() {
-    let mut documents = files(&root().join("docs"), "md");
-    documents
-        .extend(["README.md", "ARCHITECTURE.md", "CHANGELOG.md"].map(|name| root().join(name)));
-    for document in documents {
-        let text = fs::read_to_string(&document).unwrap();
-        for link in text
-            .split("](")
-            .skip(1)
-            .filter_map(|rest| rest.split(')').next())
-        {
-            let path = link.split('#').next().unwrap();
-            if path.is_empty() || path.contains("://") {
-                continue;
-            }
-            let target = document.parent().unwrap().join(path);
-            assert!(target.exists(), "{}: {link}", document.display());
-        }
-    }
-}

@@ -1,7 +1,7 @@
 //! The hot path: every WebSocket viewer gets the same bytes.
 //!
 //! Per picture and viewer there is one `send()` of shared bytes on a non-blocking socket and nothing else, for many viewers
-//! all in one system call (`ring`); a task per viewer costs 1.17 to 1.26 times as much, and memory (docs/decisions/0002). A
+//! all in one system call (`ring`); a task per viewer costs 1.17 to 1.26 times as much, and memory (docs/design/decisions/0002). A
 //! viewer whose socket is full costs no system call until the kernel says that there is room again, and its next pictures
 //! wait in the hub's ring, not here. How far behind viewers are is looked at four times a second, of which three times it is mostly
 //! the cheapest of questions, whether all has arrived; only for those on slow lines, before each picture (`line`).

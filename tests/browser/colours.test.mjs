@@ -122,7 +122,7 @@ for (const renderer of ["mse", "webcodecs"]) {
       await page.evaluate(show, [name, renderer]);
       const seen = await page.until("a picture", look, { given: [name], within: 60_000 });
       for (const [where, fields] of Object.entries(seen)) {
-        // A canvas of Firefox's ignores the range: see docs/protocol.md.
+        // A canvas of Firefox's ignores the range: see docs/reference/websocket.md.
         if (browserName === "firefox" && one.isFull && where !== "/snapshot.jpg") continue;
         fields.forEach((rgb, i) => {
           const wanted = expected(FIELDS[i], one);

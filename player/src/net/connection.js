@@ -28,7 +28,7 @@ const OPENING_TICKS = 5;
 const FIRST_EXCHANGES = 5;
 /** Bytes kept for players that join. Where more came since the newest keyframe they open a socket of their own. */
 const REPLAY_BYTES = 4_000_000;
-/** docs/protocol.md: the first letter of `ftyp` or `moof`, and the first byte of the first sample flags. */
+/** docs/reference/websocket.md: the first letter of `ftyp` or `moof`, and the first byte of the first sample flags. */
 const KIND_AT = 4;
 const INIT = 0x66;
 const FLAGS_AT = 92;

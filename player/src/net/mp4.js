@@ -1,7 +1,7 @@
 /**
  * Reads what the player has to know out of the server's MP4 messages: is it an init segment or a
  * fragment, which codec, is it mirrored, does it start at a keyframe, when does it play. Their shape is that of
- * docs/protocol.md, box names and layouts those of ISO/IEC 14496-12; the bytes themselves go to the browser unchanged,
+ * docs/reference/websocket.md, box names and layouts those of ISO/IEC 14496-12; the bytes themselves go to the browser unchanged,
  * but for a mirror. No DOM, no state.
  */
 

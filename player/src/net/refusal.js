@@ -1,6 +1,6 @@
 /**
  * Finds out why a WebSocket could not be opened. Browsers tell a page only that it failed (close code 1006), so the same URL is
- * asked by GET: docs/protocol.md, Refusals. What the browser itself forbids the server cannot know, and is told here.
+ * asked by GET: docs/reference/http.md, Refusals. What the browser itself forbids the server cannot know, and is told here.
  * Loaded when a handshake has failed.
  */
 

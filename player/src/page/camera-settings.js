@@ -1,5 +1,5 @@
 /**
- * What a camera can be set to (`api/cameras/NAME/controls`, docs/protocol.md), as sliders, switches and menus beside the
+ * What a camera can be set to (`api/cameras/NAME/controls`, docs/reference/http.md), as sliders, switches and menus beside the
  * picture, which changes as they move. Loaded when it is first opened.
  */
 

@@ -1,0 +1,107 @@
+/**
+ * Rules for the Markdown files of the repository. Needs nothing but Node and git: `node --test tests/documents.test.mjs`.
+ */
+
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { dirname, join, relative, resolve, sep } from "node:path";
+import { test } from "node:test";
+import { deepEqual, ok } from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** Files that git knows or would add, by extension. */
+function files(...patterns) {
+  const output = execFileSync("git", ["ls-files", "-co", "--exclude-standard", "-z", "--", ...patterns], { cwd: root, encoding: "utf8" });
+  return [...new Set(output.split("\0"))].filter((name) => name && existsSync(join(root, name)));
+}
+
+const read = (name) => readFileSync(join(root, name), "utf8");
+/** The text without fenced blocks and code spans, line for line. */
+const prose = (text) => text
+  .replace(/^( *)(```|~~~)[^]*?^\1\2 *$/gm, (block) => block.replace(/[^\n]/g, ""))
+  .replace(/(`+)(?!`)[^]*?[^`]\1(?!`)/g, (span) => span.replace(/[^\n]/g, " "));
+
+/** Targets of links, images and reference definitions. */
+function links(text) {
+  const clean = prose(text);
+  return [
+    ...clean.matchAll(/\]\(<?([^)\s>]+)>?(?:\s+"[^"]*")?\)/g),
+    ...clean.matchAll(/^\[[^\]]+\]:\s+(\S+)/gm),
+    ...clean.matchAll(/<(?:img|a)\b[^>]*?\b(?:src|href)="([^"]+)"/g),
+  ].map((match) => match[1]);
+}
+
+/** Anchors of the headings, as GitHub makes them. */
+function anchors(text) {
+  const seen = new Map();
+  const withoutBlocks = text.replace(/^( *)(```|~~~)[^]*?^\1\2 *$/gm, "");
+  return new Set([...withoutBlocks.matchAll(/^#{1,6} +(.*?)\s*$/gm)].map(([, heading]) => {
+    const plain = heading.replace(/\[([^\]]*)\]\([^)]*\)/g, "$1");
+    const slug = plain.toLowerCase().replace(/[^\p{L}\p{N}\p{M}\s_-]/gu, "").replace(/ /g, "-");
+    const count = seen.get(slug) ?? 0;
+    seen.set(slug, count + 1);
+    return count ? `${slug}-${count}` : slug;
+  }));
+}
+
+/** Where a relative link leads, as a path in the repository and an anchor; null for other schemes. */
+function target(document, link) {
+  if (/^[a-z][a-z0-9+.-]*:/i.test(link)) return null;
+  const [path, anchor = ""] = decodeURI(link).split("#");
+  const absolute = path ? resolve(root, dirname(document), path) : join(root, document);
+  return { name: relative(root, absolute).split(sep).join("/"), anchor };
+}
+
+const documents = files("*.md");
+
+test("relative links lead to files and headings that exist", () => {
+  ok(documents.length > 20, `${documents.length} documents`);
+  const dead = [];
+  for (const document of documents) {
+    for (const link of links(read(document))) {
+      const to = target(document, link);
+      if (!to) continue;
+      const path = join(root, to.name);
+      if (to.name.startsWith("..") || !existsSync(path)) dead.push(`${document}: ${link}: no such file`);
+      else if (to.anchor && (statSync(path).isDirectory() || !anchors(read(to.name)).has(to.anchor))) dead.push(`${document}: ${link}: no such heading`);
+    }
+  }
+  deepEqual(dead, []);
+});
+
+test("each page of docs/ is reached by links from the README", () => {
+  const reached = new Set(["README.md"]);
+  for (const document of reached) {
+    for (const link of links(read(document))) {
+      const name = target(document, link)?.name;
+      if (name?.endsWith(".md") && existsSync(join(root, name))) reached.add(name);
+    }
+  }
+  const pages = documents.filter((name) => name.startsWith("docs/"));
+  ok(pages.length > 20, `${pages.length} pages`);
+  deepEqual(pages.filter((name) => !reached.has(name)), []);
+});
+
+test("documents that sources name exist", () => {
+  const sources = files("*.rs", "*.js", "*.mjs", "*.ts", "*.html", "*.c", "*.sh", "*.toml", "*.yml", "*.service", "run", "test", "bench/*", "guest/*")
+    .filter((name) => !name.startsWith("player/dist/") && !/\.(md|264|jsv|jpg)$/.test(name));
+  const missing = [];
+  for (const source of sources) {
+    for (const [name] of read(source).matchAll(/(?<![\w/.-])docs\/[\w./-]*\w/g)) {
+      // A decision is named by its number.
+      const found = existsSync(join(root, name)) || documents.some((document) => document.startsWith(`${name}-`));
+      if (!found) missing.push(`${source}: ${name}`);
+    }
+  }
+  deepEqual(missing, []);
+});
+
+const decisions = documents.filter((name) => name.startsWith("docs/design/decisions/") && !name.endsWith("/README.md"));
+
+test("each decision has a number of its own", () => {
+  const numbers = decisions.map((name) => name.match(/\/(\d{4})-[a-z0-9-]+\.md$/)?.[1]);
+  ok(numbers.length > 15 && numbers.every(Boolean), `${numbers}`);
+  deepEqual(numbers, [...new Set(numbers)]);
+});
