@@ -122,3 +122,22 @@ impl<'a> Nals<'a> {
             .map(move |span| self.bytes.get(span.start..span.end).unwrap_or_default())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn single_bytes_are_searched_a_bounded_number_of_times() {
+        let mut stream = Stream::default();
+        let nal = [0x5a, 0, 0, 2].repeat(25_000);
+        let (mut found, mut searched) = (0, 0);
+        for byte in [&[0, 0, 1, 0x65][..], &nal, &[0, 0, 1]].concat() {
+            stream.append(&[byte]);
+            searched += stream.end() - stream.searched;
+            found += usize::from(stream.next_start_code().is_some());
+        }
+        assert_eq!(found, 2);
+        assert!(searched <= 3 * stream.end(), "{searched}");
+    }
+}

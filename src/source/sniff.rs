@@ -17,6 +17,9 @@ const HEAD_BYTES: usize = 8192;
 /// Bytes without a start code after which there will be none: an access unit is smaller.
 const BARREN_BYTES: usize = 9 << 20;
 
+/// The head is looked at again when it has grown by this part: a pipe may deliver single bytes.
+const GROWTH: usize = 8;
+
 /// Text needs this many bytes to be known as text while more may follow: x264 writes 700 into its stream …
 const TEXT_BYTES: usize = 2048;
 /// … and this many when nothing follows.
@@ -26,6 +29,11 @@ const SHORT_TEXT_BYTES: usize = 4;
 #[derive(Debug, Default)]
 pub struct Sniffer {
     head: Vec<u8>,
+    /// Length of the head at which it is looked at next.
+    next_look: usize,
+    /// Bytes of the head that were looked at, each time counted.
+    #[cfg(test)]
+    looked_bytes: usize,
     nals: Nals,
     seen_bytes: usize,
     is_done: bool,
@@ -37,14 +45,15 @@ impl Sniffer {
         if self.is_done || bytes.is_empty() {
             return None;
         }
-        let had_room = self.head.len() < HEAD_BYTES;
-        let room = HEAD_BYTES - self.head.len();
+        let had = self.head.len();
+        let room = HEAD_BYTES - had;
         self.head
             .extend_from_slice(bytes.get(..room).unwrap_or(bytes));
         self.seen_bytes = self.seen_bytes.saturating_add(bytes.len());
         self.nals.push(bytes);
-        let by_head = had_room.then(|| magic::known(&self.head)).flatten();
-        let first = self.head.get(..TEXT_BYTES).filter(|_| had_room);
+        let is_due = self.head.len() >= self.next_look || self.head.len() == HEAD_BYTES;
+        let by_head = (is_due && room > 0).then(|| self.look()).flatten();
+        let first = self.head.get(..TEXT_BYTES).filter(|_| had < TEXT_BYTES);
         let text = first.and_then(magic::text);
         let found = by_head.or(text).or_else(|| self.nals.other_codec());
         let found = found.or_else(|| {
@@ -63,9 +72,19 @@ impl Sniffer {
         if self.is_done || self.head.len() < SHORT_TEXT_BYTES {
             return None;
         }
-        let found = magic::text(&self.head);
+        let found = self.look().or_else(|| magic::text(&self.head));
         self.is_done |= found.is_some();
         found
+    }
+
+    /// Returns what begins with the head.
+    fn look(&mut self) -> Option<Format> {
+        self.next_look = self.head.len() + (self.head.len() / GROWTH).max(1);
+        #[cfg(test)]
+        {
+            self.looked_bytes += self.head.len();
+        }
+        magic::known(&self.head)
     }
 }
 

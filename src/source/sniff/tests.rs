@@ -44,6 +44,20 @@ fn real_h264_cut_anywhere_is_nothing_else() {
 }
 
 #[test]
+fn single_bytes_are_looked_at_a_bounded_number_of_times() {
+    // RTP of one source whose second packet never comes: the head is searched for it.
+    let mut rtp = vec![0x80, 96, 0, 1, 0, 0, 0, 0, 1, 2, 3, 4];
+    rtp.resize(3 * HEAD_BYTES, 0x80);
+    for bytes in streams().iter().chain([&rtp]) {
+        let mut sniffer = Sniffer::default();
+        let bytes = &bytes[..bytes.len().min(3 * HEAD_BYTES)];
+        assert_eq!(bytes.chunks(1).find_map(|byte| sniffer.push(byte)), None);
+        let most = (GROWTH + 2) * HEAD_BYTES;
+        assert!(sniffer.looked_bytes <= most, "{}", sniffer.looked_bytes);
+    }
+}
+
+#[test]
 fn stream_joined_within_the_text_of_x264_is_no_text() {
     let settings =
         "x264 - core 164 - H.264/MPEG-4 AVC codec - options: cabac=1 ref=3 deblock=1:0:0 "
