@@ -13,7 +13,7 @@
 //! | [`fmp4`] | access units to init segments and fragments (ISO BMFF) |
 //! | [`pipeline`] | one camera: source to hub, supervised, restarted |
 //! | [`hub`] | the recent fragments of one camera and everybody who follows them |
-//! | [`heap`] | freed memory returns to the system |
+//! | [`os`] | operating-system plumbing: allocator, socket options, `/proc` |
 //! | [`snapshot`] | the newest picture of a camera as JPEG, when somebody asks |
 //! | [`panel`] | what can be changed of a camera while it runs |
 //! | [`serve`] | HTTP, WebSocket, the page, the status |
@@ -29,15 +29,14 @@ pub mod encode;
 pub mod fmp4;
 pub mod frame_rate;
 pub mod h264;
-pub mod heap;
 pub mod hub;
 pub mod jpeg;
 pub mod logger;
 pub mod message;
 pub mod orientation;
+pub mod os;
 pub mod panel;
 pub mod pipeline;
-pub mod procfs;
 pub mod redact;
 pub mod serve;
 pub mod shutdown;

@@ -5,7 +5,7 @@ use berrymse::pipeline::{Habits, Opening};
 use berrymse::serve::{self, Fanout, Listening, Site, Tls};
 use berrymse::shutdown::ShutdownToken;
 use berrymse::source::{Context, Spec};
-use berrymse::{heap, hub, logger, panel, pipeline, redact};
+use berrymse::{hub, logger, os, panel, pipeline, redact};
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -79,7 +79,7 @@ fn complain(reason: &str) {
 
 /// Runs until a signal comes. An error is a reason not to start.
 fn serve(config: Config) -> Result<(), String> {
-    heap::set_up();
+    os::heap::set_up();
     config.notes.iter().for_each(|note| log::warn!("{note}"));
     let room = serve::make_room(config.server.max_viewers, config.cameras.len());
     if let Some(note) = &room.note {

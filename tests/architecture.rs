@@ -14,7 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "build_info",
             "encode",
             "frame_rate",
-            "procfs",
+            "os",
             "suggest",
             "panel",
             "serve",
@@ -26,7 +26,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("fmp4", &["orientation", "time"]),
     ("h264", &["time"]),
     ("frame_rate", &[]),
-    ("heap", &[]),
     ("jpeg", &[]),
     ("hub", &["fmp4", "h264", "message", "orientation", "time"]),
     ("logger", &["redact", "time"]),
@@ -51,12 +50,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "timeline",
         ],
     ),
-    ("procfs", &[]),
+    ("os", &[]),
     (
         "serve",
         &[
             "build_info",
-            "procfs",
+            "os",
             "hub",
             "logger",
             "message",
@@ -67,7 +66,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "snapshot",
-        &["fmp4", "h264", "heap", "hub", "orientation", "time"],
+        &["fmp4", "h264", "os", "hub", "orientation", "time"],
     ),
     (
         "source",
@@ -75,7 +74,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "encode",
             "frame_rate",
             "h264",
-            "procfs",
+            "os",
             "jpeg",
             "logger",
             "orientation",
@@ -88,23 +87,22 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("shutdown", &["time"]),
     ("time", &[]),
     ("timeline", &["frame_rate", "time"]),
-    ("v4l2", &["procfs", "shutdown", "time"]),
+    ("v4l2", &["os", "shutdown", "time"]),
     (
         "main",
         &[
-            "cli", "heap", "hub", "logger", "panel", "pipeline", "redact", "serve", "source",
+            "cli", "os", "hub", "logger", "panel", "pipeline", "redact", "serve", "source",
             "shutdown",
         ],
     ),
 ];
 
 /// The only files with unsafe code.
-const UNSAFE: [&str; 8] = [
+const UNSAFE: [&str; 7] = [
     "src/encode/software/assembler.rs",
-    "src/heap.rs",
-    "src/serve/memory.rs",
-    "src/serve/ring.rs",
-    "src/serve/socket.rs",
+    "src/os/heap.rs",
+    "src/os/tcp.rs",
+    "src/serve/fanout/uring.rs",
     "src/source/process/spawn.rs",
     "src/v4l2/sys/ioctl.rs",
     "src/v4l2/sys/mapping.rs",

@@ -1,6 +1,6 @@
 //! `berrymse cameras`: what this machine has and which `--source` to use for each, for people and for programs.
 
-use crate::procfs::{ProcessInfo, processes_with_open};
+use crate::os::procfs::{ProcessInfo, processes_with_open};
 use crate::source::rpicam;
 use crate::source::v4l2::raw;
 use crate::v4l2::{FourCc, Node, Purpose, Size, discover, m2m};

@@ -1,7 +1,7 @@
 //! Opening the addresses to listen on, and saying why one cannot be opened.
 
-use super::address::Address;
-use crate::procfs::{self, ProcessInfo};
+use crate::os::procfs::{self, ProcessInfo};
+use crate::serve::address::Address;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};

@@ -3,8 +3,8 @@
 //! in the network may not answer. Handshakes are tokio-rustls', on the HTTP
 //! thread; what follows the upgrade to a WebSocket is in `wire`.
 
-use super::transport::Transport;
-use super::wire::RECORD_BYTES;
+pub(crate) mod stream;
+
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::{Error as PemError, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -18,8 +18,12 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use stream::Transport;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
+
+/// Most bytes that are encrypted at once: a TLS record (RFC 8446, 5.1).
+pub(crate) const RECORD_BYTES: usize = 16 << 10;
 
 /// The files are looked at no more often than this, however many viewers come.
 const LOOK_EACH: Duration = Duration::from_secs(1);
@@ -68,7 +72,7 @@ impl Tls {
     }
 
     /// The TLS handshake; a client that does not begin one gets its plain socket back, to be told so.
-    pub(super) async fn accept(&self, socket: TcpStream) -> io::Result<Transport> {
+    pub(crate) async fn accept(&self, socket: TcpStream) -> io::Result<Transport> {
         let mut first = [0];
         if socket.peek(&mut first).await? == 1 && first != [HANDSHAKE] {
             return Ok(Transport::Plain(socket));

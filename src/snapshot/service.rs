@@ -3,8 +3,8 @@
 use super::budget::{Budget, Reservation};
 use super::frame_decoder::FrameDecoder;
 use super::{Snapshot, SnapshotError};
-use crate::heap;
 use crate::hub::Hub;
+use crate::os::heap;
 use crate::time::Timestamp;
 use std::future::Future;
 use std::sync::mpsc::RecvTimeoutError;

@@ -6,7 +6,7 @@ use super::format::{FourCc, PixelFormat};
 use super::h264_unit::H264Unit;
 use super::m2m;
 use super::sys::Failure;
-use crate::procfs::processes_with_open;
+use crate::os::procfs::processes_with_open;
 use std::fmt;
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! What rpicam-vid and libcamera say, and what it means.
 
-use crate::procfs::lock_owner;
+use crate::os::procfs::lock_owner;
 use crate::source::Cause;
 use crate::source::process::Meaning;
 

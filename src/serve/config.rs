@@ -1,0 +1,42 @@
+//! Configuration of the server, and its cameras.
+
+use crate::hub::Hub;
+use crate::panel::Remote;
+use crate::serve::fanout::congestion::CongestionControl;
+use std::sync::Arc;
+
+/// One camera as it is served.
+#[derive(Clone, Debug)]
+pub struct Camera {
+    /// Its name in URLs.
+    pub name: Arc<str>,
+    /// The kind of its source.
+    pub source: &'static str,
+    /// Its source as the user typed it, masked: for operators, not for viewers.
+    pub source_text: String,
+    /// Its pictures.
+    pub hub: Hub,
+    /// Its controls.
+    pub remote: Remote,
+}
+
+/// Settings of the server.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Name of the first camera's WebSocket, without a slash.
+    pub websocket: String,
+    /// Origins that may show the cameras, beside the server's own.
+    pub allowed_origins: Vec<String>,
+    /// The only names that the server answers to, beside `localhost` and IP addresses; all if there are none.
+    pub hosts: Vec<String>,
+    /// Most viewers at once, of all cameras together.
+    pub max_viewers: usize,
+    /// Most connections beside those of viewers.
+    pub plain_connections: usize,
+    /// Viewers may set controls of the cameras.
+    pub controls: bool,
+    /// Memory for the decoders of snapshots, of all cameras together, in megabytes.
+    pub decode_memory: u32,
+    /// TCP congestion control of all connections.
+    pub congestion: CongestionControl,
+}

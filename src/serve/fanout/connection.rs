@@ -1,0 +1,503 @@
+//! One WebSocket viewer on the fan-out thread: what it is sent next, whether it is still there.
+
+mod protocol;
+
+use crate::hub::{Event, Fragment, Subscription};
+use crate::message::{Opcode, frame};
+use crate::os::tcp as socket;
+use crate::serve::connection_limit::Seat;
+use crate::serve::fanout::congestion::LossResponse;
+use crate::serve::fanout::congestion::estimator::Line;
+use crate::serve::fanout::uring::Ring;
+use crate::serve::latency_stats::Report;
+use crate::serve::limits::WINDOW_BYTES;
+use crate::serve::ws::reader::Inbound;
+use crate::serve::ws::stream::Wire;
+use crate::time::{TIMESCALE, Timestamp};
+use bytes::Bytes;
+use mio::net::TcpStream;
+use serde_json::json;
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A connection on which nothing happened for so long gets a ping, which also keeps proxies from closing it (60 s at nginx). Pictures
+/// that are taken say as much: with pings beside them one more viewer costs some hundredths more, as its kernel acknowledges otherwise.
+const PING_AFTER: Duration = Duration::from_secs(8);
+
+/// Nothing heard for so long, and nothing taken by the socket: the viewer is gone.
+const SILENT: Duration = Duration::from_secs(45);
+
+/// Time in which the close frame gets out.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Time that the viewer then has to end its side.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A player reports each second; after this long without, what it said last is no longer true.
+const REPORT_LIFE: Duration = Duration::from_secs(5);
+
+/// The viewer is told anew how media and capture times belong together when that has changed by more.
+const TIMING_TOLERANCE_US: u64 = 1000;
+
+/// A viewer whose handshake is done.
+pub(crate) struct Joining {
+    pub(crate) wire: Wire,
+    pub(crate) peer: SocketAddr,
+    /// What came behind the request.
+    pub(crate) leftover: Bytes,
+    pub(crate) camera: Arc<str>,
+    pub(crate) viewer: Subscription,
+    /// The viewer speaks `berrymse.v1` and gets text messages too.
+    pub(crate) speaks_v1: bool,
+    /// Where it reports the delay that it sees.
+    pub(crate) report: Report,
+    pub(crate) seat: Seat,
+    pub(crate) loss_response: LossResponse,
+}
+
+/// The end of a connection, which we or the viewer have begun.
+struct Closing {
+    reason: String,
+    since: Instant,
+    /// The close frame is out: what still comes is not looked at.
+    is_sent: bool,
+    /// Bytes that came after that.
+    drained: usize,
+}
+
+pub(crate) struct Connection {
+    wire: Wire,
+    peer: SocketAddr,
+    camera: Arc<str>,
+    viewer: Subscription,
+    speaks_v1: bool,
+    /// The message that is on its way, and how much of it the socket has taken.
+    sending: Option<(Bytes, usize)>,
+    /// Small messages that go before the next picture.
+    control: VecDeque<Bytes>,
+    /// The socket is full; the kernel will tell when there is room.
+    is_full: bool,
+    line: Line,
+    loss_response: LossResponse,
+    /// The line is slow and has enough on its way; nobody will tell when there is room.
+    is_held: bool,
+    /// A close frame was queued: nothing follows it.
+    closing: Option<Closing>,
+    inbound: Inbound,
+    leftover: Bytes,
+    incoming_since_tick: u32,
+    heard_at: Instant,
+    /// Bytes that the socket has taken; looked at once a second, as a look at the clock for each picture costs a
+    /// hundredth of it.
+    taken: u64,
+    /// The same at the last tick.
+    taken_at_tick: u64,
+    progress_at: Instant,
+    /// A message was taken to its end since the last tick.
+    has_taken_message: bool,
+    /// When the last message was, or nothing waited; and how many bytes had been taken then.
+    message_at: (Instant, u64),
+    pinged_at: Instant,
+    report: Report,
+    reported_at: Instant,
+    /// Media time minus capture time as the viewer was last told, in microseconds.
+    told_us: Option<i64>,
+    _seat: Seat,
+}
+
+impl Closing {
+    /// Fails if the end takes too long.
+    fn check(&self, now: Instant) -> Result<(), String> {
+        let allowed = if self.is_sent {
+            DRAIN_TIMEOUT
+        } else {
+            CLOSE_TIMEOUT
+        };
+        if now.saturating_duration_since(self.since) >= allowed {
+            return Err(self.reason.clone());
+        }
+        Ok(())
+    }
+}
+
+impl Connection {
+    pub(crate) fn new(joining: Joining) -> Self {
+        let now = Instant::now();
+        let Joining {
+            wire,
+            peer,
+            leftover,
+            camera,
+            viewer,
+            speaks_v1,
+            report,
+            seat,
+            loss_response,
+        } = joining;
+        let mut connection = Self {
+            wire,
+            peer,
+            camera,
+            viewer,
+            speaks_v1,
+            sending: None,
+            control: VecDeque::new(),
+            is_full: false,
+            line: Line::new(Timestamp::now()),
+            loss_response,
+            is_held: false,
+            closing: None,
+            inbound: Inbound::default(),
+            leftover,
+            incoming_since_tick: 0,
+            heard_at: now,
+            taken: 0,
+            taken_at_tick: 0,
+            progress_at: now,
+            has_taken_message: false,
+            message_at: (now, 0),
+            pinged_at: now,
+            report,
+            reported_at: now,
+            told_us: None,
+            _seat: seat,
+        };
+        let hello = json!({"type": "hello", "version": env!("CARGO_PKG_VERSION"), "camera": &*connection.camera});
+        connection.text(&hello);
+        connection.set_user_timeout(Timestamp::now());
+        connection
+    }
+
+    pub(crate) fn socket(&mut self) -> &mut TcpStream {
+        self.wire.socket()
+    }
+
+    pub(crate) fn camera(&self) -> &str {
+        &self.camera
+    }
+
+    pub(crate) fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// The first work for a new viewer.
+    pub(crate) fn begin(&mut self) -> Result<(), String> {
+        let leftover = std::mem::take(&mut self.leftover);
+        self.take(&leftover)?;
+        // With TLS, more may have been read from the socket already; no event will tell.
+        self.receive()?;
+        self.pump()
+    }
+
+    /// There is something new at the hub.
+    pub(crate) fn send_news(&mut self) -> Result<(), String> {
+        if self.is_full { Ok(()) } else { self.pump() }
+    }
+
+    /// The same, but what would be written first is queued at `ring` if it can be, and [`Self::on_sent`] goes on from there.
+    pub(crate) fn queue_news(&mut self, place: usize, ring: &mut Ring) -> Result<(), String> {
+        if self.is_full {
+            return Ok(());
+        }
+        if self.sending.is_none() {
+            self.sending = self.next_message().map(|bytes| (bytes, 0));
+        }
+        if let (Some((bytes, sent)), Some(socket)) = (&self.sending, self.wire.bare())
+            && ring.queue(place, socket, bytes.slice(*sent..))
+        {
+            return Ok(());
+        }
+        self.pump()
+    }
+
+    /// What was queued has been sent, or not.
+    pub(crate) fn on_sent(&mut self, result: io::Result<usize>) -> Result<(), String> {
+        if self.written(result)? {
+            self.pump()?;
+        }
+        Ok(())
+    }
+
+    /// Nothing more is sent before somebody looks again.
+    pub(crate) fn is_held(&self) -> bool {
+        self.is_held
+    }
+
+    /// The line has to be looked at soon.
+    pub(crate) fn is_critical(&self) -> bool {
+        self.line.is_critical()
+    }
+
+    /// Looks again, if that is waited for.
+    pub(crate) fn send_if_held(&mut self) -> Result<(), String> {
+        if self.line.is_critical() {
+            self.look_at_line();
+        }
+        if self.is_held {
+            self.send_news()
+        } else {
+            Ok(())
+        }
+    }
+
+    fn set_user_timeout(&mut self, now: Timestamp) {
+        if let Some(allowed) = self.line.allow(now) {
+            let socket = socket2::SockRef::from(&*self.wire.socket());
+            // A socket that refuses an option still works.
+            let _ = socket.set_tcp_user_timeout(Some(allowed));
+        }
+    }
+
+    /// Some times a second: finds out whether pictures arrive in time. Mostly all have arrived, and that is cheaply known.
+    pub(crate) fn watch_line(&mut self) -> Result<(), String> {
+        if self.closing.is_some() {
+            return Ok(());
+        }
+        let now = Timestamp::now();
+        if self.line.may_rest(now) && socket::has_arrived(self.wire.socket()) {
+            self.line.rest(now);
+        } else {
+            self.look_at_line();
+        }
+        Ok(())
+    }
+
+    /// Asks the kernel for all it knows. A system call, which a viewer whose line is slow costs before each picture, too.
+    fn look_at_line(&mut self) {
+        let Some(mut reading) = socket::look(self.wire.socket()) else {
+            return; // an old kernel: the socket being full is all that is known
+        };
+        let now = Timestamp::now();
+        self.loss_response
+            .react(self.wire.socket(), reading.lost, now);
+        let unsent = self
+            .sending
+            .as_ref()
+            .map_or(0, |(bytes, sent)| bytes.len().saturating_sub(*sent));
+        reading.unsent += unsent as u64;
+        let standing = self
+            .viewer
+            .delivery_state(reading.outstanding + unsent as u64);
+        let was_slow = self.line.is_slow();
+        if was_slow && let Some(round_trip) = socket::bbr_round_trip(self.wire.socket()) {
+            reading.round_trip = reading.round_trip.max(round_trip);
+        }
+        let missing = standing.filter(|picture| !picture.is_received);
+        let waiting_since = missing.map(|picture| picture.published_at);
+        self.line.learn(reading, waiting_since, now);
+        if was_slow || self.line.is_slow() {
+            self.viewer.set_congested(self.line.as_slow());
+        }
+        self.set_user_timeout(now);
+        self.is_held = self.line.is_full(now);
+        let delay = standing
+            .filter(|picture| now.since(picture.published_at) < REPORT_LIFE || !picture.is_received)
+            .map(|picture| picture.delay(self.line.one_way(), now));
+        self.report.judge(delay, self.line.is_slow());
+    }
+
+    /// The kernel has news of the socket.
+    pub(crate) fn on_event(&mut self, readable: bool, writable: bool) -> Result<(), String> {
+        if readable {
+            self.receive()?;
+        }
+        if self.is_closed() {
+            return Ok(());
+        }
+        if writable {
+            self.is_full = false;
+        }
+        self.send_news()
+    }
+
+    /// Once a second: find out who is gone, and ping who may be.
+    pub(crate) fn on_tick(&mut self, now: Instant) -> Result<(), String> {
+        self.incoming_since_tick = 0;
+        if self.taken != self.taken_at_tick {
+            (self.taken_at_tick, self.progress_at) = (self.taken, now);
+        }
+        if let Some(closing) = &self.closing {
+            return closing.check(now);
+        }
+        let alive_at = self.heard_at.max(self.progress_at);
+        let silent = now.saturating_duration_since(alive_at);
+        if silent > SILENT {
+            return Err(format!("nothing heard of it for {} s", silent.as_secs()));
+        }
+        self.check_pace(now)?;
+        if now.saturating_duration_since(alive_at.max(self.pinged_at)) >= PING_AFTER {
+            self.pinged_at = now;
+            self.control(frame(Opcode::Ping, b""));
+        }
+        if now.saturating_duration_since(self.reported_at) > REPORT_LIFE {
+            self.report.set(None);
+        }
+        self.report.count();
+        self.send_news()
+    }
+
+    /// Fails if the viewer took neither a message nor 1 kB/s for [`SILENT`], although something waited all the time.
+    fn check_pace(&mut self, now: Instant) -> Result<(), String> {
+        let (since, taken) = self.message_at;
+        if std::mem::take(&mut self.has_taken_message) || !self.is_waiting() {
+            self.message_at = (now, self.taken);
+        } else if now.saturating_duration_since(since) > SILENT {
+            if self.taken - taken < WINDOW_BYTES {
+                return Err(format!("it took no frame in {} s", SILENT.as_secs()));
+            }
+            self.message_at = (now, self.taken);
+        }
+        Ok(())
+    }
+
+    /// Something waits that the viewer has no room for.
+    fn is_waiting(&self) -> bool {
+        self.sending.is_some() || self.is_held
+    }
+
+    /// When the viewer last took something, if more waits.
+    pub(crate) fn stalled_since(&self) -> Option<Instant> {
+        let is_stalled = self.is_waiting() && !self.has_taken_message;
+        is_stalled.then_some(self.message_at.0.max(self.progress_at))
+    }
+
+    /// The close frame is out.
+    fn is_closed(&self) -> bool {
+        self.closing.as_ref().is_some_and(|closing| closing.is_sent)
+    }
+
+    /// The server stops. The socket gets what it takes at once.
+    pub(crate) fn say_goodbye(&mut self) -> Result<(), String> {
+        self.close(1001, "the server stops");
+        self.pump()
+    }
+
+    /// Sends until everything is sent or the socket is full.
+    fn pump(&mut self) -> Result<(), String> {
+        loop {
+            while let Some((bytes, sent)) = &self.sending {
+                let result = self.wire.write(bytes.get(*sent..).unwrap_or_default());
+                if !self.written(result)? {
+                    return Ok(());
+                }
+            }
+            match self.next_message() {
+                Some(bytes) => self.sending = Some((bytes, 0)),
+                None => return self.pause(),
+            }
+        }
+    }
+
+    /// Notes what became of a write; returns false if the socket is full.
+    fn written(&mut self, result: io::Result<usize>) -> Result<bool, String> {
+        match result {
+            Ok(count) => {
+                self.taken += count as u64;
+                if let Some((bytes, sent)) = &mut self.sending {
+                    *sent += count;
+                    if *sent >= bytes.len() {
+                        self.sending = None;
+                        self.has_taken_message = true;
+                    }
+                }
+                Ok(true)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.is_full = true;
+                Ok(false)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Nothing is left to be sent, or nothing more is to be.
+    fn pause(&mut self) -> Result<(), String> {
+        match self.wire.flush() {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.is_full = true;
+                return Ok(());
+            }
+            Err(error) => return Err(error.to_string()),
+        }
+        if let Some(closing) = &mut self.closing
+            && !closing.is_sent
+        {
+            (closing.is_sent, closing.since) = (true, Instant::now());
+            self.wire.finish();
+            // No news is sent any more.
+            (self.is_full, self.is_held) = (true, false);
+            return self.receive();
+        }
+        Ok(())
+    }
+
+    fn next_message(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(bytes) = self.control.pop_front() {
+                return Some(bytes);
+            }
+            if self.closing.is_some() {
+                return None;
+            }
+            if self.line.is_slow() {
+                self.look_at_line();
+                if self.is_held {
+                    return None;
+                }
+            }
+            let event = self.viewer.try_next();
+            if self.viewer.take_skipped_flag() {
+                self.line.leave_out(Timestamp::now());
+            }
+            match event? {
+                Event::Fragment(fragment) => {
+                    let is_told = self.tell_timing(&fragment);
+                    let picture = fragment.message.into_framed();
+                    if !is_told {
+                        return Some(picture);
+                    }
+                    // No control message waits here, so the two go out in this order.
+                    self.control(picture);
+                }
+                Event::Init(init) => return Some(init.message.framed().clone()),
+                Event::Status(condition) => {
+                    let state = condition.state.as_str();
+                    self.text(
+                        &json!({"type": "state", "state": state, "reason": condition.reason}),
+                    );
+                }
+                Event::Skipped(count) => self.text(&json!({"type": "skipped", "count": count})),
+            }
+        }
+    }
+
+    /// Says when pictures were taken, where the viewer cannot know it from what it was told before.
+    fn tell_timing(&mut self, fragment: &Fragment) -> bool {
+        if !self.speaks_v1 {
+            return false;
+        }
+        let micros = |nanos: u64| i64::try_from(nanos / 1000).unwrap_or(i64::MAX);
+        let captured_us = micros(fragment.captured_at.as_nanos());
+        let media_nanos = u128::from(fragment.decode_time) * 1_000_000_000 / u128::from(TIMESCALE);
+        let media_us = micros(u64::try_from(media_nanos).unwrap_or(u64::MAX));
+        let now_us = media_us.saturating_sub(captured_us);
+        let is_known = self
+            .told_us
+            .is_some_and(|told| told.abs_diff(now_us) <= TIMING_TOLERANCE_US);
+        if is_known {
+            return false;
+        }
+        self.told_us = Some(now_us);
+        self.text(&json!({
+            "type": "timing",
+            "media": fragment.decode_time,
+            "captured_us": captured_us,
+        }));
+        true
+    }
+}

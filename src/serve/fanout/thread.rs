@@ -1,0 +1,385 @@
+//! The hot path: every WebSocket viewer gets the same bytes.
+//!
+//! Per picture and viewer there is one `send()` of shared bytes on a non-blocking socket and nothing else, for many viewers
+//! all in one system call (`ring`); a task per viewer costs 1.17 to 1.26 times as much, and memory (docs/design/decisions/0002). A
+//! viewer whose socket is full costs no system call until the kernel says that there is room again, and its next pictures
+//! wait in the hub's ring, not here. How far behind viewers are is looked at four times a second, of which three times it is mostly
+//! the cheapest of questions, whether all has arrived; only for those on slow lines, before each picture (`line`).
+//!
+//! One thread hears of the viewers' sockets and of the time. While it sleeps, which is nearly always, a camera's thread itself
+//! sends the picture that it brings, if the viewers are not too many: to wake another thread for that costs 15 to 30 µs,
+//! as much as some viewers do, and 20 µs of delay. Whoever sends holds the lock on the viewers (`crowd`); a
+//! camera's thread never waits for it.
+
+use crate::hub::Hub;
+use crate::os::heap;
+use crate::serve::fanout::connection::{Connection, Joining};
+use crate::serve::fanout::connections::{Crowd, FEW};
+use crate::serve::heap_trim::Tide;
+use mio::{Events, Poll, Registry, Token};
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::task::{Wake, Waker};
+use std::time::{Duration, Instant};
+
+/// Viewers have the numbers from here on.
+const WAKE: Token = Token(usize::MAX);
+
+/// How often silent viewers are looked after.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How often all lines are looked at: what goes into a hole before it is seen has to come out of it again.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Time that viewers have to end their side when the program stops.
+const GOODBYE: Duration = Duration::from_millis(250);
+
+/// Time in which a viewer has taken nothing before it makes room for another one: longer than most outages of a network.
+const EVICT_AFTER: Duration = Duration::from_secs(10);
+
+/// Hands viewers to the thread. Clones are the same thread's.
+#[derive(Clone)]
+pub struct Fanout {
+    commands: Sender<Command>,
+    bell: Arc<Bell>,
+}
+
+enum Command {
+    Add(Box<Joining>),
+    Stop,
+}
+
+/// What the thread shares with those who have something for it.
+struct Bell {
+    waker: mio::Waker,
+    viewers: Arc<AtomicUsize>,
+    /// A camera has published something, and nobody has begun to send it.
+    news: AtomicBool,
+    crowd: Mutex<Crowd>,
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    /// Called by the cameras' threads. With nobody there it costs one load; while those who send have not yet looked, it costs
+    /// one exchange.
+    fn wake_by_ref(self: &Arc<Self>) {
+        let viewers = self.viewers.load(Ordering::Acquire);
+        if viewers == 0 || self.news.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let is_done = viewers <= FEW && self.send_here();
+        if !is_done {
+            // Fails only if the thread is gone.
+            let _ = self.waker.wake();
+        }
+    }
+}
+
+impl Bell {
+    fn new(registry: &Registry, may_use_ring: bool) -> io::Result<Arc<Self>> {
+        let viewers = Arc::new(AtomicUsize::new(0));
+        let crowd = Crowd::new(registry.try_clone()?, viewers.clone(), may_use_ring);
+        Ok(Arc::new(Self {
+            waker: mio::Waker::new(registry, WAKE)?,
+            viewers,
+            news: AtomicBool::new(false),
+            crowd: Mutex::new(crowd),
+        }))
+    }
+
+    /// Nothing panics while the lock is held; if it did, the state would still be whole.
+    fn crowd(&self) -> MutexGuard<'_, Crowd> {
+        self.crowd.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends what is new on the calling thread. False if the fan-out's thread is to be woken: somebody sends just now and may
+    /// have looked for news already, or a viewer has to be looked at earlier than that thread would wake up.
+    fn send_here(&self) -> bool {
+        let mut crowd = match self.crowd.try_lock() {
+            Ok(crowd) => crowd,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return false,
+        };
+        self.send_news(&mut crowd);
+        crowd.next_look().is_none()
+    }
+
+    /// Whoever has the lock: what comes meanwhile rings the bell anew.
+    fn send_news(&self, crowd: &mut Crowd) {
+        if self.news.swap(false, Ordering::AcqRel) {
+            crowd.send_news();
+        }
+    }
+}
+
+impl std::fmt::Debug for Fanout {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Fanout").finish_non_exhaustive()
+    }
+}
+
+impl Fanout {
+    /// Starts the thread, which then follows all `audiences`.
+    ///
+    /// With `may_use_ring`, many viewers cost one system call together where the system has io_uring.
+    pub fn start<'a>(
+        hubs: impl Iterator<Item = &'a Hub>,
+        may_use_ring: bool,
+    ) -> io::Result<(Self, std::thread::JoinHandle<()>)> {
+        let poll = Poll::new()?;
+        let bell = Bell::new(poll.registry(), may_use_ring)?;
+        for hub in hubs {
+            hub.subscribe_wakeups(Waker::from(bell.clone()));
+        }
+        let (commands, inbox) = channel();
+        let thread = Thread {
+            poll,
+            inbox,
+            bell: bell.clone(),
+        };
+        let handle = std::thread::Builder::new()
+            .name("fan-out".into())
+            .spawn(move || thread.run())?;
+        Ok((Self { commands, bell }, handle))
+    }
+
+    /// Serves this viewer from now on.
+    pub(crate) fn add(&self, joining: Joining) {
+        self.bell.viewers.fetch_add(1, Ordering::AcqRel);
+        self.tell(Command::Add(Box::new(joining)));
+    }
+
+    /// Ends a viewer who takes nothing, so that another one finds a place. False if there is none.
+    pub(crate) fn evict_stalled(&self) -> bool {
+        let before = Instant::now().checked_sub(EVICT_AFTER);
+        before.is_some_and(|before| self.bell.crowd().evict_stalled(before))
+    }
+
+    /// Says goodbye to all viewers and ends the thread.
+    pub fn stop(&self) {
+        self.tell(Command::Stop);
+    }
+
+    fn tell(&self, command: Command) {
+        if self.commands.send(command).is_ok() {
+            let _ = self.bell.waker.wake();
+        }
+    }
+}
+
+struct Thread {
+    poll: Poll,
+    inbox: Receiver<Command>,
+    bell: Arc<Bell>,
+}
+
+impl Thread {
+    fn run(mut self) {
+        let bell = self.bell.clone();
+        let mut events = Events::with_capacity(1024);
+        let mut next_tick = Instant::now() + TICK;
+        let mut next_look = Instant::now() + LOOK;
+        let mut wait = None;
+        let mut tide = Tide::default();
+        loop {
+            if let Err(error) = self.poll.poll(&mut events, wait)
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                log::error!("the fan-out cannot wait for its sockets: {error}");
+                std::thread::sleep(TICK);
+            }
+            let mut crowd = bell.crowd();
+            for event in events.iter().filter(|event| event.token() != WAKE) {
+                let (readable, writable) = (event.is_readable(), event.is_writable());
+                crowd.with(event.token().0, |connection| {
+                    connection.on_event(readable, writable)
+                });
+            }
+            if !self.take_commands(&mut crowd) {
+                return;
+            }
+            bell.send_news(&mut crowd);
+            let now = Instant::now();
+            crowd.look_at_held(now);
+            if now >= next_look {
+                // After a standstill of our own nobody has had the time to get what was sent just now.
+                let is_late = now - next_look > LOOK;
+                next_look = now + LOOK;
+                if !is_late {
+                    crowd.each(Connection::watch_line);
+                }
+            }
+            if now >= next_tick {
+                next_tick = now + TICK;
+                crowd.each(|connection| connection.on_tick(now));
+                if tide.goes_out(crowd.len()) {
+                    drop(crowd);
+                    heap::trim();
+                    crowd = bell.crowd();
+                }
+            }
+            wait = if crowd.is_empty() && !tide.is_in() {
+                None // nobody there: sleep until somebody comes
+            } else {
+                let next = next_tick.min(next_look);
+                let next = crowd.next_look().map_or(next, |held| next.min(held));
+                Some(next.saturating_duration_since(Instant::now()))
+            };
+        }
+    }
+
+    /// Returns false when the thread is to end.
+    fn take_commands(&mut self, crowd: &mut Crowd) -> bool {
+        while let Ok(command) = self.inbox.try_recv() {
+            match command {
+                Command::Add(joining) => crowd.add(*joining),
+                Command::Stop => {
+                    crowd.say_goodbye();
+                    self.wait_for_goodbyes(crowd);
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// Lets the viewers end their side, so that none sees a reset instead of the close code.
+    fn wait_for_goodbyes(&mut self, crowd: &mut Crowd) {
+        let end = Instant::now() + GOODBYE;
+        let mut events = Events::with_capacity(1024);
+        while !crowd.is_empty() {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.poll.poll(&mut events, Some(left)).is_err() {
+                return;
+            }
+            for event in events.iter().filter(|event| event.token() != WAKE) {
+                let (readable, writable) = (event.is_readable(), event.is_writable());
+                crowd.with(event.token().0, |connection| {
+                    connection.on_event(readable, writable)
+                });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::{CameraState, Publisher, channel};
+    use crate::serve::connection_limit::Seats;
+    use crate::serve::fanout::congestion::LossResponse;
+    use crate::serve::latency_stats::Delays;
+    use crate::serve::ws::stream::Wire;
+    use std::io::Read;
+    use std::net::{TcpListener, TcpStream};
+
+    /// A viewer, and no thread that would send to it: what arrives, the camera's thread has sent.
+    struct Scene {
+        publisher: Publisher,
+        bell: Arc<Bell>,
+        poll: Poll,
+        peer: TcpStream,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (ours, address) = listener.accept().unwrap();
+            ours.set_nonblocking(true).unwrap();
+            let poll = Poll::new().unwrap();
+            let bell = Bell::new(poll.registry(), true).unwrap();
+            let (publisher, hub) = channel();
+            hub.subscribe_wakeups(Waker::from(bell.clone()));
+            bell.viewers.fetch_add(1, Ordering::AcqRel);
+            bell.crowd().add(Joining {
+                wire: Wire::new(ours, None),
+                peer: address,
+                leftover: bytes::Bytes::new(),
+                camera: "camera".into(),
+                viewer: hub.subscribe(),
+                speaks_v1: true,
+                report: Delays::default().join("camera".into()),
+                seat: Seats::new(1).take().unwrap(),
+                loss_response: LossResponse::default(),
+            });
+            let mut scene = Self {
+                publisher,
+                bell,
+                poll,
+                peer,
+            };
+            scene.expect("starting");
+            scene
+        }
+
+        fn publish(&self, words: &str) {
+            assert!(self.publisher.set_status(CameraState::Lost, words));
+        }
+
+        /// The viewer gets `words`.
+        fn expect(&mut self, words: &str) {
+            let patience = Some(Duration::from_secs(10));
+            self.peer.set_nonblocking(false).unwrap();
+            self.peer.set_read_timeout(patience).unwrap();
+            let mut all = Vec::new();
+            while !String::from_utf8_lossy(&all).contains(words) {
+                let mut bytes = [0; 4096];
+                let count = self.peer.read(&mut bytes).unwrap();
+                all.extend_from_slice(&bytes[..count]);
+            }
+        }
+
+        /// Nothing was sent.
+        fn expect_nothing(&mut self) {
+            self.peer.set_nonblocking(true).unwrap();
+            assert!(self.peer.read(&mut [0]).is_err());
+        }
+
+        fn is_thread_woken(&mut self) -> bool {
+            let mut events = Events::with_capacity(8);
+            let wait = Some(Duration::ZERO);
+            self.poll.poll(&mut events, wait).unwrap();
+            events.iter().any(|event| event.token() == WAKE)
+        }
+    }
+
+    #[test]
+    fn who_brings_news_sends_it_and_wakes_nobody() {
+        let mut scene = Scene::new();
+        scene.publish("one");
+        scene.expect("one");
+        assert!(!scene.is_thread_woken());
+    }
+
+    #[test]
+    fn while_somebody_sends_the_thread_is_woken_and_nobody_waits() {
+        let mut scene = Scene::new();
+        let bell = scene.bell.clone();
+        let sending = bell.crowd();
+        scene.publish("one");
+        scene.expect_nothing();
+        assert!(scene.is_thread_woken());
+        scene.publish("two");
+        assert!(!scene.is_thread_woken(), "it has been woken already");
+        drop(sending);
+        bell.send_news(&mut bell.crowd());
+        scene.expect("two");
+        scene.publish("three");
+        scene.expect("three");
+    }
+
+    #[test]
+    fn many_viewers_are_left_to_the_thread() {
+        let mut scene = Scene::new();
+        scene.bell.viewers.fetch_add(FEW, Ordering::AcqRel);
+        scene.publish("one");
+        scene.expect_nothing();
+        assert!(scene.is_thread_woken());
+    }
+}

@@ -1,0 +1,288 @@
+//! One system call for the sends of many viewers (io_uring).
+//!
+//! What is sent, and what becomes of it, is decided elsewhere (`viewer`): here a send is queued, and after
+//! [`Ring::submit`] its result is there, the same that `send()` would have had. Nothing is on its way in between, so that
+//! sockets and bytes have no lifetimes to be kept in mind. Kernels without io_uring, and containers that forbid it, are told
+//! when it is opened.
+
+#![allow(
+    unsafe_code,
+    reason = "the kernel reads the queued bytes while we do not borrow them"
+)]
+
+use bytes::Bytes;
+use io_uring::{IoUring, Probe, opcode, types};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+
+/// Most sends of one system call: 150 kB of memory, most of which nobody touches who has few viewers.
+const MOST: u32 = 1024;
+
+pub(crate) struct Ring {
+    ring: IoUring,
+    /// What was queued since the last [`Ring::submit`], in this order. The kernel may read the bytes of those that are still
+    /// there.
+    queued: Vec<Option<Queued>>,
+}
+
+struct Queued {
+    /// Whose it is.
+    place: usize,
+    /// Kept for the kernel.
+    _bytes: Bytes,
+}
+
+impl Ring {
+    /// Fails where the kernel has no io_uring, or none that can send (before 5.18), and where it is forbidden.
+    pub(crate) fn open() -> io::Result<Self> {
+        let ring = IoUring::builder().setup_submit_all().build(MOST)?;
+        let mut probe = Probe::new();
+        ring.submitter().register_probe(&mut probe)?;
+        if !probe.is_supported(opcode::Send::CODE) {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        Ok(Self {
+            ring,
+            queued: Vec::with_capacity(MOST as usize),
+        })
+    }
+
+    /// Nothing more can be queued before the next [`Ring::submit`].
+    pub(crate) fn is_full(&self) -> bool {
+        self.queued.len() >= MOST as usize
+    }
+
+    /// Queues a send that does not wait for room. Returns false if there is no room for it here. The socket is to stay open
+    /// until it is submitted, or the bytes go to whatever has its number then.
+    pub(crate) fn queue(&mut self, place: usize, socket: &impl AsFd, bytes: Bytes) -> bool {
+        if self.is_full() {
+            return false;
+        }
+        let socket = types::Fd(socket.as_fd().as_raw_fd());
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let send = opcode::Send::new(socket, bytes.as_ptr(), length)
+            .flags(libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
+            .build()
+            .user_data(self.queued.len() as u64);
+        // SAFETY: `bytes` are at least `length` long, do not move, and are kept in `queued` until the kernel is done with
+        // them: until its completion was seen, or for ever.
+        let is_queued = unsafe { self.ring.submission().push(&send) }.is_ok();
+        if is_queued {
+            self.queued.push(Some(Queued {
+                place,
+                _bytes: bytes,
+            }));
+        }
+        is_queued
+    }
+
+    /// Sends all that is queued, and says what became of each: how many bytes the socket took, or why none. After an error
+    /// the ring is of no use any more; what it did not get to has been reported as zero bytes taken.
+    pub(crate) fn submit(
+        &mut self,
+        mut sent: impl FnMut(usize, io::Result<usize>),
+    ) -> io::Result<()> {
+        let mut left = self.queued.len();
+        let result = loop {
+            if left == 0 {
+                break Ok(());
+            }
+            // None of them waits, so they are all done when it returns, unless a signal came.
+            match self.ring.submit_and_wait(left) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => break Err(error),
+                _ => {}
+            }
+            for done in self.ring.completion() {
+                let index = usize::try_from(done.user_data()).unwrap_or(usize::MAX);
+                let queued = self.queued.get_mut(index).and_then(Option::take);
+                if let Some(Queued { place, .. }) = queued {
+                    left -= 1;
+                    let taken = usize::try_from(done.result());
+                    sent(
+                        place,
+                        taken.map_err(|_| io::Error::from_raw_os_error(-done.result())),
+                    );
+                }
+            }
+        };
+        if result.is_ok() {
+            self.queued.clear();
+            return result;
+        }
+        // The last ones have not been seen by the kernel. Whether the others were sent cannot be known.
+        let begun = self.queued.len() - self.ring.submission().len().min(self.queued.len());
+        for (index, queued) in self.queued.iter_mut().enumerate() {
+            if index >= begun {
+                if let Some(Queued { place, .. }) = queued.take() {
+                    sent(place, Ok(0));
+                }
+            } else if let Some(Queued { place, .. }) = queued {
+                sent(*place, Err(io::Error::other("the kernel lost a picture")));
+            }
+        }
+        result
+    }
+}
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        // The kernel may still read these, after a failure.
+        self.queued.drain(..).for_each(std::mem::forget);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::RawFd;
+
+    /// Our ends, which never block, and those of the peers.
+    fn pairs(count: usize) -> (Vec<TcpStream>, Vec<TcpStream>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let pair = || {
+            let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (ours, _) = listener.accept().unwrap();
+            ours.set_nonblocking(true).unwrap();
+            (ours, peer)
+        };
+        (0..count).map(|_| pair()).unzip()
+    }
+
+    /// What became of the sends, in words, by their places.
+    fn submit(ring: &mut Ring) -> (Vec<String>, io::Result<()>) {
+        let mut all = Vec::new();
+        let result = ring.submit(|place, result| {
+            let words = result.map_or_else(|e| e.kind().to_string(), |count| count.to_string());
+            all.push((place, words));
+        });
+        all.sort();
+        (all.into_iter().map(|(_, words)| words).collect(), result)
+    }
+
+    /// Kernels and containers without io_uring have nothing to be tested here.
+    fn ring() -> Option<Ring> {
+        Ring::open().ok()
+    }
+
+    #[test]
+    fn what_is_queued_is_sent_and_nothing_before() {
+        let Some(mut ring) = ring() else { return };
+        let (ours, mut peers) = pairs(3);
+        for round in 0..1000 {
+            let bytes: Vec<Bytes> = (0..3)
+                .map(|i| Bytes::from(vec![round as u8; 10 + i]))
+                .collect();
+            for (place, (socket, bytes)) in ours.iter().zip(&bytes).enumerate() {
+                assert!(ring.queue(place, socket, bytes.clone()));
+            }
+            if round == 0 {
+                peers[0].set_nonblocking(true).unwrap();
+                assert!(peers[0].read(&mut [0]).is_err());
+                peers[0].set_nonblocking(false).unwrap();
+            }
+            let (results, result) = submit(&mut ring);
+            assert!(result.is_ok());
+            assert_eq!(results, ["10", "11", "12"]);
+            for (peer, bytes) in peers.iter_mut().zip(&bytes) {
+                let mut got = vec![0; bytes.len()];
+                peer.read_exact(&mut got).unwrap();
+                assert_eq!(got[..], bytes[..]);
+            }
+            assert!(
+                bytes.into_iter().all(|bytes| bytes.try_into_mut().is_ok()),
+                "let go of"
+            );
+        }
+        assert!(submit(&mut ring).0.is_empty());
+    }
+
+    #[test]
+    fn who_is_full_or_gone_does_not_concern_the_others() {
+        let Some(mut ring) = ring() else { return };
+        let (ours, mut peers) = pairs(3);
+        let much = Bytes::from(vec![7; 1 << 20]);
+        let mut room = true;
+        while room {
+            assert!(ring.queue(0, &ours[0], much.clone()));
+            room = submit(&mut ring).0 != [io::ErrorKind::WouldBlock.to_string()];
+        }
+        ours[1].shutdown(std::net::Shutdown::Write).unwrap();
+        for (place, socket) in ours.iter().enumerate() {
+            assert!(ring.queue(place, socket, Bytes::from_static(b"abc")));
+        }
+        let expected =
+            [io::ErrorKind::WouldBlock, io::ErrorKind::BrokenPipe].map(|e| e.to_string());
+        let (results, result) = submit(&mut ring);
+        assert!(result.is_ok());
+        assert_eq!(results, [&expected[0], &expected[1], "3"]);
+        let mut got = [0; 3];
+        peers[2].read_exact(&mut got).unwrap();
+        assert_eq!(&got, b"abc");
+    }
+
+    #[test]
+    fn there_is_room_for_so_many_and_again_after_they_are_sent() {
+        let Some(mut ring) = ring() else { return };
+        let (ours, _peers) = pairs(1);
+        for _ in 0..3 {
+            for place in 0..MOST as usize {
+                assert!(!ring.is_full() && ring.queue(place, &ours[0], Bytes::from_static(b"x")));
+            }
+            assert!(ring.is_full() && !ring.queue(0, &ours[0], Bytes::from_static(b"x")));
+            let (results, result) = submit(&mut ring);
+            assert!(result.is_ok());
+            assert_eq!(results, vec!["1"; MOST as usize]);
+        }
+    }
+
+    #[test]
+    fn what_a_broken_ring_did_not_send_is_told() {
+        let Some(mut ring) = ring() else { return };
+        let (ours, _peers) = pairs(2);
+        let null = std::fs::File::open("/dev/null").unwrap();
+        let descriptor: RawFd = ring.ring.as_raw_fd();
+        // SAFETY: the ring's descriptor becomes one of something else, which its drop closes as it would the ring's.
+        unsafe { libc::dup2(null.as_raw_fd(), descriptor) };
+        for (place, socket) in ours.iter().enumerate() {
+            assert!(ring.queue(place, socket, Bytes::from_static(b"abc")));
+        }
+        let (results, result) = submit(&mut ring);
+        assert!(result.is_err());
+        assert_eq!(results, ["0", "0"]);
+    }
+
+    #[test]
+    fn where_it_is_forbidden_that_is_seen_when_it_is_opened() {
+        // As containers do it; for this thread alone.
+        std::thread::spawn(|| {
+            let [load, equal, give] = [0x20, 0x15, 0x06];
+            let code = |code, k, jt, jf| libc::sock_filter { code, jt, jf, k };
+            let mut filter = [
+                code(load, 0, 0, 0),
+                code(equal, libc::SYS_io_uring_setup as u32, 0, 1),
+                code(give, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32, 0, 0),
+                code(give, libc::SECCOMP_RET_ALLOW, 0, 0),
+            ];
+            let program = libc::sock_fprog {
+                len: 4,
+                filter: filter.as_mut_ptr(),
+            };
+            // SAFETY: the kernel reads the program, which lives during the call.
+            let done = unsafe {
+                libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+                    && libc::prctl(
+                        libc::PR_SET_SECCOMP,
+                        libc::SECCOMP_MODE_FILTER,
+                        &raw const program,
+                    ) == 0
+            };
+            assert!(done);
+            let error = Ring::open().err().unwrap();
+            assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+        })
+        .join()
+        .unwrap();
+    }
+}

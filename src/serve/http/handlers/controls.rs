@@ -1,0 +1,224 @@
+//! `/api/cameras/NAME/controls`: what a camera lets itself be set to, as JSON, and setting it.
+//!
+//! Setting changes what a camera does, so that who may is decided more strictly than who may look: a page of another site
+//! cannot send JSON here without the browser asking first (`OPTIONS`), and its `Origin` has to be allowed as for pictures.
+
+use crate::panel::{Control, Kind, Refusal, View, Why, Wish};
+use crate::serve::config::Camera;
+use crate::serve::http::response::Content;
+use crate::serve::http::response::plain;
+use crate::serve::http::response::typed;
+use crate::serve::http::response::wrong_method;
+use crate::serve::http::state::Site;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::header::{self, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Largest body: many times what all controls of a camera need.
+const BODY_BYTES: usize = 16 << 10;
+
+/// A body has to be there within this time.
+const BODY_TIME: Duration = Duration::from_secs(5);
+
+/// The camera's thread comes by ten times a second; a driver may take a while with each control.
+const CAMERA_TIME: Duration = Duration::from_secs(3);
+
+/// The answer to any request for the controls of `camera`.
+pub(crate) async fn answer(
+    site: &Site,
+    camera: &Camera,
+    request: Request<hyper::body::Incoming>,
+) -> Response<Content> {
+    match *request.method() {
+        Method::GET => document(site, camera, &fresh_view(camera).await),
+        Method::HEAD => document(site, camera, &camera.remote.view()),
+        Method::POST => set(site, camera, request)
+            .await
+            .unwrap_or_else(|(status, words)| plain(status, format!("{words}\n"))),
+        Method::OPTIONS => preflight(),
+        _ => wrong_method("GET, HEAD, POST, OPTIONS"),
+    }
+}
+
+async fn fresh_view(camera: &Camera) -> View {
+    match tokio::time::timeout(CAMERA_TIME, camera.remote.look()).await {
+        Ok(view) => view,
+        Err(_) => camera.remote.view(),
+    }
+}
+
+/// What a browser asks ahead of a request of another site. Whether that site is let in, the headers say that every answer gets.
+fn preflight() -> Response<Content> {
+    let mut response = plain(StatusCode::NO_CONTENT, "");
+    let out = response.headers_mut();
+    out.remove(header::CONTENT_TYPE);
+    for (name, value) in [
+        (header::ALLOW, "GET, HEAD, POST, OPTIONS"),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST"),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, "Content-Type"),
+    ] {
+        out.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Why a request was not carried out.
+type Refused = (StatusCode, String);
+
+async fn set(
+    site: &Site,
+    camera: &Camera,
+    request: Request<hyper::body::Incoming>,
+) -> Result<Response<Content>, Refused> {
+    let text = |name| {
+        let value: Option<&HeaderValue> = request.headers().get(name);
+        value.and_then(|value| value.to_str().ok())
+    };
+    if !site.controls {
+        let words = "Controls cannot be set here: server.controls is false in the configuration.";
+        return Err((StatusCode::FORBIDDEN, words.into()));
+    }
+    if !site.origins.allow(text(header::ORIGIN), text(header::HOST)) {
+        let words = "Pages of other hosts have to be named in server.allowedOrigins.";
+        return Err((StatusCode::FORBIDDEN, words.into()));
+    }
+    if !text(header::CONTENT_TYPE).is_some_and(is_json) {
+        let words = "Controls are set with JSON: Content-Type has to be application/json.";
+        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, words.into()));
+    }
+    let body = body(request).await?;
+    let wishes = wishes(&body).map_err(|refusal| match refusal.why {
+        Why::WrongType => (StatusCode::UNPROCESSABLE_ENTITY, refusal.words),
+        _ => (StatusCode::BAD_REQUEST, refusal.words),
+    })?;
+    match tokio::time::timeout(CAMERA_TIME, camera.remote.set(wishes)).await {
+        Ok(Ok(view)) => Ok(document(site, camera, &view)),
+        Ok(Err(refusal)) => Err((status(refusal.why), refusal.words)),
+        Err(_) => {
+            let words =
+                "The camera did not answer in time; whether the controls were set is not known.";
+            Err((StatusCode::GATEWAY_TIMEOUT, words.into()))
+        }
+    }
+}
+
+/// `application/json`, with or without parameters.
+fn is_json(kind: &str) -> bool {
+    let essence = kind.split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("application/json")
+}
+
+async fn body(request: Request<hyper::body::Incoming>) -> Result<bytes::Bytes, Refused> {
+    let collect = Limited::new(request.into_body(), BODY_BYTES).collect();
+    match tokio::time::timeout(BODY_TIME, collect).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            let words = format!("The body is larger than {BODY_BYTES} bytes.");
+            Err((StatusCode::PAYLOAD_TOO_LARGE, words))
+        }
+        Ok(Err(error)) => Err((
+            StatusCode::BAD_REQUEST,
+            format!("The body broke off: {error}"),
+        )),
+        Err(_) => Err((
+            StatusCode::REQUEST_TIMEOUT,
+            "The body did not come in time.".into(),
+        )),
+    }
+}
+
+fn status(why: Why) -> StatusCode {
+    match why {
+        Why::Unknown | Why::WrongType | Why::OutOfRange | Why::ReadOnly => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
+        Why::Refused => StatusCode::CONFLICT,
+        Why::Closed | Why::Busy => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// The wishes in a request's body, an object of names and values. Whether the camera has such controls is not looked at here.
+pub fn wishes(body: &[u8]) -> Result<Vec<(String, Wish)>, Refusal> {
+    const EXAMPLE: &str =
+        r#"what is expected is an object of names and values, such as {"brightness": 130}"#;
+    let refuse = |words| Err(Refusal::new(Why::Refused, words));
+    let value: Value = match serde_json::from_slice(body) {
+        Ok(value) => value,
+        Err(error) => return refuse(format!("this is not JSON ({error}); {EXAMPLE}")),
+    };
+    let Value::Object(entries) = value else {
+        return refuse(EXAMPLE.to_owned());
+    };
+    let read = |(name, value): (String, Value)| match wish(&value) {
+        Some(wish) => Ok((name, wish)),
+        None => {
+            let shown: String = name.chars().take(64).collect();
+            let words = format!(
+                "{shown} cannot be set to that: a value is a whole number, true, false or the words of a menu's item"
+            );
+            Err(Refusal::new(Why::WrongType, words))
+        }
+    };
+    entries.into_iter().map(read).collect()
+}
+
+fn wish(value: &Value) -> Option<Wish> {
+    match value {
+        Value::Bool(on) => Some(Wish::Switch(*on)),
+        Value::String(text) => Some(Wish::Text(text.clone())),
+        // 130.0 is a whole number, too; those that a double holds exactly.
+        Value::Number(number) => number
+            .as_i64()
+            .or_else(|| {
+                let number = number.as_f64()?;
+                (number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0)
+                    .then_some(number as i64)
+            })
+            .map(Wish::Number),
+        _ => None,
+    }
+}
+
+fn document(site: &Site, camera: &Camera, view: &View) -> Response<Content> {
+    let controls: Vec<Value> = view.controls.iter().map(describe).collect();
+    let document = json!({
+        "camera": &*camera.name,
+        "allowed": site.controls,
+        "open": view.is_open,
+        "controls": controls,
+        "refused": *view.refused,
+    });
+    typed("application/json", format!("{document:#}\n"))
+}
+
+fn describe(control: &Control) -> Value {
+    let mut out = json!({
+        "name": control.name,
+        "label": control.label,
+        "type": control.kind.word(),
+        "flags": control.flags.words(),
+    });
+    let plain = |value: i64| match control.kind {
+        Kind::Boolean => json!(value != 0),
+        _ => json!(value),
+    };
+    if control.kind == Kind::Button {
+        return out;
+    }
+    out["default"] = plain(control.default);
+    out["value"] = control.value.map_or(Value::Null, plain);
+    if control.kind != Kind::Boolean {
+        out["min"] = json!(control.minimum);
+        out["max"] = json!(control.maximum);
+        out["step"] = json!(control.step);
+    }
+    if control.kind == Kind::Menu {
+        let items = control.items.iter();
+        out["menu"] = items
+            .map(|item| json!({ "value": item.value, "label": item.label }))
+            .collect();
+    }
+    out
+}

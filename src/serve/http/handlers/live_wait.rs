@@ -1,0 +1,116 @@
+//! Waiting for a camera before an endless answer begins: a client that gets 200 expects frames.
+
+use crate::hub::{CameraState, DemandGuard, HubStats};
+use crate::serve::config::Camera;
+use crate::serve::http::refusal::admit;
+use crate::serve::http::response::Content;
+use crate::serve::http::response::plain;
+use crate::serve::http::state::Site;
+use hyper::header::{self, HeaderValue};
+use hyper::{Request, Response, StatusCode};
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Time for a camera that is being opened to give a frame, as for a snapshot.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Longest time that a client may ask to wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
+
+/// Time between two looks at the camera.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Seconds after which a client may try again.
+const RETRY_AFTER: &str = "2";
+
+/// Waits until `camera` has frames, and keeps it open until the returned value is dropped; else returns the answer.
+///
+/// Without `wait` in the query a camera that is being opened has ten seconds, and one that fails none.
+pub(crate) async fn live<T>(
+    site: &Site,
+    camera: &Camera,
+    peer: SocketAddr,
+    request: &Request<T>,
+) -> Result<DemandGuard, Box<Response<Content>>> {
+    // Before the camera is opened.
+    admit(site, peer, request.headers())?;
+    let wait = match wait(request.uri().query().unwrap_or_default()) {
+        Ok(wait) => wait,
+        Err(words) => return Err(Box::new(plain(StatusCode::BAD_REQUEST, words))),
+    };
+    let hold = camera.hub.keep_open();
+    let begin = Instant::now();
+    loop {
+        let status = camera.hub.stats();
+        let timeout = match status.status.state {
+            CameraState::Live => return Ok(hold),
+            CameraState::Starting | CameraState::Idle => wait.unwrap_or(OPEN_TIMEOUT),
+            CameraState::Waiting | CameraState::Lost => wait.unwrap_or_default(),
+        };
+        if begin.elapsed() >= timeout {
+            return Err(Box::new(refuse(&status, timeout)));
+        }
+        tokio::time::sleep(LOOK_INTERVAL).await;
+    }
+}
+
+fn refuse(status: &HubStats, waited: Duration) -> Response<Content> {
+    let reason = match &*status.status.reason {
+        "" => format!("no frame within {} s", waited.as_secs_f32()),
+        reason => reason.to_owned(),
+    };
+    let mut response = plain(
+        StatusCode::SERVICE_UNAVAILABLE,
+        format!("No video: {reason}.\n"),
+    );
+    response
+        .headers_mut()
+        .insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+    response
+}
+
+/// Reads `wait` (seconds) from a query; other keys are passed over.
+fn wait(query: &str) -> Result<Option<Duration>, String> {
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let Some((_, text)) = pairs.find(|(key, _)| *key == "wait") else {
+        return Ok(None);
+    };
+    let seconds = text.parse::<f64>().ok();
+    seconds
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .filter(|wait| *wait <= LONGEST_WAIT)
+        .map(Some)
+        .ok_or_else(|| {
+            format!(
+                "wait is a number of seconds from 0 to {}, such as ?wait=30\n",
+                LONGEST_WAIT.as_secs()
+            )
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wait_is_a_number_of_seconds() {
+        for (query, expected) in [
+            ("", Some(None)),
+            ("t=1&a", Some(None)),
+            ("wait=30", Some(Some(30_000))),
+            ("start=next&wait=0.5", Some(Some(500))),
+            ("wait=0", Some(Some(0))),
+            ("wait=600", Some(Some(600_000))),
+            ("wait=601", None),
+            ("wait=-1", None),
+            ("wait=nan", None),
+            ("wait=1e99", None),
+            ("wait=", None),
+            ("wait=long", None),
+        ] {
+            let expected = expected.map(|wait| wait.map(Duration::from_millis));
+            assert_eq!(wait(query).ok(), expected, "{query}");
+        }
+    }
+}

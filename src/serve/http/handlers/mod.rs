@@ -1,0 +1,10 @@
+//! One file for each kind of resource.
+
+pub(crate) mod assets;
+pub(crate) mod controls;
+pub(crate) mod live_wait;
+pub(crate) mod metrics;
+pub(crate) mod mp4_stream;
+pub(crate) mod snapshot;
+pub(crate) mod status;
+pub(crate) mod websocket;

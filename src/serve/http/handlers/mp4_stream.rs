@@ -1,0 +1,173 @@
+//! The endless MP4 over plain HTTP, for programs: VLC, ffmpeg, curl, recorders.
+
+use crate::hub::{ClientClock, ClientTimeline, Event, StartPosition, Subscription};
+use crate::serve::config::Camera;
+use crate::serve::connection_limit::Seat;
+use crate::serve::http::origin::keep_to_pages;
+use crate::serve::http::refusal::{Refusal, admit};
+use crate::serve::http::response::plain;
+use crate::serve::http::response::{Content, PollBytes};
+use crate::serve::http::state::Site;
+use crate::time::Timestamp;
+use bytes::Bytes;
+use hyper::header::{self, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime};
+use tokio::time::Sleep;
+
+/// A client of `?start=next` begins at an older keyframe when the camera has made none within this time.
+const NEXT_KEYFRAME_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// One client of the endless MP4.
+pub(crate) struct Live {
+    viewer: Subscription,
+    timeline: ClientTimeline,
+    /// The rest of the fragment whose head was sent last.
+    rest: Option<Bytes>,
+    /// When the client begins at an older keyframe; `None` once it has begun.
+    begins_at: Option<Pin<Box<Sleep>>>,
+    _seat: Seat,
+}
+
+/// What the query asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Wanted {
+    start: StartPosition,
+    is_capture_clock: bool,
+}
+
+/// The endless MP4. A page elsewhere may show it only if the WebSocket would be open to it, too.
+pub(crate) fn mp4<T>(
+    site: &Site,
+    camera: &Camera,
+    peer: SocketAddr,
+    request: &Request<T>,
+) -> Response<Content> {
+    let (access, client) = match admit(site, peer, request.headers()) {
+        Ok(admitted) => admitted,
+        Err(refusal) => return *refusal,
+    };
+    let wanted = match wanted(request.uri().query().unwrap_or_default()) {
+        Ok(wanted) => wanted,
+        Err(words) => return plain(StatusCode::BAD_REQUEST, words),
+    };
+    let content = if request.method() == Method::HEAD {
+        Content::Whole(None)
+    } else {
+        match site.seats.take() {
+            Some(seat) => Content::Live(Box::new(Live::new(camera, wanted, seat))),
+            None => return Refusal::full(site.seats.limit(), peer).logged(site).text(),
+        }
+    };
+    let mut response = Response::new(content);
+    let out = response.headers_mut();
+    out.insert(header::CONTENT_TYPE, HeaderValue::from_static("video/mp4"));
+    out.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    keep_to_pages(access, &client, &site.origins, out);
+    // nginx would collect before it passes on.
+    out.insert("X-Accel-Buffering", HeaderValue::from_static("no"));
+    response
+}
+
+/// Reads `start` and `clock` from a query; other keys are passed over.
+fn wanted(query: &str) -> Result<Wanted, String> {
+    let mut wanted = Wanted {
+        start: StartPosition::Now,
+        is_capture_clock: false,
+    };
+    for (key, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+        match (key, value) {
+            ("start", "next") => wanted.start = StartPosition::NextKeyframe,
+            ("clock", "capture") => wanted.is_capture_clock = true,
+            ("start", _) => {
+                return Err(format!("start={value}: unknown; the only value is next\n"));
+            }
+            ("clock", _) => {
+                return Err(format!(
+                    "clock={value}: unknown; the only value is capture\n"
+                ));
+            }
+            _ => {}
+        }
+    }
+    Ok(wanted)
+}
+
+/// The Unix time at the zero of the program's clock.
+fn unix_at_zero() -> Duration {
+    let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let since_zero = Duration::from_nanos(Timestamp::now().as_nanos());
+    unix.unwrap_or_default().saturating_sub(since_zero)
+}
+
+impl Live {
+    fn new(camera: &Camera, wanted: Wanted, seat: Seat) -> Self {
+        let clock = if wanted.is_capture_clock {
+            let at_zero = unix_at_zero();
+            ClientClock::Unix { at_zero }
+        } else {
+            ClientClock::Zero
+        };
+        let is_next = wanted.start == StartPosition::NextKeyframe;
+        Self {
+            viewer: camera.hub.subscribe_at(wanted.start),
+            timeline: ClientTimeline::new(clock),
+            rest: None,
+            begins_at: is_next.then(|| Box::pin(tokio::time::sleep(NEXT_KEYFRAME_TIMEOUT))),
+            _seat: seat,
+        }
+    }
+}
+
+impl PollBytes for Live {
+    fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<Bytes> {
+        if let Some(rest) = self.rest.take() {
+            return Poll::Ready(rest);
+        }
+        let is_due = |sleep: &mut Pin<Box<Sleep>>| sleep.as_mut().poll(context).is_ready();
+        if self.begins_at.as_mut().is_some_and(is_due) {
+            self.begins_at = None;
+            self.viewer.start_now();
+        }
+        loop {
+            match std::task::ready!(self.viewer.poll_next(context)) {
+                Event::Init(init) => return Poll::Ready(init.message.payload()),
+                Event::Fragment(fragment) => {
+                    self.begins_at = None;
+                    let (head, rest) = self.timeline.retime(&fragment);
+                    self.rest = Some(rest);
+                    return Poll::Ready(head);
+                }
+                // There is no place for words in an MP4.
+                Event::Status(_) | Event::Skipped(_) => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stream_query_values_unknown_ones_refused() {
+        let of = |start, is_capture_clock| {
+            Ok(Wanted {
+                start,
+                is_capture_clock,
+            })
+        };
+        assert_eq!(wanted(""), of(StartPosition::Now, false));
+        assert_eq!(wanted("t=1&wait=5"), of(StartPosition::Now, false));
+        assert_eq!(wanted("start=next"), of(StartPosition::NextKeyframe, false));
+        assert_eq!(
+            wanted("clock=capture&start=next"),
+            of(StartPosition::NextKeyframe, true)
+        );
+        assert!(wanted("start=now").is_err_and(|words| words.contains("next")));
+        assert!(wanted("clock=x").is_err_and(|words| words.contains("capture")));
+    }
+}

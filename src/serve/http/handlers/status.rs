@@ -1,0 +1,71 @@
+//! What programs ask: the status.
+
+use crate::hub::{CameraState, HubStats};
+use crate::serve::config::Camera;
+use crate::serve::http::state::Site;
+use crate::serve::latency_stats::Class;
+use crate::time::Timestamp;
+use serde_json::{Value, json};
+
+/// `/api/status`
+pub(crate) fn status(site: &Site) -> String {
+    let cameras: Vec<Value> = site.cameras.iter().map(|c| camera(site, c)).collect();
+    let status = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "uptime_s": site.started.elapsed().as_secs(),
+        "websocket": site.websocket,
+        "cameras": cameras,
+    });
+    let mut text = format!("{status:#}");
+    text.push('\n');
+    text
+}
+
+fn camera(site: &Site, camera: &Camera) -> Value {
+    let status = camera.hub.stats();
+    let init = status.init.as_ref();
+    let is_live = status.status.state == CameraState::Live;
+    let reason = &status.status.reason;
+    json!({
+        "name": &*camera.name,
+        "source": camera.source,
+        "state": status.status.state.as_str(),
+        "error": (!reason.is_empty()).then_some(reason),
+        "codec": init.map(|init| &init.codec),
+        "width": init.map(|init| init.width),
+        "height": init.map(|init| init.height),
+        "fps": if is_live { (status.fps * 100.0).round() / 100.0 } else { 0.0 },
+        "bitrate": if is_live { status.bitrate } else { 0 },
+        "keyframe_interval": status.keyframe_interval,
+        "viewers": status.viewers,
+        "frames": status.frames,
+        "frames_skipped": status.frames_skipped,
+        "frames_dropped": status.frames_dropped,
+        "restarts": status.restarts,
+        "controls_refused": *camera.remote.view().refused,
+        "last_frame_age_ms": age_ms(&status),
+        "delay_ms": tenths(site.delays.median_ms(&camera.name)),
+        "lines": {
+            "good": class(site.delays.class(&camera.name, false)),
+            "slow": class(site.delays.class(&camera.name, true)),
+        },
+    })
+}
+
+fn class(class: Class) -> Value {
+    json!({
+        "viewers": class.viewers,
+        "delay_ms": tenths(class.median_ms),
+        "worst_delay_ms": tenths(class.worst_ms),
+    })
+}
+
+fn tenths(ms: Option<f32>) -> Option<f64> {
+    ms.map(|ms| (f64::from(ms) * 10.0).round() / 10.0)
+}
+
+fn age_ms(status: &HubStats) -> Option<u64> {
+    status
+        .last_frame_at
+        .map(|at| Timestamp::now().since(at).as_millis() as u64)
+}

@@ -1,0 +1,16 @@
+//! Connections that speak HTTP/1.1: from the socket to the handler of a request.
+
+pub(crate) mod activity;
+pub(crate) mod assets;
+pub(crate) mod coding;
+pub(crate) mod connections;
+pub(crate) mod dispatch;
+pub(crate) mod handlers;
+pub(crate) mod loss_aware_stream;
+pub(crate) mod metered_stream;
+pub(crate) mod origin;
+pub(crate) mod refusal;
+pub(crate) mod response;
+pub(crate) mod router;
+pub(crate) mod server;
+pub(crate) mod state;

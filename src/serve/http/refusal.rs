@@ -1,0 +1,292 @@
+//! Refusals that a page or its owner can do something about: a code for programs, words with the remedy.
+//!
+//! A browser tells a page only that a WebSocket failed. The page asks the same URL by GET then, and reads why.
+
+use crate::serve::http::origin::{Access, Client, Foreign};
+use crate::serve::http::response::Content;
+use crate::serve::http::response::plain;
+use crate::serve::http::response::typed;
+use crate::serve::http::state::Site;
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::{Response, StatusCode};
+use serde_json::json;
+use std::net::SocketAddr;
+
+/// Longest name of a host or origin that is repeated, in characters: strangers choose it.
+const SHOWN: usize = 80;
+
+/// Seconds after which to try again when all places are taken.
+const RETRY_AFTER: &str = "5";
+
+/// Reason for which a request is refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Code {
+    /// The page is of another site.
+    Origin,
+    /// The server is called by a name that is none of its own.
+    Host,
+    /// There is no such camera.
+    Camera,
+    /// All places for viewers are taken.
+    Full,
+    /// The upgrade to a WebSocket is missing: a proxy did not pass it on, or it was not asked for.
+    NoUpgrade,
+}
+
+impl Code {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Origin => "origin",
+            Self::Host => "host",
+            Self::Camera => "camera",
+            Self::Full => "full",
+            Self::NoUpgrade => "no_upgrade",
+        }
+    }
+
+    const fn status(self) -> StatusCode {
+        match self {
+            Self::Origin => StatusCode::FORBIDDEN,
+            // RFC 9110, 15.5.20
+            Self::Host => StatusCode::MISDIRECTED_REQUEST,
+            Self::Camera => StatusCode::NOT_FOUND,
+            Self::Full => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoUpgrade => StatusCode::UPGRADE_REQUIRED,
+        }
+    }
+}
+
+/// Refusal of a request, and what to do about it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Refusal {
+    pub(crate) code: Code,
+    /// For whoever sees the page.
+    pub(crate) message: String,
+    /// For the owner of the server, with the line to add.
+    pub(crate) log: Option<String>,
+}
+
+impl Refusal {
+    /// Returns the refusal of a page elsewhere.
+    pub(crate) fn origin(
+        foreign: Foreign<'_>,
+        client: &Client<'_>,
+        listed: &[String],
+        peer: SocketAddr,
+    ) -> Self {
+        let host = shown(client.host.unwrap_or_default());
+        let origin = foreign.origin.map(shown);
+        let origin = origin.as_deref();
+        let Some(origin) = origin.filter(|origin| is_origin(origin)) else {
+            let page = origin.map_or("of another site".to_owned(), |origin| format!("({origin})"));
+            return Self {
+                code: Code::Origin,
+                message: format!(
+                    "This page {page} may not show the cameras of {host}, and does not say whence it is. Open it by \
+                     http or https, not from a file or in a sandboxed frame, and without Referrer-Policy: no-referrer."
+                ),
+                log: Some(format!(
+                    "page refused (it hides its origin, peer {peer}); open it by http or https"
+                )),
+            };
+        };
+        let line = allowed_origins(listed, origin);
+        let (message, log) = if foreign.lacks_port {
+            (
+                format!(
+                    "The proxy before the server passes on the Host header without its port ({host}; this page is of \
+                     {origin}). In nginx: proxy_set_header Host $http_host; or add \"{origin}\" to \
+                     server.allowedOrigins in config.yml."
+                ),
+                format!(
+                    "page refused (Host lacks the port, peer {peer}); in nginx write proxy_set_header Host $http_host; or \
+                     below server: {line}"
+                ),
+            )
+        } else {
+            (
+                format!(
+                    "A page of {origin} may not show the cameras of {host}. If it should, add \"{origin}\" to \
+                     server.allowedOrigins in config.yml. If this is the server's own page behind a proxy, let the \
+                     proxy pass on the Host header; in nginx: proxy_set_header Host $http_host;"
+                ),
+                format!(
+                    "page refused (origin not allowed, peer {peer}); to allow it, write in config.yml below server: {line}"
+                ),
+            )
+        };
+        Self {
+            code: Code::Origin,
+            message,
+            log: Some(log),
+        }
+    }
+
+    /// Returns the refusal of a request by a name that is not in `server.hosts`.
+    pub(crate) fn host(host: &str, names: &[String], peer: SocketAddr) -> Self {
+        let host = shown(host);
+        let name = crate::serve::http::origin::without_port(&host);
+        let line = list("hosts", names, name);
+        Self {
+            code: Code::Host,
+            message: format!(
+                "This server does not answer to the name {name}. If it should, add it to server.hosts in config.yml."
+            ),
+            log: Some(format!(
+                "request refused (name not in server.hosts, peer {peer}); to answer to it, write in config.yml below \
+                 server: {line}"
+            )),
+        }
+    }
+
+    /// Returns the refusal of a camera that is none of `site`.
+    pub(crate) fn camera(site: &Site) -> Self {
+        let names: Vec<&str> = site.cameras.iter().map(|camera| &*camera.name).collect();
+        Self {
+            code: Code::Camera,
+            message: format!("There is no such camera. There are: {}", names.join(", ")),
+            log: None,
+        }
+    }
+
+    /// Returns the refusal of one viewer too many.
+    pub(crate) fn full(limit: usize, peer: SocketAddr) -> Self {
+        Self {
+            code: Code::Full,
+            message: "Too many viewers are connected. Try again later, or raise server.maxViewers in config.yml."
+                .to_owned(),
+            log: Some(format!(
+                "viewer refused ({limit} are connected, peer {peer}); to allow more, write in config.yml below server: \
+                 maxViewers: {}",
+                limit.saturating_mul(2)
+            )),
+        }
+    }
+
+    /// Returns the refusal of a GET without upgrade; `is_handshake` if a browser began a WebSocket.
+    pub(crate) fn no_upgrade(is_handshake: bool, peer: SocketAddr) -> Self {
+        const NGINX: &str = "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; \
+                             proxy_set_header Connection \"upgrade\";";
+        let message = if is_handshake {
+            format!(
+                "A proxy before the server does not pass on the upgrade to a WebSocket. In nginx: {NGINX}"
+            )
+        } else {
+            format!(
+                "This is the URL of a WebSocket; the page at / shows its video. If WebSockets fail here, a proxy before \
+                 the server does not pass on the upgrade; in nginx: {NGINX}"
+            )
+        };
+        let log = is_handshake.then(|| {
+            format!(
+                "WebSocket refused: no Upgrade header (lost in the proxy {}); in nginx write {NGINX}",
+                peer.ip()
+            )
+        });
+        Self {
+            code: Code::NoUpgrade,
+            message,
+            log,
+        }
+    }
+
+    /// Logs what the owner can do, if there is something.
+    pub(crate) fn logged(self, site: &Site) -> Self {
+        if let Some(log) = &self.log {
+            site.complain(log);
+        }
+        self
+    }
+
+    /// The answer at the URL of a WebSocket. A page of any origin may read it, as it holds nothing else.
+    pub(crate) fn json(self) -> Response<Content> {
+        let body = json!({"code": self.code.word(), "message": self.message});
+        let mut response = typed("application/json", format!("{body}\n"));
+        self.dress(&mut response);
+        response.headers_mut().insert(
+            header::ACCESS_CONTROL_ALLOW_ORIGIN,
+            HeaderValue::from_static("*"),
+        );
+        response
+    }
+
+    /// The answer at any other URL.
+    pub(crate) fn text(self) -> Response<Content> {
+        let mut response = plain(StatusCode::OK, format!("{}\n", self.message));
+        self.dress(&mut response);
+        response
+    }
+
+    fn dress(&self, response: &mut Response<Content>) {
+        *response.status_mut() = self.code.status();
+        let out = response.headers_mut();
+        match self.code {
+            Code::Full => {
+                out.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+            }
+            Code::NoUpgrade => {
+                out.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            }
+            Code::Origin | Code::Host | Code::Camera => {}
+        }
+        out.insert(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        );
+    }
+}
+
+/// Returns how a client may have frames by a plain request, or its refusal.
+pub(crate) fn admit<'a>(
+    site: &Site,
+    peer: SocketAddr,
+    headers: &'a HeaderMap,
+) -> Result<(Access<'a>, Client<'a>), Box<Response<Content>>> {
+    let client = Client::new(headers);
+    match site.origins.judge(&client) {
+        Access::Refused(foreign) => {
+            let refusal = Refusal::origin(foreign, &client, site.origins.list(), peer);
+            Err(Box::new(refusal.logged(site).text()))
+        }
+        access => Ok((access, client)),
+    }
+}
+
+/// Cuts a text that a stranger chose.
+fn shown(text: &str) -> String {
+    text.chars().take(SHOWN).collect()
+}
+
+/// Tells an origin that can be written into the list from what only looks like one.
+fn is_origin(text: &str) -> bool {
+    let is_host_byte =
+        |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']');
+    text.chars().count() < SHOWN
+        && text.split_once("://").is_some_and(|(scheme, host)| {
+            !scheme.is_empty()
+                && scheme
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
+                && !host.is_empty()
+                && host.bytes().all(is_host_byte)
+        })
+}
+
+/// The line of config.yml that allows `origin`, too.
+fn allowed_origins(listed: &[String], origin: &str) -> String {
+    list("allowedOrigins", listed, origin)
+}
+
+/// A line of config.yml: the list with one entry more; a long one is not repeated.
+fn list(key: &str, listed: &[String], more: &str) -> String {
+    let entry = |text: &str| format!("\"{text}\"");
+    let before: Vec<String> = listed.iter().map(|text| entry(text)).collect();
+    let mut line = match before.join(", ") {
+        text if text.is_empty() => format!("{key}: ["),
+        text if text.len() > SHOWN => format!("{key}: [..., "),
+        text => format!("{key}: [{text}, "),
+    };
+    line.push_str(&entry(more));
+    line.push(']');
+    line
+}

@@ -1,0 +1,238 @@
+//! How old pictures are when viewers get them: as their players say, else as the server judges by their sockets.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Larger values are a player's mistake, not a delay: ten minutes, in milliseconds.
+const MOST_MS: f64 = 600_000.0;
+
+/// Upper bounds of the histogram's buckets, in seconds.
+pub(crate) const BOUNDS: [f32; 12] = [
+    0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 5.0,
+];
+
+/// What is known of all viewers of all cameras.
+#[derive(Debug, Default)]
+pub(crate) struct Delays(Arc<Mutex<All>>);
+
+#[derive(Debug, Default)]
+struct All {
+    /// By the count of those who joined before. Who leaves is taken out at once: what lies about of thousands who were here keeps
+    /// the allocator from giving back the memory around it.
+    viewers: BTreeMap<u64, Arc<Seen>>,
+    joined: u64,
+    /// They outlive the viewers whose delays they count.
+    histograms: BTreeMap<Arc<str>, Arc<Mutex<Histogram>>>,
+}
+
+/// Delays once a second from each viewer, added up since the start.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub(crate) struct Histogram {
+    /// How many were at most the bound; the last are those above all bounds.
+    pub(crate) counts: [u64; BOUNDS.len() + 1],
+    /// The sum of all, in seconds.
+    pub(crate) sum: f64,
+}
+
+/// Viewers of one kind, and how old pictures are at theirs.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub(crate) struct Class {
+    pub(crate) viewers: usize,
+    pub(crate) median_ms: Option<f32>,
+    pub(crate) worst_ms: Option<f32>,
+}
+
+/// What is known of one viewer; it counts until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Report {
+    seen: Arc<Seen>,
+    number: u64,
+    all: Arc<Mutex<All>>,
+}
+
+#[derive(Debug)]
+struct Seen {
+    camera: Arc<str>,
+    /// Milliseconds as `f32`; not a number while unknown.
+    reported: AtomicU32,
+    judged: AtomicU32,
+    is_slow: AtomicBool,
+    histogram: Arc<Mutex<Histogram>>,
+}
+
+impl Delays {
+    /// A new viewer of `camera`, of whom nothing is known.
+    pub(crate) fn join(&self, camera: Arc<str>) -> Report {
+        let mut all = lock(&self.0);
+        let histogram = all.histograms.entry(camera.clone()).or_default().clone();
+        let seen = Arc::new(Seen {
+            camera,
+            reported: AtomicU32::new(f32::NAN.to_bits()),
+            judged: AtomicU32::new(f32::NAN.to_bits()),
+            is_slow: AtomicBool::new(false),
+            histogram,
+        });
+        let number = all.joined;
+        all.joined += 1;
+        all.viewers.insert(number, seen.clone());
+        Report {
+            seen,
+            number,
+            all: self.0.clone(),
+        }
+    }
+
+    /// The median over the viewers of `camera` who have reported, in milliseconds.
+    pub(crate) fn median_ms(&self, camera: &str) -> Option<f32> {
+        median(self.each(camera, |seen| load(&seen.reported)))
+    }
+
+    /// The viewers of `camera` whose lines are slow, or those whose lines are not.
+    pub(crate) fn class(&self, camera: &str, is_slow: bool) -> Class {
+        let delays = self.each(camera, |seen| {
+            (seen.is_slow.load(Ordering::Relaxed) == is_slow).then(|| seen.delay_ms())
+        });
+        let known: Vec<f32> = delays.iter().copied().flatten().collect();
+        Class {
+            viewers: delays.len(),
+            worst_ms: known.iter().copied().max_by(f32::total_cmp),
+            median_ms: median(known),
+        }
+    }
+
+    /// All delays of `camera` so far.
+    pub(crate) fn histogram(&self, camera: &str) -> Histogram {
+        let histogram = lock(&self.0).histograms.get(camera).cloned();
+        histogram.map_or_else(Histogram::default, |histogram| lock(&histogram).clone())
+    }
+
+    fn each<T>(&self, camera: &str, look: impl Fn(&Seen) -> Option<T>) -> Vec<T> {
+        let all = lock(&self.0);
+        let viewers = all.viewers.values();
+        viewers
+            .filter(|seen| &*seen.camera == camera)
+            .filter_map(|seen| look(seen))
+            .collect()
+    }
+}
+
+impl Report {
+    /// What the player says; anything but a plausible number of milliseconds means that it shows nothing.
+    pub(crate) fn set(&self, delay_ms: Option<f64>) {
+        let ms = delay_ms.filter(|ms| (0.0..=MOST_MS).contains(ms));
+        store(&self.seen.reported, ms.map_or(f32::NAN, |ms| ms as f32));
+    }
+
+    /// What the socket says: how old the newest picture is if there are pictures, and whether the line is slow.
+    pub(crate) fn judge(&self, delay: Option<Duration>, is_slow: bool) {
+        let ms = delay.map_or(f32::NAN, |delay| delay.as_secs_f32() * 1000.0);
+        store(&self.seen.judged, ms);
+        self.seen.is_slow.store(is_slow, Ordering::Relaxed);
+    }
+
+    /// Counts the present delay; to be called once a second.
+    pub(crate) fn count(&self) {
+        if let Some(ms) = self.seen.delay_ms() {
+            lock(&self.seen.histogram).add(ms / 1000.0);
+        }
+    }
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        lock(&self.all).viewers.remove(&self.number);
+    }
+}
+
+impl Seen {
+    /// The player knows better than the socket.
+    fn delay_ms(&self) -> Option<f32> {
+        load(&self.reported).or_else(|| load(&self.judged))
+    }
+}
+
+impl Histogram {
+    fn add(&mut self, seconds: f32) {
+        let bucket = BOUNDS.iter().position(|bound| seconds <= *bound);
+        if let Some(count) = self.counts.get_mut(bucket.unwrap_or(BOUNDS.len())) {
+            *count += 1;
+        }
+        self.sum += f64::from(seconds);
+    }
+}
+
+fn median(mut all: Vec<f32>) -> Option<f32> {
+    all.sort_unstable_by(f32::total_cmp);
+    all.get(all.len() / 2).copied()
+}
+
+fn load(bits: &AtomicU32) -> Option<f32> {
+    Some(f32::from_bits(bits.load(Ordering::Relaxed))).filter(|ms| !ms.is_nan())
+}
+
+fn store(bits: &AtomicU32, ms: f32) {
+    bits.store(ms.to_bits(), Ordering::Relaxed);
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_viewers_who_are_there_and_see_something_count() {
+        let delays = Delays::default();
+        let [one, other, blind, elsewhere] =
+            ["door", "door", "door", "yard"].map(|name| delays.join(name.into()));
+        assert_eq!(delays.median_ms("door"), None);
+        one.set(Some(40.0));
+        other.set(Some(90.0));
+        blind.set(None);
+        elsewhere.set(Some(7.0));
+        assert_eq!(delays.median_ms("door"), Some(90.0));
+        drop(other);
+        assert_eq!(delays.median_ms("door"), Some(40.0));
+        one.set(Some(-3.0));
+        assert_eq!(delays.median_ms("door"), None);
+    }
+
+    #[test]
+    fn viewers_on_slow_lines_are_told_apart_and_players_know_better() {
+        let delays = Delays::default();
+        let [good, quick, slow, new] = ["door"; 4].map(|name| delays.join(name.into()));
+        good.judge(Some(Duration::from_millis(20)), false);
+        good.set(Some(50.0));
+        quick.judge(Some(Duration::from_millis(10)), false);
+        slow.judge(Some(Duration::from_millis(900)), true);
+        let class = |viewers, median, worst| Class {
+            viewers,
+            median_ms: Some(median),
+            worst_ms: Some(worst),
+        };
+        assert_eq!(delays.class("door", false), class(3, 50.0, 50.0));
+        assert_eq!(delays.class("door", true), class(1, 900.0, 900.0));
+        drop((slow, new));
+        assert_eq!(delays.class("door", true), Class::default());
+        assert_eq!(delays.class("door", false).viewers, 2);
+    }
+
+    #[test]
+    fn the_histogram_outlives_the_viewers() {
+        let delays = Delays::default();
+        for (ms, times) in [(20, 3), (100, 2), (7000, 1)] {
+            let viewer = delays.join("door".into());
+            viewer.count();
+            viewer.judge(Some(Duration::from_millis(ms)), false);
+            (0..times).for_each(|_| viewer.count());
+        }
+        let histogram = delays.histogram("door");
+        assert_eq!(histogram.counts, [3, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+        assert!((histogram.sum - 7.26).abs() < 1e-3, "{}", histogram.sum);
+        assert_eq!(delays.histogram("yard"), Histogram::default());
+    }
+}
