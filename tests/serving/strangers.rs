@@ -153,6 +153,9 @@ fn every_answer_forbids_guessing_its_type() {
     let host = server.address();
     let long = "x".repeat(40_000);
     let many = "X-Many: 1\r\n".repeat(70);
+    let controls = "/api/cameras/camera/controls";
+    let post =
+        format!("POST {controls} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n");
     for (request, status) in [
         (format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"), "200"),
         (
@@ -178,6 +181,33 @@ fn every_answer_forbids_guessing_its_type() {
             format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\nnonsense\r\n\r\n"),
             "200",
         ),
+        (
+            format!("GET /{long}{long} HTTP/1.1\r\nHost: {host}\r\n\r\n"),
+            "431",
+        ),
+        // The body never comes.
+        (format!("{post}Content-Length: 9\r\n\r\n"), "408"),
+        (format!("{post}Content-Length: 99999\r\n\r\n"), "413"),
+        (
+            format!("POST {controls} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 2\r\n\r\n{{}}"),
+            "415",
+        ),
+        (
+            format!(
+                "GET {controls} HTTP/1.1\r\nHost: {host}\r\nOrigin: http://evil.example\r\n\r\n"
+            ),
+            "200",
+        ),
+        (
+            format!(
+                "GET /stream.mp4 HTTP/1.1\r\nHost: {host}\r\nOrigin: http://evil.example\r\n\r\n"
+            ),
+            "403",
+        ),
+        (
+            format!("GET /video_websocket HTTP/1.1\r\nHost: {host}\r\n\r\n"),
+            "426",
+        ),
     ] {
         let mut socket = TcpStream::connect(host).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -185,7 +215,12 @@ fn every_answer_forbids_guessing_its_type() {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             let mut byte = [0];
-            socket.read_exact(&mut byte).unwrap();
+            let read = socket.read_exact(&mut byte);
+            assert!(
+                read.is_ok(),
+                "{read:?} for {}",
+                &request[..80.min(request.len())]
+            );
             head.push(byte[0]);
         }
         let head = String::from_utf8(head).unwrap();

@@ -11,6 +11,7 @@ use crate::serve::http::response::typed;
 use crate::serve::http::response::wrong_method;
 use crate::serve::http::state::Site;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Body;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
@@ -111,13 +112,18 @@ fn is_json(kind: &str) -> bool {
 }
 
 async fn body(request: Request<hyper::body::Incoming>) -> Result<bytes::Bytes, Refused> {
-    let collect = Limited::new(request.into_body(), BODY_BYTES).collect();
+    let too_large = || {
+        let words = format!("The body is larger than {BODY_BYTES} bytes.");
+        Err((StatusCode::PAYLOAD_TOO_LARGE, words))
+    };
+    let body = request.into_body();
+    if body.size_hint().lower() > BODY_BYTES as u64 {
+        return too_large();
+    }
+    let collect = Limited::new(body, BODY_BYTES).collect();
     match tokio::time::timeout(BODY_TIME, collect).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            let words = format!("The body is larger than {BODY_BYTES} bytes.");
-            Err((StatusCode::PAYLOAD_TOO_LARGE, words))
-        }
+        Ok(Err(error)) if error.is::<LengthLimitError>() => too_large(),
         Ok(Err(error)) => Err((
             StatusCode::BAD_REQUEST,
             format!("The body broke off: {error}"),
