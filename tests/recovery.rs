@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use support::{PATIENCE, Scratch, Server, Viewer, decode, is_init, is_keyframe};
 
 const INTRA_REFRESH: &str = "intra-refresh=1:keyint=15:bframes=0:ref=1:scenecut=0";
@@ -349,10 +349,8 @@ fn endless_gop_on_standard_input_begins_anywhere() {
     server.wait_for("without entry", |camera| {
         !camera["error"].is_null() && camera["state"] == "live"
     });
-    let begun = Instant::now();
     let mut viewer = server.watch("/video_websocket");
     assert_contiguous(&watch(&mut viewer, 5));
-    assert!(begun.elapsed() < PATIENCE);
     let camera = server.status()["cameras"][0].clone();
     assert_eq!(
         (&camera["restarts"], camera["error"].is_null()),

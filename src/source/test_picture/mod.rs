@@ -193,6 +193,7 @@ mod tests {
 
     #[test]
     fn a_keyframe_comes_with_the_picture_after_the_request() {
+        let opened_at = Timestamp::now();
         let mut source = open(&context(224, 240)).unwrap();
         let mut kinds = Vec::new();
         while kinds.len() < 6 {
@@ -201,7 +202,7 @@ mod tests {
             }
             if let Some(chunk) = source.read().unwrap() {
                 assert_eq!(chunk.end, End::Complete);
-                assert!(Timestamp::now().since(chunk.captured_at) < Duration::from_secs(1));
+                assert!((opened_at..=Timestamp::now()).contains(&chunk.captured_at));
                 kinds.push(chunk.annexb[4]);
             }
         }
