@@ -8,14 +8,13 @@ use std::process::Command;
 use std::{env, fs};
 
 /// Files that decide what is in the executable, as git's path patterns.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 6] = [
     ".cargo",
     "Cargo.lock",
     "Cargo.toml",
     "build.rs",
-    "player",
+    "player/dist",
     "src",
-    ":(exclude)player/test",
 ];
 /// Digits of a commit: unique in far larger repositories, and git accepts them everywhere.
 const COMMIT_DIGITS: usize = 12;
@@ -31,9 +30,12 @@ fn main() {
         }
     }
     let root = env::var_os("CARGO_MANIFEST_DIR").map_or_else(PathBuf::new, PathBuf::from);
-    let commit = packaged_commit(&root).or_else(|| Git::open(&root)?.commit());
-    let commit = commit.as_deref().unwrap_or("unknown");
+    let (commit, date) = packaged_commit(&root)
+        .map(|commit| (commit, String::new()))
+        .or_else(|| Git::open(&root)?.commit())
+        .unwrap_or_else(|| ("unknown".to_owned(), String::new()));
     println!("cargo:rustc-env=BERRYMSE_COMMIT={commit}");
+    println!("cargo:rustc-env=BERRYMSE_COMMIT_DATE={date}");
 }
 
 /// Returns the commit that `cargo package` wrote into the package. A package may lie inside of another repository, so it is asked
@@ -75,14 +77,17 @@ impl<'a> Git<'a> {
         is_own.then_some(git)
     }
 
-    fn commit(&self) -> Option<String> {
+    /// Returns the commit and its date.
+    fn commit(&self) -> Option<(String, String)> {
         self.watch_head();
         let sources = self.run_on_sources(&["ls-files"])?;
         sources
             .lines()
             .for_each(|path| watch(&self.root.join(path)));
         let changes = self.run_on_sources(&["--no-optional-locks", "status", "--porcelain"])?;
-        describe(&self.run(&["rev-parse", "HEAD"])?, !changes.is_empty())
+        let hash = self.run(&["rev-parse", "HEAD"])?;
+        let date = self.run(&["-c", "log.showSignature=false", "log", "-1", "--format=%cs"])?;
+        Some((describe(&hash, !changes.is_empty())?, date))
     }
 
     /// Rebuilds when HEAD moves. Its log grows with each move. Without a log, the files that may hold the hash are watched.

@@ -8,6 +8,9 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The commit, with `-modified` after it if the sources differed; `unknown` if neither git nor the package knew it.
 pub const COMMIT: &str = env!("BERRYMSE_COMMIT");
 
+/// The day of the commit, as `2026-11-30`; empty if git did not know it.
+pub const COMMIT_DATE: &str = env!("BERRYMSE_COMMIT_DATE");
+
 /// Names and descriptions of the parts that builds may have or lack.
 pub fn parts() -> [(&'static str, String); 3] {
     let encoder = encode::software_encoder();

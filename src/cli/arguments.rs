@@ -1,32 +1,30 @@
-//! The command line to what was typed; values are not looked at, but for `-h`, which is help when no
-//! height follows.
+//! The command line to raw settings and a command. clap parses, after [`spellings`]; errors are in this program's words.
 //!
-//! The grammar is that of the 2022 program (Go's pflag): `--name value`, `--name=value`, `-n value`,
-//! `-nvalue`, `-n=value`; an option that takes a value takes whatever stands next, `-1` too; given
-//! twice, the last counts (except addresses, which add up). The flips can do without a value, as those of rpicam-vid.
+//! The grammar is that of the 2022 program (Go's pflag): `--name value`, `--name=value`, `-n value`, `-nvalue`, `-n=value`; an option
+//! that takes a value takes whatever stands next. The last of several counts, unless they add up.
 
-use super::Error;
-use super::options::{OPTIONS, OptionSpec, Setting};
-use super::parsers;
+use super::command::{self, CAMERAS, COMMANDS, COMPLETIONS, JSON, PROGRAM, SHELLS, VERBOSE, WORDS};
+use super::options::{OPTIONS, OptionSpec};
 use super::raw_setting::{RawSetting, SettingSource};
+use super::{Error, spellings};
 use crate::suggest::closest_match;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, ArgMatches, Command};
 use std::ffi::OsString;
-use std::iter::Peekable;
 
-/// Long options that take no value.
-const SWITCHES: [&str; 4] = ["help", "version", "verbose", "json"];
-/// The one sub-command.
-const CAMERAS: &str = "cameras";
-
-/// What the command line says.
+/// What the command line asks for.
 #[derive(PartialEq, Eq, Debug)]
-pub(super) enum Arguments {
-    /// Show the help.
+pub(super) enum ParsedArgs {
+    /// Print the help.
     Help,
-    /// Show the version.
+    /// Print the version.
     Version,
-    /// The sub-command `cameras`.
+    /// List the cameras.
     Cameras { json: bool, verbose: usize },
+    /// Print the completions for a shell, one of [`SHELLS`].
+    Completions { shell: String },
+    /// Print the manual page.
+    Man,
     /// Serve, with these settings.
     Serve {
         settings: Vec<RawSetting>,
@@ -34,205 +32,170 @@ pub(super) enum Arguments {
     },
 }
 
-/// What has been seen so far.
-#[derive(Default)]
-struct Seen {
-    settings: Vec<RawSetting>,
-    verbose: usize,
-    json: bool,
-    cameras: bool,
-    /// Help or version: wins over all else, and nothing behind it is looked at.
-    answer: Option<Arguments>,
-}
-
-/// Reads the arguments (without the program's name).
-pub(super) fn read(args: impl Iterator<Item = OsString>) -> Result<Arguments, Error> {
-    let texts: Vec<String> = args
+/// Parses the arguments (without the program's name).
+pub(super) fn parse(args: impl Iterator<Item = OsString>) -> Result<ParsedArgs, Error> {
+    let words: Vec<String> = args
         .map(|arg| {
             arg.into_string()
                 .map_err(|arg| usage(&format!("'{}' is not UTF-8 text", arg.to_string_lossy())))
         })
         .collect::<Result<_, _>>()?;
-    let mut rest = texts.into_iter().peekable();
-    let mut seen = Seen::default();
-    while let Some(arg) = rest.next() {
-        if arg == "--" {
-            rest.by_ref().try_for_each(|word| seen.word(&word))?;
-        } else if let Some(long) = arg.strip_prefix("--") {
-            seen.long(long, &mut rest)?;
-        } else if let Some(short) = arg.strip_prefix('-').filter(|short| !short.is_empty()) {
-            seen.short(short, &mut rest)?;
-        } else {
-            seen.word(&arg)?;
-        }
-        if let Some(answer) = seen.answer {
-            return Ok(answer);
-        }
+    let mut parser = command::parser();
+    let words = spellings::rewrite(words, &parser);
+    match parser.try_get_matches_from_mut(words) {
+        Ok(matches) => interpret(&matches),
+        Err(error) => match error.kind() {
+            ErrorKind::DisplayHelp => Ok(ParsedArgs::Help),
+            ErrorKind::DisplayVersion => Ok(ParsedArgs::Version),
+            kind => Err(usage(&describe(&error, kind, &parser))),
+        },
     }
-    seen.finish()
 }
 
-impl Seen {
-    fn long(
-        &mut self,
-        option: &str,
-        rest: &mut Peekable<impl Iterator<Item = String>>,
-    ) -> Result<(), Error> {
-        let (name, value) = match option.split_once('=') {
-            Some((name, value)) => (name, Some(value.to_owned())),
-            None => (option, None),
+/// Returns what is asked for, or the first argument that does not belong to its command.
+fn interpret(matches: &ArgMatches) -> Result<ParsedArgs, Error> {
+    let command = matches.subcommand();
+    let levels = [Some(matches), command.map(|(_, matches)| matches)];
+    let levels = || levels.into_iter().flatten();
+    let settings: Vec<RawSetting> = levels().flat_map(settings).collect();
+    let verbose = levels()
+        .map(|level| usize::from(level.get_count(VERBOSE)))
+        .sum();
+    let json = levels().any(|level| level.get_flag(JSON));
+    if let Some(word) = words(matches).next() {
+        return Err(unknown_word(word));
+    }
+    let Some((name, matches)) = command else {
+        return match json {
+            true => Err(only_for_cameras()),
+            false => Ok(ParsedArgs::Serve { settings, verbose }),
         };
-        if let Some(switch) = SWITCHES
-            .iter()
-            .find(|switch| switch.eq_ignore_ascii_case(name))
-        {
-            if value.is_some() {
-                return Err(usage(&format!("--{switch} takes no value")));
-            }
-            match *switch {
-                "help" => self.answer = Some(Arguments::Help),
-                "version" => self.answer = Some(Arguments::Version),
-                "verbose" => self.verbose += 1,
-                _ => self.json = true,
-            }
-            return Ok(());
-        }
-        let spec = OPTIONS
-            .iter()
-            .find(|spec| spec.long.iter().any(|long| long.eq_ignore_ascii_case(name)));
-        let spec = spec.ok_or_else(|| unknown_option(name))?;
-        let value = value.or_else(|| {
-            if can_do_without_value(spec.setting) {
-                let value = rest.next_if(|next| parsers::parse_bool(next).is_ok());
-                Some(value.unwrap_or_else(|| "true".to_owned()))
-            } else {
-                rest.next()
-            }
-        });
-        self.take(spec, &format!("--{name}"), value)
+    };
+    if let Some(first) = settings.first() {
+        return Err(out_of_place(&first.from.to_string(), name));
     }
-
-    /// A group of letters: switches, then perhaps an option with its value.
-    fn short(
-        &mut self,
-        group: &str,
-        rest: &mut Peekable<impl Iterator<Item = String>>,
-    ) -> Result<(), Error> {
-        let mut letters = group.chars();
-        while let Some(letter) = letters.next() {
-            let attached = letters.as_str();
-            match letter {
-                'v' => self.verbose += 1,
-                'V' => self.answer = Some(Arguments::Version),
-                'h' if attached.is_empty()
-                    && !rest.peek().is_some_and(|next| could_be_a_height(next)) =>
-                {
-                    self.answer = Some(Arguments::Help);
-                }
-                _ => {
-                    let spec = OPTIONS
-                        .iter()
-                        .find(|spec| spec.short == Some(letter))
-                        .ok_or_else(|| usage(&format!("there is no option -{letter}")))?;
-                    let value = match attached.strip_prefix('=') {
-                        Some(value) => Some(value.to_owned()),
-                        None if attached.is_empty() => rest.next(),
-                        None => Some(attached.to_owned()),
-                    };
-                    return self.take(spec, &format!("-{letter}"), value);
-                }
-            }
-        }
-        Ok(())
+    let mut words = words(matches);
+    let parsed = match name {
+        CAMERAS => ParsedArgs::Cameras { json, verbose },
+        _ if json => return Err(only_for_cameras()),
+        COMPLETIONS => ParsedArgs::Completions {
+            shell: shell(words.next())?,
+        },
+        _ => ParsedArgs::Man,
+    };
+    match words.next() {
+        Some(word) => Err(out_of_place(&format!("'{word}'"), name)),
+        None => Ok(parsed),
     }
+}
 
-    fn take(
-        &mut self,
-        spec: &OptionSpec,
-        option: &str,
-        value: Option<String>,
-    ) -> Result<(), Error> {
-        let text = value
-            .filter(|value| !value.is_empty())
-            .ok_or_else(|| usage(&format!("{option} needs a value: {option} {}", spec.value)))?;
-        self.settings.push(RawSetting {
-            setting: spec.setting,
-            text,
-            from: SettingSource::Flag(option.to_owned()),
-        });
-        Ok(())
-    }
-
-    /// An argument that is no option.
-    fn word(&mut self, word: &str) -> Result<(), Error> {
-        if word == CAMERAS && !self.cameras {
-            self.cameras = true;
-            return Ok(());
-        }
-        if self.cameras {
-            return Err(usage(&format!(
-                "'{word}' has no meaning with '{CAMERAS}', which looks at every camera"
-            )));
-        }
-        let hint = match closest_match(word, [CAMERAS]) {
-            Some(near) => format!("did you mean 'berrymse {near}'?"),
-            None => format!("did you mean --source '{word}'?"),
+/// Returns the settings in the order in which they were typed.
+fn settings(matches: &ArgMatches) -> Vec<RawSetting> {
+    let mut found: Vec<(usize, RawSetting)> = Vec::new();
+    for id in matches.ids() {
+        let Some(option) = option_of(id.as_str()) else {
+            continue;
         };
-        Err(usage(&format!("'{word}' is not an option; {hint}")))
+        let texts = matches
+            .get_many::<String>(id.as_str())
+            .into_iter()
+            .flatten();
+        let indices = matches.indices_of(id.as_str()).into_iter().flatten();
+        found.extend(indices.zip(texts).map(|(index, text)| {
+            let raw = RawSetting {
+                setting: option.setting,
+                text: text.clone(),
+                from: SettingSource::Flag(id.to_string()),
+            };
+            (index, raw)
+        }));
     }
+    found.sort_by_key(|(index, _)| *index);
+    found.into_iter().map(|(_, raw)| raw).collect()
+}
 
-    fn finish(self) -> Result<Arguments, Error> {
-        let Self {
-            settings,
-            verbose,
-            json,
-            cameras,
-            answer: _,
-        } = self;
-        match (cameras, settings.first()) {
-            (true, None) => Ok(Arguments::Cameras { json, verbose }),
-            (true, Some(first)) => Err(usage(&format!(
-                "{} has no meaning with '{CAMERAS}', which looks at every camera",
-                first.from
-            ))),
-            (false, _) if json => Err(usage(&format!("--json belongs to 'berrymse {CAMERAS}'"))),
-            (false, _) => Ok(Arguments::Serve { settings, verbose }),
+/// Returns the option that has the spelling, such as `-w` or `--Camera.Width`.
+fn option_of(spelling: &str) -> Option<&'static OptionSpec> {
+    OPTIONS
+        .iter()
+        .find(|option| match spelling.strip_prefix("--") {
+            Some(name) => option.long.contains(&name),
+            None => spelling.starts_with('-') && option.short == spelling.chars().nth(1),
+        })
+}
+
+/// Returns the arguments that are neither options nor commands.
+fn words(matches: &ArgMatches) -> impl Iterator<Item = &str> {
+    let words = matches.get_many::<String>(WORDS).into_iter().flatten();
+    words.map(String::as_str)
+}
+
+fn shell(word: Option<&str>) -> Result<String, Error> {
+    let shells = SHELLS.join(", ");
+    match word {
+        Some(word) if SHELLS.contains(&word) => Ok(word.to_owned()),
+        Some(word) => Err(usage(&format!("'{word}' is none of {shells}"))),
+        None => Err(usage(&format!("'{COMPLETIONS}' needs a shell: {shells}"))),
+    }
+}
+
+/// Describes what clap did not accept.
+fn describe(error: &clap::Error, kind: ErrorKind, parser: &Command) -> String {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.as_str(),
+        _ => "",
+    };
+    // clap adds the placeholder of the value.
+    let shown = context(ContextKind::InvalidArg);
+    let spelling = shown.split([' ', '[']).next().unwrap_or_default();
+    match (kind, option_of(spelling)) {
+        (ErrorKind::UnknownArgument, _) => unknown_option(shown, parser),
+        (ErrorKind::TooManyValues, _) => format!("{spelling} takes no value"),
+        (ErrorKind::InvalidValue, Some(option)) => {
+            format!("{spelling} needs a value: {spelling} {}", option.value)
+        }
+        _ => {
+            let text = error.to_string();
+            let first = text.lines().next().unwrap_or_default();
+            first.trim_start_matches("error: ").to_owned()
         }
     }
 }
 
-/// Whether the argument after `-h` is meant as its value, right or wrong, and not something by itself.
-fn could_be_a_height(next: &str) -> bool {
-    let is_option = next.starts_with('-') && !next[1..].starts_with(|c: char| c.is_ascii_digit());
-    !is_option && next != CAMERAS
+fn unknown_option(spelling: &str, parser: &Command) -> String {
+    let known = parser.get_arguments().filter_map(Arg::get_long);
+    let near = spelling
+        .strip_prefix("--")
+        .and_then(|name| closest_match(name, known));
+    match near {
+        Some(near) => format!("there is no option {spelling}; did you mean --{near}?"),
+        None => format!("there is no option {spelling}"),
+    }
 }
 
-fn unknown_option(name: &str) -> Error {
-    let known = SWITCHES
-        .into_iter()
-        .chain(OPTIONS.iter().flat_map(|spec| spec.long.iter().copied()));
-    match closest_match(name, known) {
-        Some(near) => usage(&format!(
-            "there is no option --{name}; did you mean --{near}?"
-        )),
-        None => usage(&format!("there is no option --{name}")),
-    }
+fn unknown_word(word: &str) -> Error {
+    let hint = match closest_match(word, COMMANDS) {
+        Some(near) => format!("did you mean '{PROGRAM} {near}'?"),
+        None => format!("did you mean --source '{word}'?"),
+    };
+    usage(&format!("'{word}' is not an option; {hint}"))
+}
+
+fn out_of_place(argument: &str, command: &str) -> Error {
+    let reason = match command {
+        CAMERAS => ", which looks at every camera",
+        _ => "",
+    };
+    usage(&format!(
+        "{argument} has no meaning with '{command}'{reason}"
+    ))
+}
+
+fn only_for_cameras() -> Error {
+    usage(&format!("--json belongs to '{PROGRAM} {CAMERAS}'"))
 }
 
 /// An error of the command line itself, with the way to the help.
 fn usage(what: &str) -> Error {
-    Error(format!("{what} (berrymse --help lists the options)"))
-}
-
-/// True for the options that mean "true" by themselves.
-const fn can_do_without_value(setting: Setting) -> bool {
-    matches!(setting, Setting::Hflip | Setting::Vflip)
-}
-
-/// True for the settings that add up when settings more than once.
-pub(super) const fn is_repeatable(setting: Setting) -> bool {
-    matches!(
-        setting,
-        Setting::Listen | Setting::AllowedOrigins | Setting::Hosts | Setting::Controls
-    )
+    Error(format!("{what} ({PROGRAM} --help lists the options)"))
 }

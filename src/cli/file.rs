@@ -243,7 +243,7 @@ impl Reader<'_> {
             return self.controls(&entry.node, label, all);
         }
         let nodes = match &entry.node.value {
-            Value::List(items) if super::arguments::is_repeatable(setting) => items.as_slice(),
+            Value::List(items) if setting.is_repeatable() => items.as_slice(),
             _ => std::slice::from_ref(&entry.node),
         };
         let needs_one = match setting {

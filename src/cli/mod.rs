@@ -2,18 +2,22 @@
 //! rely on, and the only place with defaults. It never acts and never prints; it reads the
 //! configuration file and nothing else.
 //!
+//! `options` has every setting once, with its names, its default and its help; `command` makes clap's command of it.
+//!
 //! Two stages. First everything that somebody wrote becomes a `RawSetting`: a setting, its text
 //! and the place where it stands (`arguments`, `file`, the environment here). Then `validate` picks
 //! for each setting the text that counts (flag beats environment beats file beats default) and
-//! reads it (`parsers`). `options` has every setting once, with its names, its default and its help.
+//! parses it (`parsers`).
 
 mod arguments;
+mod command;
 mod file;
 mod help;
 pub mod list_cameras;
 mod options;
 mod parsers;
 mod raw_setting;
+mod spellings;
 mod validate;
 mod yaml;
 
@@ -23,7 +27,7 @@ use crate::serve::{Address, CongestionSetting, TlsFiles};
 use crate::source;
 use crate::suggest::closest_match;
 use crate::v4l2::FourCc;
-use arguments::Arguments;
+use arguments::ParsedArgs;
 use log::LevelFilter;
 use options::{OPTIONS, Setting};
 use raw_setting::{RawSetting, SettingSource};
@@ -51,7 +55,7 @@ pub enum Command {
         /// How much to log meanwhile; warnings unless more was asked for.
         log: LevelFilter,
     },
-    /// Print this text (help, version) to standard output; ends with a newline.
+    /// Print this text (help, version, completions, manual page) to standard output; ends with a newline.
     Print(String),
 }
 
@@ -139,14 +143,18 @@ pub fn parse(
     cwd: &Path,
 ) -> Result<Command, Error> {
     let environment = environment(&env)?;
-    let (settings, verbose) = match arguments::read(args)? {
-        Arguments::Help => return Ok(Command::Print(help::text())),
-        Arguments::Version => return Ok(Command::Print(help::version())),
-        Arguments::Cameras { json, verbose } => {
+    let (settings, verbose) = match arguments::parse(args)? {
+        ParsedArgs::Help => return Ok(Command::Print(help::text())),
+        ParsedArgs::Version => return Ok(Command::Print(help::version())),
+        ParsedArgs::Completions { shell } => {
+            return Ok(Command::Print(help::completions(&shell)));
+        }
+        ParsedArgs::Man => return Ok(Command::Print(help::manual_page())),
+        ParsedArgs::Cameras { json, verbose } => {
             let log = log_level(&env, LevelFilter::Warn, verbose)?;
             return Ok(Command::Cameras { json, log });
         }
-        Arguments::Serve { settings, verbose } => (settings, verbose),
+        ParsedArgs::Serve { settings, verbose } => (settings, verbose),
     };
     let log = log_level(&env, LevelFilter::Info, verbose)?;
     let named = settings

@@ -1,42 +1,41 @@
-//! Every setting, once: its names on the command line, in the environment and in the file, its
-//! default and its help. No reading and no checking here.
+//! The table of all settings: names on the command line, in the environment and in the file, default and help.
 
 /// A setting.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Setting {
     /// The configuration file.
     Config,
-    /// Where the pictures come from.
+    /// Source of the frames.
     Source,
-    /// Width of the picture.
+    /// Frame width.
     Width,
-    /// Height of the picture.
+    /// Frame height.
     Height,
     /// Bits per second.
     Bitrate,
-    /// Whether the bit rate follows the viewers' lines.
+    /// Whether the bit rate follows the viewers' links.
     Adaptive,
-    /// The least that it then goes down to.
+    /// Lower limit of an adaptive bit rate.
     MinBitrate,
-    /// Clockwise turn in degrees.
+    /// Clockwise rotation in degrees.
     Rotation,
     /// Mirrored left to right.
     Hflip,
     /// Mirrored top to bottom.
     Vflip,
-    /// Pictures per second.
+    /// Frames per second.
     Fps,
-    /// Distance of two IDR pictures.
+    /// Frames from keyframe to keyframe.
     KeyframeInterval,
     /// Controls of the camera and their values.
     Controls,
     /// Whether viewers may set controls.
     AllowControlChanges,
-    /// Whether the camera is open only while somebody watches.
+    /// Whether the camera is open only while it has viewers.
     OnDemand,
-    /// Silence after which the source is opened again.
+    /// Time without data after which the source is re-opened.
     StallAfter,
-    /// Which encoders may be used.
+    /// Encoders that may be used.
     Encoder,
     /// The format to take from a camera without H.264.
     PixelFormat,
@@ -46,7 +45,7 @@ pub(super) enum Setting {
     Listen,
     /// The certificate for addresses with TLS.
     TlsCert,
-    /// Its private key.
+    /// The private key of the certificate.
     TlsKey,
     /// Path of the first camera's live stream.
     Websocket,
@@ -54,7 +53,7 @@ pub(super) enum Setting {
     AllowedOrigins,
     /// Names that the server answers to.
     Hosts,
-    /// How many may watch at once.
+    /// Limit of viewers at the same time.
     MaxViewers,
     /// Memory for the decoders of snapshots.
     DecodeMemory,
@@ -75,7 +74,24 @@ pub(super) enum ConfigSection {
     Tls,
 }
 
+impl Setting {
+    /// Returns true if values add up when the setting is given more than once. Of the others the last one counts.
+    pub(super) const fn is_repeatable(self) -> bool {
+        matches!(
+            self,
+            Self::Listen | Self::AllowedOrigins | Self::Hosts | Self::Controls
+        )
+    }
+
+    /// Returns true if the option means "true" without a value, as those of rpicam-vid.
+    pub(super) const fn is_true_alone(self) -> bool {
+        matches!(self, Self::Hflip | Self::Vflip)
+    }
+}
+
 impl ConfigSection {
+    pub(super) const ALL: [Self; 3] = [Self::Camera, Self::Server, Self::Tls];
+
     /// The block's key in the file.
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -91,16 +107,29 @@ pub(super) struct OptionSpec {
     pub(super) setting: Setting,
     /// The letter of the short option.
     pub(super) short: Option<char>,
-    /// Long options without the dashes: the first is the name, the second the 2022 program's spelling, then aliases.
+    /// Long options without the dashes: the name, the 2022 program's spelling, aliases that the help shows.
     pub(super) long: &'static [&'static str],
     pub(super) env: Option<&'static str>,
     /// Where it stands in the file, and its keys there: the first is the name.
     pub(super) file: Option<(ConfigSection, &'static [&'static str])>,
-    /// The word for the value in the help.
+    /// Placeholder of the value in the help; with `|` in it, a list of the values.
     pub(super) value: &'static str,
     /// The default; `None` where nothing stands for "not set".
     pub(super) default: Option<&'static str>,
     pub(super) help: &'static str,
+}
+
+impl OptionSpec {
+    /// Returns the long option, or `None` for a setting that only the file has.
+    pub(super) fn name(&self) -> Option<&'static str> {
+        self.long.first().copied()
+    }
+
+    /// Returns the place in the file, as `camera.width`.
+    pub(super) fn file_key(&self) -> Option<String> {
+        let (section, names) = self.file?;
+        Some(format!("{}.{}", section.name(), names.first()?))
+    }
 }
 
 /// In the order of the help.
@@ -113,7 +142,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         file: None,
         value: "FILE",
         default: None,
-        help: "settings; ./config.yml if there is one, else\n/etc/berrymse/config.yml; DIR/ is DIR/config.yml",
+        help: "configuration file; without it ./config.yml, else /etc/berrymse/config.yml; DIR/ means DIR/config.yml",
     },
     OptionSpec {
         setting: Setting::Source,
@@ -123,7 +152,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         file: Some((ConfigSection::Camera, &["source", "sourceFD"])),
         value: "SOURCE",
         default: Some("auto"),
-        help: "where the pictures come from, see below; also\n--device",
+        help: "where the frames come from: see Sources below",
     },
     OptionSpec {
         setting: Setting::Width,
@@ -133,7 +162,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         file: Some((ConfigSection::Camera, &["width"])),
         value: "PX",
         default: Some("1280"),
-        help: "width of the picture, 16 to 8192",
+        help: "frame width, 16 to 8192",
     },
     OptionSpec {
         setting: Setting::Height,
@@ -143,7 +172,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         file: Some((ConfigSection::Camera, &["height"])),
         value: "PX",
         default: Some("720"),
-        help: "height of the picture, 16 to 8192; -h alone is\nthis help",
+        help: "frame height, 16 to 8192; -h alone prints this help",
     },
     OptionSpec {
         setting: Setting::Bitrate,
@@ -153,7 +182,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         file: Some((ConfigSection::Camera, &["bitrate"])),
         value: "BIT_PER_S",
         default: Some("1500000"),
-        help: "bits per second, 25000 to 200000000; -1 leaves\nthe camera's own",
+        help: "bits per second, 25000 to 200000000; -1 keeps the camera's own",
     },
     OptionSpec {
         setting: Setting::Adaptive,
@@ -163,7 +192,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         file: Some((ConfigSection::Camera, &["adaptive"])),
         value: "true|false",
         default: Some("false"),
-        help: "lower the bit rate while viewers' lines carry less,\nwhere the encoder can",
+        help: "lower the bit rate while viewers' links are congested, where the encoder can",
     },
     OptionSpec {
         setting: Setting::MinBitrate,
@@ -173,7 +202,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         file: Some((ConfigSection::Camera, &["minBitrate"])),
         value: "BIT_PER_S",
         default: Some("300000"),
-        help: "with --adaptive: never below this",
+        help: "lower limit of --adaptive",
     },
     OptionSpec {
         setting: Setting::Rotation,
@@ -183,7 +212,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         file: Some((ConfigSection::Camera, &["rotation"])),
         value: "DEG",
         default: Some("0"),
-        help: "turn clockwise by 0, 90, 180 or 270; -1 leaves\nthe camera's own",
+        help: "rotate clockwise by 0, 90, 180 or 270 degrees; -1 keeps the camera's own",
     },
     OptionSpec {
         setting: Setting::Hflip,
@@ -191,9 +220,9 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         long: &["hflip"],
         env: Some("BERRYMSE_HFLIP"),
         file: Some((ConfigSection::Camera, &["hflip"])),
-        value: "[true|false]",
+        value: "true|false",
         default: None,
-        help: "mirror left to right, as seen after the turn;\nnot raw, it is the camera's own",
+        help: "mirror left to right, after the rotation; without it the camera's own setting stays",
     },
     OptionSpec {
         setting: Setting::Vflip,
@@ -201,9 +230,9 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         long: &["vflip"],
         env: Some("BERRYMSE_VFLIP"),
         file: Some((ConfigSection::Camera, &["vflip"])),
-        value: "[true|false]",
+        value: "true|false",
         default: None,
-        help: "mirror top to bottom",
+        help: "mirror top to bottom, likewise",
     },
     OptionSpec {
         setting: Setting::Fps,
@@ -223,7 +252,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         file: Some((ConfigSection::Camera, &["keyframeInterval"])),
         value: "FRAMES",
         default: Some("60"),
-        help: "a keyframe every so many pictures, 1 to 100000",
+        help: "frames from keyframe to keyframe, 1 to 100000",
     },
     OptionSpec {
         setting: Setting::OnDemand,
@@ -233,7 +262,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         file: Some((ConfigSection::Camera, &["onDemand"])),
         value: "true|false",
         default: Some("false"),
-        help: "open the camera only while somebody watches",
+        help: "open the camera only while it has viewers",
     },
     OptionSpec {
         setting: Setting::StallAfter,
@@ -243,7 +272,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         file: Some((ConfigSection::Camera, &["stallAfter"])),
         value: "SECONDS",
         default: None,
-        help: "open the camera again after so long without data,\n1 to 86400; 0: never; not raw, it is learned",
+        help: "re-open the camera after this many seconds without data, 1 to 86400; 0 means never; without it the program learns the time",
     },
     OptionSpec {
         setting: Setting::Encoder,
@@ -253,7 +282,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         file: Some((ConfigSection::Camera, &["encoder"])),
         value: "WHICH",
         default: Some("auto"),
-        help: "for cameras without H.264: auto, hardware or\nsoftware",
+        help: "encoder for cameras without H.264: auto, hardware or software",
     },
     OptionSpec {
         setting: Setting::PixelFormat,
@@ -263,7 +292,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         file: Some((ConfigSection::Camera, &["pixelFormat"])),
         value: "FOURCC",
         default: Some("auto"),
-        help: "what to take from a camera to encode it, such as\nYUYV or MJPG; auto takes the least work",
+        help: "format to take from cameras without H.264, such as YUYV or MJPG; auto takes the cheapest to encode",
     },
     OptionSpec {
         setting: Setting::Listen,
@@ -273,7 +302,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         file: Some((ConfigSection::Server, &["listen", "url"])),
         value: "HOST:PORT",
         default: Some("localhost:2020"),
-        help: "address to serve on, may be raw several times;\n:PORT is every address of this machine, PORT alone\nis localhost, port 0 any free one; with https://\nbefore it for TLS",
+        help: "address to serve on; may be repeated; :PORT is every address of this machine, PORT alone is localhost, port 0 is any free one; https:// in front means TLS",
     },
     OptionSpec {
         setting: Setting::TlsCert,
@@ -283,7 +312,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         file: Some((ConfigSection::Tls, &["cert"])),
         value: "FILE",
         default: None,
-        help: "certificate for https:// addresses, with those that\nlead to its issuer (PEM)",
+        help: "certificate for https:// addresses, with the chain to its issuer (PEM)",
     },
     OptionSpec {
         setting: Setting::TlsKey,
@@ -293,7 +322,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         file: Some((ConfigSection::Tls, &["key"])),
         value: "FILE",
         default: None,
-        help: "its private key (PEM); both files are read again\nwhen they have changed",
+        help: "private key of the certificate (PEM); changed files are read again",
     },
     OptionSpec {
         setting: Setting::Websocket,
@@ -313,7 +342,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         file: Some((ConfigSection::Camera, &["name"])),
         value: "NAME",
         default: Some("camera"),
-        help: "the camera's name in URLs: /live/NAME",
+        help: "name of the camera in URLs: /live/NAME",
     },
     OptionSpec {
         setting: Setting::Controls,
@@ -323,7 +352,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         file: Some((ConfigSection::Camera, &["controls"])),
         value: "BLOCK",
         default: None,
-        help: "lines 'brightness: 130': what the camera itself is\nset to; /api/cameras/NAME/controls lists what it has",
+        help: "lines such as 'brightness: 130', which are set on the camera; /api/cameras/NAME/controls lists the names",
     },
     OptionSpec {
         setting: Setting::AllowControlChanges,
@@ -343,7 +372,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         file: Some((ConfigSection::Server, &["allowedOrigins"])),
         value: "ORIGINS",
         default: None,
-        help: "other sites whose pages may show the cameras, such as\nhttps://example.com (a list, or * for all)",
+        help: "other sites whose pages may show the cameras, such as https://example.com (a list, or * for all)",
     },
     OptionSpec {
         setting: Setting::Hosts,
@@ -353,7 +382,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         file: Some((ConfigSection::Server, &["hosts"])),
         value: "NAMES",
         default: None,
-        help: "the only names that this server answers to, beside\nlocalhost and IP addresses, such as pi.local (a list)",
+        help: "only names that the server answers to, in addition to localhost and IP addresses, such as pi.local (a list)",
     },
     OptionSpec {
         setting: Setting::MaxViewers,
@@ -364,7 +393,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         value: "N",
         // Enough for a busy site; few enough that strangers cannot take all the memory of a Pi Zero.
         default: Some("2000"),
-        help: "viewers let in at once, 1 to 100000",
+        help: "viewers at the same time, 1 to 100000",
     },
     OptionSpec {
         setting: Setting::DecodeMemory,
@@ -375,7 +404,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         value: "MB",
         // One decoder for 1920x1080 with four reference pictures; a quarter of what the unit for systemd allows.
         default: Some("64"),
-        help: "memory for the decoders of snapshots, of all cameras\ntogether, 8 to 4096 MB",
+        help: "memory for the decoders of snapshots, over all cameras, 8 to 4096 MB",
     },
     OptionSpec {
         setting: Setting::IoUring,
@@ -385,7 +414,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         file: Some((ConfigSection::Server, &["ioUring"])),
         value: "true|false",
         default: Some("true"),
-        help: "with many viewers: one system call for all, where\nthe system has io_uring",
+        help: "one system call for many viewers, where the kernel has io_uring",
     },
     OptionSpec {
         setting: Setting::Congestion,
@@ -395,7 +424,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         file: Some((ConfigSection::Server, &["congestion"])),
         value: "auto|bbr|cubic|system",
         default: Some("auto"),
-        help: "TCP congestion control; auto is bbr where the\nsystem allows it",
+        help: "TCP congestion control; auto is bbr where the kernel allows it",
     },
 ];
 

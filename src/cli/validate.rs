@@ -1,6 +1,5 @@
 //! The second stage: for each setting the text that counts, read and checked together.
 
-use super::arguments::is_repeatable;
 use super::file::{CameraSection, File};
 use super::options::{OPTIONS, Setting};
 use super::raw_setting::{RawSetting, SettingSource};
@@ -225,7 +224,7 @@ impl LayeredSettings<'_> {
                 .cloned()
                 .collect();
             if !found.is_empty() {
-                if !is_repeatable(setting) {
+                if !setting.is_repeatable() {
                     found.drain(..found.len() - 1);
                 }
                 return found;

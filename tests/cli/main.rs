@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod file;
+mod generated;
 mod options;
 mod refusals;
 

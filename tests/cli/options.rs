@@ -85,6 +85,52 @@ fn options_are_understood_in_all_their_spellings() {
 }
 
 #[test]
+fn words_behind_options_are_their_values() {
+    let place = Place::new("");
+    for (line, expected) in [
+        (
+            "-s cameras",
+            "camera=auto 1280x720@30 1500000b r0 g60, on localhost:2020, /cameras",
+        ),
+        (
+            "-s man --WIDTH 640 --Vflip=no",
+            "camera=auto 640x720@30 1500000b r0 g60, vflip false, on localhost:2020, /man",
+        ),
+        (
+            "-vvh480 -vw=640",
+            "camera=auto 640x480@30 1500000b r0 g60, default",
+        ),
+        (
+            "-vh 480 --hflip --width 640",
+            "camera=auto 640x480@30 1500000b r0 g60, hflip true, default",
+        ),
+        (
+            "-w 640 --Camera.Width 800 --width 320 -w 1024",
+            "camera=auto 1024x720@30 1500000b r0 g60, default",
+        ),
+    ] {
+        assert_eq!(short(&place.config(line, &[])), expected, "{line}");
+    }
+    for (line, why) in [
+        (
+            "-w -h",
+            "-w: '-h' is not a whole number of pixels (16 to 8192)",
+        ),
+        (
+            "--width --HELP",
+            "--width: '--HELP' is not a whole number of pixels (16 to 8192)",
+        ),
+        (
+            "--width --",
+            "--width: '--' is not a whole number of pixels (16 to 8192)",
+        ),
+        ("-h -1", "-h: -1 is out of range: 16 to 8192 pixels"),
+    ] {
+        assert_eq!(place.run(line, &[]).unwrap_err().to_string(), why, "{line}");
+    }
+}
+
+#[test]
 fn command_lines_of_2022_run_unchanged() {
     let place = Place::new("");
     let expected = "camera=/dev/video1 640x480@30 1000000b r90 g60, on 0.0.0.0:80, /ws";

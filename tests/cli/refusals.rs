@@ -58,6 +58,45 @@ fn a_wrong_command_line_is_refused_in_words() {
 }
 
 #[test]
+fn commands_refuse_what_does_not_belong_to_them() {
+    let place = Place::new("");
+    let help = " (berrymse --help lists the options)";
+    for (line, why) in [
+        (
+            "completions",
+            "'completions' needs a shell: bash, zsh, fish",
+        ),
+        ("completions tcsh", "'tcsh' is none of bash, zsh, fish"),
+        (
+            "completions bash zsh",
+            "'zsh' has no meaning with 'completions'",
+        ),
+        (
+            "completions bash --listen :1",
+            "--listen has no meaning with 'completions'",
+        ),
+        ("-w 640 man", "-w has no meaning with 'man'"),
+        ("man 1", "'1' has no meaning with 'man'"),
+        ("man --json", "--json belongs to 'berrymse cameras'"),
+        (
+            "man --widht",
+            "there is no option --widht; did you mean --width?",
+        ),
+        (
+            "cameras --HFLIP",
+            "--hflip has no meaning with 'cameras', which looks at every camera",
+        ),
+        (
+            "completion",
+            "'completion' is not an option; did you mean 'berrymse completions'?",
+        ),
+    ] {
+        let refusal = place.run(line, &[]).unwrap_err().to_string();
+        assert_eq!(refusal, format!("{why}{help}"), "{line}");
+    }
+}
+
+#[test]
 fn a_wrong_environment_is_refused_with_the_name_of_the_variable() {
     let place = Place::new("");
     for (name, value, why) in [
