@@ -1,7 +1,7 @@
-//! The command line to raw settings and a command. clap parses, after [`spellings`]; errors are in this program's words.
+//! Parses the command line into raw settings and a command. clap parses after [`spellings`]. Errors have this program's texts.
 //!
 //! The grammar is that of the 2022 program (Go's pflag): `--name value`, `--name=value`, `-n value`, `-nvalue`, `-n=value`; an option
-//! that takes a value takes whatever stands next. The last of several counts, unless they add up.
+//! that takes a value takes the next word. The last of several counts, unless they add up.
 
 use super::command::{self, CAMERAS, COMMANDS, COMPLETIONS, JSON, PROGRAM, SHELLS, VERBOSE, WORDS};
 use super::options::{OPTIONS, OptionSpec};
@@ -12,7 +12,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgMatches, Command};
 use std::ffi::OsString;
 
-/// What the command line asks for.
+/// The parsed command line.
 #[derive(PartialEq, Eq, Debug)]
 pub(super) enum ParsedArgs {
     /// Print the help.
@@ -52,7 +52,7 @@ pub(super) fn parse(args: impl Iterator<Item = OsString>) -> Result<ParsedArgs, 
     }
 }
 
-/// Returns what is asked for, or the first argument that does not belong to its command.
+/// Returns the parsed command line, or an error for the first argument that does not belong to its command.
 fn interpret(matches: &ArgMatches) -> Result<ParsedArgs, Error> {
     let command = matches.subcommand();
     let levels = [Some(matches), command.map(|(_, matches)| matches)];
@@ -139,7 +139,7 @@ fn shell(word: Option<&str>) -> Result<String, Error> {
     }
 }
 
-/// Describes what clap did not accept.
+/// Describes an error of clap.
 fn describe(error: &clap::Error, kind: ErrorKind, parser: &Command) -> String {
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => text.as_str(),
@@ -195,7 +195,7 @@ fn only_for_cameras() -> Error {
     usage(&format!("--json belongs to '{PROGRAM} {CAMERAS}'"))
 }
 
-/// An error of the command line itself, with the way to the help.
+/// Returns an error of the command line with the hint to the help.
 fn usage(what: &str) -> Error {
     Error(format!("{what} ({PROGRAM} --help lists the options)"))
 }

@@ -1,4 +1,4 @@
-//! The option table as clap commands: one for help, completions and manual page, one that parses.
+//! Builds two clap commands from the option table: one for help, completions and manual page, one that parses.
 
 use super::help;
 use super::options::{OPTIONS, OptionSpec, Setting};
@@ -26,10 +26,10 @@ pub(super) const VERBOSE: &str = "verbose";
 /// Id of the arguments that are neither options nor commands.
 pub(super) const WORDS: &str = "words";
 
-/// Longer lines are hard to read.
+/// Limit of the help's width: longer lines are hard to read.
 const MAX_WIDTH: usize = 100;
 
-/// Returns the command as help, completions and manual page show it.
+/// Returns the command for help, completions and manual page.
 pub(super) fn documented() -> Command {
     let options = OPTIONS
         .iter()
@@ -69,7 +69,7 @@ pub(super) fn parser() -> Command {
         .subcommands(COMMANDS.map(parsing))
 }
 
-/// A command without arguments of clap's own.
+/// Returns a command without clap's own arguments.
 fn bare(name: &'static str) -> Command {
     Command::new(name)
         .version(VERSION)

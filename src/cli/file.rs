@@ -1,4 +1,4 @@
-//! The configuration file: which one, and its blocks and keys to raw settings. Values are not parsed here.
+//! Finds the configuration file and turns its blocks and keys into raw settings. Values are not parsed here.
 
 use super::Error;
 use super::options::{ConfigSection, Setting, file_keys};
@@ -9,14 +9,14 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// Taken from the current directory when no file is named, and from a directory that is named.
+/// File name in the current directory, and in a directory that `--config` names.
 const NAME: &str = "config.yml";
-/// Taken when the current directory has none.
+/// Path of the file if the current directory has none.
 const SYSTEM: &str = "/etc/berrymse/config.yml";
-/// Nobody writes a longer one by hand; keeps `-c /dev/zero` from filling the memory.
+/// Limit of the file's size. It keeps `-c /dev/zero` from filling the memory.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// What a file holds.
+/// Settings of a file.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct File {
     /// The file that was read, if any.
@@ -26,7 +26,7 @@ pub(super) struct File {
     pub(super) server: Vec<RawSetting>,
 }
 
-/// How the file names its cameras.
+/// Cameras of the file, as one block or a list.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum CameraSection {
     /// Settings of `camera:`; empty if there is no such block.
@@ -69,7 +69,7 @@ pub(super) fn read(named: Option<&RawSetting>, cwd: &Path) -> Result<File, Error
     Ok(File::default())
 }
 
-/// The text of a file, or why not.
+/// Returns the text of a file, or the reason why it cannot be read.
 fn load(path: &Path) -> Result<String, String> {
     let why = |e: io::Error| match e.kind() {
         io::ErrorKind::NotFound => "does not exist".to_owned(),
@@ -87,7 +87,7 @@ fn load(path: &Path) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "is not UTF-8 text".to_owned())
 }
 
-/// The blocks of the file `shown`.
+/// Parses the blocks of the file `shown`.
 fn blocks(text: &str, shown: &str, path: PathBuf) -> Result<File, Error> {
     let reader = Reader { shown };
     let root = yaml::read(text).map_err(|e| reader.error(e.line, &e.why))?;
@@ -149,7 +149,7 @@ impl Reader<'_> {
         Error(format!("{}:{line}: {why}", self.shown))
     }
 
-    /// The name of a block at the top of the file.
+    /// Returns the name of a block at the top of the file.
     fn block_name(&self, entry: &Entry) -> Result<&'static str, Error> {
         const BLOCKS: [&str; 4] = ["camera", "cameras", "server", "tls"];
         if let Some(name) = BLOCKS
@@ -197,7 +197,7 @@ impl Reader<'_> {
         Ok(cameras)
     }
 
-    /// The settings of a block, whose keys are shown as `label.key`.
+    /// Returns the settings of a block. Errors name its keys as `label.key`.
     fn block(
         &self,
         node: &Node,
@@ -231,7 +231,7 @@ impl Reader<'_> {
         Ok(all)
     }
 
-    /// One setting: a scalar, or a list where the setting may have several values.
+    /// Adds one setting: a scalar, or a list if the setting may have several values.
     fn push_setting(
         &self,
         entry: &Entry,
@@ -281,8 +281,8 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Each line `name: value` as a setting of its own, with the text `name=value`. Which there are and what they take, only the
-    /// camera knows.
+    /// Adds each line `name: value` as a setting with the text `name=value`. Only the camera knows its controls and their
+    /// values.
     fn controls(&self, node: &Node, label: &str, all: &mut Vec<RawSetting>) -> Result<(), Error> {
         let mut seen: Vec<(String, usize)> = Vec::new();
         for entry in self.entries(node, label)? {
@@ -321,7 +321,7 @@ impl Reader<'_> {
         )
     }
 
-    /// The entries of a block; none if it is empty, as when all its lines are comments.
+    /// Returns the entries of a block; none if it is empty or has comments only.
     fn entries<'n>(&self, node: &'n Node, label: &str) -> Result<&'n [Entry], Error> {
         match &node.value {
             Value::Map(entries) => Ok(entries),

@@ -1,4 +1,4 @@
-//! Help, version, completions and manual page, as printed.
+//! Texts of help, version, completions and manual page.
 
 use super::command::{self, PROGRAM};
 use super::options::{ConfigSection, OPTIONS, OptionSpec};
@@ -84,7 +84,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ),
 ];
 
-/// Files that the program reads, and its exit codes.
+/// Files that the program reads.
 const FILES: &[(&str, &str)] = &[
     ("config.yml", "configuration, in the current directory"),
     (
@@ -92,6 +92,7 @@ const FILES: &[(&str, &str)] = &[
         "configuration, if the current directory has none",
     ),
 ];
+/// Exit codes.
 const EXIT_STATUS: &[(&str, &str)] = &[
     ("0", "after SIGINT, SIGTERM or SIGHUP, and after a command"),
     (
@@ -101,7 +102,7 @@ const EXIT_STATUS: &[(&str, &str)] = &[
     ("2", "wrong command line, environment or configuration file"),
 ];
 
-/// Returns what `--version` prints.
+/// Returns the text of `--version`.
 pub(super) fn version() -> String {
     let mut out = format!("{PROGRAM} {VERSION} (commit {COMMIT})\n");
     for (name, description) in build_info::parts() {
@@ -110,13 +111,13 @@ pub(super) fn version() -> String {
     out
 }
 
-/// Returns what `--help` prints, wrapped at the width of the terminal.
+/// Returns the text of `--help`, wrapped at the terminal's width.
 pub(super) fn text() -> String {
     let help = command::documented().render_help().to_string();
     format!("{}\n", help.trim_end())
 }
 
-/// Returns what the help says after the options. clap wraps each line and keeps its indentation.
+/// Returns the help after the options. clap wraps each line and keeps its indentation.
 pub(super) fn sections() -> String {
     let mut out = String::from("Sources:\n");
     list(&mut out, SOURCES);
@@ -169,7 +170,7 @@ fn file_only() -> impl Iterator<Item = (String, String)> {
         .filter_map(move |option| Some((option.file_key()?, describe(option))))
 }
 
-/// Line of clap_complete's script for fish that fails while the last option still lacks its value: fish then offers files.
+/// Line of clap_complete's script for fish that fails while the last option lacks its value. fish then offers files.
 const FISH_PARSE: &str = "    argparse -s (__fish_berrymse_global_optspecs) -- $cmd 2>/dev/null\n";
 /// The line, and a second try with a value for that option.
 const FISH_PARSE_WITH_VALUE: &str =

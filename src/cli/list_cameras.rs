@@ -1,4 +1,4 @@
-//! `berrymse cameras`: what this machine has and which `--source` to use for each, for people and for programs.
+//! `berrymse cameras`: lists the cameras of this machine and the `--source` for each, as text and as JSON.
 
 use crate::os::procfs::{ProcessInfo, processes_with_open};
 use crate::source::rpicam;
@@ -9,37 +9,37 @@ use std::env;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-/// Formats and sizes shown of each node, H.264 first; JSON has all of them.
+/// Limits of formats and sizes in the text, H.264 first. JSON has all of them.
 const FORMATS_SHOWN: usize = 6;
 const SIZES_SHOWN: usize = 8;
 const WIDTH: usize = 100;
 
-/// What most people want.
+/// The usual request, for which formats are rated.
 const USUAL: raw::choice::Wanted = raw::choice::Wanted {
     width: 1280,
     height: 720,
     fps: 30.0,
 };
 
-/// The sizes of a format, each with its rates in pictures per second.
+/// The sizes of a format, each with its rates in frames per second.
 type Sizes = Vec<(Size, Vec<f64>)>;
 
-/// What was found.
+/// Cameras and programs that were found.
 #[derive(Debug)]
 pub struct Report {
     nodes: Vec<Found>,
     camera_program: Option<PathBuf>,
-    /// What that program lists, by its numbers; an error is why it could not.
+    /// Cameras that the program lists, by their numbers, or the reason why it failed.
     program_cameras: Result<Vec<String>, String>,
 }
 
-/// A node, and what is asked of it for this report alone.
+/// A node with details that only this report needs.
 #[derive(Debug)]
 struct Found {
     node: Node,
-    /// Of each format.
+    /// Sizes of each format.
     sizes: Vec<Sizes>,
-    /// Who has it open.
+    /// Processes that have it open.
     holders: Vec<ProcessInfo>,
 }
 
@@ -66,7 +66,7 @@ pub fn report() -> Report {
 }
 
 impl Report {
-    /// For people: a paragraph for each node, with a line feed at the end.
+    /// Returns a text with a paragraph for each node. It ends with a line feed.
     pub fn text(&self) -> String {
         let mut out = String::new();
         for found in &self.nodes {
@@ -93,7 +93,7 @@ impl Report {
         out
     }
 
-    /// What `auto` takes, in the order that `source` has.
+    /// Returns the source that `auto` takes, in the order of `source`.
     fn auto(&self) -> Option<String> {
         let first = |is_it: fn(Purpose) -> bool| {
             let mut nodes = self.nodes.iter().map(|found| &found.node);
@@ -129,7 +129,7 @@ impl Report {
         }
     }
 
-    /// For programs: an object with `nodes`, `rpicam`, `test` and `auto`. Names only grow.
+    /// Returns an object with `nodes`, `rpicam`, `test` and `auto`. Programs rely on the names.
     pub fn json(&self) -> Value {
         let usable = self.camera_program.as_ref();
         let reason = (usable.is_none() && self.has_sensor()).then_some(NO_CAMERA_PROGRAM);
@@ -202,7 +202,7 @@ fn write_node(
     if !holders.is_empty() {
         let names: Vec<String> = holders.iter().map(ToString::to_string).collect();
         let names = names.join(", ");
-        // Two programs share a loopback node: its feeder and us.
+        // Two programs share a loopback node: its writer and this one.
         let is_shared = node
             .identity
             .as_ref()
@@ -226,7 +226,7 @@ fn encoder_text(encoder: &m2m::Found) -> String {
     text
 }
 
-/// What happens to a camera without H.264 that is asked for [`USUAL`].
+/// Returns the plan for a camera without H.264 and the request [`USUAL`].
 fn plan_text(node: &Node, sizes: &[Sizes]) -> String {
     let formats = node.formats.iter().map(|format| format.fourcc);
     let offers: Vec<raw::choice::Offer> = formats.zip(sizes.iter().cloned()).collect();
@@ -278,12 +278,12 @@ fn size_text(size: &Size, rates: &[f64]) -> String {
     text
 }
 
-/// Two digits behind the point: 29.97 and no more.
+/// Rounds to two digits behind the point, as 29.97.
 fn round(rate: f64) -> f64 {
     (rate * 100.0).round() / 100.0
 }
 
-/// Writes words in lines of limited width, all but the first with two more spaces in front.
+/// Writes words in lines of limited width. All lines but the first have two more spaces in front.
 fn paragraph(out: &mut String, indent: &str, text: &str) {
     let mut line = indent.to_owned();
     for word in text.split(' ').filter(|word| !word.is_empty()) {

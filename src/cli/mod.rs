@@ -1,13 +1,11 @@
-//! What was typed, the environment and the file to one checked [`Config`]: the outside that people
-//! rely on, and the only place with defaults. It never acts and never prints; it reads the
-//! configuration file and nothing else.
+//! Turns command line, environment and configuration file into one checked [`Config`]. Only this room has defaults.
+//! [`parse`] never acts and never prints; it reads the configuration file and nothing else.
 //!
 //! `options` has every setting once, with its names, its default and its help; `command` makes clap's command of it.
 //!
-//! Two stages. First everything that somebody wrote becomes a `RawSetting`: a setting, its text
-//! and the place where it stands (`arguments`, `file`, the environment here). Then `validate` picks
-//! for each setting the text that counts (flag beats environment beats file beats default) and
-//! parses it (`parsers`).
+//! Two stages: first `arguments`, `file` and the environment (here) yield `RawSetting`s: a setting, its text and its
+//! place. Then `validate` picks the effective text of each setting (flag beats environment beats file beats default)
+//! and parses it (`parsers`).
 
 mod arguments;
 mod command;
@@ -36,66 +34,66 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// What the names of all settings in the environment begin with.
+/// Prefix of all environment variables.
 const PREFIX: &str = "BERRYMSE_";
 
-/// How much to log; the only variable that is no option.
+/// Variable of the log level, the only one that is no option.
 const LOG: &str = "BERRYMSE_LOG";
 
-/// What the program is asked to do.
+/// The task of the program.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[allow(clippy::large_enum_variant, reason = "there is one, at the start")]
 pub enum Command {
     /// Serve cameras until told to stop.
     Serve(Config),
-    /// Tell which cameras this machine has.
+    /// List the cameras of this machine.
     Cameras {
         /// As JSON instead of a table.
         json: bool,
-        /// How much to log meanwhile; warnings unless more was asked for.
+        /// Log level; warnings by default.
         log: LevelFilter,
     },
     /// Print this text (help, version, completions, manual page) to standard output; ends with a newline.
     Print(String),
 }
 
-/// Everything that can be set, checked.
+/// All settings, checked.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Config {
     /// At least one; the first is the one that `/video_websocket` and `/stream.mp4` show. Names are unique.
     pub cameras: Vec<Camera>,
     /// The serving side.
     pub server: Server,
-    /// How much to log.
+    /// Log level.
     pub log: LevelFilter,
     /// The configuration file that was read.
     pub file: Option<PathBuf>,
-    /// What is allowed but will surprise, in words; for the log at start-up.
+    /// Warnings for the log at start-up, about settings that are allowed but surprise.
     pub notes: Vec<String>,
 }
 
-/// One camera.
+/// A camera.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Camera {
-    /// Its place in URLs: letters, digits, dot, dash and underscore.
+    /// Name in URLs: letters, digits, dot, dash and underscore.
     pub name: String,
-    /// Where the pictures come from.
+    /// Source of the frames.
     pub source: source::Spec,
     /// The source as the user wrote it.
     pub source_text: String,
-    /// What is asked of it.
+    /// Settings that are requested from the source.
     pub settings: source::Settings,
-    /// Which encoders may be used, if it needs one.
+    /// Encoders that may be used, if the camera needs one.
     pub encoder: encode::EncoderPreference,
-    /// The format to take from it to be encoded; `None` is whatever is the least work.
+    /// Format to take from the camera and encode; `None` takes the cheapest.
     pub pixel_format: Option<FourCc>,
-    /// It is open only while somebody watches.
+    /// Open only while there are viewers.
     pub on_demand: bool,
-    /// Silence after which it is opened again; zero means never, `None` leaves it to what is learned.
+    /// Time without data after which the source is re-opened; zero means never, `None` means a learned time.
     pub stall_after: Option<Duration>,
-    /// What its controls are to be set to, by name; whether it has them is seen when it is opened.
+    /// Values of controls, by name. Whether the camera has them shows when it is opened.
     pub controls: Vec<(String, Wish)>,
-    /// The bit rate follows the viewers' lines within this range, in bits per second.
+    /// Range of an adaptive bit rate, in bits per second.
     pub adaptive: Option<RangeInclusive<u32>>,
 }
 
@@ -104,34 +102,34 @@ pub struct Camera {
 pub struct Server {
     /// At least one; unresolved.
     pub listen: Vec<Address>,
-    /// There if an address has TLS; not yet read.
+    /// Files of the certificate, if an address has TLS; not yet read.
     pub tls: Option<TlsFiles>,
     /// Path of the first camera's live stream, without the slash; one segment of URL-safe characters.
     pub websocket: String,
-    /// Origins besides the server's own whose pages may connect, as browsers write them
+    /// Origins in addition to the server's own whose pages may connect, as browsers write them
     /// (`https://example.com:8443`); `*` stands for all.
     pub allowed_origins: Vec<String>,
-    /// The only names, in lower case, that the server answers to beside `localhost` and IP addresses; all if there are none.
+    /// Names, in lower case, that the server answers to in addition to `localhost` and IP addresses; empty means all.
     pub hosts: Vec<String>,
-    /// How many viewers are let in at once, over all cameras.
+    /// Limit of viewers at the same time, over all cameras.
     pub max_viewers: usize,
     /// Memory for the decoders of snapshots, of all cameras together, in megabytes.
     pub decode_memory: u32,
-    /// Viewers may set controls of the cameras.
+    /// Permits viewers to set controls of the cameras.
     pub controls: bool,
-    /// Pictures go to many viewers by io_uring where the system has it.
+    /// Permits io_uring for many viewers, where the kernel has it.
     pub io_uring: bool,
-    /// TCP congestion control to ask the system for.
+    /// TCP congestion control to request from the kernel.
     pub congestion: CongestionSetting,
 }
 
-/// Why the program will not start with its settings: what, where, why and what to try, on one line.
+/// Error of the settings, on one line: what, where, why and what to try.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Error(String);
 
 impl Error {
-    /// The exit code for a wrong use of the program.
+    /// Exit code for errors of the settings.
     pub const EXIT_CODE: u8 = 2;
 }
 
@@ -166,8 +164,8 @@ pub fn parse(
     validate::config(&settings, &environment, file, log).map(Command::Serve)
 }
 
-/// The settings in the environment. An empty variable counts as none, as container and service
-/// managers pass it for "not set".
+/// Returns the settings in the environment. An empty variable counts as none: container and service managers pass it for
+/// "not set".
 fn environment(env: &impl Fn(&str) -> Option<OsString>) -> Result<Vec<RawSetting>, Error> {
     let mut all = Vec::new();
     for option in OPTIONS {
@@ -187,8 +185,8 @@ fn environment(env: &impl Fn(&str) -> Option<OsString>) -> Result<Vec<RawSetting
     Ok(all)
 }
 
-/// Variables (their names) that look like settings and are none, in words for the log. They are no reason not to start:
-/// managers of containers make such names of a service's, as `BERRYMSE_SERVICE_HOST`.
+/// Returns warnings for the log about variables that look like settings and are none. They are no error: container managers
+/// make such names of a service's, as `BERRYMSE_SERVICE_HOST`.
 pub fn unknown_variables(names: impl Iterator<Item = OsString>) -> Vec<String> {
     let is_known =
         |name: &str| name == LOG || OPTIONS.iter().any(|option| option.env == Some(name));
@@ -205,7 +203,7 @@ pub fn unknown_variables(names: impl Iterator<Item = OsString>) -> Vec<String> {
     notes
 }
 
-/// The variable that `typed`, without the prefix, may stand for: by any name that the setting has.
+/// Returns the variable that `typed`, without the prefix, may stand for, by any name of the setting.
 fn meant_variable(typed: &str) -> Option<&'static str> {
     let mut all_names = OPTIONS.iter().flat_map(|option| {
         let in_file = option.file.map_or(&[][..], |(_, keys)| keys);
@@ -221,7 +219,7 @@ fn meant_variable(typed: &str) -> Option<&'static str> {
         .map(|(_, variable)| variable)
 }
 
-/// The level that `BERRYMSE_LOG` names, or else `default`; each `--verbose` raises it a step.
+/// Returns the level in `BERRYMSE_LOG`, or else `default`. Each `--verbose` raises it a step.
 fn log_level(
     env: &impl Fn(&str) -> Option<OsString>,
     default: LevelFilter,

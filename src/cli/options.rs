@@ -1,4 +1,4 @@
-//! The table of all settings: names on the command line, in the environment and in the file, default and help.
+//! Table of all settings: names on the command line, in the environment and in the file, default and help.
 
 /// A setting.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -13,7 +13,7 @@ pub(super) enum Setting {
     Height,
     /// Bits per second.
     Bitrate,
-    /// Whether the bit rate follows the viewers' links.
+    /// Switch for an adaptive bit rate.
     Adaptive,
     /// Lower limit of an adaptive bit rate.
     MinBitrate,
@@ -29,9 +29,9 @@ pub(super) enum Setting {
     KeyframeInterval,
     /// Controls of the camera and their values.
     Controls,
-    /// Whether viewers may set controls.
+    /// Permission for viewers to set controls.
     AllowControlChanges,
-    /// Whether the camera is open only while it has viewers.
+    /// Switch for a camera that is open only while it has viewers.
     OnDemand,
     /// Time without data after which the source is re-opened.
     StallAfter,
@@ -57,7 +57,7 @@ pub(super) enum Setting {
     MaxViewers,
     /// Memory for the decoders of snapshots.
     DecodeMemory,
-    /// Whether io_uring may be used.
+    /// Permission to use io_uring.
     IoUring,
     /// TCP congestion control.
     Congestion,
@@ -102,7 +102,7 @@ impl ConfigSection {
     }
 }
 
-/// All about one setting.
+/// Names, default and help of a setting.
 pub(super) struct OptionSpec {
     pub(super) setting: Setting,
     /// The letter of the short option.
@@ -110,11 +110,11 @@ pub(super) struct OptionSpec {
     /// Long options without the dashes: the name, the 2022 program's spelling, aliases that the help shows.
     pub(super) long: &'static [&'static str],
     pub(super) env: Option<&'static str>,
-    /// Where it stands in the file, and its keys there: the first is the name.
+    /// Section and keys in the file; the first key is the name.
     pub(super) file: Option<(ConfigSection, &'static [&'static str])>,
     /// Placeholder of the value in the help; with `|` in it, a list of the values.
     pub(super) value: &'static str,
-    /// The default; `None` where nothing stands for "not set".
+    /// The default; `None` means "not set".
     pub(super) default: Option<&'static str>,
     pub(super) help: &'static str,
 }
@@ -132,7 +132,7 @@ impl OptionSpec {
     }
 }
 
-/// In the order of the help.
+/// All settings, in the order of the help.
 pub(super) const OPTIONS: &[OptionSpec] = &[
     OptionSpec {
         setting: Setting::Config,
@@ -428,7 +428,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     },
 ];
 
-/// Keys of a block of the file that stand for a setting: (key, setting).
+/// Returns the keys of a block of the file, with their settings.
 pub(super) fn file_keys(section: ConfigSection) -> impl Iterator<Item = (&'static str, Setting)> {
     OPTIONS
         .iter()

@@ -1,4 +1,4 @@
-//! One setting's text to its checked value. Every refusal says what would be right.
+//! Parses the text of each setting. Every error says what would be right.
 
 use crate::encode;
 use crate::frame_rate::{self, FrameRate};
@@ -10,16 +10,16 @@ use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// Pixels; H.264 (level 6.2) goes to 16384, MSE decoders to 8192, and a macroblock is 16.
+/// Range in pixels. H.264 (level 6.2) goes to 16384, MSE decoders to 8192, and a macroblock is 16.
 const PIXELS: RangeInclusive<u32> = 16..=8192;
-/// The Raspberry Pi's encoders begin at 25 kbit/s.
+/// Range in bits per second. The Raspberry Pi's encoders begin at 25 kbit/s.
 const BITRATE: RangeInclusive<u32> = 25_000..=200_000_000;
 const KEYFRAME_INTERVAL: RangeInclusive<u32> = 1..=100_000;
 const STALL_AFTER: RangeInclusive<u32> = 1..=86_400;
 const VIEWERS: RangeInclusive<u32> = 1..=100_000;
 const DECODE_MEMORY: RangeInclusive<u32> = 8..=4096;
 const ROTATIONS: [u16; 4] = [0, 90, 180, 270];
-/// First segments of paths that the server has for other things.
+/// First segments of the server's own paths.
 const RESERVED: [&str; 8] = [
     "api",
     "favicon.ico",
@@ -30,11 +30,11 @@ const RESERVED: [&str; 8] = [
     "snapshot",
     "stream",
 ];
-/// Endings of the files that the server has.
+/// Endings of the server's own files.
 const RESERVED_ENDINGS: [&str; 8] = [
     ".css", ".html", ".jpg", ".js", ".json", ".mp4", ".png", ".svg",
 ];
-/// What stands for "the camera's own".
+/// Value that keeps the camera's own.
 const KEEP_DEVICE_DEFAULT: &str = "-1";
 
 pub(super) fn source(text: &str) -> Result<Spec, String> {
@@ -66,7 +66,7 @@ pub(super) fn keyframe_interval(text: &str) -> Result<NonZeroU32, String> {
     non_zero(number(text, KEYFRAME_INTERVAL, "pictures")?)
 }
 
-/// Zero means never.
+/// Parses a time without data; zero means never.
 pub(super) fn stall_after(text: &str) -> Result<Duration, String> {
     if text.trim() == "0" {
         return Ok(Duration::ZERO);
@@ -81,12 +81,12 @@ pub(super) fn viewers(text: &str) -> Result<usize, String> {
     number(text, VIEWERS, "viewers").map(|n| n as usize)
 }
 
-/// Megabytes.
+/// Parses a size in megabytes.
 pub(super) fn decode_memory(text: &str) -> Result<u32, String> {
     number(text, DECODE_MEMORY, "megabytes")
 }
 
-/// `None` leaves the camera's own.
+/// Parses a bit rate; `None` keeps the camera's own.
 pub(super) fn bitrate(text: &str) -> Result<Option<u32>, String> {
     if text == KEEP_DEVICE_DEFAULT {
         return Ok(None);
@@ -104,7 +104,7 @@ pub(super) fn least_bitrate(text: &str) -> Result<u32, String> {
     number(text, BITRATE, "bits per second")
 }
 
-/// `None` leaves the camera's own.
+/// Parses a rotation; `None` keeps the camera's own.
 pub(super) fn rotation(text: &str) -> Result<Option<u16>, String> {
     if text == KEEP_DEVICE_DEFAULT {
         return Ok(None);
@@ -141,7 +141,7 @@ pub(super) fn congestion(text: &str) -> Result<CongestionSetting, String> {
         .ok_or_else(|| format!("'{text}' is none of auto, bbr, cubic, system"))
 }
 
-/// `None` leaves the choice to the program.
+/// Parses a four-character code; `None` leaves the choice to the program.
 pub(super) fn pixel_format(text: &str) -> Result<Option<FourCc>, String> {
     if text == "auto" {
         return Ok(None);
@@ -156,7 +156,7 @@ pub(super) fn pixel_format(text: &str) -> Result<Option<FourCc>, String> {
     })
 }
 
-/// `name=value` of a control. What the value may be, only the camera knows.
+/// Parses `name=value` of a control. Only the camera knows the values.
 pub(super) fn control(text: &str) -> Result<(String, Wish), String> {
     let (name, value) = text.split_once('=').unwrap_or((text, ""));
     let is_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
@@ -168,7 +168,7 @@ pub(super) fn control(text: &str) -> Result<(String, Wish), String> {
     Ok((name.to_owned(), Wish::from(value)))
 }
 
-/// A camera's name: a segment of a path, and part of a file name.
+/// Parses a camera's name, which is a segment of paths and a part of file names.
 pub(super) fn camera_name(text: &str) -> Result<String, String> {
     if text.len() > 64 {
         return Err("a name has at most 64 characters".to_owned());
@@ -185,7 +185,7 @@ const fn is_name_byte(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_')
 }
 
-/// The path of the live stream; the leading slash that some write is dropped.
+/// Parses the path of the live stream. A leading slash is dropped.
 pub(super) fn websocket(text: &str) -> Result<String, String> {
     let name = text.strip_prefix('/').unwrap_or(text);
     let url_safe = |b: u8| is_name_byte(b) || b == b'~';
@@ -207,22 +207,22 @@ pub(super) fn websocket(text: &str) -> Result<String, String> {
     Ok(name.to_owned())
 }
 
-/// A list of addresses, separated by commas.
+/// Parses addresses, separated by commas.
 pub(super) fn listen(text: &str) -> Result<Vec<Address>, String> {
     text.split(',').map(Address::parse).collect()
 }
 
-/// A list of origins, separated by commas, in the form in which browsers send them.
+/// Parses origins, separated by commas, into the form in which browsers send them.
 pub(super) fn origins(text: &str) -> Result<Vec<String>, String> {
     text.split(',').map(|one| origin(one.trim())).collect()
 }
 
-/// A list of host names, separated by commas, in lower case.
+/// Parses host names, separated by commas, into lower case.
 pub(super) fn hosts(text: &str) -> Result<Vec<String>, String> {
     text.split(',').map(|one| host(one.trim())).collect()
 }
 
-/// A name alone: the port is the proxy's, and may be any.
+/// Parses a name without a port, which is the proxy's.
 fn host(text: &str) -> Result<String, String> {
     if !text.is_empty() && text.bytes().all(is_name_byte) {
         return Ok(text.to_ascii_lowercase());
@@ -232,8 +232,8 @@ fn host(text: &str) -> Result<String, String> {
     ))
 }
 
-/// An origin as browsers serialise it (RFC 6454, 6.2): lower case, without path and without the scheme's own port.
-/// `null` is what pages opened from a file send.
+/// Parses an origin as browsers serialise it (RFC 6454, 6.2): lower case, without path and without the scheme's own port.
+/// Pages opened from a file send `null`.
 fn origin(text: &str) -> Result<String, String> {
     if text == "*" || text == "null" {
         return Ok(text.to_owned());

@@ -1,21 +1,21 @@
-//! The first stage's result: one setting, as somebody wrote it, with the place where it stands.
+//! Result of the first stage: a setting as it was written, with its place.
 
 use super::Error;
 use super::options::Setting;
 use std::fmt;
 
-/// One setting as it was written.
+/// A setting as it was written.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct RawSetting {
-    /// Which setting.
+    /// The setting.
     pub(super) setting: Setting,
-    /// The value's text, not yet read.
+    /// The text of the value, not yet parsed.
     pub(super) text: String,
-    /// Where it stands.
+    /// The place.
     pub(super) from: SettingSource,
 }
 
-/// Where a setting stands; its `Display` is how an error names the place.
+/// Place of a setting. Errors name it by its `Display`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum SettingSource {
     /// The command line; the option as it was typed.
@@ -31,12 +31,12 @@ pub(super) enum SettingSource {
         /// The key with its section (`camera.width`).
         key: String,
     },
-    /// Nobody wrote it: [`super::options`].
+    /// The default in [`super::options`].
     Default,
 }
 
 impl RawSetting {
-    /// The refusal of this setting for the reason `why`.
+    /// Returns the error of this setting for the reason `why`.
     pub(super) fn error(&self, why: impl fmt::Display) -> Error {
         Error(format!("{}: {why}", self.from))
     }

@@ -1,12 +1,12 @@
-//! Rewrites spellings that clap cannot be told of: long options in any case, `-h` with and without a height, and
-//! values behind options that can do without.
+//! Rewrites spellings that clap does not support: long options in any case, `-h` with and without a height, and values behind
+//! options that are true alone.
 
 use super::command::COMMANDS;
 use super::options::{OPTIONS, OptionSpec};
 use super::parsers;
 use clap::{Arg, Command};
 
-/// Returns the command line as `parser` understands it.
+/// Returns the command line in spellings that `parser` supports.
 pub(super) fn rewrite(words: Vec<String>, parser: &Command) -> Vec<String> {
     let mut rewritten = Vec::with_capacity(words.len());
     let mut rest = words.into_iter().peekable();
@@ -35,7 +35,7 @@ pub(super) fn rewrite(words: Vec<String>, parser: &Command) -> Vec<String> {
     rewritten
 }
 
-/// Returns a long option in the case in which it is declared; the 2022 program took any.
+/// Returns a long option in the case of its declaration. The 2022 program took any.
 fn with_known_case(word: String, parser: &Command) -> String {
     let Some(option) = word.strip_prefix("--") else {
         return word;

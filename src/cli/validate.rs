@@ -1,4 +1,4 @@
-//! The second stage: for each setting the text that counts, read and checked together.
+//! Second stage: parses the effective text of each setting and checks the settings together.
 
 use super::file::{CameraSection, File};
 use super::options::{OPTIONS, Setting};
@@ -9,7 +9,7 @@ use crate::source::{Flips, Settings, Spec};
 use log::LevelFilter;
 use std::ops::RangeInclusive;
 
-/// The checked configuration from the command line, the environment and the file.
+/// Returns the checked configuration of command line, environment and file.
 pub(super) fn config(
     flags: &[RawSetting],
     environment: &[RawSetting],
@@ -124,7 +124,7 @@ fn camera(layers: LayeredSettings<'_>, notes: &mut Vec<String>) -> Result<Camera
     })
 }
 
-/// The range of an adaptive bit rate. The default of its lower end gives way to a lower bit rate.
+/// Returns the range of an adaptive bit rate. The default of its lower limit is never above the bit rate.
 fn adaptive(
     layers: LayeredSettings<'_>,
     bitrate: Option<u32>,
@@ -177,8 +177,8 @@ fn server(layers: LayeredSettings<'_>) -> Result<Server, Error> {
     })
 }
 
-/// The certificate for the addresses with TLS. Neither without the other: who gives a certificate must not be served in
-/// the clear for a word that is missing.
+/// Returns the certificate for the addresses with TLS. One without the other is an error: a forgotten `https://` must not serve in
+/// the clear.
 fn tls(layers: LayeredSettings<'_>, listen: &[Address]) -> Result<Option<TlsFiles>, Error> {
     let (cert, key) = (
         layers.all(Setting::TlsCert).pop(),
@@ -210,12 +210,12 @@ fn tls(layers: LayeredSettings<'_>, listen: &[Address]) -> Result<Option<TlsFile
     }
 }
 
-/// Command line, environment, file: the first that has a setting decides it.
+/// Settings of command line, environment and file. The first layer that has a setting decides it.
 #[derive(Clone, Copy)]
 struct LayeredSettings<'a>([&'a [RawSetting]; 3]);
 
 impl LayeredSettings<'_> {
-    /// All that counts for a setting: of the first layer that has it, else the default; empty without one.
+    /// Returns the effective texts of a setting: of the first layer that has it, else the default, if any.
     fn all(&self, setting: Setting) -> Vec<RawSetting> {
         for layer in self.0 {
             let mut found: Vec<RawSetting> = layer
@@ -244,7 +244,7 @@ impl LayeredSettings<'_> {
             .collect()
     }
 
-    /// The one text of a setting that has a default.
+    /// Returns the effective text of a setting that has a default.
     fn effective(&self, setting: Setting) -> RawSetting {
         self.all(setting).pop().unwrap_or(RawSetting {
             setting,
@@ -262,7 +262,7 @@ impl LayeredSettings<'_> {
         read(&raw.text).map_err(|why| raw.error(why))
     }
 
-    /// The same for a setting without a default.
+    /// Parses a setting without a default.
     fn parse_if_set<T>(
         &self,
         setting: Setting,

@@ -1,14 +1,14 @@
-//! YAML to a small tree in which every node knows its line. What the configuration needs and no more:
-//! aliases, tags and several documents are refused.
+//! Parses YAML into a small tree in which every node has its line. It supports the needs of the configuration:
+//! aliases, tags and several documents are errors.
 
 use std::str::Chars;
 use yaml_rust2::parser::{Event, Parser, Tag};
 use yaml_rust2::scanner::{Marker, ScanError, TScalarStyle};
 
-/// Far deeper than any configuration; keeps the recursion away from the end of the stack.
+/// Limit of nesting, which bounds the recursion. Configurations are far from it.
 const MAX_DEPTH: usize = 16;
 
-/// A value and where it stands.
+/// A value and its line.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Node {
     /// Line of its first character, from 1.
@@ -16,7 +16,7 @@ pub(super) struct Node {
     pub(super) value: Value,
 }
 
-/// What a value is. Numbers and truth values are text: whoever needs one reads it.
+/// Kinds of values. Numbers and truth values are text here.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Value {
     /// Nothing, `~` or `null`, not in quotes.
@@ -38,7 +38,7 @@ pub(super) struct Entry {
     pub(super) node: Node,
 }
 
-/// Why the text is not such a tree.
+/// Error of the text, with its line.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Error {
     /// Line, from 1.
@@ -90,7 +90,7 @@ pub(super) fn read(text: &str) -> Result<Option<Node>, Error> {
     }
 }
 
-/// The node that begins with `event`.
+/// Returns the node that begins with `event`.
 fn node(
     event: Event,
     mark: Marker,
