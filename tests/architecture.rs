@@ -227,23 +227,3 @@ fn what_is_pure_reads_no_clock_and_does_no_io() {
         }
     }
 }
-
-#[test]
-fn every_option_of_the_help_is_explained_in_the_readme() {
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_berrymse"))
-        .arg("--help")
-        .output()
-        .unwrap();
-    let help = String::from_utf8(output.stdout).unwrap();
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let options: BTreeSet<&str> = help
-        .split(|c: char| c.is_whitespace() || ",=[]".contains(c))
-        .filter(|word| word.starts_with("--") && word.len() > 3)
-        .map(|word| word.trim_end_matches(|c: char| !c.is_alphanumeric()))
-        .filter(|word| !word.contains('.') && *word != "--device")
-        .collect();
-    assert!(options.len() > 8, "{options:?}");
-    for option in options {
-        assert!(readme.contains(option), "{option} is not in the README");
-    }
-}

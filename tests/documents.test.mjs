@@ -105,3 +105,35 @@ test("each decision has a number of its own", () => {
   ok(numbers.length > 15 && numbers.every(Boolean), `${numbers}`);
   deepEqual(numbers, [...new Set(numbers)]);
 });
+
+test("the reference of options agrees with the option table", () => {
+  const table = read("src/cli/options.rs").split("const OPTIONS")[1];
+  const options = table.split("OptionSpec {").slice(1).map((text) => {
+    const long = text.match(/long: &\[(?:"([^"]*)")?/)?.[1];
+    const [, section, key] = text.match(/file: Some\(\(ConfigSection::(\w+), &\["(\w+)"/) ?? [];
+    return {
+      option: long && `--${long}`,
+      key: section && `${section.toLowerCase()}.${key}`,
+      env: text.match(/env: Some\("(\w+)"\)/)?.[1],
+      initial: text.match(/default: Some\("([^"]*)"\)/)?.[1],
+    };
+  });
+  ok(options.length > 25, `${options.length} options`);
+  const text = read("docs/reference/options.md");
+  const rows = text.split("\n").filter((line) => /^\|.*(`--|`(camera|server|tls)\.)/.test(line));
+  const wrong = [];
+  for (const { option, key, env, initial } of options) {
+    const row = rows.find((line) => [option, key].every((name) => !name || line.includes(`\`${name}\``)));
+    if (!row) wrong.push(`${option ?? key}: no row with ${option} and ${key}`);
+    else if (initial && !row.split("|").at(-2).includes(initial)) wrong.push(`${option ?? key}: the default is ${initial}`);
+    if (option && env !== `BERRYMSE_${option.slice(2).toUpperCase().replaceAll("-", "_")}`) wrong.push(`${option}: environment variable ${env}`);
+  }
+  // Those that the parser of arguments brings itself.
+  const known = new Set(["--help", "--version", "--verbose", ...options.flatMap(({ option, key }) => [option, key])]);
+  for (const row of rows) {
+    for (const [, name] of row.split("|").slice(1, 3).join("|").matchAll(/`(--[a-z-]+|(?:camera|server|tls)\.\w+)`/g)) {
+      if (!known.has(name)) wrong.push(`${name}: not in the option table`);
+    }
+  }
+  deepEqual(wrong, []);
+});
