@@ -15,7 +15,7 @@
 //! | [`hub`] | the recent fragments of one camera and everybody who follows them |
 //! | [`os`] | operating-system plumbing: allocator, socket options, `/proc` |
 //! | [`snapshot`] | the newest picture of a camera as JPEG, when somebody asks |
-//! | [`panel`] | what can be changed of a camera while it runs |
+//! | [`controls`] | what can be changed of a camera while it runs |
 //! | [`serve`] | HTTP, WebSocket, the page, the status |
 //! | [`build_info`] | version, commit and built-in parts, for `--version` and `/metrics` |
 //! | [`frame_rate`] | the rate that a camera is asked for |
@@ -25,6 +25,7 @@
 
 pub mod build_info;
 pub mod cli;
+pub mod controls;
 pub mod encode;
 pub mod fmp4;
 pub mod frame_rate;
@@ -35,7 +36,6 @@ pub mod logger;
 pub mod message;
 pub mod orientation;
 pub mod os;
-pub mod panel;
 pub mod pipeline;
 pub mod redact;
 pub mod serve;

@@ -5,7 +5,7 @@ use berrymse::pipeline::{Habits, Opening};
 use berrymse::serve::{self, Fanout, Listening, Site, Tls};
 use berrymse::shutdown::ShutdownToken;
 use berrymse::source::{Context, Spec};
-use berrymse::{hub, logger, os, panel, pipeline, redact};
+use berrymse::{controls, hub, logger, os, pipeline, redact};
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -99,9 +99,9 @@ fn serve(config: Config) -> Result<(), String> {
     let (mut threads, mut served) = (Vec::new(), Vec::new());
     for camera in config.cameras {
         let (publisher, hub) = hub::channel();
-        let (panel, remote) = panel::panel(camera.controls);
+        let (server, remote) = controls::channel(camera.controls);
         let mut context = Context::new(&camera.name, camera.settings, shutdown.clone());
-        context.panel = panel;
+        context.controls = server;
         (context.encoder, context.pixel_format) = (camera.encoder, camera.pixel_format);
         context.stall_after = camera.stall_after;
         served.push(serve::Camera {

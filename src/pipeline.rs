@@ -8,12 +8,12 @@ mod keyframes;
 mod muxer;
 mod signs;
 
+use crate::controls::Server;
 use crate::h264::nal::Header;
 use crate::h264::{AccessUnit, Assembler, Ends, Pictures};
 use crate::hub::{CameraState, Jpeg, Publisher};
 use crate::logger::{self, Folded};
 use crate::orientation::Orientation;
-use crate::panel::Panel;
 use crate::source::{self, Cause, Error, Source, Spec};
 use crate::time::Timestamp;
 use adaptation::Adaptation;
@@ -81,16 +81,21 @@ pub fn run(spec: &Spec, context: &source::Context, habits: &Habits, publisher: &
         let pictures_before = camera.publisher.frames();
         let end = match source::open(spec, context) {
             Ok(mut source) => {
-                camera.refused(context.panel.opened(source.board()).as_deref());
+                camera.refused(
+                    context
+                        .controls
+                        .on_camera_opened(source.controls())
+                        .as_deref(),
+                );
                 let wanted = context.settings.orientation();
                 let left = wanted.left_after(source.applied_orientation());
                 camera.muxer.orient(left);
                 // In a JPEG there is no word on how it is to be laid.
                 let is_upright = left == Orientation::default();
                 publisher.set_has_jpegs(is_upright && source.gives_jpegs());
-                let end = camera.play(source, spec, &context.panel);
+                let end = camera.play(source, spec, &context.controls);
                 publisher.set_has_jpegs(false);
-                context.panel.closed();
+                context.controls.on_camera_closed();
                 end
             }
             Err(error) => Err(error),
@@ -134,7 +139,7 @@ pub fn play(
     publisher: &Publisher,
 ) -> Result<(), Error> {
     let as_device = Spec::V4l2(PathBuf::new());
-    Camera::new(context, habits, publisher).play(source, &as_device, &context.panel)
+    Camera::new(context, habits, publisher).play(source, &as_device, &context.controls)
 }
 
 /// Sources that are programs: started again, they begin with a keyframe.
@@ -204,7 +209,7 @@ impl<'a> Camera<'a> {
         &mut self,
         mut source: Box<dyn Source>,
         spec: &Spec,
-        panel: &Panel,
+        server: &Server,
     ) -> Result<(), Error> {
         let mut assembler = Assembler::new(ends(spec));
         let mut pictures = Pictures::new();
@@ -217,7 +222,7 @@ impl<'a> Camera<'a> {
             .set_makes_keyframes_on_request(source.can_make_keyframes());
         let mut adaptation = self.adaptation(source.as_ref());
         loop {
-            panel.tend(source.board());
+            server.process_requests(source.controls());
             if let Some(chunk) = source.read()? {
                 if !chunk.annexb.is_empty() {
                     signs.data(Timestamp::now());

@@ -5,10 +5,10 @@
 
 mod support;
 
+use berrymse::controls;
 use berrymse::encode::{self, Encoder, EncoderPreference, FrameMemory, RawFrame, RawVideoFormat};
 use berrymse::h264::End;
 use berrymse::hub::{self, Hub};
-use berrymse::panel;
 use berrymse::pipeline::{self, Habits, Opening};
 use berrymse::serve::{self, Fanout, Site};
 use berrymse::shutdown::ShutdownToken;
@@ -120,7 +120,7 @@ fn picture(number: u32) -> Vec<u8> {
 
 /// The address that a site with this camera listens on. Its threads end with the process.
 fn serve(hub: Hub) -> String {
-    let (_, remote) = panel::panel([]);
+    let (_, remote) = controls::channel([]);
     let (fanout, _) = Fanout::start(std::iter::once(&hub), true).unwrap();
     let camera = serve::Camera {
         name: "camera".into(),

@@ -16,7 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "frame_rate",
             "os",
             "suggest",
-            "panel",
+            "controls",
             "serve",
             "source",
             "v4l2",
@@ -33,7 +33,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("message", &[]),
     ("suggest", &[]),
     ("orientation", &[]),
-    ("panel", &["suggest", "time"]),
+    ("controls", &["suggest", "time"]),
     (
         "pipeline",
         &[
@@ -44,7 +44,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "logger",
             "message",
             "orientation",
-            "panel",
+            "controls",
             "source",
             "time",
             "timeline",
@@ -59,7 +59,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "hub",
             "logger",
             "message",
-            "panel",
+            "controls",
             "snapshot",
             "time",
         ],
@@ -78,7 +78,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "jpeg",
             "logger",
             "orientation",
-            "panel",
+            "controls",
             "shutdown",
             "time",
             "v4l2",
@@ -91,7 +91,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "main",
         &[
-            "cli", "os", "hub", "logger", "panel", "pipeline", "redact", "serve", "source",
+            "cli", "os", "hub", "logger", "controls", "pipeline", "redact", "serve", "source",
             "shutdown",
         ],
     ),

@@ -2,16 +2,16 @@
 //! refusal is longer than a few lines.
 #![no_main]
 
-use berrymse::panel::{Control, Flags, Item, Kind, Wish};
+use berrymse::controls::{Control, ControlType, ControlValue, Flags, MenuItem};
 use berrymse::serve::wishes;
 use libfuzzer_sys::fuzz_target;
 
 const KINDS: [Kind; 5] = [
-    Kind::Integer,
-    Kind::Boolean,
-    Kind::Menu,
-    Kind::Bitmask,
-    Kind::Button,
+    ControlType::Integer,
+    ControlType::Boolean,
+    ControlType::Menu,
+    ControlType::Bitmask,
+    ControlType::Button,
 ];
 
 /// A control as any driver may have it, and the rest of the bytes.
@@ -25,14 +25,14 @@ fn control(data: &[u8]) -> Option<(Control, &[u8])> {
     let control = Control {
         name: "brightness".into(),
         label: "Brightness".into(),
-        kind: KINDS[usize::from(*kind) % KINDS.len()],
+        control_type: KINDS[usize::from(*kind) % KINDS.len()],
         minimum: number(0),
         maximum: number(8),
         step: number(16) as u64,
         default: 0,
         value: None,
         items: [number(0), number(8), 3]
-            .map(|value| Item {
+            .map(|value| MenuItem {
                 value,
                 label: format!("item {value}"),
             })
@@ -42,15 +42,15 @@ fn control(data: &[u8]) -> Option<(Control, &[u8])> {
     Some((control, rest))
 }
 
-fn check(control: &Control, wish: &Wish) {
-    match control.resolve(wish) {
+fn check(control: &Control, wish: &ControlValue) {
+    match control.validate(wish) {
         Ok(value) => {
-            let is_right = match control.kind {
-                Kind::Integer => (control.minimum..=control.maximum).contains(&value),
-                Kind::Boolean => value == 0 || value == 1,
-                Kind::Menu => control.items.iter().any(|item| item.value == value),
-                Kind::Bitmask => control.maximum == 0 || value & !control.maximum == 0,
-                Kind::Button => value == 1,
+            let is_right = match control.control_type {
+                ControlType::Integer => (control.minimum..=control.maximum).contains(&value),
+                ControlType::Boolean => value == 0 || value == 1,
+                ControlType::Menu => control.items.iter().any(|item| item.value == value),
+                ControlType::Bitmask => control.maximum == 0 || value & !control.maximum == 0,
+                ControlType::Button => value == 1,
             };
             assert!(is_right, "{control:?} {wish:?} {value}");
         }
@@ -62,9 +62,9 @@ fuzz_target!(|data: &[u8]| {
     let Some((control, body)) = control(data) else {
         return;
     };
-    check(&control, &Wish::from(&*String::from_utf8_lossy(body)));
+    check(&control, &ControlValue::from(&*String::from_utf8_lossy(body)));
     for number in [i64::MIN, control.minimum, control.maximum, i64::MAX] {
-        check(&control, &Wish::Number(number));
+        check(&control, &ControlValue::Integer(number));
     }
     match wishes(body) {
         Ok(wishes) => wishes.iter().for_each(|(_, wish)| check(&control, wish)),

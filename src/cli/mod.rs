@@ -19,8 +19,8 @@ mod spellings;
 mod validate;
 mod yaml;
 
+use crate::controls::ControlValue;
 use crate::encode;
-use crate::panel::Wish;
 use crate::serve::{Address, CongestionSetting, TlsFiles};
 use crate::source;
 use crate::suggest::closest_match;
@@ -92,7 +92,7 @@ pub struct Camera {
     /// Time without data after which the source is re-opened; zero means never, `None` means a learned time.
     pub stall_after: Option<Duration>,
     /// Values of controls, by name. Whether the camera has them shows when it is opened.
-    pub controls: Vec<(String, Wish)>,
+    pub controls: Vec<(String, ControlValue)>,
     /// Range of an adaptive bit rate, in bits per second.
     pub adaptive: Option<RangeInclusive<u32>>,
 }

@@ -1,8 +1,8 @@
 //! Parses the text of each setting. Every error says what would be right.
 
+use crate::controls::ControlValue;
 use crate::encode;
 use crate::frame_rate::{self, FrameRate};
-use crate::panel::Wish;
 use crate::serve::{Address, CongestionSetting};
 use crate::source::Spec;
 use crate::v4l2::FourCc;
@@ -157,7 +157,7 @@ pub(super) fn pixel_format(text: &str) -> Result<Option<FourCc>, String> {
 }
 
 /// Parses `name=value` of a control. Only the camera knows the values.
-pub(super) fn control(text: &str) -> Result<(String, Wish), String> {
+pub(super) fn control(text: &str) -> Result<(String, ControlValue), String> {
     let (name, value) = text.split_once('=').unwrap_or((text, ""));
     let is_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
     if name.is_empty() || !name.bytes().all(is_name) {
@@ -165,7 +165,7 @@ pub(super) fn control(text: &str) -> Result<(String, Wish), String> {
             "'{name}' is no name of a control: those are made of small letters, digits and underscores, as in white_balance_automatic"
         ));
     }
-    Ok((name.to_owned(), Wish::from(value)))
+    Ok((name.to_owned(), ControlValue::from(value)))
 }
 
 /// Parses a camera's name, which is a segment of paths and a part of file names.

@@ -1,7 +1,7 @@
 //! Configuration of the server, and its cameras.
 
+use crate::controls::Client;
 use crate::hub::Hub;
-use crate::panel::Remote;
 use crate::serve::fanout::congestion::CongestionControl;
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub struct Camera {
     /// Its pictures.
     pub hub: Hub,
     /// Its controls.
-    pub remote: Remote,
+    pub remote: Client,
 }
 
 /// Settings of the server.

@@ -16,11 +16,11 @@ pub mod test_picture;
 mod testing;
 pub mod v4l2;
 
+use crate::controls::{ControlBackend, Server};
 use crate::encode;
 use crate::frame_rate::FrameRate;
 use crate::h264::End;
 use crate::orientation::Orientation;
-use crate::panel::{Board, Panel};
 use crate::shutdown::ShutdownToken;
 use crate::time::Timestamp;
 use crate::v4l2::{FourCc, Purpose};
@@ -102,7 +102,7 @@ pub trait Source: Send {
     }
 
     /// The controls of the camera; `None` where it has none that could be set while it runs.
-    fn board(&mut self) -> Option<&mut dyn Board> {
+    fn controls(&mut self) -> Option<&mut dyn ControlBackend> {
         None
     }
 
@@ -250,7 +250,7 @@ pub struct Context {
     /// Heard by every wait.
     pub shutdown: ShutdownToken,
     /// What is to be set of its controls at each opening.
-    pub panel: Panel,
+    pub controls: Server,
     /// What the camera's encoder was expected to put into its MJPEG was not there.
     has_plain_mjpeg: Arc<AtomicBool>,
     /// Which encoders have come to nothing with this camera.
@@ -271,7 +271,7 @@ impl Context {
             pixel_format: None,
             stall_after: None,
             shutdown,
-            panel: Panel::default(),
+            controls: Server::default(),
             has_plain_mjpeg: Arc::default(),
             encoder_trials: encode::FailureHistory::default(),
             program_log: process::budget::Budget::default(),

@@ -7,8 +7,8 @@
 //! besides pictures (left-overs, damage, nothing) stops here; every refusal is told in words.
 
 mod buffers;
+mod controls;
 mod encoder;
-mod knobs;
 mod mux;
 pub mod raw;
 mod settings;
@@ -16,16 +16,16 @@ mod stall;
 
 use super::silence::SilenceLimit;
 use super::{Cause, Chunk, Context, Error, Source};
+use crate::controls::{Control, ControlBackend};
 use crate::jpeg::{self, Embedded};
 use crate::orientation::Orientation;
-use crate::panel::{Board, Control};
 use crate::shutdown::WaitResult;
 use crate::time::Timestamp;
 use crate::v4l2::h264_unit::Mux;
 use crate::v4l2::{self, Agreed, Device, Failure, Filled, FourCc, Identity, Purpose, Step, Stream};
 use buffers::{Buffers, Verdict};
+use controls::V4l2Controls;
 use encoder::Encoder;
-use knobs::Knobs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -144,8 +144,8 @@ fn start(path: &Path, context: &Context) -> Result<Box<dyn Source>, Refusal> {
     let mut encoder = Encoder::set_up(&device, wanted, (&agreed, rate), mux, &mut report);
     // Some can be set only before the camera starts.
     context
-        .panel
-        .apply(Some(&mut Knobs::with(&device, &mut encoder)));
+        .controls
+        .apply_configured(Some(&mut V4l2Controls::with(&device, &mut encoder)));
     match encoder.start(&device, &mut report) {
         Err(failure) if mux == Mux::Mjpeg => {
             let reason = format!("its encoder cannot be set up ({failure})");
@@ -414,7 +414,7 @@ impl Source for Camera {
         self.buffers.lost()
     }
 
-    fn board(&mut self) -> Option<&mut dyn Board> {
+    fn controls(&mut self) -> Option<&mut dyn ControlBackend> {
         Some(self)
     }
 
@@ -448,13 +448,13 @@ impl Source for Camera {
     }
 }
 
-impl Board for Camera {
+impl ControlBackend for Camera {
     fn controls(&mut self) -> Vec<Control> {
-        Knobs::with(self.stream.device(), &mut self.encoder).controls()
+        V4l2Controls::with(self.stream.device(), &mut self.encoder).controls()
     }
 
     fn set(&mut self, name: &str, value: i64) -> Result<(), String> {
-        Knobs::with(self.stream.device(), &mut self.encoder).set(name, value)
+        V4l2Controls::with(self.stream.device(), &mut self.encoder).set(name, value)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a configuration file means, and whose word counts: the option's, the environment's or the file's.
 
 use super::{Place, short};
-use berrymse::panel::Wish;
+use berrymse::controls::ControlValue;
 
 #[test]
 fn option_beats_environment_beats_file_beats_default() {
@@ -84,9 +84,12 @@ fn controls_of_a_camera_are_names_and_values() {
     );
     let config = place.config("", &[]);
     let wishes = [
-        ("brightness", Wish::Number(130)),
-        ("white_balance_automatic", Wish::Switch(false)),
-        ("power_line_frequency", Wish::Text("50 Hz".to_owned())),
+        ("brightness", ControlValue::Integer(130)),
+        ("white_balance_automatic", ControlValue::Bool(false)),
+        (
+            "power_line_frequency",
+            ControlValue::Text("50 Hz".to_owned()),
+        ),
     ];
     let wishes = wishes.map(|(name, wish)| (name.to_owned(), wish));
     assert_eq!(config.cameras[0].controls, wishes);

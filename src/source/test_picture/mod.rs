@@ -9,10 +9,10 @@ mod berry;
 mod bits;
 mod cavlc;
 pub mod clock_code;
+mod controls;
 mod encoder;
 mod font;
 mod grid;
-mod knobs;
 mod layout;
 mod lettering;
 mod macroblock;
@@ -27,9 +27,9 @@ mod wall_clock;
 pub use encoder::Encoder;
 
 use super::{Chunk, Context, Error, SILENCE_LIMIT, Settings, Source};
+use crate::controls::ControlBackend;
 use crate::frame_rate::FrameRate;
 use crate::h264::End;
-use crate::panel::Board;
 use crate::shutdown::ShutdownToken;
 use crate::time::Timestamp;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -112,7 +112,7 @@ impl Source for TestPicture {
         true
     }
 
-    fn board(&mut self) -> Option<&mut dyn Board> {
+    fn controls(&mut self) -> Option<&mut dyn ControlBackend> {
         Some(self)
     }
 }
@@ -218,7 +218,11 @@ mod tests {
                 kinds.push(chunk.annexb[4]);
             }
             let rate = if kinds.len() < 6 { 1_500_000 } else { 25_000 };
-            source.board().unwrap().set("video_bitrate", rate).unwrap();
+            source
+                .controls()
+                .unwrap()
+                .set("video_bitrate", rate)
+                .unwrap();
         }
         let (same, other) = kinds.split_at(6);
         assert_eq!(same, [0x67, 0x01, 0x61, 0x01, 0x61, 0x01]);

@@ -3,7 +3,7 @@
 mod unit;
 
 use super::settings::{self, Report};
-use crate::panel;
+use crate::controls;
 use crate::source::Settings;
 use crate::v4l2::controls::id;
 use crate::v4l2::h264_unit::Mux;
@@ -96,7 +96,7 @@ impl Encoder {
     }
 
     /// What can be set of the extension unit, under the names that V4L2 has for it.
-    pub(super) fn controls(&self) -> Vec<panel::Control> {
+    pub(super) fn controls(&self) -> Vec<controls::Control> {
         self.unit
             .as_ref()
             .map(UnitEncoder::controls)

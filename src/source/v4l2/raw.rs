@@ -5,17 +5,17 @@
 
 pub mod capture;
 pub mod choice;
+mod controls;
 mod decoding;
-mod knobs;
 mod setup;
 
 pub(super) use setup::start;
 
 use super::SLICE;
+use crate::controls::ControlBackend;
 use crate::encode::{self, Encoder, EncoderFactory, FrameMemory, RawFrame};
 use crate::h264::End;
 use crate::orientation::Orientation;
-use crate::panel::Board;
 use crate::shutdown::WaitResult;
 use crate::source::silence::SilenceLimit;
 use crate::source::{Cause, Chunk, Context, Error, Source};
@@ -253,7 +253,7 @@ impl Source for Camera {
         self.encoder.bitrate().is_some()
     }
 
-    fn board(&mut self) -> Option<&mut dyn Board> {
+    fn controls(&mut self) -> Option<&mut dyn ControlBackend> {
         Some(self)
     }
 

@@ -3,7 +3,9 @@
 //! Setting changes what a camera does, so that who may is decided more strictly than who may look: a page of another site
 //! cannot send JSON here without the browser asking first (`OPTIONS`), and its `Origin` has to be allowed as for pictures.
 
-use crate::panel::{Control, Kind, Refusal, View, Why, Wish};
+use crate::controls::{
+    Control, ControlError, ControlType, ControlValue, ControlsSnapshot, ErrorKind,
+};
 use crate::serve::config::Camera;
 use crate::serve::http::response::Content;
 use crate::serve::http::response::plain;
@@ -34,7 +36,7 @@ pub(crate) async fn answer(
 ) -> Response<Content> {
     match *request.method() {
         Method::GET => document(site, camera, &fresh_view(camera).await),
-        Method::HEAD => document(site, camera, &camera.remote.view()),
+        Method::HEAD => document(site, camera, &camera.remote.snapshot()),
         Method::POST => set(site, camera, request)
             .await
             .unwrap_or_else(|(status, words)| plain(status, format!("{words}\n"))),
@@ -43,10 +45,10 @@ pub(crate) async fn answer(
     }
 }
 
-async fn fresh_view(camera: &Camera) -> View {
-    match tokio::time::timeout(CAMERA_TIME, camera.remote.look()).await {
+async fn fresh_view(camera: &Camera) -> ControlsSnapshot {
+    match tokio::time::timeout(CAMERA_TIME, camera.remote.refresh()).await {
         Ok(view) => view,
-        Err(_) => camera.remote.view(),
+        Err(_) => camera.remote.snapshot(),
     }
 }
 
@@ -90,13 +92,13 @@ async fn set(
         return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, words.into()));
     }
     let body = body(request).await?;
-    let wishes = wishes(&body).map_err(|refusal| match refusal.why {
-        Why::WrongType => (StatusCode::UNPROCESSABLE_ENTITY, refusal.words),
-        _ => (StatusCode::BAD_REQUEST, refusal.words),
+    let wishes = wishes(&body).map_err(|refusal| match refusal.kind {
+        ErrorKind::WrongType => (StatusCode::UNPROCESSABLE_ENTITY, refusal.message),
+        _ => (StatusCode::BAD_REQUEST, refusal.message),
     })?;
     match tokio::time::timeout(CAMERA_TIME, camera.remote.set(wishes)).await {
         Ok(Ok(view)) => Ok(document(site, camera, &view)),
-        Ok(Err(refusal)) => Err((status(refusal.why), refusal.words)),
+        Ok(Err(refusal)) => Err((status(refusal.kind), refusal.message)),
         Err(_) => {
             let words =
                 "The camera did not answer in time; whether the controls were set is not known.";
@@ -135,21 +137,21 @@ async fn body(request: Request<hyper::body::Incoming>) -> Result<bytes::Bytes, R
     }
 }
 
-fn status(why: Why) -> StatusCode {
+fn status(why: ErrorKind) -> StatusCode {
     match why {
-        Why::Unknown | Why::WrongType | Why::OutOfRange | Why::ReadOnly => {
+        ErrorKind::Unknown | ErrorKind::WrongType | ErrorKind::OutOfRange | ErrorKind::ReadOnly => {
             StatusCode::UNPROCESSABLE_ENTITY
         }
-        Why::Refused => StatusCode::CONFLICT,
-        Why::Closed | Why::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::Refused => StatusCode::CONFLICT,
+        ErrorKind::Closed | ErrorKind::Busy => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 
 /// The wishes in a request's body, an object of names and values. Whether the camera has such controls is not looked at here.
-pub fn wishes(body: &[u8]) -> Result<Vec<(String, Wish)>, Refusal> {
+pub fn wishes(body: &[u8]) -> Result<Vec<(String, ControlValue)>, ControlError> {
     const EXAMPLE: &str =
         r#"what is expected is an object of names and values, such as {"brightness": 130}"#;
-    let refuse = |words| Err(Refusal::new(Why::Refused, words));
+    let refuse = |words| Err(ControlError::new(ErrorKind::Refused, words));
     let value: Value = match serde_json::from_slice(body) {
         Ok(value) => value,
         Err(error) => return refuse(format!("this is not JSON ({error}); {EXAMPLE}")),
@@ -164,16 +166,16 @@ pub fn wishes(body: &[u8]) -> Result<Vec<(String, Wish)>, Refusal> {
             let words = format!(
                 "{shown} cannot be set to that: a value is a whole number, true, false or the words of a menu's item"
             );
-            Err(Refusal::new(Why::WrongType, words))
+            Err(ControlError::new(ErrorKind::WrongType, words))
         }
     };
     entries.into_iter().map(read).collect()
 }
 
-fn wish(value: &Value) -> Option<Wish> {
+fn wish(value: &Value) -> Option<ControlValue> {
     match value {
-        Value::Bool(on) => Some(Wish::Switch(*on)),
-        Value::String(text) => Some(Wish::Text(text.clone())),
+        Value::Bool(on) => Some(ControlValue::Bool(*on)),
+        Value::String(text) => Some(ControlValue::Text(text.clone())),
         // 130.0 is a whole number, too; those that a double holds exactly.
         Value::Number(number) => number
             .as_i64()
@@ -182,19 +184,19 @@ fn wish(value: &Value) -> Option<Wish> {
                 (number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0)
                     .then_some(number as i64)
             })
-            .map(Wish::Number),
+            .map(ControlValue::Integer),
         _ => None,
     }
 }
 
-fn document(site: &Site, camera: &Camera, view: &View) -> Response<Content> {
+fn document(site: &Site, camera: &Camera, view: &ControlsSnapshot) -> Response<Content> {
     let controls: Vec<Value> = view.controls.iter().map(describe).collect();
     let document = json!({
         "camera": &*camera.name,
         "allowed": site.controls,
         "open": view.is_open,
         "controls": controls,
-        "refused": *view.refused,
+        "refused": *view.rejected,
     });
     typed("application/json", format!("{document:#}\n"))
 }
@@ -203,24 +205,24 @@ fn describe(control: &Control) -> Value {
     let mut out = json!({
         "name": control.name,
         "label": control.label,
-        "type": control.kind.word(),
-        "flags": control.flags.words(),
+        "type": control.control_type.as_str(),
+        "flags": control.flags.names(),
     });
-    let plain = |value: i64| match control.kind {
-        Kind::Boolean => json!(value != 0),
+    let plain = |value: i64| match control.control_type {
+        ControlType::Boolean => json!(value != 0),
         _ => json!(value),
     };
-    if control.kind == Kind::Button {
+    if control.control_type == ControlType::Button {
         return out;
     }
     out["default"] = plain(control.default);
     out["value"] = control.value.map_or(Value::Null, plain);
-    if control.kind != Kind::Boolean {
+    if control.control_type != ControlType::Boolean {
         out["min"] = json!(control.minimum);
         out["max"] = json!(control.maximum);
         out["step"] = json!(control.step);
     }
-    if control.kind == Kind::Menu {
+    if control.control_type == ControlType::Menu {
         let items = control.items.iter();
         out["menu"] = items
             .map(|item| json!({ "value": item.value, "label": item.label }))

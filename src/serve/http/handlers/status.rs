@@ -42,7 +42,7 @@ fn camera(site: &Site, camera: &Camera) -> Value {
         "frames_skipped": status.frames_skipped,
         "frames_dropped": status.frames_dropped,
         "restarts": status.restarts,
-        "controls_refused": *camera.remote.view().refused,
+        "controls_refused": *camera.remote.snapshot().rejected,
         "last_frame_age_ms": age_ms(&status),
         "delay_ms": tenths(site.delays.median_ms(&camera.name)),
         "lines": {

@@ -1,7 +1,7 @@
 //! The H.264 extension unit of a USB camera, set up as the user wants it.
 
 use super::super::settings::Report;
-use crate::panel::{Control, Flags, Item, Kind};
+use crate::controls::{Control, ControlType, Flags, MenuItem};
 use crate::v4l2::h264_unit::{Configuration, Limits, Mux};
 use crate::v4l2::{Device, Failure, H264Unit};
 
@@ -135,12 +135,12 @@ impl UnitEncoder {
                 ..Control::number(PERIOD, "H264 I-Frame Period")
             },
             Control {
-                kind: Kind::Menu,
+                control_type: ControlType::Menu,
                 value: number_of(self.wanted.profile()),
                 default: number_of(default.profile()).unwrap_or(0),
                 maximum: 4,
                 items: profiles
-                    .map(|(value, label, _)| Item {
+                    .map(|(value, label, _)| MenuItem {
                         value: *value,
                         label: (*label).into(),
                     })

@@ -1,6 +1,6 @@
 //! Opens a camera whose pictures are to be encoded: which encoder, which of the camera's modes, and the start of both.
 
-use super::super::knobs::Knobs;
+use super::super::controls::V4l2Controls;
 use super::super::settings::{self, Report};
 use super::super::{Refusal, stall};
 use super::capture::Capturing;
@@ -68,7 +68,9 @@ pub(in crate::source::v4l2) fn start(
     for candidate in &candidates {
         match setup(&device, capture, candidate.as_ref(), &offers, context) {
             Ok(setup) => {
-                context.panel.apply(Some(&mut Knobs::new(&device)));
+                context
+                    .controls
+                    .apply_configured(Some(&mut V4l2Controls::new(&device)));
                 setup.log(&device, path, context, &reasons);
                 report.log(&context.name);
                 return run(device, capture, setup, path, context, orientation);

@@ -2,17 +2,17 @@
 //! else its encoder lets itself be set to.
 
 use super::encoder::Encoder;
-use crate::panel::{Board, Control, Flags, Item, Kind};
+use crate::controls::{Control, ControlBackend, ControlType, Flags, MenuItem};
 use crate::v4l2::controls::flag;
 use crate::v4l2::{self, ControlKind, Device, Failure};
 
 /// The controls of an open node.
-pub(super) struct Knobs<'a> {
+pub(super) struct V4l2Controls<'a> {
     device: &'a Device,
     encoder: Option<&'a mut Encoder>,
 }
 
-impl<'a> Knobs<'a> {
+impl<'a> V4l2Controls<'a> {
     /// Those of the driver.
     pub(super) fn new(device: &'a Device) -> Self {
         Self {
@@ -52,19 +52,21 @@ impl<'a> Knobs<'a> {
         Control {
             name,
             label: control.name.clone(),
-            kind: kind(control.kind),
+            control_type: kind(control.kind),
             minimum: control.minimum,
             maximum: control.maximum,
             step: control.step,
             default: control.default,
             value,
-            items: items.map(|(value, label)| Item { value, label }).collect(),
+            items: items
+                .map(|(value, label)| MenuItem { value, label })
+                .collect(),
             flags: flags(control),
         }
     }
 }
 
-impl Board for Knobs<'_> {
+impl ControlBackend for V4l2Controls<'_> {
     fn controls(&mut self) -> Vec<Control> {
         let mut controls: Vec<Control> = self
             .named()
@@ -108,13 +110,13 @@ fn why(failure: Failure, control: &v4l2::Control) -> String {
     }
 }
 
-fn kind(kind: ControlKind) -> Kind {
+fn kind(kind: ControlKind) -> ControlType {
     match kind {
-        ControlKind::Integer | ControlKind::Wide => Kind::Integer,
-        ControlKind::Boolean => Kind::Boolean,
-        ControlKind::Menu | ControlKind::NumberMenu => Kind::Menu,
-        ControlKind::Button => Kind::Button,
-        ControlKind::Bitmask => Kind::Bitmask,
+        ControlKind::Integer | ControlKind::Wide => ControlType::Integer,
+        ControlKind::Boolean => ControlType::Boolean,
+        ControlKind::Menu | ControlKind::NumberMenu => ControlType::Menu,
+        ControlKind::Button => ControlType::Button,
+        ControlKind::Bitmask => ControlType::Bitmask,
     }
 }
 

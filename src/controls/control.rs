@@ -1,10 +1,10 @@
 //! One control: what it is, what it takes, and what is wished of it.
 
-use super::{Refusal, Why};
+use super::{ControlError, ErrorKind};
 
 /// What a control's value is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub enum ControlType {
     /// A whole number.
     Integer,
     /// 0 or 1.
@@ -17,9 +17,9 @@ pub enum Kind {
     Button,
 }
 
-impl Kind {
+impl ControlType {
     /// The word for it.
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Integer => "integer",
             Self::Boolean => "boolean",
@@ -49,7 +49,7 @@ pub struct Flags {
 
 impl Flags {
     /// The words for those that are set.
-    pub fn words(self) -> Vec<&'static str> {
+    pub fn names(self) -> Vec<&'static str> {
         [
             (self.read_only, "read-only"),
             (self.write_only, "write-only"),
@@ -65,7 +65,7 @@ impl Flags {
 
 /// A value of a menu.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Item {
+pub struct MenuItem {
     /// What is set.
     pub value: i64,
     /// What it means.
@@ -80,7 +80,7 @@ pub struct Control {
     pub name: String,
     /// The camera's own words for it.
     pub label: String,
-    pub kind: Kind,
+    pub control_type: ControlType,
     pub minimum: i64,
     pub maximum: i64,
     /// Values are `minimum` and whole steps more.
@@ -89,35 +89,35 @@ pub struct Control {
     /// `None` for buttons, and where it cannot be read.
     pub value: Option<i64>,
     /// Of a menu.
-    pub items: Vec<Item>,
+    pub items: Vec<MenuItem>,
     pub flags: Flags,
 }
 
 /// The value that somebody wants, as they wrote it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Wish {
+pub enum ControlValue {
     /// A whole number.
-    Number(i64),
+    Integer(i64),
     /// `true` or `false`.
-    Switch(bool),
+    Bool(bool),
     /// The words of a menu's item, or nonsense.
     Text(String),
 }
 
-impl From<&str> for Wish {
+impl From<&str> for ControlValue {
     fn from(text: &str) -> Self {
         match text.to_ascii_lowercase().as_str() {
-            "true" => Self::Switch(true),
-            "false" => Self::Switch(false),
+            "true" => Self::Bool(true),
+            "false" => Self::Bool(false),
             _ => text
                 .parse()
-                .map_or_else(|_| Self::Text(text.to_owned()), Self::Number),
+                .map_or_else(|_| Self::Text(text.to_owned()), Self::Integer),
         }
     }
 }
 
 /// Most characters of a user's text, and most items of a menu, that are repeated in a refusal.
-const SHOWN: usize = 40;
+const MAX_QUOTED: usize = 40;
 
 impl Control {
     /// A number of which nothing is known so far, to be filled in.
@@ -125,7 +125,7 @@ impl Control {
         Self {
             name: name.into(),
             label: label.into(),
-            kind: Kind::Integer,
+            control_type: ControlType::Integer,
             minimum: 0,
             maximum: 0,
             step: 1,
@@ -139,25 +139,25 @@ impl Control {
     /// A button.
     pub fn button(name: &str, label: &str) -> Self {
         Self {
-            kind: Kind::Button,
+            control_type: ControlType::Button,
             ..Self::number(name, label)
         }
     }
 
     /// The value to set for a wish: one in the control's range, on a step (the nearest). The error names the control
     /// and what it takes.
-    pub fn resolve(&self, wish: &Wish) -> Result<i64, Refusal> {
+    pub fn validate(&self, wanted: &ControlValue) -> Result<i64, ControlError> {
         if self.flags.read_only {
             let words = format!("{} can be read only", self.name);
-            return Err(Refusal::new(Why::ReadOnly, words));
+            return Err(ControlError::new(ErrorKind::ReadOnly, words));
         }
-        match (self.kind, wish) {
-            (Kind::Button, Wish::Switch(true)) => Ok(1),
-            (Kind::Boolean, Wish::Switch(on)) => Ok(i64::from(*on)),
-            (Kind::Boolean, Wish::Number(value @ (0 | 1))) => Ok(*value),
-            (Kind::Boolean, Wish::Number(value)) => Err(self.out_of_range(value)),
-            (Kind::Integer, Wish::Number(value)) => self.on_step(*value),
-            (Kind::Bitmask, Wish::Number(value)) => {
+        match (self.control_type, wanted) {
+            (ControlType::Button, ControlValue::Bool(true)) => Ok(1),
+            (ControlType::Boolean, ControlValue::Bool(on)) => Ok(i64::from(*on)),
+            (ControlType::Boolean, ControlValue::Integer(value @ (0 | 1))) => Ok(*value),
+            (ControlType::Boolean, ControlValue::Integer(value)) => Err(self.out_of_range(value)),
+            (ControlType::Integer, ControlValue::Integer(value)) => self.round_to_step(*value),
+            (ControlType::Bitmask, ControlValue::Integer(value)) => {
                 // A mask of 32 bits is the negative number of the same bits, too.
                 let mask = if self.maximum == 0 { !0 } else { self.maximum };
                 if value & !mask == 0 {
@@ -166,23 +166,23 @@ impl Control {
                     Err(self.out_of_range(value))
                 }
             }
-            (Kind::Menu, Wish::Number(value)) => self
+            (ControlType::Menu, ControlValue::Integer(value)) => self
                 .items
                 .iter()
                 .find(|item| item.value == *value)
                 .map(|item| item.value)
                 .ok_or_else(|| self.out_of_range(value)),
-            (Kind::Menu, Wish::Text(text)) => self
+            (ControlType::Menu, ControlValue::Text(text)) => self
                 .items
                 .iter()
                 .find(|item| item.label.eq_ignore_ascii_case(text))
                 .map(|item| item.value)
-                .ok_or_else(|| self.out_of_range(format!("{:?}", shorten(text)))),
-            (_, wish) => Err(self.wrong_type(wish)),
+                .ok_or_else(|| self.out_of_range(format!("{:?}", truncate(text)))),
+            (_, wanted) => Err(self.wrong_type(wanted)),
         }
     }
 
-    fn on_step(&self, value: i64) -> Result<i64, Refusal> {
+    fn round_to_step(&self, value: i64) -> Result<i64, ControlError> {
         if value < self.minimum || value > self.maximum {
             return Err(self.out_of_range(value));
         }
@@ -194,37 +194,45 @@ impl Control {
         i64::try_from(nearest).map_err(|_| self.out_of_range(value))
     }
 
-    fn out_of_range(&self, value: impl std::fmt::Display) -> Refusal {
-        let words = format!("{} cannot be {value}: it takes {}", self.name, self.takes());
-        Refusal::new(Why::OutOfRange, words)
+    fn out_of_range(&self, value: impl std::fmt::Display) -> ControlError {
+        let words = format!(
+            "{} cannot be {value}: it takes {}",
+            self.name,
+            self.range_description()
+        );
+        ControlError::new(ErrorKind::OutOfRange, words)
     }
 
-    fn wrong_type(&self, wish: &Wish) -> Refusal {
-        let given = match wish {
-            Wish::Number(value) => value.to_string(),
-            Wish::Switch(on) => on.to_string(),
-            Wish::Text(text) => format!("{:?}", shorten(text)),
+    fn wrong_type(&self, wanted: &ControlValue) -> ControlError {
+        let given = match wanted {
+            ControlValue::Integer(value) => value.to_string(),
+            ControlValue::Bool(on) => on.to_string(),
+            ControlValue::Text(text) => format!("{:?}", truncate(text)),
         };
-        let words = format!("{} cannot be {given}: it takes {}", self.name, self.takes());
-        Refusal::new(Why::WrongType, words)
+        let words = format!(
+            "{} cannot be {given}: it takes {}",
+            self.name,
+            self.range_description()
+        );
+        ControlError::new(ErrorKind::WrongType, words)
     }
 
     /// The values, in words.
-    fn takes(&self) -> String {
-        match self.kind {
-            Kind::Integer if self.step > 1 => {
+    fn range_description(&self) -> String {
+        match self.control_type {
+            ControlType::Integer if self.step > 1 => {
                 let (from, to, step) = (self.minimum, self.maximum, self.step);
                 format!("{from} to {to} in steps of {step}")
             }
-            Kind::Integer => format!("{} to {}", self.minimum, self.maximum),
-            Kind::Boolean => "true or false".to_owned(),
-            Kind::Bitmask => format!("the bits of {:#x}", self.maximum),
-            Kind::Button => "true, which presses it".to_owned(),
-            Kind::Menu => {
+            ControlType::Integer => format!("{} to {}", self.minimum, self.maximum),
+            ControlType::Boolean => "true or false".to_owned(),
+            ControlType::Bitmask => format!("the bits of {:#x}", self.maximum),
+            ControlType::Button => "true, which presses it".to_owned(),
+            ControlType::Menu => {
                 let items: Vec<String> = self
                     .items
                     .iter()
-                    .take(SHOWN)
+                    .take(MAX_QUOTED)
                     .map(|item| format!("{} ({})", item.value, item.label))
                     .collect();
                 items.join(", ")
@@ -233,6 +241,6 @@ impl Control {
     }
 }
 
-fn shorten(text: &str) -> String {
-    text.chars().take(SHOWN).collect()
+fn truncate(text: &str) -> String {
+    text.chars().take(MAX_QUOTED).collect()
 }

@@ -1,24 +1,24 @@
 //! Orders that wait at the same time, carried out together: of two values for one control the later counts, and a value that
 //! a control has already is not set again.
 
-use super::control::{Control, Kind, Wish};
-use super::{Board, Refusal, Why, controls_first, find, list};
+use super::control::{Control, ControlType, ControlValue};
+use super::{ControlBackend, ControlError, ErrorKind, apply_order, find, list_controls};
 
 /// Controls and their new values.
 type Values = Vec<(Control, i64)>;
 
 /// Carries out `orders` in their sequence, each all or, as far as the camera lets itself be set back, not at all. Returns for
 /// each the values that hold now, or why it was refused.
-pub(super) fn set_all(
-    board: &mut Option<&mut (dyn Board + '_)>,
-    orders: &[&[(String, Wish)]],
-) -> Vec<Result<Values, Refusal>> {
-    let controls = list(board);
-    let resolved: Vec<_> = orders
+pub(super) fn apply_all(
+    backend: &mut Option<&mut (dyn ControlBackend + '_)>,
+    requests: &[&[(String, ControlValue)]],
+) -> Vec<Result<Values, ControlError>> {
+    let controls = list_controls(backend);
+    let resolved: Vec<_> = requests
         .iter()
-        .map(|wishes| resolve(&controls, wishes))
+        .map(|wanted| resolve(&controls, wanted))
         .collect();
-    let Some(board) = board.as_deref_mut() else {
+    let Some(backend) = backend.as_deref_mut() else {
         return resolved;
     };
     let mut merged = Values::new();
@@ -31,32 +31,39 @@ pub(super) fn set_all(
             None => merged.push((control.clone(), *value)),
         }
     }
-    if apply(board, &controls, merged).is_ok() {
+    if apply(backend, &controls, merged).is_ok() {
         return resolved;
     }
     // One of them is refused: now each for itself, as if it had come alone.
-    let mut alone = |wishes: &&[(String, Wish)]| {
-        let controls = board.controls();
-        let values = resolve(&controls, wishes)?;
-        apply(board, &controls, values.clone())?;
+    let mut alone = |wanted: &&[(String, ControlValue)]| {
+        let controls = backend.controls();
+        let values = resolve(&controls, wanted)?;
+        apply(backend, &controls, values.clone())?;
         Ok(values)
     };
-    orders.iter().map(&mut alone).collect()
+    requests.iter().map(&mut alone).collect()
 }
 
-fn resolve(controls: &[Control], wishes: &[(String, Wish)]) -> Result<Values, Refusal> {
-    wishes
+fn resolve(
+    controls: &[Control],
+    wanted: &[(String, ControlValue)],
+) -> Result<Values, ControlError> {
+    wanted
         .iter()
-        .map(|(name, wish)| {
+        .map(|(name, wanted)| {
             let control = find(controls, name)?;
-            Ok((control.clone(), control.resolve(wish)?))
+            Ok((control.clone(), control.validate(wanted)?))
         })
         .collect()
 }
 
 /// Sets all of `values`, or sets back what was set before one was refused.
-fn apply(board: &mut dyn Board, controls: &[Control], mut values: Values) -> Result<(), Refusal> {
-    values.sort_by_key(|(control, _)| controls_first(controls, &control.name));
+fn apply(
+    backend: &mut dyn ControlBackend,
+    controls: &[Control],
+    mut values: Values,
+) -> Result<(), ControlError> {
+    values.sort_by_key(|(control, _)| apply_order(controls, &control.name));
     let mut changed: Vec<&Control> = Vec::new();
     for (control, value) in &values {
         // What was set before may have changed this one, too.
@@ -64,17 +71,18 @@ fn apply(board: &mut dyn Board, controls: &[Control], mut values: Values) -> Res
         if is_known && has_value(control, *value) {
             continue;
         }
-        let Err(words) = board.set(&control.name, *value) else {
+        let Err(words) = backend.set(&control.name, *value) else {
             changed.push(control);
             continue;
         };
         for before in changed.into_iter().rev() {
-            if let (Some(value), false) = (before.value, before.kind == Kind::Button) {
-                let _ = board.set(&before.name, value);
+            if let (Some(value), false) = (before.value, before.control_type == ControlType::Button)
+            {
+                let _ = backend.set(&before.name, value);
             }
         }
         let words = format!("the camera refuses {value} for {}: {words}", control.name);
-        return Err(Refusal::new(Why::Refused, words));
+        return Err(ControlError::new(ErrorKind::Refused, words));
     }
     Ok(())
 }
@@ -84,5 +92,5 @@ fn apply(board: &mut dyn Board, controls: &[Control], mut values: Values) -> Res
 fn has_value(control: &Control, value: i64) -> bool {
     let flags = control.flags;
     let is_settled = !flags.volatile && !flags.inactive && !flags.grabbed && !flags.write_only;
-    is_settled && control.kind != Kind::Button && control.value == Some(value)
+    is_settled && control.control_type != ControlType::Button && control.value == Some(value)
 }

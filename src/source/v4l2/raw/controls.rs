@@ -1,9 +1,9 @@
 //! What can be set of a camera whose pictures are encoded here: its driver's controls and, under the names that V4L2 has for them,
 //! those of the encoder.
 
-use super::super::knobs::Knobs;
+use super::super::controls::V4l2Controls;
 use super::Camera;
-use crate::panel::{Board, Control};
+use crate::controls::{Control, ControlBackend};
 use crate::source::Source;
 
 const BITRATE: &str = "video_bitrate";
@@ -23,9 +23,9 @@ impl Camera {
     }
 }
 
-impl Board for Camera {
+impl ControlBackend for Camera {
     fn controls(&mut self) -> Vec<Control> {
-        let mut controls = Knobs::new(self.stream.device()).controls();
+        let mut controls = V4l2Controls::new(self.stream.device()).controls();
         // A camera may have such of an encoder in it, which has nothing to do with these pictures.
         controls.retain(|control| ![BITRATE, KEYFRAME].contains(&control.name.as_str()));
         controls.extend(self.encoder_controls());
@@ -42,7 +42,7 @@ impl Board for Camera {
                 self.request_keyframe();
                 Ok(())
             }
-            name => Knobs::new(self.stream.device()).set(name, value),
+            name => V4l2Controls::new(self.stream.device()).set(name, value),
         }
     }
 }

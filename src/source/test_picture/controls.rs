@@ -1,7 +1,7 @@
 //! What of the test picture can be changed while it runs, under the names that V4L2 encoders have for it.
 
 use super::TestPicture;
-use crate::panel::{Board, Control};
+use crate::controls::{Control, ControlBackend};
 use std::num::NonZeroU32;
 
 const BITRATE: &str = "video_bitrate";
@@ -36,7 +36,7 @@ impl TestPicture {
     }
 }
 
-impl Board for TestPicture {
+impl ControlBackend for TestPicture {
     fn controls(&mut self) -> Vec<Control> {
         let number = |name, label, range: (i64, i64), default, value| Control {
             minimum: range.0,
