@@ -9,12 +9,12 @@
 
 #![allow(clippy::print_stdout, reason = "it prints what it has measured")]
 
+use berrymse::camera::{self, Activation, Config};
 use berrymse::encode::{
     self, Encoder, EncoderPreference, FrameMemory, I420, JpegDecoder, RawFrame, RawVideoFormat,
 };
 use berrymse::h264::End;
 use berrymse::hub::{self, Event};
-use berrymse::pipeline::{self, Habits, Opening};
 use berrymse::shutdown::{ShutdownToken, WaitResult};
 use berrymse::source::v4l2::raw::capture::Newest;
 use berrymse::source::{Chunk, Context, Error, Flips, Settings, Source};
@@ -166,9 +166,9 @@ fn paced(work: Work, frames: &[Vec<u8>], fps: f64, count: u32) -> Result<(), Fai
         };
         move || {
             let context = Context::new("made-up", settings, shutdown.clone());
-            let habits = Habits {
-                opening: Opening::Always,
-                bitrates: None,
+            let config = Config {
+                activation: Activation::Always,
+                adaptive_bitrate: None,
             };
             let unit = Vec::new();
             let source = Camera {
@@ -177,7 +177,7 @@ fn paced(work: Work, frames: &[Vec<u8>], fps: f64, count: u32) -> Result<(), Fai
                 shutdown,
                 unit,
             };
-            let _ = pipeline::play(Box::new(source), &context, &habits, &publisher);
+            let _ = camera::play(Box::new(source), &context, &config, &publisher);
             cpu()
         }
     });

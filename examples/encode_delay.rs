@@ -8,10 +8,10 @@
 
 #![allow(clippy::print_stdout, reason = "it prints what it has measured")]
 
+use berrymse::camera::{self, Activation, Config};
 use berrymse::encode::{self, Encoder, EncoderPreference, FrameMemory, RawFrame, RawVideoFormat};
 use berrymse::h264::End;
 use berrymse::hub::{self, Event};
-use berrymse::pipeline::{self, Habits, Opening};
 use berrymse::shutdown::{ShutdownToken, WaitResult};
 use berrymse::source::v4l2::raw::capture::Newest;
 use berrymse::source::{Chunk, Context, Error, Flips, Settings, Source};
@@ -99,12 +99,12 @@ fn run(
             dropped: dropped.clone(),
         };
         let (context, cpu) = (context(width, height, &shutdown), cpu.clone());
-        let habits = Habits {
-            opening: Opening::Always,
-            bitrates: None,
+        let config = Config {
+            activation: Activation::Always,
+            adaptive_bitrate: None,
         };
         move || {
-            let end = pipeline::play(Box::new(source), &context, &habits, &publisher);
+            let end = camera::play(Box::new(source), &context, &config, &publisher);
             let now = clock_gettime(ClockId::ThreadCPUTime);
             *cpu.lock().unwrap_or_else(PoisonError::into_inner) =
                 Duration::new(now.tv_sec as u64, now.tv_nsec as u32);

@@ -1,6 +1,6 @@
 //! Buffers the recent fragments of one camera and hands them to its subscribers.
 //!
-//! The pipeline holds the [`Publisher`]; serving holds [`Hub`]s, which cannot publish. The publisher never waits for a
+//! The camera's thread holds the [`Publisher`]; serving holds [`Hub`]s, which cannot publish. The publisher never waits for a
 //! viewer: a viewer is a cursor into the buffer of recent fragments. A viewer that falls out of the buffer continues at the
 //! newest keyframe and receives the number of skipped frames. `skip_policy` decides what a viewer on a congested link receives.
 

@@ -11,7 +11,7 @@
 //! | [`h264`] | Annex B bytes to access units, parameter sets, picture order |
 //! | [`jpeg`] | H.264 inside of JPEG pictures |
 //! | [`fmp4`] | access units to init segments and fragments (ISO BMFF) |
-//! | [`pipeline`] | one camera: source to hub, supervised, restarted |
+//! | [`camera`] | one camera: source to hub, supervised, restarted |
 //! | [`hub`] | the recent fragments of one camera and everybody who follows them |
 //! | [`os`] | operating-system plumbing: allocator, socket options, `/proc` |
 //! | [`snapshot`] | the newest picture of a camera as JPEG, when somebody asks |
@@ -24,6 +24,7 @@
 //! `h264` and `fmp4` do no I/O and read no clock.
 
 pub mod build_info;
+pub mod camera;
 pub mod cli;
 pub mod controls;
 pub mod encode;
@@ -36,7 +37,6 @@ pub mod logger;
 pub mod message;
 pub mod orientation;
 pub mod os;
-pub mod pipeline;
 pub mod redact;
 pub mod serve;
 pub mod shutdown;

@@ -1,11 +1,11 @@
 //! Arguments, logging, run, exit code; nothing else.
 
+use berrymse::camera::{self, Activation};
 use berrymse::cli::{self, Command, Config, list_cameras};
-use berrymse::pipeline::{Habits, Opening};
 use berrymse::serve::{self, Fanout, Listening, Site, Tls};
 use berrymse::shutdown::ShutdownToken;
 use berrymse::source::{Context, Spec};
-use berrymse::{controls, hub, logger, os, pipeline, redact};
+use berrymse::{controls, hub, logger, os, redact};
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -111,16 +111,16 @@ fn serve(config: Config) -> Result<(), String> {
             hub,
             remote,
         });
-        let opening = if camera.on_demand {
-            Opening::OnDemand
+        let activation = if camera.on_demand {
+            Activation::OnDemand
         } else {
-            Opening::Always
+            Activation::Always
         };
-        let habits = Habits {
-            opening,
-            bitrates: camera.adaptive,
+        let camera_config = camera::Config {
+            activation,
+            adaptive_bitrate: camera.adaptive,
         };
-        let run = move || pipeline::run(&camera.source, &context, &habits, &publisher);
+        let run = move || camera::run(&camera.source, &context, &camera_config, &publisher);
         let thread = std::thread::Builder::new().name(camera.name).spawn(run);
         threads.push(thread.map_err(|error| format!("cannot start a camera's thread: {error}"))?);
     }

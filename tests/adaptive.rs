@@ -5,11 +5,11 @@
 
 mod support;
 
+use berrymse::camera::{self, Activation, Config};
 use berrymse::controls;
 use berrymse::encode::{self, Encoder, EncoderPreference, FrameMemory, RawFrame, RawVideoFormat};
 use berrymse::h264::End;
 use berrymse::hub::{self, Hub};
-use berrymse::pipeline::{self, Habits, Opening};
 use berrymse::serve::{self, Fanout, Site};
 use berrymse::shutdown::ShutdownToken;
 use berrymse::source::{Chunk, Context, Error, Flips, Settings, Source};
@@ -169,11 +169,11 @@ fn the_encoder_for_raw_cameras_follows_a_line_down_and_up() {
             keyframe_interval: NonZeroU32::new(60).unwrap(),
         };
         let context = Context::new("camera", settings, shutdown);
-        let habits = Habits {
-            opening: Opening::Always,
-            bitrates: Some(LEAST..=MOST),
+        let config = Config {
+            activation: Activation::Always,
+            adaptive_bitrate: Some(LEAST..=MOST),
         };
-        pipeline::play(source, &context, &habits, &publisher)
+        camera::play(source, &context, &config, &publisher)
     });
     let line = Line::to(&serve(hub.clone()));
     let address = line.address.clone();

@@ -35,7 +35,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("orientation", &[]),
     ("controls", &["suggest", "time"]),
     (
-        "pipeline",
+        "camera",
         &[
             "fmp4",
             "frame_rate",
@@ -91,7 +91,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "main",
         &[
-            "cli", "os", "hub", "logger", "controls", "pipeline", "redact", "serve", "source",
+            "cli", "os", "hub", "logger", "controls", "camera", "redact", "serve", "source",
             "shutdown",
         ],
     ),

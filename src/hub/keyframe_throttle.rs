@@ -11,7 +11,7 @@ use std::time::Duration;
 const MIN_INTERVAL: Duration = Duration::from_millis(1500);
 /// The longest pause: the first to ask after a hole in the line is rarely refused.
 const MAX_INTERVAL: Duration = Duration::from_secs(10);
-/// Encoders that answer at all answer within this time; the pipeline may hold a request back for half a second.
+/// Encoders that answer at all answer within this time; the camera's thread may hold a request back for half a second.
 const RESPONSE_TIMEOUT: Duration = Duration::from_millis(600);
 
 /// The requests of all slow lines of a camera together.

@@ -15,7 +15,7 @@ pub(super) struct Muxer {
     sequence: u32,
     orientation: Orientation,
     /// There are pictures that may be left out.
-    has_spare: bool,
+    has_disposable: bool,
     /// What the present init segment was made for.
     current: Option<(Arc<Format>, Orientation, Arc<Init>)>,
     /// The video is not what it was at first. Programs that follow the MP4 (ffmpeg, VLC) take only the first init
@@ -29,14 +29,14 @@ impl Muxer {
             timeline: Timeline::new(fps),
             sequence: 0,
             orientation: Orientation::default(),
-            has_spare: false,
+            has_disposable: false,
             current: None,
             has_changed: false,
         }
     }
 
     /// How displays are to lay the pictures from the next one on.
-    pub(super) fn orient(&mut self, orientation: Orientation) {
+    pub(super) fn set_orientation(&mut self, orientation: Orientation) {
         self.orientation = orientation;
     }
 
@@ -44,8 +44,8 @@ impl Muxer {
     pub(super) fn fragment(&mut self, picture: &Picture<'_>) -> Fragment {
         let init = self.init(&picture.format);
         let is_reordered = picture.format.reorder > 0 || picture.display_shift != 0;
-        self.has_spare |= !picture.is_reference;
-        let is_steady = is_reordered || self.has_spare;
+        self.has_disposable |= !picture.is_reference;
+        let is_steady = is_reordered || self.has_disposable;
         let slot = self.timeline.place(picture.captured_at, is_steady);
         self.sequence = self.sequence.wrapping_add(1);
         let sample = Sample {
@@ -98,7 +98,7 @@ impl Muxer {
             _ => {
                 let init = Arc::new(init(format, self.orientation));
                 self.has_changed = self.current.is_some();
-                self.has_spare = false;
+                self.has_disposable = false;
                 self.current = Some((format.clone(), self.orientation, init.clone()));
                 init
             }

@@ -11,86 +11,90 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// The part of a line that the stream may take. The rest is for keyframes, which come at once, and for headers.
-const SHARE: f64 = 0.85;
+const TARGET_UTILISATION: f64 = 0.85;
 
 /// So many viewers, one is left to a worse picture for the sake of the others.
-const ONE_OF: usize = 4;
+const VIEWERS_PER_IGNORED_LINK: usize = 4;
 
 /// How often the lines are looked at.
-const LOOK: Duration = Duration::from_millis(250);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The line is given so long to show what a change has done.
-const PAUSE: Duration = Duration::from_secs(2);
+const HOLD_AFTER_CHANGE: Duration = Duration::from_secs(2);
 
 /// One step up.
-const STEP: f64 = 1.08;
+const INCREASE_FACTOR: f64 = 1.08;
 
 /// Nobody's line was slow for so long: more is tried. Doubled by each try that fails.
-const SHORTEST_PATIENCE: Duration = Duration::from_secs(5);
-const LONGEST_PATIENCE: Duration = Duration::from_secs(60);
+const PROBE_INTERVAL_MIN: Duration = Duration::from_secs(5);
+const PROBE_INTERVAL_MAX: Duration = Duration::from_secs(60);
 
 /// A line that is slow so soon after a step up shows that the step was too much.
-const BLAME: Duration = Duration::from_secs(10);
+const FAILED_PROBE_WINDOW: Duration = Duration::from_secs(10);
 
 /// The bit rate of one encoder.
 #[derive(Debug)]
-pub(super) struct Adaptation {
+pub(super) struct BitrateController {
     range: RangeInclusive<u32>,
     current: u32,
-    looked_at: Option<Timestamp>,
+    polled_at: Option<Timestamp>,
     changed_at: Option<Timestamp>,
     raised_at: Option<Timestamp>,
-    slow_at: Option<Timestamp>,
-    patience: Duration,
+    congested_at: Option<Timestamp>,
+    probe_interval: Duration,
 }
 
-impl Adaptation {
+impl BitrateController {
     /// Begins with the most that `range` (bits per second) allows.
     pub(super) fn new(range: RangeInclusive<u32>) -> Self {
         Self {
             current: *range.end(),
             range,
-            looked_at: None,
+            polled_at: None,
             changed_at: None,
             raised_at: None,
-            slow_at: None,
-            patience: SHORTEST_PATIENCE,
+            congested_at: None,
+            probe_interval: PROBE_INTERVAL_MIN,
         }
     }
 
     /// True four times a second: as often as the lines are looked at.
     pub(super) fn is_due(&mut self, now: Timestamp) -> bool {
-        let is_due = self.looked_at.is_none_or(|then| now.since(then) >= LOOK);
+        let is_due = self
+            .polled_at
+            .is_none_or(|then| now.since(then) >= POLL_INTERVAL);
         if is_due {
-            self.looked_at = Some(now);
+            self.polled_at = Some(now);
         }
         is_due
     }
 
     /// The bit rate to ask for, if it is to be another one.
-    pub(super) fn advise(&mut self, lines: &LinkSummary, now: Timestamp) -> Option<u32> {
+    pub(super) fn next_bitrate(&mut self, lines: &LinkSummary, now: Timestamp) -> Option<u32> {
         let since = |then: Option<Timestamp>| then.map_or(Duration::MAX, |then| now.since(then));
-        let line = followed(lines);
+        let line = target_link(lines);
         if line.is_some() {
-            self.slow_at = Some(now);
+            self.congested_at = Some(now);
         }
-        if since(self.changed_at) < PAUSE {
+        if since(self.changed_at) < HOLD_AFTER_CHANGE {
             return None;
         }
         let wanted = match line {
-            Some(capacity) => self.current.min((f64::from(capacity) * SHARE) as u32),
-            None if since(self.slow_at) < self.patience => return None,
-            None => (f64::from(self.current) * STEP) as u32,
+            Some(capacity) => self
+                .current
+                .min((f64::from(capacity) * TARGET_UTILISATION) as u32),
+            None if since(self.congested_at) < self.probe_interval => return None,
+            None => (f64::from(self.current) * INCREASE_FACTOR) as u32,
         };
         let wanted = wanted.clamp(*self.range.start(), *self.range.end());
         if wanted == self.current {
             return None;
         }
         if wanted < self.current {
-            self.patience = if since(self.raised_at) < BLAME {
-                (self.patience * 2).min(LONGEST_PATIENCE)
+            self.probe_interval = if since(self.raised_at) < FAILED_PROBE_WINDOW {
+                (self.probe_interval * 2).min(PROBE_INTERVAL_MAX)
             } else {
-                SHORTEST_PATIENCE
+                PROBE_INTERVAL_MIN
             };
         } else {
             self.raised_at = Some(now);
@@ -102,10 +106,10 @@ impl Adaptation {
 }
 
 /// What the line carries that the encoder follows; `None` if that one carries everything.
-fn followed(lines: &LinkSummary) -> Option<u32> {
+fn target_link(lines: &LinkSummary) -> Option<u32> {
     let mut slow = lines.congested_bps.clone();
     slow.sort_unstable();
-    slow.get(lines.viewers / ONE_OF).copied()
+    slow.get(lines.viewers / VIEWERS_PER_IGNORED_LINK).copied()
 }
 
 #[cfg(test)]
@@ -116,7 +120,7 @@ mod tests {
     const LEAST: u32 = 300_000;
 
     struct Model {
-        adaptation: Adaptation,
+        controller: BitrateController,
         seconds: u64,
         current: u32,
     }
@@ -124,7 +128,7 @@ mod tests {
     impl Model {
         fn new() -> Self {
             Self {
-                adaptation: Adaptation::new(LEAST..=MOST),
+                controller: BitrateController::new(LEAST..=MOST),
                 seconds: 100,
                 current: MOST,
             }
@@ -138,13 +142,16 @@ mod tests {
             for _ in 0..seconds {
                 self.seconds += 1;
                 let now = Timestamp::from_nanos(self.seconds * 1_000_000_000);
-                self.current = self.adaptation.advise(&lines, now).unwrap_or(self.current);
+                self.current = self
+                    .controller
+                    .next_bitrate(&lines, now)
+                    .unwrap_or(self.current);
             }
         }
     }
 
     #[test]
-    fn a_lone_viewers_line_is_followed_down_at_once_and_up_slowly() {
+    fn bitrate_falls_at_once_and_rises_slowly() {
         let mut model = Model::new();
         model.see(1, 1, &[800_000]);
         assert_eq!(model.current, 680_000);
@@ -166,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn it_never_leaves_the_range() {
+    fn bitrate_stays_in_its_range() {
         let mut model = Model::new();
         model.see(5, 1, &[1000]);
         assert_eq!(model.current, LEAST);
@@ -178,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn one_bad_line_does_not_spoil_it_for_ten_good_ones() {
+    fn worst_quarter_of_links_is_ignored() {
         let mut model = Model::new();
         model.see(60, 11, &[200_000]);
         assert_eq!(model.current, MOST);
@@ -194,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn each_try_that_fails_makes_the_next_one_wait_longer() {
+    fn failed_probes_lengthen_the_interval() {
         let mut model = Model::new();
         model.see(3, 1, &[600_000]);
         let mut waits = Vec::new();
@@ -211,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn without_viewers_it_goes_back_to_the_most() {
+    fn bitrate_without_viewers_returns_to_maximum() {
         let mut model = Model::new();
         model.see(3, 1, &[400_000]);
         model.see(60, 0, &[]);

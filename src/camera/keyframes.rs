@@ -7,7 +7,7 @@ use std::time::Duration;
 const REQUEST_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Time for a keyframe that somebody waits for, asked for or by itself.
-const WAIT_TIMEOUT: Duration = Duration::from_secs(2);
+const KEYFRAME_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// No two restarts for a keyframe come closer than this: each is an outage for all viewers.
 const RESTART_INTERVAL: Duration = Duration::from_secs(60);
@@ -25,7 +25,7 @@ pub(super) struct KeyframeRequests {
 
 impl KeyframeRequests {
     /// True if one is to be made now; `is_wanted` adds one.
-    pub(super) fn are_due(&mut self, is_wanted: bool, now: Timestamp) -> bool {
+    pub(super) fn is_due(&mut self, is_wanted: bool, now: Timestamp) -> bool {
         self.is_wanted |= is_wanted;
         let rested = self
             .last
@@ -44,17 +44,17 @@ pub(super) enum Remedy {
     /// To open the source again: its first frame is a keyframe.
     Restart,
     /// To begin at any frame, after the last keyframe: with gradual intra refresh the picture becomes right.
-    BeginAnywhere,
+    StartAnywhere,
 }
 
 /// Finds out when viewers wait for a keyframe in vain. Outlives restarts of the source.
 #[derive(Debug, Default)]
-pub(super) struct KeyframeWatch {
+pub(super) struct KeyframeMonitor {
     missed_since: Option<Timestamp>,
     restarted_at: Option<Timestamp>,
 }
 
-impl KeyframeWatch {
+impl KeyframeMonitor {
     /// What to do now. `is_missed` while somebody waits; `can_restart` where the source is better opened again.
     pub(super) fn check(
         &mut self,
@@ -67,7 +67,7 @@ impl KeyframeWatch {
             return None;
         }
         let since = *self.missed_since.get_or_insert(now);
-        if now.since(since) < WAIT_TIMEOUT {
+        if now.since(since) < KEYFRAME_TIMEOUT {
             return None;
         }
         self.missed_since = None;
@@ -76,7 +76,7 @@ impl KeyframeWatch {
             self.restarted_at = Some(now);
             return Some(Remedy::Restart);
         }
-        Some(Remedy::BeginAnywhere)
+        Some(Remedy::StartAnywhere)
     }
 }
 
@@ -89,39 +89,39 @@ mod tests {
     }
 
     #[test]
-    fn keyframe_requests_of_many_viewers_are_merged() {
+    fn keyframe_requests_of_viewers_are_merged() {
         let mut requests = KeyframeRequests::default();
-        assert!(!requests.are_due(false, at(0)));
-        assert!(requests.are_due(true, at(1)));
-        assert!(!requests.are_due(true, at(2)));
-        assert!(!requests.are_due(false, at(500)));
+        assert!(!requests.is_due(false, at(0)));
+        assert!(requests.is_due(true, at(1)));
+        assert!(!requests.is_due(true, at(2)));
+        assert!(!requests.is_due(false, at(500)));
         assert!(
-            requests.are_due(false, at(501)),
+            requests.is_due(false, at(501)),
             "the second request is not forgotten"
         );
-        assert!(!requests.are_due(false, at(2000)));
+        assert!(!requests.is_due(false, at(2000)));
     }
 
     #[test]
-    fn keyframe_missed_restarts_once_a_minute() {
-        let mut watch = KeyframeWatch::default();
+    fn missing_keyframe_restarts_once_a_minute() {
+        let mut watch = KeyframeMonitor::default();
         assert_eq!(watch.check(true, true, at(0)), None);
         assert_eq!(watch.check(true, true, at(1999)), None);
         assert_eq!(watch.check(true, true, at(2000)), Some(Remedy::Restart));
         assert_eq!(watch.check(true, true, at(30_000)), None);
         let second = watch.check(true, true, at(32_000));
-        assert_eq!(second, Some(Remedy::BeginAnywhere));
+        assert_eq!(second, Some(Remedy::StartAnywhere));
         assert_eq!(watch.check(true, true, at(70_000)), None);
         assert_eq!(watch.check(true, true, at(72_000)), Some(Remedy::Restart));
     }
 
     #[test]
-    fn keyframe_that_comes_in_time_needs_no_remedy() {
-        let mut watch = KeyframeWatch::default();
+    fn keyframe_in_time_needs_no_remedy() {
+        let mut watch = KeyframeMonitor::default();
         assert_eq!(watch.check(true, false, at(0)), None);
         assert_eq!(watch.check(false, false, at(1000)), None);
         assert_eq!(watch.check(true, false, at(2500)), None);
         let remedy = watch.check(true, false, at(4500));
-        assert_eq!(remedy, Some(Remedy::BeginAnywhere));
+        assert_eq!(remedy, Some(Remedy::StartAnywhere));
     }
 }
