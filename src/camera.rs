@@ -13,7 +13,7 @@ use crate::h264::nal::Header;
 use crate::h264::{AccessUnit, Assembler, Ends, Pictures};
 use crate::hub::{CameraState, Jpeg, Publisher};
 use crate::logger::{self, Folded};
-use crate::orientation::Orientation;
+use crate::media::orientation::Orientation;
 use crate::source::{self, Cause, Error, Source, Spec};
 use crate::time::Timestamp;
 use adaptive_bitrate::BitrateController;
@@ -89,7 +89,7 @@ pub fn run(spec: &Spec, context: &source::Context, config: &Config, publisher: &
                         .as_deref(),
                 );
                 let wanted = context.settings.orientation();
-                let left = wanted.left_after(source.applied_orientation());
+                let left = wanted.remaining_after(source.applied_orientation());
                 camera.muxer.set_orientation(left);
                 // In a JPEG there is no word on how it is to be laid.
                 let is_upright = left == Orientation::default();

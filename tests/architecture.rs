@@ -23,16 +23,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("encode", &["jpeg", "shutdown", "time", "v4l2"]),
-    ("fmp4", &["orientation", "time"]),
+    ("fmp4", &["media", "time"]),
     ("h264", &["time"]),
     ("frame_rate", &[]),
     ("jpeg", &[]),
-    ("hub", &["fmp4", "h264", "message", "orientation", "time"]),
+    ("hub", &["fmp4", "h264", "message", "media", "time"]),
     ("logger", &["redact", "time"]),
     ("redact", &[]),
     ("message", &[]),
     ("suggest", &[]),
-    ("orientation", &[]),
+    ("media", &["frame_rate", "time"]),
     ("controls", &["suggest", "time"]),
     (
         "camera",
@@ -43,11 +43,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "hub",
             "logger",
             "message",
-            "orientation",
+            "media",
             "controls",
             "source",
             "time",
-            "timeline",
         ],
     ),
     ("os", &[]),
@@ -64,10 +63,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "time",
         ],
     ),
-    (
-        "snapshot",
-        &["fmp4", "h264", "os", "hub", "orientation", "time"],
-    ),
+    ("snapshot", &["fmp4", "h264", "os", "hub", "media", "time"]),
     (
         "source",
         &[
@@ -77,7 +73,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "os",
             "jpeg",
             "logger",
-            "orientation",
+            "media",
             "controls",
             "shutdown",
             "time",
@@ -86,7 +82,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("shutdown", &["time"]),
     ("time", &[]),
-    ("timeline", &["frame_rate", "time"]),
     ("v4l2", &["os", "shutdown", "time"]),
     (
         "main",
@@ -213,7 +208,7 @@ fn unsafe_code_is_where_the_documents_say() {
 
 #[test]
 fn what_is_pure_reads_no_clock_and_does_no_io() {
-    for module in ["h264", "jpeg", "fmp4"] {
+    for module in ["h264", "jpeg", "fmp4", "media"] {
         for path in files(&root().join("src").join(module), "rs")
             .iter()
             .filter(|path| !is_test(path))

@@ -4,9 +4,9 @@ use crate::fmp4::{self, Sample, VideoDescription};
 use crate::frame_rate::FrameRate;
 use crate::h264::{Format, Picture};
 use crate::hub::{Fragment, Init, Recovery};
+use crate::media::orientation::Orientation;
+use crate::media::timeline::Timeline;
 use crate::message::Message;
-use crate::orientation::Orientation;
-use crate::timeline::Timeline;
 use std::sync::Arc;
 
 /// Makes the messages of one camera. It outlives the camera's restarts, so that the viewers' media time goes on.
@@ -46,16 +46,16 @@ impl Muxer {
         let is_reordered = picture.format.reorder > 0 || picture.display_shift != 0;
         self.has_disposable |= !picture.is_reference;
         let is_steady = is_reordered || self.has_disposable;
-        let slot = self.timeline.place(picture.captured_at, is_steady);
+        let timing = self.timeline.timestamp(picture.captured_at, is_steady);
         self.sequence = self.sequence.wrapping_add(1);
         let sample = Sample {
             sequence: self.sequence,
-            decode_time: slot.decode_time,
-            duration: slot.duration,
+            decode_time: timing.decode_time,
+            duration: timing.duration,
             composition_offset: is_reordered.then(|| {
                 picture
                     .display_shift
-                    .saturating_mul(i32::try_from(slot.nominal).unwrap_or(i32::MAX))
+                    .saturating_mul(i32::try_from(timing.nominal_duration).unwrap_or(i32::MAX))
             }),
             is_keyframe: picture.is_keyframe,
             is_reference: picture.is_reference,
@@ -73,8 +73,8 @@ impl Muxer {
         Fragment {
             init,
             message,
-            decode_time: slot.decode_time,
-            frame_ticks: slot.nominal,
+            decode_time: timing.decode_time,
+            frame_ticks: timing.nominal_duration,
             captured_at: picture.captured_at,
             is_keyframe: picture.is_keyframe,
             recovery: picture.recovery.map(|point| Recovery {
@@ -120,7 +120,7 @@ fn init(format: &Format, orientation: Orientation) -> Init {
         orientation,
     };
     let (mut width, mut height) = (format.width, format.height);
-    if orientation.is_sideways() {
+    if orientation.swaps_axes() {
         (width, height) = (height, width);
     }
     Init {

@@ -4,7 +4,7 @@
 //! recording and shows each picture as soon as it has it.
 
 use super::boxes::{write_box, write_full_box, write_u8, write_u16, write_u32, write_zeros};
-use crate::orientation::Orientation;
+use crate::media::orientation::Orientation;
 use crate::time::TIMESCALE;
 
 /// Number of the only track.

@@ -2,7 +2,7 @@
 //! program rely on are checked byte by byte. What these cannot show, that browsers play it, is in tests/browser.
 
 use super::*;
-use crate::orientation::Orientation;
+use crate::media::orientation::Orientation;
 use mp4_atom::ReadFrom;
 use proptest::prelude::*;
 use shiguredo_mp4::demux::Fmp4SegmentDemuxer;

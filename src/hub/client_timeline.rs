@@ -100,8 +100,8 @@ mod tests {
     use super::*;
     use crate::fmp4::{Sample, fragment_times, write_fragment};
     use crate::hub::Init;
+    use crate::media::orientation::Orientation;
     use crate::message::Message;
-    use crate::orientation::Orientation;
     use std::sync::Arc;
 
     fn at(decode_time: u64, told: u32) -> Fragment {

@@ -1,7 +1,7 @@
 //! What is published: a picture, and what it takes to show it.
 
+use crate::media::orientation::Orientation;
 use crate::message::Message;
-use crate::orientation::Orientation;
 use crate::time::Timestamp;
 use std::sync::Arc;
 

@@ -6,8 +6,8 @@ use crate::fmp4::{
     FragmentTimes, Sample, composition_offset, fragment_times, nal_units, write_fragment,
 };
 use crate::h264::testing::pps;
+use crate::media::orientation::Orientation;
 use crate::message::Message;
-use crate::orientation::Orientation;
 
 /// 30 frames per second. `K` is a keyframe, `r` a recovery point complete after 10 frames, `R` one that is complete at
 /// once, `i` an unmarked I frame.

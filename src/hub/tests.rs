@@ -1,7 +1,7 @@
 use super::gop_buffer::MAX_BYTES;
 use super::*;
+use crate::media::orientation::Orientation;
 use crate::message::Message;
-use crate::orientation::Orientation;
 use std::task::Context;
 
 /// One picture each 33 ms; `K` is a keyframe, to `b` no other picture refers. An event is written as in `"live init K0 p1 skipped:3"`.

@@ -9,7 +9,7 @@ use crate::fmp4;
 use crate::h264::nal::{Header, UnitType};
 use crate::h264::sps::Sps;
 use crate::hub::{Fragment, Hub, Init};
-use crate::orientation::Orientation;
+use crate::media::orientation::Orientation;
 use crate::time::Timestamp;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -301,12 +301,12 @@ fn output_size(
         (scaled(width, across, down), height)
     };
     let (mut shown_width, mut shown_height) = square;
-    if orientation.is_sideways() {
+    if orientation.swaps_axes() {
         (shown_width, shown_height) = (shown_height, shown_width);
     }
     let narrow = wanted.unwrap_or(shown_width).clamp(1, shown_width);
     let low = scaled(shown_height, narrow, shown_width);
-    if orientation.is_sideways() {
+    if orientation.swaps_axes() {
         (low, narrow)
     } else {
         (narrow, low)

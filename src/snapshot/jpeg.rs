@@ -3,7 +3,7 @@
 
 use super::yuv420::Yuv420Frame;
 use crate::h264::vui::Colour;
-use crate::orientation::Orientation;
+use crate::media::orientation::Orientation;
 use jpeg_encoder::{Encoder, ImageBuffer, JpegColorType, SamplingFactor};
 
 /// Hardly to be told from the camera's picture, and half of the size that 95 has.
@@ -40,13 +40,13 @@ impl<'a> OrientedImage<'a> {
     fn new(picture: &'a Yuv420Frame, colour: Colour, orientation: Orientation) -> Self {
         let (columns, lines) = picture.size();
         let steps = orientation
-            .back()
+            .inverse()
             .steps()
             .map(|(x, y)| (isize::from(x), isize::from(y)));
         let [(ax, ay), (bx, by)] = steps;
         let start = |sum: isize, length: u32| if sum < 0 { length as isize - 1 } else { 0 };
         let (mut width, mut height) = (columns, lines);
-        if orientation.is_sideways() {
+        if orientation.swaps_axes() {
             (width, height) = (height, width);
         }
         Self {

@@ -408,8 +408,8 @@ fn reject(requests: impl IntoIterator<Item = Request>, error: &SnapshotError) {
 mod tests {
     use super::*;
     use crate::hub::{CameraState, Fragment, Init, Jpeg, channel};
+    use crate::media::orientation::Orientation;
     use crate::message::Message;
-    use crate::orientation::Orientation;
     use bytes::Bytes;
 
     #[tokio::test]

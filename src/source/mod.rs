@@ -20,7 +20,7 @@ use crate::controls::{ControlBackend, Server};
 use crate::encode;
 use crate::frame_rate::FrameRate;
 use crate::h264::End;
-use crate::orientation::Orientation;
+use crate::media::orientation::Orientation;
 use crate::shutdown::ShutdownToken;
 use crate::time::Timestamp;
 use crate::v4l2::{FourCc, Purpose};

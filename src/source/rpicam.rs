@@ -13,7 +13,7 @@ use super::process::{Manner, Process};
 use super::reader::Marks;
 use super::silence::SilenceLimit;
 use super::{Cause, Chunk, Context, Error, Source};
-use crate::orientation::Orientation;
+use crate::media::orientation::Orientation;
 use command::{Command, Encoder, Optional};
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::env;

@@ -18,7 +18,7 @@ use super::silence::SilenceLimit;
 use super::{Cause, Chunk, Context, Error, Source};
 use crate::controls::{Control, ControlBackend};
 use crate::jpeg::{self, Embedded};
-use crate::orientation::Orientation;
+use crate::media::orientation::Orientation;
 use crate::shutdown::WaitResult;
 use crate::time::Timestamp;
 use crate::v4l2::h264_unit::Mux;

@@ -1,7 +1,7 @@
 //! The command line of rpicam-vid for a camera, its settings and the machine's encoder, and how it is taken back where an
 //! older version knows less. Pure, but for the look at the machine.
 
-use crate::orientation::Orientation;
+use crate::media::orientation::Orientation;
 use crate::source::Settings;
 use std::fmt;
 use std::fs;
@@ -136,7 +136,7 @@ impl Command {
     /// What the camera does of the turn and the mirrors: it can turn by half and mirror, but nothing by a quarter.
     pub(super) fn orientation(&self) -> Orientation {
         let wanted = self.settings.orientation();
-        if wanted.is_sideways() {
+        if wanted.swaps_axes() {
             Orientation::default()
         } else {
             wanted
@@ -178,7 +178,7 @@ impl Command {
             add("save-pts", &format_args!("/dev/fd/{fd}"));
         }
         if orientation.is_mirrored() {
-            let is_upside_down = orientation.quarters() == 2;
+            let is_upside_down = orientation.quarter_turns() == 2;
             out.push(if is_upside_down { "--vflip" } else { "--hflip" }.to_owned());
         }
         for switch in [Optional::Flush, Optional::LowLatency] {

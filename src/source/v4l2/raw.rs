@@ -15,7 +15,7 @@ use super::SLICE;
 use crate::controls::ControlBackend;
 use crate::encode::{self, Encoder, EncoderFactory, FrameMemory, RawFrame};
 use crate::h264::End;
-use crate::orientation::Orientation;
+use crate::media::orientation::Orientation;
 use crate::shutdown::WaitResult;
 use crate::source::silence::SilenceLimit;
 use crate::source::{Cause, Chunk, Context, Error, Source};

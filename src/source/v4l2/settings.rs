@@ -1,6 +1,6 @@
 //! The user's settings as controls of a V4L2 camera. Whatever the driver has no control for stays as it is, and is told.
 
-use crate::orientation::Orientation;
+use crate::media::orientation::Orientation;
 use crate::source::Settings;
 use crate::v4l2::controls::{flag, id};
 use crate::v4l2::{Control, Device};

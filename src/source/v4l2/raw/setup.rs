@@ -8,7 +8,7 @@ use super::choice::{self, Mode, Offer, Wanted};
 use super::decoding::Decoding;
 use super::{Camera, Dropping, is_jpeg, work};
 use crate::encode::{self, Encoder, EncoderFactory, RawVideoFormat};
-use crate::orientation::Orientation;
+use crate::media::orientation::Orientation;
 use crate::source::{Context, Source};
 use crate::time::Timestamp;
 use crate::v4l2::{Agreed, Capture, Colour, Device, Failure, FourCc, Held, Step, Stream};

@@ -7,7 +7,7 @@
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Orientation {
     /// Quarters of a turn, 0 to 3.
-    quarters: u8,
+    quarter_turns: u8,
     is_mirrored: bool,
 }
 
@@ -22,14 +22,14 @@ impl Orientation {
             _ => 0,
         };
         Self {
-            quarters: (quarters + if vertical { 2 } else { 0 }) % 4,
+            quarter_turns: (quarters + if vertical { 2 } else { 0 }) % 4,
             is_mirrored: horizontal != vertical,
         }
     }
 
     /// Clockwise quarters of a turn, 0 to 3; they come before the mirror.
-    pub const fn quarters(self) -> u8 {
-        self.quarters
+    pub const fn quarter_turns(self) -> u8 {
+        self.quarter_turns
     }
 
     /// True if it is mirrored left to right after the turn.
@@ -38,50 +38,50 @@ impl Orientation {
     }
 
     /// True if width and height change places.
-    pub const fn is_sideways(self) -> bool {
-        self.quarters % 2 == 1
+    pub const fn swaps_axes(self) -> bool {
+        self.quarter_turns % 2 == 1
     }
 
     /// True if there is nothing to do.
-    pub const fn is_upright(self) -> bool {
-        self.quarters == 0 && !self.is_mirrored
+    pub const fn is_identity(self) -> bool {
+        self.quarter_turns == 0 && !self.is_mirrored
     }
 
     /// This one and then the `next`.
-    pub const fn then(self, next: Self) -> Self {
+    pub const fn compose(self, next: Self) -> Self {
         // Behind a mirror clockwise is anticlockwise.
         let turn = if self.is_mirrored {
-            4 - next.quarters
+            4 - next.quarter_turns
         } else {
-            next.quarters
+            next.quarter_turns
         };
         Self {
-            quarters: (self.quarters + turn) % 4,
+            quarter_turns: (self.quarter_turns + turn) % 4,
             is_mirrored: self.is_mirrored != next.is_mirrored,
         }
     }
 
     /// What takes it back.
-    pub const fn back(self) -> Self {
+    pub const fn inverse(self) -> Self {
         // A mirrored picture, laid the same way again, is as it was.
         if self.is_mirrored {
             self
         } else {
             Self {
-                quarters: (4 - self.quarters) % 4,
+                quarter_turns: (4 - self.quarter_turns) % 4,
                 is_mirrored: false,
             }
         }
     }
 
     /// What is left to do when `done` has been done and this is wanted.
-    pub const fn left_after(self, done: Self) -> Self {
-        done.back().then(self)
+    pub const fn remaining_after(self, done: Self) -> Self {
+        done.inverse().compose(self)
     }
 
     /// Where a step to the right and a step down lead after it: (right, down) of each.
     pub const fn steps(self) -> [(i8, i8); 2] {
-        let [(ax, ay), (bx, by)] = match self.quarters {
+        let [(ax, ay), (bx, by)] = match self.quarter_turns {
             1 => [(0, 1), (-1, 0)],
             2 => [(-1, 0), (0, -1)],
             3 => [(0, -1), (1, 0)],
@@ -112,23 +112,23 @@ mod tests {
     }
 
     #[test]
-    fn one_after_the_other_is_what_the_steps_say() {
+    fn composition_follows_the_steps() {
         for first in all() {
             for second in all() {
                 for step in [(1, 0), (0, 1)] {
                     assert_eq!(
-                        lead(first.then(second), step),
+                        lead(first.compose(second), step),
                         lead(second, lead(first, step)),
                         "{first:?} {second:?}"
                     );
                 }
-                assert_eq!(first.then(second.left_after(first)), second);
+                assert_eq!(first.compose(second.remaining_after(first)), second);
             }
         }
     }
 
     #[test]
-    fn what_is_done_already_is_left_out() {
+    fn remaining_orientation_skips_what_is_applied() {
         let turn = |degrees| Orientation::new(degrees, false, false);
         for (wanted, done, left) in [
             (turn(0), turn(0), turn(0)),
@@ -148,12 +148,12 @@ mod tests {
                 turn(270),
             ),
         ] {
-            assert_eq!(wanted.left_after(done), left, "{wanted:?} {done:?}");
+            assert_eq!(wanted.remaining_after(done), left, "{wanted:?} {done:?}");
         }
     }
 
     #[test]
-    fn both_mirrors_are_half_a_turn_and_one_from_top_to_bottom_is_that() {
+    fn two_mirrors_are_half_a_turn() {
         assert_eq!(
             Orientation::new(0, true, true),
             Orientation::new(180, false, false)
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn mirrors_are_as_seen_after_the_turn() {
+    fn mirrors_apply_after_the_turn() {
         // What is right in the camera's picture is below after a quarter, and above when that is mirrored top to bottom.
         assert_eq!(
             Orientation::new(90, false, true).steps(),
