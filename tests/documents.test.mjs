@@ -106,6 +106,22 @@ test("each decision has a number of its own", () => {
   deepEqual(numbers, [...new Set(numbers)]);
 });
 
+test("each decision has date, status, context, decision, consequences and alternatives, on one page", () => {
+  const wrong = [];
+  for (const name of decisions) {
+    const text = read(name);
+    const lines = text.split("\n");
+    if (!/^# \S/.test(lines[0]) || !/^\d{4}-\d\d-\d\d\. Status: (accepted|superseded by \[\d{4}\])/.test(lines[2])) wrong.push(`${name}: no title, date and status`);
+    const sections = [...text.matchAll(/^\*\*(\w+)\.\*\*/gm)].map((match) => match[1]);
+    if (sections.join() !== "Context,Decision,Consequences,Alternatives") wrong.push(`${name}: sections ${sections}`);
+    if (lines.length > 90) wrong.push(`${name}: ${lines.length} lines`);
+    const title = lines[0].slice(2);
+    const row = read("docs/design/decisions/README.md").split("\n").find((line) => line.includes(`(${name.split("/").at(-1)})`));
+    if (!row?.includes(title)) wrong.push(`${name}: the index has another title`);
+  }
+  deepEqual(wrong, []);
+});
+
 test("the reference of options agrees with the option table", () => {
   const table = read("src/cli/options.rs").split("const OPTIONS")[1];
   const options = table.split("OptionSpec {").slice(1).map((text) => {
