@@ -153,3 +153,23 @@ test("the reference of options agrees with the option table", () => {
   }
   deepEqual(wrong, []);
 });
+
+test("each metric is in the reference of metrics", () => {
+  const sources = files("src/**/metrics.rs").map(read);
+  const names = new Set(sources.flatMap((text) => [...text.matchAll(/"((?:berrymse|process)_[a-z_]+)"/g)].map((match) => match[1])));
+  ok(names.size > 15, `${names.size} metrics`);
+  const page = read("docs/reference/metrics.md");
+  deepEqual([...names].filter((name) => !page.includes(`\`${name}\``)), []);
+});
+
+test("prose ends at 100 columns", () => {
+  const wide = [];
+  for (const document of documents.filter((name) => /^(docs\/|(README|CONTRIBUTING|SECURITY)\.md)/.test(name))) {
+    const text = read(document).replace(/^( *)(```|~~~)[^]*?^\1\2 *$/gm, (block) => block.replace(/[^\n]/g, ""));
+    text.split("\n").forEach((line, index) => {
+      // What cannot be broken: tables, and a link alone in its line.
+      if (line.length > 100 && !/^\s*\|/.test(line) && /\S\s+\S/.test(line.trim().replace(/^[*-] /, "").replace(/\[[^\]]*\]\([^)]*\)|`[^`]*`/g, "x"))) wide.push(`${document}:${index + 1}: ${line.length}`);
+    });
+  }
+  deepEqual(wide, []);
+});
