@@ -190,3 +190,11 @@ test("files and folders that documents name exist", () => {
   }
   deepEqual(missing, []);
 });
+
+test("each URL of the router is in the reference of HTTP", () => {
+  const [router] = files("src/**/router.rs").map(read);
+  const urls = [...router.matchAll(/\(\s*"(\/[^"]*)",\s*Some\(Route/g)].map((match) => match[1].replace("front", "NAME"));
+  ok(urls.length > 10, `${urls}`);
+  const page = read("docs/reference/http.md");
+  deepEqual(urls.filter((url) => !page.includes(`\`${url}\``)), []);
+});
