@@ -64,11 +64,37 @@ test("who asks for smooth or for seconds gets it", () => {
   assert.equal(pace.target({ ...line, jitterSeconds: 0.2 }), 1.5);
 });
 
+/** A stream with two B frames in Firefox: as it is where it drains, and where it does not. */
+const reordered = { ...line, jitterSeconds: 0, reorderSeconds: 0.1 };
+const drained = { ...reordered, arrived: 30, shown: 11 };
+const filled = { ...drained, shown: 29 };
+const distanceAfter = (...seconds) => {
+  const pace = new Pace("gecko");
+  for (const second of seconds) pace.look(second);
+  return pace.target(reordered).toFixed(2);
+};
+
 test("firefox_with_reordered_frames_keeps_a_distance", () => {
-  const reordered = { ...line, jitterSeconds: 0, reorderSeconds: 0.1 };
-  const target = (engine, latency) => Object.assign(new Pace(engine), { latency }).target(reordered);
+  const target = (engine, latency) => {
+    const pace = Object.assign(new Pace(engine), { latency });
+    for (let n = 0; n < 2; n += 1) pace.look(filled);
+    return pace.target(reordered);
+  };
   assert.deepEqual(["min", "smooth", 0.2, 2].map((latency) => target("gecko", latency).toFixed(2)), ["0.60", "0.60", "0.60", "2.00"]);
   assert.equal(target("chromium", "min"), null);
+});
+
+test("firefox_that_drains_is_given_more_until_it_does_not", () => {
+  assert.equal(distanceAfter(), "1.60");
+  assert.equal(distanceAfter(drained, drained, filled), "1.60");
+  assert.equal(distanceAfter(drained, drained, filled, filled), "0.60");
+  assert.equal(distanceAfter(filled, filled, drained, drained, filled), "0.60");
+  assert.equal(distanceAfter(filled, filled, drained, drained, drained), "1.60");
+});
+
+test("firefox_that_drains_at_any_distance_stays_near", () => {
+  assert.equal(distanceAfter(...Array(12).fill(drained)), "0.60");
+  assert.equal(distanceAfter(...Array(100).fill(drained)), "0.60");
 });
 
 test("long_frames_bear_more_jitter", () => {

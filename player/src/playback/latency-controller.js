@@ -20,6 +20,17 @@ const SMOOTH_TARGET = 0.1;
  * decodes so many frames ahead, and the rest is for lines that are not even.
  */
 const GECKO_FRAMES_AHEAD = 15;
+/**
+ * Once it drains it shows one frame of three (two B frames), so what it decodes ahead is three times as long and it goes on
+ * draining. With this distance it stops, and then the one above is enough.
+ */
+const GECKO_FRAMES_TO_FILL = 45;
+/** Shares of the frames that are shown when it does not drain, and when it does. */
+const FILLED_SHARE = 0.8;
+const DRAINED_SHARE = 0.6;
+const FILLED_SECONDS = 2;
+/** A computer that is too slow shows few frames at any distance. */
+const VAIN_SECONDS = 12;
 
 export class Pace {
   #engine;
@@ -30,6 +41,10 @@ export class Pace {
   #steadyFor = 0;
   #shareAtEdge = NaN;
   #blindFor = 0;
+  /** Firefox has enough ahead to decode reordered frames without draining. */
+  #isFilled = false;
+  #filledFor = 0;
+  #fillingFor = 0;
 
   /** @type {"min" | "smooth" | number} */
   latency = "min";
@@ -47,7 +62,7 @@ export class Pace {
   target({ frameSeconds, jitterSeconds, reorderSeconds = 0 }) {
     const { latency } = this;
     const isReordered = this.#engine === "gecko" && reorderSeconds > 0;
-    const least = isReordered ? reorderSeconds + GECKO_FRAMES_AHEAD * frameSeconds : 0;
+    const least = isReordered ? reorderSeconds + this.#framesAhead * frameSeconds : 0;
     if (typeof latency === "number") return Math.max(latency, least);
     if (least > 0) return least + 4 * jitterSeconds;
     if (latency === "min" && !this.#isSteady) return null;
@@ -55,13 +70,31 @@ export class Pace {
     return Math.max(latency === "smooth" ? SMOOTH_TARGET : LEAST_TARGET, frameSeconds + 4 * jitterSeconds);
   }
 
+  get #framesAhead() {
+    return this.#isFilled ? GECKO_FRAMES_AHEAD : GECKO_FRAMES_TO_FILL;
+  }
+
+  /** @param {number} share of the frames of the last second that was shown */
+  #fill(share) {
+    this.#filledFor = share >= FILLED_SHARE ? this.#filledFor + 1 : 0;
+    this.#fillingFor = share < DRAINED_SHARE || !this.#isFilled ? this.#fillingFor + 1 : 0;
+    if (this.#filledFor >= FILLED_SECONDS || (!this.#isFilled && this.#fillingFor >= VAIN_SECONDS)) {
+      this.#isFilled = true;
+      this.#fillingFor = this.#filledFor >= FILLED_SECONDS ? 0 : -LONGEST_REST_SECONDS;
+    } else if (this.#isFilled && this.#fillingFor >= BAD_SECONDS) {
+      this.#isFilled = false;
+      this.#fillingFor = 0;
+    }
+  }
+
   /**
    * What the last second was like, while the picture could be seen.
-   * @param {{arrived: number, shown: number, jitterSeconds: number, frameSeconds: number}} second
+   * @param {{arrived: number, shown: number, jitterSeconds: number, frameSeconds: number, reorderSeconds?: number}} second
    */
-  look({ arrived, shown, jitterSeconds, frameSeconds }) {
+  look({ arrived, shown, jitterSeconds, frameSeconds, reorderSeconds = 0 }) {
     // NaN is less than nothing: what cannot be told is no reason for anything.
     const share = arrived >= 5 ? shown / arrived : NaN;
+    if (this.#engine === "gecko" && reorderSeconds > 0) this.#fill(share);
     const most = Math.max(JITTERY, JITTERY_FRAMES * frameSeconds);
     const isJittery = jitterSeconds > most;
     this.#blindFor -= 1;
