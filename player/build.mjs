@@ -15,7 +15,7 @@ import { tmpdir } from "node:os";
 import { basename, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { build } from "esbuild";
+import { build, transformSync } from "esbuild";
 import { compressed, uncompressed } from "./compression.mjs";
 
 const here = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.meta.url));
@@ -28,6 +28,7 @@ const ENTRIES = {
   "refusal": "net/refusal.js",
   "camera-settings": "page/camera-settings.js",
   "page": "page/page.js",
+  "frame-stats": "playback/frame-stats.js",
   "latency-controller": "playback/latency-controller.js",
   "crop": "renderers/crop.js",
   "decode-worker": "renderers/decode-worker.js",
@@ -36,6 +37,7 @@ const ENTRIES = {
   "snapshot": "renderers/snapshot.js",
   "video-decoder": "renderers/video-decoder.js",
   "controls": "ui/controls.js",
+  "overlay": "ui/overlay.js",
 };
 /** Imported by other entries as a file of its own: an element is defined once. */
 const ELEMENT = "berrymse";
@@ -58,6 +60,19 @@ const separateEntries = {
   },
 };
 
+/** Minifies the style sheets in scripts, each of which is a template without expressions. */
+const minifiedStyles = {
+  name: "minified-styles",
+  /** @param {import("esbuild").PluginBuild} build */
+  setup(build) {
+    build.onLoad({ filter: /\.js$/ }, ({ path }) => {
+      const styles = /(?<=^const CSS = `)[^`$]+(?=`;$)/m;
+      const minified = (/** @type {string} */ css) => transformSync(css, { loader: "css", minify: true, target: "es2022" }).code.trim();
+      return { contents: readFileSync(path, "utf8").replace(styles, minified), loader: "js" };
+    });
+  },
+};
+
 /** @param {string} folder @param {boolean} hasMaps */
 async function write(folder, hasMaps) {
   mkdirSync(folder, { recursive: true });
@@ -68,7 +83,7 @@ async function write(folder, hasMaps) {
   });
   const entries = [...Object.entries(ENTRIES), ...STYLES.map((path) => [basename(path, ".css"), path])];
   const built = await Promise.all(entries.map(([name, path]) =>
-    build({ ...settings, format: "esm", entryPoints: { [name]: here(`src/${path}`) }, plugins: [separateEntries] })));
+    build({ ...settings, format: "esm", entryPoints: { [name]: here(`src/${path}`) }, plugins: [separateEntries, minifiedStyles] })));
   const files = built.flatMap(({ outputFiles }) => outputFiles.map((file) => ({ name: relative(folder, file.path), content: Buffer.from(file.contents) })));
   for (const path of COPIED) files.push({ name: basename(path), content: readFileSync(here(`src/${path}`)) });
   for (const { name, content } of files) {

@@ -152,17 +152,17 @@ for (const [when, happen] of [
 test("who asks for another attempt gets one at once, beside a socket that is silent, and once in a tick", () => {
   const { connection, told, first } = opened();
   mock.timers.tick(2000);
-  connection.retryNow();
+  connection.reconnectNow();
   assert.equal(Socket.all.length, 1, "it may be no more than slow");
   mock.timers.tick(3000);
   Socket.all[1].onclose();
-  connection.retryNow();
-  connection.retryNow();
+  connection.reconnectNow();
+  connection.reconnectNow();
   assert.equal(Socket.all.length, 3);
   const third = Socket.all[2];
   assert.ok(!first.isClosed && !third.isClosed);
   mock.timers.tick(1000);
-  connection.retryNow();
+  connection.reconnectNow();
   assert.ok(third.isClosed && Socket.all.length === 4);
   const fourth = Socket.all[3];
   fourth.open();
@@ -176,10 +176,10 @@ test("who asks for another attempt gets one in place of a handshake that takes l
   const connection = new Connection("ws://pi/", { state: () => {}, text: () => {}, binary: () => {} });
   connection.open();
   mock.timers.tick(2000);
-  connection.retryNow();
+  connection.reconnectNow();
   assert.equal(Socket.all.length, 1);
   mock.timers.tick(1000);
-  connection.retryNow();
+  connection.reconnectNow();
   assert.ok(Socket.all[0].isClosed && Socket.all.length === 2);
   connection.close();
 });

@@ -1,34 +1,34 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { arrange } from "../src/page/grid-layout.js";
+import { arrangeGrid } from "../src/page/grid-layout.js";
 
 const screen = { width: 1416, height: 840, ratio: 16 / 9, caption: 40, gap: 12 };
 
 test("one camera fills the screen as far as its shape allows", () => {
-  assert.deepEqual(arrange({ ...screen, count: 1 }), { columns: 1, tile: 1416 });
-  assert.deepEqual(arrange({ ...screen, count: 1, height: 400 }), { columns: 1, tile: 640 });
+  assert.deepEqual(arrangeGrid({ ...screen, count: 1 }), { columns: 1, tile: 1416 });
+  assert.deepEqual(arrangeGrid({ ...screen, count: 1, height: 400 }), { columns: 1, tile: 640 });
 });
 
 test("four cameras stand two by two, and nothing has to be scrolled", () => {
-  const { columns, tile } = arrange({ ...screen, count: 4 });
+  const { columns, tile } = arrangeGrid({ ...screen, count: 4 });
   assert.equal(columns, 2);
   assert.ok(2 * (tile / screen.ratio + screen.caption) + screen.gap <= screen.height);
 });
 
 test("on a phone cameras stand one below the other at full width", () => {
-  assert.deepEqual(arrange({ ...screen, count: 6, width: 390 }), { columns: 1, tile: 390 });
+  assert.deepEqual(arrangeGrid({ ...screen, count: 6, width: 390 }), { columns: 1, tile: 390 });
 });
 
 test("a wide and flat wall puts all side by side", () => {
-  assert.equal(arrange({ ...screen, count: 5, width: 5000, height: 600 }).columns, 5);
+  assert.equal(arrangeGrid({ ...screen, count: 5, width: 5000, height: 600 }).columns, 5);
 });
 
 test("a picture that nearly fits is shown as large as it is, neither blurred nor larger than the screen", () => {
   const narrow = { ...screen, count: 1, own: 1280 };
-  assert.equal(arrange({ ...narrow, width: 1279 }).tile, 1280);
-  assert.equal(arrange({ ...narrow, width: 1300 }).tile, 1280);
-  assert.equal(arrange({ ...narrow, width: 1260 }).tile, 1260);
-  assert.equal(arrange({ ...narrow, width: 1400 }).tile, 1400);
-  assert.equal(arrange({ ...narrow, width: 1279, height: 700 }).tile, 1173);
-  assert.equal(arrange({ ...narrow, width: 1310, count: 4, own: 640 }).tile, 640);
+  assert.equal(arrangeGrid({ ...narrow, width: 1279 }).tile, 1280);
+  assert.equal(arrangeGrid({ ...narrow, width: 1300 }).tile, 1280);
+  assert.equal(arrangeGrid({ ...narrow, width: 1260 }).tile, 1260);
+  assert.equal(arrangeGrid({ ...narrow, width: 1400 }).tile, 1400);
+  assert.equal(arrangeGrid({ ...narrow, width: 1279, height: 700 }).tile, 1173);
+  assert.equal(arrangeGrid({ ...narrow, width: 1310, count: 4, own: 640 }).tile, 640);
 });

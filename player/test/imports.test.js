@@ -71,3 +71,8 @@ test("circles are found, by dynamic imports and workers too", () => {
   assert.deepEqual(circleIn(new Map([["a", ["b"]], ["b", ["c", "d"]], ["c", []], ["d", ["b"]]])), ["b", "d", "b"]);
   assert.equal(circleIn(new Map([["a", ["b", "c"]], ["b", ["c"]], ["c", []]])), null);
 });
+
+test("no file of the player is longer than 500 lines", () => {
+  const long = files.filter((name) => readFileSync(join(root, name), "utf8").trimEnd().split("\n").length > 500);
+  assert.deepEqual(long, []);
+});

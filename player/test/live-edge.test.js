@@ -1,65 +1,65 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { engineOf } from "../src/playback/engine.js";
+import { detectEngine } from "../src/playback/engine.js";
 import { Jitter } from "../src/playback/jitter.js";
-import { edge, steer } from "../src/playback/live-edge.js";
-import { newestRange, spliceOffset, trimPoint } from "../src/renderers/mse-timeline.js";
+import { computeSeekTarget, computeCorrection } from "../src/playback/live-edge.js";
+import { newestRange, computeTimestampOffset, computeEvictionEnd } from "../src/renderers/mse-timeline.js";
 
 const calm = { start: 0, end: 10, keyframe: 0, frameSeconds: 1 / 30, jitterSeconds: 0, target: null, isSeekable: true };
 
 test("at the edge the clock runs into the end of the buffer, as fast as each engine bears", () => {
-  const rate = (engine) => steer({ ...calm, engine, position: 9.97 }).rate;
+  const rate = (engine) => computeCorrection({ ...calm, engine, position: 9.97 }).rate;
   assert.deepEqual([rate("chromium"), rate("gecko"), rate("webkit")], [2, 1.5, 1]);
 });
 
 test("at a distance the clock goes as the pictures do, and makes up for what is wrong", () => {
-  const rate = (position) => steer({ ...calm, engine: "chromium", position, target: 0.1 }).rate;
+  const rate = (position) => computeCorrection({ ...calm, engine: "chromium", position, target: 0.1 }).rate;
   assert.deepEqual([9.9, 9.88, 9.8, 9.95, 9.7].map(rate), [1, 1, 1.1, 0.95, 1.2]);
   assert.equal(rate(9.5), 8);
-  assert.equal(steer({ ...calm, engine: "chromium", position: 8.5, target: 0.1 }).seekTo, 9.9);
-  assert.equal(steer({ ...calm, engine: "chromium", position: 8.5, target: 2 }).rate, 0.5);
-  assert.equal(steer({ ...calm, engine: "webkit", position: 9.8, target: 0.1 }).rate, 1);
+  assert.equal(computeCorrection({ ...calm, engine: "chromium", position: 8.5, target: 0.1 }).seekTo, 9.9);
+  assert.equal(computeCorrection({ ...calm, engine: "chromium", position: 8.5, target: 2 }).rate, 0.5);
+  assert.equal(computeCorrection({ ...calm, engine: "webkit", position: 9.8, target: 0.1 }).rate, 1);
 });
 
 test("the burst of a join is played through quickly and without a seek", () => {
-  assert.deepEqual(steer({ ...calm, engine: "chromium", position: 9.2 }), { rate: 8, seekTo: null });
+  assert.deepEqual(computeCorrection({ ...calm, engine: "chromium", position: 9.2 }), { rate: 8, seekTo: null });
 });
 
 test("a keyframe made for a joining viewer ends the burst", () => {
-  const { seekTo } = steer({ ...calm, engine: "chromium", position: 9.2, keyframe: 9.95 });
+  const { seekTo } = computeCorrection({ ...calm, engine: "chromium", position: 9.2, keyframe: 9.95 });
   assert.equal(seekTo, 9.97);
-  assert.equal(edge({ ...calm, engine: "chromium", keyframe: 9.98 }), 9.98);
-  assert.equal(steer({ ...calm, engine: "gecko", position: 9.2, keyframe: 9.95 }).seekTo, null);
-  assert.equal(steer({ ...calm, engine: "chromium", position: 9.2, keyframe: 9.1 }).seekTo, null);
-  assert.equal(steer({ ...calm, engine: "chromium", position: 9.9, keyframe: 9.95 }).seekTo, null);
+  assert.equal(computeSeekTarget({ ...calm, engine: "chromium", keyframe: 9.98 }), 9.98);
+  assert.equal(computeCorrection({ ...calm, engine: "gecko", position: 9.2, keyframe: 9.95 }).seekTo, null);
+  assert.equal(computeCorrection({ ...calm, engine: "chromium", position: 9.2, keyframe: 9.1 }).seekTo, null);
+  assert.equal(computeCorrection({ ...calm, engine: "chromium", position: 9.9, keyframe: 9.95 }).seekTo, null);
 });
 
 test("more than a second behind is left with a jump to just before the end", () => {
-  assert.deepEqual(steer({ ...calm, engine: "chromium", position: 8.5 }), { rate: 2, seekTo: 9.97 });
+  assert.deepEqual(computeCorrection({ ...calm, engine: "chromium", position: 8.5 }), { rate: 2, seekTo: 9.97 });
 });
 
 test("a play head before the buffered range, or far after it, jumps into it", () => {
-  assert.equal(steer({ ...calm, engine: "gecko", position: 4, start: 9.99 }).seekTo, 9.99);
-  assert.equal(steer({ ...calm, engine: "chromium", position: 500 }).seekTo, 9.97);
+  assert.equal(computeCorrection({ ...calm, engine: "gecko", position: 4, start: 9.99 }).seekTo, 9.99);
+  assert.equal(computeCorrection({ ...calm, engine: "chromium", position: 500 }).seekTo, 9.97);
 });
 
 test("a play head that ran on past the end in a hidden tab comes back", () => {
-  assert.equal(steer({ ...calm, engine: "chromium", position: 10.5 }).seekTo, 9.97);
-  assert.equal(trimPoint({ position: 500, end: 11, keyframes: [0, 2, 4, 6, 8, 10], keepSeconds: 5 }), 6);
+  assert.equal(computeCorrection({ ...calm, engine: "chromium", position: 10.5 }).seekTo, 9.97);
+  assert.equal(computeEvictionEnd({ position: 500, end: 11, keyframes: [0, 2, 4, 6, 8, 10], keepSeconds: 5 }), 6);
 });
 
 test("a camera of one picture in two seconds is never jumped after", () => {
-  assert.deepEqual(steer({ ...calm, engine: "chromium", position: 8, frameSeconds: 2 }), { rate: 2, seekTo: null });
+  assert.deepEqual(computeCorrection({ ...calm, engine: "chromium", position: 8, frameSeconds: 2 }), { rate: 2, seekTo: null });
 });
 
 test("webkit keeps more distance on a jittery line", () => {
-  assert.equal(edge({ ...calm, engine: "webkit" }), 9.95);
-  assert.equal(edge({ ...calm, engine: "webkit", jitterSeconds: 0.1 }), 9.65);
+  assert.equal(computeSeekTarget({ ...calm, engine: "webkit" }), 9.95);
+  assert.equal(computeSeekTarget({ ...calm, engine: "webkit", jitterSeconds: 0.1 }), 9.65);
 });
 
 /** The jitter after 200 arrivals more, `step(i)` seconds apart, of pictures that are `mediaStep` seconds long. */
 function after(jitter, clock, step, mediaStep = () => 0.033) {
-  for (let i = 0; i < 200; i += 1) jitter.arrived((clock.now += step(i)), (clock.media += mediaStep(i)), 0.033);
+  for (let i = 0; i < 200; i += 1) jitter.add((clock.now += step(i)), (clock.media += mediaStep(i)), 0.033);
   return jitter.seconds;
 }
 
@@ -82,17 +82,17 @@ test("pictures that are left out are no jitter", () => {
 
 test("an outage, a new connection and times that jump are no jitter", () => {
   const jitter = new Jitter();
-  jitter.arrived(1, 1, 0.033);
-  jitter.arrived(3, 1.033, 0.033);
-  jitter.restart();
-  jitter.arrived(3.4, 1.1, 0.033);
-  jitter.arrived(3.433, 3600, 0.033);
-  jitter.arrived(3.466, 3600.033, 0.033);
+  jitter.add(1, 1, 0.033);
+  jitter.add(3, 1.033, 0.033);
+  jitter.reset();
+  jitter.add(3.4, 1.1, 0.033);
+  jitter.add(3.433, 3600, 0.033);
+  jitter.add(3.466, 3600.033, 0.033);
   assert.ok(jitter.seconds < 1e-9);
 });
 
 test("webkit, which cannot play faster, jumps when others would not yet", () => {
-  const seekTo = (engine, position) => steer({ ...calm, engine, position, keyframe: 0 }).seekTo;
+  const seekTo = (engine, position) => computeCorrection({ ...calm, engine, position, keyframe: 0 }).seekTo;
   assert.deepEqual([seekTo("webkit", 9.5), seekTo("webkit", 9.7), seekTo("chromium", 9.5)], [9.95, null, null]);
 });
 
@@ -104,45 +104,45 @@ test("every browser on iOS is webkit", () => {
     "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) CriOS/156.0 Mobile/15E148 Safari/604.1": "webkit",
     "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) FxiOS/153.0 Mobile/15E148 Safari/604.1": "webkit",
   };
-  for (const [userAgent, engine] of Object.entries(cases)) assert.equal(engineOf(userAgent), engine, userAgent);
+  for (const [userAgent, engine] of Object.entries(cases)) assert.equal(detectEngine(userAgent), engine, userAgent);
 });
 
 const frame = { duration: 1 / 30 };
 
 test("a late viewer's timeline begins at zero", () => {
-  assert.equal(spliceOffset({ ...frame, offset: 0, end: 0, start: 5000 }), -5000);
+  assert.equal(computeTimestampOffset({ ...frame, offset: 0, end: 0, start: 5000 }), -5000);
 });
 
 test("a restarted server's times go on where the old ones ended", () => {
-  assert.equal(spliceOffset({ ...frame, offset: -5000, end: 60, start: 0 }), 60);
+  assert.equal(computeTimestampOffset({ ...frame, offset: -5000, end: 60, start: 0 }), 60);
 });
 
 test("times that follow, early or late by less than two pictures, are left alone", () => {
   for (const late of [-0.03, 0, 0.03]) {
-    assert.equal(spliceOffset({ ...frame, offset: -5000, end: 60, start: 5060 + late }), -5000);
+    assert.equal(computeTimestampOffset({ ...frame, offset: -5000, end: 60, start: 5060 + late }), -5000);
   }
 });
 
 test("times that jump, ahead or back, go on where the last picture ended", () => {
   const after = { offset: 0, end: 10, duration: 1 / 30 };
-  assert.equal(spliceOffset({ ...after, start: 3610 }), -3600);
-  assert.equal(spliceOffset({ ...after, start: 4 }), 6);
+  assert.equal(computeTimestampOffset({ ...after, start: 3610 }), -3600);
+  assert.equal(computeTimestampOffset({ ...after, start: 4 }), 6);
 });
 
 test("the buffer is cut at a keyframe well behind the play head", () => {
   const keyframes = [0, 2, 4, 6, 8, 10];
-  assert.equal(trimPoint({ position: 11, end: 11, keyframes, keepSeconds: 5 }), 6);
-  assert.equal(trimPoint({ position: 7, end: 11, keyframes, keepSeconds: 5 }), null);
+  assert.equal(computeEvictionEnd({ position: 11, end: 11, keyframes, keepSeconds: 5 }), 6);
+  assert.equal(computeEvictionEnd({ position: 7, end: 11, keyframes, keepSeconds: 5 }), null);
 });
 
 test("a play head that stands does not make the buffer grow for ever", () => {
   const keyframes = Array.from({ length: 100 }, (_, i) => 2 * i);
-  assert.equal(trimPoint({ position: 1, end: 200, keyframes, keepSeconds: 5 }), 140);
+  assert.equal(computeEvictionEnd({ position: 1, end: 200, keyframes, keepSeconds: 5 }), 140);
 });
 
 test("one keyframe in a whole stream is never cut away", () => {
-  assert.equal(trimPoint({ position: 500, end: 500, keyframes: [0], keepSeconds: 5 }), null);
-  assert.equal(trimPoint({ position: 0, end: 0, keyframes: [], keepSeconds: 5 }), null);
+  assert.equal(computeEvictionEnd({ position: 500, end: 500, keyframes: [0], keepSeconds: 5 }), null);
+  assert.equal(computeEvictionEnd({ position: 0, end: 0, keyframes: [], keepSeconds: 5 }), null);
 });
 
 /** As a <video> has them. */
@@ -160,21 +160,21 @@ test("gap_that_is_not_filled_is_a_hole", () => {
 });
 
 test("long_frames_in_firefox_are_walked_through_fast", () => {
-  const rate = (engine, frameSeconds) => steer({ ...calm, engine, position: 9.97, frameSeconds }).rate;
+  const rate = (engine, frameSeconds) => computeCorrection({ ...calm, engine, position: 9.97, frameSeconds }).rate;
   assert.deepEqual([1 / 60, 1 / 30, 1 / 25].map((seconds) => rate("gecko", seconds)), [1.5, 1.5, 1.5]);
   assert.deepEqual([0.06, 0.15, 1, 10].map((seconds) => +rate("gecko", seconds).toFixed(3)), [4, 10, 16, 16]);
   assert.equal(rate("chromium", 1), 2);
-  assert.equal(steer({ ...calm, engine: "gecko", position: 9, frameSeconds: 0.2 }).rate > 13, true, "also to catch up");
+  assert.equal(computeCorrection({ ...calm, engine: "gecko", position: 9, frameSeconds: 0.2 }).rate > 13, true, "also to catch up");
 });
 
 test("behind_a_recovery_point_only_a_keyframe_is_sought", () => {
   const open = { ...calm, engine: "chromium", isSeekable: false };
-  const at = (position, keyframe) => steer({ ...open, position, keyframe });
+  const at = (position, keyframe) => computeCorrection({ ...open, position, keyframe });
   assert.deepEqual(at(8.5, 9.5), { rate: 8, seekTo: 9.5, isLost: false });
   assert.deepEqual(at(8.5, 2), { rate: 8, seekTo: null, isLost: false }, "a little late: faster");
   assert.deepEqual(at(4, 2), { rate: 8, seekTo: null, isLost: true });
   assert.deepEqual(at(500, 2), { rate: 8, seekTo: null, isLost: true });
   assert.deepEqual(at(500, 9.5), { rate: 8, seekTo: 9.5, isLost: false });
   assert.equal(at(9.97, 2).seekTo, null);
-  assert.equal(steer({ ...open, engine: "gecko", position: 8.5 }).rate, 4);
+  assert.equal(computeCorrection({ ...open, engine: "gecko", position: 8.5 }).rate, 4);
 });

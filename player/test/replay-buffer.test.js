@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { remembered } from "../src/renderers/replay-buffer.js";
+import { pushAndTrim } from "../src/renderers/replay-buffer.js";
 
 const init = (name) => ({ kind: "init", name });
 const picture = (isKeyframe, decodeTicks) => ({ kind: "fragment", isKeyframe, decodeTicks, durationTicks: 10 });
@@ -9,9 +9,9 @@ const picture = (isKeyframe, decodeTicks) => ({ kind: "fragment", isKeyframe, de
 function stream(count, interval, limits) {
   let past = [];
   let longest = 0;
-  past = remembered(past, init("first"), limits);
+  past = pushAndTrim(past, init("first"), limits);
   for (let i = 0; i < count; i += 1) {
-    past = remembered(past, picture(i % interval === 0, i * 10), limits);
+    past = pushAndTrim(past, picture(i % interval === 0, i * 10), limits);
     longest = Math.max(longest, past.length);
   }
   return { past, longest };
@@ -34,8 +34,8 @@ test("without a second keyframe the past does not grow for ever", () => {
 test("after a change of the picture what is kept begins with the init segment of its first keyframe", () => {
   const limits = { keep: 100, most: 1000 };
   let { past } = stream(12, 5, limits);
-  past = remembered(past, init("second"), limits);
-  for (let i = 0; i < 30; i += 1) past = remembered(past, picture(i % 5 === 0, i * 10), limits);
+  past = pushAndTrim(past, init("second"), limits);
+  for (let i = 0; i < 30; i += 1) past = pushAndTrim(past, picture(i % 5 === 0, i * 10), limits);
   assert.deepEqual(past.filter(({ kind }) => kind === "init").map(({ name }) => name), ["second"]);
   assert.equal(past[0].kind, "init");
 });

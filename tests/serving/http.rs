@@ -93,7 +93,7 @@ fn script_goes_out_in_the_coding_asked_for() {
 
 #[test]
 fn script_of_a_page_is_at_most_10_kb() {
-    const LIMIT: usize = 12_000;
+    const LIMIT: usize = 10_000;
     let server = live();
     let (status, _, script) =
         server.request("GET", "/berrymse.js", "Accept-Encoding: gzip, deflate\r\n");

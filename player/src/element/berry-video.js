@@ -23,36 +23,21 @@
  */
 
 import { socketUrl } from "../net/connection.js";
-import { latencyOf } from "../playback/latency.js";
+import { parseLatency } from "../playback/latency.js";
 import { Player } from "../playback/player.js";
-import { adopt, element, setText } from "../ui/dom.js";
-import { calm, cornerWords, delayWords, skippedWords, words } from "../ui/status-text.js";
+import { adopt, element, emit, setText } from "../ui/dom.js";
+import { LazyPart } from "../net/lazy-part.js";
 
-const NOTE_MS = 3000;
 const LOOKBACK_SECONDS = 15;
 const REST_AFTER_SECONDS = 60;
-/** A server that is gone is not asked for a file of the player each time something changes. */
-const RELOAD_MS = 3000;
+/** A stream that is not shown by then has its state shown. Most take less. */
+const OVERLAY_AFTER_MS = 250;
 
 const CSS = `
-:host { display: block; position: relative; overflow: hidden; background: #0c0b10; color: #fff;
-  font: 500 1rem/1.4 system-ui, sans-serif; }
+:host { display: block; position: relative; overflow: hidden; background: #0c0b10; }
 :host([hidden]), [hidden] { display: none !important; }
-.video { display: block; width: 100%; height: 100%; aspect-ratio: auto 16 / 9; object-fit: var(--berry-video-fit, contain);
-  transition: filter .3s; }
+.video { display: block; width: 100%; height: 100%; aspect-ratio: auto 16 / 9; object-fit: var(--berry-video-fit, contain); }
 .video + .video { position: absolute; inset: 0; aspect-ratio: auto; }
-.frozen .video { filter: grayscale(1) brightness(.6); }
-.state { position: absolute; inset: 0; display: grid; place-content: center; justify-items: center; gap: 1em; padding: 1em;
-  box-sizing: border-box; text-align: center; overflow-wrap: anywhere; text-shadow: 0 1px 3px #000; pointer-events: none; }
-.state::before { content: ""; width: 1.6em; height: 1.6em; border-radius: 50%; box-sizing: border-box;
-  border: .2em solid #fff3; border-top-color: var(--berry-video-accent, #ff4d6d); animation: turn 1s linear infinite; }
-.state[data-tone=trouble]::before { content: "!"; border-color: #ffb454; color: #ffb454; animation: none; line-height: 1.2em; font-weight: 700; }
-@keyframes turn { to { transform: rotate(1turn); } }
-@media (prefers-reduced-motion: reduce) { .state::before { animation: none; } }
-.corner { position: absolute; inset: auto auto .6em .6em; display: flex; flex-wrap: wrap; gap: .4em; pointer-events: none;
-  font-size: .8rem; }
-.corner > * { padding: .2em .6em; border-radius: .6em; background: #000a; font-variant-numeric: tabular-nums; }
-.age { color: #ffb454; }
 slot { position: absolute; inset: 0; display: block; pointer-events: none; }
 .frame { position: relative; width: 100%; height: 100%; }
 `;
@@ -65,35 +50,28 @@ export class BerryVideo extends Base {
 
   #frame = element("div", "frame");
   #video = element("video", "video");
-  #state = element("div", "state");
-  #age = element("span", "age");
-  #delay = element("span", "delay");
-  #note = element("span", "note");
+  #overlay = new LazyPart(async () => new (await import("../ui/overlay.js")).Overlay(this, this.#root, this.#frame));
+  #controls = new LazyPart(async () => new (await import("../ui/controls.js")).MediaControls(this, this.#root, this.#frame));
 
   /** @type {Player | null | undefined} null: the address is none; undefined: the element is in no page */
   #player;
-  /** @type {import("../ui/controls.js").Controls | null} */
-  #controls = null;
-  #controlsAskedAt = -Infinity;
+  #startedAt = 0;
   #wasPaused = false;
-  /** @type {number | null} milliseconds */
-  #told = null;
-  #isRefused = false;
-  #said = "";
-  #trouble = "";
-  #noteTimer = 0;
+  #isAutoplayBlocked = false;
 
   constructor() {
     super();
     const root = this.attachShadow({ mode: "open" });
-    this.#state.role = "status";
     const corner = element("div", "corner");
-    corner.append(this.#age, this.#delay, this.#note);
-    for (const one of [this.#state, ...corner.children]) setText(/** @type {HTMLElement} */ (one), "");
-    this.#frame.append(this.#video, document.createElement("slot"), this.#state, corner);
+    const status = element("div", "state");
+    // Readers announce what changes in it, so it is there before.
+    status.role = "status";
+    corner.append(...["age", "delay", "note"].map((name) => element("span", name)));
+    for (const one of [status, ...corner.children]) setText(/** @type {HTMLElement} */ (one), "");
+    this.#frame.append(this.#video, document.createElement("slot"), status, corner);
     root.append(this.#frame);
     this.addEventListener("click", () => {
-      if (this.#isRefused) this.play();
+      if (this.#isAutoplayBlocked) this.play();
     });
   }
 
@@ -102,10 +80,10 @@ export class BerryVideo extends Base {
     const given = { ...this };
     for (const name in given) delete this[name];
     Object.assign(this, given);
-    const root = /** @type {ShadowRoot} */ (this.shadowRoot);
+    const root = this.#root;
     if (root.adoptedStyleSheets.length === 0) {
       adopt(root, CSS);
-      this.#controls?.dress(root);
+      for (const part of this.#parts) part.loaded?.dress(root);
     }
     this.#start();
     if (this.#wasPaused) this.pause();
@@ -154,7 +132,7 @@ export class BerryVideo extends Base {
    * @returns {"min" | "smooth" | number}
    */
   get latency() {
-    return latencyOf(this.getAttribute("latency"));
+    return parseLatency(this.getAttribute("latency"));
   }
 
   set latency(wanted) {
@@ -219,12 +197,12 @@ export class BerryVideo extends Base {
    * @param {number} seconds ago, up to `lookback`
    */
   lookBack(seconds) {
-    this.#player?.lookBack(seconds);
+    this.#player?.seekBack(seconds);
   }
 
   /** Back from looking back. */
   live() {
-    return this.#player?.live();
+    return this.#player?.seekToLive();
   }
 
   /**
@@ -261,30 +239,20 @@ export class BerryVideo extends Base {
     const url = socketUrl(this.src, document.baseURI);
     this.#player = new Player(this.#video, url, {
       change: (facts) => this.#show(facts),
-      skipped: (count) => this.#tellNote(skippedWords(count)),
-      delay: (seen) => this.#emit("delay", seen),
-      resized: (width, height) => this.#emit("resize", { width, height }),
+      skipped: (count) => this.#overlay.loaded?.showSkipped(count),
+      delay: (seen) => emit(this, "delay", seen),
+      resized: (width, height) => emit(this, "resize", { width, height }),
     });
-    this.#player.renderer = this.renderer;
+    this.#player.rendererName = this.renderer;
+    this.#startedAt = performance.now();
     this.#configure();
     this.#player.start();
   }
 
   #configure() {
-    const { lookback, latency, restAfter } = this;
-    if (this.#player) Object.assign(this.#player, { lookback, latency, restAfter });
-    if (this.controls) this.#loadControls();
-  }
-
-  async #loadControls() {
-    if (performance.now() - this.#controlsAskedAt < RELOAD_MS) return;
-    this.#controlsAskedAt = Infinity;
-    try {
-      const { Controls } = await import("../ui/controls.js");
-      this.#controls = new Controls(this, /** @type {ShadowRoot} */ (this.shadowRoot), this.#frame);
-    } catch {
-      this.#controlsAskedAt = performance.now();
-    }
+    const { lookback, latency, restAfter: hiddenTimeout } = this;
+    if (this.#player) Object.assign(this.#player, { lookback, latency, hiddenTimeout });
+    if (this.controls) this.#controls.load();
   }
 
   #stop() {
@@ -292,42 +260,23 @@ export class BerryVideo extends Base {
     this.#player = undefined;
   }
 
+  get #root() {
+    return /** @type {ShadowRoot} */ (this.shadowRoot);
+  }
+
+  get #parts() {
+    return [this.#overlay, this.#controls];
+  }
+
   /**
-   * Called several times a second: touches the page only where something changed.
-   * @param {import("../playback/player-state.js").PlayerState} facts
+   * Called several times a second.
+   * @param {import("../playback/player-state.js").PlayerState} state
    */
-  #show(facts) {
-    const state = words(facts);
-    const { tone, text } = state;
-    this.#isRefused = facts.isRefused;
-    if (this.controls || facts.isRefused) this.#loadControls();
-    this.#controls?.show(facts);
-    this.#frame.classList.toggle("frozen", facts.isFrozen);
-    setText(this.#age, cornerWords(facts));
-    const delay = this.#told = calm(this.#told, facts.delay);
-    setText(this.#delay, this.showDelay ? delayWords({ ...facts, delay }) : "");
-    setText(this.#state, facts.isRefused ? "" : text);
-    this.#state.dataset.tone = tone;
-    this.#frame.ariaLabel = text || "Live video";
-    const { trouble: message, code } = facts;
-    if (message && message !== this.#trouble) this.#emit("error", { code, message });
-    this.#trouble = message;
-    const said = Object.values(state).join();
-    if (said === this.#said) return;
-    this.#said = said;
-    this.#emit("state", state);
-  }
-
-  /** @param {string} text */
-  #tellNote(text) {
-    setText(this.#note, text);
-    clearTimeout(this.#noteTimer);
-    this.#noteTimer = setTimeout(() => setText(this.#note, ""), NOTE_MS);
-  }
-
-  /** @param {string} type @param {object} detail */
-  #emit(type, detail) {
-    this.dispatchEvent(new CustomEvent(type, { detail }));
+  #show(state) {
+    this.#isAutoplayBlocked = state.isAutoplayBlocked;
+    if (this.controls || state.isAutoplayBlocked) this.#controls.load();
+    if (state.ageMs !== null || state.error.message || state.unsupported !== null || performance.now() - this.#startedAt > OVERLAY_AFTER_MS) this.#overlay.load();
+    for (const part of this.#parts) part.loaded?.show(state);
   }
 
   /** @param {string} attribute @param {number} otherwise */

@@ -1,10 +1,10 @@
 /** Compares the clock of the server with that of the page. Pure; milliseconds of performance.now(). */
 
 /** Quartz clocks differ by less than this. */
-const DRIFT = 1e-4;
+const MAX_DRIFT = 1e-4;
 /** Browsers round their clocks to up to a millisecond. */
 const ROUNDING_MS = 1;
-const KEPT = 60;
+const MAX_EXCHANGES = 60;
 
 /** @typedef {{offset: number, bound: number, at: number}} Exchange */
 
@@ -30,7 +30,7 @@ export class ServerClock {
     const added = { offset, bound: trip / 2 + ROUNDING_MS, at: now };
     // What cannot be true together with the newest was before one of the clocks stood still or jumped.
     const agrees = (/** @type {Exchange} */ old) => Math.abs(old.offset - offset) <= boundAt(old, now) + added.bound;
-    this.#exchanges = [...this.#exchanges.filter(agrees), added].slice(-KEPT);
+    this.#exchanges = [...this.#exchanges.filter(agrees), added].slice(-MAX_EXCHANGES);
   }
 
   /**
@@ -49,5 +49,5 @@ export class ServerClock {
 
 /** @param {Exchange} exchange @param {number} now */
 function boundAt({ bound, at }, now) {
-  return bound + (now - at) * DRIFT;
+  return bound + (now - at) * MAX_DRIFT;
 }

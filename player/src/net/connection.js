@@ -13,14 +13,14 @@
 import { ServerClock } from "./clock-sync.js";
 
 const PROTOCOL = "berrymse.v1";
-const ASK_MS = 1000;
+const CLOCK_INTERVAL_MS = 1000;
 /** A clock message is answered at once, so so many ticks in a row without any message are a line in trouble. */
 const SILENT_TICKS = 3;
 /**
  * How long each second socket has: its first packet goes out at once, after a second and after three. Firefox makes who fails
  * often wait.
  */
-const SPARE_TICKS = 4;
+const STANDBY_TICKS = 4;
 /** The server has given up the first socket by then. */
 const DEAD_TICKS = 45;
 const OPENING_TICKS = 5;
@@ -101,8 +101,8 @@ export class Connection {
     this.#socket.remove(this.#on);
   }
 
-  retryNow() {
-    this.#socket.retryNow();
+  reconnectNow() {
+    this.#socket.reconnectNow();
   }
 
   /** @param {object} message of which those of the first player are sent */
@@ -129,7 +129,7 @@ class Socket {
   /** @type {WebSocket | null} */
   #socket = null;
   /** @type {WebSocket | null} tried beside a silent one */
-  #spare = null;
+  #standby = null;
   #isAccepted = false;
   /** Attempts since pictures last came. */
   #failures = 0;
@@ -139,7 +139,7 @@ class Socket {
   #ticker;
   #ticksSilent = 0;
   /** When the next second socket is tried, in silent ticks. Later if one was kept: a line may need seconds for each keyframe. */
-  #patience = SILENT_TICKS;
+  #standbyAt = SILENT_TICKS;
 
   /** That of the server at the other end now. */
   clock = new ServerClock();
@@ -168,8 +168,8 @@ class Socket {
       this.#connect();
       return;
     }
-    this.#texts.forEach((message) => this.#give(on, "text", message));
-    this.#replay.forEach((message) => this.#give(on, "binary", message));
+    this.#texts.forEach((message) => this.#deliver(on, "text", message));
+    this.#replay.forEach((message) => this.#deliver(on, "binary", message));
   }
 
   /** @param {Listener} on */
@@ -182,38 +182,38 @@ class Socket {
   /** @param {"connecting" | "open" | "gone"} state */
   #setState(state) {
     this.#state = state;
-    this.#tell("state", state);
+    this.#broadcast("state", state);
   }
 
   /**
    * A player that comes meanwhile has it by the replay.
    * @param {keyof Listener} what @param {any} message
    */
-  #tell(what, message) {
-    for (const on of [...this.#listeners]) this.#give(on, what, message);
+  #broadcast(what, message) {
+    for (const on of [...this.#listeners]) this.#deliver(on, what, message);
   }
 
   /** @param {Listener} on may have been taken away meanwhile @param {keyof Listener} what @param {any} message */
-  #give(on, what, message) {
+  #deliver(on, what, message) {
     if (this.#listeners.has(on)) on[what](message);
   }
 
   #close() {
     clearInterval(this.#ticker);
     clearTimeout(this.#retry);
-    hangUp(this.#socket);
-    hangUp(this.#spare);
-    this.#socket = this.#spare = null;
+    closeSocket(this.#socket);
+    closeSocket(this.#standby);
+    this.#socket = this.#standby = null;
     this.#ticksSilent = this.#replayBytes = 0;
     this.#replay = [];
     this.#texts.clear();
   }
 
   /** The line may be back (network change, return from standby): no waiting for the next attempt. */
-  retryNow() {
+  reconnectNow() {
     if (this.#socket && this.#ticksSilent < SILENT_TICKS) return;
     this.#failures = 0;
-    if (this.#isOpen) this.#tryBeside();
+    if (this.#isOpen) this.#openStandby();
     else this.#connect();
   }
 
@@ -229,12 +229,12 @@ class Socket {
   #connect() {
     this.#close();
     this.#isAccepted = false;
-    this.#socket = this.#dial();
-    if (!this.#socket) return this.#lost();
-    this.#ticker = setInterval(() => this.#tick(), ASK_MS);
+    this.#socket = this.#openSocket();
+    if (!this.#socket) return this.#scheduleRetry();
+    this.#ticker = setInterval(() => this.#tick(), CLOCK_INTERVAL_MS);
   }
 
-  #dial() {
+  #openSocket() {
     let socket;
     try {
       socket = new WebSocket(this.#url, PROTOCOL);
@@ -246,36 +246,36 @@ class Socket {
     socket.binaryType = "arraybuffer";
     // A second one has to speak first.
     socket.onopen = () => {
-      if (socket === this.#socket) this.#begin(socket);
+      if (socket === this.#socket) this.#useSocket(socket);
     };
     socket.onmessage = ({ data }) => {
       // The first word after a silence decides which of the two is kept.
-      if (this.#ticksSilent >= SILENT_TICKS) this.#begin(socket);
+      if (this.#ticksSilent >= SILENT_TICKS) this.#useSocket(socket);
       if (socket === this.#socket) this.#receive(data);
     };
     socket.onclose = () => {
-      const spare = this.#spare;
-      if (!spare) return this.#lost();
-      this.#spare = null;
-      if (socket === spare) return;
+      const standby = this.#standby;
+      if (!standby) return this.#scheduleRetry();
+      this.#standby = null;
+      if (socket === standby) return;
       // It goes on with its handshake.
-      this.#socket = spare;
+      this.#socket = standby;
       this.#ticksSilent = 0;
-      if (this.#isOpen) this.#begin(spare);
+      if (this.#isOpen) this.#useSocket(standby);
     };
     return socket;
   }
 
   /** This one speaks from now on. @param {WebSocket} socket */
-  #begin(socket) {
-    if (socket !== this.#spare) this.#patience = SILENT_TICKS;
-    hangUp(socket === this.#spare ? this.#socket : this.#spare);
-    this.#spare = null;
+  #useSocket(socket) {
+    if (socket !== this.#standby) this.#standbyAt = SILENT_TICKS;
+    closeSocket(socket === this.#standby ? this.#socket : this.#standby);
+    this.#standby = null;
     this.#socket = socket;
     this.#ticksSilent = 0;
     this.#isAccepted = true;
     this.clock = new ServerClock();
-    this.#ask();
+    this.#sendClock();
     this.#setState("open");
   }
 
@@ -298,7 +298,7 @@ class Socket {
   #receiveText(message) {
     if (message.type === "hello") this.#texts.clear();
     if (message.type !== "skipped") this.#texts.set(String(message.type), message);
-    this.#tell("text", message);
+    this.#broadcast("text", message);
   }
 
   /** @param {ArrayBuffer} data */
@@ -313,40 +313,40 @@ class Socket {
     this.#replay.push(data);
     this.#replayBytes += data.byteLength;
     if (!this.canJoin) this.#replay.length = 1;
-    this.#tell("binary", data);
+    this.#broadcast("binary", data);
   }
 
   /** @param {Message} message */
   #compareClocks({ sent, received_us: received, now_us: answered }) {
     this.clock.add({ sent, received: received / 1000, answered: answered / 1000, now: performance.now() });
-    if (this.clock.count < FIRST_EXCHANGES) this.#ask();
+    if (this.clock.count < FIRST_EXCHANGES) this.#sendClock();
   }
 
   /** Counts ticks rather than time: after a standby the clock has jumped, yet the line may be fine. */
   #tick() {
     const silent = this.#ticksSilent += 1;
-    if (silent >= (this.#isOpen ? DEAD_TICKS : OPENING_TICKS)) return this.#lost();
-    this.#ask();
+    if (silent >= (this.#isOpen ? DEAD_TICKS : OPENING_TICKS)) return this.#scheduleRetry();
+    this.#sendClock();
     // Browsers open one socket to a host after the other.
-    if (!this.#isOpen || silent !== this.#patience) return;
-    this.#tryBeside();
+    if (!this.#isOpen || silent !== this.#standbyAt) return;
+    this.#openStandby();
   }
 
   /** Once in a tick: else who asks again and again ends each in its handshake. */
-  #tryBeside() {
-    const next = this.#ticksSilent + SPARE_TICKS;
-    if (this.#spare && this.#patience === next) return;
-    this.#patience = next;
-    hangUp(this.#spare);
-    this.#spare = this.#dial();
+  #openStandby() {
+    const next = this.#ticksSilent + STANDBY_TICKS;
+    if (this.#standby && this.#standbyAt === next) return;
+    this.#standbyAt = next;
+    closeSocket(this.#standby);
+    this.#standby = this.#openSocket();
     this.#setState("gone");
   }
 
-  #ask() {
+  #sendClock() {
     this.send({ type: "clock", sent: performance.now() });
   }
 
-  #lost() {
+  #scheduleRetry() {
     this.#close();
     const wait = backOffMs(this.#failures, Math.random());
     this.#failures += 1;
@@ -369,7 +369,7 @@ class Socket {
 }
 
 /** @param {WebSocket | null} socket of which nothing is heard any more */
-function hangUp(socket) {
+function closeSocket(socket) {
   if (!socket) return;
   socket.onopen = socket.onmessage = socket.onclose = null;
   socket.close();

@@ -7,6 +7,7 @@
 
 /** Ticks in a second of media time. */
 export const TIMESCALE = 90_000;
+export const TICKS_PER_MS = TIMESCALE / 1000;
 
 const SAMPLE_IS_NON_SYNC = 0x10000;
 const TRUN_HAS_OFFSETS = 0x800;

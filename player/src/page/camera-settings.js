@@ -23,7 +23,7 @@ const LOOK_EVERY_MS = 2000;
 /** @param {string} name of the camera */
 export const controlsUrl = (name) => `api/cameras/${encodeURIComponent(name)}/controls`;
 
-export class Panel {
+export class CameraSettings {
   #dialog;
   #rows;
   #said;

@@ -13,7 +13,7 @@ const NEARLY = 0.96;
  *   all lengths in CSS pixels; `ratio` is width by height of a picture, `caption` the height below it, `gap` the space between
  *   pictures and around all, `own` the width at which no pixel is scaled, if that is known
  */
-export function arrange({ count, width, height, ratio, caption, gap, own = NaN }) {
+export function arrangeGrid({ count, width, height, ratio, caption, gap, own = NaN }) {
   let best = { columns: 1, tile: width };
   if (width < PHONE_WIDTH) return best;
   best.tile = 0;

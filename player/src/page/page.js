@@ -5,7 +5,7 @@
 
 import "../element/berry-video.js";
 import { icon } from "../ui/icons.js";
-import { arrange } from "./grid-layout.js";
+import { arrangeGrid } from "./grid-layout.js";
 
 const STATUS_EVERY_MS = 5000;
 const ICONS = {
@@ -114,8 +114,8 @@ let panel;
 
 async function openPanel(name, opener) {
   if (!panel) {
-    const { Panel } = await import("./camera-settings.js");
-    panel ??= new Panel(document.getElementById("panel"));
+    const { CameraSettings } = await import("./camera-settings.js");
+    panel ??= new CameraSettings(document.getElementById("panel"));
   }
   panel.toggle(name, opener);
 }
@@ -176,7 +176,7 @@ function fit() {
   const height = innerHeight - wall.offsetTop - parseFloat(style.paddingBottom);
   const gap = parseFloat(style.columnGap);
   const caption = parseFloat(style.getPropertyValue("--caption"));
-  const { columns, tile } = arrange({ count: shown.size, width, height, ratio, caption, gap, own: own / devicePixelRatio });
+  const { columns, tile } = arrangeGrid({ count: shown.size, width, height, ratio, caption, gap, own: own / devicePixelRatio });
   wall.style.setProperty("--columns", columns);
   wall.style.setProperty("--tile", `${tile}px`);
   wall.style.setProperty("--ratio", ratio);

@@ -7,7 +7,7 @@
  * @param {string} userAgent
  * @returns {Engine}
  */
-export function engineOf(userAgent) {
+export function detectEngine(userAgent) {
   if (/Firefox\//.test(userAgent)) return "gecko";
   if (/Chrom(e|ium)\//.test(userAgent)) return "chromium";
   return "webkit";

@@ -17,7 +17,7 @@ export class Jitter {
    * @param {number} media its time on the server's timeline, where pictures may have been left out since the one before, seconds
    * @param {number} frameSeconds what pictures take
    */
-  arrived(now, media, frameSeconds) {
+  add(now, media, frameSeconds) {
     const [step, mediaStep] = [now - this.#now, Math.abs(media - this.#media)];
     [this.#now, this.#media] = [now, media];
     if (!(Math.max(step, mediaStep) < LONGEST_STEP_SECONDS)) return;
@@ -26,7 +26,7 @@ export class Jitter {
   }
 
   /** What comes next has nothing to do with what came last. */
-  restart() {
+  reset() {
     this.#now = NaN;
   }
 }

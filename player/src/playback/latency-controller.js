@@ -4,17 +4,17 @@
  */
 
 /** Mean deviations of arrivals: judder that people see, and none. In seconds, or frames where these are long. */
-const JITTERY = 0.015;
-const JITTERY_FRAMES = 0.4;
-const CALM_SHARE = 0.67;
+const JITTER_HIGH_SECONDS = 0.015;
+const JITTER_HIGH_FRAMES = 0.4;
+const JITTER_LOW_RATIO = 0.67;
 /** So many bad seconds in a row are no accident. */
-const BAD_SECONDS = 3;
-const FIRST_REST_SECONDS = 10;
-const LONGEST_REST_SECONDS = 600;
+const MAX_BAD_SECONDS = 3;
+const STEADY_MIN_SECONDS = 10;
+const STEADY_MAX_SECONDS = 600;
 /** Firefox shows five sixths of the pictures whatever one does. */
-const ENOUGH = { chromium: 0.9, gecko: 0.65, webkit: 0 };
-const LEAST_TARGET = 0.05;
-const SMOOTH_TARGET = 0.1;
+const MIN_SHOWN_RATIO = { chromium: 0.9, gecko: 0.65, webkit: 0 };
+const MIN_TARGET_SECONDS = 0.05;
+const SMOOTH_TARGET_SECONDS = 0.1;
 /**
  * Firefox drains its decoder when it has nothing to decode, and shows none then of the frames that had to wait for others. It
  * decodes so many frames ahead, and the rest is for lines that are not even.
@@ -26,25 +26,25 @@ const GECKO_FRAMES_AHEAD = 15;
  */
 const GECKO_FRAMES_TO_FILL = 45;
 /** Shares of the frames that are shown when it does not drain, and when it does. */
-const FILLED_SHARE = 0.8;
-const DRAINED_SHARE = 0.6;
+const FILLED_RATIO = 0.8;
+const DRAINED_RATIO = 0.6;
 const FILLED_SECONDS = 2;
 /** A computer that is too slow shows few frames at any distance. */
-const VAIN_SECONDS = 12;
+const MAX_FILLING_SECONDS = 12;
 
-export class Pace {
+export class LatencyController {
   #engine;
   #isSteady = false;
-  #bad = 0;
-  #rest = 0;
-  #nextRest = FIRST_REST_SECONDS;
-  #steadyFor = 0;
-  #shareAtEdge = NaN;
-  #blindFor = 0;
+  #badSeconds = 0;
+  #steadyRemaining = 0;
+  #nextSteadySeconds = STEADY_MIN_SECONDS;
+  #steadySeconds = 0;
+  #shownRatioAtEdge = NaN;
+  #ignoreDropsSeconds = 0;
   /** Firefox has enough ahead to decode reordered frames without draining. */
   #isFilled = false;
-  #filledFor = 0;
-  #fillingFor = 0;
+  #filledSeconds = 0;
+  #fillingSeconds = 0;
 
   /** @type {"min" | "smooth" | number} */
   latency = "min";
@@ -67,23 +67,23 @@ export class Pace {
     if (least > 0) return least + 4 * jitterSeconds;
     if (latency === "min" && !this.#isSteady) return null;
     // Four mean deviations: nearly every picture is there when its time comes.
-    return Math.max(latency === "smooth" ? SMOOTH_TARGET : LEAST_TARGET, frameSeconds + 4 * jitterSeconds);
+    return Math.max(latency === "smooth" ? SMOOTH_TARGET_SECONDS : MIN_TARGET_SECONDS, frameSeconds + 4 * jitterSeconds);
   }
 
   get #framesAhead() {
     return this.#isFilled ? GECKO_FRAMES_AHEAD : GECKO_FRAMES_TO_FILL;
   }
 
-  /** @param {number} share of the frames of the last second that was shown */
-  #fill(share) {
-    this.#filledFor = share >= FILLED_SHARE ? this.#filledFor + 1 : 0;
-    this.#fillingFor = share < DRAINED_SHARE || !this.#isFilled ? this.#fillingFor + 1 : 0;
-    if (this.#filledFor >= FILLED_SECONDS || (!this.#isFilled && this.#fillingFor >= VAIN_SECONDS)) {
+  /** @param {number} shownRatio of the frames of the last second that was shown */
+  #fill(shownRatio) {
+    this.#filledSeconds = shownRatio >= FILLED_RATIO ? this.#filledSeconds + 1 : 0;
+    this.#fillingSeconds = shownRatio < DRAINED_RATIO || !this.#isFilled ? this.#fillingSeconds + 1 : 0;
+    if (this.#filledSeconds >= FILLED_SECONDS || (!this.#isFilled && this.#fillingSeconds >= MAX_FILLING_SECONDS)) {
       this.#isFilled = true;
-      this.#fillingFor = this.#filledFor >= FILLED_SECONDS ? 0 : -LONGEST_REST_SECONDS;
-    } else if (this.#isFilled && this.#fillingFor >= BAD_SECONDS) {
+      this.#fillingSeconds = this.#filledSeconds >= FILLED_SECONDS ? 0 : -STEADY_MAX_SECONDS;
+    } else if (this.#isFilled && this.#fillingSeconds >= MAX_BAD_SECONDS) {
       this.#isFilled = false;
-      this.#fillingFor = 0;
+      this.#fillingSeconds = 0;
     }
   }
 
@@ -91,29 +91,29 @@ export class Pace {
    * What the last second was like, while the picture could be seen.
    * @param {{arrived: number, shown: number, jitterSeconds: number, frameSeconds: number, reorderSeconds?: number}} second
    */
-  look({ arrived, shown, jitterSeconds, frameSeconds, reorderSeconds = 0 }) {
+  update({ arrived, shown, jitterSeconds, frameSeconds, reorderSeconds = 0 }) {
     // NaN is less than nothing: what cannot be told is no reason for anything.
-    const share = arrived >= 5 ? shown / arrived : NaN;
-    if (this.#engine === "gecko" && reorderSeconds > 0) this.#fill(share);
-    const most = Math.max(JITTERY, JITTERY_FRAMES * frameSeconds);
+    const shownRatio = arrived >= 5 ? shown / arrived : NaN;
+    if (this.#engine === "gecko" && reorderSeconds > 0) this.#fill(shownRatio);
+    const most = Math.max(JITTER_HIGH_SECONDS, JITTER_HIGH_FRAMES * frameSeconds);
     const isJittery = jitterSeconds > most;
-    this.#blindFor -= 1;
+    this.#ignoreDropsSeconds -= 1;
     if (!this.#isSteady) {
-      const isDropping = share < ENOUGH[this.#engine] && this.#blindFor <= 0;
-      this.#bad = isJittery || isDropping ? this.#bad + 1 : 0;
-      if (this.#bad < BAD_SECONDS) return;
+      const isDropping = shownRatio < MIN_SHOWN_RATIO[this.#engine] && this.#ignoreDropsSeconds <= 0;
+      this.#badSeconds = isJittery || isDropping ? this.#badSeconds + 1 : 0;
+      if (this.#badSeconds < MAX_BAD_SECONDS) return;
       this.#isSteady = true;
-      this.#shareAtEdge = isJittery ? NaN : share;
-      this.#rest = this.#nextRest;
-      this.#nextRest = Math.min(this.#nextRest * 2, LONGEST_REST_SECONDS);
-      this.#steadyFor = this.#bad = 0;
+      this.#shownRatioAtEdge = isJittery ? NaN : shownRatio;
+      this.#steadyRemaining = this.#nextSteadySeconds;
+      this.#nextSteadySeconds = Math.min(this.#nextSteadySeconds * 2, STEADY_MAX_SECONDS);
+      this.#steadySeconds = this.#badSeconds = 0;
       return;
     }
-    this.#steadyFor += 1;
-    if (jitterSeconds < CALM_SHARE * most) this.#rest -= 1;
+    this.#steadySeconds += 1;
+    if (jitterSeconds < JITTER_LOW_RATIO * most) this.#steadyRemaining -= 1;
     // A screen or a computer that is too slow for the pictures is so at any distance.
-    const isVain = this.#steadyFor >= 5 && share < this.#shareAtEdge + 0.05;
-    if (isVain) this.#blindFor = LONGEST_REST_SECONDS;
-    if (isVain || this.#rest <= 0) this.#isSteady = false;
+    const isUseless = this.#steadySeconds >= 5 && shownRatio < this.#shownRatioAtEdge + 0.05;
+    if (isUseless) this.#ignoreDropsSeconds = STEADY_MAX_SECONDS;
+    if (isUseless || this.#steadyRemaining <= 0) this.#isSteady = false;
   }
 }

@@ -8,7 +8,7 @@ const MOST_SECONDS = 60;
  * @param {string | null} written
  * @returns {"min" | "smooth" | number}
  */
-export function latencyOf(written) {
+export function parseLatency(written) {
   if (written === "smooth") return "smooth";
   const seconds = parseFloat(written ?? "");
   return seconds > 0 ? Math.min(seconds, MOST_SECONDS) : "min";

@@ -47,7 +47,7 @@ const GECKO_MOST_RATE = 16;
  *   arrivals, `target` how far behind the end to stay; null: run into it; `isSeekable`: the newest frames can be decoded after a seek.
  * @returns {{rate: number, seekTo: number | null, isLost?: boolean}} isLost: only a new keyframe helps
  */
-export function steer({ engine, position, start, end, keyframe, frameSeconds, jitterSeconds, target, isSeekable }) {
+export function computeCorrection({ engine, position, start, end, keyframe, frameSeconds, jitterSeconds, target, isSeekable }) {
   const { catchUpRate, jump } = TUNING[engine];
   const rate = edgeRate(engine, frameSeconds);
   const excess = end - position - (target ?? 0);
@@ -63,7 +63,7 @@ export function steer({ engine, position, start, end, keyframe, frameSeconds, ji
     return { rate: Math.max(rate, catchUpRate), seekTo: isNear ? keyframe : null, isLost };
   }
   if (isInHole || isLongWay) {
-    return { rate: target === null ? rate : 1, seekTo: edge({ engine, start, end, keyframe, jitterSeconds, target }) };
+    return { rate: target === null ? rate : 1, seekTo: computeSeekTarget({ engine, start, end, keyframe, jitterSeconds, target }) };
   }
   if (isCatchingUp) return { rate: Math.max(rate, catchUpRate), seekTo: null };
   return { rate: target === null || rate === 1 ? rate : steadyRate(excess), seekTo: null };
@@ -91,9 +91,9 @@ function steadyRate(excess) {
 /**
  * Where a jump lands.
  * @param {{engine: Engine, start: number, end: number, keyframe: number, jitterSeconds: number, target: number | null}} now
- *   as for `steer`
+ *   as for `computeCorrection`
  */
-export function edge({ engine, start, end, keyframe, jitterSeconds, target }) {
+export function computeSeekTarget({ engine, start, end, keyframe, jitterSeconds, target }) {
   const { rate, landing } = TUNING[engine];
   // Without a faster clock only the distance kept can absorb late pictures.
   const distance = target ?? (rate > 1 ? landing : landing + 3 * jitterSeconds);

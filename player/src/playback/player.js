@@ -1,34 +1,27 @@
 /**
- * Plays one camera in one video element and keeps it live: joins connection, media pipeline and the rules for
- * the live edge, and answers to what the browser does (hidden tab, standby, refused autoplay, decode errors).
- * Shows nothing itself: whoever owns it is told the facts.
+ * Plays one camera in one video element and keeps it live. Joins connection, renderer and live edge, and answers to what the
+ * browser does: hidden tab, standby, blocked autoplay, decode errors. Shows nothing itself but reports its state.
  */
 
 import { Connection, backOffMs } from "../net/connection.js";
-import { Shown } from "./frame-stats.js";
-import { FrameWatch, flowOn } from "./stall-detector.js";
-import { engineOf } from "./engine.js";
-import { Jitter } from "./jitter.js";
-import { edge, steer } from "./live-edge.js";
-import { Media, isSupported } from "../renderers/mse-renderer.js";
-import { TIMESCALE, readMessage } from "../net/mp4.js";
+import { LazyPart } from "../net/lazy-part.js";
+import { TICKS_PER_MS, readMessage } from "../net/mp4.js";
+import { MseRenderer, isSupported } from "../renderers/mse-renderer.js";
+import { LiveSync } from "./live-sync.js";
+import { ServerState } from "./server-state.js";
+import { StallDetector, updateFeed } from "./stall-detector.js";
 
-const TICKS_PER_MS = TIMESCALE / 1000;
 const TICK_MS = 250;
 const REPORT_TICKS = 4;
 const KEEP_SECONDS = 5;
-/** What a 2022 page gets that switches staying live off. */
-const LOOK_BACK_SECONDS = 60;
-const AT_EDGE_SECONDS = 0.25;
-const SELDOM_MS = 2000;
-/** A line and a screen that are better than this need no distance. */
-const CALM = 0.015;
-const CALM_SHARE = 0.9;
-/** A file that did not come is asked for again: after so long, then after twice that, and so on. */
-const RELOAD_TICKS = 40;
-/** Without a keyframe to begin with the player joins again: after so long, and not more often than below. */
-const WAITING_TICKS = 8;
-const REJOIN_TICKS = 20;
+/** What a 2022 page keeps that switches staying live off. */
+const SEEK_BACK_SECONDS = 60;
+const LONG_INTERVAL_MS = 2000;
+/** Time until a file that failed to load is requested again. It doubles. */
+const SWITCH_RETRY_TICKS = 40;
+/** Without a keyframe the player joins again: after the first time, and not more often than the second says. */
+const KEYFRAME_TIMEOUT_TICKS = 8;
+const REJOIN_INTERVAL_TICKS = 20;
 
 /** @typedef {"auto" | "mse" | "webcodecs"} RendererName */
 
@@ -37,117 +30,113 @@ export class Player {
   #on;
   #connection;
   /** @type {import("../renderers/renderer.js").Renderer} */
-  #media;
-  #frames;
-  #engine = engineOf(navigator.userAgent);
+  #renderer;
+  #sync;
+  #stallDetector;
   /** @type {AbortController | null} */
-  #undo = null;
+  #abort = null;
 
   /** @type {import("./player-state.js").PlayerState["connection"]} */
-  #link = "connecting";
-  #camera = { state: "", reason: "" };
-  #trouble = "";
-  #error = { code: "", message: "" };
+  #connectionState = "connecting";
+  #server = new ServerState();
+  /** @type {string | null} the codec that this browser cannot decode, "" for all */
+  #unsupported = null;
   #isPaused = false;
-  #isRefused = false;
+  #isAutoplayBlocked = false;
 
-  #wasAtEdge = false;
-  #jitter = new Jitter();
-  /** @type {import("./stall-detector.js").Flow | null} */
-  #flow = null;
-  #verdict = "fine";
-  #rebuilding = 0;
+  /** @type {import("./stall-detector.js").FeedActivity | null} */
+  #feed = null;
+  #health = "fine";
+  #rebuildTimer = 0;
 
   #autoSkip = true;
 
-  #shown = new Shown();
-  #isShown = false;
+  #stats = new LazyPart(async () => {
+    const { FrameStats } = await import("./frame-stats.js");
+    // Frames of before were not counted.
+    this.#arrived = 0;
+    return new FrameStats();
+  });
+  #hasShownFrame = false;
   /** @type {number | null} */
   #delay = null;
   #ticks = 0;
+  /** Frames since the last report. */
   #arrived = 0;
-  /** @type {number | null} the tick at which the other way to show pictures is loaded again */
-  #reloadAt = null;
-  #reloadTicks = RELOAD_TICKS;
-  /** @type {import("./latency-controller.js").Pace | null} null: there was nothing to absorb so far */
-  #pace = null;
-  /** @type {"min" | "smooth" | number} */
-  #latency = "min";
-  #isPaceAsked = false;
+  /** @type {number | null} */
+  #switchRetryTick = null;
+  #switchRetryTicks = SWITCH_RETRY_TICKS;
   #lookback = 0;
-  #isResting = false;
-  #resting = 0;
+  #isSuspended = false;
+  #suspendTimer = 0;
   #waitingTicks = 0;
-  #rejoinAt = 0;
+  #rejoinTick = 0;
 
-  /** Hidden for so many seconds, the page lets go of the server until it is seen again. */
-  restAfter = Infinity;
+  /** Seconds hidden after which the page leaves the server until it is seen again. */
+  hiddenTimeout = Infinity;
   /**
-   * What decodes and shows, from the next start on. "auto": Media Source Extensions have the first picture soonest. Then WebCodecs
+   * What decodes and shows, from the next start on. "auto": Media Source Extensions show the first frame soonest. Then WebCodecs
    * take over where they were measured to be quicker, and half the work: in Chromium. A page's own <video> stays as it is.
    * @type {RendererName}
    */
-  renderer = "auto";
-  /**
-   * The server's clock at media time 0, milliseconds.
-   * @type {number | null}
-   */
-  #mediaZero = null;
+  rendererName = "auto";
 
   /**
    * @param {HTMLVideoElement} video
    * @param {string} url of the WebSocket
-   * @param {{change?: (facts: import("./player-state.js").PlayerState) => void, skipped?: (count: number) => void,
+   * @param {{change?: (state: import("./player-state.js").PlayerState) => void, skipped?: (count: number) => void,
    *   delay?: (seen: {delay: number | null, shown: number}) => void, resized?: (width: number, height: number) => void}} on
    */
   constructor(video, url, on = {}) {
     this.#video = video;
     this.#on = on;
     this.#connection = new Connection(url, {
-      state: (state) => this.#setLink(state),
+      state: (state) => this.#setConnectionState(state),
       text: (message) => this.#receiveText(message),
       binary: (message) => this.#receiveMedia(message),
     });
-    this.#media = new Media(this.#video, this.#listener);
-    this.#frames = new FrameWatch(video, (...seen) => this.#noteShown(...seen));
+    this.#sync = new LiveSync(video);
+    this.#renderer = new MseRenderer(video, this.#listener);
+    this.#stallDetector = new StallDetector(video, (...seen) => this.#noteShown(...seen));
   }
 
   async start() {
-    if (this.#undo) return;
+    if (this.#abort) return;
     const video = this.#video;
     video.muted = true;
     video.playsInline = true;
     video.loop = false;
-    const { signal } = this.#undo = new AbortController();
+    const { signal } = this.#abort = new AbortController();
     this.#listen(signal);
-    this.#frames.start(signal);
+    this.#stallDetector.start(signal);
     const ticker = setInterval(() => this.#tick(), TICK_MS);
     signal.addEventListener("abort", () => clearInterval(ticker));
-    if (this.#needsCodecs) await this.#useCodecs();
+    if (this.#needsWebCodecs) await this.#loadSwitch();
     if (signal.aborted) return;
-    if (isSupported || this.#media.choose) return this.#connection.open();
-    this.#trouble = "This browser cannot play live video, or by https only.";
-    this.#tell();
+    if (isSupported || this.#renderer.selectRenderer) return this.#connection.open();
+    this.#unsupported = "";
+    this.#notify();
   }
 
-  /** Ends everything; `start` begins anew. */
+  /** Ends everything; `start` begins again. */
   stop() {
-    if (!this.#undo) return;
-    this.#undo.abort();
-    this.#undo = null;
-    clearTimeout(this.#rebuilding);
-    clearTimeout(this.#resting);
-    this.#rebuilding = this.#resting = 0;
-    this.#isResting = false;
+    if (!this.#abort) return;
+    this.#abort.abort();
+    this.#abort = null;
+    clearTimeout(this.#rebuildTimer);
+    clearTimeout(this.#suspendTimer);
+    this.#rebuildTimer = this.#suspendTimer = 0;
+    this.#isSuspended = false;
     this.#connection.close();
-    this.#media.close();
-    this.#media = new Media(this.#video, this.#listener);
+    this.#renderer.close();
+    this.#renderer = new MseRenderer(this.#video, this.#listener);
     this.#video.removeAttribute("src");
     this.#video.load();
-    this.#camera = { state: "", reason: "" };
-    this.#wasAtEdge = this.#isShown = false;
-    this.#delay = this.#flow = this.#reloadAt = null;
-    this.#jitter.restart();
+    this.#server = new ServerState();
+    this.#sync.restart();
+    this.#sync.jitter.reset();
+    this.#hasShownFrame = false;
+    this.#delay = this.#feed = this.#switchRetryTick = null;
   }
 
   reset() {
@@ -155,19 +144,19 @@ export class Player {
     this.start();
   }
 
-  /** Plays, at the live edge. Called from a click it also gets past a browser that refuses autoplay. */
+  /** Plays, at the live edge. Called from a click it also starts where the browser blocks autoplay. */
   play() {
-    this.#isPaused = this.#isRefused = false;
-    if (this.autoSkip) this.toLiveEdge();
+    this.#isPaused = this.#isAutoplayBlocked = false;
+    if (this.autoSkip) this.#seekToEdge();
     return this.#play();
   }
 
   pause() {
     this.#isPaused = true;
-    this.#media.hold?.(true);
+    this.#renderer.freeze?.(true);
     // A track that stands without a pause keeps its colours in Chromium: a paused <video> shows a copy in other ones.
     if (!this.#video.srcObject) this.#video.pause();
-    this.#tell();
+    this.#notify();
   }
 
   /** Stay at the live edge; false lets a person look back, and stay there. */
@@ -177,60 +166,56 @@ export class Player {
 
   set autoSkip(wanted) {
     this.#autoSkip = wanted;
-    this.#keep();
-    this.#choose();
+    this.#updateRetention();
+    this.#selectRenderer();
   }
 
-  /** @param {"min" | "smooth" | number} wanted how far behind to play, see `latencyOf` */
+  /** @param {"min" | "smooth" | number} wanted how far behind to play, see `parseLatency` */
   set latency(wanted) {
-    this.#latency = wanted;
-    if (this.#pace) this.#pace.latency = wanted;
-    else if (wanted === "smooth") this.#loadPace();
-    this.#choose();
+    this.#sync.setLatency(wanted).then(() => this.#selectRenderer());
   }
 
   /** @param {number} seconds of the past that can be looked at */
   set lookback(seconds) {
     this.#lookback = seconds;
-    this.#keep();
+    this.#updateRetention();
   }
 
   /**
-   * Shows what was then and goes on from there, until `live`.
+   * Goes back in time and plays on from there, until `seekToLive`.
    * @param {number} seconds ago
    */
-  lookBack(seconds) {
-    if (!this.#media.isSeekable) return;
-    const isOnTheWay = this.#media.lookBack?.(seconds);
-    const { range } = this.#media;
-    if (!range && !isOnTheWay) return;
-    this.#wasAtEdge = true;
+  seekBack(seconds) {
+    if (!this.#renderer.isSeekable) return;
+    const isStarted = this.#renderer.seekBack?.(seconds);
+    const { range } = this.#renderer;
+    if (!range && !isStarted) return;
+    this.#sync.allowSeekBack();
     this.autoSkip = false;
     if (range) this.#video.currentTime = Math.max(range.start, range.end - seconds);
   }
 
-  /** Back from looking back. */
-  live() {
+  seekToLive() {
     this.autoSkip = true;
     return this.play();
   }
 
-  /** Seconds behind the newest picture. */
-  get behind() {
-    const { range } = this.#media;
+  /** Seconds behind the newest frame. */
+  get #behindLive() {
+    const { range } = this.#renderer;
     return range ? Math.max(range.end - this.#video.currentTime, 0) : 0;
   }
 
-  /** What the pictures are seen in. */
+  /** Where the frames are seen. */
   get surface() {
-    return this.#media.surface;
+    return this.#renderer.surface;
   }
 
-  #keep() {
-    this.#media.keepSeconds = Math.max(this.#autoSkip ? KEEP_SECONDS : LOOK_BACK_SECONDS, this.#lookback);
+  #updateRetention() {
+    this.#renderer.keepSeconds = Math.max(this.#autoSkip ? KEEP_SECONDS : SEEK_BACK_SECONDS, this.#lookback);
   }
 
-  /** How old the pictures of the last second were when they were shown, milliseconds; null: not known. */
+  /** Age of the frames of the last second when they were shown, milliseconds; null: not known. */
   get delay() {
     return this.#delay;
   }
@@ -239,21 +224,17 @@ export class Player {
     return this.#isPaused;
   }
 
-  toLiveEdge() {
-    if (!this.#isResting) this.#connection.retryNow();
-    const { range } = this.#media;
-    if (!range) return;
+  #seekToEdge() {
+    if (!this.#isSuspended) this.#connection.reconnectNow();
+    const { range } = this.#renderer;
     // Else the next frame tells what helps.
-    if (!this.#media.isSeekable) return;
-    const to = edge({ ...this.#line, ...range });
-    const { currentTime } = this.#video;
-    if (currentTime < to || currentTime > range.end) this.#video.currentTime = to;
+    if (range && this.#renderer.isSeekable) this.#sync.seekToEdge(this.#renderer, range);
   }
 
-  /** For a keyframe, which the server gives to each viewer who joins. */
+  /** Joins again, because the server sends a keyframe to each viewer who joins. */
   #rejoin() {
-    if (this.#ticks < this.#rejoinAt || this.#isResting) return;
-    this.#rejoinAt = this.#ticks + REJOIN_TICKS;
+    if (this.#ticks < this.#rejoinTick || this.#isSuspended) return;
+    this.#rejoinTick = this.#ticks + REJOIN_INTERVAL_TICKS;
     this.#connection.open();
   }
 
@@ -263,65 +244,52 @@ export class Player {
   #listener = {
     appended: () => this.#appended(),
     failed: (reason) => this.#rebuild(reason),
-    shown: (picture) => this.#frames.shown(picture),
+    shown: (frame) => this.#stallDetector.noteShown(frame),
     resized: (width, height) => this.#on.resized?.(width, height),
-    lost: () => this.#connection.open(),
-    refused: (init) => this.#refuse(init),
+    keyframeMissing: () => this.#connection.open(),
+    codecRejected: (init) => this.#rejectCodec(init),
   };
 
-  get #needsCodecs() {
-    return this.renderer === "webcodecs" || (this.renderer === "auto" && !isSupported);
+  get #needsWebCodecs() {
+    return this.rendererName === "webcodecs" || (this.rendererName === "auto" && !isSupported);
   }
 
-  async #useCodecs() {
-    const before = this.#media;
+  async #loadSwitch() {
+    const before = this.#renderer;
     try {
-      const { Either } = await import("../renderers/renderer-switch.js");
-      if (before !== this.#media) return;
-      const either = this.#media = new Either(this.#video, this.#listener, before, this.#needsCodecs);
-      this.#keep();
-      await either.choose(this.#line.target, this.#autoSkip);
+      const { RendererSwitch } = await import("../renderers/renderer-switch.js");
+      if (before !== this.#renderer) return;
+      /** @param {ConstructorParameters<typeof MseRenderer>[1]} on */
+      const createMse = (on) => new MseRenderer(this.#video, on);
+      const isForced = this.#needsWebCodecs;
+      const renderer = this.#renderer = new RendererSwitch(this.#video, this.#listener, before, { isForced, createMse: isSupported ? createMse : null });
+      this.#updateRetention();
+      await renderer.selectRenderer(this.#link.target, this.#autoSkip);
     } catch (error) {
       console.warn(`berrymse: ${error}`);
-      this.#reloadAt = this.#ticks + this.#reloadTicks;
-      this.#reloadTicks *= 2;
+      this.#switchRetryTick = this.#ticks + this.#switchRetryTicks;
+      this.#switchRetryTicks *= 2;
     }
   }
 
-  #choose() {
-    if (!this.#isPaused) this.#media.choose?.(this.#line.target, this.#autoSkip);
+  #selectRenderer() {
+    if (!this.#isPaused) this.#renderer.selectRenderer?.(this.#link.target, this.#autoSkip);
   }
 
   // ---- what the server says
 
   /** @param {import("./player-state.js").PlayerState["connection"]} state */
-  #setLink(state) {
-    this.#link = state;
-    this.#jitter.restart();
-    this.#tell();
+  #setConnectionState(state) {
+    this.#connectionState = state;
+    this.#sync.jitter.reset();
+    this.#notify();
   }
 
   /** @param {import("../net/connection.js").Message} message */
   #receiveText(message) {
-    switch (message.type) {
-      case "hello":
-        this.#error = { code: "", message: "" };
-        this.#mediaZero = null;
-        break;
-      case "state":
-        this.#camera = { state: String(message.state), reason: String(message.reason ?? "") };
-        break;
-      case "timing":
-        this.#mediaZero = message.captured_us / 1000 - message.media / TICKS_PER_MS;
-        break;
-      case "skipped":
-        this.#on.skipped?.(+message.count || 0);
-        break;
-      case "error":
-        this.#error = { code: String(message.code ?? ""), message: String(message.message ?? "") };
-        break;
-    }
-    this.#tell();
+    this.#server.receive(message);
+    if (message.type === "skipped") this.#on.skipped?.(+message.count || 0);
+    this.#notify();
   }
 
   /** @param {ArrayBuffer} buffer */
@@ -329,60 +297,44 @@ export class Player {
     const message = readMessage(buffer);
     if (!message) return;
     if (message.kind === "init") {
-      const canPlay = this.#media.canPlay(message);
-      this.#trouble = "";
-      if (canPlay) this.#media.push(message);
-      else this.#refuse(message);
-    } else if (!this.#trouble) {
-      this.#error.message = "";
+      const canPlay = this.#renderer.canPlay(message);
+      this.#unsupported = null;
+      if (canPlay) this.#renderer.push(message);
+      else this.#rejectCodec(message);
+    } else if (this.#unsupported === null) {
+      this.#server.error.message = "";
       this.#arrived += 1;
       const media = message.decodeTicks / TICKS_PER_MS;
-      this.#jitter.arrived(performance.now() / 1000, media / 1000, this.#media.frameSeconds);
-      const captured = this.#mediaZero === null ? null : this.#mediaZero + media;
-      this.#media.push({ ...message, captured });
+      this.#sync.jitter.add(performance.now() / 1000, media / 1000, this.#renderer.frameSeconds);
+      this.#renderer.push({ ...message, captured: this.#server.capturedAt(media) });
     }
   }
 
   /** @param {import("../net/mp4.js").Init} init */
-  #refuse({ codec }) {
-    this.#trouble = `This browser cannot decode this video (${codec}).`;
-    this.#media.close();
-    this.#tell();
+  #rejectCodec({ codec }) {
+    this.#unsupported = codec;
+    this.#renderer.close();
+    this.#notify();
   }
 
   // ---- the live edge
 
   #appended() {
-    this.#flow = flowOn(this.#flow, performance.now(), this.#frameMs);
+    this.#feed = updateFeed(this.#feed, performance.now(), this.#frameMs);
     const video = this.#video;
     if (this.#isPaused && !video.srcObject) video.pause();
-    if (this.#isUnseen || this.#isPaused || this.#isRefused) return;
+    if (this.#isUnseen || this.#isPaused || this.#isAutoplayBlocked) return;
     if (video.paused) this.#play();
-    const { range } = this.#media;
+    const { range } = this.#renderer;
     if (!range || video.seeking) return;
-    const { rate, seekTo, isLost } = this.#steer(range);
+    const { rate, seekTo, isLost } = this.#sync.correction(this.#renderer, range, this.autoSkip);
     if (seekTo !== null) video.currentTime = seekTo;
     if (isLost) this.#rejoin();
     if (video.playbackRate !== rate) video.playbackRate = rate;
   }
 
-  /**
-   * @param {import("../renderers/renderer.js").Range} range
-   * @returns {ReturnType<typeof steer>}
-   */
-  #steer(range) {
-    const position = this.#video.currentTime;
-    this.#wasAtEdge ||= range.end - position < AT_EDGE_SECONDS;
-    // Who looks back stays where they are, but nobody wants to begin in the past.
-    if (!this.autoSkip && this.#wasAtEdge) return { rate: 1, seekTo: position < range.start ? range.start : null };
-    return steer({ ...this.#line, position, ...range, isSeekable: this.#media.isSeekable });
-  }
-
-  get #line() {
-    const { frameSeconds, reorderSeconds } = this.#media;
-    const line = { engine: this.#engine, frameSeconds, reorderSeconds, jitterSeconds: this.#jitter.seconds };
-    const wanted = typeof this.#latency === "number" ? this.#latency : null;
-    return { ...line, target: this.#pace ? this.#pace.target(line) : wanted };
+  get #link() {
+    return this.#sync.link(this.#renderer);
   }
 
   /** The element may be in another window than its script. */
@@ -391,7 +343,7 @@ export class Player {
   }
 
   get #frameMs() {
-    return this.#media.frameSeconds * 1000;
+    return this.#renderer.frameSeconds * 1000;
   }
 
   /** Picture in picture is seen while the page is not. */
@@ -401,24 +353,24 @@ export class Player {
   }
 
   async #play() {
-    if (!this.#undo) return;
-    if (!this.#media.hold?.(false) && this.#video.paused) {
+    if (!this.#abort) return;
+    if (!this.#renderer.freeze?.(false) && this.#video.paused) {
       try {
         await this.#video.play();
-        this.#isRefused = false;
+        this.#isAutoplayBlocked = false;
       } catch (error) {
         // AbortError only says that a new source came in between.
-        if (Object(error).name === "NotAllowedError") this.#isRefused = true;
+        if (Object(error).name === "NotAllowedError") this.#isAutoplayBlocked = true;
       }
     }
-    this.#tell();
+    this.#notify();
   }
 
-  /** Stands still at the next picture of a track, which has its colours again then. */
-  #stand() {
+  /** Freezes at the next frame of a track, which has its colours again then. */
+  #pauseAtNextFrame() {
     this.#isPaused = true;
     this.#video.requestVideoFrameCallback(() => {
-      if (this.#isPaused) this.#media.hold?.(true);
+      if (this.#isPaused) this.#renderer.freeze?.(true);
     });
     this.#video.play().catch(() => {});
   }
@@ -432,142 +384,115 @@ export class Player {
     video.addEventListener("resize", () => this.#on.resized?.(video.videoWidth, video.videoHeight), { signal });
     // Browsers also pause by themselves, a hidden tab and a video that failed; only the rest is somebody's wish.
     video.addEventListener("pause", () => {
-      const isBroken = video.error || this.#rebuilding || video.readyState === HTMLMediaElement.HAVE_NOTHING;
+      const isBroken = video.error || this.#rebuildTimer || video.readyState === HTMLMediaElement.HAVE_NOTHING;
       const isMeant = !this.#isHidden && video.isConnected && !isBroken;
       // The browser's own button, of picture in picture for example: a second time it means to play on.
-      if (isMeant && video.srcObject) this.#isPaused ? this.play() : this.#stand();
+      if (isMeant && video.srcObject) this.#isPaused ? this.play() : this.#pauseAtNextFrame();
       else if (isMeant) this.#isPaused = true;
-      this.#tell();
+      this.#notify();
     }, { signal });
     video.addEventListener("play", () => {
       if (this.#isPaused && !video.srcObject) this.play();
-      else this.#tell();
+      else this.#notify();
     }, { signal });
     video.ownerDocument.addEventListener("visibilitychange", () => {
-      clearTimeout(this.#resting);
-      if (!this.#isHidden) this.#wakeUp();
-      else if (this.restAfter < Infinity) this.#resting = setTimeout(() => this.#rest(), this.restAfter * 1000);
+      clearTimeout(this.#suspendTimer);
+      if (!this.#isHidden) this.#resume();
+      else if (this.hiddenTimeout < Infinity) this.#suspendTimer = setTimeout(() => this.#suspend(), this.hiddenTimeout * 1000);
     }, { signal });
-    addEventListener("pageshow", ({ persisted }) => {
-      if (persisted) this.#wakeUp();
-    }, { signal });
-    addEventListener("online", () => {
-      if (!this.#isResting) this.#connection.retryNow();
-    }, { signal });
+    addEventListener("pageshow", ({ persisted }) => persisted && this.#resume(), { signal });
+    addEventListener("online", () => this.#isSuspended || this.#connection.reconnectNow(), { signal });
   }
 
-  #rest() {
+  #suspend() {
     if (!this.#isUnseen) return;
-    this.#isResting = true;
+    this.#isSuspended = true;
     this.#connection.close();
   }
 
-  #wakeUp() {
-    this.#frames.awake();
-    if (this.#isResting) {
-      this.#isResting = false;
+  #resume() {
+    this.#stallDetector.noteVisible();
+    if (this.#isSuspended) {
+      this.#isSuspended = false;
       this.#connection.open();
     }
-    // Who paused, or looks back, finds the picture where it was left.
+    // A viewer who paused, or looks back, finds the frame where it was left.
     if (!this.#isPaused) this.play();
   }
 
-  /** @param {import("../renderers/renderer.js").Picture} [picture] @param {number} [count] */
-  #noteShown(picture, count) {
-    if (picture) {
-      const { mediaTime, presentationTime, expectedDisplayTime } = picture;
-      // Of the two this is nearer to the pixels of a screen: by 10 ms in Firefox; for a track Chromium expects 50 ms too much.
-      const at = this.#engine === "gecko" && expectedDisplayTime || presentationTime;
-      const captured = this.#media.captures.at(mediaTime);
-      const offset = this.#connection.clock.offset(at);
-      const isKnown = captured !== null && offset !== null;
-      this.#shown.add(at, isKnown ? at + offset - captured : null, count);
-    }
-    if (this.#isShown) return;
-    this.#isShown = true;
-    this.#tell();
-    if (this.renderer === "auto" && this.#video.getRootNode() !== document
-      && isSecureContext && "MediaStreamTrackGenerator" in window) this.#useCodecs();
-  }
-
-  async #loadPace() {
-    if (this.#isPaceAsked) return;
-    this.#isPaceAsked = true;
-    try {
-      const { Pace } = await import("./latency-controller.js");
-      this.#pace = new Pace(this.#engine);
-      this.#pace.latency = this.#latency;
-      this.#choose();
-    } catch {
-      // The line failed just then: it is asked for again.
-      this.#isPaceAsked = false;
-    }
+  /** @param {import("../renderers/renderer.js").ShownFrame} [frame] @param {number} [count] */
+  #noteShown(frame, count) {
+    const { captureTimes } = this.#renderer;
+    if (frame) this.#stats.loaded?.addFrame(frame, count, { captureTimes, clock: this.#connection.clock, engine: this.#sync.engine });
+    if (this.#hasShownFrame) return;
+    this.#hasShownFrame = true;
+    this.#notify();
+    this.#stats.load();
+    if (this.rendererName === "auto" && this.#video.getRootNode() !== document
+      && isSecureContext && "MediaStreamTrackGenerator" in window) this.#loadSwitch();
   }
 
   #report() {
-    const seen = this.#shown.look(performance.now());
+    const stats = this.#stats.loaded;
+    // The file may have failed to load.
+    if (!stats) return this.#hasShownFrame && this.#stats.load();
+    const seen = stats.lastSecond(performance.now());
     this.#delay = seen.delay;
-    // Nothing shown at all is a picture out of sight, or one for the watchdog.
-    const canTell = seen.shown > 0 && !this.#isHidden && !this.#isPaused && this.#autoSkip;
-    if (canTell) {
-      const line = this.#line;
-      if (this.#pace) this.#pace.look({ ...line, arrived: this.#arrived, shown: seen.shown });
-      else if (line.reorderSeconds || line.jitterSeconds > CALM || seen.shown < CALM_SHARE * this.#arrived) this.#loadPace();
-      this.#choose();
+    // Nothing shown at all is a picture out of sight, or one for the stall detector.
+    if (seen.shown > 0 && !this.#isHidden && !this.#isPaused && this.#autoSkip) {
+      this.#sync.update(this.#renderer, this.#arrived, seen.shown);
+      this.#selectRenderer();
     }
     this.#arrived = 0;
-    this.#tell();
+    this.#notify();
     this.#connection.send({ type: "report", delay_ms: seen.delay, shown: seen.shown });
     this.#on.delay?.(seen);
   }
 
   #tick() {
     this.#ticks += 1;
-    if (this.#ticks === this.#reloadAt) isSupported ? this.#useCodecs() : this.reset();
+    if (this.#ticks === this.#switchRetryTick) isSupported ? this.#loadSwitch() : this.reset();
     if (this.#ticks % REPORT_TICKS === 0) this.#report();
-    this.#verdict = this.#frames.look({
-      flow: this.#flow,
-      frameMs: this.#frameMs,
-      isPlaying: !this.#isPaused && !this.#isRefused,
-    });
-    this.#waitingTicks = this.#media.init && this.#media.isWaiting ? this.#waitingTicks + 1 : 0;
-    if (this.#waitingTicks >= WAITING_TICKS && this.#arrived > 0) this.#rejoin();
-    if (this.#verdict === "stuck") this.#rebuild("pictures come but are not shown");
-    this.#tell();
+    const isPlaying = !this.#isPaused && !this.#isAutoplayBlocked;
+    this.#health = this.#stallDetector.check({ feed: this.#feed, frameMs: this.#frameMs, isPlaying });
+    this.#waitingTicks = this.#renderer.init && this.#renderer.isWaiting ? this.#waitingTicks + 1 : 0;
+    if (this.#waitingTicks >= KEYFRAME_TIMEOUT_TICKS && this.#arrived > 0) this.#rejoin();
+    if (this.#health === "stuck") this.#rebuild("frames arrive but are not shown");
+    this.#notify();
   }
 
   /** @param {string} reason */
   #rebuild(reason) {
-    if (!this.#undo || this.#rebuilding) return;
-    console.warn(`berrymse: starting the video anew (${reason})`);
+    if (!this.#abort || this.#rebuildTimer) return;
+    console.warn(`berrymse: starting the video again (${reason})`);
     // A stream that breaks every decoder must not keep the page busy.
-    const wait = backOffMs(this.#frames.rebuilds, Math.random());
-    this.#frames.rebuilds += 1;
-    this.#rebuilding = setTimeout(() => {
-      this.#rebuilding = 0;
-      this.#flow = null;
-      this.#wasAtEdge = false;
-      const { isSeekable } = this.#media;
-      this.#media.rebuild(this.#frames.rebuilds);
+    const wait = backOffMs(this.#stallDetector.rebuilds, Math.random());
+    this.#stallDetector.rebuilds += 1;
+    this.#rebuildTimer = setTimeout(() => {
+      this.#rebuildTimer = 0;
+      this.#feed = null;
+      this.#sync.restart();
+      const { isSeekable } = this.#renderer;
+      this.#renderer.rebuild(this.#stallDetector.rebuilds);
       if (!isSeekable) this.#rejoin();
     }, wait);
   }
 
-  #tell() {
-    const { ageMs } = this.#frames;
+  #notify() {
+    const { ageMs } = this.#stallDetector;
     this.#on.change?.({
-      connection: this.#link,
-      camera: this.#camera,
-      trouble: this.#trouble || this.#error.message,
-      code: this.#trouble ? "unsupported" : this.#error.code,
+      connection: this.#connectionState,
+      camera: this.#server.camera,
+      error: this.#server.error,
+      unsupported: this.#unsupported,
       ageMs,
-      isSeldom: Math.max(this.#frameMs, this.#flow?.usual ?? 0) >= SELDOM_MS,
-      isFrozen: this.#verdict !== "fine" && ageMs !== null,
+      hasLongInterval: Math.max(this.#frameMs, this.#feed?.usual ?? 0) >= LONG_INTERVAL_MS,
+      isFrozen: this.#health !== "fine" && ageMs !== null,
       delay: this.#delay,
       isPaused: this.#isPaused,
-      behind: this.#autoSkip ? 0 : this.behind,
-      canLookBack: this.#lookback > 0 && isSupported && this.#media.isSeekable,
-      isRefused: this.#isRefused,
+      behindLive: this.#autoSkip ? 0 : this.#behindLive,
+      canSeekBack: this.#lookback > 0 && isSupported && this.#renderer.isSeekable,
+      isAutoplayBlocked: this.#isAutoplayBlocked,
     });
   }
 }

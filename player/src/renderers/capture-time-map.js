@@ -1,5 +1,5 @@
 /** Which capture time belongs to which time of the video element. */
-export class Captures {
+export class CaptureTimeMap {
   /**
    * In order of `time`, seconds of the element; `captured` is the server's clock.
    * @type {{time: number, captured: number | null}[]}
@@ -14,7 +14,7 @@ export class Captures {
   }
 
   /** @param {number} before */
-  forget(before) {
+  forgetBefore(before) {
     this.#known = this.#known.filter(({ time }) => time >= before);
   }
 
@@ -22,7 +22,7 @@ export class Captures {
    * @param {number} time
    * @returns {number | null} for the picture there
    */
-  at(time) {
+  capturedAt(time) {
     // Half a millisecond, because browsers round.
     return this.#known.findLast((one) => one.time <= time + 0.0005)?.captured ?? null;
   }

@@ -17,7 +17,7 @@ export function isInexact(size) {
  * Sees to it that the `.video` in `root` is drawn pixel by pixel.
  * @param {Node} root
  */
-export function drawExactly(root) {
+export function snapToPixels(root) {
   if (!(root instanceof ShadowRoot)) return;
   const { ownerDocument: document, adoptedStyleSheets: adopted } = root;
   const sheet = corners.get(document) ?? made(document);

@@ -2,6 +2,6 @@
 
 import { Decoder } from "./video-decoder.js";
 
-const decoder = new Decoder((answer) => postMessage(answer));
-addEventListener("message", ({ data }) => decoder.take(data));
+const decoder = new Decoder((response) => postMessage(response));
+addEventListener("message", ({ data }) => decoder.handle(data));
 postMessage({ type: "ready" });

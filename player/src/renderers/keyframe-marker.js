@@ -13,7 +13,7 @@ const SYNC_SAMPLE = 0x02000000;
  * behind it. Firefox believes the sample's flags, Chromium looks into the frame for an IDR picture or a recovery point.
  * @param {Uint8Array<ArrayBuffer>} bytes
  */
-export function markedAsKeyframe(bytes) {
+export function markAsKeyframe(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const mdat = view.getUint32(0);
   let at = mdat + 8;

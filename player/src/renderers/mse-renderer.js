@@ -3,8 +3,8 @@
  * messages, joins them into one timeline without holes, forgets the past. Where to play is not decided here.
  */
 
-import { Captures } from "./capture-time-map.js";
-import { newestRange, spliceOffset, trimPoint } from "./mse-timeline.js";
+import { CaptureTimeMap } from "./capture-time-map.js";
+import { newestRange, computeTimestampOffset, computeEvictionEnd } from "./mse-timeline.js";
 import { TIMESCALE } from "../net/mp4.js";
 
 /**
@@ -47,7 +47,7 @@ function typeFor(codec) {
  *   bytes: Uint8Array<ArrayBuffer>}} Waiting times in seconds of the server; `shift` is from decoding to presentation
  */
 
-export class Media {
+export class MseRenderer {
   #video;
   #on;
   /** @type {MediaSource | null} */
@@ -73,12 +73,12 @@ export class Media {
   #bytesSinceCut = 0;
   #sinceKeyframe = 0;
   /** @type {((bytes: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>) | null} */
-  #mark = null;
+  #markAsKeyframe = null;
   #end = 0;
   #objectUrl = "";
-  #isHeld = false;
+  #isPausedByBrowser = false;
 
-  captures = new Captures();
+  captureTimes = new CaptureTimeMap();
 
   /** Seconds of the past that stay in the buffer. */
   keepSeconds = 5;
@@ -154,7 +154,7 @@ export class Media {
     this.#bytesSinceCut = this.#keyframe = this.#end = 0;
     this.isSeekable = true;
     this.#shifts = [0, 0];
-    this.captures = new Captures();
+    this.captureTimes = new CaptureTimeMap();
     this.isWaiting = true;
     if (this.#objectUrl) URL.revokeObjectURL(this.#objectUrl);
     this.#objectUrl = "";
@@ -164,17 +164,17 @@ export class Media {
     if (!Source) return;
     const source = new Source();
     this.#source = source;
-    this.#isHeld = false;
+    this.#isPausedByBrowser = false;
     this.#objectUrl = URL.createObjectURL(source);
     source.addEventListener("sourceopen", () => {
       if (source !== this.#source || this.#buffer) return;
-      this.#guard(() => this.#addBuffer(source));
+      this.#rebuildOnError(() => this.#addBuffer(source));
     });
     // A managed source says when it wants nothing more, to save power; what waits meanwhile is dropped at keyframes.
     for (const name of ["endstreaming", "startstreaming"]) {
       source.addEventListener(name, () => {
         if (source !== this.#source) return;
-        this.#isHeld = name === "endstreaming";
+        this.#isPausedByBrowser = name === "endstreaming";
         this.#pump();
       });
     }
@@ -200,11 +200,11 @@ export class Media {
   #pump() {
     const buffer = this.#buffer;
     if (!buffer || buffer.updating) return;
-    this.#guard(() => {
+    this.#rebuildOnError(() => {
       const next = this.#queue[0];
       if (!next) this.#trim(buffer);
       else if (next.kind === "init") this.#appendInit(buffer, next);
-      else if (!this.#isHeld) this.#appendFragments(buffer);
+      else if (!this.#isPausedByBrowser) this.#appendFragments(buffer);
     });
   }
 
@@ -236,7 +236,7 @@ export class Media {
       const next = this.#queue[0];
       if (next?.kind !== "fragment") break;
       const { start, duration, shift } = next;
-      const offset = spliceOffset({ offset: buffer.timestampOffset, end: this.#end, start, duration });
+      const offset = computeTimestampOffset({ offset: buffer.timestampOffset, end: this.#end, start, duration });
       if (offset !== buffer.timestampOffset) {
         if (batch.length > 0) break;
         buffer.timestampOffset = offset;
@@ -255,7 +255,7 @@ export class Media {
       this.#shifts = [Math.min(this.#shifts[0], shift), Math.max(this.#shifts[1], shift)];
       this.#end = start + offset + duration;
       this.frameSeconds = duration;
-      this.captures.add(shown, next.captured);
+      this.captureTimes.add(shown, next.captured);
       batch.push(bytes);
       this.#queue.shift();
     }
@@ -268,15 +268,15 @@ export class Media {
    */
   #cuttable({ bytes, shift }) {
     if (this.#bytesSinceCut < MARK_BYTES || shift < this.#shifts[1]) return bytes;
-    if (this.#mark) return this.#mark(bytes);
+    if (this.#markAsKeyframe) return this.#markAsKeyframe(bytes);
     this.#bytesSinceCut -= MARK_BYTES / 16;
-    import("./keyframe-marker.js").then(({ markedAsKeyframe }) => { this.#mark = markedAsKeyframe; }, console.warn);
+    import("./keyframe-marker.js").then(({ markAsKeyframe }) => { this.#markAsKeyframe = markAsKeyframe; }, console.warn);
     return bytes;
   }
 
   /** @param {SourceBuffer} buffer */
   #trim(buffer) {
-    const point = trimPoint({
+    const point = computeEvictionEnd({
       position: this.#video.currentTime,
       end: this.#end,
       keyframes: this.#cuts,
@@ -284,7 +284,7 @@ export class Media {
     });
     if (point === null) return;
     this.#cuts = this.#cuts.filter((time) => time >= point);
-    this.captures.forget(point);
+    this.captureTimes.forgetBefore(point);
     // Rounded to less than the keyframe's own time it would take that, too, and all up to the next one.
     buffer.remove(0, point - ROUNDING_SECONDS);
   }
@@ -299,7 +299,7 @@ export class Media {
    * Whatever the browser throws here (quota, a decoder that gave up, a source that is gone) has one cure.
    * @param {() => void} action
    */
-  #guard(action) {
+  #rebuildOnError(action) {
     try {
       action();
     } catch (error) {

@@ -23,7 +23,7 @@ export function newestRange(buffered, reorderSeconds) {
  * @param {{offset: number, end: number, start: number, duration: number}} fragment
  *   `end` is where the buffered media end on the element's timeline, `start` is on the server's.
  */
-export function spliceOffset({ offset, end, start, duration }) {
+export function computeTimestampOffset({ offset, end, start, duration }) {
   const TOLERANCE_IN_FRAMES = 2;
   const isContiguous = Math.abs(start + offset - end) <= TOLERANCE_IN_FRAMES * duration;
   return isContiguous ? offset : end - start;
@@ -34,7 +34,7 @@ export function spliceOffset({ offset, end, start, duration }) {
  * a removal that ends between keyframes takes everything up to the next one with it.
  * @param {{position: number, end: number, keyframes: number[], keepSeconds: number}} buffered
  */
-export function trimPoint({ position, end, keyframes, keepSeconds }) {
+export function computeEvictionEnd({ position, end, keyframes, keepSeconds }) {
   // A play head that stands (a pause, a hidden tab) must not make the buffer grow for ever.
   const LONGEST_SECONDS = Math.max(60, keepSeconds);
   const limit = Math.max(Math.min(position, end) - keepSeconds, end - LONGEST_SECONDS);

@@ -6,94 +6,97 @@
  */
 
 import { TIMESCALE } from "../net/mp4.js";
-import { Media, isSupported } from "./mse-renderer.js";
-import { drawExactly } from "./chromium-pixel-snap.js";
-import { remembered } from "./replay-buffer.js";
-import { Codecs, turnOf } from "./webcodecs-renderer.js";
+import { snapToPixels } from "./chromium-pixel-snap.js";
+import { pushAndTrim } from "./replay-buffer.js";
+import { WebCodecsRenderer, rotationOf } from "./webcodecs-renderer.js";
 
 /** So often in a row a decoder of WebCodecs may be made anew without a picture before the other way is taken. */
-const CODECS_TRIES = 2;
+const MAX_WEBCODECS_RETRIES = 2;
 /** Where WebCodecs failed or did not come they are tried again: after so long, then after twice that, and so on. */
 const RETRY_MS = 10_000;
 /** When not all that was kept is in the timeline by then, it will not be. */
-const PATIENCE_MS = 1000;
+const SEEK_TIMEOUT_MS = 1000;
 /** A past without a keyframe to begin it with is of no use, and must not grow for ever. */
-const LONGEST_SECONDS = 60;
+const MAX_REPLAY_SECONDS = 60;
 
 /** @typedef {import("./replay-buffer.js").Message} Message */
 
-export class Either {
+export class RendererSwitch {
   #video;
   #on;
   #isForced;
+  #createMse;
   /** @type {import("./renderer.js").Renderer} what is seen */
-  #shown;
-  /** @type {Codecs | null} seen, or made ready to be */
-  #codecs = null;
+  #current;
+  /** @type {WebCodecsRenderer | null} seen, or made ready to be */
+  #webCodecs = null;
   /** @type {Message[]} */
-  #past = [];
+  #replay = [];
   /** @type {HTMLCanvasElement | null} */
-  #cover = null;
+  #freezeFrame = null;
   /** @type {number | null} where a timeline that has no pictures yet is to begin: seconds ago */
-  #beginsAt = null;
+  #seekBackSeconds = null;
   /** So long are the pictures that such a timeline is given at once, seconds. */
-  #ahead = 0;
-  #beginsBy = 0;
+  #replaySeconds = 0;
+  #seekDeadline = 0;
   #keepSeconds = 5;
   #retryAt = 0;
   #retryMs = RETRY_MS;
   #isLoading = false;
   #isWanted = false;
   /** WebCodecs said why there was no picture. */
-  #hasTold = false;
+  #hasReportedFailure = false;
   #isClosed = false;
 
   /**
    * @param {HTMLVideoElement} video
    * @param {import("./renderer.js").Listener} on
    * @param {import("./renderer.js").Renderer} mse what shows the pictures now
-   * @param {boolean} isForced WebCodecs wherever they are possible, else only where that is quicker
+   * @param {{isForced: boolean, createMse: ((on: {appended: () => void, failed: (reason: string) => void,
+   *   resized: (width: number, height: number) => void}) => import("./renderer.js").Renderer) | null}} options `isForced`: WebCodecs
+   *   wherever they are possible, else only where that is quicker; `createMse` null: this browser has no Media Source Extensions
    */
-  constructor(video, on, mse, isForced) {
+  constructor(video, on, mse, { isForced, createMse }) {
     this.#video = video;
     this.#on = on;
     this.#isForced = isForced;
-    this.#shown = mse;
-    if (mse.init) this.#past.push(mse.init);
-    addEventListener("pagehide", this.#hide);
-    drawExactly(video.getRootNode());
+    this.#createMse = createMse;
+    this.#current = mse;
+    if (mse.init) this.#replay.push(mse.init);
+    addEventListener("pagehide", this.#onPageHide);
+    snapToPixels(video.getRootNode());
   }
 
   get surface() {
-    return this.#cover ?? this.#shown.surface;
+    return this.#freezeFrame ?? this.#current.surface;
   }
 
   get frameSeconds() {
-    return this.#shown.frameSeconds;
+    return this.#current.frameSeconds;
   }
 
   get init() {
-    return this.#shown.init;
+    return this.#current.init;
   }
 
   get isWaiting() {
-    return this.#shown.isWaiting;
+    return this.#current.isWaiting;
   }
 
   get isSeekable() {
-    return this.#shown.isSeekable;
+    return this.#current.isSeekable;
   }
 
   get reorderSeconds() {
-    return this.#shown.reorderSeconds;
+    return this.#current.reorderSeconds;
   }
 
-  get captures() {
-    return this.#shown.captures;
+  get captureTimes() {
+    return this.#current.captureTimes;
   }
 
   get range() {
-    return this.#shown.range;
+    return this.#current.range;
   }
 
   get keepSeconds() {
@@ -101,46 +104,46 @@ export class Either {
   }
 
   set keepSeconds(seconds) {
-    this.#keepSeconds = this.#shown.keepSeconds = seconds;
+    this.#keepSeconds = this.#current.keepSeconds = seconds;
   }
 
   /** @param {import("../net/mp4.js").Init} init */
   canPlay(init) {
-    return this.#shown.canPlay(init);
+    return this.#current.canPlay(init);
   }
 
   /** @param {Message} message */
   push(message) {
     const keep = this.#keepSeconds * TIMESCALE;
-    this.#past = remembered(this.#past, message, { keep, most: keep + LONGEST_SECONDS * TIMESCALE });
+    this.#replay = pushAndTrim(this.#replay, message, { keep, most: keep + MAX_REPLAY_SECONDS * TIMESCALE });
     // Turning costs a copy of each picture.
-    const isTurned = message.kind === "init" && turnOf(message.matrix) !== 0;
-    if (isTurned && this.#isByCodecs && !this.#isForced) this.#toMse([], null);
-    this.#shown.push(message);
-    if (!this.#isByCodecs) this.#codecs?.push(message);
+    const isTurned = message.kind === "init" && rotationOf(message.matrix) !== 0;
+    if (isTurned && this.#isByWebCodecs && !this.#isForced) this.#switchToMse([], null);
+    this.#current.push(message);
+    if (!this.#isByWebCodecs) this.#webCodecs?.push(message);
   }
 
   /** @param {number} tries in a row without a picture */
   rebuild(tries) {
     // Who fails without a word is not there any more: another try would be as silent.
-    const isWorthIt = tries <= CODECS_TRIES && this.#hasTold;
-    this.#hasTold = false;
-    if (!isSupported || !this.#isByCodecs || isWorthIt) return this.#shown.rebuild(tries);
-    this.#giveUp();
-    this.#toMse(this.#newestGroup, null);
+    const canRetry = tries <= MAX_WEBCODECS_RETRIES && this.#hasReportedFailure;
+    this.#hasReportedFailure = false;
+    if (!this.#createMse || !this.#isByWebCodecs || canRetry) return this.#current.rebuild(tries);
+    this.#postponeRetry();
+    this.#switchToMse(this.#newestGop, null);
   }
 
-  /** @param {boolean} isHeld */
-  hold(isHeld) {
-    return this.#shown.hold?.(isHeld) ?? false;
+  /** @param {boolean} isFrozen */
+  freeze(isFrozen) {
+    return this.#current.freeze?.(isFrozen) ?? false;
   }
 
   close() {
     this.#isClosed = true;
-    removeEventListener("pagehide", this.#hide);
-    this.#shown.close();
-    this.#drop();
-    this.#uncover();
+    removeEventListener("pagehide", this.#onPageHide);
+    this.#current.close();
+    this.#discardStandby();
+    this.#removeFreezeFrame();
   }
 
   /**
@@ -148,98 +151,85 @@ export class Either {
    * @param {number | null} target seconds to stay behind the newest picture; null: each is to be seen when it comes
    * @param {boolean} isLive false: somebody looks back
    */
-  async choose(target, isLive) {
+  async selectRenderer(target, isLive) {
     const isBest = target === null && isLive && !this.#isTurned;
-    const wantsCodecs = this.#isWanted = this.#isForced ? isLive || !isSupported : isBest;
-    if (wantsCodecs && !this.#codecs) await this.#load();
-    else if (!wantsCodecs && this.#isByCodecs) this.#toMse(this.#newestGroup, target ?? 0);
-    else if (!wantsCodecs) this.#drop();
+    const wantsCodecs = this.#isWanted = this.#isForced ? isLive || this.#createMse === null : isBest;
+    if (wantsCodecs && !this.#webCodecs) await this.#load();
+    else if (!wantsCodecs && this.#isByWebCodecs) this.#switchToMse(this.#newestGop, target ?? 0);
+    else if (!wantsCodecs) this.#discardStandby();
   }
 
   /**
    * @param {number} seconds
    * @returns {boolean} whether the timeline will begin so many seconds ago
    */
-  lookBack(seconds) {
-    const isOnTheWay = this.#beginsAt !== null;
-    if (isOnTheWay) this.#beginsAt = seconds;
-    else if (isSupported && this.#isByCodecs) this.#toMse(this.#past, seconds);
+  seekBack(seconds) {
+    const isOnTheWay = this.#seekBackSeconds !== null;
+    if (isOnTheWay) this.#seekBackSeconds = seconds;
+    else if (this.#createMse && this.#isByWebCodecs) this.#switchToMse(this.#replay, seconds);
     else return false;
     return true;
   }
 
-  get #isByCodecs() {
-    return this.#shown === this.#codecs;
+  get #isByWebCodecs() {
+    return this.#current === this.#webCodecs;
   }
 
   get #isTurned() {
-    return this.init !== null && turnOf(this.init.matrix) !== 0;
+    return this.init !== null && rotationOf(this.init.matrix) !== 0;
   }
 
-  get #newestGroup() {
-    const newest = this.#past.findLastIndex((one) => one.kind === "fragment" && (one.isKeyframe || one.isRecoveryPoint));
-    const found = this.#past[newest];
+  get #newestGop() {
+    const newest = this.#replay.findLastIndex((one) => one.kind === "fragment" && (one.isKeyframe || one.isRecoveryPoint));
+    const found = this.#replay[newest];
     // Behind a recovery point there is nothing to begin with.
     const first = found?.kind === "fragment" && found.isKeyframe ? newest : -1;
-    const init = this.#past.findLast((one, place) => one.kind === "init" && (first < 0 || place < first));
-    return init ? [init, ...(first < 0 ? [] : this.#past.slice(first))] : [];
-  }
-
-  #mse() {
-    const mse = new Media(this.#video, {
-      appended: () => {
-        this.#goThere();
-        this.#on.appended();
-      },
-      failed: (reason) => this.#on.failed(reason),
-      resized: (width, height) => this.#on.resized(width, height),
-    });
-    mse.keepSeconds = this.#keepSeconds;
-    return mse;
+    const init = this.#replay.findLast((one, place) => one.kind === "init" && (first < 0 || place < first));
+    return init ? [init, ...(first < 0 ? [] : this.#replay.slice(first))] : [];
   }
 
   /** Chromium keeps no page with a track for the way back. */
-  #hide = () => {
-    if (isSupported && this.#isByCodecs) this.#toMse([], null);
-    else this.#drop();
+  #onPageHide = () => {
+    if (this.#createMse && this.#isByWebCodecs) this.#switchToMse([], null);
+    else this.#discardStandby();
   };
 
   async #load() {
-    if (this.#isLoading || this.#isClosed || this.#hasGivenUp) return;
+    if (this.#isLoading || this.#isClosed || this.#isRetryPostponed) return;
     this.#isLoading = true;
     try {
-      const codecs = await Codecs.on(this.#video, {
+      const codecs = await WebCodecsRenderer.on(this.#video, {
         ...this.#on,
         // Only a canvas tells, a <video> is asked.
         shown: (picture) => {
-          if (this.#shown !== codecs) return;
-          this.#uncover();
+          if (this.#current !== codecs) return;
+          this.#removeFreezeFrame();
           this.#on.shown(picture);
         },
         appended: () => {
-          if (this.#shown === codecs) this.#on.appended();
+          if (this.#current === codecs) this.#on.appended();
         },
         failed: (reason) => {
-          this.#hasTold = true;
-          const isVain = isSupported && reason.startsWith("NotSupportedError");
-          if (this.#shown === codecs && !isVain) return this.#on.failed(reason);
-          this.#giveUp();
-          if (this.#shown === codecs) this.#toMse(this.#newestGroup, null);
-          else this.#drop();
+          this.#hasReportedFailure = true;
+          const isFinal = this.#createMse !== null && reason.startsWith("NotSupportedError");
+          if (this.#current === codecs && !isFinal) return this.#on.failed(reason);
+          this.#postponeRetry();
+          if (this.#current === codecs) this.#switchToMse(this.#newestGop, null);
+          else this.#discardStandby();
         },
         ready: () => {
           // A picture that stands is to stay as it is.
-          if (this.#video.paused) this.#drop();
-          else this.#toCodecs();
+          if (this.#video.paused) this.#discardStandby();
+          else this.#switchToWebCodecs();
         },
       }, !this.#isForced);
-      if (this.#isClosed || this.#hasGivenUp || !this.#isWanted) return codecs.close();
-      this.#codecs = codecs;
+      if (this.#isClosed || this.#isRetryPostponed || !this.#isWanted) return codecs.close();
+      this.#webCodecs = codecs;
       // With nothing on show there is nothing to keep until they have a picture.
       if (this.init) codecs.push(this.init);
-      else this.#toCodecs();
+      else this.#switchToWebCodecs();
     } catch (error) {
-      this.#giveUp();
+      this.#postponeRetry();
       // Else it is no trouble: such pages are from another server, or forbid workers.
       if (this.#isForced) console.warn(`berrymse: no WebCodecs (${error})`);
     } finally {
@@ -247,65 +237,74 @@ export class Either {
     }
   }
 
-  #giveUp() {
+  #postponeRetry() {
     this.#retryAt = performance.now() + this.#retryMs;
     this.#retryMs *= 2;
   }
 
-  get #hasGivenUp() {
+  get #isRetryPostponed() {
     return performance.now() < this.#retryAt;
   }
 
-  #toCodecs() {
-    const codecs = this.#codecs;
-    if (!codecs || this.#isByCodecs) return;
-    this.#coverUp();
-    this.#shown.close();
-    this.#beginsAt = null;
-    this.#shown = codecs;
+  #switchToWebCodecs() {
+    const codecs = this.#webCodecs;
+    if (!codecs || this.#isByWebCodecs) return;
+    this.#showFreezeFrame();
+    this.#current.close();
+    this.#seekBackSeconds = null;
+    this.#current = codecs;
     codecs.attach();
   }
 
   /** @param {Message[]} messages to begin with; none: those that come @param {number | null} beginsAt */
-  #toMse(messages, beginsAt) {
-    this.#coverUp();
-    this.#shown.close();
-    this.#codecs = null;
-    this.#beginsAt = beginsAt;
-    this.#beginsBy = performance.now() + PATIENCE_MS;
-    this.#ahead = secondsFromKeyframe(messages);
-    this.#shown = this.#mse();
+  #switchToMse(messages, beginsAt) {
+    if (!this.#createMse) return;
+    this.#showFreezeFrame();
+    this.#current.close();
+    this.#webCodecs = null;
+    this.#seekBackSeconds = beginsAt;
+    this.#seekDeadline = performance.now() + SEEK_TIMEOUT_MS;
+    this.#replaySeconds = secondsFromKeyframe(messages);
+    this.#current = this.#createMse({
+      appended: () => {
+        this.#seekIntoReplay();
+        this.#on.appended();
+      },
+      failed: (reason) => this.#on.failed(reason),
+      resized: (width, height) => this.#on.resized(width, height),
+    });
+    this.#current.keepSeconds = this.#keepSeconds;
     for (const message of messages) {
-      if (message.kind === "init" && !this.#shown.canPlay(message)) return this.#on.refused?.(message);
-      this.#shown.push(message);
+      if (message.kind === "init" && !this.#current.canPlay(message)) return this.#on.codecRejected?.(message);
+      this.#current.push(message);
     }
     const hasKeyframe = messages.some((one) => one.kind === "fragment" && one.isKeyframe);
-    if (messages.length > 0 && !hasKeyframe) this.#on.lost?.();
+    if (messages.length > 0 && !hasKeyframe) this.#on.keyframeMissing?.();
   }
 
   /** What was kept is appended in several pieces if the picture or the media times changed meanwhile: the end is waited for. */
-  #goThere() {
+  #seekIntoReplay() {
     const { range } = this;
-    if (!range || this.#beginsAt === null) return;
-    const to = range.start + this.#ahead - this.#beginsAt;
-    if (range.end < to && performance.now() < this.#beginsBy) return;
-    this.#video.currentTime = Math.max(range.start, Math.min(to, range.end - this.#beginsAt));
-    this.#beginsAt = null;
+    if (!range || this.#seekBackSeconds === null) return;
+    const to = range.start + this.#replaySeconds - this.#seekBackSeconds;
+    if (range.end < to && performance.now() < this.#seekDeadline) return;
+    this.#video.currentTime = Math.max(range.start, Math.min(to, range.end - this.#seekBackSeconds));
+    this.#seekBackSeconds = null;
     // One that is paused shows no picture after the one that it is at.
-    this.#video.addEventListener("seeked", () => this.#uncoverSoon(), { once: true });
+    this.#video.addEventListener("seeked", () => this.#removeFreezeFrameSoon(), { once: true });
   }
 
   /** WebCodecs that are not seen yet are not wanted any more. */
-  #drop() {
-    if (this.#isByCodecs) return;
-    this.#codecs?.close();
-    this.#codecs = null;
+  #discardStandby() {
+    if (this.#isByWebCodecs) return;
+    this.#webCodecs?.close();
+    this.#webCodecs = null;
   }
 
-  #coverUp() {
-    const { surface } = this.#shown;
+  #showFreezeFrame() {
+    const { surface } = this.#current;
     const isVideo = surface instanceof HTMLVideoElement;
-    if (this.#cover || (isVideo && surface.readyState < HTMLMediaElement.HAVE_CURRENT_DATA)) return;
+    if (this.#freezeFrame || (isVideo && surface.readyState < HTMLMediaElement.HAVE_CURRENT_DATA)) return;
     const cover = document.createElement("canvas");
     [cover.width, cover.height] = isVideo ? [surface.videoWidth, surface.videoHeight] : [surface.width, surface.height];
     const context = cover.getContext("2d");
@@ -320,31 +319,31 @@ export class Either {
     // Mirrored and cropped alike.
     cover.style.cssText = surface.style.cssText;
     surface.after(cover);
-    this.#cover = cover;
-    this.#awaitPicture();
+    this.#freezeFrame = cover;
+    this.#awaitFrame();
   }
 
   /** The still goes with the first picture that was wanted: not with one on the way there. */
-  #awaitPicture() {
+  #awaitFrame() {
     this.#video.requestVideoFrameCallback(() => {
-      if (!this.#cover) return;
-      this.#uncoverSoon();
-      this.#awaitPicture();
+      if (!this.#freezeFrame) return;
+      this.#removeFreezeFrameSoon();
+      this.#awaitFrame();
     });
   }
 
-  #uncoverSoon() {
-    const cover = this.#cover;
+  #removeFreezeFrameSoon() {
+    const cover = this.#freezeFrame;
     // In a hidden page this is when it is seen, and the picture is sought anew.
     requestAnimationFrame(() => {
       const isThere = !this.#video.seeking && this.#video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA;
-      if (isThere && this.#beginsAt === null && cover === this.#cover) this.#uncover();
+      if (isThere && this.#seekBackSeconds === null && cover === this.#freezeFrame) this.#removeFreezeFrame();
     });
   }
 
-  #uncover() {
-    this.#cover?.remove();
-    this.#cover = null;
+  #removeFreezeFrame() {
+    this.#freezeFrame?.remove();
+    this.#freezeFrame = null;
   }
 }
 

@@ -7,14 +7,14 @@
  * @typedef {{type: "target", target: OffscreenCanvas | WritableStream<VideoFrame>}
  *   | {type: "configure", config: VideoDecoderConfig, turn: number, hidden: Hidden}
  *   | {type: "picture", timestamp: number, isKeyframe: boolean, data: Uint8Array<ArrayBuffer>}
- *   | {type: "hold", isHeld: boolean}
- *   | {type: "close"}} Order timestamps in microseconds, `turn` in degrees clockwise
+ *   | {type: "freeze", isFrozen: boolean}
+ *   | {type: "close"}} WorkerRequest timestamps in microseconds, `turn` in degrees clockwise
  * @typedef {{left: number, top: number}} Hidden columns and rows that are decoded and not shown
  * @typedef {{type: "drawn", timestamp: number, at: number}
  *   | {type: "size", width: number, height: number}
  *   | {type: "ready"}
  *   | {type: "waiting"}
- *   | {type: "failed", reason: string}} Answer `at` in milliseconds of Unix time, as performance has it;
+ *   | {type: "failed", reason: string}} WorkerResponse `at` in milliseconds of Unix time, as performance has it;
  *   ready: the first picture since `configure` is decoded; waiting: nothing is decoded before the next keyframe
  */
 
@@ -22,7 +22,7 @@
 const LONGEST_QUEUE = 90;
 
 export class Decoder {
-  #answer;
+  #respond;
   /** @type {OffscreenCanvasRenderingContext2D | null} */
   #canvas = null;
   /**
@@ -37,30 +37,30 @@ export class Decoder {
   #turn = 0;
   /** @type {Hidden} */
   #hidden = { left: 0, top: 0 };
-  #isHeld = false;
+  #isFrozen = false;
   #isReady = false;
   #waitsForKeyframe = true;
 
-  /** @param {(answer: Answer) => void} answer */
-  constructor(answer) {
-    this.#answer = answer;
+  /** @param {(respond: WorkerResponse) => void} respond */
+  constructor(respond) {
+    this.#respond = respond;
   }
 
-  /** @param {Order} order */
-  take(order) {
-    switch (order.type) {
+  /** @param {WorkerRequest} request */
+  handle(request) {
+    switch (request.type) {
       case "target":
-        if (order.target instanceof WritableStream) this.#writer = order.target.getWriter();
-        else this.#canvas = contextOf(order.target);
+        if (request.target instanceof WritableStream) this.#writer = request.target.getWriter();
+        else this.#canvas = contextOf(request.target);
         break;
       case "configure":
-        this.#configure(order.config, order.turn, order.hidden);
+        this.#configure(request.config, request.turn, request.hidden);
         break;
       case "picture":
-        this.#decode(order);
+        this.#decode(request);
         break;
-      case "hold":
-        this.#isHeld = order.isHeld;
+      case "freeze":
+        this.#isFrozen = request.isFrozen;
         break;
       case "close":
         this.#close();
@@ -78,16 +78,16 @@ export class Decoder {
     const decoder = new VideoDecoder({
       output: (frame) => this.#show(frame),
       error: (error) => {
-        // Browsers take the decoder from who has not used it for long, in a hidden tab.
+        // Browsers handle the decoder from who has not used it for long, in a hidden tab.
         if (error.name === "QuotaExceededError") this.#configure(config, turn, hidden);
-        else this.#answer({ type: "failed", reason: String(error) });
+        else this.#respond({ type: "failed", reason: String(error) });
       },
     });
     this.#decoder = decoder;
     try {
       decoder.configure(config);
     } catch (error) {
-      this.#answer({ type: "failed", reason: String(error) });
+      this.#respond({ type: "failed", reason: String(error) });
     }
   }
 
@@ -97,7 +97,7 @@ export class Decoder {
     if (decoder?.state !== "configured") return;
     if (!this.#waitsForKeyframe && !isKeyframe && decoder.decodeQueueSize > LONGEST_QUEUE) {
       this.#waitsForKeyframe = true;
-      this.#answer({ type: "waiting" });
+      this.#respond({ type: "waiting" });
     }
     if (this.#waitsForKeyframe && !isKeyframe) return;
     this.#waitsForKeyframe = false;
@@ -109,9 +109,9 @@ export class Decoder {
     const { left, top } = this.#hidden;
     const frame = left || top ? cropped(decoded, left, top) : decoded;
     const { timestamp } = frame;
-    if (!this.#isReady) this.#answer({ type: "ready" });
+    if (!this.#isReady) this.#respond({ type: "ready" });
     this.#isReady = true;
-    if (this.#isHeld) {
+    if (this.#isFrozen) {
       frame.close();
     } else if (this.#writer) {
       const turned = this.#turn ? this.#turned(frame) : frame;
@@ -119,7 +119,7 @@ export class Decoder {
       this.#writer.write(turned).catch(() => turned.close());
     } else if (this.#canvas) {
       this.#draw(frame, this.#canvas);
-      this.#answer({ type: "drawn", timestamp, at: performance.timeOrigin + performance.now() });
+      this.#respond({ type: "drawn", timestamp, at: performance.timeOrigin + performance.now() });
     }
   }
 
@@ -141,7 +141,7 @@ export class Decoder {
     if (canvas.width !== width || canvas.height !== height) {
       canvas.width = width;
       canvas.height = height;
-      this.#answer({ type: "size", width, height });
+      this.#respond({ type: "size", width, height });
     }
     context.setTransform(1, 0, 0, 1, width / 2, height / 2);
     context.rotate(this.#turn * Math.PI / 180);

@@ -5,19 +5,19 @@
  */
 
 import { TIMESCALE } from "../net/mp4.js";
-import { Captures } from "./capture-time-map.js";
+import { CaptureTimeMap } from "./capture-time-map.js";
 
 /** What the worker is not ready for within this time, it never will be: a content security policy forbids it, for example. */
 const READY_MS = 2000;
 
 /** @typedef {import("./renderer.js").Listener} Listener */
 
-export class Codecs {
+export class WebCodecsRenderer {
   #video;
   #on;
-  /** @type {(message: import("./video-decoder.js").Order, transfer?: Transferable[]) => void} */
-  #order = () => {};
-  #end = () => {};
+  /** @type {(message: import("./video-decoder.js").WorkerRequest, transfer?: Transferable[]) => void} */
+  #send = () => {};
+  #terminate = () => {};
   /**
    * The newest.
    * @type {import("../net/mp4.js").Init | null}
@@ -27,7 +27,7 @@ export class Codecs {
   isSeekable = true;
   #time = 0;
 
-  captures = new Captures();
+  captureTimes = new CaptureTimeMap();
   frameSeconds = 0;
   keepSeconds = 0;
 
@@ -45,7 +45,7 @@ export class Codecs {
    */
   static async on(video, on, needsWorker) {
     if (!("VideoDecoder" in globalThis)) throw new Error("this browser has them only on secure pages, if at all");
-    const codecs = new Codecs(video, on);
+    const codecs = new WebCodecsRenderer(video, on);
     try {
       await codecs.#begin(needsWorker);
     } catch (error) {
@@ -86,14 +86,14 @@ export class Codecs {
 
   /** @param {boolean} needsWorker */
   async #begin(needsWorker) {
-    const answer = (/** @type {import("./video-decoder.js").Answer} */ given) => this.#hear(given);
+    const answer = (/** @type {import("./video-decoder.js").WorkerResponse} */ given) => this.#receive(given);
     const { surface } = this;
     const target = surface instanceof HTMLCanvasElement ? surface.transferControlToOffscreen() : this.#track?.writable;
     if (!target) return;
     try {
       const worker = startWorker();
-      this.#order = (order, objects = []) => worker.postMessage(order, objects);
-      this.#end = () => worker.terminate();
+      this.#send = (request, objects = []) => worker.postMessage(request, objects);
+      this.#terminate = () => worker.terminate();
       await new Promise((resolve, reject) => {
         worker.onmessage = resolve;
         worker.onerror = () => reject(new Error("no worker"));
@@ -101,15 +101,15 @@ export class Codecs {
       });
       worker.onmessage = ({ data }) => answer(data);
     } catch (error) {
-      this.#end();
+      this.#terminate();
       if (needsWorker) throw error;
       // Workers come from the page's own server only; where the player is from another one, the page decodes itself.
       const { Decoder } = await import("./video-decoder.js");
       const decoder = new Decoder(answer);
-      this.#order = (order) => decoder.take(order);
-      this.#end = () => decoder.take({ type: "close" });
+      this.#send = (request) => decoder.handle(request);
+      this.#terminate = () => decoder.handle({ type: "close" });
     }
-    this.#order({ type: "target", target }, [target]);
+    this.#send({ type: "target", target }, [target]);
   }
 
   /** Whether it can is known when it has tried. */
@@ -129,11 +129,11 @@ export class Codecs {
     this.isSeekable = message.isKeyframe || (this.isSeekable && !message.isRecoveryPoint);
     this.frameSeconds = message.durationTicks / TIMESCALE;
     const shown = this.#time + message.offsetTicks / TIMESCALE;
-    this.captures.add(shown, message.captured);
-    this.captures.forget(this.#time - 2);
+    this.captureTimes.add(shown, message.captured);
+    this.captureTimes.forgetBefore(this.#time - 2);
     const data = dataOf(message.bytes);
     const timestamp = Math.round(shown * 1e6);
-    this.#order({ type: "picture", timestamp, isKeyframe: message.isKeyframe, data }, [data.buffer]);
+    this.#send({ type: "picture", timestamp, isKeyframe: message.isKeyframe, data }, [data.buffer]);
     // The server's times may jump; these never do.
     this.#time += this.frameSeconds;
     this.#on.appended();
@@ -144,15 +144,15 @@ export class Codecs {
     if (this.init) this.#configure();
   }
 
-  /** @param {boolean} isHeld */
-  hold(isHeld) {
-    this.#order({ type: "hold", isHeld });
+  /** @param {boolean} isFrozen */
+  freeze(isFrozen) {
+    this.#send({ type: "freeze", isFrozen });
     return this.#track === null;
   }
 
   close() {
-    this.#end();
-    this.#order = () => {};
+    this.#terminate();
+    this.#send = () => {};
     this.init = null;
     const [video, track] = [this.#video, this.#track];
     if (!track) {
@@ -172,12 +172,12 @@ export class Codecs {
     const { clap } = init;
     const offset = new DataView((clap ?? new Uint8Array(32)).buffer, clap?.byteOffset);
     const hidden = { left: offset.getUint32(16), top: offset.getUint32(24) };
-    this.#order({ type: "configure", config, turn: turnOf(init.matrix), hidden });
+    this.#send({ type: "configure", config, turn: rotationOf(init.matrix), hidden });
     if (this.#track === null || this.#video.srcObject) this.surface.style.scale = init.isMirrored ? "-1 1" : "";
   }
 
-  /** @param {import("./video-decoder.js").Answer} answer */
-  #hear(answer) {
+  /** @param {import("./video-decoder.js").WorkerResponse} answer */
+  #receive(answer) {
     switch (answer.type) {
       case "drawn":
         this.#on.shown({ mediaTime: answer.timestamp / 1e6, presentationTime: answer.at - performance.timeOrigin });
@@ -239,6 +239,6 @@ function dataOf(bytes) {
  * Degrees clockwise of a track's matrix.
  * @param {number[]} matrix
  */
-export function turnOf([a = 1, b = 0]) {
+export function rotationOf([a = 1, b = 0]) {
   return (Math.round(Math.atan2(b, a) / (Math.PI / 2)) * 90 + 360) % 360;
 }

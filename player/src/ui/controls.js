@@ -29,7 +29,7 @@ const ICONS = {
   window: "M8 4h2v6H4V8h4zM14 4h2v4h4v2h-6zM4 14h6v6H8v-4H4zM14 14h6v2h-4v4h-2z",
 };
 
-export class Controls {
+export class MediaControls {
   #host;
   #group = element("div", "controls");
   #play = element("button", "play");
@@ -78,15 +78,15 @@ export class Controls {
   }
 
   /** @param {import("../playback/player-state.js").PlayerState} facts */
-  show({ ageMs, isRefused, isPaused, behind, canLookBack }) {
+  show({ ageMs, isAutoplayBlocked, isPaused, behindLive, canSeekBack }) {
     const lookback = this.#lookback;
-    this.#play.hidden = !isRefused;
+    this.#play.hidden = !isAutoplayBlocked;
     this.#group.hidden = ageMs === null || !this.#host.controls;
-    this.#live.hidden = behind === 0;
-    lookback.hidden = !canLookBack;
+    this.#live.hidden = behindLive === 0;
+    lookback.hidden = !canSeekBack;
     lookback.min = String(-this.#host.lookback);
-    if (!lookback.matches(":active")) lookback.value = String(-behind);
-    lookback.ariaValueText = behind > 0 ? `${Math.round(behind)} seconds ago` : "live";
+    if (!lookback.matches(":active")) lookback.value = String(-behindLive);
+    lookback.ariaValueText = behindLive > 0 ? `${Math.round(behindLive)} seconds ago` : "live";
     setIcon(this.#pause, isPaused ? "play" : "pause", isPaused ? "Play" : "Pause");
   }
 

@@ -33,3 +33,8 @@ export function setText(target, text) {
   if (target.textContent !== text) target.textContent = text;
   target.hidden = text === "";
 }
+
+/** @param {HTMLElement} target @param {string} type @param {object} detail */
+export function emit(target, type, detail) {
+  target.dispatchEvent(new CustomEvent(type, { detail }));
+}

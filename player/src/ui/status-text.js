@@ -1,5 +1,5 @@
 /**
- * What to tell the person in front of the picture. Pure: the facts in, words out, so that what is said can
+ * What to tell the person in front of the picture. Pure: the state in, words out, so that what is said can
  * be tested and translated in one place.
  */
 
@@ -8,18 +8,20 @@
 /**
  * `tone`: live (nothing to say), behind (the person looks back), late (frames are old when they are shown), paused (by the person, or
  * until the click that the browser wants), busy (wait), trouble (something is wrong).
- * @param {PlayerState} facts
+ * @param {PlayerState} state
  * @returns {{tone: "live" | "behind" | "late" | "paused" | "busy" | "trouble", text: string, seconds?: number}}
  *   `seconds` behind or late, whole
  */
-export function words({ connection, camera, trouble, ageMs, delay, isFrozen, isPaused, isRefused, behind }) {
-  if (trouble) return { tone: "trouble", text: trouble };
+export function statusText(state) {
+  const { connection, camera, ageMs, delay, isFrozen, isPaused, isAutoplayBlocked, behindLive } = state;
+  const { message } = errorOf(state);
+  if (message) return { tone: "trouble", text: message };
   if (connection === "connecting") return { tone: "busy", text: "Connecting…" };
   if (connection === "gone") return { tone: "trouble", text: "Server gone, trying again…" };
-  if ((isPaused || isRefused) && ageMs !== null) return { tone: "paused", text: "" };
+  if ((isPaused || isAutoplayBlocked) && ageMs !== null) return { tone: "paused", text: "" };
   if (ageMs !== null && !isFrozen) {
-    const seconds = Math.round(behind || Number(delay) / 1000);
-    return seconds < LATE_SECONDS ? { tone: "live", text: "" } : { tone: behind ? "behind" : "late", text: "", seconds };
+    const seconds = Math.round(behindLive || Number(delay) / 1000);
+    return seconds < LATE_SECONDS ? { tone: "live", text: "" } : { tone: behindLive ? "behind" : "late", text: "", seconds };
   }
   switch (camera.state) {
     case "starting": return { tone: "busy", text: because("Camera is starting", camera.reason, "…") };
@@ -32,6 +34,16 @@ export function words({ connection, camera, trouble, ageMs, delay, isFrozen, isP
   return { tone: "trouble", text: "No new pictures" };
 }
 
+/**
+ * What the server or the browser refuses; message "": nothing.
+ * @param {PlayerState} state
+ */
+export function errorOf({ error, unsupported }) {
+  if (unsupported === null) return error;
+  const message = unsupported ? `This browser cannot decode this video (${unsupported}).` : "This browser cannot play live video, or by https only.";
+  return { code: "unsupported", message };
+}
+
 /** @param {string} what @param {string} reason @param {string} otherwise */
 function because(what, reason, otherwise = "") {
   return reason ? `${what}: ${reason}` : what + otherwise;
@@ -39,21 +51,21 @@ function because(what, reason, otherwise = "") {
 
 /**
  * What stands in the corner of a picture that is not live; "" for one that is.
- * @param {PlayerState} facts
+ * @param {PlayerState} state
  */
-export function cornerWords({ ageMs, isFrozen, isSeldom, isPaused, behind }) {
+export function overlayText({ ageMs, isFrozen, hasLongInterval, isPaused, behindLive }) {
   if (ageMs === null) return "";
   if (isPaused) return "Paused";
-  if (isFrozen) return `Picture is ${ageWords(ageMs)}`;
-  if (behind > 0) return `${Math.round(behind)} s ago`;
-  return isSeldom ? ageWords(ageMs) : "";
+  if (isFrozen) return `Picture is ${ageText(ageMs)}`;
+  if (behindLive > 0) return `${Math.round(behindLive)} s ago`;
+  return hasLongInterval ? ageText(ageMs) : "";
 }
 
 /**
  * The age of a picture: "4 s old", "3 min old", "2 h old".
  * @param {number} ageMs
  */
-export function ageWords(ageMs) {
+export function ageText(ageMs) {
   const seconds = Math.floor(ageMs / 1000);
   if (seconds < 120) return `${seconds} s old`;
   if (seconds < 7200) return `${Math.floor(seconds / 60)} min old`;
@@ -67,25 +79,25 @@ const LATE_SECONDS = 2;
 const NEARLY_MS = 3;
 
 /**
- * The delay to tell when `told` was told before: the same while it is nearly true, so that the words stand still.
+ * The delay to tell when `told` was told before: the same while it is nearly true, so that the text stands still.
  * @param {number | null} told @param {number | null} delay
  */
-export function calm(told, delay) {
+export function holdDelay(told, delay) {
   return told !== null && delay !== null && Math.abs(delay - told) < NEARLY_MS ? told : delay;
 }
 
 /**
  * The delay of a live picture: "84 ms", "1.2 s"; "" when there is none to tell.
- * @param {PlayerState} facts
+ * @param {PlayerState} state
  */
-export function delayWords({ delay, isFrozen, isPaused, behind }) {
-  if (delay === null || isFrozen || isPaused || behind > 0) return "";
+export function delayText({ delay, isFrozen, isPaused, behindLive }) {
+  if (delay === null || isFrozen || isPaused || behindLive > 0) return "";
   return delay < 1000 ? `${Math.round(delay)} ms` : `${(delay / 1000).toFixed(1)} s`;
 }
 
 /**
  * @param {number} count of pictures that the server left out because this viewer did not keep up
  */
-export function skippedWords(count) {
+export function skippedText(count) {
   return `Too slow: ${count} ${count === 1 ? "picture" : "pictures"} skipped`;
 }

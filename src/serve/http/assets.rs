@@ -34,8 +34,8 @@ macro_rules! embedded {
 
 #[rustfmt::skip]
 const FILES: &[(&str, [&[u8]; 3])] = embedded!(
-    "berrymse.js" "camera-settings.js" "controls.js" "crop.js" "decode-worker.js" "icon.svg" "index.html" "keyframe-marker.js"
-    "latency-controller.js" "legacy.js" "msevideo.js" "page.css" "page.js" "refusal.js" "renderer-switch.js" "snapshot.js"
+    "berrymse.js" "camera-settings.js" "controls.js" "crop.js" "decode-worker.js" "frame-stats.js" "icon.svg" "index.html" "keyframe-marker.js"
+    "latency-controller.js" "legacy.js" "msevideo.js" "overlay.js" "page.css" "page.js" "refusal.js" "renderer-switch.js" "snapshot.js"
     "video-decoder.js"
 );
 

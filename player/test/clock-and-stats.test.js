@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ServerClock } from "../src/net/clock-sync.js";
-import { Shown } from "../src/playback/frame-stats.js";
-import { Captures } from "../src/renderers/capture-time-map.js";
+import { FrameStats } from "../src/playback/frame-stats.js";
+import { CaptureTimeMap } from "../src/renderers/capture-time-map.js";
 
 /** An exchange at `at` with a server that is `ahead` of the page. */
 function exchange({ at, ahead, there, back }) {
@@ -45,36 +45,36 @@ test("answers that make no sense change nothing", () => {
 });
 
 test("a picture shown has the capture time of the newest picture not after it", () => {
-  const captures = new Captures();
-  assert.equal(captures.at(1), null);
+  const captures = new CaptureTimeMap();
+  assert.equal(captures.capturedAt(1), null);
   captures.add(0, 500);
   captures.add(0.0333, 540);
-  assert.deepEqual([captures.at(0.03), captures.at(0.033299), captures.at(9)], [500, 540, 540]);
-  captures.forget(0.01);
-  assert.equal(captures.at(0.005), null);
+  assert.deepEqual([captures.capturedAt(0.03), captures.capturedAt(0.033299), captures.capturedAt(9)], [500, 540, 540]);
+  captures.forgetBefore(0.01);
+  assert.equal(captures.capturedAt(0.005), null);
 });
 
 test("captures_of_reordered_frames_are_found", () => {
-  const captures = new Captures();
+  const captures = new CaptureTimeMap();
   for (const [time, captured] of [[0.1, 100], [0.4, 200], [0.2, 233], [0.3, 266], [0.7, 300]]) captures.add(time, captured);
-  assert.deepEqual([0.1, 0.2, 0.3, 0.4, 0.7].map((time) => captures.at(time)), [100, 233, 266, 200, 300]);
+  assert.deepEqual([0.1, 0.2, 0.3, 0.4, 0.7].map((time) => captures.capturedAt(time)), [100, 233, 266, 200, 300]);
 });
 
 test("the delay is the median of the last second, null when nothing is shown", () => {
-  const shown = new Shown();
+  const shown = new FrameStats();
   for (const [at, age] of [[0, 900], [1500, 40], [1600, null], [1700, 300], [1800, 41]]) shown.add(at, age);
-  assert.deepEqual(shown.look(1900), { delay: 41, shown: 4 });
-  assert.deepEqual(shown.look(9000), { delay: null, shown: 0 });
+  assert.deepEqual(shown.lastSecond(1900), { delay: 41, shown: 4 });
+  assert.deepEqual(shown.lastSecond(9000), { delay: null, shown: 0 });
 });
 
 test("a delay by clocks that disagree is never negative", () => {
-  const shown = new Shown();
+  const shown = new FrameStats();
   for (const at of [1500, 1600, 1700]) shown.add(at, -3);
-  assert.equal(shown.look(1900).delay, 0);
+  assert.equal(shown.lastSecond(1900).delay, 0);
 });
 
 test("pictures that nobody looked at are counted with the next one, and none is missed in any second", () => {
-  const shown = new Shown();
+  const shown = new FrameStats();
   let total = 0;
   for (let at = 1017; at < 60_000; at += 117) {
     const count = Math.floor(at / 33.3) - total;
@@ -82,10 +82,10 @@ test("pictures that nobody looked at are counted with the next one, and none is 
     shown.add(at, 40, count);
     const now = at + at % 110;
     if (at < 2500) continue;
-    const seen = shown.look(now);
+    const seen = shown.lastSecond(now);
     assert.equal(seen.delay, 40);
     assert.ok(Math.abs(seen.shown - 30) <= 1, `${seen.shown} at ${now}`);
   }
-  assert.equal(shown.look(60_500).shown < 25, true);
-  assert.equal(shown.look(61_500).shown, 0);
+  assert.equal(shown.lastSecond(60_500).shown < 25, true);
+  assert.equal(shown.lastSecond(61_500).shown, 0);
 });

@@ -1,0 +1,28 @@
+/** Loads a part of an element when it is needed. */
+
+/** After a failure the server is not asked for the file each time something changes. */
+const RELOAD_INTERVAL_MS = 3000;
+
+/** @template Part */
+export class LazyPart {
+  #load;
+  #requestedAt = -Infinity;
+
+  /** @type {Part | null} */
+  loaded = null;
+
+  /** @param {() => Promise<Part>} load */
+  constructor(load) {
+    this.#load = load;
+  }
+
+  async load() {
+    if (performance.now() - this.#requestedAt < RELOAD_INTERVAL_MS) return;
+    this.#requestedAt = Infinity;
+    try {
+      this.loaded = await this.#load();
+    } catch {
+      this.#requestedAt = performance.now();
+    }
+  }
+}
