@@ -29,6 +29,21 @@ declare module "./types/element/berry-video.js" {
       listener: EventListenerOrEventListenerObject | null,
       options?: boolean | AddEventListenerOptions,
     ): void;
+    removeEventListener<Name extends keyof BerryVideoEventMap>(
+      name: Name,
+      listener: (this: BerryVideo, event: BerryVideoEventMap[Name]) => void,
+      options?: boolean | EventListenerOptions,
+    ): void;
+    removeEventListener<Name extends Exclude<keyof HTMLElementEventMap, keyof BerryVideoEventMap>>(
+      name: Name,
+      listener: (this: BerryVideo, event: HTMLElementEventMap[Name]) => void,
+      options?: boolean | EventListenerOptions,
+    ): void;
+    removeEventListener(
+      name: string,
+      listener: EventListenerOrEventListenerObject | null,
+      options?: boolean | EventListenerOptions,
+    ): void;
   }
 }
 

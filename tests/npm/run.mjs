@@ -1,18 +1,19 @@
 /**
  * The npm package as its users get it: packed, installed into a project of its own, type-checked there against TypeScript and React
- * code, and loaded by Chromium from a page without a bundler. Needs npm, Chromium and the built program.
+ * code, and loaded by Chromium from a page without a bundler, and from pages that Vite and webpack built. Needs npm, Chromium and the
+ * built program.
  */
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { launch } from "../browser/chromium.mjs";
-import { installClock, isLive } from "../browser/clock.mjs";
+import { installClock, isByCodecs, isLive } from "../browser/clock.mjs";
 import { serve } from "../browser/server.mjs";
 import { sameWithoutCase } from "../../player/test/paths.js";
 
@@ -74,34 +75,103 @@ test("TypeScript and React code that uses it is checked", () => {
   }
 });
 
-test("a page without a bundler plays with it", async () => {
+/** Serves the files of a folder. @param {string} folder */
+async function serveFolder(folder) {
   const kinds = { js: "text/javascript", html: "text/html" };
   const site = createServer((asked, answer) => {
-    const path = asked.url === "/" ? "index.html" : asked.url.slice(1);
+    const path = asked.url.replace(/\?.*/, "").slice(1) || "index.html";
     try {
       answer.setHeader("content-type", `${kinds[path.split(".").at(-1)]}; charset=utf-8`);
-      answer.end(readFileSync(join(project, path)));
+      answer.end(readFileSync(join(folder, path)));
     } catch {
       answer.writeHead(404).end();
     }
   });
   await new Promise((resolve) => site.listen(0, "127.0.0.1", resolve));
-  const origin = `http://127.0.0.1:${site.address().port}`;
-  writeFileSync(join(project, "config.yml"), `server: { allowedOrigins: ["${origin}"] }\n`);
-  const [browser, server] = await Promise.all([launch(), serve(["--config", join(project, "config.yml")])]);
+  return { origin: `http://127.0.0.1:${site.address().port}`, end: () => new Promise((resolve) => site.close(resolve)) };
+}
+
+/**
+ * Opens a page of that folder beside a server that allows it.
+ * @param {string} folder @param {(page: object, camera: string, origin: string) => Promise<void>} check
+ */
+async function withPage(folder, check) {
+  const site = await serveFolder(folder);
+  const config = join(project, "config.yml");
+  writeFileSync(config, `server: { allowedOrigins: ["${site.origin}"] }\n`);
+  const [browser, server] = await Promise.all([launch(), serve(["--config", config])]);
   try {
-    const socket = new URL("video_websocket", server.url).href.replace("http", "ws");
-    writeFileSync(join(project, "index.html"), `<!doctype html><link rel="icon" href="data:,">
-      <script type="importmap">{"imports": {"berrymse": "./node_modules/berrymse/dist/berrymse.js"}}</script>
-      <script type="module">import "berrymse";</script><berry-video controls src="${socket}"></berry-video>`);
+    const camera = new URL("video_websocket", server.url).href.replace("http", "ws");
     const page = await browser.newPage();
     await page.before(installClock);
-    await page.goto(origin);
-    await page.until("a live picture", isLive, { given: ["berry-video"] });
-    await page.until("buttons", () => document.querySelector("berry-video").shadowRoot.querySelector(".pause"));
-    assert.deepEqual(page.messages, []);
+    await check(page, camera, site.origin);
   } finally {
     await Promise.all([browser.close(), server.end()]);
-    await new Promise((resolve) => site.close(resolve));
+    await site.end();
   }
+}
+
+test("a page without a bundler plays with it", () => withPage(project, async (page, camera, origin) => {
+  writeFileSync(join(project, "index.html"), `<!doctype html><link rel="icon" href="data:,">
+    <script type="importmap">{"imports": {"berrymse": "./node_modules/berrymse/dist/berrymse.js"}}</script>
+    <script type="module">import "berrymse";</script><berry-video controls src="${camera}"></berry-video>`);
+  await page.goto(origin);
+  await page.until("a live picture", isLive, { given: ["berry-video"] });
+  await page.until("buttons", () => document.querySelector("berry-video").shadowRoot.querySelector(".pause"));
+  assert.deepEqual(page.messages, []);
+}));
+
+/** Runs in the page before its scripts: which workers start and answer, and whether the page itself decodes. */
+function watchWorkers() {
+  window.workers = [];
+  window.Worker = class extends Worker {
+    constructor(url, options) {
+      super(url, options);
+      const seen = { url: new URL(url, location.href).href, answers: 0 };
+      workers.push(seen);
+      this.addEventListener("message", () => { seen.answers += 1; });
+    }
+  };
+  window.decoders = 0;
+  window.VideoDecoder = class extends VideoDecoder {
+    constructor(...given) {
+      super(...given);
+      window.decoders += 1;
+    }
+  };
+}
+
+const BUNDLERS = {
+  Vite: ["node_modules/vite/bin/vite.js", "build", "--logLevel", "warn"],
+  webpack: ["webpack.mjs"],
+};
+
+test("bundlers", async (t) => {
+  const app = join(project, "app");
+  cpSync(join(here, "bundlers"), app, { recursive: true });
+  npm(app, "ci", "--ignore-scripts");
+  cpSync(installed, join(app, "node_modules/berrymse"), { recursive: true });
+  for (const [name, command] of Object.entries(BUNDLERS)) {
+    await t.test(`a page built by ${name} decodes in the player's worker`, async () => {
+      execFileSync(process.execPath, command, { cwd: app, encoding: "utf8", stdio: "pipe" });
+      await withPage(join(app, "dist"), async (page, camera, origin) => {
+        await page.before(watchWorkers);
+        await page.goto(`${origin}/?camera=${encodeURIComponent(camera)}`);
+        await page.until("a live picture", isLive, { given: ["berry-video"] });
+        await page.until("buttons", () => document.querySelector("berry-video").shadowRoot.querySelector(".pause"));
+        assert.ok(await page.evaluate(isByCodecs), "frames come by a track");
+        const { workers, decoders } = await page.evaluate(() => ({ workers, decoders }));
+        assert.equal(workers.length, 1);
+        assert.ok(workers[0].answers > 1, "the worker said that it runs, and that there is a frame");
+        assert.ok(workers[0].url.startsWith(origin), workers[0].url);
+        assert.equal(decoders, 0, "the page itself decodes nothing");
+        assert.deepEqual(page.messages, []);
+      });
+    });
+  }
+});
+
+test("the package can be imported where there is no page", () => {
+  const script = `import("berrymse").then(({ BerryVideo }) => console.log(typeof BerryVideo, typeof document))`;
+  assert.equal(execFileSync(process.execPath, ["-e", script], { cwd: project, encoding: "utf8" }), "function undefined\n");
 });

@@ -1,5 +1,5 @@
 // A page's own script, type-checked against the packed package.
-import { BerryVideo } from "berrymse";
+import { BerryVideo, type BerryVideoEventMap } from "berrymse";
 
 const video = document.querySelector("berry-video");
 if (video) {
@@ -11,6 +11,11 @@ if (video) {
     document.title = `${text} ${detail.shown}`;
   });
   video.addEventListener("state", ({ detail }) => console.log(detail.tone === "trouble" ? detail.text : ""));
+  const stated = ({ detail }: BerryVideoEventMap["state"]) => console.log(detail.seconds);
+  video.addEventListener("state", stated);
+  video.removeEventListener("state", stated);
+  // @ts-expect-error that is a listener of another event
+  video.removeEventListener("delay", stated);
   video.addEventListener("click", (event: MouseEvent) => event.preventDefault());
   video.snapshot("image/png").then((blob: Blob | null) => blob?.size);
   const old: boolean = video instanceof BerryVideo && (video.delay ?? 0) > 1000;

@@ -1,0 +1,3 @@
+import "berrymse";
+
+document.querySelector("berry-video").src = new URLSearchParams(location.search).get("camera");
