@@ -2,15 +2,15 @@
 //! never more than came in.
 #![no_main]
 
-use berrymse::jpeg::{Embedded, embedded_h264, segments};
+use berrymse::jpeg::{EmbeddedH264, extract_h264, segments};
 use libfuzzer_sys::fuzz_target;
 
-fn look(jpeg: &[u8]) -> (Embedded, Vec<u8>) {
+fn look(jpeg: &[u8]) -> (EmbeddedH264, Vec<u8>) {
     let mut out = vec![0xaa];
-    let embedded = embedded_h264(jpeg, &mut out);
+    let embedded = extract_h264(jpeg, &mut out);
     assert_eq!(out.first(), Some(&0xaa));
     assert!(out.len() <= jpeg.len() + 1);
-    assert!(embedded == Embedded::Whole || out.len() == 1);
+    assert!(embedded == EmbeddedH264::Complete || out.len() == 1);
     (embedded, out)
 }
 
@@ -38,6 +38,6 @@ fuzz_target!(|data: &[u8]| {
     unit.extend(data);
     for most in [26, 77, 65_533] {
         let (embedded, out) = look(&as_segments(&unit, most));
-        assert_eq!((embedded, &out[1..]), (Embedded::Whole, data));
+        assert_eq!((embedded, &out[1..]), (EmbeddedH264::Complete, data));
     }
 });

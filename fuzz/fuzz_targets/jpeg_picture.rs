@@ -2,16 +2,16 @@
 //! it decodes again to the same.
 #![no_main]
 
-use berrymse::jpeg::{Baseline, Planes, Range, complete};
+use berrymse::jpeg::{BaselineDecoder, Yuv420Planes, SampleRange, complete};
 use libfuzzer_sys::fuzz_target;
 
 const WIDTH: usize = 64;
 const HEIGHT: usize = 48;
 
 /// The planes, if it is a picture.
-fn decode(decoder: &mut Baseline, jpeg: &[u8], range: Range) -> Option<[Vec<u8>; 3]> {
+fn decode(decoder: &mut BaselineDecoder, jpeg: &[u8], range: SampleRange) -> Option<[Vec<u8>; 3]> {
     let mut planes = [1, 4, 4].map(|part| vec![0; WIDTH * HEIGHT / part]);
-    let mut to = Planes {
+    let mut to = Yuv420Planes {
         width: WIDTH,
         height: HEIGHT,
         planes: planes.each_mut().map(Vec::as_mut_slice),
@@ -31,16 +31,16 @@ fn headers() -> Vec<u8> {
 }
 
 fuzz_target!(|data: &[u8]| {
-    let mut decoder = Baseline::default();
+    let mut decoder = BaselineDecoder::default();
     let mut behind_headers = headers();
     behind_headers.extend(data);
     behind_headers.extend([0xff, 0xd9]);
     for mut jpeg in [data.to_vec(), behind_headers] {
         complete(&mut jpeg);
-        for range in [Range::Full, Range::Limited] {
+        for range in [SampleRange::Full, SampleRange::Limited] {
             let first = decode(&mut decoder, &jpeg, range);
             assert_eq!(decode(&mut decoder, &jpeg, range), first);
-            if let (Some([y, u, v]), Range::Limited) = (first, range) {
+            if let (Some([y, u, v]), SampleRange::Limited) = (first, range) {
                 assert!(y.iter().all(|it| (16..=235).contains(it)));
                 assert!(u.iter().chain(&v).all(|it| (16..=240).contains(it)));
             }

@@ -4,7 +4,7 @@
 //! to zune-jpeg, which takes all kinds and makes the best of damage.
 
 use super::I420;
-use crate::jpeg::{self, Baseline, Planes, Range, Unable};
+use crate::jpeg::{self, BaselineDecoder, DecodeError, SampleRange, Yuv420Planes};
 use zune_jpeg::JpegDecoder as Zune;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
@@ -30,7 +30,7 @@ pub enum JpegError {
 /// Decodes pictures of one size, one after the other.
 #[derive(Default, Debug)]
 pub struct JpegDecoder {
-    baseline: Baseline,
+    baseline: BaselineDecoder,
     /// The picture as zune-jpeg decodes it: Y, U and V of each pixel, or Y alone.
     pixels: Vec<u8>,
 }
@@ -43,15 +43,18 @@ impl JpegDecoder {
             return Err(JpegError::Truncated);
         }
         let (width, height) = out.size();
-        let mut planes = Planes {
+        let mut planes = Yuv420Planes {
             width,
             height,
             planes: out.planes_mut(),
         };
-        match self.baseline.decode(jpeg, Range::Limited, &mut planes) {
+        match self
+            .baseline
+            .decode(jpeg, SampleRange::Limited, &mut planes)
+        {
             Ok(()) => Ok(()),
-            Err(Unable::Small(width, height)) => Err(JpegError::TooSmall(width, height)),
-            Err(Unable::Other | Unable::Damaged) => self.decode_any(jpeg, out),
+            Err(DecodeError::TooSmall(width, height)) => Err(JpegError::TooSmall(width, height)),
+            Err(DecodeError::Unsupported | DecodeError::Damaged) => self.decode_any(jpeg, out),
         }
     }
 

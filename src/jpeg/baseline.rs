@@ -3,8 +3,8 @@
 //! It takes what cameras send: sequential Huffman coding with 8 bits a sample, one scan, YCbCr in 4:2:0, 4:2:2, 4:4:0 or 4:4:4, or
 //! grey. Everything else, and everything that is damaged, is an error, for a decoder that takes all JPEGs and hides damage.
 
-use super::huffman::{Bits, Class, Invalid, Table};
-use super::transform::{Axis, SIDE, Transform};
+use super::huffman::{BitReader, HuffmanTable, InvalidData, TableClass};
+use super::transform::{AxisScale, InverseTransform, SIDE};
 use super::{DHT, EOI, RST, SOS, Segment, segments};
 
 const SOF0: u8 = 0xc0;
@@ -15,11 +15,11 @@ const APP14: u8 = 0xee;
 /// Frames that are coded in another way: SOF2 to SOF15, between them DHT (C4), JPG (C8) and DAC (CC).
 const OTHER_FRAMES: std::ops::RangeInclusive<u8> = 0xc2..=0xcf;
 /// Pixels of the largest picture in each direction.
-const LARGEST: usize = 8192;
+const MAX_SIDE: usize = 8192;
 
 /// Where a picture goes: planes without gaps, the colours with half the width and height. Both are even.
 #[derive(Debug)]
-pub struct Planes<'a> {
+pub struct Yuv420Planes<'a> {
     /// Pixels.
     pub width: usize,
     /// Pixels.
@@ -28,9 +28,9 @@ pub struct Planes<'a> {
     pub planes: [&'a mut [u8]; 3],
 }
 
-impl Planes<'_> {
+impl Yuv420Planes<'_> {
     /// Returns true if the planes have as many bytes as their size needs.
-    fn are_whole(&self) -> bool {
+    fn have_full_size(&self) -> bool {
         let pixels = self.width * self.height;
         let [y, u, v] = self.planes.each_ref().map(|plane| plane.len());
         y >= pixels && u >= pixels / 4 && v >= pixels / 4
@@ -39,7 +39,7 @@ impl Planes<'_> {
 
 /// What the samples mean in which a picture is wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Range {
+pub enum SampleRange {
     /// 0 to 255, as JPEG has it (JFIF 1.02).
     Full,
     /// 16 to 235, and 16 to 240 for colours (ITU-R BT.601-7, 2.5.3).
@@ -48,20 +48,20 @@ pub enum Range {
 
 /// A picture that is none for this decoder.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Unable {
+pub enum DecodeError {
     /// Of another kind.
     #[error("it is no baseline JPEG in YCbCr or grey")]
-    Other,
+    Unsupported,
     /// Bits that mean nothing, too few or too many.
     #[error("it is damaged")]
     Damaged,
     /// Smaller than the planes.
     #[error("it is {0}x{1} pixels, smaller than wanted")]
-    Small(usize, usize),
+    TooSmall(usize, usize),
 }
 
-impl From<Invalid> for Unable {
-    fn from(_: Invalid) -> Self {
+impl From<InvalidData> for DecodeError {
+    fn from(_: InvalidData) -> Self {
         Self::Damaged
     }
 }
@@ -80,7 +80,7 @@ struct Component {
 
 /// What the headers say.
 #[derive(Default, Debug)]
-struct Frame {
+struct FrameHeader {
     size: [usize; 2],
     components: Vec<Component>,
     /// In zigzag order.
@@ -91,23 +91,28 @@ struct Frame {
 
 /// Decodes pictures, one after the other; keeps its memory, and tables that come again.
 #[derive(Default, Debug)]
-pub struct Baseline {
-    dc: [Option<Table>; 4],
-    ac: [Option<Table>; 4],
+pub struct BaselineDecoder {
+    dc: [Option<HuffmanTable>; 4],
+    ac: [Option<HuffmanTable>; 4],
     /// The entropy-coded data without stuffed bytes and markers.
     data: Vec<u8>,
     /// Where in `data` each part ends that begins with a restart.
-    ends: Vec<usize>,
+    interval_ends: Vec<usize>,
 }
 
-impl Baseline {
+impl BaselineDecoder {
     /// Decodes a picture into `to`; of a larger one, its upper left corner. What is in `to` after an error is undefined.
-    pub fn decode(&mut self, jpeg: &[u8], range: Range, to: &mut Planes<'_>) -> Result<(), Unable> {
-        if !to.are_whole() {
-            return Err(Unable::Other);
+    pub fn decode(
+        &mut self,
+        jpeg: &[u8],
+        range: SampleRange,
+        to: &mut Yuv420Planes<'_>,
+    ) -> Result<(), DecodeError> {
+        if !to.have_full_size() {
+            return Err(DecodeError::Unsupported);
         }
         let mut segments = segments(jpeg);
-        let mut frame = Frame::default();
+        let mut frame = FrameHeader::default();
         let (mut dc, mut ac) = ([false; 4], [false; 4]);
         for segment in segments.by_ref() {
             match segment.marker {
@@ -115,26 +120,26 @@ impl Baseline {
                 DQT => frame.read_quantization(segment.payload)?,
                 DRI => frame.restart_interval = be16(segment.payload, 0)?,
                 SOF0 | SOF1 => frame.read(segment.payload)?,
-                APP14 if is_rgb(segment) => return Err(Unable::Other),
-                marker if OTHER_FRAMES.contains(&marker) => return Err(Unable::Other),
+                APP14 if is_rgb(segment) => return Err(DecodeError::Unsupported),
+                marker if OTHER_FRAMES.contains(&marker) => return Err(DecodeError::Unsupported),
                 _ => {}
             }
         }
         let scan = segments.rest.strip_prefix(&[0xff, SOS]);
-        let scan = scan.ok_or(Unable::Damaged)?;
+        let scan = scan.ok_or(DecodeError::Damaged)?;
         let length = be16(scan, 0)?;
-        let (header, data) = scan.split_at_checked(length).ok_or(Unable::Damaged)?;
-        frame.read_scan(header.get(2..).ok_or(Unable::Damaged)?)?;
+        let (header, data) = scan.split_at_checked(length).ok_or(DecodeError::Damaged)?;
+        frame.read_scan(header.get(2..).ok_or(DecodeError::Damaged)?)?;
         // A table of an earlier picture is none of this one.
         let mut has = frame.components.iter();
         if !has.all(|it| dc[it.dc] && ac[it.ac]) {
-            return Err(Unable::Damaged);
+            return Err(DecodeError::Damaged);
         }
         let [width, height] = frame.size;
         if width < to.width || height < to.height {
-            return Err(Unable::Small(width, height));
+            return Err(DecodeError::TooSmall(width, height));
         }
-        self.split(data)?;
+        self.remove_stuffing(data)?;
         self.decode_scan(&frame, range, to)
     }
 
@@ -144,19 +149,19 @@ impl Baseline {
         mut payload: &[u8],
         dc: &mut [bool; 4],
         ac: &mut [bool; 4],
-    ) -> Result<(), Unable> {
+    ) -> Result<(), DecodeError> {
         while let [kind, rest @ ..] = payload {
             let number = usize::from(kind & 0xf);
             let (class, tables, is_there) = match kind >> 4 {
-                0 => (Class::Dc, &mut self.dc, &mut *dc),
-                1 => (Class::Ac, &mut self.ac, &mut *ac),
-                _ => return Err(Unable::Damaged),
+                0 => (TableClass::Dc, &mut self.dc, &mut *dc),
+                1 => (TableClass::Ac, &mut self.ac, &mut *ac),
+                _ => return Err(DecodeError::Damaged),
             };
-            let length = Table::length(rest).ok_or(Unable::Damaged)?;
+            let length = HuffmanTable::length(rest).ok_or(DecodeError::Damaged)?;
             let (source, rest) = rest.split_at(length);
-            let table = tables.get_mut(number).ok_or(Unable::Damaged)?;
-            if !table.as_ref().is_some_and(|table| table.is_of(source)) {
-                *table = Some(Table::new(source, class)?);
+            let table = tables.get_mut(number).ok_or(DecodeError::Damaged)?;
+            if !table.as_ref().is_some_and(|table| table.has_source(source)) {
+                *table = Some(HuffmanTable::new(source, class)?);
             }
             is_there[number] = true;
             payload = rest;
@@ -165,11 +170,11 @@ impl Baseline {
     }
 
     /// Takes stuffed bytes and restart markers out of entropy-coded data (B.1.1.5), up to the end of the picture.
-    fn split(&mut self, mut coded: &[u8]) -> Result<(), Unable> {
+    fn remove_stuffing(&mut self, mut coded: &[u8]) -> Result<(), DecodeError> {
         self.data.clear();
-        self.ends.clear();
+        self.interval_ends.clear();
         loop {
-            let at = memchr::memchr(0xff, coded).ok_or(Unable::Damaged)?;
+            let at = memchr::memchr(0xff, coded).ok_or(DecodeError::Damaged)?;
             let (plain, rest) = coded.split_at(at);
             self.data.extend_from_slice(plain);
             match *rest {
@@ -180,43 +185,48 @@ impl Baseline {
                     continue;
                 }
                 [_, marker, ..] if RST.contains(&marker) => {
-                    if usize::from(marker - RST.start()) != self.ends.len() % 8 {
-                        return Err(Unable::Damaged);
+                    if usize::from(marker - RST.start()) != self.interval_ends.len() % 8 {
+                        return Err(DecodeError::Damaged);
                     }
-                    self.ends.push(self.data.len());
+                    self.interval_ends.push(self.data.len());
                 }
                 [_, EOI, ..] => {
-                    self.ends.push(self.data.len());
+                    self.interval_ends.push(self.data.len());
                     return Ok(());
                 }
                 // Further scans, or a number of lines.
-                [_, _, ..] => return Err(Unable::Other),
-                _ => return Err(Unable::Damaged),
+                [_, _, ..] => return Err(DecodeError::Unsupported),
+                _ => return Err(DecodeError::Damaged),
             }
             coded = &rest[2..];
         }
     }
 
-    fn decode_scan(&self, frame: &Frame, range: Range, to: &mut Planes<'_>) -> Result<(), Unable> {
+    fn decode_scan(
+        &self,
+        frame: &FrameHeader,
+        range: SampleRange,
+        to: &mut Yuv420Planes<'_>,
+    ) -> Result<(), DecodeError> {
         let mcu = frame.mcu();
         let [across, down] = [0, 1].map(|axis| frame.size[axis].div_ceil(SIDE * mcu[axis]));
         let interval = match frame.restart_interval {
             0 => across * down,
             interval => interval,
         };
-        if self.ends.len() != (across * down).div_ceil(interval) {
-            return Err(Unable::Damaged);
+        if self.interval_ends.len() != (across * down).div_ceil(interval) {
+            return Err(DecodeError::Damaged);
         }
         let transforms = frame.transforms(range)?;
         let tables = self.tables(frame)?;
         let mut predictions = [0; 3];
-        let mut bits = Bits::new(&[]);
+        let mut bits = BitReader::new(&[]);
         let mut begin = 0;
-        let mut ends = self.ends.iter();
+        let mut ends = self.interval_ends.iter();
         for number in 0..across * down {
             if number % interval == 0 {
-                let &end = ends.next().ok_or(Unable::Damaged)?;
-                bits = Bits::new(self.data.get(begin..end).ok_or(Unable::Damaged)?);
+                let &end = ends.next().ok_or(DecodeError::Damaged)?;
+                bits = BitReader::new(self.data.get(begin..end).ok_or(DecodeError::Damaged)?);
                 (begin, predictions) = (end, [0; 3]);
             }
             let at = [number % across, number / across];
@@ -234,11 +244,11 @@ impl Baseline {
                     let column = at[0] * component.blocks[0] + block % component.blocks[0];
                     let row = at[1] * component.blocks[1] + block / component.blocks[0];
                     let mut coefficients = [0.0; SIDE * SIDE];
-                    let last = bits.block(
+                    let last = bits.decode_block(
                         tables,
                         &mut predictions[index],
                         &transform.scale,
-                        &transform.places,
+                        &transform.positions,
                         &mut coefficients,
                     )?;
                     let (x, y) = (column * width, row * height);
@@ -246,7 +256,7 @@ impl Baseline {
                         continue;
                     }
                     let mut samples = [0; SIDE * SIDE];
-                    transform.samples(&mut coefficients, last, &mut samples);
+                    transform.transform_block(&mut coefficients, last, &mut samples);
                     let lines = plane[y * plane_width..].chunks_mut(plane_width);
                     let from = samples.chunks_exact(width);
                     if width == SIDE && x + SIDE <= plane_width {
@@ -271,29 +281,29 @@ impl Baseline {
     }
 
     /// The tables of each component.
-    fn tables(&self, frame: &Frame) -> Result<[Option<[&Table; 2]>; 3], Unable> {
+    fn tables(&self, frame: &FrameHeader) -> Result<[Option<[&HuffmanTable; 2]>; 3], DecodeError> {
         let mut tables = [None; 3];
         for (component, tables) in frame.components.iter().zip(&mut tables) {
-            let dc = self.dc[component.dc].as_ref().ok_or(Unable::Damaged)?;
-            let ac = self.ac[component.ac].as_ref().ok_or(Unable::Damaged)?;
+            let dc = self.dc[component.dc].as_ref().ok_or(DecodeError::Damaged)?;
+            let ac = self.ac[component.ac].as_ref().ok_or(DecodeError::Damaged)?;
             *tables = Some([dc, ac]);
         }
         Ok(tables)
     }
 }
 
-impl Frame {
+impl FrameHeader {
     /// Reads quantization tables (B.2.4.1).
-    fn read_quantization(&mut self, mut payload: &[u8]) -> Result<(), Unable> {
+    fn read_quantization(&mut self, mut payload: &[u8]) -> Result<(), DecodeError> {
         while let [kind, rest @ ..] = payload {
             let bytes = match kind >> 4 {
                 0 => 1,
                 1 => 2,
-                _ => return Err(Unable::Damaged),
+                _ => return Err(DecodeError::Damaged),
             };
             let (values, rest) = rest
                 .split_at_checked(bytes * SIDE * SIDE)
-                .ok_or(Unable::Damaged)?;
+                .ok_or(DecodeError::Damaged)?;
             let mut table = [0; SIDE * SIDE];
             for (to, value) in table.iter_mut().zip(values.chunks_exact(bytes)) {
                 *to = value
@@ -301,29 +311,29 @@ impl Frame {
                     .fold(0, |sum, &byte| sum << 8 | u16::from(byte));
             }
             let place = self.quantization.get_mut(usize::from(kind & 0xf));
-            *place.ok_or(Unable::Damaged)? = Some(table);
+            *place.ok_or(DecodeError::Damaged)? = Some(table);
             payload = rest;
         }
         Ok(())
     }
 
     /// Reads a frame header (B.2.2).
-    fn read(&mut self, payload: &[u8]) -> Result<(), Unable> {
+    fn read(&mut self, payload: &[u8]) -> Result<(), DecodeError> {
         if !self.components.is_empty() {
-            return Err(Unable::Damaged);
+            return Err(DecodeError::Damaged);
         }
         let &[precision, _, _, _, _, count, ref rest @ ..] = payload else {
-            return Err(Unable::Damaged);
+            return Err(DecodeError::Damaged);
         };
         self.size = [be16(payload, 3)?, be16(payload, 1)?];
         let is_usual = precision == 8
             && [1, 3].contains(&count)
-            && self.size.iter().all(|it| (1..=LARGEST).contains(it));
+            && self.size.iter().all(|it| (1..=MAX_SIDE).contains(it));
         if !is_usual {
-            return Err(Unable::Other);
+            return Err(DecodeError::Unsupported);
         }
         if rest.len() != 3 * usize::from(count) {
-            return Err(Unable::Damaged);
+            return Err(DecodeError::Damaged);
         }
         for component in rest.chunks_exact(3) {
             let blocks = [component[1] >> 4, component[1] & 0xf].map(usize::from);
@@ -345,33 +355,33 @@ impl Frame {
                     (1..=2).contains(&of_y) && (of_colour == of_y || of_colour * 2 == of_y)
                 };
                 if !is_yuv || !divides(0) || !divides(1) {
-                    return Err(Unable::Other);
+                    return Err(DecodeError::Unsupported);
                 }
             }
-            _ => return Err(Unable::Other),
+            _ => return Err(DecodeError::Unsupported),
         }
         Ok(())
     }
 
     /// Reads a scan header behind its length (B.2.3). All components must be in it, in their order.
-    fn read_scan(&mut self, header: &[u8]) -> Result<(), Unable> {
+    fn read_scan(&mut self, header: &[u8]) -> Result<(), DecodeError> {
         let &[count, ref rest @ ..] = header else {
-            return Err(Unable::Damaged);
+            return Err(DecodeError::Damaged);
         };
         let count = usize::from(count);
         if count != self.components.len() || count == 0 {
-            return Err(Unable::Other);
+            return Err(DecodeError::Unsupported);
         }
         if rest.len() != 2 * count + 3 {
-            return Err(Unable::Damaged);
+            return Err(DecodeError::Damaged);
         }
         for (component, said) in self.components.iter_mut().zip(rest.chunks_exact(2)) {
             if component.id != said[0] {
-                return Err(Unable::Other);
+                return Err(DecodeError::Unsupported);
             }
             (component.dc, component.ac) = (usize::from(said[1] >> 4), usize::from(said[1] & 0xf));
             if component.dc > 3 || component.ac > 3 {
-                return Err(Unable::Damaged);
+                return Err(DecodeError::Damaged);
             }
         }
         Ok(())
@@ -383,35 +393,37 @@ impl Frame {
     }
 
     /// How the blocks of each component become samples of 4:2:0.
-    fn transforms(&self, range: Range) -> Result<[Option<Transform>; 3], Unable> {
+    fn transforms(&self, range: SampleRange) -> Result<[Option<InverseTransform>; 3], DecodeError> {
         let mcu = self.mcu();
         let mut transforms = [const { None }; 3];
         for (index, component) in self.components.iter().enumerate() {
             let table = self.quantization.get(component.quantization);
-            let table = table.and_then(Option::as_ref).ok_or(Unable::Damaged)?;
+            let table = table.and_then(Option::as_ref).ok_or(DecodeError::Damaged)?;
             let axis = |axis: usize| {
                 if index > 0 && component.blocks[axis] == mcu[axis] {
-                    Axis::Halved
+                    AxisScale::Halved
                 } else {
-                    Axis::Whole
+                    AxisScale::Full
                 }
             };
             let (factor, middle, limits) = match (range, index) {
-                (Range::Full, _) => (1.0, 128.0, [0, 255]),
-                (Range::Limited, 0) => (219.0 / 255.0, 16.0 + 128.0 * 219.0 / 255.0, [16, 235]),
-                (Range::Limited, _) => (224.0 / 255.0, 128.0, [16, 240]),
+                (SampleRange::Full, _) => (1.0, 128.0, [0, 255]),
+                (SampleRange::Limited, 0) => {
+                    (219.0 / 255.0, 16.0 + 128.0 * 219.0 / 255.0, [16, 235])
+                }
+                (SampleRange::Limited, _) => (224.0 / 255.0, 128.0, [16, 240]),
             };
             let axes = [axis(0), axis(1)];
-            transforms[index] = Some(Transform::new(axes, table, factor, middle, limits));
+            transforms[index] = Some(InverseTransform::new(axes, table, factor, middle, limits));
         }
         Ok(transforms)
     }
 }
 
 /// Reads a big-endian number of two bytes.
-fn be16(bytes: &[u8], at: usize) -> Result<usize, Unable> {
+fn be16(bytes: &[u8], at: usize) -> Result<usize, DecodeError> {
     let bytes = bytes.get(at..).and_then(<[u8]>::first_chunk);
-    let &bytes = bytes.ok_or(Unable::Damaged)?;
+    let &bytes = bytes.ok_or(DecodeError::Damaged)?;
     Ok(usize::from(u16::from_be_bytes(bytes)))
 }
 

@@ -1,35 +1,35 @@
 //! Huffman tables and entropy-coded data of baseline JPEG (ITU-T T.81, Annex C and F.2.2).
 
 /// Bits that index the look-up table. Most codes with their additional bits fit into them.
-const LOOK: u32 = 10;
+const LOOKUP_BITS: u32 = 10;
 
 /// Additional bits that a coefficient of 8-bit samples has at most (F.1.2.1 and F.1.2.2).
-const MOST_DC: u8 = 11;
-const MOST_AC: u8 = 10;
+const MAX_DC_BITS: u8 = 11;
+const MAX_AC_BITS: u8 = 10;
 
 /// Decodes the codes of one Huffman table.
 #[derive(Clone, Debug)]
-pub(super) struct Table {
+pub(super) struct HuffmanTable {
     /// The bytes of its DHT segment, to keep a table that comes again with each picture.
     source: Vec<u8>,
     /// One [`Entry`] for each [`LOOK`] bits; 0 for longer codes.
-    look: Vec<u32>,
+    lookup: Vec<u32>,
     /// For each code length the first code that is longer, left-aligned in 16 bits.
     limits: [u32; 17],
     /// For each code length what to add to a code to have its index in `symbols`.
     offsets: [i32; 17],
-    symbols: [Entry; 256],
+    symbols: [LookupEntry; 256],
 }
 
 /// What a code means: bits 0 to 4 are the bits to consume, 5 to 8 the additional bits to read after them, 9 to 15 the
 /// coefficients to advance by (64 for the end of the block), 16 to 31 the value if no bits are to be read.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-struct Entry(u32);
+struct LookupEntry(u32);
 
 /// Advance of a code that ends the block.
-const END: u32 = 64;
+const END_OF_BLOCK: u32 = 64;
 
-impl Entry {
+impl LookupEntry {
     const fn new(consumed: u32, additional: u32, advance: u32, value: i16) -> Self {
         Self(consumed | additional << 5 | advance << 9 | (value as u16 as u32) << 16)
     }
@@ -53,22 +53,22 @@ impl Entry {
 
 /// Kind of a table: its symbols mean different things.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Class {
+pub(super) enum TableClass {
     Dc,
     Ac,
 }
 
-impl Class {
+impl TableClass {
     /// Additional bits and advance of a symbol; `None` of one that baseline JPEG does not have.
-    fn meaning(self, symbol: u8) -> Option<(u32, u32)> {
+    fn decode_symbol(self, symbol: u8) -> Option<(u32, u32)> {
         let (run, size) = (u32::from(symbol >> 4), symbol & 0xf);
         match self {
-            Self::Dc => (symbol <= MOST_DC).then_some((u32::from(symbol), 0)),
+            Self::Dc => (symbol <= MAX_DC_BITS).then_some((u32::from(symbol), 0)),
             Self::Ac => match symbol {
-                0x00 => Some((0, END)),
+                0x00 => Some((0, END_OF_BLOCK)),
                 // Sixteen zeros.
                 0xf0 => Some((0, 16)),
-                _ => (size > 0 && size <= MOST_AC).then_some((u32::from(size), run + 1)),
+                _ => (size > 0 && size <= MAX_AC_BITS).then_some((u32::from(size), run + 1)),
             },
         }
     }
@@ -76,33 +76,33 @@ impl Class {
 
 /// Data that is no baseline JPEG, or damaged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Invalid;
+pub(super) struct InvalidData;
 
-impl Table {
+impl HuffmanTable {
     /// Reads a table from the front of the payload of a DHT segment, behind its class and number (B.2.4.2): 16 counts and the
     /// symbols. `source` is exactly its bytes.
-    pub(super) fn new(source: &[u8], class: Class) -> Result<Self, Invalid> {
-        let (counts, values) = source.split_at_checked(16).ok_or(Invalid)?;
+    pub(super) fn new(source: &[u8], class: TableClass) -> Result<Self, InvalidData> {
+        let (counts, values) = source.split_at_checked(16).ok_or(InvalidData)?;
         let mut table = Self {
             source: source.to_vec(),
-            look: vec![0; 1 << LOOK],
+            lookup: vec![0; 1 << LOOKUP_BITS],
             limits: [0; 17],
             offsets: [0; 17],
-            symbols: [Entry::default(); 256],
+            symbols: [LookupEntry::default(); 256],
         };
         let (mut code, mut index) = (0_u32, 0_usize);
         for (length, &count) in (1_u32..).zip(counts) {
             table.offsets[length as usize] = index as i32 - code as i32;
             for _ in 0..count {
-                let &symbol = values.get(index).ok_or(Invalid)?;
+                let &symbol = values.get(index).ok_or(InvalidData)?;
                 // A code of all ones is reserved, and longer ones than fit are none.
                 if code + 1 >= 1 << length || index > 255 {
-                    return Err(Invalid);
+                    return Err(InvalidData);
                 }
-                let (additional, advance) = class.meaning(symbol).ok_or(Invalid)?;
-                let entry = Entry::new(length, additional, advance, 0);
+                let (additional, advance) = class.decode_symbol(symbol).ok_or(InvalidData)?;
+                let entry = LookupEntry::new(length, additional, advance, 0);
                 table.symbols[index] = entry;
-                table.fill(code, entry);
+                table.fill_lookup(code, entry);
                 (code, index) = (code + 1, index + 1);
             }
             table.limits[length as usize] = code << (16 - length);
@@ -119,26 +119,26 @@ impl Table {
     }
 
     /// Returns true if the table was made of these bytes.
-    pub(super) fn is_of(&self, source: &[u8]) -> bool {
+    pub(super) fn has_source(&self, source: &[u8]) -> bool {
         self.source == source
     }
 
     /// Writes all places of the look-up table that begin with a code.
-    fn fill(&mut self, code: u32, entry: Entry) {
+    fn fill_lookup(&mut self, code: u32, entry: LookupEntry) {
         let (length, size) = (entry.consumed(), entry.additional());
-        if length > LOOK {
+        if length > LOOKUP_BITS {
             return;
         }
-        let free = LOOK - length;
+        let free = LOOKUP_BITS - length;
         let first = (code << free) as usize;
         for rest in 0..1_u32 << free {
             let whole = if size > 0 && size <= free {
                 let value = extend(rest >> (free - size), size);
-                Entry::new(length + size, 0, entry.advance(), value as i16)
+                LookupEntry::new(length + size, 0, entry.advance(), value as i16)
             } else {
                 entry
             };
-            if let Some(place) = self.look.get_mut(first + rest as usize) {
+            if let Some(place) = self.lookup.get_mut(first + rest as usize) {
                 *place = whole.0;
             }
         }
@@ -146,28 +146,28 @@ impl Table {
 
     /// Looks up the code at the front of `bits`.
     #[inline(always)]
-    fn find(&self, bits: u64) -> Result<Entry, Invalid> {
-        let index = (bits >> (64 - LOOK)) as usize;
-        match self.look.get(index) {
-            Some(&entry) if entry != 0 => Ok(Entry(entry)),
-            _ => self.find_long(bits),
+    fn look_up(&self, bits: u64) -> Result<LookupEntry, InvalidData> {
+        let index = (bits >> (64 - LOOKUP_BITS)) as usize;
+        match self.lookup.get(index) {
+            Some(&entry) if entry != 0 => Ok(LookupEntry(entry)),
+            _ => self.look_up_long(bits),
         }
     }
 
     #[cold]
-    fn find_long(&self, bits: u64) -> Result<Entry, Invalid> {
+    fn look_up_long(&self, bits: u64) -> Result<LookupEntry, InvalidData> {
         let front = (bits >> 48) as u32;
-        for length in LOOK + 1..=16 {
+        for length in LOOKUP_BITS + 1..=16 {
             if front < self.limits[length as usize] {
                 let index = (front >> (16 - length)) as i32 + self.offsets[length as usize];
                 let symbol = usize::try_from(index).ok();
                 return symbol
                     .and_then(|index| self.symbols.get(index))
                     .copied()
-                    .ok_or(Invalid);
+                    .ok_or(InvalidData);
             }
         }
-        Err(Invalid)
+        Err(InvalidData)
     }
 }
 
@@ -180,7 +180,7 @@ const fn extend(raw: u32, size: u32) -> i32 {
 
 /// Reads entropy-coded data from which stuffed bytes and markers have been taken out.
 #[derive(Debug)]
-pub(super) struct Bits<'a> {
+pub(super) struct BitReader<'a> {
     data: &'a [u8],
     /// The next byte that is not in `bits`.
     next: usize,
@@ -189,7 +189,7 @@ pub(super) struct Bits<'a> {
     count: u32,
 }
 
-impl<'a> Bits<'a> {
+impl<'a> BitReader<'a> {
     pub(super) const fn new(data: &'a [u8]) -> Self {
         Self {
             data,
@@ -231,7 +231,7 @@ impl<'a> Bits<'a> {
 
     /// Reads the value of a code, whose additional bits may be in its entry. 27 bits at most are consumed.
     #[inline(always)]
-    const fn value(&mut self, entry: Entry) -> i32 {
+    const fn value(&mut self, entry: LookupEntry) -> i32 {
         self.consume(entry.consumed());
         let size = entry.additional();
         if size == 0 {
@@ -250,16 +250,16 @@ impl<'a> Bits<'a> {
     /// Decodes a block (F.2.2): adds each coefficient, times its factor in `scale`, to its place in `out`, which has been all
     /// zeros. Both tables are in zigzag order. Returns the index of the last coefficient.
     #[inline(always)]
-    pub(super) fn block(
+    pub(super) fn decode_block(
         &mut self,
-        [dc, ac]: [&Table; 2],
+        [dc, ac]: [&HuffmanTable; 2],
         prediction: &mut i32,
         scale: &[f32; 64],
-        places: &[u8; 64],
+        positions: &[u8; 64],
         out: &mut [f32; 64],
-    ) -> Result<usize, Invalid> {
+    ) -> Result<usize, InvalidData> {
         self.refill();
-        let entry = dc.find(self.bits)?;
+        let entry = dc.look_up(self.bits)?;
         *prediction = prediction.wrapping_add(self.value(entry));
         out[0] = *prediction as f32 * scale[0];
         let mut last = 0;
@@ -267,28 +267,28 @@ impl<'a> Bits<'a> {
             // Twice a code of 16 bits with 10 additional bits is less than 56.
             self.refill();
             for _ in 0..2 {
-                let entry = ac.find(self.bits)?;
+                let entry = ac.look_up(self.bits)?;
                 let next = last + entry.advance() as usize;
                 let value = self.value(entry);
                 if next > 63 {
-                    if entry.advance() == END {
+                    if entry.advance() == END_OF_BLOCK {
                         return if self.is_overrun() {
-                            Err(Invalid)
+                            Err(InvalidData)
                         } else {
                             Ok(last)
                         };
                     }
-                    return Err(Invalid);
+                    return Err(InvalidData);
                 }
                 last = next;
-                out[usize::from(places[next] & 63)] += value as f32 * scale[next];
+                out[usize::from(positions[next] & 63)] += value as f32 * scale[next];
                 if last == 63 {
                     break;
                 }
             }
         }
         if self.is_overrun() {
-            Err(Invalid)
+            Err(InvalidData)
         } else {
             Ok(last)
         }

@@ -4,12 +4,12 @@
 //! cut into as many segments as it takes ("H.264 Payload" 1.0 for USB video, on multiplexed streams). No picture is decoded here.
 
 mod baseline;
-mod file;
+mod complete;
 mod huffman;
 mod transform;
 
-pub use baseline::{Baseline, Planes, Range, Unable};
-pub use file::complete;
+pub use baseline::{BaselineDecoder, DecodeError, SampleRange, Yuv420Planes};
+pub use complete::complete;
 
 const DHT: u8 = 0xc4;
 const SOI: u8 = 0xd8;
@@ -70,25 +70,25 @@ impl<'a> Iterator for Segments<'a> {
     }
 }
 
-/// What [`embedded_h264`] found.
+/// What [`extract_h264`] found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Embedded {
+pub enum EmbeddedH264 {
     /// No H.264 in this picture.
-    Nothing,
+    Absent,
     /// All of it.
-    Whole,
+    Complete,
     /// Some of it is missing.
-    Cut,
+    Truncated,
 }
 
 /// What is said of an auxiliary stream ahead of its bytes.
-struct Header {
+struct AuxStreamHeader {
     is_h264: bool,
     /// Bytes that follow, in this segment and in the next ones.
     size: usize,
 }
 
-impl Header {
+impl AuxStreamHeader {
     /// Bytes from its start to the number of bytes: version and length of the header, then what the length counts in.
     const FOURCC: std::ops::Range<usize> = 4..8;
 
@@ -114,14 +114,14 @@ impl Header {
 }
 
 /// Appends to `out` the H.264 in the APP4 segments of `jpeg`: Annex B, one access unit. Nothing is appended unless all of it is there.
-pub fn embedded_h264(jpeg: &[u8], out: &mut Vec<u8>) -> Embedded {
+pub fn extract_h264(jpeg: &[u8], out: &mut Vec<u8>) -> EmbeddedH264 {
     let before = out.len();
-    let mut current: Option<Header> = None;
+    let mut current: Option<AuxStreamHeader> = None;
     let mut has_begun = false;
     for segment in segments(jpeg).filter(|segment| segment.marker == APP4) {
         let (mut header, bytes) = match current.take() {
             Some(header) => (header, segment.payload),
-            None => match Header::read(segment.payload) {
+            None => match AuxStreamHeader::read(segment.payload) {
                 Some(begun) => begun,
                 None => continue,
             },
@@ -136,14 +136,14 @@ pub fn embedded_h264(jpeg: &[u8], out: &mut Vec<u8>) -> Embedded {
         if header.size > 0 {
             current = Some(header);
         } else if header.is_h264 {
-            return Embedded::Whole;
+            return EmbeddedH264::Complete;
         }
     }
     out.truncate(before);
     if has_begun {
-        Embedded::Cut
+        EmbeddedH264::Truncated
     } else {
-        Embedded::Nothing
+        EmbeddedH264::Absent
     }
 }
 

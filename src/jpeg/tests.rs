@@ -35,9 +35,9 @@ fn cut(unit: &[u8], most: usize) -> Vec<Vec<u8>> {
     all.chunks(most).map(<[u8]>::to_vec).collect()
 }
 
-fn read(jpeg: &[u8]) -> (Embedded, Vec<u8>) {
+fn read(jpeg: &[u8]) -> (EmbeddedH264, Vec<u8>) {
     let mut out = b"kept".to_vec();
-    let embedded = embedded_h264(jpeg, &mut out);
+    let embedded = extract_h264(jpeg, &mut out);
     assert!(out.starts_with(b"kept"));
     (embedded, out.split_off(4))
 }
@@ -51,7 +51,7 @@ fn segments_end_at_the_scan() {
 }
 
 #[test]
-fn fill_bytes_and_lone_markers_are_passed_over() {
+fn fill_bytes_and_standalone_markers_are_skipped() {
     let jpeg = [
         &[0xff, SOI, 0xff, 0xff, 0xff, 0xd0, 0xff, 0x01, 0xff][..],
         &segment(0xfe, b"hi"),
@@ -62,19 +62,22 @@ fn fill_bytes_and_lone_markers_are_passed_over() {
 }
 
 #[test]
-fn an_access_unit_is_put_together_from_its_segments() {
+fn access_unit_is_joined_from_segments() {
     let unit: Vec<u8> = (0..200_000_u32).map(|i| (i * 7) as u8).collect();
     for most in [65_533, 1000, 26, 27] {
         assert_eq!(
             read(&picture(&cut(&unit, most.max(26)))),
-            (Embedded::Whole, unit.clone())
+            (EmbeddedH264::Complete, unit.clone())
         );
     }
-    assert_eq!(read(&picture(&cut(&[], 99))), (Embedded::Whole, Vec::new()));
+    assert_eq!(
+        read(&picture(&cut(&[], 99))),
+        (EmbeddedH264::Complete, Vec::new())
+    );
 }
 
 #[test]
-fn a_longer_header_and_other_streams_are_understood() {
+fn longer_header_and_other_streams_are_accepted() {
     let mut long = vec![1, 0, 30, 0];
     long.extend(b"H264");
     long.resize(30, 0);
@@ -83,26 +86,29 @@ fn a_longer_header_and_other_streams_are_understood() {
     raw.extend([1; 5]);
     assert_eq!(
         read(&picture(&[raw, long])),
-        (Embedded::Whole, vec![8, 9]),
+        (EmbeddedH264::Complete, vec![8, 9]),
         "what is behind the last byte is left out"
     );
 }
 
 #[test]
-fn what_is_cut_gives_nothing() {
+fn truncated_h264_is_not_returned() {
     let unit = [7; 500];
     let mut payloads = cut(&unit, 100);
     payloads.pop();
-    assert_eq!(read(&picture(&payloads)), (Embedded::Cut, vec![]));
+    assert_eq!(read(&picture(&payloads)), (EmbeddedH264::Truncated, vec![]));
     let whole = picture(&cut(&unit, 100));
     for end in 0..561 {
         let (embedded, out) = read(&whole[..end]);
-        assert!(embedded != Embedded::Whole && out.is_empty(), "{end}");
+        assert!(
+            embedded != EmbeddedH264::Complete && out.is_empty(),
+            "{end}"
+        );
     }
 }
 
 #[test]
-fn pictures_without_h264_have_none() {
+fn pictures_without_h264_yield_none() {
     for jpeg in [
         &picture(&[])[..],
         &picture(&[b"FLIR and others use APP4, too".to_vec()]),
@@ -115,13 +121,13 @@ fn pictures_without_h264_have_none() {
         b"\xff\xd8\xff\xe4\0\x01\0",
         b"\0\0\0\x01\x67",
     ] {
-        assert_eq!(read(jpeg), (Embedded::Nothing, vec![]));
+        assert_eq!(read(jpeg), (EmbeddedH264::Absent, vec![]));
     }
 }
 
 proptest! {
     #[test]
-    fn any_bytes_are_read_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+    fn any_bytes_parse_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         let mut jpeg = vec![0xff, SOI];
         jpeg.extend(&bytes);
         let _ = read(&jpeg);
@@ -130,7 +136,7 @@ proptest! {
         known.extend(&bytes);
         prop_assert_eq!(
             read(&picture(&[known])),
-            (Embedded::Whole, bytes[..bytes.len() / 2].to_vec())
+            (EmbeddedH264::Complete, bytes[..bytes.len() / 2].to_vec())
         );
     }
 }

@@ -13,17 +13,17 @@ pub(super) const SIDE: usize = 8;
 
 /// Samples of a block that are made in one direction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Axis {
+pub(super) enum AxisScale {
     /// All eight.
-    Whole,
+    Full,
     /// Four, each the mean of two.
     Halved,
 }
 
-impl Axis {
+impl AxisScale {
     pub(super) const fn samples(self) -> usize {
         match self {
-            Self::Whole => 8,
+            Self::Full => 8,
             Self::Halved => 4,
         }
     }
@@ -34,8 +34,8 @@ impl Axis {
         let plain = if k == 0 { FRAC_1_SQRT_2 / 2.0 } else { 0.5 };
         match self {
             // The scale factors of the transform: cos(k pi / 16) times the square root of 2, but 1 for the first.
-            Self::Whole if k == 0 => (0, plain),
-            Self::Whole => (k, plain * angle.cos()),
+            Self::Full if k == 0 => (0, plain),
+            Self::Full => (k, plain * angle.cos()),
             Self::Halved => {
                 let (to, sign) = if k > 4 { (8 - k, -1.0) } else { (k, 1.0) };
                 let own = if to == 2 { FRAC_1_SQRT_2 } else { 1.0 };
@@ -59,15 +59,15 @@ const ZIGZAG: [u8; 64] = [
 ];
 
 /// Up to this index in zigzag order, all coefficients are in the first four rows and columns.
-const LAST_OF_CORNER: usize = 9;
+const LAST_LOW_FREQUENCY: usize = 9;
 
 /// How the blocks of a component become samples.
 #[derive(Clone, Debug)]
-pub(super) struct Transform {
+pub(super) struct InverseTransform {
     /// Across and down.
-    axes: [Axis; 2],
+    axes: [AxisScale; 2],
     /// In zigzag order: where in the block of coefficients each one is added; columns are together.
-    pub(super) places: [u8; 64],
+    pub(super) positions: [u8; 64],
     /// In zigzag order: the factor of each coefficient.
     pub(super) scale: [f32; 64],
     /// What is added to all samples.
@@ -76,10 +76,10 @@ pub(super) struct Transform {
     range: [u8; 2],
 }
 
-impl Transform {
+impl InverseTransform {
     /// `quantization` is in zigzag order; full samples, 0 to 255, are multiplied by `factor` around 128 and lie around `middle`.
     pub(super) fn new(
-        axes: [Axis; 2],
+        axes: [AxisScale; 2],
         quantization: &[u16; 64],
         factor: f64,
         middle: f64,
@@ -87,7 +87,7 @@ impl Transform {
     ) -> Self {
         let mut transform = Self {
             axes,
-            places: [0; 64],
+            positions: [0; 64],
             scale: [0.0; 64],
             offset: middle as f32,
             range,
@@ -96,7 +96,7 @@ impl Transform {
             let (row, column) = (usize::from(place / 8), usize::from(place % 8));
             let (across, of_column) = axes[0].input(column);
             let (down, of_row) = axes[1].input(row);
-            transform.places[k] = (8 * across + down) as u8;
+            transform.positions[k] = (8 * across + down) as u8;
             transform.scale[k] = (f64::from(quantization[k]) * of_column * of_row * factor) as f32;
         }
         transform
@@ -109,7 +109,7 @@ impl Transform {
 
     /// The samples of a block, line by line without gaps; `last` is the index of its last coefficient.
     #[inline(always)]
-    pub(super) fn samples(&self, block: &mut [f32; 64], last: usize, out: &mut [u8; 64]) {
+    pub(super) fn transform_block(&self, block: &mut [f32; 64], last: usize, out: &mut [u8; 64]) {
         block[0] += self.offset;
         let [least, greatest] = self.range;
         let clamp = |samples: u8x16| samples.max(u8x16::splat(least)).min(u8x16::splat(greatest));
@@ -119,26 +119,29 @@ impl Transform {
             out.fill(sample);
             return;
         }
-        let is_corner = last <= LAST_OF_CORNER;
+        let is_corner = last <= LAST_LOW_FREQUENCY;
         match self.axes {
-            [Axis::Whole, Axis::Whole] => {
-                let [lower, upper] = across_whole(block, is_corner, true);
-                down_whole(&lower, &upper, is_corner, clamp, out);
+            [AxisScale::Full, AxisScale::Full] => {
+                let [lower, upper] = transform_rows_full(block, is_corner, true);
+                transform_columns_full(&lower, &upper, is_corner, clamp, out);
             }
-            [Axis::Whole, Axis::Halved] => {
-                let [lower, _] = across_whole(block, is_corner, false);
-                for (to, [a, b]) in out.chunks_exact_mut(16).zip(down_halved(&lower)) {
+            [AxisScale::Full, AxisScale::Halved] => {
+                let [lower, _] = transform_rows_full(block, is_corner, false);
+                for (to, [a, b]) in out
+                    .chunks_exact_mut(16)
+                    .zip(transform_columns_halved(&lower))
+                {
                     to.copy_from_slice(clamp(pack(a, b)).as_array());
                 }
             }
-            [Axis::Halved, Axis::Whole] => {
-                let [lower, upper] = across_halved(block, !is_corner);
-                down_narrow(&lower, &upper, is_corner, clamp, out);
+            [AxisScale::Halved, AxisScale::Full] => {
+                let [lower, upper] = transform_rows_halved(block, !is_corner);
+                transform_columns_narrow(&lower, &upper, is_corner, clamp, out);
             }
-            [Axis::Halved, Axis::Halved] => {
-                let [lower, _] = across_halved(block, false);
+            [AxisScale::Halved, AxisScale::Halved] => {
+                let [lower, _] = transform_rows_halved(block, false);
                 let [a, b, c, d] = transform_4(lower);
-                let samples = clamp(pack(join(a, b), join(c, d)));
+                let samples = clamp(pack(join_8(a, b), join_8(c, d)));
                 out[..16].copy_from_slice(samples.as_array());
             }
         }
@@ -146,14 +149,14 @@ impl Transform {
 }
 
 #[inline(always)]
-fn four(block: &[f32; 64], at: usize) -> f32x4 {
+fn load_4(block: &[f32; 64], at: usize) -> f32x4 {
     let mut lanes = [0.0; 4];
     lanes.copy_from_slice(&block[at..at + 4]);
     f32x4::new(lanes)
 }
 
 #[inline(always)]
-fn join(a: f32x4, b: f32x4) -> f32x8 {
+fn join_8(a: f32x4, b: f32x4) -> f32x8 {
     let ([a, b, c, d], [e, f, g, h]) = (a.to_array(), b.to_array());
     f32x8::new([a, b, c, d, e, f, g, h])
 }
@@ -170,21 +173,21 @@ type Rows = [[f32x8; 4]; 2];
 
 /// Transforms rows to eight samples. In `block` a row is a lane.
 #[inline(always)]
-fn across_whole(block: &[f32; 64], is_corner: bool, has_upper: bool) -> Rows {
+fn transform_rows_full(block: &[f32; 64], is_corner: bool, has_upper: bool) -> Rows {
     let rows = |first: usize| {
         let samples = if is_corner {
-            transform_8_of_4([0, 8, 16, 24].map(|at| four(block, at + first)))
+            transform_8_of_4([0, 8, 16, 24].map(|at| load_4(block, at + first)))
         } else {
-            transform_8([0, 8, 16, 24, 32, 40, 48, 56].map(|at| four(block, at + first)))
+            transform_8([0, 8, 16, 24, 32, 40, 48, 56].map(|at| load_4(block, at + first)))
         };
         let [a, b, c, d, e, f, g, h] = samples;
         let left = f32x4::transpose([a, b, c, d]);
         let right = f32x4::transpose([e, f, g, h]);
         [
-            join(left[0], right[0]),
-            join(left[1], right[1]),
-            join(left[2], right[2]),
-            join(left[3], right[3]),
+            join_8(left[0], right[0]),
+            join_8(left[1], right[1]),
+            join_8(left[2], right[2]),
+            join_8(left[3], right[3]),
         ]
     };
     let upper = if has_upper && !is_corner {
@@ -197,9 +200,9 @@ fn across_whole(block: &[f32; 64], is_corner: bool, has_upper: bool) -> Rows {
 
 /// Transforms rows to four samples.
 #[inline(always)]
-fn across_halved(block: &[f32; 64], has_upper: bool) -> [[f32x4; 4]; 2] {
+fn transform_rows_halved(block: &[f32; 64], has_upper: bool) -> [[f32x4; 4]; 2] {
     let rows = |first: usize| {
-        let inputs = [0, 8, 16, 24].map(|at| four(block, at + first));
+        let inputs = [0, 8, 16, 24].map(|at| load_4(block, at + first));
         f32x4::transpose(transform_4(inputs))
     };
     let upper = if has_upper { rows(4) } else { [f32x4::ZERO; 4] };
@@ -207,7 +210,7 @@ fn across_halved(block: &[f32; 64], has_upper: bool) -> [[f32x4; 4]; 2] {
 }
 
 #[inline(always)]
-fn down_whole(
+fn transform_columns_full(
     lower: &[f32x8; 4],
     upper: &[f32x8; 4],
     is_corner: bool,
@@ -227,13 +230,13 @@ fn down_whole(
 
 /// Transforms columns to four samples: two pairs of lines.
 #[inline(always)]
-fn down_halved(lower: &[f32x8; 4]) -> [[f32x8; 2]; 2] {
+fn transform_columns_halved(lower: &[f32x8; 4]) -> [[f32x8; 2]; 2] {
     let [a, b, c, d] = transform_4(*lower);
     [[a, b], [c, d]]
 }
 
 #[inline(always)]
-fn down_narrow(
+fn transform_columns_narrow(
     lower: &[f32x4; 4],
     upper: &[f32x4; 4],
     is_corner: bool,
@@ -247,26 +250,26 @@ fn down_narrow(
         transform_8([a, b, c, d, e, f, g, h])
     };
     for (to, four) in out.chunks_exact_mut(16).zip(lines.chunks_exact(4)) {
-        let samples = pack(join(four[0], four[1]), join(four[2], four[3]));
+        let samples = pack(join_8(four[0], four[1]), join_8(four[2], four[3]));
         to.copy_from_slice(clamp(samples).as_array());
     }
 }
 
 /// Vectors of numbers.
-trait Lanes:
+trait SimdLanes:
     Copy + std::ops::Add<Output = Self> + std::ops::Sub<Output = Self> + std::ops::Mul<Output = Self>
 {
     fn splat(number: f32) -> Self;
 }
 
-impl Lanes for f32x4 {
+impl SimdLanes for f32x4 {
     #[inline(always)]
     fn splat(number: f32) -> Self {
         Self::splat(number)
     }
 }
 
-impl Lanes for f32x8 {
+impl SimdLanes for f32x8 {
     #[inline(always)]
     fn splat(number: f32) -> Self {
         Self::splat(number)
@@ -280,7 +283,7 @@ const C2_MINUS_C6: f32 = 1.082_392_2;
 const C2_PLUS_C6: f32 = 2.613_126;
 
 #[inline(always)]
-fn transform_8<T: Lanes>([i0, i1, i2, i3, i4, i5, i6, i7]: [T; 8]) -> [T; 8] {
+fn transform_8<T: SimdLanes>([i0, i1, i2, i3, i4, i5, i6, i7]: [T; 8]) -> [T; 8] {
     let (t10, t11) = (i0 + i4, i0 - i4);
     let t13 = i2 + i6;
     let t12 = (i2 - i6) * T::splat(SQRT_2) - t13;
@@ -297,7 +300,7 @@ fn transform_8<T: Lanes>([i0, i1, i2, i3, i4, i5, i6, i7]: [T; 8]) -> [T; 8] {
 
 /// [`transform_8`] of inputs of which the last four are zero.
 #[inline(always)]
-fn transform_8_of_4<T: Lanes>([i0, i1, i2, i3]: [T; 4]) -> [T; 8] {
+fn transform_8_of_4<T: SimdLanes>([i0, i1, i2, i3]: [T; 4]) -> [T; 8] {
     let t12 = i2 * T::splat(SQRT_2 - 1.0);
     let even = [i0 + i2, i0 + t12, i0 - t12, i0 - i2];
     let difference = i1 - i3;
@@ -310,7 +313,7 @@ fn transform_8_of_4<T: Lanes>([i0, i1, i2, i3]: [T; 4]) -> [T; 8] {
 }
 
 #[inline(always)]
-fn combine<T: Lanes>([e0, e1, e2, e3]: [T; 4], t7: T, t10: T, t11: T, t12: T) -> [T; 8] {
+fn combine<T: SimdLanes>([e0, e1, e2, e3]: [T; 4], t7: T, t10: T, t11: T, t12: T) -> [T; 8] {
     let t6 = t12 - t7;
     let t5 = t11 - t6;
     let t4 = t10 - t5;
@@ -331,7 +334,7 @@ const COS_1: f32 = 0.923_879_5;
 const COS_3: f32 = 0.382_683_43;
 
 #[inline(always)]
-fn transform_4<T: Lanes>([i0, i1, i2, i3]: [T; 4]) -> [T; 4] {
+fn transform_4<T: SimdLanes>([i0, i1, i2, i3]: [T; 4]) -> [T; 4] {
     let (e0, e1) = (i0 + i2, i0 - i2);
     let o0 = i1 * T::splat(COS_1) + i3 * T::splat(COS_3);
     let o1 = i1 * T::splat(COS_3) - i3 * T::splat(COS_1);
@@ -343,7 +346,7 @@ mod tests {
     use super::*;
 
     /// The samples of a block by the formula of the standard, then the means of neighbours.
-    fn by_formula(coefficients: &[f64; 64], axes: [Axis; 2]) -> Vec<f64> {
+    fn by_formula(coefficients: &[f64; 64], axes: [AxisScale; 2]) -> Vec<f64> {
         let norm = |k: usize| if k == 0 { FRAC_1_SQRT_2 } else { 1.0 };
         let wave = |n: usize, k: usize| ((2 * n + 1) as f64 * k as f64 * PI / 16.0).cos();
         let sample = |x: usize, y: usize| {
@@ -366,26 +369,26 @@ mod tests {
     }
 
     #[test]
-    fn samples_and_means_are_those_of_the_formula() {
+    fn samples_match_the_standards_formula() {
         let mut noise = 7_u32;
         let mut random = |most: i32| {
             noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             (noise >> 8) as i32 % (2 * most + 1) - most
         };
-        let both = [Axis::Whole, Axis::Halved];
+        let both = [AxisScale::Full, AxisScale::Halved];
         for axes in both.map(|x| both.map(|y| [x, y])).concat() {
             // Only the first coefficient, the corner, all.
             for last in [0, 1, 9, 10, 37, 63] {
                 let quantization: [u16; 64] = std::array::from_fn(|k| 1 + k as u16 % 7);
-                let transform = Transform::new(axes, &quantization, 0.75, 100.0, [3, 250]);
+                let transform = InverseTransform::new(axes, &quantization, 0.75, 100.0, [3, 250]);
                 let (mut block, mut wanted) = ([0.0; 64], [0.0; 64]);
                 for k in 0..=last {
                     let value = random(if k == 0 { 600 } else { 12 });
-                    block[usize::from(transform.places[k])] += value as f32 * transform.scale[k];
+                    block[usize::from(transform.positions[k])] += value as f32 * transform.scale[k];
                     wanted[usize::from(ZIGZAG[k])] = f64::from(value) * f64::from(quantization[k]);
                 }
                 let mut out = [0; 64];
-                transform.samples(&mut block, last, &mut out);
+                transform.transform_block(&mut block, last, &mut out);
                 for (place, (found, wanted)) in
                     out.iter().zip(by_formula(&wanted, axes)).enumerate()
                 {

@@ -17,7 +17,7 @@ mod stall;
 use super::silence::SilenceLimit;
 use super::{Cause, Chunk, Context, Error, Source};
 use crate::controls::{Control, ControlBackend};
-use crate::jpeg::{self, Embedded};
+use crate::jpeg::{self, EmbeddedH264};
 use crate::media::orientation::Orientation;
 use crate::shutdown::WaitResult;
 use crate::time::Timestamp;
@@ -363,10 +363,10 @@ impl Camera {
         }
         self.jpeg.clear();
         self.stream.copy(filled, &mut self.jpeg);
-        match jpeg::embedded_h264(&self.jpeg, &mut self.picture) {
-            Embedded::Whole => Verdict::of(&self.picture),
-            Embedded::Cut => Verdict::Damaged,
-            Embedded::Nothing => Verdict::NoH264,
+        match jpeg::extract_h264(&self.jpeg, &mut self.picture) {
+            EmbeddedH264::Complete => Verdict::of(&self.picture),
+            EmbeddedH264::Truncated => Verdict::Damaged,
+            EmbeddedH264::Absent => Verdict::NoH264,
         }
     }
 

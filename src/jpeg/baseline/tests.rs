@@ -42,14 +42,14 @@ fn encode(
 }
 
 /// Y, U and V planes of 4:2:0.
-fn decode(jpeg: &[u8], width: usize, height: usize) -> Result<[Vec<u8>; 3], Unable> {
+fn decode(jpeg: &[u8], width: usize, height: usize) -> Result<[Vec<u8>; 3], DecodeError> {
     let mut planes = [1, 4, 4].map(|part| vec![77; width * height / part]);
-    let mut to = Planes {
+    let mut to = Yuv420Planes {
         width,
         height,
         planes: planes.each_mut().map(Vec::as_mut_slice),
     };
-    Baseline::default().decode(jpeg, Range::Full, &mut to)?;
+    BaselineDecoder::default().decode(jpeg, SampleRange::Full, &mut to)?;
     Ok(planes)
 }
 
@@ -89,7 +89,7 @@ const SAMPLINGS: [SamplingFactor; 4] = [
 ];
 
 #[test]
-fn planes_are_those_of_another_decoder() {
+fn planes_match_another_decoder() {
     for sampling in SAMPLINGS {
         for size in [(64, 48), (98, 66), (16, 16), (130, 34)] {
             let jpeg = encode(size, sampling, |_| {});
@@ -115,7 +115,7 @@ fn planes_are_those_of_another_decoder() {
 }
 
 #[test]
-fn restarts_change_nothing() {
+fn restart_intervals_do_not_change_samples() {
     for sampling in SAMPLINGS {
         let size = (98, 66);
         let plain = decode(&encode(size, sampling, |_| {}), 98, 66);
@@ -131,7 +131,7 @@ fn restarts_change_nothing() {
 }
 
 #[test]
-fn larger_picture_gives_its_corner() {
+fn larger_picture_yields_its_corner() {
     let jpeg = encode((98, 66), SamplingFactor::R_4_2_2, |_| {});
     let whole = decode(&jpeg, 98, 66).unwrap();
     let corner = decode(&jpeg, 50, 20).unwrap();
@@ -141,42 +141,42 @@ fn larger_picture_gives_its_corner() {
             assert_eq!(line, &whole[..width]);
         }
     }
-    assert_eq!(decode(&jpeg, 100, 66), Err(Unable::Small(98, 66)));
+    assert_eq!(decode(&jpeg, 100, 66), Err(DecodeError::TooSmall(98, 66)));
 }
 
 #[test]
-fn other_kinds_are_refused() {
+fn unsupported_kinds_are_rejected() {
     let size = (64, 48);
     let progressive = encode(size, SamplingFactor::R_4_2_0, |encoder| {
         encoder.set_progressive(true)
     });
-    assert_eq!(decode(&progressive, 64, 48), Err(Unable::Other));
+    assert_eq!(decode(&progressive, 64, 48), Err(DecodeError::Unsupported));
     let scans = encode(size, SamplingFactor::R_4_2_0, |encoder| {
         encoder.set_optimized_huffman_tables(true)
     });
-    assert_eq!(decode(&scans, 64, 48), Err(Unable::Other));
+    assert_eq!(decode(&scans, 64, 48), Err(DecodeError::Unsupported));
     let narrow = encode(size, SamplingFactor::R_4_1_1, |_| {});
-    assert_eq!(decode(&narrow, 64, 48), Err(Unable::Other));
+    assert_eq!(decode(&narrow, 64, 48), Err(DecodeError::Unsupported));
     let mut out = Vec::new();
     let cmyk = pixels(64, 48, 4);
     Encoder::new(&mut out, 80)
         .encode(&cmyk, 64, 48, ColorType::Cmyk)
         .unwrap();
-    assert_eq!(decode(&out, 64, 48), Err(Unable::Other));
+    assert_eq!(decode(&out, 64, 48), Err(DecodeError::Unsupported));
 }
 
 #[test]
-fn planes_too_short_are_refused() {
+fn planes_too_short_are_rejected() {
     let jpeg = encode((16, 16), SamplingFactor::R_4_2_0, |_| {});
     let (mut y, mut u, mut v) = ([0; 256], [0; 64], [0; 63]);
     let planes = [&mut y[..], &mut u[..], &mut v[..]];
-    let mut to = Planes {
+    let mut to = Yuv420Planes {
         width: 16,
         height: 16,
         planes,
     };
-    let decoded = Baseline::default().decode(&jpeg, Range::Full, &mut to);
-    assert_eq!(decoded, Err(Unable::Other));
+    let decoded = BaselineDecoder::default().decode(&jpeg, SampleRange::Full, &mut to);
+    assert_eq!(decoded, Err(DecodeError::Unsupported));
 }
 
 #[test]
@@ -193,33 +193,33 @@ fn damage_to_the_scan_is_an_error() {
     let interval = memchr::memmem::find(&jpeg, &[0xff, DRI]).unwrap();
     stray.drain(interval..interval + 6);
     for damaged in [cut, missing, wrong, stray] {
-        assert_eq!(decode(&damaged, 64, 48), Err(Unable::Damaged));
+        assert_eq!(decode(&damaged, 64, 48), Err(DecodeError::Damaged));
     }
 }
 
 #[test]
-fn tables_of_an_earlier_picture_do_not_count() {
+fn tables_of_an_earlier_picture_are_not_used() {
     let jpeg = encode((16, 16), SamplingFactor::R_4_2_0, |_| {});
     let (mut y, mut u, mut v) = ([0; 256], [0; 64], [0; 64]);
     let planes = [&mut y[..], &mut u[..], &mut v[..]];
-    let mut to = Planes {
+    let mut to = Yuv420Planes {
         width: 16,
         height: 16,
         planes,
     };
-    let mut baseline = Baseline::default();
-    assert_eq!(baseline.decode(&jpeg, Range::Full, &mut to), Ok(()));
+    let mut baseline = BaselineDecoder::default();
+    assert_eq!(baseline.decode(&jpeg, SampleRange::Full, &mut to), Ok(()));
     let mut bare = jpeg.clone();
     while let Some(at) = memchr::memmem::find(&bare, &[0xff, DHT]) {
         let length = usize::from(u16::from_be_bytes([bare[at + 2], bare[at + 3]]));
         bare.drain(at..at + 2 + length);
     }
     assert_eq!(
-        baseline.decode(&bare, Range::Full, &mut to),
-        Err(Unable::Damaged)
+        baseline.decode(&bare, SampleRange::Full, &mut to),
+        Err(DecodeError::Damaged)
     );
     assert!(complete(&mut bare));
-    assert_eq!(baseline.decode(&bare, Range::Full, &mut to), Ok(()));
+    assert_eq!(baseline.decode(&bare, SampleRange::Full, &mut to), Ok(()));
 }
 
 proptest! {

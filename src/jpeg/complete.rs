@@ -5,7 +5,7 @@ use super::{DHT, EOI, SOS, segments};
 /// Makes `jpeg` a file: what stands behind its end is cut off (some cameras fill their buffers up), and one without Huffman tables,
 /// as many webcams send it to save some bytes, gets those of the standard, which are meant then. False if its end is missing.
 pub fn complete(jpeg: &mut Vec<u8>) -> bool {
-    let (first_scan, has_tables) = headers(jpeg);
+    let (first_scan, has_tables) = scan_headers(jpeg);
     // Within a picture the bytes of EOI do not occur, and in a header ahead of it (a preview) they do not count.
     let scan = first_scan.or_else(|| memchr::memmem::rfind(jpeg, &[0xff, SOS]));
     let end = memchr::memmem::rfind(jpeg, &[0xff, EOI]);
@@ -23,7 +23,7 @@ pub fn complete(jpeg: &mut Vec<u8>) -> bool {
 }
 
 /// Where the first scan begins, if the headers ahead of it can be read, and whether Huffman tables are among them.
-fn headers(jpeg: &[u8]) -> (Option<usize>, bool) {
+fn scan_headers(jpeg: &[u8]) -> (Option<usize>, bool) {
     let mut segments = segments(jpeg);
     let mut has_tables = false;
     for segment in segments.by_ref() {
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_stays_as_it_is() {
+    fn complete_file_is_unchanged() {
         for name in ["420.jpg", "422.jpg"] {
             let mut jpeg = fixture(name);
             assert!(complete(&mut jpeg));
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn without_tables_it_gets_those_of_the_standard_ahead_of_its_scan() {
+    fn missing_tables_are_inserted_before_the_scan() {
         // ffmpeg has used them, too.
         let whole = fixture("422.jpg");
         let tables = memchr::memmem::find(&whole, &STANDARD_TABLES).unwrap();
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_behind_the_end_is_cut_off_and_without_an_end_it_is_none() {
+    fn bytes_after_the_end_are_cut_off() {
         let whole = fixture("420.jpg");
         let mut filled_up = [&whole[..], &[0; 100]].concat();
         assert!(complete(&mut filled_up));
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn noise_is_left_alone() {
+    fn noise_is_unchanged() {
         let mut noise = vec![0xff; 50];
         noise.extend([0xff, SOS, 0xff, EOI]);
         let before = noise.clone();
