@@ -10,7 +10,7 @@
 
 use berrymse::camera::{self, Activation, Config};
 use berrymse::encode::{self, Encoder, EncoderPreference, FrameMemory, RawFrame, RawVideoFormat};
-use berrymse::h264::End;
+use berrymse::h264::ChunkEnd;
 use berrymse::hub::{self, Event};
 use berrymse::shutdown::{ShutdownToken, WaitResult};
 use berrymse::source::v4l2::raw::capture::Newest;
@@ -237,7 +237,7 @@ impl Source for MadeUp {
         Ok(captured_at.map(|captured_at| Chunk {
             annexb: &self.unit,
             captured_at,
-            end: End::Complete,
+            end: ChunkEnd::Complete,
         }))
     }
 }

@@ -9,8 +9,8 @@ mod liveness;
 mod muxer;
 
 use crate::controls::Server;
-use crate::h264::nal::Header;
-use crate::h264::{AccessUnit, Assembler, Ends, Pictures};
+use crate::h264::nal::NalHeader;
+use crate::h264::{AccessUnit, Assembler, BoundaryMode, SampleBuilder};
 use crate::hub::{CameraState, Jpeg, Publisher};
 use crate::logger::{self, Folded};
 use crate::media::orientation::Orientation;
@@ -149,11 +149,11 @@ fn can_restart(spec: &Spec) -> bool {
 }
 
 /// Which sources say where an access unit ends.
-fn ends(spec: &Spec) -> Ends {
+fn mode(spec: &Spec) -> BoundaryMode {
     match spec {
-        Spec::V4l2(_) | Spec::File(_) | Spec::Test => Ends::FromDevice,
+        Spec::V4l2(_) | Spec::File(_) | Spec::Test => BoundaryMode::Trusted,
         // Of the devices none ever pauses within a picture.
-        Spec::Auto | Spec::Rpicam(_) | Spec::Exec(_) | Spec::Stdin => Ends::Learned,
+        Spec::Auto | Spec::Rpicam(_) | Spec::Exec(_) | Spec::Stdin => BoundaryMode::Inferred,
     }
 }
 
@@ -212,8 +212,8 @@ impl<'a> Camera<'a> {
         spec: &Spec,
         server: &Server,
     ) -> Result<(), Error> {
-        let mut assembler = Assembler::new(ends(spec));
-        let mut pictures = Pictures::new();
+        let mut assembler = Assembler::new(mode(spec));
+        let mut builder = SampleBuilder::new();
         let mut liveness = LivenessMonitor::new(Timestamp::now());
         let mut has_keyframe = false;
         self.can_join = true;
@@ -233,13 +233,13 @@ impl<'a> Camera<'a> {
                         liveness.on_slice();
                     }
                     // The first one is a keyframe.
-                    if let Some(picture) = pictures.push(unit) {
+                    if let Some(picture) = builder.push(unit) {
                         liveness.on_frame(Timestamp::now());
                         has_keyframe = true;
                         self.publish(&picture);
                     }
                 });
-                if assembler.has_given_all() {
+                if assembler.is_drained() {
                     source.spare_pause();
                 }
             }
@@ -314,7 +314,7 @@ impl<'a> Camera<'a> {
         Some(BitrateController::new(range))
     }
 
-    fn publish(&mut self, picture: &crate::h264::Picture<'_>) {
+    fn publish(&mut self, picture: &crate::h264::CodedPicture<'_>) {
         let fragment = self.muxer.fragment(picture);
         let init = fragment.init.clone();
         // First the word, then the picture: a viewer is told in this order.
@@ -402,7 +402,7 @@ impl<'a> Camera<'a> {
 }
 
 fn has_slices(unit: &AccessUnit<'_>) -> bool {
-    let mut headers = unit.nals.iter().filter_map(Header::of);
+    let mut headers = unit.nals.iter().filter_map(NalHeader::of);
     headers.any(|header| header.unit_type().has_slice_header())
 }
 

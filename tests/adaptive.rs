@@ -8,7 +8,7 @@ mod support;
 use berrymse::camera::{self, Activation, Config};
 use berrymse::controls;
 use berrymse::encode::{self, Encoder, EncoderPreference, FrameMemory, RawFrame, RawVideoFormat};
-use berrymse::h264::End;
+use berrymse::h264::ChunkEnd;
 use berrymse::hub::{self, Hub};
 use berrymse::serve::{self, Fanout, Site};
 use berrymse::shutdown::ShutdownToken;
@@ -83,7 +83,7 @@ impl Source for RawCamera {
         Ok(captured_at.map(|captured_at| Chunk {
             annexb: &self.unit,
             captured_at,
-            end: End::Complete,
+            end: ChunkEnd::Complete,
         }))
     }
 

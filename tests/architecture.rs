@@ -109,9 +109,10 @@ fn root() -> &'static Path {
 
 /// Modules that exist in tests only.
 fn is_test(path: &Path) -> bool {
-    ["tests.rs", "streams.rs", "testing.rs"]
-        .iter()
-        .any(|name| path.ends_with(name))
+    path.components().any(|part| part.as_os_str() == "tests")
+        || ["tests.rs", "testing.rs"]
+            .iter()
+            .any(|name| path.ends_with(name))
 }
 
 fn files(directory: &Path, extension: &str) -> Vec<PathBuf> {

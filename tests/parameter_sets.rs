@@ -81,7 +81,7 @@ fn nonsense_sample_aspect_becomes_square() {
         let init = Init::of(&format!("sample_aspect_ratio={aspect}"));
         assert_eq!((init.shown, init.pasp), ((320, 240), None), "{aspect}");
         assert_eq!(init.sps.sample_aspect, (1, 1), "{aspect}");
-        assert!(!init.sps.has_nonsense_aspect, "{aspect}");
+        assert!(!init.sps.has_implausible_aspect, "{aspect}");
     }
     let init = Init::of("sample_aspect_ratio=4/3");
     assert_eq!((init.shown, init.pasp), ((426, 240), Some((4, 3))));

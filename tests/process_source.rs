@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use berrymse::h264::End;
+use berrymse::h264::ChunkEnd;
 use berrymse::shutdown::ShutdownToken;
 use berrymse::source::process::open_exec;
 use berrymse::source::reader::open_stdin;
@@ -45,7 +45,7 @@ fn unit(source: &mut dyn Source) -> Vec<u8> {
     for _ in 0..10_000 {
         if let Some(chunk) = source.read().unwrap() {
             all.extend_from_slice(chunk.annexb);
-            if chunk.end == End::Pause {
+            if chunk.end == ChunkEnd::Pause {
                 return all;
             }
         }

@@ -4,7 +4,7 @@
 
 mod support;
 
-use berrymse::h264::End;
+use berrymse::h264::ChunkEnd;
 use berrymse::shutdown::ShutdownToken;
 use berrymse::source::{Context, Settings, Spec, open};
 use std::ffi::OsString;
@@ -255,7 +255,7 @@ fn as_another_process() {
         let Some(chunk) = source.read().unwrap() else {
             continue;
         };
-        if chunk.end != End::Complete {
+        if chunk.end != ChunkEnd::Complete {
             last = None;
             continue;
         }

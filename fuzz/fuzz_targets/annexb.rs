@@ -1,7 +1,7 @@
 //! NAL units are found where a plain search finds them, wherever the stream is cut.
 #![no_main]
 
-use berrymse::h264::annexb::Stream;
+use berrymse::h264::annexb::AnnexBBuffer;
 use libfuzzer_sys::fuzz_target;
 
 /// Start codes by the definition of B.1: each 00 00 01.
@@ -21,7 +21,7 @@ fn plain(bytes: &[u8]) -> Vec<usize> {
 
 fuzz_target!(|input: &[u8]| {
     let Some((&cut, bytes)) = input.split_first() else { return };
-    let mut stream = Stream::default();
+    let mut stream = AnnexBBuffer::default();
     let (mut found, mut forgotten) = (Vec::new(), 0);
     for piece in bytes.chunks(usize::from(cut).max(1)) {
         stream.append(piece);
@@ -29,7 +29,7 @@ fuzz_target!(|input: &[u8]| {
             assert_eq!(code.nal, code.at + 3);
             found.push(forgotten + code.at);
         }
-        forgotten += stream.forget_before(stream.end());
+        forgotten += stream.discard_before(stream.end());
         assert!(stream.end() <= 2);
     }
     assert_eq!(found, plain(bytes));

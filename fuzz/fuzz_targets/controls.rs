@@ -6,7 +6,7 @@ use berrymse::controls::{Control, ControlType, ControlValue, Flags, MenuItem};
 use berrymse::serve::wishes;
 use libfuzzer_sys::fuzz_target;
 
-const KINDS: [Kind; 5] = [
+const TYPES: [ControlType; 5] = [
     ControlType::Integer,
     ControlType::Boolean,
     ControlType::Menu,
@@ -25,7 +25,7 @@ fn control(data: &[u8]) -> Option<(Control, &[u8])> {
     let control = Control {
         name: "brightness".into(),
         label: "Brightness".into(),
-        control_type: KINDS[usize::from(*kind) % KINDS.len()],
+        control_type: TYPES[usize::from(*kind) % TYPES.len()],
         minimum: number(0),
         maximum: number(8),
         step: number(16) as u64,
@@ -54,7 +54,7 @@ fn check(control: &Control, wish: &ControlValue) {
             };
             assert!(is_right, "{control:?} {wish:?} {value}");
         }
-        Err(refusal) => assert!(refusal.words.len() < 2000, "{}", refusal.words.len()),
+        Err(error) => assert!(error.message.len() < 2000, "{}", error.message.len()),
     }
 }
 
@@ -68,6 +68,6 @@ fuzz_target!(|data: &[u8]| {
     }
     match wishes(body) {
         Ok(wishes) => wishes.iter().for_each(|(_, wish)| check(&control, wish)),
-        Err(refusal) => assert!(refusal.words.len() < 2000),
+        Err(error) => assert!(error.message.len() < 2000),
     }
 });

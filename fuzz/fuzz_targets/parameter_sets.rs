@@ -5,14 +5,14 @@
 use berrymse::h264::parameter_sets::ParameterSets;
 use berrymse::h264::pps::Pps;
 use berrymse::h264::slice::SliceHeader;
-use berrymse::h264::sps::{Changes, Sps};
-use berrymse::h264::vui::{Colour, Restriction};
+use berrymse::h264::sps::{Sps, SpsChanges};
+use berrymse::h264::vui::{BitstreamRestriction, ColourDescription};
 use libfuzzer_sys::fuzz_target;
 
-const WRITTEN: Restriction = Restriction { reorder_frames: 0, buffered_frames: 16 };
+const WRITTEN: Restriction = BitstreamRestriction { reorder_frames: 0, buffered_frames: 16 };
 
 fn rewrite(nal: &[u8], sps: &Sps) {
-    let changes = Changes { restriction: Some(WRITTEN), ..Changes::default() };
+    let changes = SpsChanges { restriction: Some(WRITTEN), ..SpsChanges::default() };
     let rewritten = sps.rewrite(nal, &changes).expect("what was read can be copied");
     let again = Sps::parse(&rewritten).expect("what was written can be read");
     if rewritten != nal {
@@ -27,10 +27,10 @@ fn rewrite(nal: &[u8], sps: &Sps) {
 
 /// Every field that can be replaced at once.
 fn replace_all(nal: &[u8], sps: &Sps) {
-    let colour = Colour { is_full_range: true, primaries: 1, transfer: 0, matrix: 0 };
+    let colour = ColourDescription { is_full_range: true, primaries: 1, transfer: 0, matrix: 0 };
     let mut cropping = sps.cropping;
     (cropping.left, cropping.top) = (0, 0);
-    let changes = Changes {
+    let changes = SpsChanges {
         cropping: Some(cropping),
         is_square: true,
         colour: Some(colour),

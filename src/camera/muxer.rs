@@ -2,7 +2,7 @@
 
 use crate::fmp4::{self, Sample, VideoDescription};
 use crate::frame_rate::FrameRate;
-use crate::h264::{Format, Picture};
+use crate::h264::{CodedPicture, VideoParameters};
 use crate::hub::{Fragment, Init, Recovery};
 use crate::media::orientation::Orientation;
 use crate::media::timeline::Timeline;
@@ -17,7 +17,7 @@ pub(super) struct Muxer {
     /// There are pictures that may be left out.
     has_disposable: bool,
     /// What the present init segment was made for.
-    current: Option<(Arc<Format>, Orientation, Arc<Init>)>,
+    current: Option<(Arc<VideoParameters>, Orientation, Arc<Init>)>,
     /// The video is not what it was at first. Programs that follow the MP4 (ffmpeg, VLC) take only the first init
     /// segment, so from now on keyframes carry their parameter sets, too.
     has_changed: bool,
@@ -41,9 +41,9 @@ impl Muxer {
     }
 
     /// The message for `picture`.
-    pub(super) fn fragment(&mut self, picture: &Picture<'_>) -> Fragment {
-        let init = self.init(&picture.format);
-        let is_reordered = picture.format.reorder > 0 || picture.display_shift != 0;
+    pub(super) fn fragment(&mut self, picture: &CodedPicture<'_>) -> Fragment {
+        let init = self.init(&picture.parameters);
+        let is_reordered = picture.parameters.reorder > 0 || picture.display_shift != 0;
         self.has_disposable |= !picture.is_reference;
         let is_steady = is_reordered || self.has_disposable;
         let timing = self.timeline.timestamp(picture.captured_at, is_steady);
@@ -61,7 +61,7 @@ impl Muxer {
             is_reference: picture.is_reference,
         };
         let sets: [&[Vec<u8>]; 2] = if self.has_changed && picture.is_keyframe {
-            [&picture.format.sps, &picture.format.pps]
+            [&picture.parameters.sps, &picture.parameters.pps]
         } else {
             [&[], &[]]
         };
@@ -86,50 +86,55 @@ impl Muxer {
     }
 
     /// The init segment for `format` as it lies: the same one as long as nothing has changed, also after a restart.
-    fn init(&mut self, format: &Arc<Format>) -> Arc<Init> {
+    fn init(&mut self, parameters: &Arc<VideoParameters>) -> Arc<Init> {
         match &mut self.current {
             Some((known, orientation, init))
                 if *orientation == self.orientation
-                    && (Arc::ptr_eq(known, format) || **known == **format) =>
+                    && (Arc::ptr_eq(known, parameters) || **known == **parameters) =>
             {
-                *known = format.clone();
+                *known = parameters.clone();
                 init.clone()
             }
             _ => {
-                let init = Arc::new(init(format, self.orientation));
+                let init = Arc::new(init(parameters, self.orientation));
                 self.has_changed = self.current.is_some();
                 self.has_disposable = false;
-                self.current = Some((format.clone(), self.orientation, init.clone()));
+                self.current = Some((parameters.clone(), self.orientation, init.clone()));
                 init
             }
         }
     }
 }
 
-fn init(format: &Format, orientation: Orientation) -> Init {
+fn init(parameters: &VideoParameters, orientation: Orientation) -> Init {
     let video = VideoDescription {
-        sps: &format.sps,
-        pps: &format.pps,
-        width: format.width,
-        height: format.height,
-        hidden: format.hidden,
-        sample_aspect: format.sample_aspect,
-        chroma_format: format.chroma_format,
-        luma_bits: format.luma_bits,
-        chroma_bits: format.chroma_bits,
+        sps: &parameters.sps,
+        pps: &parameters.pps,
+        width: parameters.width,
+        height: parameters.height,
+        hidden: parameters.hidden,
+        sample_aspect: parameters.sample_aspect,
+        chroma_format: parameters.chroma_format,
+        luma_bits: parameters.luma_bits,
+        chroma_bits: parameters.chroma_bits,
         orientation,
     };
-    let (mut width, mut height) = (format.width, format.height);
+    let (mut width, mut height) = (parameters.width, parameters.height);
     if orientation.swaps_axes() {
         (width, height) = (height, width);
     }
     Init {
         message: Message::build(1024, |out| fmp4::write_init_segment(out, &video)),
-        codec: format.codec.clone(),
+        codec: parameters.codec.clone(),
         width,
         height,
         orientation,
-        hidden: format.hidden,
-        parameter_sets: format.sps.iter().chain(&format.pps).cloned().collect(),
+        hidden: parameters.hidden,
+        parameter_sets: parameters
+            .sps
+            .iter()
+            .chain(&parameters.pps)
+            .cloned()
+            .collect(),
     }
 }

@@ -3,11 +3,11 @@
 use memchr::memmem::Finder;
 
 /// More memory than this is given back when it is not needed any more: a camera's keyframes stay below.
-const LARGE_BYTES: usize = 4 << 20;
+const SHRINK_ABOVE_BYTES: usize = 4 << 20;
 
 /// The bytes of a stream that are still of use, and how far they have been searched.
 #[derive(Debug)]
-pub struct Stream {
+pub struct AnnexBBuffer {
     bytes: Vec<u8>,
     searched: usize,
     finder: Finder<'static>,
@@ -22,7 +22,7 @@ pub struct StartCode {
     pub nal: usize,
 }
 
-impl Default for Stream {
+impl Default for AnnexBBuffer {
     fn default() -> Self {
         Self {
             bytes: Vec::new(),
@@ -32,7 +32,7 @@ impl Default for Stream {
     }
 }
 
-impl Stream {
+impl AnnexBBuffer {
     /// Adds what has come.
     pub fn append(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
@@ -58,7 +58,7 @@ impl Stream {
     }
 
     /// Takes all bytes so far as searched: no start code begins in them and ends in later ones.
-    pub fn cut(&mut self) {
+    pub fn mark_searched(&mut self) {
         self.searched = self.bytes.len();
     }
 
@@ -85,12 +85,12 @@ impl Stream {
 
     /// Forgets the bytes before `from`, which become index 0, and returns how many bytes all indices moved by.
     /// What may be the beginning of a start code is kept.
-    pub fn forget_before(&mut self, from: usize) -> usize {
+    pub fn discard_before(&mut self, from: usize) -> usize {
         let moved = from.min(self.searched).min(self.bytes.len());
         self.bytes.drain(..moved);
         self.searched -= moved;
-        if self.bytes.capacity() > LARGE_BYTES && self.bytes.len() < LARGE_BYTES / 4 {
-            self.bytes.shrink_to(LARGE_BYTES / 4);
+        if self.bytes.capacity() > SHRINK_ABOVE_BYTES && self.bytes.len() < SHRINK_ABOVE_BYTES / 4 {
+            self.bytes.shrink_to(SHRINK_ABOVE_BYTES / 4);
         }
         moved
     }
@@ -98,7 +98,7 @@ impl Stream {
 
 /// Where a NAL unit lies in a buffer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Span {
+pub struct NalRange {
     /// Index of its first byte.
     pub start: usize,
     /// Index after its last byte.
@@ -111,13 +111,13 @@ pub struct Nals<'a> {
     /// The buffer.
     pub bytes: &'a [u8],
     /// Where in it.
-    pub spans: &'a [Span],
+    pub ranges: &'a [NalRange],
 }
 
 impl<'a> Nals<'a> {
     /// The NAL units, without start codes.
     pub fn iter(self) -> impl Iterator<Item = &'a [u8]> + Clone {
-        self.spans
+        self.ranges
             .iter()
             .map(move |span| self.bytes.get(span.start..span.end).unwrap_or_default())
     }
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn single_bytes_are_searched_a_bounded_number_of_times() {
-        let mut stream = Stream::default();
+        let mut stream = AnnexBBuffer::default();
         let nal = [0x5a, 0, 0, 2].repeat(25_000);
         let (mut found, mut searched) = (0, 0);
         for byte in [&[0, 0, 1, 0x65][..], &nal, &[0, 0, 1]].concat() {

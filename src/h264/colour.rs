@@ -5,7 +5,7 @@
 //! unspecified primaries or transfer (as ffmpeg tags what comes from JPEGs) Chromium takes BT.709 with limited range. It
 //! converts the primaries of BT.470 on a canvas and not on the screen. Both show the matrices of FCC and SMPTE 240M as BT.601.
 
-use super::vui::Colour;
+use super::vui::ColourDescription;
 
 /// `matrix_coefficients` (table E-5).
 const BT709: u8 = 1;
@@ -15,7 +15,7 @@ const BT470BG: u8 = 5;
 const BT601: u8 = 6;
 const SMPTE240M: u8 = 7;
 
-impl Colour {
+impl ColourDescription {
     /// Returns the tags that viewers get. Those that all ways show alike stay, as do BT.2020, HDR and everything that is not
     /// known here.
     pub fn for_viewers(self) -> Self {
@@ -87,7 +87,7 @@ mod tests {
             ([0, 255, 8], false, [0, 255, 8]),
         ] {
             let [primaries, transfer, matrix] = tags;
-            let colour = Colour {
+            let colour = ColourDescription {
                 is_full_range,
                 primaries,
                 transfer,

@@ -10,45 +10,43 @@
 //! | [`colour`] | colour tags that all viewers show alike | E.2.1 |
 //! | [`slice`](mod@slice) | slice headers | 7.3.3 |
 //! | [`sei`] | recovery points | 7.3.2.3.1, D.1.8 |
-//! | [`boundary`] | which NAL unit is the first of an access unit | 7.4.1.2.3, 7.4.1.2.4 |
-//! | [`trust`] | whether a program's pauses may be taken for ends of access units | |
+//! | [`au_boundary`] | which NAL unit is the first of an access unit | 7.4.1.2.3, 7.4.1.2.4 |
+//! | [`pause_heuristic`] | whether a program's pauses may be taken for ends of access units | |
 //! | [`access_unit`] | chunks to access units: the latency contract | |
-//! | [`order`] | picture order count and display order | 8.2.1 |
-//! | [`kept`] | an old IDR picture right before a later one | 8.2.1.1 |
-//! | [`formats`] | what viewers must know before a keyframe, and when that changes | |
-//! | [`pictures`] | access units to what goes into one MP4 sample | ISO/IEC 14496-15 |
+//! | [`poc`] | picture order count and display order | 8.2.1 |
+//! | [`kept_idr`] | an old IDR picture right before a later one | 8.2.1.1 |
+//! | [`parameter_tracker`] | what viewers must know before a keyframe, and when that changes | |
+//! | [`sample_builder`] | access units to what goes into one MP4 sample | ISO/IEC 14496-15 |
 
 pub mod access_unit;
 pub mod annexb;
+pub mod au_boundary;
 pub mod bits;
-pub mod boundary;
 pub mod colour;
-pub mod formats;
-pub mod kept;
+pub mod kept_idr;
 pub mod nal;
-pub mod order;
 pub mod parameter_sets;
-pub mod pictures;
+pub mod parameter_tracker;
+pub mod pause_heuristic;
+pub mod poc;
 pub mod pps;
+pub mod sample_builder;
 pub mod sei;
 pub mod slice;
 pub mod sps;
-pub mod trust;
 pub mod vui;
 
 #[cfg(test)]
-mod streams;
-#[cfg(test)]
-pub(crate) mod testing;
+pub(crate) mod tests;
 
-pub use access_unit::{AccessUnit, Assembler, Ends, Oversize};
-pub use formats::Format;
-pub use pictures::{Picture, Pictures, Recovery};
+pub use access_unit::{AccessUnit, Assembler, BoundaryMode, Oversize};
+pub use parameter_tracker::VideoParameters;
+pub use sample_builder::{CodedPicture, Recovery, SampleBuilder};
 
 /// What is known about the end of a piece of byte stream. This is the latency contract: a unit that is known
 /// to be complete is sent at once, any other waits for the next start code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum End {
+pub enum ChunkEnd {
     /// Nothing: more may follow at once.
     Open,
     /// All that was there has been read: the program has made no further write yet.

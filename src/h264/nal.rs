@@ -2,7 +2,7 @@
 
 /// `nal_unit_type` (Table 7-1), as far as this program treats types differently.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum UnitType {
+pub enum NalUnitType {
     /// 1: a slice of a picture that is not IDR.
     Slice,
     /// 2: partition A of a slice; it holds the slice header.
@@ -28,7 +28,7 @@ pub enum UnitType {
     /// 14: prefix of a slice, for scalable and multiview streams.
     Prefix,
     /// 15 to 18: subset and depth parameter sets and reserved types that come before the slices.
-    BeforeSlices,
+    ParameterSetExtension,
     /// 19: slice of an auxiliary picture.
     AuxiliarySlice,
     /// 20 and 21: slice of another layer or view.
@@ -39,33 +39,33 @@ pub enum UnitType {
 
 /// The first byte of a NAL unit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Header(u8);
+pub struct NalHeader(u8);
 
-impl Header {
+impl NalHeader {
     /// The header of `nal`; `None` if it is empty.
     pub fn of(nal: &[u8]) -> Option<Self> {
         nal.first().copied().map(Self)
     }
 
     /// The kind of NAL unit.
-    pub fn unit_type(self) -> UnitType {
+    pub fn unit_type(self) -> NalUnitType {
         match self.0 & 0x1f {
-            1 => UnitType::Slice,
-            2 => UnitType::PartitionA,
-            3 | 4 => UnitType::PartitionBc,
-            5 => UnitType::IdrSlice,
-            6 => UnitType::Sei,
-            7 => UnitType::Sps,
-            8 => UnitType::Pps,
-            9 => UnitType::Delimiter,
-            10 => UnitType::EndOfSequence,
-            11 => UnitType::EndOfStream,
-            12 => UnitType::Filler,
-            14 => UnitType::Prefix,
-            15..=18 => UnitType::BeforeSlices,
-            19 => UnitType::AuxiliarySlice,
-            20 | 21 => UnitType::SliceExtension,
-            _ => UnitType::Other,
+            1 => NalUnitType::Slice,
+            2 => NalUnitType::PartitionA,
+            3 | 4 => NalUnitType::PartitionBc,
+            5 => NalUnitType::IdrSlice,
+            6 => NalUnitType::Sei,
+            7 => NalUnitType::Sps,
+            8 => NalUnitType::Pps,
+            9 => NalUnitType::Delimiter,
+            10 => NalUnitType::EndOfSequence,
+            11 => NalUnitType::EndOfStream,
+            12 => NalUnitType::Filler,
+            14 => NalUnitType::Prefix,
+            15..=18 => NalUnitType::ParameterSetExtension,
+            19 => NalUnitType::AuxiliarySlice,
+            20 | 21 => NalUnitType::SliceExtension,
+            _ => NalUnitType::Other,
         }
     }
 
@@ -75,7 +75,7 @@ impl Header {
     }
 }
 
-impl UnitType {
+impl NalUnitType {
     /// True for the types whose NAL units begin with a slice header that belongs to the picture itself.
     pub fn has_slice_header(self) -> bool {
         matches!(self, Self::Slice | Self::PartitionA | Self::IdrSlice)

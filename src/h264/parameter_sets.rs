@@ -1,7 +1,7 @@
 //! The parameter sets that slice headers refer to, by their ids.
 
 use super::bits::Error;
-use super::nal::{Header, UnitType};
+use super::nal::{NalHeader, NalUnitType};
 use super::pps::Pps;
 use super::sps::Sps;
 
@@ -23,10 +23,10 @@ impl Default for ParameterSets {
 
 impl ParameterSets {
     /// Takes note of `nal` if it is a parameter set. One that cannot be read changes nothing.
-    pub fn learn(&mut self, nal: &[u8]) {
-        match Header::of(nal).map(Header::unit_type) {
-            Some(UnitType::Sps) => drop(Sps::parse(nal).map(|sps| self.put_sps(sps))),
-            Some(UnitType::Pps) => drop(Pps::parse(nal).map(|pps| self.put_pps(pps))),
+    pub fn add(&mut self, nal: &[u8]) {
+        match NalHeader::of(nal).map(NalHeader::unit_type) {
+            Some(NalUnitType::Sps) => drop(Sps::parse(nal).map(|sps| self.put_sps(sps))),
+            Some(NalUnitType::Pps) => drop(Pps::parse(nal).map(|pps| self.put_pps(pps))),
             _ => {}
         }
     }

@@ -2,10 +2,10 @@
 //! and what their output order is computed from (8.2.1).
 
 use super::bits::{BitReader, Error};
-use super::nal::{Header, UnitType};
+use super::nal::{NalHeader, NalUnitType};
 use super::parameter_sets::ParameterSets;
 use super::pps::Pps;
-use super::sps::{OrderCount, Sps};
+use super::sps::{PocType, Sps};
 
 /// The head of a slice header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,13 +23,13 @@ pub struct SliceHeader {
     /// `frame_num`.
     pub frame_num: u32,
     /// Frame or which field.
-    pub structure: Structure,
+    pub structure: PictureStructure,
     /// `nal_ref_idc` of the NAL unit is not 0.
     pub is_reference: bool,
     /// `idr_pic_id`; `None` where the picture is not IDR.
     pub idr_id: Option<u32>,
     /// The fields from which picture order count is computed.
-    pub order: OrderFields,
+    pub poc: PocFields,
     /// `redundant_pic_cnt`; 0 for the primary picture.
     pub redundant_count: u32,
 }
@@ -48,7 +48,7 @@ pub enum SliceType {
 /// `field_pic_flag` and `bottom_field_flag`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[allow(missing_docs)] // the names say it
-pub enum Structure {
+pub enum PictureStructure {
     Frame,
     TopField,
     BottomField,
@@ -56,18 +56,18 @@ pub enum Structure {
 
 /// What a slice header says about picture order count, by type (8.2.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum OrderFields {
+pub enum PocFields {
     /// Type 0.
-    Sent {
+    Type0 {
         /// `pic_order_cnt_lsb`.
         lsb: u32,
         /// `delta_pic_order_cnt_bottom`.
         delta_bottom: i32,
     },
     /// Type 1: `delta_pic_order_cnt[0]` and `[1]`.
-    Cycle([i32; 2]),
+    Type1([i32; 2]),
     /// Type 2: nothing is sent.
-    Decoding,
+    Type2,
 }
 
 impl SliceHeader {
@@ -89,7 +89,10 @@ impl SliceHeader {
     }
 
     /// Position of `pic_order_cnt_lsb` in bits after the header byte, and its width; `None` where it is not sent.
-    pub fn order_lsb_at(nal: &[u8], sets: &ParameterSets) -> Result<Option<(usize, u32)>, Error> {
+    pub fn poc_lsb_position(
+        nal: &[u8],
+        sets: &ParameterSets,
+    ) -> Result<Option<(usize, u32)>, Error> {
         let r = &mut BitReader::after_header(nal);
         r.ue("first_mb_in_slice")?;
         r.ue("slice_type")?;
@@ -99,12 +102,12 @@ impl SliceHeader {
             r.bits(2, "colour_plane_id")?;
         }
         r.bits(sps.frame_num_bits, "frame_num")?;
-        Structure::read(r, sps)?;
-        if Header::of(nal).map(Header::unit_type) == Some(UnitType::IdrSlice) {
+        PictureStructure::read(r, sps)?;
+        if NalHeader::of(nal).map(NalHeader::unit_type) == Some(NalUnitType::IdrSlice) {
             r.ue("idr_pic_id")?;
         }
-        Ok(match sps.order_count {
-            OrderCount::Sent { lsb_bits } => Some((r.position(), lsb_bits)),
+        Ok(match sps.poc_type {
+            PocType::Type0 { lsb_bits } => Some((r.position(), lsb_bits)),
             _ => None,
         })
     }
@@ -117,7 +120,7 @@ impl SliceHeader {
             && self.structure == other.structure
             && self.is_reference == other.is_reference
             && self.idr_id == other.idr_id
-            && self.order == other.order
+            && self.poc == other.poc
     }
 
     fn read<'s>(
@@ -125,8 +128,8 @@ impl SliceHeader {
         nal: &[u8],
         sets: &'s ParameterSets,
     ) -> Result<(Self, &'s Pps, &'s Sps), Error> {
-        let unit = Header::of(nal).ok_or(Error::Short("nal_unit_header"))?;
-        let is_idr = unit.unit_type() == UnitType::IdrSlice;
+        let unit = NalHeader::of(nal).ok_or(Error::Short("nal_unit_header"))?;
+        let is_idr = unit.unit_type() == NalUnitType::IdrSlice;
         let first_mb = r.ue("first_mb_in_slice")?;
         let slice_type = SliceType::read(r)?;
         let pps_id = r.ue_to(255, "pic_parameter_set_id")?;
@@ -137,13 +140,13 @@ impl SliceHeader {
             0
         };
         let frame_num = r.bits(sps.frame_num_bits, "frame_num")?;
-        let structure = Structure::read(r, sps)?;
+        let structure = PictureStructure::read(r, sps)?;
         let idr_id = if is_idr {
             Some(r.ue("idr_pic_id")?)
         } else {
             None
         };
-        let order = OrderFields::read(r, pps, sps, structure)?;
+        let order = PocFields::read(r, pps, sps, structure)?;
         let redundant_count = if pps.has_redundant_count {
             r.ue("redundant_pic_cnt")?
         } else {
@@ -159,7 +162,7 @@ impl SliceHeader {
             structure,
             is_reference: unit.ref_idc() != 0,
             idr_id,
-            order,
+            poc: order,
             redundant_count,
         };
         Ok((header, pps, sps))
@@ -178,7 +181,7 @@ impl SliceType {
     }
 }
 
-impl Structure {
+impl PictureStructure {
     fn read(r: &mut BitReader<'_>, sps: &Sps) -> Result<Self, Error> {
         if sps.is_frames_only || !r.flag("field_pic_flag")? {
             return Ok(Self::Frame);
@@ -191,16 +194,16 @@ impl Structure {
     }
 }
 
-impl OrderFields {
+impl PocFields {
     fn read(
         r: &mut BitReader<'_>,
         pps: &Pps,
         sps: &Sps,
-        structure: Structure,
+        structure: PictureStructure,
     ) -> Result<Self, Error> {
-        let has_second = pps.has_bottom_order && structure == Structure::Frame;
-        Ok(match sps.order_count {
-            OrderCount::Sent { lsb_bits } => Self::Sent {
+        let has_second = pps.has_bottom_order && structure == PictureStructure::Frame;
+        Ok(match sps.poc_type {
+            PocType::Type0 { lsb_bits } => Self::Type0 {
                 lsb: r.bits(lsb_bits, "pic_order_cnt_lsb")?,
                 delta_bottom: if has_second {
                     r.se("delta_pic_order_cnt_bottom")?
@@ -208,13 +211,13 @@ impl OrderFields {
                     0
                 },
             },
-            OrderCount::Cycle {
+            PocType::Type1 {
                 is_always_as_expected: true,
                 ..
-            } => Self::Cycle([0; 2]),
-            OrderCount::Cycle { .. } => {
+            } => Self::Type1([0; 2]),
+            PocType::Type1 { .. } => {
                 let first = r.se("delta_pic_order_cnt[0]")?;
-                Self::Cycle([
+                Self::Type1([
                     first,
                     if has_second {
                         r.se("delta_pic_order_cnt[1]")?
@@ -223,7 +226,7 @@ impl OrderFields {
                     },
                 ])
             }
-            OrderCount::Decoding => Self::Decoding,
+            PocType::Type2 => Self::Type2,
         })
     }
 }

@@ -4,8 +4,8 @@ mod aspect;
 mod rewrite;
 
 use super::bits::{BitReader, BitWriter, Error};
-use super::vui::{Colour, Layout, MAX_DPB_FRAMES, Restriction, Vui};
-pub use rewrite::Changes;
+use super::vui::{BitstreamRestriction, ColourDescription, MAX_DPB_FRAMES, Vui, VuiLayout};
+pub use rewrite::SpsChanges;
 use std::ops::Range;
 
 /// Most macroblocks in a row or column: pictures of 16384 x 16384, four times what level 6.2 allows.
@@ -35,7 +35,7 @@ pub struct Sps {
     /// Bits of `frame_num` in slice headers, 4 to 16.
     pub frame_num_bits: u32,
     /// How pictures are numbered for output.
-    pub order_count: OrderCount,
+    pub poc_type: PocType,
     /// `max_num_ref_frames`.
     pub max_ref_frames: u32,
     /// `frame_mbs_only_flag`: no field pictures.
@@ -47,18 +47,18 @@ pub struct Sps {
     /// Shape of a pixel, width to height; 1 to 1 where the stream does not say, or says nonsense.
     pub sample_aspect: (u32, u32),
     /// The stream says nonsense of the shape of its pixels.
-    pub has_nonsense_aspect: bool,
+    pub has_implausible_aspect: bool,
     /// Samples outside of the picture.
     pub cropping: Cropping,
     /// What the numbers of its pictures mean.
-    pub colour: Colour,
+    pub colour: ColourDescription,
     /// `max_num_reorder_frames` and `max_dec_frame_buffering`; `None` without `bitstream_restriction_flag`.
-    pub restriction: Option<Restriction>,
+    pub restriction: Option<BitstreamRestriction>,
     /// `frame_cropping_flag` and what belongs to it, in bits of the payload.
     cropping_at: Range<usize>,
     /// Position of `gaps_in_frame_num_value_allowed_flag` in bits.
     gaps_at: usize,
-    vui: Layout,
+    vui: VuiLayout,
 }
 
 /// Samples of a decoded picture that are not shown, at each edge, in pixels (7.4.2.1.1).
@@ -78,14 +78,14 @@ pub struct Cropping {
 
 /// `pic_order_cnt_type` and what belongs to it (8.2.1).
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum OrderCount {
+pub enum PocType {
     /// Type 0: slice headers carry the low bits of the count.
-    Sent {
+    Type0 {
         /// Bits of `pic_order_cnt_lsb`, 4 to 16.
         lsb_bits: u32,
     },
     /// Type 1: an expected pattern, and slice headers carry the differences.
-    Cycle {
+    Type1 {
         /// `delta_pic_order_always_zero_flag`.
         is_always_as_expected: bool,
         /// `offset_for_non_ref_pic`.
@@ -96,7 +96,7 @@ pub enum OrderCount {
         ref_frame_offsets: Vec<i32>,
     },
     /// Type 2: output order is decoding order.
-    Decoding,
+    Type2,
 }
 
 impl Sps {
@@ -113,7 +113,7 @@ impl Sps {
             Chroma::default()
         };
         let frame_num_bits = r.ue_to(12, "log2_max_frame_num_minus4")? + 4;
-        let order_count = OrderCount::read(r)?;
+        let order_count = PocType::read(r)?;
         let max_ref_frames = r.ue_to(MAX_DPB_FRAMES, "max_num_ref_frames")?;
         let gaps_at = r.position();
         r.flag("gaps_in_frame_num_value_allowed_flag")?;
@@ -150,13 +150,13 @@ impl Sps {
             chroma_bits: chroma.chroma_bits,
             has_separate_planes: chroma.has_separate_planes,
             frame_num_bits,
-            order_count,
+            poc_type: order_count,
             max_ref_frames,
             is_frames_only,
             width,
             height,
             sample_aspect: if is_plausible { said } else { (1, 1) },
-            has_nonsense_aspect: !is_plausible,
+            has_implausible_aspect: !is_plausible,
             cropping,
             colour: vui.colour,
             restriction: vui.restriction,
@@ -192,7 +192,7 @@ impl Sps {
     pub fn cannot_reorder(&self) -> bool {
         let is_intra_profile =
             matches!(self.profile, 44 | 86 | 100 | 110 | 122 | 244) && self.constraints & 0x10 != 0;
-        self.order_count == OrderCount::Decoding || self.profile == 66 || is_intra_profile
+        self.poc_type == PocType::Type2 || self.profile == 66 || is_intra_profile
     }
 }
 
@@ -277,10 +277,10 @@ fn skip_scaling_list(r: &mut BitReader<'_>, size: u32) -> Result<(), Error> {
     Ok(())
 }
 
-impl OrderCount {
+impl PocType {
     fn read(r: &mut BitReader<'_>) -> Result<Self, Error> {
         match r.ue_to(2, "pic_order_cnt_type")? {
-            0 => Ok(Self::Sent {
+            0 => Ok(Self::Type0 {
                 lsb_bits: r.ue_to(12, "log2_max_pic_order_cnt_lsb_minus4")? + 4,
             }),
             1 => {
@@ -291,14 +291,14 @@ impl OrderCount {
                 let ref_frame_offsets = (0..count)
                     .map(|_| r.se("offset_for_ref_frame"))
                     .collect::<Result<Vec<_>, _>>()?;
-                Ok(Self::Cycle {
+                Ok(Self::Type1 {
                     is_always_as_expected,
                     non_ref_offset,
                     top_to_bottom,
                     ref_frame_offsets,
                 })
             }
-            _ => Ok(Self::Decoding),
+            _ => Ok(Self::Type2),
         }
     }
 }

@@ -11,7 +11,7 @@ const UNSPECIFIED_FORMAT: u8 = 5;
 
 /// How many pictures a decoder holds (E.2.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Restriction {
+pub struct BitstreamRestriction {
     /// `max_num_reorder_frames`: pictures that may be ahead of another in decoding and behind in output.
     pub reorder_frames: u32,
     /// `max_dec_frame_buffering`: size of the decoded picture buffer in frames.
@@ -20,7 +20,7 @@ pub struct Restriction {
 
 /// What the numbers of a picture mean (E.2.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Colour {
+pub struct ColourDescription {
     /// `video_full_range_flag`: luma from 0 to 255 instead of 16 to 235.
     pub is_full_range: bool,
     /// `colour_primaries` (table E-3); 2 where the stream does not say.
@@ -31,7 +31,7 @@ pub struct Colour {
     pub matrix: u8,
 }
 
-impl Default for Colour {
+impl Default for ColourDescription {
     fn default() -> Self {
         Self {
             is_full_range: false,
@@ -57,7 +57,7 @@ pub(super) enum VuiEnd {
 
 /// Positions of VUI fields in the payload, in bits, for the rewriting.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Layout {
+pub(super) struct VuiLayout {
     /// `aspect_ratio_info_present_flag` and what belongs to it; `None` without a VUI.
     pub(super) aspect: Option<Range<usize>>,
     /// `video_signal_type_present_flag` and what belongs to it; `None` without a VUI.
@@ -72,9 +72,9 @@ pub(super) struct Layout {
 pub(super) struct Vui {
     /// `None` where the stream does not say, or says 0.
     pub(super) sample_aspect: Option<(u32, u32)>,
-    pub(super) colour: Colour,
-    pub(super) restriction: Option<Restriction>,
-    pub(super) layout: Layout,
+    pub(super) colour: ColourDescription,
+    pub(super) restriction: Option<BitstreamRestriction>,
+    pub(super) layout: VuiLayout,
 }
 
 impl Vui {
@@ -82,9 +82,9 @@ impl Vui {
     pub(super) fn read(r: &mut BitReader<'_>) -> Self {
         let mut vui = Self {
             sample_aspect: None,
-            colour: Colour::default(),
+            colour: ColourDescription::default(),
             restriction: None,
-            layout: Layout {
+            layout: VuiLayout {
                 aspect: None,
                 signal: None,
                 video_format: UNSPECIFIED_FORMAT,
@@ -151,7 +151,7 @@ impl Vui {
             r.ue("log2_max_mv_length_horizontal")?;
             r.ue("log2_max_mv_length_vertical")?;
             self.layout.end = VuiEnd::Restriction { at: r.position() };
-            self.restriction = Some(Restriction {
+            self.restriction = Some(BitstreamRestriction {
                 reorder_frames: r.ue_to(MAX_DPB_FRAMES, "max_num_reorder_frames")?,
                 buffered_frames: r.ue_to(MAX_DPB_FRAMES, "max_dec_frame_buffering")?,
             });

@@ -8,7 +8,7 @@ use super::in_band::InBandSets;
 use crate::fmp4::{
     FragmentTimes, composition_offset, fragment_times, nal_units, write_retimed_fragment,
 };
-use crate::h264::kept;
+use crate::h264::kept_idr;
 use crate::h264::parameter_sets::ParameterSets;
 use crate::message::Message;
 use crate::time::{TIMESCALE, Timestamp};
@@ -372,12 +372,12 @@ fn retimed_before(
         let all_sets = fragment.init.parameter_sets.iter().map(Vec::as_slice);
         all_sets
             .chain(nal_units(&payload))
-            .for_each(|nal| kept_sets.learn(nal));
+            .for_each(|nal| kept_sets.add(nal));
         let mut entry_sets = kept_sets.clone();
         (sets.iter().copied())
             .chain(nal_units(&entry_payload))
-            .for_each(|nal| entry_sets.learn(nal));
-        kept::right_before(
+            .for_each(|nal| entry_sets.add(nal));
+        kept_idr::renumber_before(
             (nal_units(&payload), &kept_sets),
             (nal_units(&entry_payload), &entry_sets),
         )

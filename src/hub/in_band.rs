@@ -1,6 +1,6 @@
 //! Parameter sets that came in frames after the last keyframe: viewers who begin later have not got those frames.
 
-use crate::h264::nal::{Header, UnitType};
+use crate::h264::nal::{NalHeader, NalUnitType};
 use crate::h264::pps::Pps;
 use crate::h264::sps::Sps;
 use std::collections::{BTreeMap, VecDeque};
@@ -64,9 +64,9 @@ impl InBandSets {
 
 /// True for picture parameter sets, and the id. `None` for other NAL units and what cannot be read.
 fn key(nal: &[u8]) -> Option<(bool, u8)> {
-    match Header::of(nal)?.unit_type() {
-        UnitType::Sps => Some((false, Sps::parse(nal).ok()?.id)),
-        UnitType::Pps => Some((true, Pps::parse(nal).ok()?.id)),
+    match NalHeader::of(nal)?.unit_type() {
+        NalUnitType::Sps => Some((false, Sps::parse(nal).ok()?.id)),
+        NalUnitType::Pps => Some((true, Pps::parse(nal).ok()?.id)),
         _ => None,
     }
 }
@@ -74,10 +74,10 @@ fn key(nal: &[u8]) -> Option<(bool, u8)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::h264::testing;
+    use crate::h264::tests::synthetic;
 
     fn pps(id: u8, qp: u8) -> Vec<u8> {
-        testing::pps(u32::from(id), 0, i32::from(qp))
+        synthetic::pps(u32::from(id), 0, i32::from(qp))
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::*;
 use crate::fmp4::{
     FragmentTimes, Sample, composition_offset, fragment_times, nal_units, write_fragment,
 };
-use crate::h264::testing::pps;
+use crate::h264::tests::synthetic::pps;
 use crate::media::orientation::Orientation;
 use crate::message::Message;
 

@@ -6,7 +6,7 @@ use super::footprint::decoder_bytes;
 use super::yuv420::Yuv420Frame;
 use super::{Snapshot, SnapshotError, is_live, jpeg};
 use crate::fmp4;
-use crate::h264::nal::{Header, UnitType};
+use crate::h264::nal::{NalHeader, NalUnitType};
 use crate::h264::sps::Sps;
 use crate::hub::{Fragment, Hub, Init};
 use crate::media::orientation::Orientation;
@@ -149,7 +149,7 @@ impl FrameDecoder {
                 self.video = Some(video);
             }
             for nal in &fragment.init.parameter_sets {
-                let is_sps = Header::of(nal).map(Header::unit_type) == Some(UnitType::Sps);
+                let is_sps = NalHeader::of(nal).map(NalHeader::unit_type) == Some(NalUnitType::Sps);
                 let sps = is_sps.then(|| Sps::parse(nal).ok()).flatten();
                 let of_gaps = sps.and_then(|sps| sps.with_gaps_allowed(nal).ok());
                 let nal = of_gaps.as_ref().unwrap_or(nal);

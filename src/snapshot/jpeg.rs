@@ -2,7 +2,7 @@
 //! picture in memory.
 
 use super::yuv420::Yuv420Frame;
-use crate::h264::vui::Colour;
+use crate::h264::vui::ColourDescription;
 use crate::media::orientation::Orientation;
 use jpeg_encoder::{Encoder, ImageBuffer, JpegColorType, SamplingFactor};
 
@@ -12,7 +12,7 @@ const JPEG_QUALITY: u8 = 85;
 /// The JPEG of a picture with these colours, laid as `orientation` says; or why there is none.
 pub(super) fn encode(
     picture: &Yuv420Frame,
-    colour: Colour,
+    colour: ColourDescription,
     orientation: Orientation,
 ) -> Result<Vec<u8>, String> {
     let mut out = Vec::new();
@@ -37,7 +37,7 @@ struct OrientedImage<'a> {
 }
 
 impl<'a> OrientedImage<'a> {
-    fn new(picture: &'a Yuv420Frame, colour: Colour, orientation: Orientation) -> Self {
+    fn new(picture: &'a Yuv420Frame, colour: ColourDescription, orientation: Orientation) -> Self {
         let (columns, lines) = picture.size();
         let steps = orientation
             .inverse()
@@ -101,7 +101,7 @@ struct YuvToJfif {
 }
 
 impl YuvToJfif {
-    fn new(colour: Colour) -> Self {
+    fn new(colour: ColourDescription) -> Self {
         let colour = colour.for_viewers();
         // The shares of red and blue in luma (ITU-T H.264, table E-5). What is not tagged is BT.709 in browsers, at every size.
         let (kr, kb) = match colour.matrix {
@@ -154,7 +154,7 @@ impl YuvToJfif {
 mod tests {
     use super::*;
 
-    const BT601: Colour = Colour {
+    const BT601: ColourDescription = ColourDescription {
         is_full_range: false,
         primaries: 6,
         transfer: 6,
@@ -173,7 +173,7 @@ mod tests {
         ] {
             assert_eq!(conversion.apply(from), to);
         }
-        let full = Colour {
+        let full = ColourDescription {
             is_full_range: true,
             ..BT601
         };
@@ -188,7 +188,7 @@ mod tests {
             [y, (b - y) / (2.0 - 2.0 * kb), (r - y) / (2.0 - 2.0 * kr)]
         };
         for tag in [1, 2] {
-            let colour = Colour {
+            let colour = ColourDescription {
                 is_full_range: false,
                 primaries: tag,
                 transfer: tag,
@@ -220,7 +220,7 @@ mod tests {
             (3, 2),
             [(&[1, 2, 3, 4, 5, 6], 3), (&colour, 2), (&colour, 2)]
         ));
-        let colour = Colour {
+        let colour = ColourDescription {
             is_full_range: true,
             ..BT601
         };

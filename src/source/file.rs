@@ -2,7 +2,7 @@
 
 use super::sniff::{Format, Sniffer};
 use super::{Cause, Chunk, Context, Error, SILENCE_LIMIT, Source};
-use crate::h264::{AccessUnit, Assembler, End, Ends};
+use crate::h264::{AccessUnit, Assembler, BoundaryMode, ChunkEnd};
 use crate::shutdown::ShutdownToken;
 use crate::time::Timestamp;
 use std::collections::VecDeque;
@@ -26,7 +26,7 @@ pub(super) fn open(path: &Path, context: &Context) -> Result<Box<dyn Source>, Er
         path: path.to_owned(),
         file: open_regular(path)
             .map_err(|(kind, why)| Error::Unavailable(why).because(cause(kind)))?,
-        assembler: Assembler::new(Ends::Learned),
+        assembler: Assembler::new(BoundaryMode::Inferred),
         queue: VecDeque::new(),
         current: Vec::new(),
         units_this_time: 0,
@@ -132,7 +132,7 @@ impl Source for Recording {
         Ok(Some(Chunk {
             annexb: &self.current,
             captured_at,
-            end: End::Complete,
+            end: ChunkEnd::Complete,
         }))
     }
 }
@@ -159,7 +159,8 @@ impl Recording {
             if let Some(format) = self.sniffer.push(piece) {
                 return Err(self.not_h264(format));
             }
-            self.assembler.push(piece, self.due, End::Open, &mut keep);
+            self.assembler
+                .push(piece, self.due, ChunkEnd::Open, &mut keep);
             self.barren_bytes += count;
             if !self.queue.is_empty() {
                 self.barren_bytes = 0;

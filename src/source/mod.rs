@@ -19,7 +19,7 @@ pub mod v4l2;
 use crate::controls::{ControlBackend, Server};
 use crate::encode;
 use crate::frame_rate::FrameRate;
-use crate::h264::End;
+use crate::h264::ChunkEnd;
 use crate::media::orientation::Orientation;
 use crate::shutdown::ShutdownToken;
 use crate::time::Timestamp;
@@ -40,7 +40,7 @@ pub struct Chunk<'a> {
     /// When the camera took the picture, else when the first of these bytes arrived.
     pub captured_at: Timestamp,
     /// What the source knows about the place where the piece ends.
-    pub end: End,
+    pub end: ChunkEnd,
 }
 
 /// Silence after which a source that says nothing else counts as lost.

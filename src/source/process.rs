@@ -12,7 +12,7 @@ use super::reader::{Marks, Piece, PipeReader};
 use super::silence::SilenceLimit;
 use super::sniff::{Format, Sniffer};
 use super::{Cause, Chunk, Context, Error, Source};
-use crate::h264::End;
+use crate::h264::ChunkEnd;
 use crate::time::Timestamp;
 use group::Group;
 use last_words::LastWords;
@@ -261,7 +261,7 @@ impl Source for Process {
                     self.silence.heard(Timestamp::now());
                 }
                 let format = match chunk.end {
-                    End::Silence => self.sniffer.pause(),
+                    ChunkEnd::Silence => self.sniffer.pause(),
                     _ => self.sniffer.push(chunk.annexb),
                 };
                 match format {

@@ -3,7 +3,7 @@
 //!
 //! A pipe has no marks between its writes. But a write that fits into the pipe is there as a whole when
 //! the reader wakes up, so the pipe is made large, all there is gets read at once, and silence right behind
-//! it tells that the writer has written what it had: [`End::Pause`].
+//! it tells that the writer has written what it had: [`ChunkEnd::Pause`].
 
 mod marks;
 
@@ -12,7 +12,7 @@ pub(super) use marks::Marks;
 use super::silence::SilenceLimit;
 use super::sniff::{Format, Sniffer};
 use super::{Chunk, Context, Error, Source};
-use crate::h264::End;
+use crate::h264::ChunkEnd;
 use crate::shutdown::{ShutdownToken, WaitResult};
 use crate::time::Timestamp;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -176,9 +176,9 @@ impl PipeReader {
             .and_then(|marks| marks.wait(&self.shutdown, arrived_at));
         // A read that ends before the buffer, and with room left in the pipe, ended with a write.
         let mut end = if length >= self.full_from {
-            End::Open
+            ChunkEnd::Open
         } else {
-            End::Drained
+            ChunkEnd::Drained
         };
         if let Some(mark) = mark {
             // The mark follows the unit's last byte, so that byte is there now.
@@ -193,7 +193,7 @@ impl PipeReader {
                 }
             }
             if mark.is_certain && length < self.buffer.len() {
-                (end, self.flow) = (End::Complete, Flow::Quiet);
+                (end, self.flow) = (ChunkEnd::Complete, Flow::Quiet);
             }
         }
         Piece::Bytes(Chunk {
@@ -210,11 +210,11 @@ impl PipeReader {
     /// The news of a pause, once after bytes, and of the silence that it has become.
     fn pause(&mut self) -> Option<Piece<'static>> {
         let end = match self.flow {
-            Flow::Flowing { .. } => End::Pause,
-            Flow::Paused if self.silence() >= SILENCE => End::Silence,
+            Flow::Flowing { .. } => ChunkEnd::Pause,
+            Flow::Paused if self.silence() >= SILENCE => ChunkEnd::Silence,
             Flow::Paused | Flow::Quiet => return None,
         };
-        self.flow = if end == End::Pause {
+        self.flow = if end == ChunkEnd::Pause {
             Flow::Paused
         } else {
             Flow::Quiet
@@ -296,7 +296,7 @@ impl Source for Stdin {
                     self.silence.heard(Timestamp::now());
                 }
                 let format = match chunk.end {
-                    End::Silence => self.sniffer.pause(),
+                    ChunkEnd::Silence => self.sniffer.pause(),
                     _ => self.sniffer.push(chunk.annexb),
                 };
                 match format {

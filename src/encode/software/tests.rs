@@ -5,7 +5,7 @@
 use super::factory;
 use crate::encode::{Config, Encoder, FrameMemory, RawFrame, RawVideoFormat};
 use crate::h264::sps::Sps;
-use crate::h264::{AccessUnit, Assembler, End, Ends, Pictures};
+use crate::h264::{AccessUnit, Assembler, BoundaryMode, ChunkEnd, SampleBuilder};
 use crate::time::Timestamp;
 use crate::v4l2::{Colour, FourCc};
 use std::num::NonZeroU32;
@@ -91,12 +91,14 @@ fn every_unit_is_a_picture_of_constrained_baseline_without_reordering() {
         .codec();
     assert!(codec.starts_with("avc1.42c0"), "{codec}");
     encoder.as_mut().set_bitrate(500_000).unwrap();
-    let mut assembler = Assembler::new(Ends::FromDevice);
-    let (mut pictures, mut seen) = (Pictures::new(), 0);
+    let mut assembler = Assembler::new(BoundaryMode::Trusted);
+    let (mut pictures, mut seen) = (SampleBuilder::new(), 0);
     for number in 0..20 {
         let unit = encode(encoder.as_mut(), number, false);
         let at = Timestamp::from_nanos(1);
-        assembler.push(&unit, at, End::Complete, &mut |unit: AccessUnit<'_>| {
+        assembler.push(&unit, at, ChunkEnd::Complete, &mut |unit: AccessUnit<
+            '_,
+        >| {
             if let Some(picture) = pictures.push(unit) {
                 seen += 1;
                 assert_eq!(picture.display_shift, 0);

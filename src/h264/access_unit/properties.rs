@@ -1,7 +1,7 @@
 //! What holds for any stream and any way it is cut.
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::h264::testing::{Seen, SliceSpec, annexb, flush, push};
+use crate::h264::tests::synthetic::{Seen, SliceSpec, annexb, flush, push};
 use proptest::prelude::*;
 
 /// One NAL unit of a stream, and if an access unit begins there.
@@ -131,14 +131,14 @@ proptest! {
     ) {
         let made = make(&units);
         let bytes = stream(&made, &zeros);
-        let mut assembler = Assembler::new(Ends::Learned);
+        let mut assembler = Assembler::new(BoundaryMode::Inferred);
         let mut found = Vec::new();
         let (mut rest, mut cuts) = (bytes.as_slice(), cuts.iter().cycle());
         while !rest.is_empty() {
             let (length, pauses) = cuts.next().unwrap();
             let (piece, after) = rest.split_at((*length).min(rest.len()));
             rest = after;
-            found.extend(push(&mut assembler, piece, 0, if *pauses { End::Pause } else { End::Open }));
+            found.extend(push(&mut assembler, piece, 0, if *pauses { ChunkEnd::Pause } else { ChunkEnd::Open }));
         }
         found.extend(flush(&mut assembler));
         prop_assert_eq!(nals_only(found), expected(&made));
@@ -147,10 +147,10 @@ proptest! {
     #[test]
     fn a_device_and_a_program_that_write_whole_units_give_the_same_as_a_file(
         units in prop::collection::vec(unit_spec(), 1..25),
-        ends in Just(End::Complete).boxed().prop_union(Just(End::Pause).boxed()),
+        ends in Just(ChunkEnd::Complete).boxed().prop_union(Just(ChunkEnd::Pause).boxed()),
     ) {
         let made = make(&units);
-        let mut assembler = Assembler::new(Ends::Learned);
+        let mut assembler = Assembler::new(BoundaryMode::Inferred);
         let mut found = Vec::new();
         for unit in expected(&made) {
             found.extend(push(&mut assembler, &annexb(&unit), 0, ends));
@@ -166,14 +166,14 @@ proptest! {
             0..40),
         device in any::<bool>(),
     ) {
-        let mut assembler = Assembler::new(if device { Ends::FromDevice } else { Ends::Learned });
-        let mut pictures = crate::h264::Pictures::new();
+        let mut assembler = Assembler::new(if device { BoundaryMode::Trusted } else { BoundaryMode::Inferred });
+        let mut pictures = crate::h264::SampleBuilder::new();
         for (bytes, end) in chunks {
             let end = match end {
-                0 => End::Open,
-                1 => End::Pause,
-                2 => End::Complete,
-                _ => { assembler.reset(); End::Open }
+                0 => ChunkEnd::Open,
+                1 => ChunkEnd::Pause,
+                2 => ChunkEnd::Complete,
+                _ => { assembler.reset(); ChunkEnd::Open }
             };
             assembler.push(&bytes, Timestamp::from_nanos(0), end, &mut |unit| {
                 assert!(unit.nals.iter().all(|nal| !nal.is_empty()));

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::h264::slice::Structure;
-use crate::h264::testing::{Seen, SliceSpec, SpsSpec, annexb, flush, pps, push};
+use crate::h264::slice::PictureStructure;
+use crate::h264::tests::synthetic::{Seen, SliceSpec, SpsSpec, annexb, flush, pps, push};
 
 pub(super) fn sets() -> [Vec<u8>; 2] {
     [SpsSpec::default().nal(), pps(0, 0, 0)]
@@ -30,8 +30,8 @@ mod boundaries {
     use super::*;
 
     fn units(nals: &[Vec<u8>]) -> Vec<Vec<u8>> {
-        let mut assembler = Assembler::new(Ends::Learned);
-        let mut units = push(&mut assembler, &annexb(nals), 0, End::Open);
+        let mut assembler = Assembler::new(BoundaryMode::Inferred);
+        let mut units = push(&mut assembler, &annexb(nals), 0, ChunkEnd::Open);
         units.extend(flush(&mut assembler));
         assert!(units.iter().all(|unit| !unit.is_early));
         units.iter().map(Seen::types).collect()
@@ -124,10 +124,10 @@ mod boundaries {
         let found = units(&[
             sps,
             pps(0, 0, 0),
-            field(Structure::TopField, Some(0)),
-            field(Structure::BottomField, None),
-            field(Structure::Frame, Some(0)),
-            field(Structure::Frame, Some(1)),
+            field(PictureStructure::TopField, Some(0)),
+            field(PictureStructure::BottomField, None),
+            field(PictureStructure::Frame, Some(0)),
+            field(PictureStructure::Frame, Some(1)),
         ]);
         assert_eq!(found, [vec![7, 8, 5], vec![1], vec![5], vec![5]]);
     }
@@ -224,71 +224,77 @@ mod device {
 
     #[test]
     fn a_buffer_is_given_out_at_once() {
-        let mut assembler = Assembler::new(Ends::FromDevice);
+        let mut assembler = Assembler::new(BoundaryMode::Trusted);
         assert_eq!(
-            push(&mut assembler, &keyframe(20), 1, End::Complete).len(),
+            push(&mut assembler, &keyframe(20), 1, ChunkEnd::Complete).len(),
             1
         );
-        let units = push(&mut assembler, &p(1), 2, End::Complete);
+        let units = push(&mut assembler, &p(1), 2, ChunkEnd::Complete);
         assert_eq!((units[0].captured_at, units[0].is_early), (2, false));
     }
 
     #[test]
     fn headers_alone_wait_and_do_not_lend_their_time() {
-        let mut assembler = Assembler::new(Ends::FromDevice);
-        assert_eq!(push(&mut assembler, &annexb(&sets()), 0, End::Complete), []);
+        let mut assembler = Assembler::new(BoundaryMode::Trusted);
+        assert_eq!(
+            push(&mut assembler, &annexb(&sets()), 0, ChunkEnd::Complete),
+            []
+        );
         let units = push(
             &mut assembler,
             &annexb(&[SliceSpec::idr(0).nal()]),
             9,
-            End::Complete,
+            ChunkEnd::Complete,
         );
         assert_eq!((units[0].types(), units[0].captured_at), (vec![7, 8, 5], 9));
     }
 
     #[test]
     fn noise_is_never_glued_to_what_was_before() {
-        let mut assembler = Assembler::new(Ends::FromDevice);
-        let first = push(&mut assembler, &annexb(&sets()), 0, End::Complete);
+        let mut assembler = Assembler::new(BoundaryMode::Trusted);
+        let first = push(&mut assembler, &annexb(&sets()), 0, ChunkEnd::Complete);
         assert_eq!(first, []);
         let noise = [&[1, 0x65, 7, 7][..], &annexb(&[SliceSpec::idr(0).nal()])].concat();
-        let units = push(&mut assembler, &noise, 1, End::Complete);
+        let units = push(&mut assembler, &noise, 1, ChunkEnd::Complete);
         assert_eq!(
             units[0].nals,
             [sets().to_vec(), vec![SliceSpec::idr(0).nal()]].concat()
         );
         assert_eq!(assembler.discarded_bytes(), 4);
-        assert_eq!(push(&mut assembler, &[9; 50], 2, End::Complete), []);
-        assert_eq!(push(&mut assembler, &p(1), 3, End::Complete).len(), 1);
+        assert_eq!(push(&mut assembler, &[9; 50], 2, ChunkEnd::Complete), []);
+        assert_eq!(push(&mut assembler, &p(1), 3, ChunkEnd::Complete).len(), 1);
     }
 
     #[test]
     fn all_units_of_one_buffer_come() {
-        let mut assembler = Assembler::new(Ends::FromDevice);
+        let mut assembler = Assembler::new(BoundaryMode::Trusted);
         let buffer = [keyframe(20), p(1), p(2)].concat();
-        assert_eq!(push(&mut assembler, &buffer, 1, End::Complete).len(), 3);
+        assert_eq!(
+            push(&mut assembler, &buffer, 1, ChunkEnd::Complete).len(),
+            3
+        );
     }
 
     #[test]
     fn zeros_at_the_end_of_a_buffer_are_no_part_of_it() {
-        let mut assembler = Assembler::new(Ends::FromDevice);
+        let mut assembler = Assembler::new(BoundaryMode::Trusted);
         let units = push(
             &mut assembler,
             &[keyframe(20), vec![0; 100]].concat(),
             1,
-            End::Complete,
+            ChunkEnd::Complete,
         );
         assert_eq!(units[0].nals[2], SliceSpec::idr(0).nal());
     }
 
     #[test]
     fn a_device_that_gives_slices_is_found_out_and_no_broken_picture_follows() {
-        let mut assembler = Assembler::new(Ends::FromDevice);
-        push(&mut assembler, &keyframe(20), 0, End::Complete);
+        let mut assembler = Assembler::new(BoundaryMode::Trusted);
+        push(&mut assembler, &keyframe(20), 0, ChunkEnd::Complete);
         let mut units = Vec::new();
         for n in 1..4 {
             for slice in two_slices(n) {
-                units.extend(push(&mut assembler, &slice, 1, End::Complete));
+                units.extend(push(&mut assembler, &slice, 1, ChunkEnd::Complete));
             }
         }
         assert_eq!(
@@ -296,41 +302,41 @@ mod device {
             1,
             "the first slice, before it was known to be one"
         );
-        units = push(&mut assembler, &keyframe(20), 2, End::Complete);
+        units = push(&mut assembler, &keyframe(20), 2, ChunkEnd::Complete);
         assert_eq!(units, []);
         let [first, second] = two_slices(1);
-        units = push(&mut assembler, &first, 3, End::Complete);
+        units = push(&mut assembler, &first, 3, ChunkEnd::Complete);
         assert_eq!(units[0].types(), [7, 8, 5]);
-        units = push(&mut assembler, &second, 4, End::Complete);
-        units.extend(push(&mut assembler, &p(2), 5, End::Complete));
+        units = push(&mut assembler, &second, 4, ChunkEnd::Complete);
+        units.extend(push(&mut assembler, &p(2), 5, ChunkEnd::Complete));
         assert_eq!(units.len(), 1);
         assert_eq!((units[0].types(), units[0].captured_at), (vec![1, 1], 3));
     }
 
     #[test]
     fn sets_that_come_while_a_broken_picture_is_passed_over_are_not_lost() {
-        let mut assembler = Assembler::new(Ends::FromDevice);
-        push(&mut assembler, &keyframe(20), 0, End::Complete);
+        let mut assembler = Assembler::new(BoundaryMode::Trusted);
+        push(&mut assembler, &keyframe(20), 0, ChunkEnd::Complete);
         for slice in two_slices(1) {
-            push(&mut assembler, &slice, 1, End::Complete);
+            push(&mut assembler, &slice, 1, ChunkEnd::Complete);
         }
         let with_set = annexb(&[pps(3, 0, 1), SliceSpec::p(2).nal()]);
-        let mut units = push(&mut assembler, &with_set, 2, End::Complete);
-        units.extend(push(&mut assembler, &p(3), 3, End::Complete));
+        let mut units = push(&mut assembler, &with_set, 2, ChunkEnd::Complete);
+        units.extend(push(&mut assembler, &p(3), 3, ChunkEnd::Complete));
         assert_eq!(units.iter().map(Seen::types).collect::<Vec<_>>(), [[8]]);
     }
 
     #[test]
     fn a_reset_withholds_until_the_next_keyframe() {
-        let mut assembler = Assembler::new(Ends::FromDevice);
-        push(&mut assembler, &keyframe(20), 0, End::Complete);
+        let mut assembler = Assembler::new(BoundaryMode::Trusted);
+        push(&mut assembler, &keyframe(20), 0, ChunkEnd::Complete);
         assembler.reset();
-        assert_eq!(push(&mut assembler, &p(5), 1, End::Complete), []);
+        assert_eq!(push(&mut assembler, &p(5), 1, ChunkEnd::Complete), []);
         assert_eq!(
-            push(&mut assembler, &keyframe(20), 2, End::Complete).len(),
+            push(&mut assembler, &keyframe(20), 2, ChunkEnd::Complete).len(),
             1
         );
-        assert_eq!(push(&mut assembler, &p(1), 3, End::Complete).len(), 1);
+        assert_eq!(push(&mut assembler, &p(1), 3, ChunkEnd::Complete).len(), 1);
     }
 }
 
@@ -339,18 +345,18 @@ mod program {
 
     /// An assembler that has seen a keyframe and `count` pictures, each followed by a pause.
     fn after_pauses(count: u32) -> (Assembler, u32) {
-        let mut assembler = Assembler::new(Ends::Learned);
+        let mut assembler = Assembler::new(BoundaryMode::Inferred);
         let mut next = 1;
-        push(&mut assembler, &keyframe(20), 0, End::Pause);
+        push(&mut assembler, &keyframe(20), 0, ChunkEnd::Pause);
         for _ in 1..count {
-            push(&mut assembler, &p(next), 0, End::Pause);
+            push(&mut assembler, &p(next), 0, ChunkEnd::Pause);
             next += 1;
         }
         (assembler, next)
     }
 
     fn is_quick(assembler: &mut Assembler, n: u32) -> bool {
-        push(assembler, &p(n), 0, End::Pause)
+        push(assembler, &p(n), 0, ChunkEnd::Pause)
             .iter()
             .any(|unit| unit.is_early)
     }
@@ -358,19 +364,22 @@ mod program {
     #[test]
     fn eight_proven_pauses_make_the_ninth_an_end() {
         let (mut assembler, next) = after_pauses(8);
-        let units = push(&mut assembler, &p(next), 7, End::Pause);
+        let units = push(&mut assembler, &p(next), 7, ChunkEnd::Pause);
         assert_eq!(units.len(), 2, "the one before and, early, this one");
         assert_eq!((units[1].captured_at, units[1].is_early), (7, true));
-        assert_eq!(push(&mut assembler, &p(next + 1), 8, End::Pause).len(), 1);
+        assert_eq!(
+            push(&mut assembler, &p(next + 1), 8, ChunkEnd::Pause).len(),
+            1
+        );
     }
 
     /// A program that has written `count` units, each with one write, and paused after each.
     fn after_writes(count: u32) -> (Assembler, u32) {
-        let mut assembler = Assembler::new(Ends::Learned);
-        push(&mut assembler, &keyframe(20), 0, End::Drained);
+        let mut assembler = Assembler::new(BoundaryMode::Inferred);
+        push(&mut assembler, &keyframe(20), 0, ChunkEnd::Drained);
         for next in 1..count {
-            push(&mut assembler, &p(next), 0, End::Drained);
-            push(&mut assembler, &[], 0, End::Pause);
+            push(&mut assembler, &p(next), 0, ChunkEnd::Drained);
+            push(&mut assembler, &[], 0, ChunkEnd::Pause);
         }
         (assembler, count)
     }
@@ -378,43 +387,52 @@ mod program {
     #[test]
     fn a_program_that_always_writes_whole_units_is_not_waited_for() {
         let (mut assembler, next) = after_writes(50);
-        assert_eq!(push(&mut assembler, &p(next), 7, End::Drained), []);
-        assert!(!assembler.has_given_all());
+        assert_eq!(push(&mut assembler, &p(next), 7, ChunkEnd::Drained), []);
+        assert!(!assembler.is_drained());
         let (mut assembler, next) = after_writes(70);
-        assert_eq!(push(&mut assembler, &p(next), 7, End::Drained).len(), 1);
-        assert_eq!(push(&mut assembler, &[], 8, End::Pause), []);
-        assert_eq!(push(&mut assembler, &p(next + 1), 9, End::Drained).len(), 1);
+        assert_eq!(
+            push(&mut assembler, &p(next), 7, ChunkEnd::Drained).len(),
+            1
+        );
+        assert_eq!(push(&mut assembler, &[], 8, ChunkEnd::Pause), []);
+        assert_eq!(
+            push(&mut assembler, &p(next + 1), 9, ChunkEnd::Drained).len(),
+            1
+        );
     }
 
     #[test]
     fn pauses_that_are_not_told_any_more_are_not_missed() {
         let (mut assembler, mut next) = after_writes(70);
         for _ in 0..100 {
-            assert_eq!(push(&mut assembler, &p(next), 7, End::Drained).len(), 1);
-            assert!(assembler.has_given_all());
+            assert_eq!(
+                push(&mut assembler, &p(next), 7, ChunkEnd::Drained).len(),
+                1
+            );
+            assert!(assembler.is_drained());
             next += 1;
         }
         // The first part of a unit, of the size of a block: the pause behind it says nothing.
         let mut whole = annexb(&[SliceSpec::p(next).with_noise(5000).nal()]);
         let rest = whole.split_off(4096);
-        assert_eq!(push(&mut assembler, &whole, 8, End::Drained), []);
-        assert!(!assembler.has_given_all());
-        assert_eq!(push(&mut assembler, &[], 8, End::Pause), []);
-        push(&mut assembler, &rest, 8, End::Drained);
-        assert!(assembler.trust.is_proven());
+        assert_eq!(push(&mut assembler, &whole, 8, ChunkEnd::Drained), []);
+        assert!(!assembler.is_drained());
+        assert_eq!(push(&mut assembler, &[], 8, ChunkEnd::Pause), []);
+        push(&mut assembler, &rest, 8, ChunkEnd::Drained);
+        assert!(assembler.pause_heuristic.is_trusted());
     }
 
     #[test]
     fn a_program_that_writes_units_in_two_parts_is_believed_when_it_pauses() {
-        let mut assembler = Assembler::new(Ends::Learned);
-        push(&mut assembler, &keyframe(20), 0, End::Pause);
+        let mut assembler = Assembler::new(BoundaryMode::Inferred);
+        push(&mut assembler, &keyframe(20), 0, ChunkEnd::Pause);
         for next in 1..200 {
             let unit = p(next);
             let (first, second) = unit.split_at(unit.len() / 2);
-            let early = push(&mut assembler, first, 0, End::Drained).len();
+            let early = push(&mut assembler, first, 0, ChunkEnd::Drained).len();
             assert!(early == 0 || next <= 8, "half a picture was given out");
-            push(&mut assembler, second, 0, End::Drained);
-            let ended = push(&mut assembler, &[], 0, End::Pause).len();
+            push(&mut assembler, second, 0, ChunkEnd::Drained);
+            let ended = push(&mut assembler, &[], 0, ChunkEnd::Pause).len();
             assert_eq!(ended, usize::from(next > 7), "unit {next}");
         }
     }
@@ -422,15 +440,15 @@ mod program {
     #[test]
     fn a_pause_that_is_reported_without_bytes_counts_too() {
         let (mut assembler, next) = after_pauses(8);
-        assert_eq!(push(&mut assembler, &p(next), 7, End::Open).len(), 1);
-        assert_eq!(push(&mut assembler, &[], 8, End::Pause).len(), 1);
-        assert_eq!(push(&mut assembler, &[], 9, End::Pause), []);
+        assert_eq!(push(&mut assembler, &p(next), 7, ChunkEnd::Open).len(), 1);
+        assert_eq!(push(&mut assembler, &[], 8, ChunkEnd::Pause).len(), 1);
+        assert_eq!(push(&mut assembler, &[], 9, ChunkEnd::Pause), []);
     }
 
     #[test]
     fn a_device_without_pauses_is_not_asked() {
-        let mut assembler = Assembler::new(Ends::FromDevice);
-        push(&mut assembler, &keyframe(20), 0, End::Pause);
+        let mut assembler = Assembler::new(BoundaryMode::Trusted);
+        push(&mut assembler, &keyframe(20), 0, ChunkEnd::Pause);
         for n in 1..20 {
             assert!(!is_quick(&mut assembler, n));
         }
@@ -438,16 +456,16 @@ mod program {
 
     #[test]
     fn pauses_before_the_picture_prove_nothing_and_do_no_harm() {
-        let mut assembler = Assembler::new(Ends::Learned);
+        let mut assembler = Assembler::new(BoundaryMode::Inferred);
         for n in 0..8 {
             assert!(!is_quick(&mut assembler, n));
-            push(&mut assembler, &annexb(&sets()), 0, End::Pause);
+            push(&mut assembler, &annexb(&sets()), 0, ChunkEnd::Pause);
         }
         let units = push(
             &mut assembler,
             &annexb(&[SliceSpec::p(8).nal()]),
             5,
-            End::Pause,
+            ChunkEnd::Pause,
         );
         assert_eq!((units[0].types(), units[0].captured_at), (vec![7, 8, 1], 5));
     }
@@ -461,11 +479,11 @@ mod program {
                 &mut assembler,
                 &annexb(&[SliceSpec::p(next).with_noise(4000).nal()]),
                 0,
-                End::Pause,
+                ChunkEnd::Pause,
             );
             let block_sized = annexb(&[SliceSpec::p(next + 1).with_noise(block - overhead).nal()]);
             assert_eq!(block_sized.len(), block);
-            let units = push(&mut assembler, &block_sized, 0, End::Pause);
+            let units = push(&mut assembler, &block_sized, 0, ChunkEnd::Pause);
             assert!(units.iter().all(|unit| !unit.is_early));
         }
     }
@@ -475,8 +493,8 @@ mod program {
         let (mut assembler, next) = after_pauses(9);
         let large = annexb(&[SliceSpec::p(next).with_noise(9001).nal()]);
         let (blocks, rest) = large.split_at(8192);
-        assert_eq!(push(&mut assembler, blocks, 0, End::Pause), []);
-        push(&mut assembler, rest, 0, End::Pause);
+        assert_eq!(push(&mut assembler, blocks, 0, ChunkEnd::Pause), []);
+        push(&mut assembler, rest, 0, ChunkEnd::Pause);
         assert!(is_quick(&mut assembler, next + 1));
     }
 
@@ -484,10 +502,10 @@ mod program {
     fn a_unit_much_larger_than_any_proven_one_is_not_believed_but_the_next_like_it_is() {
         let (mut assembler, next) = after_pauses(9);
         let large = |n| annexb(&[SliceSpec::p(n).with_noise(5001).nal()]);
-        assert_eq!(push(&mut assembler, &large(next), 0, End::Pause), []);
+        assert_eq!(push(&mut assembler, &large(next), 0, ChunkEnd::Pause), []);
         assert!(is_quick(&mut assembler, next + 1));
         assert_eq!(
-            push(&mut assembler, &large(next + 2), 0, End::Pause).len(),
+            push(&mut assembler, &large(next + 2), 0, ChunkEnd::Pause).len(),
             1
         );
     }
@@ -498,15 +516,15 @@ mod program {
         for barred_units in [2000, 10_000] {
             let nal = p(next);
             assert_eq!(
-                push(&mut assembler, &nal[..15], 0, End::Pause).len(),
+                push(&mut assembler, &nal[..15], 0, ChunkEnd::Pause).len(),
                 1,
                 "given out, broken"
             );
             next += 1;
-            let mut units = push(&mut assembler, &nal[15..], 0, End::Pause);
-            units.extend(push(&mut assembler, &p(next), 0, End::Pause));
+            let mut units = push(&mut assembler, &nal[15..], 0, ChunkEnd::Pause);
+            units.extend(push(&mut assembler, &p(next), 0, ChunkEnd::Pause));
             assert_eq!(units, [], "withheld until a keyframe");
-            units = push(&mut assembler, &keyframe(20), 0, End::Pause);
+            units = push(&mut assembler, &keyframe(20), 0, ChunkEnd::Pause);
             next = 1;
             let mut quick_after = 0;
             while quick_after < barred_units && !is_quick(&mut assembler, next) {
@@ -530,21 +548,24 @@ mod program {
     fn a_slice_after_its_picture_was_given_out_withholds_the_rest() {
         let (mut assembler, next) = after_pauses(9);
         let [first, second] = two_slices(next);
-        assert_eq!(push(&mut assembler, &first, 0, End::Pause).len(), 1);
-        let mut units = push(&mut assembler, &second, 0, End::Pause);
-        units.extend(push(&mut assembler, &p(next + 1), 0, End::Pause));
+        assert_eq!(push(&mut assembler, &first, 0, ChunkEnd::Pause).len(), 1);
+        let mut units = push(&mut assembler, &second, 0, ChunkEnd::Pause);
+        units.extend(push(&mut assembler, &p(next + 1), 0, ChunkEnd::Pause));
         assert_eq!(units, []);
-        push(&mut assembler, &keyframe(20), 0, End::Pause);
-        units = push(&mut assembler, &p(1), 0, End::Pause);
+        push(&mut assembler, &keyframe(20), 0, ChunkEnd::Pause);
+        units = push(&mut assembler, &p(1), 0, ChunkEnd::Pause);
         assert_eq!(units[0].types(), [7, 8, 5]);
     }
 
     #[test]
     fn a_picture_ends_with_the_first_bytes_of_the_next() {
-        let mut assembler = Assembler::new(Ends::Learned);
-        push(&mut assembler, &keyframe(20), 0, End::Open);
+        let mut assembler = Assembler::new(BoundaryMode::Inferred);
+        push(&mut assembler, &keyframe(20), 0, ChunkEnd::Open);
         let next = annexb(&[SliceSpec::p(1).with_noise(1000).nal()]);
-        assert_eq!(push(&mut assembler, &next[..16], 1, End::Open).len(), 1);
+        assert_eq!(
+            push(&mut assembler, &next[..16], 1, ChunkEnd::Open).len(),
+            1
+        );
     }
 }
 
@@ -553,51 +574,54 @@ mod memory {
 
     #[test]
     fn a_stream_without_start_codes_does_not_grow() {
-        let mut assembler = Assembler::new(Ends::Learned);
+        let mut assembler = Assembler::new(BoundaryMode::Inferred);
         for _ in 0..40 {
-            push(&mut assembler, &[0x55; 1 << 20], 0, End::Open);
+            push(&mut assembler, &[0x55; 1 << 20], 0, ChunkEnd::Open);
             assert!(assembler.stream.end() < 10);
         }
         assert_eq!(assembler.discarded_bytes(), 40 << 20);
-        push(&mut assembler, &keyframe(20), 0, End::Open);
-        assert_eq!(push(&mut assembler, &p(1), 0, End::Open).len(), 1);
+        push(&mut assembler, &keyframe(20), 0, ChunkEnd::Open);
+        assert_eq!(push(&mut assembler, &p(1), 0, ChunkEnd::Open).len(), 1);
     }
 
     #[test]
     fn a_picture_without_end_is_dropped_and_withholds_until_a_keyframe() {
-        let mut assembler = Assembler::new(Ends::Learned);
-        push(&mut assembler, &keyframe(20), 0, End::Open);
-        push(&mut assembler, &p(1), 0, End::Open);
+        let mut assembler = Assembler::new(BoundaryMode::Inferred);
+        push(&mut assembler, &keyframe(20), 0, ChunkEnd::Open);
+        push(&mut assembler, &p(1), 0, ChunkEnd::Open);
         for _ in 0..20 {
-            assert_eq!(push(&mut assembler, &[0x55; 1 << 20], 0, End::Open), []);
-            assert!(assembler.stream.end() <= MAX_UNIT_BYTES + PIECE_BYTES);
+            assert_eq!(
+                push(&mut assembler, &[0x55; 1 << 20], 0, ChunkEnd::Open),
+                []
+            );
+            assert!(assembler.stream.end() <= MAX_UNIT_BYTES + CHUNK_BYTES);
         }
         assert_eq!(
-            push(&mut assembler, &[p(2), p(3)].concat(), 0, End::Open),
+            push(&mut assembler, &[p(2), p(3)].concat(), 0, ChunkEnd::Open),
             []
         );
-        push(&mut assembler, &keyframe(20), 0, End::Open);
-        assert_eq!(push(&mut assembler, &p(1), 0, End::Open).len(), 1);
+        push(&mut assembler, &keyframe(20), 0, ChunkEnd::Open);
+        assert_eq!(push(&mut assembler, &p(1), 0, ChunkEnd::Open).len(), 1);
     }
 
     #[test]
     fn a_slice_of_zeros_in_small_pieces_is_looked_at_once() {
-        let mut assembler = Assembler::new(Ends::Learned);
-        push(&mut assembler, &keyframe(20), 0, End::Open);
-        push(&mut assembler, &[0, 0, 1, 0x41], 0, End::Open);
+        let mut assembler = Assembler::new(BoundaryMode::Inferred);
+        push(&mut assembler, &keyframe(20), 0, ChunkEnd::Open);
+        push(&mut assembler, &[0, 0, 1, 0x41], 0, ChunkEnd::Open);
         for _ in 0..4000 {
-            assert_eq!(push(&mut assembler, &[0; 1000], 0, End::Open), []);
+            assert_eq!(push(&mut assembler, &[0; 1000], 0, ChunkEnd::Open), []);
         }
     }
 
     #[test]
     fn a_large_keyframe_in_small_pieces_is_looked_at_once() {
-        let mut assembler = Assembler::new(Ends::Learned);
+        let mut assembler = Assembler::new(BoundaryMode::Inferred);
         let stream = [keyframe(1_000_000), p(1)].concat();
         // Quadratic work would be half a gigabyte here.
         let units: usize = stream
             .chunks(1000)
-            .map(|piece| push(&mut assembler, piece, 0, End::Open).len())
+            .map(|piece| push(&mut assembler, piece, 0, ChunkEnd::Open).len())
             .sum();
         assert_eq!(units, 1);
     }
@@ -617,9 +641,9 @@ mod memory {
 
     #[test]
     fn slice_for_each_macroblock_is_one_picture() {
-        let mut assembler = Assembler::new(Ends::Learned);
-        let mut units = push(&mut assembler, &slices(8160), 0, End::Open);
-        units.extend(push(&mut assembler, &p(1), 0, End::Open));
+        let mut assembler = Assembler::new(BoundaryMode::Inferred);
+        let mut units = push(&mut assembler, &slices(8160), 0, ChunkEnd::Open);
+        units.extend(push(&mut assembler, &p(1), 0, ChunkEnd::Open));
         assert_eq!(units.len(), 1);
         assert_eq!(units[0].nals.len(), 8162);
         assert_eq!(assembler.take_oversize(), None);
@@ -627,13 +651,13 @@ mod memory {
 
     #[test]
     fn units_beyond_every_level_are_named() {
-        let mut assembler = Assembler::new(Ends::Learned);
+        let mut assembler = Assembler::new(BoundaryMode::Inferred);
         let many = slices(MAX_UNIT_NALS as u32);
-        assert_eq!(push(&mut assembler, &many, 0, End::Open), []);
+        assert_eq!(push(&mut assembler, &many, 0, ChunkEnd::Open), []);
         assert_eq!(assembler.take_oversize(), Some(Oversize::Nals));
         assert_eq!(assembler.take_oversize(), None);
         let large = keyframe(MAX_UNIT_BYTES);
-        assert_eq!(push(&mut assembler, &large, 0, End::Open), []);
+        assert_eq!(push(&mut assembler, &large, 0, ChunkEnd::Open), []);
         assert_eq!(assembler.take_oversize(), Some(Oversize::Bytes));
         assert!(Oversize::Nals.to_string().contains("140288 NAL units"));
     }

@@ -2,30 +2,30 @@
 
 use super::{Cropping, Sps};
 use crate::h264::bits::{BitReader, BitWriter, Error};
-use crate::h264::vui::{Colour, Restriction, VuiEnd};
+use crate::h264::vui::{BitstreamRestriction, ColourDescription, VuiEnd};
 
 /// Fields to be replaced; `None` and `false` leave them as they are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Changes {
+pub struct SpsChanges {
     /// Offsets of the cropping, in pixels. They are rounded down to the units of the stream.
     pub cropping: Option<Cropping>,
     /// The sample aspect ratio becomes 1:1.
     pub is_square: bool,
     /// Range, primaries, transfer and matrix.
-    pub colour: Option<Colour>,
+    pub colour: Option<ColourDescription>,
     /// Reordering and size of the decoded picture buffer.
-    pub restriction: Option<Restriction>,
+    pub restriction: Option<BitstreamRestriction>,
 }
 
 /// The payload that is read and the one that is written.
-struct Copy<'a> {
+struct RewriteCursor<'a> {
     reader: BitReader<'a>,
     writer: BitWriter,
 }
 
-impl Copy<'_> {
+impl RewriteCursor<'_> {
     /// Copies up to the bit `at`.
-    fn to(&mut self, at: usize) -> Result<(), Error> {
+    fn copy_to(&mut self, at: usize) -> Result<(), Error> {
         while self.reader.position() < at {
             self.writer
                 .flag(self.reader.flag("seq_parameter_set_data")?);
@@ -34,21 +34,21 @@ impl Copy<'_> {
     }
 
     /// Leaves out everything up to the bit `at`.
-    fn skip(&mut self, at: usize) -> Result<(), Error> {
+    fn skip_to(&mut self, at: usize) -> Result<(), Error> {
         while self.reader.position() < at {
             self.reader.flag("seq_parameter_set_data")?;
         }
         Ok(())
     }
 
-    fn aspect(&mut self, is_square: bool) {
+    fn write_aspect(&mut self, is_square: bool) {
         self.writer.flag(is_square); // aspect_ratio_info_present_flag
         if is_square {
             self.writer.bits(8, 1); // aspect_ratio_idc
         }
     }
 
-    fn signal(&mut self, colour: Option<Colour>, video_format: u8) {
+    fn write_signal(&mut self, colour: Option<ColourDescription>, video_format: u8) {
         self.writer.flag(colour.is_some()); // video_signal_type_present_flag
         if let Some(colour) = colour {
             self.writer.bits(3, u32::from(video_format));
@@ -64,7 +64,7 @@ impl Copy<'_> {
 impl Sps {
     /// Returns the NAL unit `nal`, from which `self` was read, with these changes and every other bit as it was. Where the VUI
     /// cannot be read to its end, as that of some cameras, of it only the aspect ratio is replaced.
-    pub fn rewrite(&self, nal: &[u8], changes: &Changes) -> Result<Vec<u8>, Error> {
+    pub fn rewrite(&self, nal: &[u8], changes: &SpsChanges) -> Result<Vec<u8>, Error> {
         let header = *nal.first().ok_or(Error::Short("nal_unit_header"))?;
         let reader = BitReader::after_header(nal);
         let aspect = self.vui.aspect.as_ref().filter(|_| changes.is_square);
@@ -75,19 +75,19 @@ impl Sps {
         // One that breaks off has no stop bit: what was read counts.
         let read = self.vui.aspect.as_ref().unwrap_or(&self.cropping_at);
         let end = reader.payload_bits().max(read.end);
-        let copy = &mut Copy {
+        let copy = &mut RewriteCursor {
             reader,
             writer: BitWriter::default(),
         };
         if let Some(cropping) = changes.cropping {
-            copy.to(self.cropping_at.start)?;
-            copy.skip(self.cropping_at.end)?;
+            copy.copy_to(self.cropping_at.start)?;
+            copy.skip_to(self.cropping_at.end)?;
             cropping.write(&mut copy.writer, self.cropping.unit);
         }
         let changes = if is_readable {
             *changes
         } else {
-            Changes {
+            SpsChanges {
                 colour: None,
                 restriction: None,
                 ..*changes
@@ -96,12 +96,12 @@ impl Sps {
         match self.vui.end {
             VuiEnd::NoVui { at } => {
                 if changes.is_square || changes.colour.is_some() || changes.restriction.is_some() {
-                    copy.to(at)?;
-                    copy.skip(at + 1)?;
+                    copy.copy_to(at)?;
+                    copy.skip_to(at + 1)?;
                     copy.writer.flag(true); // vui_parameters_present_flag
-                    copy.aspect(changes.is_square);
+                    copy.write_aspect(changes.is_square);
                     copy.writer.flag(false); // overscan_info_present_flag
-                    copy.signal(changes.colour, self.vui.video_format);
+                    copy.write_signal(changes.colour, self.vui.video_format);
                     // chroma location, timing, two HRDs, pic_struct: not present
                     copy.writer.bits(5, 0);
                     match changes.restriction {
@@ -112,36 +112,36 @@ impl Sps {
             }
             VuiEnd::NoRestriction { .. } | VuiEnd::Restriction { .. } | VuiEnd::Unreadable => {
                 if let Some(at) = aspect {
-                    copy.to(at.start)?;
-                    copy.skip(at.end)?;
-                    copy.aspect(true);
+                    copy.copy_to(at.start)?;
+                    copy.skip_to(at.end)?;
+                    copy.write_aspect(true);
                 }
                 if let (Some(at), Some(colour)) = (self.vui.signal.clone(), changes.colour) {
-                    copy.to(at.start)?;
-                    copy.skip(at.end)?;
-                    copy.signal(Some(colour), self.vui.video_format);
+                    copy.copy_to(at.start)?;
+                    copy.skip_to(at.end)?;
+                    copy.write_signal(Some(colour), self.vui.video_format);
                 }
                 match (self.vui.end, changes.restriction) {
                     (VuiEnd::NoRestriction { at }, Some(restriction)) => {
-                        copy.to(at)?;
-                        copy.skip(end)?;
+                        copy.copy_to(at)?;
+                        copy.skip_to(end)?;
                         restriction.write_new(&mut copy.writer);
                     }
                     (VuiEnd::Restriction { at }, Some(restriction)) => {
-                        copy.to(at)?;
-                        copy.skip(end)?;
+                        copy.copy_to(at)?;
+                        copy.skip_to(end)?;
                         restriction.write(&mut copy.writer);
                     }
                     _ => {}
                 }
             }
         }
-        copy.to(end)?;
+        copy.copy_to(end)?;
         Ok(std::mem::take(&mut copy.writer).into_nal(header))
     }
 }
 
-impl Restriction {
+impl BitstreamRestriction {
     /// `bitstream_restriction_flag` and what follows it. The other values are those that E.2.1 infers where nothing is said, so that
     /// nothing else changes.
     fn write_new(self, w: &mut BitWriter) {

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::h264::bits::BitWriter;
-use crate::h264::testing::SpsSpec;
+use crate::h264::tests::synthetic::SpsSpec;
 use h264_reader::nal::sps::{self as oracle, SeqParameterSet};
 use h264_reader::nal::{Nal, RefNal};
 use proptest::prelude::*;
@@ -10,12 +10,12 @@ fn independent(nal: &[u8]) -> SeqParameterSet {
     SeqParameterSet::from_bits(RefNal::new(nal, &[], true).rbsp_bits()).unwrap()
 }
 
-const RESTRICTION: Restriction = Restriction {
+const RESTRICTION: BitstreamRestriction = BitstreamRestriction {
     reorder_frames: 0,
     buffered_frames: 4,
 };
 
-const NO_REORDERING: Changes = Changes {
+const NO_REORDERING: SpsChanges = SpsChanges {
     cropping: None,
     is_square: false,
     colour: None,
@@ -76,20 +76,22 @@ fn vui() -> impl Strategy<Value = VuiChoice> {
         )
 }
 
-fn changes() -> impl Strategy<Value = Changes> {
+fn changes() -> impl Strategy<Value = SpsChanges> {
     let colour = prop::option::of((any::<bool>(), prop::array::uniform3(any::<u8>())));
     let restriction =
         prop::option::of((0_u32..=2).prop_flat_map(|reorder| (Just(reorder), 4_u32..=8)));
-    (any::<bool>(), colour, restriction).prop_map(|(is_square, colour, restriction)| Changes {
+    (any::<bool>(), colour, restriction).prop_map(|(is_square, colour, restriction)| SpsChanges {
         cropping: None,
         is_square,
-        colour: colour.map(|(is_full_range, [primaries, transfer, matrix])| Colour {
-            is_full_range,
-            primaries,
-            transfer,
-            matrix,
-        }),
-        restriction: restriction.map(|(reorder_frames, buffered_frames)| Restriction {
+        colour: colour.map(
+            |(is_full_range, [primaries, transfer, matrix])| ColourDescription {
+                is_full_range,
+                primaries,
+                transfer,
+                matrix,
+            },
+        ),
+        restriction: restriction.map(|(reorder_frames, buffered_frames)| BitstreamRestriction {
             reorder_frames,
             buffered_frames,
         }),
@@ -285,7 +287,7 @@ proptest! {
         let aspect = vui.and_then(|vui| vui.aspect_ratio_info.as_ref()).and_then(oracle::AspectRatioInfo::get);
         let aspect = aspect.filter(|(width, height)| *width > 0 && *height > 0);
         let aspect = aspect.map_or((1, 1), |(w, h)| (u32::from(w), u32::from(h)));
-        prop_assert_eq!(ours.sample_aspect, if ours.has_nonsense_aspect { (1, 1) } else { aspect });
+        prop_assert_eq!(ours.sample_aspect, if ours.has_implausible_aspect { (1, 1) } else { aspect });
         let colour = vui.and_then(|vui| vui.video_signal_type.as_ref());
         let described = colour.and_then(|signal| signal.colour_description.as_ref());
         prop_assert_eq!(ours.colour.is_full_range, colour.is_some_and(|signal| signal.video_full_range_flag));
@@ -339,7 +341,7 @@ proptest! {
         prop_assert_eq!(after.restriction, changes.restriction.or(before.restriction));
         prop_assert_eq!(after.colour, changes.colour.unwrap_or(before.colour));
         let aspect = if changes.is_square { (1, 1) } else { before.sample_aspect };
-        prop_assert_eq!((after.sample_aspect, after.has_nonsense_aspect), (aspect, !changes.is_square && before.has_nonsense_aspect));
+        prop_assert_eq!((after.sample_aspect, after.has_implausible_aspect), (aspect, !changes.is_square && before.has_implausible_aspect));
         // As another reader has it, all else is as it was.
         let (mut got, mut wanted) = (independent(&rewritten), independent(&nal));
         for set in [&mut got, &mut wanted] {
@@ -362,7 +364,7 @@ proptest! {
         }
         prop_assert_eq!(format!("{got:?}"), format!("{wanted:?}"));
         prop_assert_eq!(after.rewrite(&rewritten, &changes).unwrap(), rewritten);
-        prop_assert_eq!(before.rewrite(&nal, &Changes::default()).unwrap(), nal);
+        prop_assert_eq!(before.rewrite(&nal, &SpsChanges::default()).unwrap(), nal);
     }
 
     #[test]
@@ -378,7 +380,7 @@ proptest! {
             bottom: kept(keeps[3], old.bottom),
             ..old
         };
-        let changes = Changes { cropping: Some(cropping), ..Changes::default() };
+        let changes = SpsChanges { cropping: Some(cropping), ..SpsChanges::default() };
         let rewritten = before.rewrite(&nal, &changes).unwrap();
         let after = Sps::parse(&rewritten).unwrap();
         prop_assert_eq!(after.cropping, cropping);
@@ -398,9 +400,9 @@ proptest! {
             let rewritten = sps.rewrite(&nal, &NO_REORDERING).unwrap();
             let again = Sps::parse(&rewritten).unwrap();
             prop_assert_eq!((again.width, again.height), (sps.width, sps.height));
-            let changes = Changes { is_square: true, colour: Some(Colour::default()), ..NO_REORDERING };
+            let changes = SpsChanges { is_square: true, colour: Some(ColourDescription::default()), ..NO_REORDERING };
             let again = Sps::parse(&sps.rewrite(&nal, &changes).unwrap()).unwrap();
-            prop_assert_eq!((again.width, again.height, again.has_nonsense_aspect), (sps.width, sps.height, false));
+            prop_assert_eq!((again.width, again.height, again.has_implausible_aspect), (sps.width, sps.height, false));
         }
         let _ = crate::h264::pps::Pps::parse(&nal);
     }
@@ -431,13 +433,16 @@ fn nonsense_in_a_vui_that_breaks_off_is_mended() {
     let nal = write(&choice);
     for broken in [&nal[..], &nal[..nal.len() - 3]] {
         let sps = Sps::parse(broken).unwrap();
-        assert_eq!((sps.sample_aspect, sps.has_nonsense_aspect), ((1, 1), true));
-        let changes = Changes {
+        assert_eq!(
+            (sps.sample_aspect, sps.has_implausible_aspect),
+            ((1, 1), true)
+        );
+        let changes = SpsChanges {
             is_square: true,
-            ..Changes::default()
+            ..SpsChanges::default()
         };
         let mended = Sps::parse(&sps.rewrite(broken, &changes).unwrap()).unwrap();
-        assert!(!mended.has_nonsense_aspect);
+        assert!(!mended.has_implausible_aspect);
         assert_eq!((mended.width, mended.height), (320, 240));
     }
 }
@@ -453,10 +458,10 @@ fn real_sets_are_read() {
         (sps.width, sps.height, sps.codec().as_str()),
         (1280, 720, "avc1.640028")
     );
-    assert_eq!(sps.order_count, OrderCount::Decoding);
+    assert_eq!(sps.poc_type, PocType::Type2);
     assert_eq!(
         sps.restriction,
-        Some(Restriction {
+        Some(BitstreamRestriction {
             reorder_frames: 0,
             buffered_frames: 1
         })

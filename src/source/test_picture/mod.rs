@@ -29,7 +29,7 @@ pub use encoder::Encoder;
 use super::{Chunk, Context, Error, SILENCE_LIMIT, Settings, Source};
 use crate::controls::ControlBackend;
 use crate::frame_rate::FrameRate;
-use crate::h264::End;
+use crate::h264::ChunkEnd;
 use crate::shutdown::ShutdownToken;
 use crate::time::Timestamp;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -92,7 +92,7 @@ impl Source for TestPicture {
         Ok(Some(Chunk {
             annexb,
             captured_at,
-            end: End::Complete,
+            end: ChunkEnd::Complete,
         }))
     }
 
@@ -201,7 +201,7 @@ mod tests {
                 source.request_keyframe();
             }
             if let Some(chunk) = source.read().unwrap() {
-                assert_eq!(chunk.end, End::Complete);
+                assert_eq!(chunk.end, ChunkEnd::Complete);
                 assert!((opened_at..=Timestamp::now()).contains(&chunk.captured_at));
                 kinds.push(chunk.annexb[4]);
             }

@@ -1,6 +1,6 @@
 //! What is in the buffers of a driver: which hold pictures, which were lost, and whether each holds a whole one.
 
-use crate::h264::End;
+use crate::h264::ChunkEnd;
 use crate::time::Timestamp;
 use memchr::memmem;
 use std::fmt;
@@ -93,7 +93,7 @@ impl Buffers {
     }
 
     /// What the end of a buffer with these bytes means for the access unit.
-    pub(super) fn end(&mut self, bytes: &[u8]) -> End {
+    pub(super) fn end(&mut self, bytes: &[u8]) -> ChunkEnd {
         let mut has_slice = false;
         for nal in nal_units(bytes).filter(|nal| is_slice(nal)) {
             if is_idr(nal) {
@@ -109,9 +109,9 @@ impl Buffers {
         }
         // Headers without a picture (the first buffer of the legacy Raspberry Pi driver) belong to the next one.
         if has_slice && !self.gives_parts {
-            End::Complete
+            ChunkEnd::Complete
         } else {
-            End::Open
+            ChunkEnd::Open
         }
     }
 
@@ -269,20 +269,20 @@ mod tests {
     #[test]
     fn a_buffer_ends_a_picture_unless_it_has_headers_only() {
         let mut buffers = Buffers::default();
-        assert_eq!(buffers.end(SPS), End::Open);
+        assert_eq!(buffers.end(SPS), ChunkEnd::Open);
         assert_eq!(
             buffers.end(&[SPS, FIRST_SLICE, LATER_SLICE].concat()),
-            End::Complete
+            ChunkEnd::Complete
         );
-        assert_eq!(buffers.end(FIRST_SLICE), End::Complete);
+        assert_eq!(buffers.end(FIRST_SLICE), ChunkEnd::Complete);
     }
 
     #[test]
     fn a_driver_that_gives_single_slices_is_found_out() {
         let mut buffers = Buffers::default();
         buffers.end(FIRST_SLICE);
-        assert_eq!(buffers.end(LATER_SLICE), End::Open);
-        assert_eq!(buffers.end(FIRST_SLICE), End::Open);
+        assert_eq!(buffers.end(LATER_SLICE), ChunkEnd::Open);
+        assert_eq!(buffers.end(FIRST_SLICE), ChunkEnd::Open);
     }
 
     #[test]

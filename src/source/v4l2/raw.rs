@@ -14,7 +14,7 @@ pub(super) use setup::start;
 use super::SLICE;
 use crate::controls::ControlBackend;
 use crate::encode::{self, Encoder, EncoderFactory, FrameMemory, RawFrame};
-use crate::h264::End;
+use crate::h264::ChunkEnd;
 use crate::media::orientation::Orientation;
 use crate::shutdown::WaitResult;
 use crate::source::silence::SilenceLimit;
@@ -225,7 +225,7 @@ impl Source for Camera {
         Ok(captured_at.map(|captured_at| Chunk {
             annexb: &self.unit,
             captured_at,
-            end: End::Complete,
+            end: ChunkEnd::Complete,
         }))
     }
 

@@ -2,22 +2,22 @@
 //! that is noise.
 #![allow(clippy::unwrap_used)]
 
-use super::access_unit::{AccessUnit, Assembler};
-use super::bits::BitWriter;
-use super::slice::Structure;
-use crate::h264::End;
+use crate::h264::ChunkEnd;
+use crate::h264::access_unit::{AccessUnit, Assembler};
+use crate::h264::bits::BitWriter;
+use crate::h264::slice::PictureStructure;
 use crate::time::Timestamp;
 
 /// A sequence parameter set to be written. The default is High profile, 320x192, POC type 0, no VUI.
 #[derive(Clone, Debug)]
-pub(super) struct SpsSpec {
-    pub(super) id: u32,
-    pub(super) profile: u8,
-    pub(super) order_type: u32,
-    pub(super) is_frames_only: bool,
-    pub(super) width_mbs: u32,
+pub(crate) struct SpsSpec {
+    pub(crate) id: u32,
+    pub(crate) profile: u8,
+    pub(crate) order_type: u32,
+    pub(crate) is_frames_only: bool,
+    pub(crate) width_mbs: u32,
     /// Reorder and buffered frames.
-    pub(super) restriction: Option<(u32, u32)>,
+    pub(crate) restriction: Option<(u32, u32)>,
 }
 
 impl Default for SpsSpec {
@@ -34,7 +34,7 @@ impl Default for SpsSpec {
 }
 
 impl SpsSpec {
-    pub(super) fn nal(&self) -> Vec<u8> {
+    pub(crate) fn nal(&self) -> Vec<u8> {
         let mut w = BitWriter::default();
         w.bits(8, u32::from(self.profile));
         w.bits(8, 0);
@@ -107,22 +107,22 @@ pub(crate) fn pps(id: u32, sps_id: u32, qp: i32) -> Vec<u8> {
 
 /// A slice of a stream with [`SpsSpec`] and [`pps`].
 #[derive(Clone, Debug)]
-pub(super) struct SliceSpec {
-    pub(super) pps_id: u32,
-    pub(super) order_type: u32,
-    pub(super) is_frames_only: bool,
-    pub(super) first_mb: u32,
-    pub(super) idr_id: Option<u32>,
+pub(crate) struct SliceSpec {
+    pub(crate) pps_id: u32,
+    pub(crate) order_type: u32,
+    pub(crate) is_frames_only: bool,
+    pub(crate) first_mb: u32,
+    pub(crate) idr_id: Option<u32>,
     /// I slice of a picture that is not IDR.
-    pub(super) is_intra: bool,
-    pub(super) is_reference: bool,
-    pub(super) frame_num: u32,
+    pub(crate) is_intra: bool,
+    pub(crate) is_reference: bool,
+    pub(crate) frame_num: u32,
     /// Type 0: the low bits; type 1: the first difference.
-    pub(super) order: i32,
-    pub(super) structure: Structure,
-    pub(super) redundant_count: u32,
-    pub(super) resets: bool,
-    pub(super) noise: Vec<u8>,
+    pub(crate) order: i32,
+    pub(crate) structure: PictureStructure,
+    pub(crate) redundant_count: u32,
+    pub(crate) resets: bool,
+    pub(crate) noise: Vec<u8>,
 }
 
 impl Default for SliceSpec {
@@ -137,7 +137,7 @@ impl Default for SliceSpec {
             is_reference: true,
             frame_num: 0,
             order: 0,
-            structure: Structure::Frame,
+            structure: PictureStructure::Frame,
             redundant_count: 0,
             resets: false,
             noise: vec![0x5a; 20],
@@ -146,7 +146,7 @@ impl Default for SliceSpec {
 }
 
 impl SliceSpec {
-    pub(super) fn idr(id: u32) -> Self {
+    pub(crate) fn idr(id: u32) -> Self {
         Self {
             idr_id: Some(id),
             ..Self::default()
@@ -154,7 +154,7 @@ impl SliceSpec {
     }
 
     /// The `n`th picture after an IDR picture, each the reference of the next.
-    pub(super) fn p(n: u32) -> Self {
+    pub(crate) fn p(n: u32) -> Self {
         Self {
             frame_num: n % 256,
             order: (2 * n % 256) as i32,
@@ -162,12 +162,12 @@ impl SliceSpec {
         }
     }
 
-    pub(super) fn with_noise(mut self, length: usize) -> Self {
+    pub(crate) fn with_noise(mut self, length: usize) -> Self {
         self.noise = vec![0x5a; length];
         self
     }
 
-    pub(super) fn nal(&self) -> Vec<u8> {
+    pub(crate) fn nal(&self) -> Vec<u8> {
         let is_idr = self.idr_id.is_some();
         let mut w = BitWriter::default();
         w.ue(self.first_mb);
@@ -175,9 +175,9 @@ impl SliceSpec {
         w.ue(self.pps_id);
         w.bits(8, self.frame_num);
         if !self.is_frames_only {
-            w.flag(self.structure != Structure::Frame);
-            if self.structure != Structure::Frame {
-                w.flag(self.structure == Structure::BottomField);
+            w.flag(self.structure != PictureStructure::Frame);
+            if self.structure != PictureStructure::Frame {
+                w.flag(self.structure == PictureStructure::BottomField);
             }
         }
         if let Some(id) = self.idr_id {
@@ -212,7 +212,7 @@ impl SliceSpec {
 }
 
 /// The NAL units with start codes.
-pub(super) fn annexb<T: AsRef<[u8]>>(nals: &[T]) -> Vec<u8> {
+pub(crate) fn annexb<T: AsRef<[u8]>>(nals: &[T]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for nal in nals {
         bytes.extend_from_slice(&[0, 0, 0, 1]);
@@ -223,14 +223,14 @@ pub(super) fn annexb<T: AsRef<[u8]>>(nals: &[T]) -> Vec<u8> {
 
 /// A unit as the tests compare it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Seen {
-    pub(super) nals: Vec<Vec<u8>>,
-    pub(super) captured_at: u64,
-    pub(super) is_early: bool,
+pub(crate) struct Seen {
+    pub(crate) nals: Vec<Vec<u8>>,
+    pub(crate) captured_at: u64,
+    pub(crate) is_early: bool,
 }
 
 impl Seen {
-    pub(super) fn of(unit: AccessUnit<'_>) -> Self {
+    pub(crate) fn of(unit: AccessUnit<'_>) -> Self {
         Self {
             nals: unit.nals.iter().map(<[u8]>::to_vec).collect(),
             captured_at: unit.captured_at.as_nanos(),
@@ -239,13 +239,13 @@ impl Seen {
     }
 
     /// `nal_unit_type`s.
-    pub(super) fn types(&self) -> Vec<u8> {
+    pub(crate) fn types(&self) -> Vec<u8> {
         self.nals.iter().map(|nal| nal[0] & 31).collect()
     }
 }
 
 /// Pushes one chunk and returns the units that come.
-pub(super) fn push(assembler: &mut Assembler, bytes: &[u8], at: u64, end: End) -> Vec<Seen> {
+pub(crate) fn push(assembler: &mut Assembler, bytes: &[u8], at: u64, end: ChunkEnd) -> Vec<Seen> {
     let mut seen = Vec::new();
     assembler.push(bytes, Timestamp::from_nanos(at), end, &mut |unit| {
         seen.push(Seen::of(unit))
@@ -254,7 +254,7 @@ pub(super) fn push(assembler: &mut Assembler, bytes: &[u8], at: u64, end: End) -
 }
 
 /// What is left at the end.
-pub(super) fn flush(assembler: &mut Assembler) -> Vec<Seen> {
+pub(crate) fn flush(assembler: &mut Assembler) -> Vec<Seen> {
     let mut seen = Vec::new();
     assembler.flush(&mut |unit| seen.push(Seen::of(unit)));
     seen

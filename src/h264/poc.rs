@@ -1,8 +1,8 @@
 //! In which order pictures are shown: picture order count (8.2.1) and the place in display order that follows from it,
 //! without looking ahead.
 
-use super::slice::{OrderFields, SliceHeader, Structure};
-use super::sps::{OrderCount, Sps};
+use super::slice::{PictureStructure, PocFields, SliceHeader};
+use super::sps::{PocType, Sps};
 
 /// Pictures remembered to see how many a later one overtakes: the largest decoded picture buffer.
 const MAX_REORDER: usize = 16;
@@ -12,36 +12,36 @@ const MAX_REORDER: usize = 16;
 const MAX_DISTANCE: i64 = 2 * MAX_REORDER as i64;
 
 /// Pictures without reordering after which there is taken to be none.
-const PROOF_PICTURES: u32 = 16;
+const NO_REORDER_AFTER_PICTURES: u32 = 16;
 
 /// The same for a stream that announces reordering: ten seconds, since an encoder that may make B pictures
 /// can leave them out for a while.
-const PROOF_PICTURES_AGAINST_VUI: u32 = 300;
+const NO_REORDER_AFTER_PICTURES_DESPITE_VUI: u32 = 300;
 
 /// Picture order count of one picture after the other.
 #[derive(Clone, Debug, Default)]
-pub struct OrderCounter {
+pub struct PocDecoder {
     /// `prevPicOrderCntMsb` and `prevPicOrderCntLsb`.
     reference: (i64, i64),
     /// `prevFrameNum` and `prevFrameNumOffset`.
     frame_num: (u32, i64),
 }
 
-impl OrderCounter {
+impl PocDecoder {
     /// `PicOrderCnt` (8-1) of the frame or field with this slice header; `resets` if it has memory management control
     /// operation 5.
-    pub fn count(&mut self, slice: &SliceHeader, resets: bool, sps: &Sps) -> i64 {
-        let (top, bottom) = match (slice.order, &sps.order_count) {
-            (OrderFields::Sent { lsb, delta_bottom }, OrderCount::Sent { lsb_bits }) => self
-                .count_sent(
+    pub fn decode(&mut self, slice: &SliceHeader, resets: bool, sps: &Sps) -> i64 {
+        let (top, bottom) = match (slice.poc, &sps.poc_type) {
+            (PocFields::Type0 { lsb, delta_bottom }, PocType::Type0 { lsb_bits }) => self
+                .poc_type_0(
                     slice,
                     i64::from(lsb),
                     i64::from(delta_bottom),
                     1 << lsb_bits,
                 ),
-            (OrderFields::Cycle(deltas), cycle @ OrderCount::Cycle { .. }) => {
+            (PocFields::Type1(deltas), cycle @ PocType::Type1 { .. }) => {
                 let offset = self.frame_num_offset(slice, sps);
-                count_in_cycle(slice, offset, deltas.map(i64::from), cycle)
+                poc_type_1(slice, offset, deltas.map(i64::from), cycle)
             }
             _ => {
                 let offset = self.frame_num_offset(slice, sps);
@@ -51,12 +51,12 @@ impl OrderCounter {
             }
         };
         let count = match slice.structure {
-            Structure::Frame => top.min(bottom),
-            Structure::TopField => top,
-            Structure::BottomField => bottom,
+            PictureStructure::Frame => top.min(bottom),
+            PictureStructure::TopField => top,
+            PictureStructure::BottomField => bottom,
         };
         if resets {
-            let lsb = if slice.structure == Structure::BottomField {
+            let lsb = if slice.structure == PictureStructure::BottomField {
                 0
             } else {
                 top - count
@@ -69,7 +69,7 @@ impl OrderCounter {
     }
 
     /// 8.2.1.1
-    fn count_sent(
+    fn poc_type_0(
         &mut self,
         slice: &SliceHeader,
         lsb: i64,
@@ -109,13 +109,8 @@ impl OrderCounter {
 }
 
 /// 8.2.1.2
-fn count_in_cycle(
-    slice: &SliceHeader,
-    offset: i64,
-    deltas: [i64; 2],
-    cycle: &OrderCount,
-) -> (i64, i64) {
-    let OrderCount::Cycle {
+fn poc_type_1(slice: &SliceHeader, offset: i64, deltas: [i64; 2], cycle: &PocType) -> (i64, i64) {
+    let PocType::Type1 {
         non_ref_offset,
         top_to_bottom,
         ref_frame_offsets,
@@ -152,7 +147,7 @@ fn count_in_cycle(
     }
     let top = expected.wrapping_add(deltas[0]);
     match slice.structure {
-        Structure::Frame => (
+        PictureStructure::Frame => (
             top,
             top.wrapping_add(i64::from(*top_to_bottom))
                 .wrapping_add(deltas[1]),
@@ -163,7 +158,7 @@ fn count_in_cycle(
 
 /// What the pictures of one sequence parameter set have shown so far about their order.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Learned {
+pub struct ReorderStats {
     /// Most pictures that were decoded before another one and are shown after it.
     pub depth: u32,
     pictures: u32,
@@ -171,14 +166,14 @@ pub struct Learned {
     has_odd_counts: bool,
 }
 
-impl Learned {
+impl ReorderStats {
     /// True if enough pictures came, all in display order, to say that it stays so. `is_announced` where
     /// the stream says that there is reordering.
-    pub fn proves_no_reordering(&self, is_announced: bool) -> bool {
+    pub fn confirms_no_reordering(&self, is_announced: bool) -> bool {
         let enough = if is_announced {
-            PROOF_PICTURES_AGAINST_VUI
+            NO_REORDER_AFTER_PICTURES_DESPITE_VUI
         } else {
-            PROOF_PICTURES
+            NO_REORDER_AFTER_PICTURES
         };
         self.depth == 0 && self.has_whole_sequence && self.pictures >= enough
     }
@@ -204,7 +199,7 @@ pub struct DisplayOrder {
 impl DisplayOrder {
     /// Index of the next picture in display order minus that in decoding order. `begins` if nothing before it is
     /// shown after it.
-    pub fn place(&mut self, count: i64, begins: bool, learned: &mut Learned) -> i64 {
+    pub fn display_offset(&mut self, count: i64, begins: bool, stats: &mut ReorderStats) -> i64 {
         if begins {
             *self = Self {
                 base: count,
@@ -218,16 +213,16 @@ impl DisplayOrder {
             .iter()
             .filter(|&&earlier| earlier > count)
             .count();
-        learned.depth = learned.depth.max(overtaken as u32);
-        learned.pictures = learned.pictures.saturating_add(1);
+        stats.depth = stats.depth.max(overtaken as u32);
+        stats.pictures = stats.pictures.saturating_add(1);
         if self.recent.len() == MAX_REORDER {
             self.recent.pop_front();
         }
         self.recent.push_back(count);
         let since_base = count.wrapping_sub(self.base);
         // A frame counts by 2, one for each field, except with encoders that count frames.
-        learned.has_odd_counts |= since_base % 2 != 0;
-        let displayed = if learned.has_odd_counts {
+        stats.has_odd_counts |= since_base % 2 != 0;
+        let displayed = if stats.has_odd_counts {
             since_base
         } else {
             since_base / 2

@@ -2,16 +2,16 @@
 //!
 //! A picture holds the slices and SEI of its access unit; two fields of one frame make one picture, as a sample holds
 //! both (ISO/IEC 14496-15, 5.2.2). Left out are delimiters, filler, end marks, parameter sets that viewers have from the
-//! [`Format`], redundant slices (a decoder that has the primary ones ignores them), auxiliary pictures, and other layers
+//! [`VideoParameters`], redundant slices (a decoder that has the primary ones ignores them), auxiliary pictures, and other layers
 //! and views, which need sets that are not in the format.
 
 use super::access_unit::AccessUnit;
-use super::annexb::{Nals, Span};
-use super::formats::{Format, Formats};
-use super::nal::{Header, UnitType};
-use super::order::{DisplayOrder, OrderCounter};
+use super::annexb::{NalRange, Nals};
+use super::nal::{NalHeader, NalUnitType};
+use super::parameter_tracker::{ParameterTracker, VideoParameters};
+use super::poc::{DisplayOrder, PocDecoder};
 use super::sei::{self, RecoveryPoint};
-use super::slice::{SliceHeader, SliceType, Structure};
+use super::slice::{PictureStructure, SliceHeader, SliceType};
 use crate::time::Timestamp;
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ pub struct Recovery {
 
 /// One coded picture (a frame, or the fields of a frame).
 #[derive(Clone, Debug)]
-pub struct Picture<'a> {
+pub struct CodedPicture<'a> {
     /// When the camera took it, or when its first byte came.
     pub captured_at: Timestamp,
     /// An IDR picture: decoding can begin here.
@@ -39,12 +39,12 @@ pub struct Picture<'a> {
     /// Decoding can begin here, too; never set for an IDR picture.
     pub recovery: Option<Recovery>,
     /// What decoders must know. The `Arc` changes exactly at a keyframe, and only if something in it has changed.
-    pub format: Arc<Format>,
+    pub parameters: Arc<VideoParameters>,
     /// Sets that must be in-band, a field that came before, rewritten SEI, the access unit.
     parts: [Nals<'a>; 4],
 }
 
-impl<'a> Picture<'a> {
+impl<'a> CodedPicture<'a> {
     /// The NAL units to be stored, without start codes, none empty.
     pub fn nals(&self) -> impl Iterator<Item = &'a [u8]> + Clone + use<'a> {
         self.parts.into_iter().flat_map(Nals::iter)
@@ -53,43 +53,43 @@ impl<'a> Picture<'a> {
 
 /// Makes pictures of access units.
 #[derive(Debug, Default)]
-pub struct Pictures {
-    formats: Formats,
-    counter: OrderCounter,
+pub struct SampleBuilder {
+    parameters: ParameterTracker,
+    poc: PocDecoder,
     display: DisplayOrder,
     /// Nothing is of use before a keyframe.
     is_started: bool,
     /// The sequence parameter set of the pictures since the last keyframe.
     sequence_of: Option<u8>,
     /// NAL units of the access unit that are stored.
-    spans: Vec<Span>,
+    ranges: Vec<NalRange>,
     has_unreadable_slices: bool,
-    in_band: Copies,
+    in_band: OwnedNals,
     /// The first field of a frame, until the second one is here.
-    field: Option<Field>,
-    field_nals: Copies,
+    field: Option<PendingField>,
+    field_nals: OwnedNals,
     /// A field that is given out from here.
-    lent_nals: Copies,
+    released_nals: OwnedNals,
     /// SEI of the access unit that are stored otherwise than they came.
-    rewritten: Copies,
+    rewritten: OwnedNals,
 }
 
 /// NAL units that outlive their access unit.
 #[derive(Debug, Default)]
-struct Copies {
+struct OwnedNals {
     bytes: Vec<u8>,
-    spans: Vec<Span>,
+    ranges: Vec<NalRange>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Field {
+struct PendingField {
     slice: SliceHeader,
-    facts: Facts,
+    info: PictureInfo,
 }
 
 /// What is known about a picture besides its NAL units.
 #[derive(Clone, Copy, Debug)]
-struct Facts {
+struct PictureInfo {
     captured_at: Timestamp,
     is_keyframe: bool,
     is_reference: bool,
@@ -101,7 +101,7 @@ struct Facts {
     begins: bool,
 }
 
-impl Pictures {
+impl SampleBuilder {
     /// At the beginning of a stream.
     pub fn new() -> Self {
         Self::default()
@@ -117,14 +117,14 @@ impl Pictures {
 
     /// Takes in an access unit. `None` if it holds no picture that viewers can use: before the first keyframe; without
     /// its parameter sets; the first field of a frame, which waits for the second.
-    pub fn push<'a>(&'a mut self, unit: AccessUnit<'a>) -> Option<Picture<'a>> {
-        let Some(Coded {
+    pub fn push<'a>(&'a mut self, unit: AccessUnit<'a>) -> Option<CodedPicture<'a>> {
+        let Some(CodedSlices {
             slice,
             resets,
             is_reference,
             recovery,
             ..
-        }) = self.sort(unit.nals)
+        }) = self.classify_nals(unit.nals)
         else {
             // Slices that cannot be read: what refers to them cannot be shown either.
             self.is_started &= !self.has_unreadable_slices;
@@ -141,10 +141,10 @@ impl Pictures {
             return None;
         }
         let count = self
-            .formats
-            .learned(slice.sps_id)
-            .map(|(sps, _)| self.counter.count(&slice, resets, sps))?;
-        let facts = Facts {
+            .parameters
+            .reorder_stats(slice.sps_id)
+            .map(|(sps, _)| self.poc.decode(&slice, resets, sps))?;
+        let info = PictureInfo {
             captured_at: unit.captured_at,
             is_keyframe,
             is_reference,
@@ -155,81 +155,83 @@ impl Pictures {
         };
         match self.field.take() {
             Some(first) if is_second => {
-                let has_sets = self.take_in_band();
-                let both = Facts {
+                let has_sets = self.store_in_band();
+                let both = PictureInfo {
                     recovery: first
-                        .facts
+                        .info
                         .recovery
-                        .filter(|recovery| recovery.is_marked || facts.recovery.is_some()),
-                    is_reference: first.facts.is_reference || is_reference || has_sets,
+                        .filter(|recovery| recovery.is_marked || info.recovery.is_some()),
+                    is_reference: first.info.is_reference || is_reference || has_sets,
                     count: if resets {
                         0
                     } else {
-                        first.facts.count.min(count)
+                        first.info.count.min(count)
                     },
-                    begins: first.facts.begins || resets,
-                    ..first.facts
+                    begins: first.info.begins || resets,
+                    ..first.info
                 };
-                self.lend_field();
-                self.picture(both, unit.nals.bytes)
+                self.release_field();
+                self.build(both, unit.nals.bytes)
             }
-            first if slice.structure != Structure::Frame => {
+            first if slice.structure != PictureStructure::Frame => {
                 // A field without a partner is a picture by itself.
-                self.lend_field();
-                let is_reference = self.take_in_band() || is_reference;
-                let facts = Facts {
+                self.release_field();
+                let is_reference = self.store_in_band() || is_reference;
+                let info = PictureInfo {
                     is_reference,
-                    ..facts
+                    ..info
                 };
-                self.field = Some(Field { slice, facts });
+                self.field = Some(PendingField { slice, info: info });
                 self.field_nals.extend(Nals {
                     bytes: unit.nals.bytes,
-                    spans: &self.spans,
+                    ranges: &self.ranges,
                 });
-                self.spans.clear();
-                first.and_then(|first| self.picture(first.facts, &[]))
+                self.ranges.clear();
+                first.and_then(|first| self.build(first.info, &[]))
             }
             first => {
                 // The rare field without a partner before a frame goes with the frame, so that
                 // what refers to it can be decoded.
-                self.lend_field();
-                let facts = first.map_or(facts, |first| Facts {
-                    is_keyframe: first.facts.is_keyframe || is_keyframe,
-                    is_reference: first.facts.is_reference || is_reference,
-                    begins: first.facts.begins || facts.begins,
-                    ..facts
+                self.release_field();
+                let info = first.map_or(info, |first| PictureInfo {
+                    is_keyframe: first.info.is_keyframe || is_keyframe,
+                    is_reference: first.info.is_reference || is_reference,
+                    begins: first.info.begins || info.begins,
+                    ..info
                 });
-                self.picture(facts, unit.nals.bytes)
+                self.build(info, unit.nals.bytes)
             }
         }
     }
 
     /// Learns the parameter sets and sorts out which NAL units are stored.
-    fn sort(&mut self, nals: Nals<'_>) -> Option<Coded> {
-        self.spans.clear();
+    fn classify_nals(&mut self, nals: Nals<'_>) -> Option<CodedSlices> {
+        self.ranges.clear();
         self.in_band.clear();
         self.rewritten.clear();
         self.has_unreadable_slices = false;
-        let mut coded: Option<Coded> = None;
+        let mut coded: Option<CodedSlices> = None;
         let mut marked: Option<RecoveryPoint> = None;
-        for (nal, span) in nals.iter().zip(nals.spans) {
-            let Some(header) = Header::of(nal) else {
+        for (nal, span) in nals.iter().zip(nals.ranges) {
+            let Some(header) = NalHeader::of(nal) else {
                 continue;
             };
             match header.unit_type() {
-                UnitType::Sps | UnitType::Pps if self.formats.take(nal) => self.in_band.push(nal),
-                UnitType::Sei => {
+                NalUnitType::Sps | NalUnitType::Pps if self.parameters.push_nal(nal) => {
+                    self.in_band.push(nal)
+                }
+                NalUnitType::Sei => {
                     let point = sei::recovery_point(nal);
                     marked = marked.or(point);
-                    self.spans.push(*span);
+                    self.ranges.push(*span);
                 }
-                UnitType::PartitionBc => self.spans.push(*span),
-                UnitType::Slice | UnitType::PartitionA | UnitType::IdrSlice => {
-                    match SliceHeader::parse_with_marking(nal, self.formats.sets()) {
+                NalUnitType::PartitionBc => self.ranges.push(*span),
+                NalUnitType::Slice | NalUnitType::PartitionA | NalUnitType::IdrSlice => {
+                    match SliceHeader::parse_with_marking(nal, self.parameters.sets()) {
                         Ok((slice, _)) if slice.redundant_count > 0 => continue,
                         Ok((slice, resets)) => {
-                            self.formats.used(&slice);
-                            let coded = coded.get_or_insert(Coded {
+                            self.parameters.mark_used(&slice);
+                            let coded = coded.get_or_insert(CodedSlices {
                                 slice,
                                 resets,
                                 is_reference: false,
@@ -242,7 +244,7 @@ impl Pictures {
                         }
                         Err(_) => self.has_unreadable_slices = true,
                     }
-                    self.spans.push(*span);
+                    self.ranges.push(*span);
                 }
                 _ => {}
             }
@@ -259,7 +261,7 @@ impl Pictures {
                 }),
             };
             if marked.is_some() && coded.slice.idr_id.is_none() {
-                self.take_out_recovery_points(nals.bytes);
+                self.remove_recovery_points(nals.bytes);
             }
         }
         coded
@@ -268,11 +270,11 @@ impl Pictures {
     /// Browsers take recovery points for keyframes whatever the MP4 says: Chromium (156) those of I pictures, Firefox (153)
     /// all. After a seek, Firefox also after each wait for data, they begin to decode there and fail at what refers to
     /// pictures before it. Without the SEI they begin at the IDR picture.
-    fn take_out_recovery_points(&mut self, bytes: &[u8]) {
+    fn remove_recovery_points(&mut self, bytes: &[u8]) {
         let rewritten = &mut self.rewritten;
-        self.spans.retain(|span| {
+        self.ranges.retain(|span| {
             let nal = bytes.get(span.start..span.end).unwrap_or_default();
-            let is_sei = Header::of(nal).map(Header::unit_type) == Some(UnitType::Sei);
+            let is_sei = NalHeader::of(nal).map(NalHeader::unit_type) == Some(NalUnitType::Sei);
             let Some(point) = is_sei.then(|| sei::recovery_point(nal)).flatten() else {
                 return true;
             };
@@ -287,27 +289,29 @@ impl Pictures {
 
     /// An IDR picture: the format is settled, all counting begins anew.
     fn begin_sequence(&mut self, slice: &SliceHeader) -> Option<()> {
-        if let Some((_, learned)) = self
+        if let Some((_, stats)) = self
             .sequence_of
-            .and_then(|sps_id| self.formats.learned(sps_id))
+            .and_then(|sps_id| self.parameters.reorder_stats(sps_id))
         {
-            learned.sequence_ended();
+            stats.sequence_ended();
         }
         self.field = None;
         self.field_nals.clear();
         self.in_band.clear();
         let in_band = &mut self.in_band;
-        let settled = self.formats.keyframe(slice, &mut |nal| in_band.push(nal));
+        let settled = self
+            .parameters
+            .keyframe(slice, &mut |nal| in_band.push(nal));
         self.is_started = settled.is_ok();
         self.sequence_of = settled.ok().map(|()| slice.sps_id);
         self.sequence_of.map(|_| ())
     }
 
     /// The sets go where their field is kept. Returns whether there are some.
-    fn take_in_band(&mut self) -> bool {
-        let has_sets = !self.in_band.spans.is_empty();
+    fn store_in_band(&mut self) -> bool {
+        let has_sets = !self.in_band.ranges.is_empty();
         if has_sets {
-            self.formats.went_in_band();
+            self.parameters.mark_in_band();
         }
         self.field_nals.extend(self.in_band.nals());
         self.in_band.clear();
@@ -316,40 +320,44 @@ impl Pictures {
         has_sets
     }
 
-    fn lend_field(&mut self) {
-        std::mem::swap(&mut self.field_nals, &mut self.lent_nals);
+    fn release_field(&mut self) {
+        std::mem::swap(&mut self.field_nals, &mut self.released_nals);
         self.field_nals.clear();
     }
 
-    fn picture<'a>(&'a mut self, facts: Facts, unit_bytes: &'a [u8]) -> Option<Picture<'a>> {
-        let has_sets = !self.in_band.spans.is_empty();
+    fn build<'a>(
+        &'a mut self,
+        info: PictureInfo,
+        unit_bytes: &'a [u8],
+    ) -> Option<CodedPicture<'a>> {
+        let has_sets = !self.in_band.ranges.is_empty();
         if has_sets {
-            self.formats.went_in_band();
+            self.parameters.mark_in_band();
         }
-        let format = self.formats.current().cloned()?;
-        let (_, learned) = self.formats.learned(facts.sps_id)?;
-        let distance = self.display.place(facts.count, facts.begins, learned);
+        let format = self.parameters.current().cloned()?;
+        let (_, stats) = self.parameters.reorder_stats(info.sps_id)?;
+        let distance = self.display.display_offset(info.count, info.begins, stats);
         // Counts with gaps must not delay a stream that has no reordering.
-        let is_in_order = learned.depth == 0 && format.reorder == 0;
+        let is_in_order = stats.depth == 0 && format.reorder == 0;
         let shift = if is_in_order {
             0
         } else {
             distance.saturating_add(i64::from(format.reorder))
         };
-        Some(Picture {
-            captured_at: facts.captured_at,
-            is_keyframe: facts.is_keyframe,
-            is_reference: facts.is_reference || has_sets,
-            recovery: facts.recovery,
+        Some(CodedPicture {
+            captured_at: info.captured_at,
+            is_keyframe: info.is_keyframe,
+            is_reference: info.is_reference || has_sets,
+            recovery: info.recovery,
             display_shift: i32::try_from(shift).unwrap_or(0),
-            format,
+            parameters: format,
             parts: [
                 self.in_band.nals(),
-                self.lent_nals.nals(),
+                self.released_nals.nals(),
                 self.rewritten.nals(),
                 Nals {
                     bytes: unit_bytes,
-                    spans: &self.spans,
+                    ranges: &self.ranges,
                 },
             ],
         })
@@ -357,7 +365,7 @@ impl Pictures {
 }
 
 /// What the slices of an access unit say.
-struct Coded {
+struct CodedSlices {
     slice: SliceHeader,
     resets: bool,
     is_reference: bool,
@@ -370,22 +378,22 @@ struct Coded {
 fn is_second_field(first: &SliceHeader, second: &SliceHeader) -> bool {
     let is_opposite = matches!(
         (first.structure, second.structure),
-        (Structure::TopField, Structure::BottomField)
-            | (Structure::BottomField, Structure::TopField)
+        (PictureStructure::TopField, PictureStructure::BottomField)
+            | (PictureStructure::BottomField, PictureStructure::TopField)
     );
     is_opposite && first.frame_num == second.frame_num && second.idr_id.is_none()
 }
 
-impl Copies {
+impl OwnedNals {
     fn clear(&mut self) {
         self.bytes.clear();
-        self.spans.clear();
+        self.ranges.clear();
     }
 
     fn push(&mut self, nal: &[u8]) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(nal);
-        self.spans.push(Span {
+        self.ranges.push(NalRange {
             start,
             end: self.bytes.len(),
         });
@@ -398,7 +406,7 @@ impl Copies {
     fn nals(&self) -> Nals<'_> {
         Nals {
             bytes: &self.bytes,
-            spans: &self.spans,
+            ranges: &self.ranges,
         }
     }
 }

@@ -3,32 +3,32 @@
 //! Parameter sets come in the stream, again and again, some new, some changed. Viewers get them in the init segment
 //! (`avcC`), and each new init segment costs them a new decoder, so:
 //!
-//! * A [`Format`] holds all sets that the stream has shown, and stays the same `Arc` as long as they do.
-//! * A set that is new or has changed makes a new `Format`, from the next keyframe on.
+//! * A [`VideoParameters`] holds all sets that the stream has shown, and stays the same `Arc` as long as they do.
+//! * A set that is new or has changed makes a new `VideoParameters`, from the next keyframe on.
 //! * Until then a picture parameter set goes in-band, with the picture it came with: pictures before the keyframe may use
 //!   it. A sequence parameter set never does, since only an IDR picture can begin to use it (7.4.1.2.1); and a picture
 //!   parameter set of a sequence parameter set that viewers lack waits with that one, as decoders fail on it.
 //! * Where sets of the same id change for ever (an encoder that uses two contents in turn), the third change of that kind
-//!   is the last to make a new `Format`: from then on every keyframe carries all sets in-band, which override the
-//!   `Format`'s. Every decoder takes this, and nobody gets a new init segment each second. Where size, sample aspect, codec or
-//!   reordering change, it is a new `Format` each time, as decoders are set up for these.
-//! * Once anything went in-band, the keyframes of the same `Format` carry all sets: decoders keep the newest they saw, and a
+//!   is the last to make a new `VideoParameters`: from then on every keyframe carries all sets in-band, which override the
+//!   `VideoParameters`'s. Every decoder takes this, and nobody gets a new init segment each second. Where size, sample aspect, codec or
+//!   reordering change, it is a new `VideoParameters` each time, as decoders are set up for these.
+//! * Once anything went in-band, the keyframes of the same `VideoParameters` carry all sets: decoders keep the newest they saw, and a
 //!   viewer who joins has seen others.
-//! * When a sequence parameter set changes, the picture parameter sets of its old content are left out of the next `Format`
+//! * When a sequence parameter set changes, the picture parameter sets of its old content are left out of the next `VideoParameters`
 //!   unless they come again or are used. Ids bound the number of sets.
 
 use super::bits::Error;
-use super::nal::{Header, UnitType};
-use super::order::Learned;
+use super::nal::{NalHeader, NalUnitType};
 use super::parameter_sets::ParameterSets;
+use super::poc::ReorderStats;
 use super::pps::Pps;
 use super::slice::SliceHeader;
-use super::sps::{Changes, Sps};
-use super::vui::Restriction;
+use super::sps::{Sps, SpsChanges};
+use super::vui::BitstreamRestriction;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// New `Format`s for sets of known ids with other contents, before such changes go in-band.
+/// New `VideoParameters`s for sets of known ids with other contents, before such changes go in-band.
 const MAX_CONTENT_CHANGES: u32 = 3;
 
 /// Sets in an `avcC` box: their counts have 5 and 8 bits, their lengths 16 (ISO/IEC 14496-15, 5.3.3.1.2).
@@ -38,7 +38,7 @@ const MAX_SET_BYTES: usize = u16::MAX as usize;
 
 /// What viewers must know before a keyframe.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Format {
+pub struct VideoParameters {
     /// Sequence parameter sets as viewers get them, without start codes. The first is the one that describes the pictures.
     pub sps: Vec<Vec<u8>>,
     /// Picture parameter sets.
@@ -66,31 +66,31 @@ pub struct Format {
 
 /// The parameter sets of a stream, and the format that they make.
 #[derive(Debug, Default)]
-pub struct Formats {
+pub struct ParameterTracker {
     sets: ParameterSets,
-    sps: BTreeMap<u8, SpsSlot>,
-    pps: BTreeMap<u8, PpsSlot>,
-    current: Option<Current>,
+    sps: BTreeMap<u8, SpsEntry>,
+    pps: BTreeMap<u8, PpsEntry>,
+    current: Option<ActiveParameters>,
     content_changes: u32,
 }
 
 #[derive(Debug)]
-struct SpsSlot {
+struct SpsEntry {
     nal: Vec<u8>,
-    learned: Learned,
+    reorder_stats: ReorderStats,
 }
 
 #[derive(Debug)]
-struct PpsSlot {
+struct PpsEntry {
     nal: Vec<u8>,
     /// Its sequence parameter set has changed since it came.
     is_stale: bool,
 }
 
 #[derive(Debug)]
-struct Current {
-    format: Arc<Format>,
-    ids: Ids,
+struct ActiveParameters {
+    parameters: Arc<VideoParameters>,
+    ids: ParameterIds,
     /// The sequence parameter set in use; `None` when it has been replaced since the keyframe.
     active_sps: Option<u8>,
     /// Decoders may have other sets than the format's.
@@ -99,57 +99,57 @@ struct Current {
 
 /// Ids of the sets in a format, in its order.
 #[derive(Clone, PartialEq, Eq, Debug)]
-struct Ids {
+struct ParameterIds {
     sps: Vec<u8>,
     pps: Vec<u8>,
 }
 
-impl Formats {
+impl ParameterTracker {
     /// The parameter sets, to read slice headers with.
     pub fn sets(&self) -> &ParameterSets {
         &self.sets
     }
 
     /// The format of the last keyframe.
-    pub fn current(&self) -> Option<&Arc<Format>> {
-        self.current.as_ref().map(|current| &current.format)
+    pub fn current(&self) -> Option<&Arc<VideoParameters>> {
+        self.current.as_ref().map(|current| &current.parameters)
     }
 
     /// What is known about the order of the pictures of a sequence parameter set.
-    pub fn learned(&mut self, sps_id: u8) -> Option<(&Sps, &mut Learned)> {
+    pub fn reorder_stats(&mut self, sps_id: u8) -> Option<(&Sps, &mut ReorderStats)> {
         Some((
             self.sets.sps(sps_id)?,
-            &mut self.sps.get_mut(&sps_id)?.learned,
+            &mut self.sps.get_mut(&sps_id)?.reorder_stats,
         ))
     }
 
     /// Takes in a parameter set. True if pictures before the next keyframe may need it in-band.
-    pub fn take(&mut self, nal: &[u8]) -> bool {
+    pub fn push_nal(&mut self, nal: &[u8]) -> bool {
         if nal.len() > MAX_SET_BYTES {
             return false;
         }
-        match Header::of(nal).map(Header::unit_type) {
-            Some(UnitType::Sps) => {
+        match NalHeader::of(nal).map(NalHeader::unit_type) {
+            Some(NalUnitType::Sps) => {
                 if let Ok(sps) = Sps::parse(nal) {
-                    self.take_sps(nal, sps);
+                    self.add_sps(nal, sps);
                 }
                 false
             }
-            Some(UnitType::Pps) => Pps::parse(nal).is_ok_and(|pps| self.take_pps(nal, pps)),
+            Some(NalUnitType::Pps) => Pps::parse(nal).is_ok_and(|pps| self.add_pps(nal, pps)),
             _ => false,
         }
     }
 
-    fn take_sps(&mut self, nal: &[u8], sps: Sps) {
+    fn add_sps(&mut self, nal: &[u8], sps: Sps) {
         let id = sps.id;
         if self.sps.get(&id).is_some_and(|slot| slot.nal == nal) {
             return;
         }
         self.sps.insert(
             id,
-            SpsSlot {
+            SpsEntry {
                 nal: nal.to_vec(),
-                learned: Learned::default(),
+                reorder_stats: ReorderStats::default(),
             },
         );
         self.sets.put_sps(sps);
@@ -161,14 +161,14 @@ impl Formats {
         }
     }
 
-    fn take_pps(&mut self, nal: &[u8], pps: Pps) -> bool {
+    fn add_pps(&mut self, nal: &[u8], pps: Pps) -> bool {
         if let Some(slot) = self.pps.get_mut(&pps.id).filter(|slot| slot.nal == nal) {
             slot.is_stale = false;
             return false;
         }
         self.pps.insert(
             pps.id,
-            PpsSlot {
+            PpsEntry {
                 nal: nal.to_vec(),
                 is_stale: false,
             },
@@ -180,14 +180,14 @@ impl Formats {
     }
 
     /// Takes note that a set went in-band.
-    pub fn went_in_band(&mut self) {
+    pub fn mark_in_band(&mut self) {
         if let Some(current) = &mut self.current {
             current.is_overridden = true;
         }
     }
 
     /// Takes note that a slice uses its picture parameter set.
-    pub fn used(&mut self, slice: &SliceHeader) {
+    pub fn mark_used(&mut self, slice: &SliceHeader) {
         if let Some(slot) = self.pps.get_mut(&slice.pps_id) {
             slot.is_stale = false;
         }
@@ -202,12 +202,13 @@ impl Formats {
     ) -> Result<(), Error> {
         let (format, ids) = self.build(slice.sps_id)?;
         let Some(current) = &mut self.current else {
-            self.current = Some(Current::new(format, ids, slice.sps_id));
+            self.current = Some(ActiveParameters::new(format, ids, slice.sps_id));
             return Ok(());
         };
         current.active_sps = Some(slice.sps_id);
-        let is_same = *current.format == format;
-        let is_content_change = current.format.has_same_description(&format) && current.ids == ids;
+        let is_same = *current.parameters == format;
+        let is_content_change =
+            current.parameters.has_same_description(&format) && current.ids == ids;
         if is_same || (is_content_change && self.content_changes >= MAX_CONTENT_CHANGES) {
             current.is_overridden |= !is_same;
             if current.is_overridden {
@@ -220,14 +221,14 @@ impl Formats {
         } else {
             // Sets that come or go are bounded by their ids, and of another description decoders must know.
             self.content_changes += u32::from(is_content_change);
-            self.current = Some(Current::new(format, ids, slice.sps_id));
+            self.current = Some(ActiveParameters::new(format, ids, slice.sps_id));
         }
         Ok(())
     }
 
     /// The format that the newest sets make, if `sps_id` is in use.
-    fn build(&self, sps_id: u8) -> Result<(Format, Ids), Error> {
-        let (sps, nal, reorder) = self.as_viewers_get(sps_id)?;
+    fn build(&self, sps_id: u8) -> Result<(VideoParameters, ParameterIds), Error> {
+        let (sps, nal, reorder) = self.for_init_segment(sps_id)?;
         let mut pps_ids = Vec::new();
         let mut sps_ids = vec![sps_id];
         for (id, slot) in &self.pps {
@@ -247,7 +248,7 @@ impl Formats {
                 sps_ids.push(pps.sps_id);
             }
         }
-        let mut format = Format {
+        let mut format = VideoParameters {
             sps: vec![nal],
             pps: pps_ids
                 .iter()
@@ -264,15 +265,15 @@ impl Formats {
             codec: sps.codec(),
             reorder,
         };
-        self.keep_describing(&format, &mut sps_ids);
+        self.order_sps_ids(&format, &mut sps_ids);
         format.sps = sps_ids
             .iter()
-            .filter_map(|id| self.as_viewers_get(*id).ok())
+            .filter_map(|id| self.for_init_segment(*id).ok())
             .map(|(_, nal, _)| nal)
             .collect();
         Ok((
             format,
-            Ids {
+            ParameterIds {
                 sps: sps_ids,
                 pps: pps_ids,
             },
@@ -281,7 +282,7 @@ impl Formats {
 
     /// Puts the ids in order. The first is the one that describes the pictures: as long as another says the same, that
     /// is the one of the current format, for sets that are used in turn do not make new formats.
-    fn keep_describing(&self, format: &Format, sps_ids: &mut [u8]) {
+    fn order_sps_ids(&self, format: &VideoParameters, sps_ids: &mut [u8]) {
         let Some(used) = sps_ids.first().copied() else {
             return;
         };
@@ -291,7 +292,7 @@ impl Formats {
             .and_then(|current| current.ids.sps.first().copied())
             .filter(|id| {
                 sps_ids.contains(id)
-                    && self.as_viewers_get(*id).is_ok_and(|(sps, _, reorder)| {
+                    && self.for_init_segment(*id).is_ok_and(|(sps, _, reorder)| {
                         sps.width == format.width
                             && sps.height == format.height
                             && (sps.cropping.left, sps.cropping.top) == format.hidden
@@ -306,28 +307,30 @@ impl Formats {
 
     /// A sequence parameter set, its NAL unit, rewritten where that is right, and the number of frames that pictures
     /// are shown later than decoded.
-    fn as_viewers_get(&self, sps_id: u8) -> Result<(&Sps, Vec<u8>, u32), Error> {
+    fn for_init_segment(&self, sps_id: u8) -> Result<(&Sps, Vec<u8>, u32), Error> {
         const MISSING: Error = Error::Missing("seq_parameter_set_id");
         let sps = self.sets.sps(sps_id).ok_or(MISSING)?;
         let slot = self.sps.get(&sps_id).ok_or(MISSING)?;
         let announced = sps
             .restriction
             .map(|restriction| restriction.reorder_frames);
-        let depth = slot.learned.depth;
+        let depth = slot.reorder_stats.depth;
         let has_none = depth == 0
             && (sps.cannot_reorder()
                 || announced == Some(0)
-                || slot.learned.proves_no_reordering(announced.is_some()));
+                || slot
+                    .reorder_stats
+                    .confirms_no_reordering(announced.is_some()));
         let (reorder, rewritten) = match (has_none, sps.restriction) {
             (
                 true,
-                Some(Restriction {
+                Some(BitstreamRestriction {
                     reorder_frames: 0, ..
                 }),
             ) => (0, None),
             (true, _) => (
                 0,
-                Some(Restriction {
+                Some(BitstreamRestriction {
                     reorder_frames: 0,
                     buffered_frames: sps.max_ref_frames,
                 }),
@@ -336,7 +339,7 @@ impl Formats {
                 let buffered_frames = said.buffered_frames.max(depth).max(sps.max_ref_frames);
                 (
                     depth,
-                    Some(Restriction {
+                    Some(BitstreamRestriction {
                         reorder_frames: depth,
                         buffered_frames,
                     }),
@@ -349,13 +352,13 @@ impl Formats {
         // Chromium and Firefox leave out as many columns and rows, but at the right and at the bottom.
         let mut cropping = sps.cropping;
         (cropping.left, cropping.top) = (0, 0);
-        let changes = Changes {
+        let changes = SpsChanges {
             cropping: (cropping != sps.cropping).then_some(cropping),
             colour: (colour != sps.colour).then_some(colour),
-            is_square: sps.has_nonsense_aspect,
+            is_square: sps.has_implausible_aspect,
             restriction: rewritten,
         };
-        let nal = if changes == Changes::default() {
+        let nal = if changes == SpsChanges::default() {
             slot.nal.clone()
         } else {
             sps.rewrite(&slot.nal, &changes)?
@@ -364,10 +367,10 @@ impl Formats {
     }
 }
 
-impl Current {
-    fn new(format: Format, ids: Ids, active_sps: u8) -> Self {
+impl ActiveParameters {
+    fn new(format: VideoParameters, ids: ParameterIds, active_sps: u8) -> Self {
         Self {
-            format: Arc::new(format),
+            parameters: Arc::new(format),
             ids,
             active_sps: Some(active_sps),
             is_overridden: false,
@@ -375,7 +378,7 @@ impl Current {
     }
 }
 
-impl Format {
+impl VideoParameters {
     fn has_same_description(&self, other: &Self) -> bool {
         self.width == other.width
             && self.height == other.height

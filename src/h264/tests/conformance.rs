@@ -2,8 +2,8 @@
 //! however the stream comes.
 #![allow(clippy::unwrap_used)]
 
-use super::testing::{Seen, flush, push};
-use super::{Assembler, End, Ends, Format, Pictures};
+use super::synthetic::{Seen, flush, push};
+use crate::h264::{AccessUnit, Assembler, BoundaryMode, ChunkEnd, SampleBuilder, VideoParameters};
 use crate::time::Timestamp;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,14 +21,15 @@ struct Shown {
     units: usize,
     pictures: usize,
     keyframes: usize,
-    formats: Vec<Arc<Format>>,
+    formats: Vec<Arc<VideoParameters>>,
 }
 
 /// `chunks` of `(bytes, end)`.
-fn show<'a>(chunks: impl IntoIterator<Item = (&'a [u8], End)>) -> Shown {
-    let (mut assembler, mut pictures) = (Assembler::new(Ends::Learned), Pictures::new());
+fn show<'a>(chunks: impl IntoIterator<Item = (&'a [u8], ChunkEnd)>) -> Shown {
+    let (mut assembler, mut pictures) =
+        (Assembler::new(BoundaryMode::Inferred), SampleBuilder::new());
     let mut shown = Shown::default();
-    let mut out = |unit: super::AccessUnit<'_>| {
+    let mut out = |unit: AccessUnit<'_>| {
         shown.units += 1;
         let Some(picture) = pictures.push(unit) else {
             return;
@@ -47,10 +48,10 @@ fn show<'a>(chunks: impl IntoIterator<Item = (&'a [u8], End)>) -> Shown {
         if !shown
             .formats
             .last()
-            .is_some_and(|last| Arc::ptr_eq(last, &picture.format))
+            .is_some_and(|last| Arc::ptr_eq(last, &picture.parameters))
         {
             assert!(picture.is_keyframe);
-            shown.formats.push(picture.format.clone());
+            shown.formats.push(picture.parameters.clone());
         }
     };
     for (bytes, end) in chunks {
@@ -110,7 +111,7 @@ fn counts_and_sizes_are_those_of_ffprobe() {
     ];
     for (name, counts, formats) in wanted {
         let bytes = stream(&format!("{name}.264"));
-        let shown = show([(bytes.as_slice(), End::Open)]);
+        let shown = show([(bytes.as_slice(), ChunkEnd::Open)]);
         assert_eq!(summary(&shown), (counts, formats), "{name}");
         let reorder: Vec<_> = shown.formats.iter().map(|format| format.reorder).collect();
         assert!(reorder.iter().all(|reorder| *reorder == 0), "{name}");
@@ -127,10 +128,10 @@ fn the_size_of_the_pieces_does_not_matter() {
     ] {
         let bytes = stream(name);
         let units = |piece: usize| {
-            let mut assembler = Assembler::new(Ends::Learned);
+            let mut assembler = Assembler::new(BoundaryMode::Inferred);
             let mut units: Vec<Seen> = bytes
                 .chunks(piece)
-                .flat_map(|chunk| push(&mut assembler, chunk, 0, End::Open))
+                .flat_map(|chunk| push(&mut assembler, chunk, 0, ChunkEnd::Open))
                 .collect();
             units.extend(flush(&mut assembler));
             units
@@ -145,16 +146,16 @@ fn the_size_of_the_pieces_does_not_matter() {
 #[test]
 fn a_program_that_pauses_after_each_picture_gives_the_same_pictures_sooner() {
     let bytes = stream("MIDR_MW_D.264");
-    let mut assembler = Assembler::new(Ends::Learned);
-    let mut whole = push(&mut assembler, &bytes, 0, End::Open);
+    let mut assembler = Assembler::new(BoundaryMode::Inferred);
+    let mut whole = push(&mut assembler, &bytes, 0, ChunkEnd::Open);
     whole.extend(flush(&mut assembler));
     let written: Vec<Vec<u8>> = whole
         .iter()
-        .map(|unit| super::testing::annexb(&unit.nals))
+        .map(|unit| super::synthetic::annexb(&unit.nals))
         .collect();
     let (mut early, mut all) = (0, Vec::new());
     for unit in &written {
-        let units = push(&mut assembler, unit, 0, End::Pause);
+        let units = push(&mut assembler, unit, 0, ChunkEnd::Pause);
         early += usize::from(units.iter().any(|unit| unit.is_early));
         all.extend(units);
     }
@@ -170,6 +171,6 @@ fn a_program_that_pauses_after_each_picture_gives_the_same_pictures_sooner() {
 #[test]
 fn a_stream_that_is_repeated_keeps_its_format() {
     let bytes = stream("MPS_MW_A.264");
-    let shown = show([(bytes.as_slice(), End::Open), (&bytes, End::Open)]);
+    let shown = show([(bytes.as_slice(), ChunkEnd::Open), (&bytes, ChunkEnd::Open)]);
     assert_eq!((shown.pictures, shown.formats.len()), (300, 1));
 }

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::h264::sps::Sps;
-use crate::h264::testing::{SliceSpec, SpsSpec, pps};
+use crate::h264::tests::synthetic::{SliceSpec, SpsSpec, pps};
 
 /// A picture as the tests look at it.
 #[derive(Clone, Debug)]
@@ -11,7 +11,7 @@ pub(super) struct Seen {
     is_reference: bool,
     recovery: Option<Recovery>,
     shift: i32,
-    format: Arc<Format>,
+    format: Arc<VideoParameters>,
 }
 
 impl Seen {
@@ -22,7 +22,7 @@ impl Seen {
 
 #[derive(Default)]
 pub(super) struct Stream {
-    pictures: Pictures,
+    pictures: SampleBuilder,
 }
 
 impl Stream {
@@ -44,7 +44,7 @@ impl Stream {
     }
 
     fn push(&mut self, nals: &[Vec<u8>]) -> Option<Seen> {
-        let mut copies = Copies::default();
+        let mut copies = OwnedNals::default();
         nals.iter().for_each(|nal| copies.push(nal));
         let unit = AccessUnit {
             nals: copies.nals(),
@@ -57,7 +57,7 @@ impl Stream {
             is_reference: picture.is_reference,
             recovery: picture.recovery,
             shift: picture.display_shift,
-            format: picture.format,
+            format: picture.parameters,
         })
     }
 
@@ -66,7 +66,7 @@ impl Stream {
     }
 
     /// An IDR picture and `counts.len()` others with these order counts; their shifts.
-    pub(super) fn group(&mut self, counts: &[i32]) -> (Arc<Format>, Vec<i32>) {
+    pub(super) fn group(&mut self, counts: &[i32]) -> (Arc<VideoParameters>, Vec<i32>) {
         let first = self.slice(&SliceSpec::idr(1)).unwrap();
         let mut shifts = vec![first.shift];
         for (n, count) in (1..).zip(counts) {
@@ -576,7 +576,7 @@ mod fields {
         stream
     }
 
-    fn field(structure: Structure, idr_id: Option<u32>, frame_num: u32) -> SliceSpec {
+    fn field(structure: PictureStructure, idr_id: Option<u32>, frame_num: u32) -> SliceSpec {
         let order = 2 * frame_num as i32 + i32::from(structure == BottomField);
         SliceSpec {
             structure,
@@ -588,7 +588,7 @@ mod fields {
         }
     }
 
-    use Structure::{BottomField, Frame, TopField};
+    use PictureStructure::{BottomField, Frame, TopField};
 
     #[test]
     fn two_fields_are_one_picture() {

@@ -1,6 +1,6 @@
 //! What holds for any way of putting pictures out of order.
 use super::tests::Stream;
-use crate::h264::testing::SpsSpec;
+use crate::h264::tests::synthetic::SpsSpec;
 use proptest::prelude::*;
 
 /// Display indices, in decoding order, of the pictures after an IDR picture: groups of a P picture and the B pictures that

@@ -5,31 +5,31 @@
 //! low bits right below those of the later picture nothing is out of order.
 
 use super::bits::{BitReader, BitWriter};
-use super::nal::Header;
+use super::nal::NalHeader;
 use super::parameter_sets::ParameterSets;
-use super::slice::{OrderFields, SliceHeader};
+use super::slice::{PocFields, SliceHeader};
 
 /// Order count from the kept picture to the next: room for pictures that are shown before that one.
-const DISTANCE: u32 = 64;
+const POC_DISTANCE: u32 = 64;
 
 /// The NAL units of the kept picture with order counts right below those of the picture that `next` holds. They are as
 /// they were where order counts are not sent (types 1 and 2), or something cannot be read. Each comes with its
 /// parameter sets, which may have changed between the two.
-pub fn right_before<'a>(
+pub fn renumber_before<'a>(
     (kept, sets): (impl Iterator<Item = &'a [u8]>, &ParameterSets),
     (next, next_sets): (impl Iterator<Item = &'a [u8]>, &ParameterSets),
 ) -> Vec<Vec<u8>> {
     let kept: Vec<&[u8]> = kept.collect();
-    let first = kept.iter().find_map(|nal| Lsb::of(nal, sets));
-    let target = next.into_iter().find_map(|nal| Lsb::of(nal, next_sets));
+    let first = kept.iter().find_map(|nal| PocLsb::of(nal, sets));
+    let target = next.into_iter().find_map(|nal| PocLsb::of(nal, next_sets));
     let distance = first.zip(target).map(|(first, target)| {
         let wanted = target
             .value
-            .wrapping_sub(DISTANCE.min(target.range() / 2 - 2));
+            .wrapping_sub(POC_DISTANCE.min(target.range() / 2 - 2));
         wanted.wrapping_sub(first.value)
     });
-    let moved = |nal: &&[u8]| match (Lsb::of(nal, sets), distance) {
-        (Some(lsb), Some(distance)) => lsb.moved(nal, distance),
+    let moved = |nal: &&[u8]| match (PocLsb::of(nal, sets), distance) {
+        (Some(lsb), Some(distance)) => lsb.with_offset(nal, distance),
         _ => nal.to_vec(),
     };
     kept.iter().map(moved).collect()
@@ -37,7 +37,7 @@ pub fn right_before<'a>(
 
 /// `pic_order_cnt_lsb` of a slice.
 #[derive(Clone, Copy, Debug)]
-struct Lsb {
+struct PocLsb {
     value: u32,
     /// Position in bits after the header byte, without emulation prevention.
     at: usize,
@@ -45,16 +45,16 @@ struct Lsb {
     bits: u32,
 }
 
-impl Lsb {
+impl PocLsb {
     fn of(nal: &[u8], sets: &ParameterSets) -> Option<Self> {
-        if !Header::of(nal)?.unit_type().has_slice_header() {
+        if !NalHeader::of(nal)?.unit_type().has_slice_header() {
             return None;
         }
         let slice = SliceHeader::parse(nal, sets).ok()?;
-        let OrderFields::Sent { lsb: value, .. } = slice.order else {
+        let PocFields::Type0 { lsb: value, .. } = slice.poc else {
             return None;
         };
-        let (at, bits) = SliceHeader::order_lsb_at(nal, sets).ok()??;
+        let (at, bits) = SliceHeader::poc_lsb_position(nal, sets).ok()??;
         Some(Self { value, at, bits })
     }
 
@@ -62,7 +62,7 @@ impl Lsb {
         1 << self.bits
     }
 
-    fn moved(self, nal: &[u8], distance: u32) -> Vec<u8> {
+    fn with_offset(self, nal: &[u8], distance: u32) -> Vec<u8> {
         let value = self.value.wrapping_add(distance) & (self.range() - 1);
         let mut reader = BitReader::after_header(nal);
         let mut writer = BitWriter::default();
@@ -83,18 +83,18 @@ impl Lsb {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::h264::testing::{SliceSpec, SpsSpec, pps};
+    use crate::h264::tests::synthetic::{SliceSpec, SpsSpec, pps};
 
     fn sets() -> ParameterSets {
         let mut sets = ParameterSets::default();
-        sets.learn(&SpsSpec::default().nal());
-        sets.learn(&pps(0, 0, 0));
+        sets.add(&SpsSpec::default().nal());
+        sets.add(&pps(0, 0, 0));
         sets
     }
 
     fn moved(kept: &[Vec<u8>], next: &SliceSpec) -> Vec<Vec<u8>> {
         let next = [next.nal()];
-        right_before(
+        renumber_before(
             (kept.iter().map(Vec::as_slice), &sets()),
             (next.iter().map(Vec::as_slice), &sets()),
         )
@@ -126,13 +126,13 @@ mod tests {
     #[test]
     fn order_count_that_is_not_sent_stays() {
         let kept = SliceSpec::idr(3).nal();
-        let found = right_before(
+        let found = renumber_before(
             ([&kept[..]].into_iter(), &sets()),
             ([&[0x41_u8, 0][..]].into_iter(), &sets()),
         );
         assert_eq!(found, std::slice::from_ref(&kept));
         assert_eq!(
-            right_before(
+            renumber_before(
                 ([&kept[..]].into_iter(), &ParameterSets::default()),
                 ([&kept[..]].into_iter(), &ParameterSets::default()),
             ),
