@@ -19,7 +19,7 @@ use berrymse::shutdown::{ShutdownToken, WaitResult};
 use berrymse::source::v4l2::raw::capture::Newest;
 use berrymse::source::{Chunk, Context, Error, Flips, Settings, Source};
 use berrymse::time::Timestamp;
-use berrymse::v4l2::{Colour, FourCc};
+use berrymse::v4l2::{Colorimetry, FourCc};
 use rustix::time::{ClockId, clock_gettime};
 use std::io::Write;
 use std::num::NonZeroU32;
@@ -100,7 +100,7 @@ fn encoder(format: &str, width: u32, height: u32) -> Result<Box<dyn Encoder>, Fa
         width,
         height,
         strides: [0; 3],
-        colour: Colour::default(),
+        colour: Colorimetry::default(),
     };
     let settings = encode::Config {
         fps: 30.0,

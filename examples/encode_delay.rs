@@ -16,7 +16,7 @@ use berrymse::shutdown::{ShutdownToken, WaitResult};
 use berrymse::source::v4l2::raw::capture::Newest;
 use berrymse::source::{Chunk, Context, Error, Flips, Settings, Source};
 use berrymse::time::Timestamp;
-use berrymse::v4l2::{Colour, FourCc};
+use berrymse::v4l2::{Colorimetry, FourCc};
 use rustix::time::{ClockId, clock_gettime};
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -160,7 +160,7 @@ fn encoder(width: u32, height: u32, fps: f64) -> Result<Box<dyn Encoder>, encode
         width,
         height,
         strides: [0; 3],
-        colour: Colour::default(),
+        colour: Colorimetry::default(),
     };
     let settings = encode::Config {
         fps: fps.min(240.0),

@@ -11,8 +11,10 @@
 
 use berrymse::shutdown::{ShutdownToken, WaitResult};
 use berrymse::time::Timestamp;
-use berrymse::v4l2::m2m::{Encoder, Output, Rate, Raw, RawFormat, Wanted};
-use berrymse::v4l2::{Device, Failure, FourCc, Held, Stream};
+use berrymse::v4l2::m2m::{
+    Encoder, EncoderConfig, EncoderOutput, InputFrame, RateControl, RawFormat,
+};
+use berrymse::v4l2::{BufferGuard, Device, DeviceError, FourCc, Stream};
 use std::collections::HashMap;
 use std::error::Error;
 use std::fs::File;
@@ -86,10 +88,10 @@ fn run(
     let _ = device.set_rate(capture, (1, 30));
     println!("camera: {capture:?} {agreed:?}");
     let stream = Arc::new(Stream::start(device, capture, 4)?);
-    let wanted = Wanted {
+    let wanted = EncoderConfig {
         coded: code("coded", b"FWHT")?,
         raw: RawFormat::from(&agreed),
-        rate: Rate {
+        rate: RateControl {
             fps: 30,
             bitrate: None,
             keyframe_interval: 10,
@@ -127,7 +129,7 @@ impl Test<'_> {
             }
             if put == self.number("drain") {
                 self.drain()?;
-                self.encoder.go_on()?;
+                self.encoder.resume()?;
                 println!("goes on");
             }
             if put == self.number("reset") {
@@ -146,13 +148,16 @@ impl Test<'_> {
         while self.shutdown.wait_readable(self.stream.fd(), slice) != WaitResult::Ready {
             self.look()?;
         }
-        let filled = self.stream.take()?;
+        let filled = self.stream.dequeue()?;
         if filled.is_damaged {
-            self.stream.give_back(filled)?;
+            self.stream.queue(filled)?;
             return Ok(());
         }
-        let (sequence, captured_at) = (filled.sequence, filled.stamp.unwrap_or(Timestamp::now()));
-        let held = Held::new(Arc::clone(&self.stream), filled);
+        let (sequence, captured_at) = (
+            filled.sequence,
+            filled.timestamp.unwrap_or(Timestamp::now()),
+        );
+        let held = BufferGuard::new(Arc::clone(&self.stream), filled);
         let mut bytes = Vec::new();
         for plane in 0..3 {
             held.copy(plane, 0..held.plane_len(plane), &mut bytes);
@@ -161,7 +166,8 @@ impl Test<'_> {
         while !self.encoder.has_room() {
             self.take_one(since)?;
         }
-        self.encoder.put(Raw::Held(held), captured_at)?;
+        self.encoder
+            .queue_input(InputFrame::Import(held), captured_at)?;
         self.counts.put += 1;
         println!("put {sequence} {}", captured_at.as_nanos() / 1000);
         if let Some(raw) = &mut self.raw {
@@ -183,25 +189,25 @@ impl Test<'_> {
 
     /// What the encoder has for us.
     fn look(&mut self) -> Result<bool, Box<dyn Error>> {
-        self.counts.failed += self.encoder.reclaim()?;
+        self.counts.failed += self.encoder.collect_inputs()?;
         let mut bytes = Vec::new();
-        match self.encoder.take(&mut bytes) {
-            Err(Failure::Again) => Ok(false),
+        match self.encoder.dequeue_output(&mut bytes) {
+            Err(DeviceError::WouldBlock) => Ok(false),
             Err(failure) => Err(failure.into()),
             Ok(output) => {
                 println!("{output:?}, {} bytes", bytes.len());
                 match output {
-                    Output::Picture { dropped, .. } => {
+                    EncoderOutput::Frame { dropped, .. } => {
                         self.counts.pictures += 1;
                         self.counts.dropped += dropped;
                     }
-                    Output::Damaged => self.counts.damaged += 1,
+                    EncoderOutput::Error => self.counts.damaged += 1,
                     _ => {}
                 }
                 if let Some(out) = &mut self.out {
                     out.write_all(&bytes)?;
                 }
-                Ok(output == Output::Drained)
+                Ok(output == EncoderOutput::LastBuffer)
             }
         }
     }
@@ -211,7 +217,7 @@ impl Test<'_> {
         let since = Timestamp::now();
         while !self.take_one(since)? {}
         // The last raw buffers come back with the last picture.
-        self.counts.failed += self.encoder.reclaim()?;
+        self.counts.failed += self.encoder.collect_inputs()?;
         println!("drained");
         Ok(())
     }

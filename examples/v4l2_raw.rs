@@ -8,7 +8,7 @@
 #![allow(clippy::print_stdout, reason = "a program for tests")]
 
 use berrymse::shutdown::{ShutdownToken, WaitResult};
-use berrymse::v4l2::{Device, Failure, Stream};
+use berrymse::v4l2::{Device, DeviceError, Stream};
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,19 +20,22 @@ fn main() {
     };
     let end = count
         .parse()
-        .map_err(|_| Failure::Invalid)
+        .map_err(|_| DeviceError::InvalidArgument)
         .and_then(|count| take(Path::new(node), count));
     println!("end: {end:?}");
 }
 
-fn take(node: &Path, count: u32) -> Result<(), Failure> {
-    let shutdown = ShutdownToken::new().map_err(|_| Failure::NoMemory)?;
+fn take(node: &Path, count: u32) -> Result<(), DeviceError> {
+    let shutdown = ShutdownToken::new().map_err(|_| DeviceError::NoMemory)?;
     let device = Device::open(node)?;
-    let capture = device.identity().capture().ok_or(Failure::Invalid)?;
+    let capture = device
+        .identity()
+        .capture()
+        .ok_or(DeviceError::InvalidArgument)?;
     let format = device
         .formats(capture)
         .first()
-        .ok_or(Failure::Invalid)?
+        .ok_or(DeviceError::InvalidArgument)?
         .fourcc;
     let agreed = device.set_format(capture, format, 320, 240)?;
     println!("{capture:?} {agreed:?}");
@@ -40,16 +43,16 @@ fn take(node: &Path, count: u32) -> Result<(), Failure> {
     let mut bytes = Vec::new();
     for _ in 0..count {
         while shutdown.wait_readable(stream.fd(), Duration::from_secs(1)) != WaitResult::Ready {}
-        let filled = stream.take()?;
+        let filled = stream.dequeue()?;
         bytes.clear();
         stream.copy(&filled, &mut bytes);
-        let (sequence, room, is_damaged) = (filled.sequence, filled.room, filled.is_damaged);
+        let (sequence, room, is_damaged) = (filled.sequence, filled.capacity, filled.is_damaged);
         println!(
             "picture {sequence}: {} of {room} bytes, timed: {}, damaged: {is_damaged}",
             bytes.len(),
-            filled.stamp.is_some()
+            filled.timestamp.is_some()
         );
-        stream.give_back(filled)?;
+        stream.queue(filled)?;
     }
     Ok(())
 }

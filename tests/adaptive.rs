@@ -14,7 +14,7 @@ use berrymse::serve::{self, Fanout, Site};
 use berrymse::shutdown::ShutdownToken;
 use berrymse::source::{Chunk, Context, Error, Flips, Settings, Source};
 use berrymse::time::Timestamp;
-use berrymse::v4l2::{Colour, FourCc};
+use berrymse::v4l2::{Colorimetry, FourCc};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -45,7 +45,7 @@ impl RawCamera {
             width: WIDTH,
             height: HEIGHT,
             strides: [0; 3],
-            colour: Colour::default(),
+            colour: Colorimetry::default(),
         };
         let settings = encode::Config {
             fps: f64::from(FPS),

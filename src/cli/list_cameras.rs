@@ -3,7 +3,7 @@
 use crate::os::procfs::{ProcessInfo, processes_with_open};
 use crate::source::rpicam;
 use crate::source::v4l2::raw;
-use crate::v4l2::{FourCc, Node, Purpose, Size, discover, m2m};
+use crate::v4l2::{FourCc, FrameSize, Node, NodeKind, discover, m2m};
 use serde_json::{Value, json};
 use std::env;
 use std::fmt::Write;
@@ -22,7 +22,7 @@ const USUAL: raw::choice::Wanted = raw::choice::Wanted {
 };
 
 /// The sizes of a format, each with its rates in frames per second.
-type Sizes = Vec<(Size, Vec<f64>)>;
+type Sizes = Vec<(FrameSize, Vec<f64>)>;
 
 /// Cameras and programs that were found.
 #[derive(Debug)]
@@ -95,7 +95,7 @@ impl Report {
 
     /// Returns the source that `auto` takes, in the order of `source`.
     fn auto(&self) -> Option<String> {
-        let first = |is_it: fn(Purpose) -> bool| {
+        let first = |is_it: fn(NodeKind) -> bool| {
             let mut nodes = self.nodes.iter().map(|found| &found.node);
             let node = nodes.find(|node| node.purpose.is_some_and(is_it))?;
             Some(node.name().display().to_string())
@@ -107,9 +107,9 @@ impl Report {
                 .map_or(true, |all| !all.is_empty());
             (self.camera_program.is_some() && may_have).then(|| "rpicam".to_owned())
         };
-        first(|purpose| matches!(purpose, Purpose::H264(_)))
+        first(|purpose| matches!(purpose, NodeKind::H264(_)))
             .or_else(rpicam)
-            .or_else(|| first(|purpose| matches!(purpose, Purpose::NeedsEncoder(_))))
+            .or_else(|| first(|purpose| matches!(purpose, NodeKind::NeedsEncoder(_))))
     }
 
     fn write_program_cameras(&self, out: &mut String) {
@@ -147,9 +147,9 @@ impl Report {
     }
 
     fn has_sensor(&self) -> bool {
-        self.nodes
-            .iter()
-            .any(|Found { node, .. }| matches!(node.purpose, Some(Purpose::Sensor | Purpose::Isp)))
+        self.nodes.iter().any(|Found { node, .. }| {
+            matches!(node.purpose, Some(NodeKind::Sensor | NodeKind::Isp))
+        })
     }
 }
 
@@ -170,7 +170,7 @@ fn write_node(
         holders,
     }: &Found,
 ) {
-    let label = node.purpose.map_or("not to be opened", Purpose::label);
+    let label = node.purpose.map_or("not to be opened", NodeKind::label);
     let _ = writeln!(out, "{}  {}: {label}", node.path.display(), node.card);
     if let Ok(identity) = &node.identity {
         let _ = writeln!(out, "    driver {}, at {}", identity.driver, identity.bus);
@@ -178,7 +178,7 @@ fn write_node(
     match node.reason() {
         None => {
             let _ = writeln!(out, "    --source {}", node.name().display());
-            if matches!(node.purpose, Some(Purpose::NeedsEncoder(_))) {
+            if matches!(node.purpose, Some(NodeKind::NeedsEncoder(_))) {
                 paragraph(out, "    ", &plan_text(node, sizes));
             }
         }
@@ -216,10 +216,10 @@ fn write_node(
     }
 }
 
-fn encoder_text(encoder: &m2m::Found) -> String {
+fn encoder_text(encoder: &m2m::EncoderNode) -> String {
     let formats: Vec<String> = encoder.raw_formats.iter().map(FourCc::to_string).collect();
     let mut text = format!("encodes {}", formats.join(", "));
-    if let Some((width, height)) = encoder.largest {
+    if let Some((width, height)) = encoder.max_size {
         let _ = write!(text, ", up to {width}x{height}");
     }
     text.push_str("; --encoder auto takes it, --encoder hardware insists on it");
@@ -256,12 +256,12 @@ fn sizes_text(sizes: &Sizes) -> String {
     words.join(", ")
 }
 
-fn size_text(size: &Size, rates: &[f64]) -> String {
+fn size_text(size: &FrameSize, rates: &[f64]) -> String {
     let mut text = match size {
-        Size::Exactly(width, height) => format!("{width}x{height}"),
-        Size::Between {
-            least: (w_min, h_min),
-            most: (w_max, h_max),
+        FrameSize::Discrete(width, height) => format!("{width}x{height}"),
+        FrameSize::Stepwise {
+            min: (w_min, h_min),
+            max: (w_max, h_max),
             ..
         } => {
             format!("{w_min}x{h_min} to {w_max}x{h_max}")
@@ -319,7 +319,7 @@ fn node_json(
         "card": node.card,
         "driver": identity.map(|identity| &identity.driver),
         "bus": identity.map(|identity| &identity.bus),
-        "purpose": node.purpose.map(Purpose::label),
+        "purpose": node.purpose.map(NodeKind::label),
         "source": node.is_usable().then(|| node.name().to_string_lossy()),
         "reason": node.reason(),
         "formats": formats.collect::<Vec<_>>(),
@@ -328,19 +328,21 @@ fn node_json(
     })
 }
 
-fn encoder_json(encoder: &m2m::Found) -> Value {
+fn encoder_json(encoder: &m2m::EncoderNode) -> Value {
     let formats: Vec<String> = encoder.raw_formats.iter().map(FourCc::to_string).collect();
-    let (width, height) = encoder.largest.unzip();
+    let (width, height) = encoder.max_size.unzip();
     json!({ "raw_formats": formats, "largest_width": width, "largest_height": height })
 }
 
-fn size_json(size: &Size, rates: &[f64]) -> Value {
+fn size_json(size: &FrameSize, rates: &[f64]) -> Value {
     let rates: Vec<f64> = rates.iter().copied().map(round).collect();
     match *size {
-        Size::Exactly(width, height) => json!({ "width": width, "height": height, "fps": rates }),
-        Size::Between {
-            least: (w_min, h_min),
-            most: (width, height),
+        FrameSize::Discrete(width, height) => {
+            json!({ "width": width, "height": height, "fps": rates })
+        }
+        FrameSize::Stepwise {
+            min: (w_min, h_min),
+            max: (width, height),
             ..
         } => {
             json!({ "min_width": w_min, "min_height": h_min, "width": width, "height": height, "fps": rates })
@@ -351,7 +353,7 @@ fn size_json(size: &Size, rates: &[f64]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::v4l2::Failure;
+    use crate::v4l2::DeviceError;
 
     fn report_of(nodes: Vec<Found>) -> Report {
         Report {
@@ -378,7 +380,7 @@ mod tests {
             path: "/dev/video3".into(),
             link: None,
             card: "Cam".into(),
-            identity: Err(Failure::NotPermitted),
+            identity: Err(DeviceError::PermissionDenied),
             purpose: None,
             formats: Vec::new(),
             encoder: None,
@@ -410,7 +412,7 @@ mod tests {
                 path: path.into(),
                 link: None,
                 card: "Cam".into(),
-                identity: Err(Failure::Busy),
+                identity: Err(DeviceError::Busy),
                 purpose: Some(purpose),
                 formats: Vec::new(),
                 encoder: None,
@@ -418,9 +420,9 @@ mod tests {
             sizes: Vec::new(),
             holders: Vec::new(),
         };
-        let capture = crate::v4l2::Capture::SinglePlanar;
-        let raw = found("/dev/video0", Purpose::NeedsEncoder(capture));
-        let mut report = report_of(vec![raw, found("/dev/video1", Purpose::Metadata)]);
+        let capture = crate::v4l2::PlaneApi::SinglePlanar;
+        let raw = found("/dev/video0", NodeKind::NeedsEncoder(capture));
+        let mut report = report_of(vec![raw, found("/dev/video1", NodeKind::Metadata)]);
         let takes = |report: &Report, what: &str| {
             let line = format!("--source auto, the default, takes: {what}\n");
             assert!(report.text().ends_with(&line), "{}", report.text());
@@ -431,7 +433,7 @@ mod tests {
         takes(&report, "/dev/video0");
         report.program_cameras = Ok(vec!["imx708".into()]);
         takes(&report, "rpicam");
-        let h264 = found("/dev/video2", Purpose::H264(capture));
+        let h264 = found("/dev/video2", NodeKind::H264(capture));
         report.nodes.push(h264);
         takes(&report, "/dev/video2");
     }
@@ -462,18 +464,18 @@ mod tests {
     #[test]
     fn sizes_are_written_with_their_rates() {
         assert_eq!(
-            size_text(&Size::Exactly(640, 480), &[30.0, 15.0]),
+            size_text(&FrameSize::Discrete(640, 480), &[30.0, 15.0]),
             "640x480 at 15-30/s"
         );
         assert_eq!(
-            size_text(&Size::Exactly(640, 480), &[30000.0 / 1001.0]),
+            size_text(&FrameSize::Discrete(640, 480), &[30000.0 / 1001.0]),
             "640x480 at 29.97/s"
         );
         assert_eq!(
             size_text(
-                &Size::Between {
-                    least: (32, 32),
-                    most: (1920, 1080),
+                &FrameSize::Stepwise {
+                    min: (32, 32),
+                    max: (1920, 1080),
                     step: (1, 1)
                 },
                 &[]
@@ -481,7 +483,7 @@ mod tests {
             "32x32 to 1920x1080"
         );
         assert_eq!(
-            sizes_text(&vec![(Size::Exactly(1, 1), Vec::new()); 9])
+            sizes_text(&vec![(FrameSize::Discrete(1, 1), Vec::new()); 9])
                 .matches("1x1")
                 .count(),
             SIZES_SHOWN

@@ -12,8 +12,11 @@ use super::{
 };
 use crate::time::Timestamp;
 use crate::v4l2::controls::{flag, id};
-use crate::v4l2::m2m::{self, Found, Output, Rate, Raw, RawFormat, Refusal, Wanted};
-use crate::v4l2::{Device, Failure, FourCc};
+use crate::v4l2::m2m::{
+    self, EncoderConfig, EncoderNode, EncoderOutput, InputFrame, NegotiationError, RateControl,
+    RawFormat,
+};
+use crate::v4l2::{Device, DeviceError, FourCc};
 use messages::{message, no_encoder_message};
 use rustix::fd::BorrowedFd;
 use std::ops::RangeInclusive;
@@ -50,11 +53,11 @@ pub(super) fn factories() -> Result<Vec<Box<dyn EncoderFactory>>, Error> {
 }
 
 #[derive(Debug)]
-struct HardwareFactory(Found);
+struct HardwareFactory(EncoderNode);
 
 impl HardwareFactory {
     fn title(&self) -> String {
-        let Found { path, identity, .. } = &self.0;
+        let EncoderNode { path, identity, .. } = &self.0;
         format!("hardware {} ({})", path.display(), identity.card)
     }
 }
@@ -72,7 +75,7 @@ impl EncoderFactory for HardwareFactory {
     }
 
     fn max_size(&self) -> (u32, u32) {
-        self.0.largest.unwrap_or((1920, 1920))
+        self.0.max_size.unwrap_or((1920, 1920))
     }
 
     fn open(&self, format: &RawVideoFormat, settings: &Config) -> Result<Box<dyn Encoder>, Error> {
@@ -101,7 +104,7 @@ struct RestartingEncoder {
     title: String,
     card: String,
     path: PathBuf,
-    config: Wanted,
+    config: EncoderConfig,
     /// How long it may be silent while it has pictures.
     stall_timeout: Duration,
     state: State,
@@ -131,7 +134,7 @@ impl RestartingEncoder {
             title: hardware.title(),
             card: hardware.0.identity.card.clone(),
             path: hardware.0.path.clone(),
-            config: Wanted {
+            config: EncoderConfig {
                 coded: FourCc::H264,
                 raw: RawFormat {
                     fourcc: format.fourcc,
@@ -139,7 +142,7 @@ impl RestartingEncoder {
                     height: format.height,
                     strides: format.strides,
                 },
-                rate: Rate {
+                rate: RateControl {
                     fps,
                     bitrate: Some(
                         settings
@@ -173,20 +176,22 @@ impl RestartingEncoder {
             until: Timestamp::default(),
         };
         let mut notes = Vec::new();
-        let mut start = |wanted: &Wanted| {
+        let mut start = |wanted: &EncoderConfig| {
             notes.clear();
             let device = Device::open(&self.path)
-                .map_err(|failure| Refusal::Failed("opening it", failure))?;
+                .map_err(|failure| NegotiationError::Syscall("opening it", failure))?;
             m2m::Encoder::start(device, wanted, &mut notes)
         };
         let mut encoder = start(&self.config);
-        if let Err(Refusal::Import(why)) = &encoder {
+        if let Err(NegotiationError::Import(why)) = &encoder {
             self.config.import = false;
             log::debug!("{}: pictures are copied to it: {why}", self.title);
             encoder = start(&self.config);
         }
         let encoder = encoder.map_err(|refusal| match refusal {
-            Refusal::Failed(what, failure) => format!("{} while {what}", message(failure)),
+            NegotiationError::Syscall(what, failure) => {
+                format!("{} while {what}", message(failure))
+            }
             other => other.to_string(),
         })?;
         if self.opened_at == Timestamp::default() {
@@ -208,7 +213,7 @@ impl RestartingEncoder {
         let now = Timestamp::now();
         if let State::Open(encoder) = &self.state {
             // Whoever is in it does not come out any more.
-            self.dropped += encoder.owes();
+            self.dropped += encoder.in_flight();
             if self.stall.is_none() && now.since(self.opened_at) >= HEALTHY_AFTER {
                 (self.backoff, self.failures) = (BACKOFF_MIN, 0);
             }
@@ -265,11 +270,11 @@ impl RestartingEncoder {
     }
 
     /// Puts a picture in; what becomes of a failure is for the caller.
-    fn queue_frame(&mut self, picture: RawFrame, keyframe: bool) -> Result<(), Failure> {
+    fn queue_frame(&mut self, picture: RawFrame, keyframe: bool) -> Result<(), DeviceError> {
         let State::Open(encoder) = &mut self.state else {
-            return Err(Failure::Again);
+            return Err(DeviceError::WouldBlock);
         };
-        if encoder.owes() == 0 {
+        if encoder.in_flight() == 0 {
             self.progress_at = Timestamp::now();
         }
         if keyframe || self.wants_keyframe {
@@ -278,10 +283,12 @@ impl RestartingEncoder {
             self.wants_keyframe = false;
         }
         match picture.memory {
-            FrameMemory::Driver(held) => encoder.put(Raw::Held(held), picture.captured_at),
+            FrameMemory::Driver(held) => {
+                encoder.queue_input(InputFrame::Import(held), picture.captured_at)
+            }
             FrameMemory::Owned(pieces) => {
                 let [a, b, c] = &pieces;
-                encoder.put(Raw::Bytes([a, b, c]), picture.captured_at)
+                encoder.queue_input(InputFrame::Copy([a, b, c]), picture.captured_at)
             }
         }
     }
@@ -291,7 +298,7 @@ impl RestartingEncoder {
         let State::Open(encoder) = &mut self.state else {
             return Ok(None);
         };
-        let failed = encoder.reclaim().map_err(message)?;
+        let failed = encoder.collect_inputs().map_err(message)?;
         if failed > 0 {
             log::debug!("{}: it fails at {failed} pictures", self.title);
             self.wants_keyframe = true;
@@ -299,8 +306,8 @@ impl RestartingEncoder {
         loop {
             annexb.append(&mut self.headers);
             let ahead = annexb.len();
-            match encoder.take(annexb) {
-                Ok(Output::Picture {
+            match encoder.dequeue_output(annexb) {
+                Ok(EncoderOutput::Frame {
                     captured_at,
                     dropped,
                     ..
@@ -312,10 +319,10 @@ impl RestartingEncoder {
                     self.consecutive_damaged = 0;
                     return Ok(Some(captured_at));
                 }
-                Ok(Output::More { captured_at }) => return Ok(Some(captured_at)),
-                Ok(Output::Headers) => {}
-                Ok(Output::Empty) => annexb.truncate(ahead),
-                Ok(Output::Damaged) => {
+                Ok(EncoderOutput::Continuation { captured_at }) => return Ok(Some(captured_at)),
+                Ok(EncoderOutput::ParameterSets) => {}
+                Ok(EncoderOutput::Empty) => annexb.truncate(ahead),
+                Ok(EncoderOutput::Error) => {
                     annexb.truncate(ahead);
                     self.dropped += 1;
                     self.consecutive_damaged += 1;
@@ -325,9 +332,9 @@ impl RestartingEncoder {
                         return Err("it fails at every picture".into());
                     }
                 }
-                Ok(Output::Drained) => return Err("it has stopped by itself".into()),
-                Ok(Output::Changed) => return Err("it wants to be set up anew".into()),
-                Err(Failure::Again) => {
+                Ok(EncoderOutput::LastBuffer) => return Err("it has stopped by itself".into()),
+                Ok(EncoderOutput::SourceChange) => return Err("it wants to be set up anew".into()),
+                Err(DeviceError::WouldBlock) => {
                     self.headers.append(annexb);
                     return Ok(None);
                 }
@@ -343,7 +350,7 @@ impl RestartingEncoder {
     fn is_stalled(&self, now: Timestamp) -> bool {
         match &self.state {
             State::Open(encoder) => {
-                encoder.owes() > 0 && now.since(self.progress_at) > self.stall_timeout
+                encoder.in_flight() > 0 && now.since(self.progress_at) > self.stall_timeout
             }
             State::Closed { .. } => false,
         }
@@ -371,9 +378,9 @@ impl Encoder for RestartingEncoder {
             self.wants_keyframe = true;
         }
         match done {
-            Ok(()) | Err(Failure::Again) => {}
+            Ok(()) | Err(DeviceError::WouldBlock) => {}
             // Buffers of one driver that another cannot read are refused only when the first one comes.
-            Err(failure) if self.config.import && failure != Failure::Gone => {
+            Err(failure) if self.config.import && failure != DeviceError::NoDevice => {
                 log::info!(
                     "{}: it cannot read the camera's buffers ({failure}), pictures are copied to it",
                     self.title
@@ -437,7 +444,7 @@ impl Encoder for RestartingEncoder {
                 Ok(())
             }
             // Not while it runs; a new one begins with a keyframe.
-            Some(Err(Failure::Busy)) => self.open().map_err(Error),
+            Some(Err(DeviceError::Busy)) => self.open().map_err(Error),
             Some(Err(failure)) => Err(Error(format!("{}: {}", self.title, message(failure)))),
             None => Err(Error(format!("{}: it has no control for that", self.title))),
         }
@@ -478,7 +485,7 @@ mod tests {
             width: 1280,
             height: 720,
             strides: [0; 3],
-            colour: crate::v4l2::Colour::default(),
+            colour: crate::v4l2::Colorimetry::default(),
         };
         assert_eq!(default_bitrate(&format, 30), 2_764_800);
     }

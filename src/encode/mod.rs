@@ -17,7 +17,7 @@ pub use pixel_layout::{PixelLayout, pixel_layout};
 pub use software::software_encoder;
 
 use crate::time::Timestamp;
-use crate::v4l2::{Colour, FourCc, Held};
+use crate::v4l2::{BufferGuard, Colorimetry, FourCc};
 use rustix::fd::BorrowedFd;
 use std::fmt;
 use std::num::NonZeroU32;
@@ -66,7 +66,7 @@ pub struct RawVideoFormat {
     /// Bytes from a line to the next in each piece of memory; 0 where they follow from the width.
     pub strides: [u32; 3],
     /// What the numbers mean.
-    pub colour: Colour,
+    pub colour: Colorimetry,
 }
 
 /// How to encode.
@@ -102,7 +102,7 @@ pub struct RawFrame {
 #[derive(Debug)]
 pub enum FrameMemory {
     /// A buffer of the camera's driver, which is one short meanwhile. It can be lent to another device ([`Held::export`]).
-    Driver(Held),
+    Driver(BufferGuard),
     /// Ours; as many pieces of memory as the format has.
     Owned([Vec<u8>; 3]),
 }

@@ -1,6 +1,6 @@
 //! Causes of a failure that every viewer may know: no path, command, address or word of a program gets into them.
 
-use crate::v4l2::Failure;
+use crate::v4l2::DeviceError;
 use std::fmt;
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -84,17 +84,20 @@ impl fmt::Display for Cause {
     }
 }
 
-impl From<Failure> for Cause {
-    fn from(failure: Failure) -> Self {
+impl From<DeviceError> for Cause {
+    fn from(failure: DeviceError) -> Self {
         match failure {
-            Failure::NotPermitted => Self::NOT_PERMITTED,
-            Failure::Busy => Self::BUSY,
-            Failure::NoEntry => Self::NO_DEVICE,
-            Failure::Gone => Self::UNPLUGGED,
-            Failure::NoBandwidth => Self::NO_BANDWIDTH,
-            Failure::NoMemory => Self::NO_MEMORY,
-            Failure::Unknown => Self::NO_VIDEO,
-            Failure::Invalid | Failure::Drained | Failure::Again | Failure::Other(_) => Self::LOST,
+            DeviceError::PermissionDenied => Self::NOT_PERMITTED,
+            DeviceError::Busy => Self::BUSY,
+            DeviceError::NotFound => Self::NO_DEVICE,
+            DeviceError::NoDevice => Self::UNPLUGGED,
+            DeviceError::NoBandwidth => Self::NO_BANDWIDTH,
+            DeviceError::NoMemory => Self::NO_MEMORY,
+            DeviceError::Unsupported => Self::NO_VIDEO,
+            DeviceError::InvalidArgument
+            | DeviceError::EndOfStream
+            | DeviceError::WouldBlock
+            | DeviceError::Other(_) => Self::LOST,
         }
     }
 }

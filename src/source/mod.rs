@@ -23,7 +23,7 @@ use crate::h264::ChunkEnd;
 use crate::media::orientation::Orientation;
 use crate::shutdown::ShutdownToken;
 use crate::time::Timestamp;
-use crate::v4l2::{FourCc, Purpose};
+use crate::v4l2::{FourCc, NodeKind};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -302,7 +302,7 @@ pub fn open(spec: &Spec, context: &Context) -> Result<Box<dyn Source>, Error> {
 /// error says of all why not.
 fn auto(context: &Context) -> Result<Box<dyn Source>, Error> {
     let first = crate::v4l2::first_camera();
-    if let Ok((path, Purpose::H264(_))) = &first {
+    if let Ok((path, NodeKind::H264(_))) = &first {
         return v4l2::open(path, context);
     }
     let program = rpicam::program(std::env::var_os("PATH").as_deref());

@@ -21,8 +21,11 @@ use crate::jpeg::{self, EmbeddedH264};
 use crate::media::orientation::Orientation;
 use crate::shutdown::WaitResult;
 use crate::time::Timestamp;
-use crate::v4l2::h264_unit::Mux;
-use crate::v4l2::{self, Agreed, Device, Failure, Filled, FourCc, Identity, Purpose, Step, Stream};
+use crate::v4l2::uvc_h264_xu::H264Carriage;
+use crate::v4l2::{
+    self, DequeuedBuffer, Device, DeviceError, DeviceInfo, FourCc, NegotiatedFormat, NodeKind,
+    SetupStep, Stream,
+};
 use buffers::{Buffers, Verdict};
 use controls::V4l2Controls;
 use encoder::Encoder;
@@ -63,7 +66,7 @@ enum Refusal {
     /// It is of no use as it is.
     Useless(String),
     /// A call failed.
-    Failed(Failure, Step, Option<Identity>),
+    Failed(DeviceError, SetupStep, Option<DeviceInfo>),
 }
 
 impl Refusal {
@@ -89,35 +92,35 @@ impl Refusal {
 }
 
 /// The cause of a failure that viewers are told.
-fn cause(failure: Failure, step: Step, identity: Option<&Identity>) -> Cause {
+fn cause(failure: DeviceError, step: SetupStep, identity: Option<&DeviceInfo>) -> Cause {
     match failure {
-        Failure::Busy | Failure::Invalid
-            if identity.is_some_and(Identity::is_loopback)
-                && matches!(step, Step::Format | Step::Start) =>
+        DeviceError::Busy | DeviceError::InvalidArgument
+            if identity.is_some_and(DeviceInfo::is_loopback)
+                && matches!(step, SetupStep::Format | SetupStep::Start) =>
         {
             Cause::NO_VIDEO
         }
-        Failure::Gone if step == Step::Open => Cause::NO_DEVICE,
-        Failure::Invalid => Cause::SETTINGS,
-        Failure::Other(_) if step != Step::Capture => Cause::UNAVAILABLE,
+        DeviceError::NoDevice if step == SetupStep::Open => Cause::NO_DEVICE,
+        DeviceError::InvalidArgument => Cause::SETTINGS,
+        DeviceError::Other(_) if step != SetupStep::Capture => Cause::UNAVAILABLE,
         failure => failure.into(),
     }
 }
 
 fn start(path: &Path, context: &Context) -> Result<Box<dyn Source>, Refusal> {
     let device =
-        Device::open(path).map_err(|failure| Refusal::Failed(failure, Step::Open, None))?;
+        Device::open(path).map_err(|failure| Refusal::Failed(failure, SetupStep::Open, None))?;
     let identity = device.identity().clone();
     let failed = |step| {
         let identity = identity.clone();
         move |failure| Refusal::Failed(failure, step, Some(identity))
     };
-    let (capture, mux) = match Purpose::of(&device) {
-        Purpose::H264(capture) => match mux::place(&device, capture, context) {
+    let (capture, mux) = match NodeKind::of(&device) {
+        NodeKind::H264(capture) => match mux::place(&device, capture, context) {
             Some(mux) => (capture, mux),
             None => return raw::start(device, capture, path, context),
         },
-        Purpose::NeedsEncoder(capture) => return raw::start(device, capture, path, context),
+        NodeKind::NeedsEncoder(capture) => return raw::start(device, capture, path, context),
         other => return Err(Refusal::Useless(other.reason().unwrap_or_default())),
     };
     let wanted = &context.settings;
@@ -125,16 +128,16 @@ fn start(path: &Path, context: &Context) -> Result<Box<dyn Source>, Refusal> {
     // Turning by 90 degrees may swap width and height: first this, then the size.
     let orientation = settings::orient(&device, wanted, &mut report);
     let (width, height) = match mux {
-        Mux::Own => (wanted.width, wanted.height),
-        Mux::Mjpeg => mux::size_around(&device, wanted),
+        H264Carriage::Native => (wanted.width, wanted.height),
+        H264Carriage::InMjpeg => mux::size_around(&device, wanted),
     };
     let format = match mux {
-        Mux::Own => FourCc::H264,
-        Mux::Mjpeg => FourCc::MJPG,
+        H264Carriage::Native => FourCc::H264,
+        H264Carriage::InMjpeg => FourCc::MJPG,
     };
     let agreed = device
         .set_format(capture, format, width, height)
-        .map_err(failed(Step::Format))?;
+        .map_err(failed(SetupStep::Format))?;
     if agreed.fourcc != format || agreed.planes != 1 {
         let (fourcc, planes) = (agreed.fourcc, agreed.planes);
         let reason = format!("asked for {format} it gives {fourcc} in {planes} planes");
@@ -147,7 +150,7 @@ fn start(path: &Path, context: &Context) -> Result<Box<dyn Source>, Refusal> {
         .controls
         .apply_configured(Some(&mut V4l2Controls::with(&device, &mut encoder)));
     match encoder.start(&device, &mut report) {
-        Err(failure) if mux == Mux::Mjpeg => {
+        Err(failure) if mux == H264Carriage::InMjpeg => {
             let reason = format!("its encoder cannot be set up ({failure})");
             return Err(Refusal::Useless(reason));
         }
@@ -156,7 +159,7 @@ fn start(path: &Path, context: &Context) -> Result<Box<dyn Source>, Refusal> {
         )),
         Ok(()) => {}
     }
-    let stream = Stream::start(device, capture, BUFFERS).map_err(failed(Step::Start))?;
+    let stream = Stream::start(device, capture, BUFFERS).map_err(failed(SetupStep::Start))?;
     let answer = Answer {
         identity,
         agreed,
@@ -172,14 +175,14 @@ fn start(path: &Path, context: &Context) -> Result<Box<dyn Source>, Refusal> {
 
 /// What the driver made of what it was asked for.
 struct Answer {
-    identity: Identity,
-    agreed: Agreed,
+    identity: DeviceInfo,
+    agreed: NegotiatedFormat,
     rate: Option<f64>,
     /// What the camera does of the turn and the mirrors.
     orientation: Orientation,
     report: settings::Report,
     /// Where the H.264 is.
-    mux: Mux,
+    mux: H264Carriage,
 }
 
 impl Answer {
@@ -191,12 +194,12 @@ impl Answer {
             || "its own rate".into(),
             |rate| format!("{} pictures/s", (rate * 100.0).round() / 100.0),
         );
-        if self.mux == Mux::Mjpeg {
+        if self.mux == H264Carriage::InMjpeg {
             log::info!("{name}: {path} ({card}, {driver}): H.264 inside of MJPEG, {rate}");
         } else {
             log::info!("{name}: {path} ({card}, {driver}): H.264, {width}x{height}, {rate}");
         }
-        if self.mux == Mux::Own && (width, height) != (wanted.width, wanted.height) {
+        if self.mux == H264Carriage::Native && (width, height) != (wanted.width, wanted.height) {
             let (width, height) = (wanted.width, wanted.height);
             log::info!("{name}: it was asked for {width}x{height}; what is in the stream counts");
         }
@@ -225,7 +228,7 @@ struct Camera {
     stream: Stream,
     encoder: Encoder,
     buffers: Buffers,
-    mux: Mux,
+    mux: H264Carriage,
     /// Of [`Mux::Mjpeg`], what is in a buffer; `picture` is what was found in it.
     jpeg: Vec<u8>,
     /// JPEGs without H.264 since the start.
@@ -259,7 +262,7 @@ impl Camera {
             jpeg: Vec::new(),
             plain_jpegs: 0,
             picture: Vec::new(),
-            limit: match answer.agreed.largest {
+            limit: match answer.agreed.sizeimage {
                 0 => usize::MAX,
                 largest => usize::try_from(largest).unwrap_or(usize::MAX),
             },
@@ -274,10 +277,10 @@ impl Camera {
     }
 
     /// The end of this source, in words.
-    fn lost(&self, failure: Failure) -> Error {
+    fn lost(&self, failure: DeviceError) -> Error {
         let words = v4l2::explain(
             failure,
-            Step::Capture,
+            SetupStep::Capture,
             &self.path,
             Some(self.stream.device().identity()),
         );
@@ -301,9 +304,9 @@ impl Camera {
 
     /// Takes one buffer; returns the time of the picture that is then in `self.picture`, if it was one.
     fn take(&mut self) -> Result<Option<Timestamp>, Error> {
-        let filled = match self.stream.take() {
+        let filled = match self.stream.dequeue() {
             Ok(filled) => filled,
-            Err(Failure::Again) => {
+            Err(DeviceError::WouldBlock) => {
                 // Woken for something that is no picture: not again at once.
                 self.context.shutdown.sleep(Duration::from_millis(5));
                 return Ok(None);
@@ -311,11 +314,11 @@ impl Camera {
             Err(failure) => return Err(self.lost(failure)),
         };
         let now = Timestamp::now();
-        let (sequence, stamp) = (filled.sequence, filled.stamp);
+        let (sequence, stamp) = (filled.sequence, filled.timestamp);
         let verdict = self.judge(&filled);
-        let is_plain = self.mux == Mux::Mjpeg && verdict == Verdict::NoH264;
+        let is_plain = self.mux == H264Carriage::InMjpeg && verdict == Verdict::NoH264;
         self.stream
-            .give_back(filled)
+            .queue(filled)
             .map_err(|failure| self.lost(failure))?;
         let is_intact = self.buffers.count(sequence, verdict);
         self.buffers.log(&self.context.name, now);
@@ -344,11 +347,11 @@ impl Camera {
     }
 
     /// Copies what is in a buffer, unless the driver itself says that it is no good.
-    fn judge(&mut self, filled: &Filled) -> Verdict {
+    fn judge(&mut self, filled: &DequeuedBuffer) -> Verdict {
         self.picture.clear();
         if filled.is_damaged {
             Verdict::Damaged
-        } else if filled.len >= self.limit.min(filled.room) {
+        } else if filled.len >= self.limit.min(filled.capacity) {
             Verdict::Full
         } else {
             self.look_inside(filled)
@@ -356,8 +359,8 @@ impl Camera {
     }
 
     /// Puts the H.264 of a buffer into `self.picture`.
-    fn look_inside(&mut self, filled: &Filled) -> Verdict {
-        if self.mux == Mux::Own {
+    fn look_inside(&mut self, filled: &DequeuedBuffer) -> Verdict {
+        if self.mux == H264Carriage::Native {
             self.stream.copy(filled, &mut self.picture);
             return Verdict::of(&self.picture);
         }

@@ -68,10 +68,10 @@ pub enum ControlKind {
     Menu,
     Button,
     /// A number of 64 bits.
-    Wide,
+    Integer64,
     Bitmask,
     /// One of the numbers of [`super::Device::menu`]; the value is the place in the menu.
-    NumberMenu,
+    IntegerMenu,
 }
 
 impl ControlKind {
@@ -82,9 +82,9 @@ impl ControlKind {
             2 => Self::Boolean,
             3 => Self::Menu,
             4 => Self::Button,
-            5 => Self::Wide,
+            5 => Self::Integer64,
             8 => Self::Bitmask,
-            9 => Self::NumberMenu,
+            9 => Self::IntegerMenu,
             _ => return None,
         })
     }
@@ -140,7 +140,7 @@ impl Control {
     }
 
     /// The name as people type it: lower case, one underscore for all between two words (`white_balance_automatic`).
-    pub fn spelling(&self) -> String {
+    pub fn config_name(&self) -> String {
         let words = self.name.split(|c: char| !c.is_ascii_alphanumeric());
         let words: Vec<String> = words
             .filter(|word| !word.is_empty())
@@ -162,7 +162,7 @@ impl Control {
     }
 
     pub(super) fn encode(&self, value: i64) -> [u32; 2] {
-        if self.kind == ControlKind::Wide {
+        if self.kind == ControlKind::Integer64 {
             let [a, b, c, d, e, f, g, h] = value.to_ne_bytes();
             [
                 u32::from_ne_bytes([a, b, c, d]),
@@ -176,7 +176,7 @@ impl Control {
     pub(super) fn decode(&self, [first, second]: [u32; 2]) -> i64 {
         if self.kind == ControlKind::Bitmask {
             i64::from(first)
-        } else if self.kind == ControlKind::Wide {
+        } else if self.kind == ControlKind::Integer64 {
             let ([a, b, c, d], [e, f, g, h]) = (first.to_ne_bytes(), second.to_ne_bytes());
             i64::from_ne_bytes([a, b, c, d, e, f, g, h])
         } else {
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_brought_to_the_nearest_possible_one() {
+    fn values_are_rounded_to_the_nearest_step() {
         let bitrate = control(25_000, 25_000_000, 25_000, 1);
         assert_eq!(bitrate.nearest(1_510_000), 1_500_000);
         assert_eq!(bitrate.nearest(1), 25_000);
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn no_range_of_a_driver_overflows() {
+    fn driver_ranges_do_not_overflow() {
         assert_eq!(
             control(i64::MIN, i64::MAX, u64::MAX, 5).nearest(i64::MIN),
             i64::MIN
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn values_survive_the_way_to_the_kernel_and_back() {
+    fn values_round_trip_through_the_kernel_form() {
         for (kind, value) in [
             (1, -3),
             (1, i64::from(i32::MAX)),
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn only_single_numbers_that_are_there_count() {
+    fn only_enabled_scalar_controls_are_listed() {
         let raw = |kind, flags| QueryExtControl {
             kind,
             flags,
@@ -250,13 +250,13 @@ mod tests {
     }
 
     #[test]
-    fn names_are_spelled_as_people_type_them() {
+    fn config_names_are_lower_case_with_underscores() {
         let spelling = |name: &str| {
             Control {
                 name: name.into(),
                 ..control(0, 1, 1, 1)
             }
-            .spelling()
+            .config_name()
         };
         assert_eq!(
             spelling("White Balance, Automatic"),
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn bit_masks_have_no_sign() {
+    fn bitmasks_are_unsigned() {
         let mask = control(0, i64::from(-1_i32), 0, 8);
         assert_eq!(mask.maximum, 0xffff_ffff);
         assert_eq!(mask.decode(mask.encode(0xffff_fffe)), 0xffff_fffe);

@@ -3,25 +3,25 @@
 
 use super::abi::{self, buffer_type, caps};
 use super::controls::{Control, ControlKind};
-use super::format::{Agreed, Colour, FourCc, PixelFormat, Size};
-use super::sys::{self, Failure};
+use super::format::{Colorimetry, FourCc, FrameSize, NegotiatedFormat, PixelFormat};
+use super::sys::{self, DeviceError};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use std::path::Path;
 
 /// More formats, sizes, rates or controls than any device has: a driver that never says "that was the last" ends here.
-const ENOUGH: u32 = 512;
+const MAX_ENUM_ENTRIES: u32 = 512;
 
 /// Which of the two buffer interfaces a node captures with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Capture {
+pub enum PlaneApi {
     /// One piece of memory for each picture.
     SinglePlanar,
     /// Up to eight; H.264 uses one of them.
     MultiPlanar,
 }
 
-impl Capture {
+impl PlaneApi {
     pub(super) fn buffer_type(self) -> u32 {
         match self {
             Self::SinglePlanar => buffer_type::CAPTURE,
@@ -32,7 +32,7 @@ impl Capture {
 
 /// Who the node says it is. A loopback node changes its mind when a feeder comes or goes: ask again with each attempt.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Identity {
+pub struct DeviceInfo {
     /// The kernel driver, for instance `uvcvideo`.
     pub driver: String,
     /// The name of the camera.
@@ -43,7 +43,7 @@ pub struct Identity {
     caps: u32,
 }
 
-impl Identity {
+impl DeviceInfo {
     pub(super) fn has(&self, caps: u32) -> bool {
         self.caps & caps != 0
     }
@@ -65,13 +65,13 @@ impl Identity {
     }
 
     /// How the node captures; `None` if it does not (metadata, output only, encoder, nothing fed to a loopback node).
-    pub fn capture(&self) -> Option<Capture> {
+    pub fn capture(&self) -> Option<PlaneApi> {
         if self.is_memory_to_memory() || !self.has(caps::STREAMING) {
             None
         } else if self.has(caps::VIDEO_CAPTURE) {
-            Some(Capture::SinglePlanar)
+            Some(PlaneApi::SinglePlanar)
         } else if self.has(caps::VIDEO_CAPTURE_MPLANE) {
-            Some(Capture::MultiPlanar)
+            Some(PlaneApi::MultiPlanar)
         } else {
             None
         }
@@ -82,12 +82,12 @@ impl Identity {
 #[derive(Debug)]
 pub struct Device {
     fd: OwnedFd,
-    identity: Identity,
+    identity: DeviceInfo,
 }
 
 impl Device {
     /// Opens a node and asks it who it is. Says [`Failure::Unknown`] of a file that is no video node.
-    pub fn open(path: &Path) -> Result<Self, Failure> {
+    pub fn open(path: &Path) -> Result<Self, DeviceError> {
         let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
         let fd = rustix::fs::open(path, flags, Mode::empty())?;
         let raw = sys::query_capability(fd.as_fd())?;
@@ -96,7 +96,7 @@ impl Device {
         } else {
             raw.capabilities
         };
-        let identity = Identity {
+        let identity = DeviceInfo {
             driver: text(&raw.driver),
             card: text(&raw.card),
             bus: text(&raw.bus_info),
@@ -106,27 +106,27 @@ impl Device {
     }
 
     /// Who it is, as of opening.
-    pub fn identity(&self) -> &Identity {
+    pub fn identity(&self) -> &DeviceInfo {
         &self.identity
     }
 
     /// The formats that it captures, in the driver's order.
-    pub fn formats(&self, capture: Capture) -> Vec<PixelFormat> {
+    pub fn formats(&self, capture: PlaneApi) -> Vec<PixelFormat> {
         self.formats_of(capture.buffer_type())
     }
 
     /// True if it captures in this format.
-    pub fn has_format(&self, capture: Capture, format: FourCc) -> bool {
+    pub fn has_format(&self, capture: PlaneApi, format: FourCc) -> bool {
         self.formats(capture)
             .iter()
             .any(|other| other.fourcc == format)
     }
 
     pub(super) fn formats_of(&self, kind: u32) -> Vec<PixelFormat> {
-        (0..ENOUGH)
+        (0..MAX_ENUM_ENTRIES)
             .map_while(|index| sys::enum_format(self.fd(), kind, index).ok())
             .map(|raw| PixelFormat {
-                fourcc: FourCc::of_number(raw.pixelformat),
+                fourcc: FourCc::from_number(raw.pixelformat),
                 description: text(&raw.description),
             })
             .collect()
@@ -135,23 +135,23 @@ impl Device {
     /// The formats of a queue that are pictures as they are; older kernels do not mark all those that are not.
     pub(super) fn raw_formats_of(&self, kind: u32) -> Vec<FourCc> {
         const COMPRESSED: u32 = 1;
-        (0..ENOUGH)
+        (0..MAX_ENUM_ENTRIES)
             .map_while(|index| sys::enum_format(self.fd(), kind, index).ok())
             .filter(|raw| raw.flags & COMPRESSED == 0)
-            .map(|raw| FourCc::of_number(raw.pixelformat))
+            .map(|raw| FourCc::from_number(raw.pixelformat))
             .filter(|it| ![FourCc::H264, FourCc::MJPG, FourCc::JPEG].contains(it))
             .collect()
     }
 
     /// The sizes of a format; empty where the driver does not tell.
-    pub fn sizes(&self, format: FourCc) -> Vec<Size> {
-        (0..ENOUGH)
+    pub fn sizes(&self, format: FourCc) -> Vec<FrameSize> {
+        (0..MAX_ENUM_ENTRIES)
             .map_while(|index| sys::enum_frame_size(self.fd(), format.number(), index).ok())
             .map(|raw| match (raw.kind, raw.size) {
-                (abi::DISCRETE, [width, height, ..]) => Size::Exactly(width, height),
-                (_, [w_min, w_max, w_step, h_min, h_max, h_step]) => Size::Between {
-                    least: (w_min, h_min),
-                    most: (w_max, h_max),
+                (abi::DISCRETE, [width, height, ..]) => FrameSize::Discrete(width, height),
+                (_, [w_min, w_max, w_step, h_min, h_max, h_step]) => FrameSize::Stepwise {
+                    min: (w_min, h_min),
+                    max: (w_max, h_max),
                     step: (w_step, h_step),
                 },
             })
@@ -160,7 +160,7 @@ impl Device {
 
     /// Pictures per second of a format at a size, highest first; of a range its ends. Empty where the driver does not tell.
     pub fn rates(&self, format: FourCc, width: u32, height: u32) -> Vec<f64> {
-        let mut rates: Vec<f64> = (0..ENOUGH)
+        let mut rates: Vec<f64> = (0..MAX_ENUM_ENTRIES)
             .map_while(|index| {
                 sys::enum_frame_interval(self.fd(), format.number(), (width, height), index).ok()
             })
@@ -176,36 +176,36 @@ impl Device {
     }
 
     /// The same of a size, or of the largest of a range of sizes.
-    pub fn rates_of(&self, format: FourCc, size: Size) -> Vec<f64> {
-        let (width, height) = size.largest();
+    pub fn rates_of(&self, format: FourCc, size: FrameSize) -> Vec<f64> {
+        let (width, height) = size.max();
         self.rates(format, width, height)
     }
 
     /// Asks for a format and size; the answer may differ in all of it.
     pub fn set_format(
         &self,
-        capture: Capture,
+        capture: PlaneApi,
         format: FourCc,
         width: u32,
         height: u32,
-    ) -> Result<Agreed, Failure> {
+    ) -> Result<NegotiatedFormat, DeviceError> {
         let wanted = abi::Format::new(capture.buffer_type(), format.number(), width, height);
         let answer = sys::set_format(self.fd(), wanted)?;
         let (width, height) = answer.size();
-        let (fourcc, planes) = (FourCc::of_number(answer.pixelformat()), answer.planes());
-        Ok(Agreed {
+        let (fourcc, planes) = (FourCc::from_number(answer.pixelformat()), answer.planes());
+        Ok(NegotiatedFormat {
             fourcc,
             width,
             height,
             planes,
-            largest: answer.sizeimage(),
+            sizeimage: answer.sizeimage(),
             strides: answer.bytes_per_line(),
-            colour: Colour::new(answer.colour()),
+            colorimetry: Colorimetry::new(answer.colour()),
         })
     }
 
     /// Asks for a rate; returns the driver's, or `None` where the driver has no say in it or does not tell.
-    pub fn set_rate(&self, capture: Capture, interval: (u32, u32)) -> Option<f64> {
+    pub fn set_rate(&self, capture: PlaneApi, interval: (u32, u32)) -> Option<f64> {
         let answer =
             sys::set_interval(self.fd(), capture.buffer_type(), interval.0, interval.1).ok()?;
         if answer.capability & abi::TIME_PER_FRAME == 0 {
@@ -218,7 +218,7 @@ impl Device {
     pub fn controls(&self) -> Vec<Control> {
         let mut controls = Vec::new();
         let mut id = 0;
-        for _ in 0..ENOUGH {
+        for _ in 0..MAX_ENUM_ENTRIES {
             match sys::next_control(self.fd(), id) {
                 Ok(raw) if raw.id > id => {
                     id = raw.id;
@@ -232,17 +232,17 @@ impl Device {
 
     /// The items of a menu: value and words.
     pub fn menu(&self, control: &Control) -> Vec<(i64, String)> {
-        let is_menu = matches!(control.kind, ControlKind::Menu | ControlKind::NumberMenu);
+        let is_menu = matches!(control.kind, ControlKind::Menu | ControlKind::IntegerMenu);
         if !is_menu {
             return Vec::new();
         }
         let first = u32::try_from(control.minimum).unwrap_or(0);
         let last = u32::try_from(control.maximum).unwrap_or(0);
         // Refused are those that this camera leaves out.
-        (first..=last.min(first.saturating_add(ENOUGH)))
+        (first..=last.min(first.saturating_add(MAX_ENUM_ENTRIES)))
             .filter_map(|index| sys::menu_item(self.fd(), control.id, index).ok())
             .map(|item| {
-                let words = if control.kind == ControlKind::NumberMenu {
+                let words = if control.kind == ControlKind::IntegerMenu {
                     let [a, b, c, d, e, f, g, h, ..] = item.name;
                     i64::from_ne_bytes([a, b, c, d, e, f, g, h]).to_string()
                 } else {
@@ -254,12 +254,12 @@ impl Device {
     }
 
     /// Reads a control.
-    pub fn get(&self, control: &Control) -> Result<i64, Failure> {
+    pub fn get(&self, control: &Control) -> Result<i64, DeviceError> {
         sys::get_control(self.fd(), control.id).map(|words| control.decode(words))
     }
 
     /// Sets a control to the possible value nearest to `value`, and returns that.
-    pub fn set(&self, control: &Control, value: i64) -> Result<i64, Failure> {
+    pub fn set(&self, control: &Control, value: i64) -> Result<i64, DeviceError> {
         let value = control.nearest(value);
         sys::set_control(self.fd(), control.id, control.encode(value))?;
         Ok(value)
@@ -288,8 +288,8 @@ fn rate(numerator: u32, denominator: u32) -> Option<f64> {
 mod tests {
     use super::*;
 
-    fn identity(driver: &str, caps: u32) -> Identity {
-        Identity {
+    fn identity(driver: &str, caps: u32) -> DeviceInfo {
+        DeviceInfo {
             driver: driver.into(),
             card: String::new(),
             bus: String::new(),
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn an_encoder_is_no_camera_but_a_loopback_node_is() {
+    fn loopback_is_a_camera_an_encoder_is_not() {
         let both = caps::VIDEO_CAPTURE | caps::VIDEO_OUTPUT | caps::STREAMING;
         assert_eq!(identity("vim2m", both).capture(), None);
         assert_eq!(
@@ -307,7 +307,7 @@ mod tests {
         );
         assert_eq!(
             identity("v4l2 loopback", both).capture(),
-            Some(Capture::SinglePlanar)
+            Some(PlaneApi::SinglePlanar)
         );
         assert_eq!(
             identity("v4l2 loopback", caps::VIDEO_OUTPUT | caps::STREAMING).capture(),
@@ -316,18 +316,18 @@ mod tests {
         let multi = caps::VIDEO_CAPTURE_MPLANE | caps::STREAMING;
         assert_eq!(
             identity("vivid", multi).capture(),
-            Some(Capture::MultiPlanar)
+            Some(PlaneApi::MultiPlanar)
         );
     }
 
     #[test]
-    fn intervals_become_rates() {
+    fn intervals_are_converted_to_rates() {
         assert_eq!(rate(1, 30), Some(30.0));
         assert_eq!((rate(0, 30), rate(1, 0), rate(0, 0)), (None, None, None));
     }
 
     #[test]
-    fn text_ends_at_the_zero() {
+    fn text_ends_at_nul() {
         assert_eq!(text(b"uvcvideo\0\0\xff"), "uvcvideo");
         assert_eq!(text(b"\xff"), "\u{fffd}");
     }

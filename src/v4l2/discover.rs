@@ -1,16 +1,16 @@
 //! The video nodes of this machine.
 
-use super::device::{Device, Identity};
-use super::format::{FourCc, PixelFormat, Size};
+use super::classify::{NodeKind, SetupStep, explain};
+use super::device::{Device, DeviceInfo};
+use super::format::{FourCc, FrameSize, PixelFormat};
 use super::m2m;
-use super::purpose::{Purpose, Step, explain};
-use super::sys::Failure;
+use super::sys::DeviceError;
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// More sizes of a format than this are of no help to a reader (and cost a call for each rate).
-const SIZES_LISTED: usize = 64;
+const MAX_SIZES_LISTED: usize = 64;
 
 /// A video node and what it is good for.
 #[derive(Clone, Debug)]
@@ -22,20 +22,20 @@ pub struct Node {
     /// The name of the camera, known even if the node could not be opened.
     pub card: String,
     /// Who it says it is, or why it could not be opened.
-    pub identity: Result<Identity, Failure>,
+    pub identity: Result<DeviceInfo, DeviceError>,
     /// What it is good for; `None` if it could not be opened.
-    pub purpose: Option<Purpose>,
+    pub purpose: Option<NodeKind>,
     /// What it captures.
     pub formats: Vec<PixelFormat>,
     /// What it encodes to H.264, if it does.
-    pub encoder: Option<m2m::Found>,
+    pub encoder: Option<m2m::EncoderNode>,
 }
 
 impl Node {
     /// Looks at one node.
-    fn look(path: PathBuf, links: &HashMap<PathBuf, PathBuf>) -> Self {
+    fn probe(path: PathBuf, links: &HashMap<PathBuf, PathBuf>) -> Self {
         let device = Device::open(&path);
-        let purpose = device.as_ref().ok().map(Purpose::of);
+        let purpose = device.as_ref().ok().map(NodeKind::of);
         let formats = device
             .as_ref()
             .ok()
@@ -43,7 +43,7 @@ impl Node {
         let encoder = device
             .as_ref()
             .ok()
-            .and_then(|device| m2m::Found::of(device, path.clone(), FourCc::H264));
+            .and_then(|device| m2m::EncoderNode::of(device, path.clone(), FourCc::H264));
         let identity = device.map(|device| device.identity().clone());
         let card = identity
             .as_ref()
@@ -69,25 +69,25 @@ impl Node {
     pub fn is_usable(&self) -> bool {
         matches!(
             self.purpose,
-            Some(Purpose::H264(_) | Purpose::NeedsEncoder(_))
+            Some(NodeKind::H264(_) | NodeKind::NeedsEncoder(_))
         )
     }
 
     /// Why it cannot be used, and what to try; `None` if it can.
     pub fn reason(&self) -> Option<String> {
         match (&self.identity, self.purpose) {
-            (Err(failure), _) => Some(explain(*failure, Step::Open, &self.path, None)),
+            (Err(error), _) => Some(explain(*error, SetupStep::Open, &self.path, None)),
             (Ok(_), Some(purpose)) => purpose.reason(),
             (Ok(_), None) => None,
         }
     }
 
     /// Sizes and rates of a format, asked of the device now; empty where the driver does not tell.
-    pub fn sizes(&self, format: FourCc) -> Vec<(Size, Vec<f64>)> {
+    pub fn sizes(&self, format: FourCc) -> Vec<(FrameSize, Vec<f64>)> {
         let Ok(device) = Device::open(&self.path) else {
             return Vec::new();
         };
-        let sizes = device.sizes(format).into_iter().take(SIZES_LISTED);
+        let sizes = device.sizes(format).into_iter().take(MAX_SIZES_LISTED);
         sizes
             .map(|size| (size, device.rates_of(format, size)))
             .collect()
@@ -96,37 +96,40 @@ impl Node {
 
 /// All video nodes, by number.
 pub fn discover() -> Vec<Node> {
-    look_at_all().collect()
+    probe_all().collect()
 }
 
 /// The first node that gives H.264, else the first whose pictures can be encoded, by its lasting name and with its purpose; else
 /// what was found instead, in words.
-pub fn first_camera() -> Result<(PathBuf, Purpose), String> {
+pub fn first_camera() -> Result<(PathBuf, NodeKind), String> {
     let mut others = Vec::new();
-    for node in look_at_all() {
-        if let Some(purpose @ Purpose::H264(_)) = node.purpose {
+    for node in probe_all() {
+        if let Some(purpose @ NodeKind::H264(_)) = node.purpose {
             return Ok((node.name().to_owned(), purpose));
         }
         others.push(node);
     }
     let raw = others.iter().find_map(|node| match node.purpose {
-        Some(purpose @ Purpose::NeedsEncoder(_)) => Some((node.name().to_owned(), purpose)),
+        Some(purpose @ NodeKind::NeedsEncoder(_)) => Some((node.name().to_owned(), purpose)),
         _ => None,
     });
     raw.ok_or_else(|| summary(&others))
 }
 
-fn look_at_all() -> impl Iterator<Item = Node> {
+fn probe_all() -> impl Iterator<Item = Node> {
     let links = links(Path::new("/dev/v4l/by-id"));
     nodes(Path::new("/dev"))
         .into_iter()
-        .map(move |path| Node::look(path, &links))
+        .map(move |path| Node::probe(path, &links))
 }
 
 /// The nodes that might have been meant, and a few words why it is none of them.
 fn summary(nodes: &[Node]) -> String {
     let mut groups: Vec<(String, Vec<String>)> = Vec::new();
-    for (words, node) in nodes.iter().filter_map(|node| Some((words(node)?, node))) {
+    for (words, node) in nodes
+        .iter()
+        .filter_map(|node| Some((describe(node)?, node)))
+    {
         let name = format!("{} ({})", node.path.display(), node.card);
         match groups.iter_mut().find(|(known, _)| *known == words) {
             Some((_, names)) => names.push(name),
@@ -152,10 +155,10 @@ fn summary(nodes: &[Node]) -> String {
 
 /// Why a node is not the camera that is looked for, shorter than [`Node::reason`] where nothing can be done in a few words;
 /// `None` for what nobody takes for a camera.
-fn words(node: &Node) -> Option<String> {
+fn describe(node: &Node) -> Option<String> {
     match node.purpose {
-        Some(Purpose::Metadata | Purpose::Converter | Purpose::Encoder | Purpose::Isp) => None,
-        Some(Purpose::Sensor) | None => node.reason(),
+        Some(NodeKind::Metadata | NodeKind::Converter | NodeKind::Encoder | NodeKind::Isp) => None,
+        Some(NodeKind::Sensor) | None => node.reason(),
         Some(purpose) => Some(purpose.label().into()),
     }
 }
@@ -199,12 +202,12 @@ fn name_in_sysfs(path: &Path) -> String {
 mod tests {
     use super::*;
 
-    fn unopened(path: &str, failure: Failure) -> Node {
+    fn unopened(path: &str, error: DeviceError) -> Node {
         Node {
             path: path.into(),
             link: None,
             card: "Cam".into(),
-            identity: Err(failure),
+            identity: Err(error),
             purpose: None,
             formats: Vec::new(),
             encoder: None,
@@ -212,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn nodes_are_sorted_by_number_and_links_lead_to_them() {
+    fn nodes_are_sorted_by_number_with_links() {
         let dir = std::env::temp_dir().join(format!("berrymse-nodes-{}", std::process::id()));
         fs::create_dir_all(dir.join("by-id")).unwrap();
         for name in ["video10", "video9", "video", "videoX", "vbi0"] {
@@ -229,20 +232,20 @@ mod tests {
         fs::remove_dir_all(&dir).unwrap();
     }
 
-    fn opened(path: &str, purpose: Purpose) -> Node {
+    fn opened(path: &str, purpose: NodeKind) -> Node {
         Node {
             purpose: Some(purpose),
-            ..unopened(path, Failure::Gone)
+            ..unopened(path, DeviceError::NoDevice)
         }
     }
 
     #[test]
-    fn without_a_camera_the_summary_says_what_there_is() {
+    fn summary_without_camera_lists_the_nodes() {
         assert!(summary(&[]).contains("no video node"));
         assert!(
-            summary(&[opened("/dev/video10", Purpose::Encoder)]).contains("belong to no camera")
+            summary(&[opened("/dev/video10", NodeKind::Encoder)]).contains("belong to no camera")
         );
-        let text = summary(&[unopened("/dev/video3", Failure::NotPermitted)]);
+        let text = summary(&[unopened("/dev/video3", DeviceError::PermissionDenied)]);
         assert!(
             text.contains("/dev/video3 (Cam): permission denied"),
             "{text}"
@@ -250,13 +253,13 @@ mod tests {
     }
 
     #[test]
-    fn the_summary_says_the_same_of_several_nodes_once() {
-        let capture = super::super::Capture::SinglePlanar;
+    fn summary_groups_nodes_with_one_reason() {
+        let capture = super::super::PlaneApi::SinglePlanar;
         let nodes = [
-            opened("/dev/video0", Purpose::NotFed),
-            opened("/dev/video1", Purpose::NeedsEncoder(capture)),
-            opened("/dev/video2", Purpose::NotFed),
-            opened("/dev/video3", Purpose::Metadata),
+            opened("/dev/video0", NodeKind::NotFed),
+            opened("/dev/video1", NodeKind::NeedsEncoder(capture)),
+            opened("/dev/video2", NodeKind::NotFed),
+            opened("/dev/video3", NodeKind::Metadata),
         ];
         assert_eq!(
             summary(&nodes),

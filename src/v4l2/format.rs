@@ -28,7 +28,7 @@ impl FourCc {
         self.0.to_le_bytes()
     }
 
-    pub(super) const fn of_number(number: u32) -> Self {
+    pub(super) const fn from_number(number: u32) -> Self {
         Self(number)
     }
 
@@ -67,26 +67,30 @@ pub struct PixelFormat {
 
 /// A picture size, or a range of them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Size {
+pub enum FrameSize {
     /// Width and height in pixels.
-    Exactly(u32, u32),
+    Discrete(u32, u32),
     /// All between two, in steps; each is (width, height).
-    Between {
+    Stepwise {
         /// The smallest.
-        least: (u32, u32),
+        min: (u32, u32),
         /// The largest.
-        most: (u32, u32),
+        max: (u32, u32),
         /// From one to the next.
         step: (u32, u32),
     },
 }
 
-impl Size {
+impl FrameSize {
     /// The possible size next to a width and height.
     pub fn nearest(self, width: u32, height: u32) -> (u32, u32) {
         match self {
-            Self::Exactly(width, height) => (width, height),
-            Self::Between { least, most, step } => (
+            Self::Discrete(width, height) => (width, height),
+            Self::Stepwise {
+                min: least,
+                max: most,
+                step,
+            } => (
                 nearest(width, least.0, most.0, step.0),
                 nearest(height, least.1, most.1, step.1),
             ),
@@ -94,7 +98,7 @@ impl Size {
     }
 
     /// The largest.
-    pub fn largest(self) -> (u32, u32) {
+    pub fn max(self) -> (u32, u32) {
         self.nearest(u32::MAX, u32::MAX)
     }
 }
@@ -114,7 +118,7 @@ fn nearest(wanted: u32, least: u32, most: u32, step: u32) -> u32 {
 
 /// The format that the driver agreed to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Agreed {
+pub struct NegotiatedFormat {
     /// What is in the buffers.
     pub fourcc: FourCc,
     /// Width in pixels; the parameter sets in the stream may know better.
@@ -125,22 +129,22 @@ pub struct Agreed {
     pub planes: u8,
     /// Bytes of the largest picture; the buffers may have some more. 0 from drivers that do not tell. With several planes,
     /// those of the first.
-    pub largest: u32,
+    pub sizeimage: u32,
     /// Bytes from a line to the next in each plane; 0 where the driver does not tell.
     pub strides: [u32; 3],
     /// What the numbers in the picture mean, as far as the driver tells.
-    pub colour: Colour,
+    pub colorimetry: Colorimetry,
 }
 
 /// `v4l2_colorspace`, `v4l2_ycbcr_encoding` and `v4l2_quantization` as the driver gives them; 0 is each one's default.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Colour {
+pub struct Colorimetry {
     colorspace: u32,
     encoding: u32,
     quantization: u32,
 }
 
-impl Colour {
+impl Colorimetry {
     /// The numbers in the order of the fields.
     pub(super) fn new([colorspace, encoding, quantization]: [u32; 3]) -> Self {
         Self {
@@ -177,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn formats_are_written_as_people_write_them() {
+    fn fourcc_is_written_as_text() {
         assert_eq!(FourCc::H264.to_string(), "H264");
         assert_eq!(
             FourCc(abi::fourcc(*b"Y16 ") | 1 << 31).to_string(),

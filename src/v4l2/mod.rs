@@ -5,21 +5,21 @@
 //! for. Below them `abi` has the structs, and `sys` the system calls with all `unsafe`.
 
 mod abi;
+mod classify;
 pub mod controls;
 mod device;
 mod discover;
 mod format;
-pub mod h264_unit;
 pub mod m2m;
-mod purpose;
 mod stream;
 mod sys;
+pub mod uvc_h264_xu;
 
+pub use classify::{NodeKind, SetupStep, explain};
 pub use controls::{Control, ControlKind};
-pub use device::{Capture, Device, Identity};
+pub use device::{Device, DeviceInfo, PlaneApi};
 pub use discover::{Node, discover, first_camera};
-pub use format::{Agreed, Colour, FourCc, PixelFormat, Size};
-pub use h264_unit::H264Unit;
-pub use purpose::{Purpose, Step, explain};
-pub use stream::{Filled, Held, Stream};
-pub use sys::Failure;
+pub use format::{Colorimetry, FourCc, FrameSize, NegotiatedFormat, PixelFormat};
+pub use stream::{BufferGuard, DequeuedBuffer, Stream};
+pub use sys::DeviceError;
+pub use uvc_h264_xu::UvcH264Xu;

@@ -7,7 +7,7 @@
 mod buffers;
 mod controls;
 mod encoder;
-mod failure;
+mod error;
 mod formats;
 mod ioctl;
 mod mapping;
@@ -18,11 +18,11 @@ pub(super) use buffers::{
 };
 pub(super) use controls::{get_control, menu_item, next_control, set_control};
 pub(super) use encoder::{command, crop, next_event, subscribe};
-pub use failure::Failure;
+pub use error::DeviceError;
 pub(super) use formats::{
     enum_format, enum_frame_interval, enum_frame_size, query_capability, set_interval,
 };
-pub(super) use ioctl::{Buffers, query_unit, set_format};
+pub(super) use ioctl::{BufferCall, query_extension_unit, set_format};
 pub(super) use mapping::{Mapping, Writable};
 
 #[cfg(test)]
@@ -33,19 +33,22 @@ mod tests {
     use std::fs::File;
 
     #[test]
-    fn what_is_no_video_node_refuses_every_call() {
+    fn other_files_reject_every_v4l2_call() {
         let file = File::open("/dev/null").unwrap();
         let fd = file.as_fd();
-        assert_eq!(query_capability(fd).err(), Some(Failure::Unknown));
-        assert_eq!(next_control(fd, 0).err(), Some(Failure::Unknown));
+        assert_eq!(query_capability(fd).err(), Some(DeviceError::Unsupported));
+        assert_eq!(next_control(fd, 0).err(), Some(DeviceError::Unsupported));
         for width in [TimeWidth::Bits64, TimeWidth::Bits32] {
             let kind = buffer_type::CAPTURE_MPLANE;
             assert_eq!(
-                buffer(fd, Buffers::Query, kind, width, 0).err(),
-                Some(Failure::Unknown)
+                buffer(fd, BufferCall::Query, kind, width, 0).err(),
+                Some(DeviceError::Unsupported)
             );
         }
         let overlay = Format::new(3, 0, 0, 0);
-        assert_eq!(set_format(fd, overlay).err(), Some(Failure::Invalid));
+        assert_eq!(
+            set_format(fd, overlay).err(),
+            Some(DeviceError::InvalidArgument)
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! Each format is written pixel by pixel from a table of its own, and what comes out is compared with sums done one by one.
 
 use super::*;
-use crate::encode::Colour;
+use crate::encode::Colorimetry;
 use crate::v4l2::FourCc;
 
 /// Brightness, U and V (or red, green and blue) of a pixel: noise, the same in each run.
@@ -180,7 +180,7 @@ fn format(code: &[u8; 4], width: u32, height: u32, strides: [u32; 3]) -> RawVide
         width,
         height,
         strides,
-        colour: Colour::default(),
+        colour: Colorimetry::default(),
     }
 }
 

@@ -1,10 +1,10 @@
 //! What there is to say of encoders that are missing or fail.
 
-use crate::v4l2::Failure;
+use crate::v4l2::DeviceError;
 use std::path::PathBuf;
 
 /// Why no encoder was found; `unknown` are the nodes that could not be looked at.
-pub(super) fn no_encoder_message(unknown: &[(PathBuf, Failure)]) -> String {
+pub(super) fn no_encoder_message(unknown: &[(PathBuf, DeviceError)]) -> String {
     let of = |failure, words: &str| {
         let paths: Vec<String> = unknown
             .iter()
@@ -15,10 +15,13 @@ pub(super) fn no_encoder_message(unknown: &[(PathBuf, Failure)]) -> String {
     };
     let closed: Vec<String> = [
         of(
-            Failure::NotPermitted,
+            DeviceError::PermissionDenied,
             "permission denied (whoever runs this must be in the group video)",
         ),
-        of(Failure::Busy, "all its places are taken by other programs"),
+        of(
+            DeviceError::Busy,
+            "all its places are taken by other programs",
+        ),
     ]
     .into_iter()
     .flatten()
@@ -31,14 +34,14 @@ pub(super) fn no_encoder_message(unknown: &[(PathBuf, Failure)]) -> String {
 }
 
 /// What a failure means for an encoder.
-pub(super) fn message(failure: Failure) -> String {
+pub(super) fn message(failure: DeviceError) -> String {
     match failure {
-        Failure::Gone | Failure::NoEntry => "it is gone: its driver was unloaded".into(),
-        Failure::Busy => "all its places are taken by other programs".into(),
-        Failure::NoMemory => {
+        DeviceError::NoDevice | DeviceError::NotFound => "it is gone: its driver was unloaded".into(),
+        DeviceError::Busy => "all its places are taken by other programs".into(),
+        DeviceError::NoMemory => {
             "no memory for its buffers; try a smaller --width and --height (on a Raspberry Pi: more CMA memory)".into()
         }
-        Failure::NotPermitted => "permission denied; whoever runs this must be in the group video".into(),
+        DeviceError::PermissionDenied => "permission denied; whoever runs this must be in the group video".into(),
         failure => format!("it reports an error ({failure})"),
     }
 }
@@ -51,8 +54,8 @@ mod tests {
     fn without_an_encoder_it_is_said_what_may_be_missing() {
         assert!(no_encoder_message(&[]).contains("Raspberry Pi 5"));
         let closed = [
-            ("/dev/video3".into(), Failure::Gone),
-            ("/dev/video11".into(), Failure::NotPermitted),
+            ("/dev/video3".into(), DeviceError::NoDevice),
+            ("/dev/video11".into(), DeviceError::PermissionDenied),
         ];
         let text = no_encoder_message(&closed);
         assert!(text.contains("but /dev/video11 may be one"), "{text}");

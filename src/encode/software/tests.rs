@@ -7,7 +7,7 @@ use crate::encode::{Config, Encoder, FrameMemory, RawFrame, RawVideoFormat};
 use crate::h264::sps::Sps;
 use crate::h264::{AccessUnit, Assembler, BoundaryMode, ChunkEnd, SampleBuilder};
 use crate::time::Timestamp;
-use crate::v4l2::{Colour, FourCc};
+use crate::v4l2::{Colorimetry, FourCc};
 use std::num::NonZeroU32;
 
 const WIDTH: u32 = 320;
@@ -19,7 +19,7 @@ fn format() -> RawVideoFormat {
         width: WIDTH,
         height: HEIGHT,
         strides: [0; 3],
-        colour: Colour::default(),
+        colour: Colorimetry::default(),
     }
 }
 

@@ -4,7 +4,7 @@
 use super::encoder::Encoder;
 use crate::controls::{Control, ControlBackend, ControlType, Flags, MenuItem};
 use crate::v4l2::controls::flag;
-use crate::v4l2::{self, ControlKind, Device, Failure};
+use crate::v4l2::{self, ControlKind, Device, DeviceError};
 
 /// The controls of an open node.
 pub(super) struct V4l2Controls<'a> {
@@ -33,7 +33,7 @@ impl<'a> V4l2Controls<'a> {
     fn named(&self) -> Vec<(String, v4l2::Control)> {
         let mut named: Vec<(String, v4l2::Control)> = Vec::new();
         for control in self.device.controls() {
-            let spelling = control.spelling();
+            let spelling = control.config_name();
             let mut name = spelling.clone();
             let mut number = 1;
             while name.is_empty() || named.iter().any(|(other, _)| *other == name) {
@@ -99,22 +99,22 @@ impl ControlBackend for V4l2Controls<'_> {
 }
 
 /// What a driver's refusal means.
-fn why(failure: Failure, control: &v4l2::Control) -> String {
+fn why(failure: DeviceError, control: &v4l2::Control) -> String {
     match failure {
-        Failure::Busy => "it cannot be changed while pictures are taken".into(),
-        Failure::NotPermitted if control.has(flag::INACTIVE) => {
+        DeviceError::Busy => "it cannot be changed while pictures are taken".into(),
+        DeviceError::PermissionDenied if control.has(flag::INACTIVE) => {
             "another control, such as an automatic, decides it now".into()
         }
-        Failure::Gone => "it was unplugged".into(),
+        DeviceError::NoDevice => "it was unplugged".into(),
         other => other.to_string(),
     }
 }
 
 fn kind(kind: ControlKind) -> ControlType {
     match kind {
-        ControlKind::Integer | ControlKind::Wide => ControlType::Integer,
+        ControlKind::Integer | ControlKind::Integer64 => ControlType::Integer,
         ControlKind::Boolean => ControlType::Boolean,
-        ControlKind::Menu | ControlKind::NumberMenu => ControlType::Menu,
+        ControlKind::Menu | ControlKind::IntegerMenu => ControlType::Menu,
         ControlKind::Button => ControlType::Button,
         ControlKind::Bitmask => ControlType::Bitmask,
     }

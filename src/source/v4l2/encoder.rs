@@ -6,8 +6,8 @@ use super::settings::{self, Report};
 use crate::controls;
 use crate::source::Settings;
 use crate::v4l2::controls::id;
-use crate::v4l2::h264_unit::Mux;
-use crate::v4l2::{Agreed, Control, Device, Failure};
+use crate::v4l2::uvc_h264_xu::H264Carriage;
+use crate::v4l2::{Control, Device, DeviceError, NegotiatedFormat};
 use unit::UnitEncoder;
 
 /// What the encoder of an open camera can do.
@@ -23,8 +23,8 @@ impl Encoder {
     pub(super) fn set_up(
         device: &Device,
         settings: &Settings,
-        (agreed, rate): (&Agreed, Option<f64>),
-        mux: Mux,
+        (agreed, rate): (&NegotiatedFormat, Option<f64>),
+        mux: H264Carriage,
         report: &mut Report,
     ) -> Self {
         settings::encode(device, settings, report);
@@ -35,8 +35,8 @@ impl Encoder {
             let rate = rate.unwrap_or_else(|| settings.fps.hertz());
             // With H.264 inside of MJPEG the format is that of the JPEGs.
             let size = match mux {
-                Mux::Own => (agreed.width, agreed.height),
-                Mux::Mjpeg => (settings.width, settings.height),
+                H264Carriage::Native => (agreed.width, agreed.height),
+                H264Carriage::InMjpeg => (settings.width, settings.height),
             };
             unit.set_up(size, rate, mux);
             let (needs_bitrate, needs_interval) = report.take_missing();
@@ -55,7 +55,11 @@ impl Encoder {
     }
 
     /// To be called right before the camera starts, each time.
-    pub(super) fn start(&mut self, device: &Device, report: &mut Report) -> Result<(), Failure> {
+    pub(super) fn start(
+        &mut self,
+        device: &Device,
+        report: &mut Report,
+    ) -> Result<(), DeviceError> {
         match &mut self.unit {
             Some(unit) => unit.start(device, report),
             None => Ok(()),
@@ -67,7 +71,7 @@ impl Encoder {
     }
 
     /// Asks for a keyframe, where that can be done.
-    pub(super) fn force_keyframe(&self, device: &Device) -> Result<(), Failure> {
+    pub(super) fn force_keyframe(&self, device: &Device) -> Result<(), DeviceError> {
         match (&self.force_key_frame, &self.unit) {
             (Some(control), _) => device.set(control, 1).map(drop),
             (None, Some(unit)) => unit.request_idr(device),
@@ -84,7 +88,7 @@ impl Encoder {
         &mut self,
         device: &Device,
         bits_per_second: u32,
-    ) -> Result<Option<u32>, Failure> {
+    ) -> Result<Option<u32>, DeviceError> {
         if let Some(control) = &self.bitrate {
             let taken = device.set(control, i64::from(bits_per_second))?;
             return Ok(Some(u32::try_from(taken).unwrap_or(bits_per_second)));

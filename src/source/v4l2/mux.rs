@@ -1,22 +1,22 @@
 //! Which cameras have their H.264 inside of MJPEG, and what is asked of those.
 
 use crate::source::{Context, Settings};
-use crate::v4l2::h264_unit::Mux;
-use crate::v4l2::{Capture, Device, FourCc, Size};
+use crate::v4l2::uvc_h264_xu::H264Carriage;
+use crate::v4l2::{Device, FourCc, FrameSize, PlaneApi};
 use std::sync::atomic::Ordering;
 
 /// The least size of MJPEG that all cameras have that put H.264 into it.
 const SMALL_JPEG: (u32, u32) = (640, 480);
 
 /// Where a camera has its H.264; `None` if other pictures of it are to be encoded.
-pub(super) fn place(device: &Device, capture: Capture, context: &Context) -> Option<Mux> {
+pub(super) fn place(device: &Device, capture: PlaneApi, context: &Context) -> Option<H264Carriage> {
     if context.pixel_format.is_some_and(|it| it != FourCc::H264) {
         None
     } else if device.has_format(capture, FourCc::H264) {
-        Some(Mux::Own)
+        Some(H264Carriage::Native)
     } else {
         let is_plain = context.has_plain_mjpeg.load(Ordering::Relaxed);
-        (!is_plain).then_some(Mux::Mjpeg)
+        (!is_plain).then_some(H264Carriage::InMjpeg)
     }
 }
 
@@ -24,7 +24,7 @@ pub(super) fn place(device: &Device, capture: Capture, context: &Context) -> Opt
 pub(super) fn size_around(device: &Device, settings: &Settings) -> (u32, u32) {
     let (width, height) = SMALL_JPEG;
     let sizes = device.sizes(FourCc::MJPG);
-    if sizes.contains(&Size::Exactly(width, height)) {
+    if sizes.contains(&FrameSize::Discrete(width, height)) {
         SMALL_JPEG
     } else {
         (settings.width, settings.height)

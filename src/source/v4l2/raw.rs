@@ -20,7 +20,7 @@ use crate::shutdown::WaitResult;
 use crate::source::silence::SilenceLimit;
 use crate::source::{Cause, Chunk, Context, Error, Source};
 use crate::time::Timestamp;
-use crate::v4l2::{self, Failure, FourCc, Step, Stream};
+use crate::v4l2::{self, DeviceError, FourCc, SetupStep, Stream};
 use capture::{Capturing, Frame};
 use choice::{Mode, Offer, Wanted};
 use decoding::Decoding;
@@ -176,9 +176,9 @@ impl Camera {
         }
     }
 
-    fn lost(&self, failure: Failure) -> Error {
+    fn lost(&self, failure: DeviceError) -> Error {
         let identity = self.stream.device().identity();
-        let words = v4l2::explain(failure, Step::Capture, &self.path, Some(identity));
+        let words = v4l2::explain(failure, SetupStep::Capture, &self.path, Some(identity));
         Error::Lost(format!("{}: {words}", self.path.display())).because(failure.into())
     }
 

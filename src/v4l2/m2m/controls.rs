@@ -1,16 +1,16 @@
 //! The settings of an encoder as its controls. What a driver has no control for stays as it is.
 
-use super::agree::Wanted;
+use super::negotiate::EncoderConfig;
 use crate::v4l2::controls::id;
-use crate::v4l2::{Control, Device, Failure};
+use crate::v4l2::{Control, Device, DeviceError};
 
 /// Items of `V4L2_CID_MPEG_VIDEO_BITRATE_MODE`.
 const VARIABLE_RATE: i64 = 0;
 const CONSTANT_RATE: i64 = 1;
 /// Item of `V4L2_CID_MPEG_VIDEO_HEADER_MODE`.
-const JOINED: i64 = 1;
+const JOINED_HEADERS: i64 = 1;
 /// Item of `V4L2_CID_MPEG_VIDEO_H264_PROFILE`.
-const HIGH: i64 = 4;
+const HIGH_PROFILE: i64 = 4;
 
 /// Items of `V4L2_CID_MPEG_VIDEO_H264_LEVEL`, with the macroblocks that ITU-T H.264 table A-1 allows in a second and in a
 /// picture.
@@ -31,7 +31,7 @@ const LEVELS: [(i64, u32, u32); 12] = [
 
 /// How much there is to encode.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Rate {
+pub struct RateControl {
     /// Pictures per second.
     pub fps: u32,
     /// Bits per second; `None` leaves the encoder's own.
@@ -41,13 +41,13 @@ pub struct Rate {
 }
 
 /// The controls of one encoder, and what became of them.
-struct Panel<'a> {
+struct DeviceControls<'a> {
     device: &'a Device,
     controls: Vec<Control>,
     notes: &'a mut Vec<String>,
 }
 
-impl Panel<'_> {
+impl DeviceControls<'_> {
     fn find(&self, id: u32) -> Option<&Control> {
         self.controls.iter().find(|control| control.id == id)
     }
@@ -57,7 +57,7 @@ impl Panel<'_> {
     }
 
     /// Sets a control where there is one; the value that it has then, if that is known.
-    fn try_set(&self, id: u32, value: i64) -> Option<Result<i64, Failure>> {
+    fn try_set(&self, id: u32, value: i64) -> Option<Result<i64, DeviceError>> {
         Some(self.device.set(self.find(id)?, value))
     }
 
@@ -72,8 +72,8 @@ impl Panel<'_> {
             Ok(set) => self.notes.push(format!(
                 "the encoder's \"{name}\" is {set} instead of {value}, its nearest value"
             )),
-            Err(failure) => self.notes.push(format!(
-                "the encoder refuses {value} for \"{name}\": {failure}"
+            Err(error) => self.notes.push(format!(
+                "the encoder refuses {value} for \"{name}\": {error}"
             )),
         }
         true
@@ -81,9 +81,9 @@ impl Panel<'_> {
 }
 
 /// Sets up the encoder; to be done after the formats were set. What is not as asked is added to `notes`.
-pub(super) fn apply(device: &Device, wanted: &Wanted, notes: &mut Vec<String>) {
+pub(super) fn apply(device: &Device, wanted: &EncoderConfig, notes: &mut Vec<String>) {
     let controls = device.controls();
-    let mut panel = Panel {
+    let mut controls = DeviceControls {
         device,
         controls,
         notes,
@@ -92,42 +92,42 @@ pub(super) fn apply(device: &Device, wanted: &Wanted, notes: &mut Vec<String>) {
     if let Some(bitrate) = rate.bitrate {
         // With constant quality the bit rate counts for nothing. Variable rate is the Raspberry Pi's default, and its constant
         // rate is known to stop at full HD (github.com/raspberrypi/linux/issues/5360): so whichever of the two it is stays.
-        if panel
+        if controls
             .get(id::BITRATE_MODE)
             .is_some_and(|mode| ![VARIABLE_RATE, CONSTANT_RATE].contains(&mode))
         {
-            panel.set(id::BITRATE_MODE, VARIABLE_RATE);
+            controls.set(id::BITRATE_MODE, VARIABLE_RATE);
         }
-        if !panel.set(id::BITRATE, i64::from(bitrate)) {
+        if !controls.set(id::BITRATE, i64::from(bitrate)) {
             let note = "the encoder has no control for the bitrate: it keeps its own";
-            panel.notes.push(note.into());
+            controls.notes.push(note.into());
         }
     }
     let interval = i64::from(rate.keyframe_interval);
-    let has_period = panel.set(id::H264_I_PERIOD, interval);
-    let has_group = panel.set(id::GOP_SIZE, interval);
+    let has_period = controls.set(id::H264_I_PERIOD, interval);
+    let has_group = controls.set(id::GOP_SIZE, interval);
     if !has_period && !has_group {
         let note = "the encoder has no control for the keyframe interval: it keeps its own";
-        panel.notes.push(note.into());
+        controls.notes.push(note.into());
     }
     // Nobody asked for the rest: parameter sets for who joins late, no picture held back for B pictures, the profile that makes
     // most of the bits. A driver that has no such choice is right as it is.
     for (id, value) in [
         (id::REPEAT_SEQ_HEADER, 1),
-        (id::HEADER_MODE, JOINED),
+        (id::HEADER_MODE, JOINED_HEADERS),
         (id::B_FRAMES, 0),
-        (id::H264_PROFILE, HIGH),
+        (id::H264_PROFILE, HIGH_PROFILE),
     ] {
-        let _ = panel.try_set(id, value);
+        let _ = controls.try_set(id, value);
     }
-    raise_level(&panel, wanted);
+    raise_level(&controls, wanted);
 }
 
 /// The Raspberry Pi's encoder never starts at a level below what it has to do (github.com/raspberrypi/linux/issues/4906).
-fn raise_level(panel: &Panel<'_>, wanted: &Wanted) {
+fn raise_level(controls: &DeviceControls<'_>, wanted: &EncoderConfig) {
     let needed = level(wanted.raw.width, wanted.raw.height, wanted.rate.fps);
-    if panel.get(id::H264_LEVEL).is_some_and(|now| now < needed) {
-        let _ = panel.try_set(id::H264_LEVEL, needed);
+    if controls.get(id::H264_LEVEL).is_some_and(|now| now < needed) {
+        let _ = controls.try_set(id::H264_LEVEL, needed);
     }
 }
 

@@ -1,34 +1,34 @@
 //! One open encoder: pictures in, coded pictures out, neither of them waited for.
 
-use super::agree::{self, Refusal, Wanted};
 use super::controls;
-use super::find::Kinds;
-use super::layout::Lines;
-use super::pairs::{Pair, Pairs};
+use super::find::QueueTypes;
+use super::input_frame::{InputFrame, copy_rows, row_copies};
+use super::negotiate::{self, EncoderConfig, NegotiationError};
+use super::plane_layout::RowLayout;
 use super::queue::Queue;
-use super::raw::{Raw, copies, copy_lines};
+use super::timestamp_map::{Match, TimestampMap};
 use crate::time::Timestamp;
 use crate::v4l2::abi::m2m::{FLAG_KEYFRAME, FLAG_LAST, command, event};
 use crate::v4l2::abi::{FLAG_ERROR, MAX_PLANES};
 use crate::v4l2::controls::id;
-use crate::v4l2::stream::Held;
-use crate::v4l2::sys::{self, Failure, Mapping, Memory, PlaneState, Writable};
+use crate::v4l2::stream::BufferGuard;
+use crate::v4l2::sys::{self, DeviceError, Mapping, Memory, PlaneState, Writable};
 use crate::v4l2::{Control, Device};
 use rustix::event::PollFlags;
 use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::collections::HashMap;
 
 /// One picture that is encoded and one that waits: the encoder never idles, and nothing gets older than that.
-const MOST_IN_FLIGHT: usize = 2;
+const MAX_IN_FLIGHT: usize = 2;
 /// Places for the camera's buffers: more than a camera has, so that each keeps its place. They cost no memory.
-const IMPORT_PLACES: u32 = 8;
+const IMPORT_SLOTS: u32 = 8;
 /// One that is written to, one that we read, and two for a late wake-up.
 const CODED_BUFFERS: u32 = 4;
 /// What came out of an encoder.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Output {
+pub enum EncoderOutput {
     /// A picture.
-    Picture {
+    Frame {
         /// When the raw one was taken.
         captured_at: Timestamp,
         /// The driver calls it a keyframe; not all of them know.
@@ -37,20 +37,20 @@ pub enum Output {
         dropped: u32,
     },
     /// More of the last picture.
-    More {
+    Continuation {
         /// When the raw one was taken.
         captured_at: Timestamp,
     },
     /// Bytes that belong to the next picture: parameter sets.
-    Headers,
+    ParameterSets,
     /// A picture that the encoder failed at, or that did not fit: no bytes.
-    Damaged,
+    Error,
     /// Nothing.
     Empty,
-    /// The last one after [`Encoder::drain`]; nothing comes until [`Encoder::go_on`].
-    Drained,
+    /// The last one after [`Encoder::drain`]; nothing comes until [`Encoder::resume`].
+    LastBuffer,
     /// The encoder says that its pictures change; it must be opened anew.
-    Changed,
+    SourceChange,
 }
 
 /// An encoder that runs. Stopped on drop, after which the camera has its buffers back.
@@ -61,15 +61,15 @@ pub struct Encoder {
     // Mappings go before the device is closed; pictures that it reads go back after it was stopped (see `drop`).
     raw_planes: Vec<Vec<Writable>>,
     coded_planes: Vec<Mapping>,
-    lent: Vec<Option<Held>>,
+    imported: Vec<Option<BufferGuard>>,
     exported: HashMap<(u32, usize), OwnedFd>,
     device: Device,
     /// What is copied, from where to where.
-    lines: Vec<(Lines, Lines)>,
+    lines: Vec<(RowLayout, RowLayout)>,
     planes: usize,
     plane_sizes: [u32; MAX_PLANES],
     import: bool,
-    pairs: Pairs,
+    timestamps: TimestampMap,
     force_keyframe: Option<Control>,
 }
 
@@ -77,40 +77,40 @@ impl Encoder {
     /// Sets `device` up and starts it. What is not as asked is added to `notes`, in words.
     pub fn start(
         device: Device,
-        wanted: &Wanted,
+        wanted: &EncoderConfig,
         notes: &mut Vec<String>,
-    ) -> Result<Self, Refusal> {
-        let failed = |what| move |failure| Refusal::Failed(what, failure);
-        let kinds = Kinds::of(device.identity()).ok_or(Refusal::NoEncoder(wanted.coded))?;
-        agree::set_coded_format(&device, kinds, wanted)?;
-        let format = agree::set_raw_format(&device, kinds, wanted)?;
-        let inside = agree::inside(&format, wanted)?;
+    ) -> Result<Self, NegotiationError> {
+        let failed = |what| move |error| NegotiationError::Syscall(what, error);
+        let kinds =
+            QueueTypes::of(device.identity()).ok_or(NegotiationError::NoEncoder(wanted.coded))?;
+        negotiate::set_coded_format(&device, kinds, wanted)?;
+        let format = negotiate::set_raw_format(&device, kinds, wanted)?;
+        let inside = negotiate::input_format(&format, wanted)?;
         let (answer, planes) = (format, usize::from(format.planes()).min(MAX_PLANES));
         let _ = sys::set_interval(device.fd(), kinds.output, 1, wanted.rate.fps.max(1));
         if answer.size() != (wanted.raw.width, wanted.raw.height) {
-            agree::crop(&device, kinds, wanted)?;
+            negotiate::crop(&device, kinds, wanted)?;
         }
         controls::apply(&device, wanted, notes);
-        let lines = copies(&wanted.raw, &inside)?;
+        let lines = row_copies(&wanted.raw, &inside)?;
         if wanted.import && !wanted.raw.is_within(&inside) {
             let ([own, ..], [its, ..]) = (wanted.raw.strides, inside.strides);
             let (width, height) = (inside.width, inside.height);
             let why = format!(
                 "it wants {width}x{height} with lines {its} bytes apart, there they are {own}"
             );
-            return Err(Refusal::Import(why));
+            return Err(NegotiationError::Import(why));
         }
         let (memory, count) = if wanted.import {
-            (Memory::Imported, IMPORT_PLACES)
+            (Memory::Imported, IMPORT_SLOTS)
         } else {
-            (Memory::Mapped, MOST_IN_FLIGHT as u32)
+            (Memory::Mapped, MAX_IN_FLIGHT as u32)
         };
-        let (raw, raw_states) = Queue::request(&device, kinds.output, memory, count).map_err(
-            |failure| match memory {
-                Memory::Imported => Refusal::Import(failure.to_string()),
-                Memory::Mapped => Refusal::Failed("asking for its buffers", failure),
-            },
-        )?;
+        let (raw, raw_states) =
+            Queue::request(&device, kinds.output, memory, count).map_err(|error| match memory {
+                Memory::Imported => NegotiationError::Import(error.to_string()),
+                Memory::Mapped => NegotiationError::Syscall("asking for its buffers", error),
+            })?;
         let raw_planes = match memory {
             Memory::Imported => Vec::new(),
             Memory::Mapped => raw_states
@@ -139,7 +139,7 @@ impl Encoder {
             .into_iter()
             .find(|control| control.id == id::FORCE_KEY_FRAME);
         let mut encoder = Self {
-            lent: raw_states.iter().map(|_| None).collect(),
+            imported: raw_states.iter().map(|_| None).collect(),
             raw,
             coded,
             raw_planes,
@@ -150,31 +150,31 @@ impl Encoder {
             planes,
             plane_sizes: std::array::from_fn(|plane| answer.plane(plane).size),
             import: wanted.import,
-            pairs: Pairs::default(),
+            timestamps: TimestampMap::default(),
             force_keyframe,
         };
-        encoder.begin().map_err(failed("starting it"))?;
+        encoder.start_streaming().map_err(failed("starting it"))?;
         Ok(encoder)
     }
 
-    fn begin(&mut self) -> Result<(), Failure> {
-        self.fill_coded()?;
+    fn start_streaming(&mut self) -> Result<(), DeviceError> {
+        self.queue_coded()?;
         self.coded.stream(&self.device, true)?;
         self.raw.stream(&self.device, true)
     }
 
     /// Gives the driver every buffer for coded pictures that it does not have.
-    fn fill_coded(&mut self) -> Result<(), Failure> {
-        while let Some(index) = self.coded.free(None) {
+    fn queue_coded(&mut self) -> Result<(), DeviceError> {
+        while let Some(index) = self.coded.free_index(None) {
             self.coded
-                .put(&self.device, index, [0; 2], &[PlaneState::default()])?;
+                .queue(&self.device, index, [0; 2], &[PlaneState::default()])?;
         }
         Ok(())
     }
 
-    /// True if a picture can go in: [`Encoder::put`] would not say [`Failure::Again`].
+    /// True if a picture can go in: [`Encoder::queue_input`] would not say [`DeviceError::WouldBlock`].
     pub fn has_room(&self) -> bool {
-        self.raw.queued() < MOST_IN_FLIGHT && self.raw.free(None).is_some()
+        self.raw.queued() < MAX_IN_FLIGHT && self.raw.free_index(None).is_some()
     }
 
     /// True while it has pictures that it has not given back.
@@ -183,63 +183,68 @@ impl Encoder {
     }
 
     /// How many pictures went in and have not come out.
-    pub fn owes(&self) -> u64 {
-        self.pairs.waiting()
+    pub fn in_flight(&self) -> u64 {
+        self.timestamps.in_flight()
     }
 
-    /// Puts a picture in. [`Failure::Again`] if it has enough of them; a picture that was not taken is given back to the camera.
-    pub fn put(&mut self, raw: Raw<'_>, captured_at: Timestamp) -> Result<(), Failure> {
+    /// Puts a picture in. [`DeviceError::WouldBlock`] if it has enough of them; a picture that was not taken is given back to the camera.
+    pub fn queue_input(
+        &mut self,
+        raw: InputFrame<'_>,
+        captured_at: Timestamp,
+    ) -> Result<(), DeviceError> {
         match raw {
-            Raw::Held(held) if self.import => self.lend(held, captured_at),
-            Raw::Bytes(_) if self.import => Err(Failure::Invalid),
+            InputFrame::Import(guard) if self.import => self.import(guard, captured_at),
+            InputFrame::Copy(_) if self.import => Err(DeviceError::InvalidArgument),
             raw => self.copy(&raw, captured_at),
         }
     }
 
-    fn lend(&mut self, held: Held, captured_at: Timestamp) -> Result<(), Failure> {
+    fn import(&mut self, guard: BufferGuard, captured_at: Timestamp) -> Result<(), DeviceError> {
         // The same buffer of the camera in the same place each time: the driver then needs not look it up anew.
         let index = self
             .raw
-            .free(Some(held.index()))
-            .or_else(|| self.raw.free(None))
-            .ok_or(Failure::Again)?;
+            .free_index(Some(guard.index()))
+            .or_else(|| self.raw.free_index(None))
+            .ok_or(DeviceError::WouldBlock)?;
         let mut planes = [PlaneState::default(); MAX_PLANES];
         for (number, plane) in planes.iter_mut().enumerate().take(self.planes) {
-            let offset = held.data_offset(number);
-            let used = held.plane_len(number).saturating_add(offset);
-            let descriptor = self.exported(&held, number)?;
+            let offset = guard.data_offset(number);
+            let used = guard.plane_len(number).saturating_add(offset);
+            let descriptor = self.exported(&guard, number)?;
             *plane = PlaneState {
-                bytes_used: u32::try_from(used).map_err(|_| Failure::Invalid)?,
-                length: u32::try_from(held.plane_room(number)).map_err(|_| Failure::Invalid)?,
-                data_offset: u32::try_from(offset).map_err(|_| Failure::Invalid)?,
+                bytes_used: u32::try_from(used).map_err(|_| DeviceError::InvalidArgument)?,
+                length: u32::try_from(guard.plane_capacity(number))
+                    .map_err(|_| DeviceError::InvalidArgument)?,
+                data_offset: u32::try_from(offset).map_err(|_| DeviceError::InvalidArgument)?,
                 map_offset: descriptor,
             };
         }
-        self.queue(index, captured_at, planes)?;
-        if let Some(place) = self.lent.get_mut(index as usize) {
-            *place = Some(held);
+        self.queue_raw(index, captured_at, planes)?;
+        if let Some(place) = self.imported.get_mut(index as usize) {
+            *place = Some(guard);
         }
         Ok(())
     }
 
-    fn exported(&mut self, held: &Held, plane: usize) -> Result<u32, Failure> {
-        let key = (held.index(), plane);
+    fn exported(&mut self, guard: &BufferGuard, plane: usize) -> Result<u32, DeviceError> {
+        let key = (guard.index(), plane);
         let fd = match self.exported.entry(key) {
             std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
-            std::collections::hash_map::Entry::Vacant(new) => new.insert(held.export(plane)?),
+            std::collections::hash_map::Entry::Vacant(new) => new.insert(guard.export(plane)?),
         };
-        u32::try_from(fd.as_raw_fd()).map_err(|_| Failure::Invalid)
+        u32::try_from(fd.as_raw_fd()).map_err(|_| DeviceError::InvalidArgument)
     }
 
-    fn copy(&mut self, raw: &Raw<'_>, captured_at: Timestamp) -> Result<(), Failure> {
-        let index = self.raw.free(None).ok_or(Failure::Again)?;
+    fn copy(&mut self, raw: &InputFrame<'_>, captured_at: Timestamp) -> Result<(), DeviceError> {
+        let index = self.raw.free_index(None).ok_or(DeviceError::WouldBlock)?;
         let pieces = self
             .raw_planes
             .get_mut(index as usize)
-            .ok_or(Failure::Invalid)?;
+            .ok_or(DeviceError::InvalidArgument)?;
         for (from, to) in &self.lines {
             if let Some(piece) = pieces.get_mut(to.piece) {
-                copy_lines(raw, from, piece, to);
+                copy_rows(raw, from, piece, to);
             }
         }
         let mut planes = [PlaneState::default(); MAX_PLANES];
@@ -251,97 +256,97 @@ impl Encoder {
                 ..PlaneState::default()
             };
         }
-        self.queue(index, captured_at, planes)
+        self.queue_raw(index, captured_at, planes)
     }
 
-    fn queue(
+    fn queue_raw(
         &mut self,
         index: u32,
         captured_at: Timestamp,
         planes: [PlaneState; MAX_PLANES],
-    ) -> Result<(), Failure> {
-        let stamp = self.pairs.put(captured_at);
+    ) -> Result<(), DeviceError> {
+        let stamp = self.timestamps.insert(captured_at);
         let planes = planes.get(..self.planes).unwrap_or_default();
-        let queued = self.raw.put(&self.device, index, stamp, planes);
+        let queued = self.raw.queue(&self.device, index, stamp, planes);
         if queued.is_err() {
-            self.pairs.take_back();
+            self.timestamps.undo_insert();
         }
         queued
     }
 
     /// Takes back the pictures that it is done with: the camera gets its buffers. Returns how many of them it failed at.
-    pub fn reclaim(&mut self) -> Result<u32, Failure> {
+    pub fn collect_inputs(&mut self) -> Result<u32, DeviceError> {
         let mut failed = 0;
         loop {
-            match self.raw.take(&self.device) {
+            match self.raw.dequeue(&self.device) {
                 Ok(state) => {
                     failed += u32::from(state.flags & FLAG_ERROR != 0);
-                    if let Some(lent) = self.lent.get_mut(state.index as usize) {
+                    if let Some(lent) = self.imported.get_mut(state.index as usize) {
                         *lent = None;
                     }
                 }
-                Err(Failure::Again) => return Ok(failed),
-                Err(failure) => return Err(failure),
+                Err(DeviceError::WouldBlock) => return Ok(failed),
+                Err(error) => return Err(error),
             }
         }
     }
 
-    /// Takes the oldest thing that came out, and appends its bytes to `out`; [`Failure::Again`] when there is none.
-    pub fn take(&mut self, out: &mut Vec<u8>) -> Result<Output, Failure> {
-        if self.has_changed() {
-            return Ok(Output::Changed);
+    /// Takes the oldest thing that came out, and appends its bytes to `out`; [`DeviceError::WouldBlock`] when there is none.
+    pub fn dequeue_output(&mut self, out: &mut Vec<u8>) -> Result<EncoderOutput, DeviceError> {
+        if self.has_source_change() {
+            return Ok(EncoderOutput::SourceChange);
         }
-        let state = match self.coded.take(&self.device) {
+        let state = match self.coded.dequeue(&self.device) {
             Ok(state) => state,
-            Err(Failure::Drained) => return Ok(Output::Drained),
-            Err(failure) => return Err(failure),
+            Err(DeviceError::EndOfStream) => return Ok(EncoderOutput::LastBuffer),
+            Err(error) => return Err(error),
         };
-        let output = self.judge(&state, out);
+        let output = self.classify(&state, out);
         if state.flags & FLAG_LAST == 0 {
             self.coded
-                .put(&self.device, state.index, [0; 2], &[PlaneState::default()])?;
+                .queue(&self.device, state.index, [0; 2], &[PlaneState::default()])?;
         }
         Ok(output)
     }
 
-    fn judge(&mut self, state: &sys::BufferState, out: &mut Vec<u8>) -> Output {
+    fn classify(&mut self, state: &sys::BufferState, out: &mut Vec<u8>) -> EncoderOutput {
         let [plane, ..] = state.planes;
         let (start, end) = (plane.data_offset as usize, plane.bytes_used as usize);
         let has_bytes = end > start;
         if state.flags & FLAG_ERROR != 0 {
             // It has been seen to; whoever waits for it waits in vain.
-            self.pairs.take(state.time);
-            return Output::Damaged;
+            self.timestamps.remove(state.time);
+            return EncoderOutput::Error;
         }
         if !has_bytes {
             return if state.flags & FLAG_LAST != 0 {
-                Output::Drained
+                EncoderOutput::LastBuffer
             } else {
                 // A driver's way to say that it has dropped the picture.
-                match self.pairs.take(state.time) {
-                    Pair::Picture { .. } => Output::Damaged,
-                    Pair::Again { .. } | Pair::None => Output::Empty,
+                match self.timestamps.remove(state.time) {
+                    Match::Frame { .. } => EncoderOutput::Error,
+                    Match::Continuation { .. } | Match::None => EncoderOutput::Empty,
                 }
             };
         }
         if let Some(mapping) = self.coded_planes.get(state.index as usize) {
             mapping.append_to(start..end, out);
         }
-        match self.pairs.take(state.time) {
-            Pair::Picture {
+        match self.timestamps.remove(state.time) {
+            Match::Frame {
                 captured_at,
                 dropped,
-            } => Output::Picture {
+            } => EncoderOutput::Frame {
                 captured_at,
                 is_keyframe: state.flags & FLAG_KEYFRAME != 0,
                 dropped,
             },
-            Pair::Again { captured_at } => Output::More { captured_at },
-            Pair::None => Output::Headers,
+            Match::Continuation { captured_at } => EncoderOutput::Continuation { captured_at },
+            Match::None => EncoderOutput::ParameterSets,
         }
     }
 
-    fn has_changed(&self) -> bool {
+    fn has_source_change(&self) -> bool {
         let mut has_changed = false;
         // No driver has more of them than this at once.
         for _ in 0..16 {
@@ -354,7 +359,7 @@ impl Encoder {
     }
 
     /// Asks for an IDR picture; false if the driver has no control for that.
-    pub fn force_keyframe(&self) -> Result<bool, Failure> {
+    pub fn force_keyframe(&self) -> Result<bool, DeviceError> {
         match &self.force_keyframe {
             Some(control) => self.device.set(control, 1).map(|_| true),
             None => Ok(false),
@@ -366,29 +371,29 @@ impl Encoder {
         self.force_keyframe.is_some()
     }
 
-    /// Asks it to finish all that it has: [`Output::Drained`] comes behind the last picture.
-    pub fn drain(&mut self) -> Result<(), Failure> {
+    /// Asks it to finish all that it has: [`EncoderOutput::LastBuffer`] comes behind the last picture.
+    pub fn drain(&mut self) -> Result<(), DeviceError> {
         sys::command(self.device.fd(), command::STOP)
     }
 
     /// Goes on after it was drained.
-    pub fn go_on(&mut self) -> Result<(), Failure> {
+    pub fn resume(&mut self) -> Result<(), DeviceError> {
         sys::command(self.device.fd(), command::START)?;
-        self.fill_coded()
+        self.queue_coded()
     }
 
     /// Begins anew with a keyframe and parameter sets; what it has is lost. Returns how many pictures that were.
-    pub fn reset(&mut self) -> Result<u32, Failure> {
+    pub fn reset(&mut self) -> Result<u32, DeviceError> {
         self.stop();
-        self.begin()?;
-        Ok(self.pairs.clear())
+        self.start_streaming()?;
+        Ok(self.timestamps.clear())
     }
 
     fn stop(&mut self) {
         // A device that is gone says ENODEV: there is nothing left to stop.
         let _ = self.raw.stream(&self.device, false);
         let _ = self.coded.stream(&self.device, false);
-        self.lent.fill_with(|| None);
+        self.imported.fill_with(|| None);
     }
 
     /// True if it reads pictures from the camera's buffers.
@@ -402,7 +407,7 @@ impl Encoder {
     }
 
     /// Changes the bits per second while it runs; `None` if the driver has no control for that.
-    pub fn set_bitrate(&self, bits_per_second: u32) -> Option<Result<i64, Failure>> {
+    pub fn set_bitrate(&self, bits_per_second: u32) -> Option<Result<i64, DeviceError>> {
         let controls = self.device.controls();
         let control = controls.iter().find(|control| control.id == id::BITRATE)?;
         Some(self.device.set(control, bits_per_second.into()))
@@ -423,7 +428,7 @@ impl Drop for Encoder {
     }
 }
 
-fn map_raw(device: &Device, state: &sys::BufferState) -> Result<Vec<Writable>, Failure> {
+fn map_raw(device: &Device, state: &sys::BufferState) -> Result<Vec<Writable>, DeviceError> {
     // Planes that there are not have no length.
     let planes = state.planes.iter().take_while(|plane| plane.length > 0);
     planes

@@ -2,19 +2,19 @@
 //! other (CAPTURE), after the kernel's "Memory-to-Memory Stateful Video Encoder Interface". What is in the coded bytes is for
 //! others, and so is what to do when an encoder fails.
 
-mod agree;
 mod controls;
 mod encoder;
 mod find;
-mod layout;
-mod pairs;
+mod input_frame;
+mod negotiate;
+mod plane_layout;
 mod queue;
-mod raw;
+mod timestamp_map;
 
-pub use agree::{Refusal, Wanted};
-pub use controls::Rate;
-pub use encoder::{Encoder, Output};
+pub use controls::RateControl;
+pub use encoder::{Encoder, EncoderOutput};
 pub(super) use find::encodes;
-pub use find::{Found, find};
-pub use layout::RawFormat;
-pub use raw::Raw;
+pub use find::{EncoderNode, find};
+pub use input_frame::InputFrame;
+pub use negotiate::{EncoderConfig, NegotiationError};
+pub use plane_layout::RawFormat;

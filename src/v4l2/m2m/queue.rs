@@ -2,7 +2,7 @@
 
 use crate::v4l2::Device;
 use crate::v4l2::abi::m2m::FIELD_NONE;
-use crate::v4l2::sys::{self, BufferState, Buffers, Failure, Memory, PlaneState, TimeWidth};
+use crate::v4l2::sys::{self, BufferCall, BufferState, DeviceError, Memory, PlaneState, TimeWidth};
 
 /// Buffers of one kind. They are freed when the device is closed.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ impl Queue {
         kind: u32,
         memory: Memory,
         count: u32,
-    ) -> Result<(Self, Vec<BufferState>), Failure> {
+    ) -> Result<(Self, Vec<BufferState>), DeviceError> {
         let count = sys::request_buffers_of(device.fd(), kind, memory, count)?;
         let mut queue = Self {
             kind,
@@ -35,22 +35,22 @@ impl Queue {
             queue.queued.push(false);
         }
         if states.is_empty() {
-            return Err(Failure::NoMemory);
+            return Err(DeviceError::NoMemory);
         }
         Ok((queue, states))
     }
 
     /// What is said of a buffer; finds out, with the first one, which `v4l2_buffer` this kernel knows.
-    fn query(&mut self, device: &Device, index: u32) -> Result<BufferState, Failure> {
+    fn query(&mut self, device: &Device, index: u32) -> Result<BufferState, DeviceError> {
         let wanted = BufferState {
             index,
             ..BufferState::default()
         };
-        let answer = self.call(device, Buffers::Query, &wanted);
-        let is_old_kernel = answer.as_ref().err() == Some(&Failure::Unknown);
+        let answer = self.call(device, BufferCall::Query, &wanted);
+        let is_old_kernel = answer.as_ref().err() == Some(&DeviceError::Unsupported);
         if is_old_kernel && cfg!(target_pointer_width = "32") && self.width == TimeWidth::Bits64 {
             self.width = TimeWidth::Bits32;
-            return self.call(device, Buffers::Query, &wanted);
+            return self.call(device, BufferCall::Query, &wanted);
         }
         answer
     }
@@ -58,9 +58,9 @@ impl Queue {
     fn call(
         &self,
         device: &Device,
-        what: Buffers,
+        what: BufferCall,
         state: &BufferState,
-    ) -> Result<BufferState, Failure> {
+    ) -> Result<BufferState, DeviceError> {
         let kind = (self.kind, self.memory);
         sys::exchange(device.fd(), what, kind, self.width, state)
     }
@@ -71,7 +71,7 @@ impl Queue {
     }
 
     /// A buffer that the driver does not have: number `wanted`, if that is one.
-    pub(super) fn free(&self, wanted: Option<u32>) -> Option<u32> {
+    pub(super) fn free_index(&self, wanted: Option<u32>) -> Option<u32> {
         let is_free = |index: u32| self.queued.get(index as usize) == Some(&false);
         if let Some(wanted) = wanted {
             return Some(wanted).filter(|&index| is_free(index));
@@ -86,13 +86,13 @@ impl Queue {
     }
 
     /// Gives a buffer to the driver.
-    pub(super) fn put(
+    pub(super) fn queue(
         &mut self,
         device: &Device,
         index: u32,
         time: [i64; 2],
         planes: &[PlaneState],
-    ) -> Result<(), Failure> {
+    ) -> Result<(), DeviceError> {
         let mut state = BufferState {
             index,
             time,
@@ -103,25 +103,25 @@ impl Queue {
         for (to, from) in state.planes.iter_mut().zip(planes) {
             *to = *from;
         }
-        self.call(device, Buffers::Queue, &state)?;
+        self.call(device, BufferCall::Queue, &state)?;
         if let Some(is_queued) = self.queued.get_mut(index as usize) {
             *is_queued = true;
         }
         Ok(())
     }
 
-    /// Takes a buffer that the driver is done with; [`Failure::Again`] when there is none.
-    pub(super) fn take(&mut self, device: &Device) -> Result<BufferState, Failure> {
-        let state = self.call(device, Buffers::Dequeue, &BufferState::default())?;
+    /// Takes a buffer that the driver is done with; [`DeviceError::WouldBlock`] when there is none.
+    pub(super) fn dequeue(&mut self, device: &Device) -> Result<BufferState, DeviceError> {
+        let state = self.call(device, BufferCall::Dequeue, &BufferState::default())?;
         match self.queued.get_mut(state.index as usize) {
             Some(is_queued) => *is_queued = false,
-            None => return Err(Failure::Invalid),
+            None => return Err(DeviceError::InvalidArgument),
         }
         Ok(state)
     }
 
     /// Starts the queue, or stops it, after which the driver has none of the buffers.
-    pub(super) fn stream(&mut self, device: &Device, on: bool) -> Result<(), Failure> {
+    pub(super) fn stream(&mut self, device: &Device, on: bool) -> Result<(), DeviceError> {
         if !on {
             self.queued.fill(false);
         }

@@ -1,8 +1,8 @@
 //! The buffers of a queue: asking for them, giving them to the driver and taking them back, and lending them to other devices.
 //! What is in them is read through a [`super::Mapping`].
 
-use super::Failure;
-use super::ioctl::{self, Buffers};
+use super::DeviceError;
+use super::ioctl::{self, BufferCall};
 use crate::v4l2::abi::{self, Buffer, Plane, m2m};
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::OFlags;
@@ -12,7 +12,7 @@ pub(in crate::v4l2) fn request_buffers(
     fd: BorrowedFd<'_>,
     kind: u32,
     count: u32,
-) -> Result<u32, Failure> {
+) -> Result<u32, DeviceError> {
     request_buffers_of(fd, kind, Memory::Mapped, count)
 }
 
@@ -22,7 +22,7 @@ pub(in crate::v4l2) fn request_buffers_of(
     kind: u32,
     memory: Memory,
     count: u32,
-) -> Result<u32, Failure> {
+) -> Result<u32, DeviceError> {
     let request = abi::RequestBuffers {
         count,
         kind,
@@ -38,7 +38,7 @@ pub(in crate::v4l2) fn export_buffer(
     kind: u32,
     index: u32,
     plane: u32,
-) -> Result<OwnedFd, Failure> {
+) -> Result<OwnedFd, DeviceError> {
     let export = abi::ExportBuffer {
         kind,
         index,
@@ -51,7 +51,7 @@ pub(in crate::v4l2) fn export_buffer(
 }
 
 /// Starts or stops streaming.
-pub(in crate::v4l2) fn stream(fd: BorrowedFd<'_>, kind: u32, on: bool) -> Result<(), Failure> {
+pub(in crate::v4l2) fn stream(fd: BorrowedFd<'_>, kind: u32, on: bool) -> Result<(), DeviceError> {
     let call = if on {
         ioctl::STREAMON
     } else {
@@ -99,11 +99,11 @@ pub(in crate::v4l2) struct PlaneState {
 /// Queries, queues or dequeues a buffer of memory kind mmap. `index` is not looked at when dequeuing.
 pub(in crate::v4l2) fn buffer(
     fd: BorrowedFd<'_>,
-    what: Buffers,
+    what: BufferCall,
     kind: u32,
     width: TimeWidth,
     index: u32,
-) -> Result<BufferState, Failure> {
+) -> Result<BufferState, DeviceError> {
     let wanted = BufferState {
         index,
         plane_count: abi::MAX_PLANES,
@@ -133,11 +133,11 @@ impl Memory {
 /// Queries, queues or dequeues a buffer with all that belongs to it. What of `state` is looked at depends on the call.
 pub(in crate::v4l2) fn exchange(
     fd: BorrowedFd<'_>,
-    what: Buffers,
+    what: BufferCall,
     (kind, memory): (u32, Memory),
     width: TimeWidth,
     state: &BufferState,
-) -> Result<BufferState, Failure> {
+) -> Result<BufferState, DeviceError> {
     match width {
         TimeWidth::Bits64 => exchange_call::<i64>(fd, what, kind, memory, state, |t| t),
         TimeWidth::Bits32 => exchange_call::<i32>(fd, what, kind, memory, state, |t| t as i32),
@@ -146,12 +146,12 @@ pub(in crate::v4l2) fn exchange(
 
 fn exchange_call<T: Copy + Default + Into<i64>>(
     fd: BorrowedFd<'_>,
-    what: Buffers,
+    what: BufferCall,
     kind: u32,
     memory: Memory,
     state: &BufferState,
     narrow: impl Fn(i64) -> T,
-) -> Result<BufferState, Failure> {
+) -> Result<BufferState, DeviceError> {
     let multi_planar = abi::is_multi_planar(kind);
     let mut planes = state.planes.map(|plane| Plane::<usize> {
         bytesused: plane.bytes_used,
@@ -174,8 +174,8 @@ fn exchange_call<T: Copy + Default + Into<i64>>(
         (buffer.bytesused, buffer.length, buffer.m) = (first.bytesused, first.length, first.m);
     }
     let count = match what {
-        Buffers::Queue => state.plane_count.min(abi::MAX_PLANES),
-        Buffers::Query | Buffers::Dequeue => abi::MAX_PLANES,
+        BufferCall::Queue => state.plane_count.min(abi::MAX_PLANES),
+        BufferCall::Query | BufferCall::Dequeue => abi::MAX_PLANES,
     };
     let told = planes.get_mut(..count).unwrap_or_default();
     ioctl::exchange(fd, what, &mut buffer, told)?;

@@ -1,6 +1,6 @@
 //! The controls of a device: listing, reading and setting them. Their values are as they lie in the kernel's union.
 
-use super::Failure;
+use super::DeviceError;
 use super::ioctl::{self, Access};
 use crate::v4l2::abi;
 use rustix::fd::BorrowedFd;
@@ -9,7 +9,7 @@ use rustix::fd::BorrowedFd;
 pub(in crate::v4l2) fn next_control(
     fd: BorrowedFd<'_>,
     id: u32,
-) -> Result<abi::QueryExtControl, Failure> {
+) -> Result<abi::QueryExtControl, DeviceError> {
     const NEXT: u32 = 0x8000_0000;
     let query = abi::QueryExtControl {
         id: id | NEXT,
@@ -23,7 +23,7 @@ pub(in crate::v4l2) fn menu_item(
     fd: BorrowedFd<'_>,
     id: u32,
     index: u32,
-) -> Result<abi::QueryMenu, Failure> {
+) -> Result<abi::QueryMenu, DeviceError> {
     let item = abi::QueryMenu {
         id,
         index,
@@ -33,7 +33,7 @@ pub(in crate::v4l2) fn menu_item(
 }
 
 /// The value of a control, as it lies in the kernel's union.
-pub(in crate::v4l2) fn get_control(fd: BorrowedFd<'_>, id: u32) -> Result<[u32; 2], Failure> {
+pub(in crate::v4l2) fn get_control(fd: BorrowedFd<'_>, id: u32) -> Result<[u32; 2], DeviceError> {
     ioctl::control(fd, Access::Get, id, [0; 2])
 }
 
@@ -42,6 +42,6 @@ pub(in crate::v4l2) fn set_control(
     fd: BorrowedFd<'_>,
     id: u32,
     value: [u32; 2],
-) -> Result<(), Failure> {
+) -> Result<(), DeviceError> {
     ioctl::control(fd, Access::Set, id, value).map(drop)
 }

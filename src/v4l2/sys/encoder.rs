@@ -1,7 +1,7 @@
 //! What only encoders are told and tell: cropping, commands, events.
 
 use super::ioctl;
-use super::{Failure, TimeWidth};
+use super::{DeviceError, TimeWidth};
 use crate::v4l2::abi::m2m;
 use rustix::fd::BorrowedFd;
 
@@ -11,7 +11,7 @@ pub(in crate::v4l2) fn crop(
     kind: u32,
     width: u32,
     height: u32,
-) -> Result<m2m::Selection, Failure> {
+) -> Result<m2m::Selection, DeviceError> {
     let selection = m2m::Selection {
         kind,
         target: m2m::TARGET_CROP,
@@ -23,7 +23,7 @@ pub(in crate::v4l2) fn crop(
 }
 
 /// Gives an encoder a command.
-pub(in crate::v4l2) fn command(fd: BorrowedFd<'_>, cmd: u32) -> Result<(), Failure> {
+pub(in crate::v4l2) fn command(fd: BorrowedFd<'_>, cmd: u32) -> Result<(), DeviceError> {
     let command = m2m::EncoderCommand {
         cmd,
         ..Default::default()
@@ -32,7 +32,7 @@ pub(in crate::v4l2) fn command(fd: BorrowedFd<'_>, cmd: u32) -> Result<(), Failu
 }
 
 /// Asks to be told of events of a kind.
-pub(in crate::v4l2) fn subscribe(fd: BorrowedFd<'_>, kind: u32) -> Result<(), Failure> {
+pub(in crate::v4l2) fn subscribe(fd: BorrowedFd<'_>, kind: u32) -> Result<(), DeviceError> {
     let subscription = m2m::EventSubscription {
         kind,
         ..Default::default()
@@ -41,7 +41,10 @@ pub(in crate::v4l2) fn subscribe(fd: BorrowedFd<'_>, kind: u32) -> Result<(), Fa
 }
 
 /// Takes the oldest event, and says of what kind it is; `NoEntry` when there is none.
-pub(in crate::v4l2) fn next_event(fd: BorrowedFd<'_>, width: TimeWidth) -> Result<u32, Failure> {
+pub(in crate::v4l2) fn next_event(
+    fd: BorrowedFd<'_>,
+    width: TimeWidth,
+) -> Result<u32, DeviceError> {
     match width {
         TimeWidth::Bits64 => ioctl::DQEVENT_64
             .call(fd, m2m::Event::default())

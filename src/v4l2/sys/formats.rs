@@ -1,12 +1,14 @@
 //! Who a node is, which formats, sizes and rates it knows, and how to ask for one, of cameras and encoders alike.
 
-use super::Failure;
+use super::DeviceError;
 use super::ioctl;
 use crate::v4l2::abi;
 use rustix::fd::BorrowedFd;
 
 /// Who the node is, and what it can do.
-pub(in crate::v4l2) fn query_capability(fd: BorrowedFd<'_>) -> Result<abi::Capability, Failure> {
+pub(in crate::v4l2) fn query_capability(
+    fd: BorrowedFd<'_>,
+) -> Result<abi::Capability, DeviceError> {
     ioctl::QUERYCAP.call(fd, abi::Capability::default())
 }
 
@@ -15,7 +17,7 @@ pub(in crate::v4l2) fn enum_format(
     fd: BorrowedFd<'_>,
     kind: u32,
     index: u32,
-) -> Result<abi::FormatDescription, Failure> {
+) -> Result<abi::FormatDescription, DeviceError> {
     let description = abi::FormatDescription {
         index,
         kind,
@@ -29,7 +31,7 @@ pub(in crate::v4l2) fn enum_frame_size(
     fd: BorrowedFd<'_>,
     pixel_format: u32,
     index: u32,
-) -> Result<abi::FrameSizes, Failure> {
+) -> Result<abi::FrameSizes, DeviceError> {
     let sizes = abi::FrameSizes {
         index,
         pixel_format,
@@ -44,7 +46,7 @@ pub(in crate::v4l2) fn enum_frame_interval(
     pixel_format: u32,
     (width, height): (u32, u32),
     index: u32,
-) -> Result<abi::FrameIntervals, Failure> {
+) -> Result<abi::FrameIntervals, DeviceError> {
     let intervals = abi::FrameIntervals {
         index,
         pixel_format,
@@ -61,7 +63,7 @@ pub(in crate::v4l2) fn set_interval(
     kind: u32,
     numerator: u32,
     denominator: u32,
-) -> Result<abi::StreamParameters, Failure> {
+) -> Result<abi::StreamParameters, DeviceError> {
     let parameters = abi::StreamParameters {
         kind,
         capability: 0,

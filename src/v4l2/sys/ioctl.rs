@@ -7,7 +7,7 @@
     reason = "ioctl has no safe form; each use has its reason beside it"
 )]
 
-use super::Failure;
+use super::DeviceError;
 use crate::v4l2::abi::{self, Buffer, ExtControl, ExtControls, Format, Plane, buffer_type, m2m};
 use rustix::fd::{BorrowedFd, FromRawFd, OwnedFd};
 use rustix::io::Errno;
@@ -42,7 +42,7 @@ unsafe impl<T> Ioctl for Call<'_, T> {
 
 /// # Safety
 /// `opcode` is one whose argument is `T`, and each address in `argument` is valid for what this call does with it.
-unsafe fn call<T>(fd: BorrowedFd<'_>, opcode: Opcode, argument: &mut T) -> Result<(), Failure> {
+unsafe fn call<T>(fd: BorrowedFd<'_>, opcode: Opcode, argument: &mut T) -> Result<(), DeviceError> {
     loop {
         // SAFETY: as promised by our caller.
         match unsafe {
@@ -55,7 +55,7 @@ unsafe fn call<T>(fd: BorrowedFd<'_>, opcode: Opcode, argument: &mut T) -> Resul
             )
         } {
             Err(Errno::INTR) => {}
-            done => return done.map_err(Failure::from),
+            done => return done.map_err(DeviceError::from),
         }
     }
 }
@@ -76,7 +76,7 @@ impl<T> Plain<T> {
     }
 
     /// Makes the call; returns `argument` as the kernel leaves it.
-    pub(super) fn call(self, fd: BorrowedFd<'_>, mut argument: T) -> Result<T, Failure> {
+    pub(super) fn call(self, fd: BorrowedFd<'_>, mut argument: T) -> Result<T, DeviceError> {
         // SAFETY: the calls in the list below take the structs that they stand there with, and those have no addresses in them.
         unsafe { call(fd, self.opcode, &mut argument)? };
         Ok(argument)
@@ -107,9 +107,9 @@ pub(super) const DQEVENT_32: Plain<m2m::Event<i32>> = Plain::new(m2m::Event::<i3
 pub(in crate::v4l2) fn set_format(
     fd: BorrowedFd<'_>,
     mut format: Format<usize>,
-) -> Result<Format<usize>, Failure> {
+) -> Result<Format<usize>, DeviceError> {
     if !is_video(format.kind) {
-        return Err(Failure::Invalid);
+        return Err(DeviceError::InvalidArgument);
     }
     // SAFETY: VIDIOC_S_FMT takes this struct; the formats of these kinds, seen to above, have no addresses in them.
     unsafe { call(fd, Format::<usize>::S_FMT, &mut format)? };
@@ -125,11 +125,11 @@ fn is_video(kind: u32) -> bool {
 pub(super) fn export(
     fd: BorrowedFd<'_>,
     mut export: abi::ExportBuffer,
-) -> Result<OwnedFd, Failure> {
+) -> Result<OwnedFd, DeviceError> {
     // SAFETY: VIDIOC_EXPBUF takes this struct, without addresses in it.
     unsafe { call(fd, abi::EXPBUF, &mut export)? };
     if export.fd < 0 {
-        return Err(Failure::Invalid);
+        return Err(DeviceError::InvalidArgument);
     }
     // SAFETY: the call succeeded, and gave us a new descriptor that nobody else has.
     Ok(unsafe { OwnedFd::from_raw_fd(export.fd) })
@@ -148,7 +148,7 @@ pub(super) fn control(
     access: Access,
     id: u32,
     value: [u32; 2],
-) -> Result<[u32; 2], Failure> {
+) -> Result<[u32; 2], DeviceError> {
     let mut control = ExtControl {
         id,
         size: 0,
@@ -172,18 +172,18 @@ pub(super) fn control(
 
 /// `UVCIOC_CTRL_QUERY`: one request to an extension unit of a USB camera, whose answer or argument is `data`. The kernel refuses
 /// all but the length that the camera says. `Other(EPIPE)` and the like: the camera refuses.
-pub(in crate::v4l2) fn query_unit(
+pub(in crate::v4l2) fn query_extension_unit(
     fd: BorrowedFd<'_>,
     unit: u8,
     selector: u8,
     query: u8,
     data: &mut [u8],
-) -> Result<(), Failure> {
+) -> Result<(), DeviceError> {
     let mut query = abi::UnitQuery::<usize> {
         unit,
         selector,
         query,
-        size: u16::try_from(data.len()).map_err(|_| Failure::Invalid)?,
+        size: u16::try_from(data.len()).map_err(|_| DeviceError::InvalidArgument)?,
         data: data.as_mut_ptr().expose_provenance(),
     };
     // SAFETY: UVCIOC_CTRL_QUERY takes this struct. The address is that of `size` bytes, which outlive the call and which the
@@ -193,7 +193,7 @@ pub(in crate::v4l2) fn query_unit(
 
 /// What to do with a buffer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(in crate::v4l2) enum Buffers {
+pub(in crate::v4l2) enum BufferCall {
     /// Ask where it is.
     Query,
     /// Give it to the driver.
@@ -202,7 +202,7 @@ pub(in crate::v4l2) enum Buffers {
     Dequeue,
 }
 
-impl Buffers {
+impl BufferCall {
     fn opcode<T>(self) -> Opcode {
         match self {
             Self::Query => Buffer::<usize, T>::QUERYBUF,
@@ -216,16 +216,16 @@ impl Buffers {
 /// only one.
 pub(super) fn exchange<T>(
     fd: BorrowedFd<'_>,
-    what: Buffers,
+    what: BufferCall,
     buffer: &mut Buffer<usize, T>,
     planes: &mut [Plane<usize>],
-) -> Result<(), Failure> {
+) -> Result<(), DeviceError> {
     let is_known = matches!(buffer.memory, abi::MEMORY_MMAP | m2m::MEMORY_DMABUF);
     if !is_video(buffer.kind) || !is_known {
-        return Err(Failure::Invalid);
+        return Err(DeviceError::InvalidArgument);
     }
     if abi::is_multi_planar(buffer.kind) {
-        buffer.length = u32::try_from(planes.len()).map_err(|_| Failure::Invalid)?;
+        buffer.length = u32::try_from(planes.len()).map_err(|_| DeviceError::InvalidArgument)?;
         buffer.m = planes.as_mut_ptr().expose_provenance();
     }
     // SAFETY: the three calls take this struct (with another width of times the number differs and the kernel refuses). With a

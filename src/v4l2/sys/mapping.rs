@@ -5,7 +5,7 @@
     reason = "mmap has no safe form; each use has its reason beside it"
 )]
 
-use super::Failure;
+use super::DeviceError;
 use rustix::fd::BorrowedFd;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use std::ops::Range;
@@ -30,7 +30,7 @@ impl Mapping {
         fd: BorrowedFd<'_>,
         offset: u32,
         len: usize,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, DeviceError> {
         Self::with(fd, offset, len, ProtFlags::READ)
     }
 
@@ -39,7 +39,7 @@ impl Mapping {
         fd: BorrowedFd<'_>,
         offset: u32,
         len: usize,
-    ) -> Result<Writable, Failure> {
+    ) -> Result<Writable, DeviceError> {
         Self::with(fd, offset, len, ProtFlags::READ | ProtFlags::WRITE).map(Writable)
     }
 
@@ -48,7 +48,7 @@ impl Mapping {
         offset: u32,
         len: usize,
         protection: ProtFlags,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, DeviceError> {
         // SAFETY: a new mapping at an address of the kernel's choice touches nothing of ours.
         let start = unsafe {
             mmap(
@@ -60,7 +60,7 @@ impl Mapping {
                 u64::from(offset),
             )
         }?;
-        let start = NonNull::new(start.cast()).ok_or(Failure::NoMemory)?;
+        let start = NonNull::new(start.cast()).ok_or(DeviceError::NoMemory)?;
         Ok(Self { start, len })
     }
 

@@ -2,8 +2,8 @@
 
 use super::super::settings::Report;
 use crate::controls::{Control, ControlType, Flags, MenuItem};
-use crate::v4l2::h264_unit::{Configuration, Limits, Mux};
-use crate::v4l2::{Device, Failure, H264Unit};
+use crate::v4l2::uvc_h264_xu::{Configuration, ConfigurationLimits, H264Carriage};
+use crate::v4l2::{Device, DeviceError, UvcH264Xu};
 
 const BITRATE: &str = "video_bitrate";
 const PERIOD: &str = "h264_i_frame_period";
@@ -21,8 +21,8 @@ const PROFILES: [(i64, &str, u16); 4] = [
 /// The unit, and what is committed to it at the next start.
 #[derive(Debug)]
 pub(super) struct UnitEncoder {
-    unit: H264Unit,
-    limits: Limits,
+    unit: UvcH264Xu,
+    limits: ConfigurationLimits,
     wanted: Configuration,
     /// Pictures per second.
     rate: f64,
@@ -32,7 +32,7 @@ pub(super) struct UnitEncoder {
 impl UnitEncoder {
     /// `None` where there is none, or where it does not say what it can.
     pub(super) fn of(device: &Device) -> Option<Self> {
-        let unit = H264Unit::of(device)?;
+        let unit = UvcH264Xu::of(device)?;
         let limits = match unit.limits(device) {
             Ok(limits) => limits,
             Err(failure) => {
@@ -40,7 +40,7 @@ impl UnitEncoder {
                 return None;
             }
         };
-        let wanted = limits.default.without_wishes();
+        let wanted = limits.default.without_hints();
         Some(Self {
             unit,
             limits,
@@ -51,7 +51,7 @@ impl UnitEncoder {
     }
 
     /// Size in pixels, pictures per second, and where the H.264 goes.
-    pub(super) fn set_up(&mut self, (width, height): (u32, u32), rate: f64, mux: Mux) {
+    pub(super) fn set_up(&mut self, (width, height): (u32, u32), rate: f64, mux: H264Carriage) {
         let pixels = |count: u32| u16::try_from(count).unwrap_or(u16::MAX);
         self.rate = rate;
         self.wanted
@@ -74,7 +74,11 @@ impl UnitEncoder {
         self.wanted.set_idr_period_ms(period);
     }
 
-    pub(super) fn start(&mut self, device: &Device, report: &mut Report) -> Result<(), Failure> {
+    pub(super) fn start(
+        &mut self,
+        device: &Device,
+        report: &mut Report,
+    ) -> Result<(), DeviceError> {
         let asked = self.wanted.bitrate();
         let granted = self.unit.commit(device, &self.wanted)?;
         if granted.bitrate() != asked {
@@ -86,7 +90,7 @@ impl UnitEncoder {
         Ok(())
     }
 
-    pub(super) fn request_idr(&self, device: &Device) -> Result<(), Failure> {
+    pub(super) fn request_idr(&self, device: &Device) -> Result<(), DeviceError> {
         self.unit.request_idr(device)
     }
 
@@ -95,7 +99,7 @@ impl UnitEncoder {
         &mut self,
         device: &Device,
         bits_per_second: u32,
-    ) -> Result<u32, Failure> {
+    ) -> Result<u32, DeviceError> {
         let (least, most) = self.bitrates();
         let bits_per_second = bits_per_second.clamp(least, most);
         if self.is_running {
@@ -185,7 +189,7 @@ impl UnitEncoder {
 
     /// Bits per second; a camera that says nonsense takes anything.
     fn bitrates(&self) -> (u32, u32) {
-        match (self.limits.least.bitrate(), self.limits.most.bitrate()) {
+        match (self.limits.min.bitrate(), self.limits.max.bitrate()) {
             (least, most) if least <= most && most > 0 => (least.max(1), most),
             _ => (1, u32::MAX),
         }
@@ -193,7 +197,7 @@ impl UnitEncoder {
 
     /// Milliseconds from one IDR picture to the next; so, too.
     fn periods(&self) -> (u16, u16) {
-        let limits = [&self.limits.least, &self.limits.most];
+        let limits = [&self.limits.min, &self.limits.max];
         match limits.map(Configuration::idr_period_ms) {
             [least, most] if least <= most && most > 0 => (least.max(1), most),
             _ => (1, u16::MAX),

@@ -4,7 +4,7 @@
 use super::super::buffers::{Buffers, Verdict};
 use crate::shutdown::{ShutdownToken, WaitResult};
 use crate::time::Timestamp;
-use crate::v4l2::{Failure, Held, Stream};
+use crate::v4l2::{BufferGuard, DeviceError, Stream};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::io;
@@ -18,7 +18,7 @@ const SLICE: Duration = Duration::from_millis(500);
 /// A picture and the buffer that it is in.
 #[derive(Debug)]
 pub(super) struct Frame {
-    pub(super) held: Held,
+    pub(super) held: BufferGuard,
     pub(super) captured_at: Timestamp,
     /// When it was taken from the driver.
     pub(super) arrived_at: Timestamp,
@@ -95,7 +95,7 @@ impl<T> Newest<T> {
 #[derive(Default, Debug)]
 struct Report {
     /// Why the thread has ended.
-    end: Option<Failure>,
+    end: Option<DeviceError>,
     /// Pictures that the camera or its driver lost or damaged.
     lost: u64,
 }
@@ -114,7 +114,7 @@ impl Capturing {
     pub(super) fn start(
         camera: &str,
         stream: Arc<Stream>,
-        is_whole: impl Fn(&Held) -> bool + Send + 'static,
+        is_whole: impl Fn(&BufferGuard) -> bool + Send + 'static,
     ) -> io::Result<Self> {
         let mut capturing = Self {
             newest: Arc::new(Newest::new()?),
@@ -138,7 +138,7 @@ impl Capturing {
     }
 
     /// The newest picture that nobody has taken yet. An error is the end.
-    pub(super) fn take(&self) -> Result<Option<Frame>, Failure> {
+    pub(super) fn take(&self) -> Result<Option<Frame>, DeviceError> {
         match self.newest.take() {
             Some(frame) => Ok(Some(frame)),
             None => match self.report().end {
@@ -188,15 +188,17 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(mut self, is_whole: impl Fn(&Held) -> bool) {
+    fn run(mut self, is_whole: impl Fn(&BufferGuard) -> bool) {
         loop {
             match self.shutdown.wait_readable(self.stream.fd(), SLICE) {
                 WaitResult::Shutdown => return,
                 WaitResult::TimedOut => {}
-                WaitResult::Ready => match self.stream.take() {
+                WaitResult::Ready => match self.stream.dequeue() {
                     Ok(filled) => self.judge(filled, &is_whole),
                     // Woken for something that is no picture: not again at once.
-                    Err(Failure::Again) => drop(self.shutdown.sleep(Duration::from_millis(5))),
+                    Err(DeviceError::WouldBlock) => {
+                        drop(self.shutdown.sleep(Duration::from_millis(5)))
+                    }
                     Err(failure) => {
                         self.tell(|report| report.end = Some(failure));
                         self.newest.wake();
@@ -208,10 +210,14 @@ impl Worker {
         }
     }
 
-    fn judge(&mut self, filled: crate::v4l2::Filled, is_whole: impl Fn(&Held) -> bool) {
+    fn judge(
+        &mut self,
+        filled: crate::v4l2::DequeuedBuffer,
+        is_whole: impl Fn(&BufferGuard) -> bool,
+    ) {
         let arrived_at = Timestamp::now();
-        let (sequence, stamp, is_damaged) = (filled.sequence, filled.stamp, filled.is_damaged);
-        let held = Held::new(self.stream.clone(), filled);
+        let (sequence, stamp, is_damaged) = (filled.sequence, filled.timestamp, filled.is_damaged);
+        let held = BufferGuard::new(self.stream.clone(), filled);
         // What v4l2loopback gives first is of an earlier feeder.
         let is_stale = sequence == 0 && self.stream.device().identity().is_loopback();
         let verdict = if is_damaged {

@@ -1,11 +1,11 @@
 //! Which of a camera's formats, sizes and rates to take: the one nearest to what was asked and, of those, the one with the least
 //! work. Plain values, no device.
 
-use crate::v4l2::{FourCc, Size};
+use crate::v4l2::{FourCc, FrameSize};
 
 /// What a camera offers: its formats, and the sizes of each with the rates of each (pictures per second, highest first). Empty
 /// where the driver does not tell.
-pub type Offer = (FourCc, Vec<(Size, Vec<f64>)>);
+pub type Offer = (FourCc, Vec<(FrameSize, Vec<f64>)>);
 
 /// What was asked for.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -77,7 +77,7 @@ pub fn choose(
 }
 
 /// The modes of a format that may be the best: each size, at the lowest rate that is enough, else at its highest.
-fn modes(fourcc: FourCc, sizes: &[(Size, Vec<f64>)], wanted: &Wanted) -> Vec<Mode> {
+fn modes(fourcc: FourCc, sizes: &[(FrameSize, Vec<f64>)], wanted: &Wanted) -> Vec<Mode> {
     let mode = |(width, height), rate| Mode {
         fourcc,
         width,
@@ -123,8 +123,8 @@ mod tests {
             .map(|(_, work)| *work)
     }
 
-    fn size(width: u32, height: u32, rates: &[f64]) -> (Size, Vec<f64>) {
-        (Size::Exactly(width, height), rates.to_vec())
+    fn size(width: u32, height: u32, rates: &[f64]) -> (FrameSize, Vec<f64>) {
+        (FrameSize::Discrete(width, height), rates.to_vec())
     }
 
     /// A usual webcam: raw pictures are slow over USB 2 when they are large.
@@ -187,9 +187,9 @@ mod tests {
 
     #[test]
     fn of_ranges_of_sizes_the_nearest_is_taken_and_silence_counts_as_anything() {
-        let range = Size::Between {
-            least: (32, 32),
-            most: (1920, 1080),
+        let range = FrameSize::Stepwise {
+            min: (32, 32),
+            max: (1920, 1080),
             step: (16, 8),
         };
         assert_eq!(range.nearest(1290, 5000), (1296, 1080));

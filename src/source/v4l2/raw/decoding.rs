@@ -2,7 +2,7 @@
 
 use crate::encode::{FrameMemory, I420, JpegDecoder};
 use crate::time::Timestamp;
-use crate::v4l2::{Agreed, Held};
+use crate::v4l2::{BufferGuard, NegotiatedFormat};
 
 /// The decoder of a camera that gives JPEGs.
 pub(super) struct Decoding {
@@ -16,7 +16,7 @@ pub(super) struct Decoding {
 }
 
 impl Decoding {
-    pub(super) fn new(agreed: &Agreed) -> Self {
+    pub(super) fn new(agreed: &NegotiatedFormat) -> Self {
         Self {
             decoder: JpegDecoder::default(),
             size: (agreed.width, agreed.height),
@@ -29,7 +29,7 @@ impl Decoding {
     /// Takes the JPEG out of the camera's buffer and decodes it into `memory`; `None` of one that is no picture, which is counted.
     pub(super) fn decode(
         &mut self,
-        held: Held,
+        held: BufferGuard,
         captured_at: Timestamp,
         memory: Vec<u8>,
     ) -> Option<FrameMemory> {

@@ -11,7 +11,10 @@ use crate::encode::{self, Encoder, EncoderFactory, RawVideoFormat};
 use crate::media::orientation::Orientation;
 use crate::source::{Context, Source};
 use crate::time::Timestamp;
-use crate::v4l2::{Agreed, Capture, Colour, Device, Failure, FourCc, Held, Step, Stream};
+use crate::v4l2::{
+    BufferGuard, Colorimetry, Device, DeviceError, FourCc, NegotiatedFormat, PlaneApi, SetupStep,
+    Stream,
+};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +25,7 @@ const BUFFERS: u32 = 5;
 const ENCODER_STALL: Duration = Duration::from_secs(2);
 
 /// All formats, sizes and rates of a camera.
-fn offers(device: &Device, capture: Capture) -> Vec<Offer> {
+fn offers(device: &Device, capture: PlaneApi) -> Vec<Offer> {
     let formats = device.formats(capture).into_iter();
     formats
         .map(|format| {
@@ -41,7 +44,7 @@ pub(super) fn formats(offers: &[Offer]) -> String {
 /// Chooses an encoder and a mode, and starts the camera.
 pub(in crate::source::v4l2) fn start(
     device: Device,
-    capture: Capture,
+    capture: PlaneApi,
     path: &Path,
     context: &Context,
 ) -> Result<Box<dyn Source>, Refusal> {
@@ -111,7 +114,7 @@ fn in_order(
 /// Why an encoder does not go with a camera.
 enum Trouble {
     /// The camera refuses.
-    Camera(Failure, Step),
+    Camera(DeviceError, SetupStep),
     /// Another encoder may do better.
     Encoder(String),
 }
@@ -119,7 +122,7 @@ enum Trouble {
 /// A camera that is set up, and the encoder for it.
 struct Setup {
     mode: Mode,
-    agreed: Agreed,
+    agreed: NegotiatedFormat,
     /// What the driver says of the rate.
     rate: Option<f64>,
     encoder: Box<dyn Encoder>,
@@ -127,7 +130,7 @@ struct Setup {
 
 fn setup(
     device: &Device,
-    capture: Capture,
+    capture: PlaneApi,
     candidate: &dyn EncoderFactory,
     offers: &[Offer],
     context: &Context,
@@ -147,7 +150,7 @@ fn setup(
     };
     let agreed = device
         .set_format(capture, mode.fourcc, mode.width, mode.height)
-        .map_err(|failure| Trouble::Camera(failure, Step::Format))?;
+        .map_err(|failure| Trouble::Camera(failure, SetupStep::Format))?;
     if work(agreed.fourcc).is_none() {
         return Err(Trouble::Encoder(format!(
             "asked for {} the camera gives {}",
@@ -173,7 +176,7 @@ fn setup(
 }
 
 /// What the encoder is given.
-fn shape(agreed: &Agreed) -> RawVideoFormat {
+fn shape(agreed: &NegotiatedFormat) -> RawVideoFormat {
     if is_jpeg(agreed.fourcc) {
         // As the decoder leaves it.
         return RawVideoFormat {
@@ -181,7 +184,7 @@ fn shape(agreed: &Agreed) -> RawVideoFormat {
             width: agreed.width & !1,
             height: agreed.height & !1,
             strides: [0; 3],
-            colour: Colour::default(),
+            colour: Colorimetry::default(),
         };
     }
     RawVideoFormat {
@@ -189,7 +192,7 @@ fn shape(agreed: &Agreed) -> RawVideoFormat {
         width: agreed.width,
         height: agreed.height,
         strides: agreed.strides,
-        colour: agreed.colour,
+        colour: agreed.colorimetry,
     }
 }
 
@@ -227,7 +230,7 @@ impl Setup {
 
 fn run(
     device: Device,
-    capture: Capture,
+    capture: PlaneApi,
     setup: Setup,
     path: &Path,
     context: &Context,
@@ -235,7 +238,7 @@ fn run(
 ) -> Result<Box<dyn Source>, Refusal> {
     let identity = device.identity().clone();
     let stream = Stream::start(device, capture, BUFFERS)
-        .map_err(|failure| Refusal::Failed(failure, Step::Start, Some(identity)))?;
+        .map_err(|failure| Refusal::Failed(failure, SetupStep::Start, Some(identity)))?;
     let stream = Arc::new(stream);
     let Setup {
         agreed,
@@ -243,7 +246,7 @@ fn run(
         encoder,
         ..
     } = setup;
-    let is_whole = move |held: &Held| {
+    let is_whole = move |held: &BufferGuard| {
         is_jpeg(agreed.fourcc) || encode::is_whole(&|plane| held.plane_len(plane), &shape(&agreed))
     };
     let capturing = Capturing::start(&context.name, stream.clone(), is_whole)

@@ -4,25 +4,25 @@ use rustix::io::Errno;
 
 /// Why the kernel refused a call, by what it means for V4L2.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Failure {
+pub enum DeviceError {
     /// `EACCES`, `EPERM`
     #[error("permission denied")]
-    NotPermitted,
+    PermissionDenied,
     /// `EBUSY`: somebody else uses it, or (loopback) it is not ready.
     #[error("busy")]
     Busy,
     /// `ENOENT`: no such node.
     #[error("no such file")]
-    NoEntry,
+    NotFound,
     /// `ENODEV`, `ENXIO`: unplugged, or a node without a driver.
     #[error("no such device")]
-    Gone,
+    NoDevice,
     /// `ENOTTY`: the driver does not know this call.
     #[error("not supported by the driver")]
-    Unknown,
+    Unsupported,
     /// `EINVAL`: the driver knows the call but not these values; also the end of an enumeration.
     #[error("invalid argument")]
-    Invalid,
+    InvalidArgument,
     /// `ENOSPC`: no USB bandwidth left.
     #[error("no space left on device")]
     NoBandwidth,
@@ -31,28 +31,28 @@ pub enum Failure {
     NoMemory,
     /// `EPIPE`: the last buffer of a drained queue has been taken.
     #[error("at its end")]
-    Drained,
+    EndOfStream,
     /// `EAGAIN`: nothing yet.
     #[error("nothing yet")]
-    Again,
+    WouldBlock,
     /// Any other error number.
     #[error("{0}")]
     Other(Errno),
 }
 
-impl From<Errno> for Failure {
+impl From<Errno> for DeviceError {
     fn from(errno: Errno) -> Self {
         match errno {
-            Errno::ACCESS | Errno::PERM => Self::NotPermitted,
+            Errno::ACCESS | Errno::PERM => Self::PermissionDenied,
             Errno::BUSY => Self::Busy,
-            Errno::NOENT => Self::NoEntry,
-            Errno::NODEV | Errno::NXIO => Self::Gone,
-            Errno::NOTTY => Self::Unknown,
-            Errno::INVAL => Self::Invalid,
+            Errno::NOENT => Self::NotFound,
+            Errno::NODEV | Errno::NXIO => Self::NoDevice,
+            Errno::NOTTY => Self::Unsupported,
+            Errno::INVAL => Self::InvalidArgument,
             Errno::NOSPC => Self::NoBandwidth,
             Errno::NOMEM => Self::NoMemory,
-            Errno::PIPE => Self::Drained,
-            Errno::AGAIN => Self::Again,
+            Errno::PIPE => Self::EndOfStream,
+            Errno::AGAIN => Self::WouldBlock,
             other => Self::Other(other),
         }
     }
@@ -63,9 +63,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn error_numbers_become_meanings() {
-        assert_eq!(Failure::from(Errno::NXIO), Failure::Gone);
-        assert_eq!(Failure::from(Errno::NOTTY), Failure::Unknown);
-        assert_eq!(Failure::from(Errno::IO), Failure::Other(Errno::IO));
+    fn errno_maps_to_its_v4l2_meaning() {
+        assert_eq!(DeviceError::from(Errno::NXIO), DeviceError::NoDevice);
+        assert_eq!(DeviceError::from(Errno::NOTTY), DeviceError::Unsupported);
+        assert_eq!(DeviceError::from(Errno::IO), DeviceError::Other(Errno::IO));
     }
 }

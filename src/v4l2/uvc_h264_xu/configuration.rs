@@ -33,11 +33,11 @@ const BYTE_STREAM: u8 = 0;
 
 /// Where the H.264 goes (`bStreamMuxOption`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Mux {
+pub enum H264Carriage {
     /// Into a stream of its own.
-    Own,
+    Native,
     /// Into the pictures of the MJPEG stream, in APP4 segments.
-    Mjpeg,
+    InMjpeg,
 }
 
 /// Enabled, and H.264 the auxiliary stream.
@@ -62,7 +62,7 @@ impl Configuration {
     }
 
     /// This one without any wish, but that the H.264 comes without delay, as a byte stream.
-    pub fn without_wishes(&self) -> Self {
+    pub fn without_hints(&self) -> Self {
         let mut out = self.clone();
         out.put2(at::HINTS, 0);
         out.put1(at::STREAM_FORMAT, BYTE_STREAM);
@@ -128,10 +128,10 @@ impl Configuration {
     }
 
     /// Says where the H.264 is to go.
-    pub fn set_mux(&mut self, mux: Mux) {
+    pub fn set_mux(&mut self, mux: H264Carriage) {
         let option = match mux {
-            Mux::Own => 0,
-            Mux::Mjpeg => H264_IN_MJPEG,
+            H264Carriage::Native => 0,
+            H264Carriage::InMjpeg => H264_IN_MJPEG,
         };
         self.put1(at::MUX, option);
     }
@@ -188,13 +188,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_value_stands_where_the_camera_reads_it() {
-        let mut wanted = Configuration::from_bytes([0xff; Configuration::LEN]).without_wishes();
+    fn fields_are_at_their_specified_offsets() {
+        let mut wanted = Configuration::from_bytes([0xff; Configuration::LEN]).without_hints();
         wanted.set_bitrate(1_500_000);
         wanted.set_idr_period_ms(2000);
         wanted.set_profile(0x4240);
         wanted.set_size_and_rate(1280, 720, 30.0);
-        wanted.set_mux(Mux::Mjpeg);
+        wanted.set_mux(H264Carriage::InMjpeg);
         let bytes = wanted.bytes();
         assert_eq!(bytes[..4], 333_333_u32.to_le_bytes());
         assert_eq!(bytes[4..8], 1_500_000_u32.to_le_bytes());
@@ -204,12 +204,12 @@ mod tests {
         assert_eq!((bytes[28], bytes[33], bytes[34]), (1, 3, 0));
         assert_eq!((wanted.bitrate(), wanted.size()), (1_500_000, (1280, 720)));
         assert!(wanted.is_in_mjpeg());
-        wanted.set_mux(Mux::Own);
+        wanted.set_mux(H264Carriage::Native);
         assert!(!wanted.is_in_mjpeg());
     }
 
     #[test]
-    fn no_rate_is_too_odd() {
+    fn extreme_rates_are_clamped() {
         let mut wanted = Configuration::from_bytes([0; Configuration::LEN]);
         for rate in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e-300, 1e300] {
             wanted.set_size_and_rate(2, 2, rate);

@@ -1,11 +1,11 @@
 //! What a node is good for, and the words for one that is of no use or refuses: what, where, why and what to try.
 
 use super::abi::caps;
-use super::device::{Capture, Device, Identity};
+use super::device::{Device, DeviceInfo, PlaneApi};
 use super::format::{FourCc, PixelFormat};
-use super::h264_unit::H264Unit;
 use super::m2m;
-use super::sys::Failure;
+use super::sys::DeviceError;
+use super::uvc_h264_xu::UvcH264Xu;
 use crate::os::procfs::processes_with_open;
 use std::fmt;
 use std::path::Path;
@@ -19,11 +19,11 @@ const CODEC_DRIVERS: [&str; 3] = ["bcm2835-codec", "rpivid", "rpi-hevc-dec"];
 
 /// What a node is good for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Purpose {
+pub enum NodeKind {
     /// A camera that gives H.264, by itself or inside of its MJPEG: it can be shown as it is.
-    H264(Capture),
+    H264(PlaneApi),
     /// A camera that gives other formats only, which have to be encoded.
-    NeedsEncoder(Capture),
+    NeedsEncoder(PlaneApi),
     /// Raw data of a sensor that libcamera drives.
     Sensor,
     /// The image signal processor behind such a sensor.
@@ -42,12 +42,12 @@ pub enum Purpose {
     Other,
 }
 
-impl Purpose {
+impl NodeKind {
     /// Asks an open device.
     pub fn of(device: &Device) -> Self {
         let identity = device.identity();
-        if let Some(purpose) = Self::of_driver(identity, device) {
-            return purpose;
+        if let Some(kind) = Self::of_driver(identity, device) {
+            return kind;
         }
         let Some(capture) = identity.capture() else {
             return Self::without_capture(identity);
@@ -64,7 +64,7 @@ impl Purpose {
         }
     }
 
-    fn of_driver(identity: &Identity, device: &Device) -> Option<Self> {
+    fn of_driver(identity: &DeviceInfo, device: &Device) -> Option<Self> {
         let driver = identity.driver.as_str();
         if SENSOR_DRIVERS.contains(&driver) {
             Some(Self::Sensor)
@@ -84,7 +84,7 @@ impl Purpose {
         }
     }
 
-    fn without_capture(identity: &Identity) -> Self {
+    fn without_capture(identity: &DeviceInfo) -> Self {
         if identity.has(caps::META_CAPTURE | caps::META_OUTPUT) {
             Self::Metadata
         } else if identity.is_loopback() {
@@ -143,12 +143,12 @@ fn has_h264(formats: &[PixelFormat]) -> bool {
 }
 
 fn has_h264_in_mjpeg(device: &Device, formats: &[PixelFormat]) -> bool {
-    formats.iter().any(|format| format.fourcc == FourCc::MJPG) && H264Unit::can_mux(device)
+    formats.iter().any(|format| format.fourcc == FourCc::MJPG) && UvcH264Xu::supports_mux(device)
 }
 
 /// What was asked of a node when it refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Step {
+pub enum SetupStep {
     /// Opening it.
     Open,
     /// Asking for a format and size.
@@ -159,7 +159,7 @@ pub enum Step {
     Capture,
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for SetupStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Open => "opening it",
@@ -172,40 +172,45 @@ impl fmt::Display for Step {
 
 /// The words for a failure at `node`, without the name of the node. Looks for the holder of a busy node, so that ours should be
 /// closed by then.
-pub fn explain(failure: Failure, step: Step, node: &Path, identity: Option<&Identity>) -> String {
-    let is_loopback = identity.is_some_and(Identity::is_loopback);
-    match failure {
+pub fn explain(
+    error: DeviceError,
+    step: SetupStep,
+    node: &Path,
+    identity: Option<&DeviceInfo>,
+) -> String {
+    let is_loopback = identity.is_some_and(DeviceInfo::is_loopback);
+    match error {
         // A loopback node that loses its feeder between two calls, or has none, answers like this.
-        Failure::Busy | Failure::Invalid if is_loopback && matches!(step, Step::Format | Step::Start) => {
+        DeviceError::Busy | DeviceError::InvalidArgument if is_loopback && matches!(step, SetupStep::Format | SetupStep::Start) => {
             "nothing feeds it yet, or its feeder was just leaving: this is a loopback node (v4l2loopback), \
              which gives pictures while another program writes to it"
                 .into()
         }
-        Failure::NotPermitted => "permission denied; whoever runs this must be in the group video: \
+        DeviceError::PermissionDenied => "permission denied; whoever runs this must be in the group video: \
                                   sudo usermod -aG video $USER, then log in again (for a service: \
                                   SupplementaryGroups=video)"
             .into(),
-        Failure::Busy => format!("in use by {}; a camera has one user at a time: end the other one", users(node)),
-        Failure::NoEntry => "there is no such node; is the camera plugged in? `berrymse cameras` lists what there is".into(),
-        Failure::Gone if step == Step::Open => "no camera behind this node; was it unplugged?".into(),
-        Failure::Gone => "the camera was unplugged, or its driver unloaded".into(),
-        Failure::Unknown if step == Step::Open => {
+        DeviceError::Busy => format!("in use by {}; a camera has one user at a time: end the other one", user_list(node)),
+        DeviceError::NotFound => "there is no such node; is the camera plugged in? `berrymse cameras` lists what there is".into(),
+        DeviceError::NoDevice if step == SetupStep::Open => "no camera behind this node; was it unplugged?".into(),
+        DeviceError::NoDevice => "the camera was unplugged, or its driver unloaded".into(),
+        DeviceError::Unsupported if step == SetupStep::Open => {
             "this is no video node; `berrymse cameras` lists those that there are".into()
         }
-        Failure::NoBandwidth => "no USB bandwidth left; try a smaller --width and --height or a lower --fps, \
+        DeviceError::NoBandwidth => "no USB bandwidth left; try a smaller --width and --height or a lower --fps, \
                                  or plug it into a port of another USB controller, away from other cameras"
             .into(),
-        Failure::NoMemory => "the driver has no memory for its buffers; try a smaller --width and --height \
+        DeviceError::NoMemory => "the driver has no memory for its buffers; try a smaller --width and --height \
                               (on a Raspberry Pi: more CMA memory)"
             .into(),
-        Failure::Invalid if step == Step::Start => "the driver does not start with this format (invalid argument); \
+        DeviceError::InvalidArgument if step == SetupStep::Start => "the driver does not start with this format (invalid argument); \
                                                     on a Raspberry Pi with a camera cable, use --source rpicam"
             .into(),
-        Failure::Unknown | Failure::Invalid | Failure::Drained | Failure::Again | Failure::Other(_) => format!("{failure} while {step}"),
+        DeviceError::Unsupported | DeviceError::InvalidArgument | DeviceError::EndOfStream | DeviceError::WouldBlock | DeviceError::Other(_) => format!("{error} while {step}"),
     }
 }
 
-fn users(node: &Path) -> String {
+fn user_list(node: &Path) -> String {
     let names: Vec<String> = processes_with_open(node)
         .iter()
         .map(ToString::to_string)
@@ -226,13 +231,15 @@ mod tests {
 
     #[test]
     fn failures_say_what_to_try() {
-        let explain = |failure, step| explain(failure, step, Path::new("/nowhere"), None);
-        assert!(explain(Failure::NotPermitted, Step::Open).contains("usermod -aG video"));
-        assert!(explain(Failure::Busy, Step::Format).contains("fuser -v /nowhere"));
-        assert!(explain(Failure::Gone, Step::Capture).contains("unplugged"));
-        assert!(explain(Failure::NoBandwidth, Step::Start).contains("--width"));
+        let explain = |error, step| explain(error, step, Path::new("/nowhere"), None);
+        assert!(
+            explain(DeviceError::PermissionDenied, SetupStep::Open).contains("usermod -aG video")
+        );
+        assert!(explain(DeviceError::Busy, SetupStep::Format).contains("fuser -v /nowhere"));
+        assert!(explain(DeviceError::NoDevice, SetupStep::Capture).contains("unplugged"));
+        assert!(explain(DeviceError::NoBandwidth, SetupStep::Start).contains("--width"));
         assert_eq!(
-            explain(Failure::Unknown, Step::Capture),
+            explain(DeviceError::Unsupported, SetupStep::Capture),
             "not supported by the driver while taking a picture"
         );
     }

@@ -1,34 +1,34 @@
 //! What is asked of an encoder before it starts: formats, sizes, what part of a picture counts, and why it may not fit. Its rate
 //! and quality are in [`super::controls`].
 
-use super::controls::Rate;
-use super::find::Kinds;
-use super::layout::RawFormat;
+use super::controls::RateControl;
+use super::find::QueueTypes;
+use super::plane_layout::RawFormat;
 use crate::v4l2::abi::{self, m2m::PlaneFormat};
-use crate::v4l2::sys::{self, Failure};
+use crate::v4l2::sys::{self, DeviceError};
 use crate::v4l2::{Device, FourCc};
 
 /// The room for a coded picture: keyframes of a noisy scene are large, and one that does not fit is lost. Drivers' own idea
 /// (on a Raspberry Pi half a megabyte) is known to be too small.
-const SMALLEST_ROOM: u32 = 512 * 1024;
+const MIN_CODED_BUFFER_BYTES: u32 = 512 * 1024;
 
 /// What an encoder is to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Wanted {
+pub struct EncoderConfig {
     /// The coded format; H.264 but in tests.
     pub coded: FourCc,
     /// How the pictures lie in memory that it is to encode.
     pub raw: RawFormat,
     /// How many, and how good.
-    pub rate: Rate,
-    /// True to read pictures where the camera's driver has put them (DMABUF): those may then only come by [`super::Raw::Held`], of
+    pub rate: RateControl,
+    /// True to read pictures where the camera's driver has put them (DMABUF): those may then only come by [`super::InputFrame::Import`], of
     /// one and the same stream.
     pub import: bool,
 }
 
 /// Why an encoder was not started.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Refusal {
+pub enum NegotiationError {
     /// No memory-to-memory device, or without this format.
     #[error("it is no encoder to {0}")]
     NoEncoder(FourCc),
@@ -43,14 +43,14 @@ pub enum Refusal {
     Import(String),
     /// A call failed.
     #[error("{1} while {0}")]
-    Failed(&'static str, Failure),
+    Syscall(&'static str, DeviceError),
 }
 
 pub(super) fn set_coded_format(
     device: &Device,
-    kinds: Kinds,
-    wanted: &Wanted,
-) -> Result<(), Refusal> {
+    kinds: QueueTypes,
+    wanted: &EncoderConfig,
+) -> Result<(), NegotiationError> {
     let (width, height) = (wanted.raw.width, wanted.raw.height);
     let room = width.saturating_mul(height) / 4 * 3;
     let format = abi::Format::new(kinds.capture, wanted.coded.number(), width, height)
@@ -59,23 +59,23 @@ pub(super) fn set_coded_format(
             0,
             PlaneFormat {
                 bytes_per_line: 0,
-                size: room.max(SMALLEST_ROOM),
+                size: room.max(MIN_CODED_BUFFER_BYTES),
             },
         );
-    let failed = |failure| Refusal::Failed("asking it for its coded format", failure);
+    let failed = |error| NegotiationError::Syscall("asking it for its coded format", error);
     let answer = sys::set_format(device.fd(), format).map_err(failed)?;
     if answer.pixelformat() == wanted.coded.number() {
         Ok(())
     } else {
-        Err(Refusal::NoEncoder(wanted.coded))
+        Err(NegotiationError::NoEncoder(wanted.coded))
     }
 }
 
 pub(super) fn set_raw_format(
     device: &Device,
-    kinds: Kinds,
-    wanted: &Wanted,
-) -> Result<abi::Format<usize>, Refusal> {
+    kinds: QueueTypes,
+    wanted: &EncoderConfig,
+) -> Result<abi::Format<usize>, NegotiationError> {
     let raw = &wanted.raw;
     let mut format =
         abi::Format::new(kinds.output, raw.fourcc.number(), raw.width, raw.height).progressive();
@@ -91,20 +91,23 @@ pub(super) fn set_raw_format(
             }
         }
     }
-    let failed = |failure| Refusal::Failed("asking it for the camera's format", failure);
+    let failed = |error| NegotiationError::Syscall("asking it for the camera's format", error);
     let answer = sys::set_format(device.fd(), format).map_err(failed)?;
     if answer.pixelformat() != raw.fourcc.number() {
-        return Err(Refusal::NoRawFormat(raw.fourcc));
+        return Err(NegotiationError::NoRawFormat(raw.fourcc));
     }
     Ok(answer)
 }
 
 /// How the encoder wants its pictures.
-pub(super) fn inside(answer: &abi::Format<usize>, wanted: &Wanted) -> Result<RawFormat, Refusal> {
+pub(super) fn input_format(
+    answer: &abi::Format<usize>,
+    wanted: &EncoderConfig,
+) -> Result<RawFormat, NegotiationError> {
     let (width, height) = answer.size();
     let (own_width, own_height) = (wanted.raw.width, wanted.raw.height);
     if width < own_width || height < own_height {
-        return Err(Refusal::Size(own_width, own_height, width, height));
+        return Err(NegotiationError::Size(own_width, own_height, width, height));
     }
     Ok(RawFormat {
         fourcc: wanted.raw.fourcc,
@@ -121,7 +124,11 @@ pub(super) fn inside(answer: &abi::Format<usize>, wanted: &Wanted) -> Result<Raw
 }
 
 /// Only the picture is to be encoded, not what the encoder needs around it: nobody wants to see an edge of old pictures.
-pub(super) fn crop(device: &Device, kinds: Kinds, wanted: &Wanted) -> Result<(), Refusal> {
+pub(super) fn crop(
+    device: &Device,
+    kinds: QueueTypes,
+    wanted: &EncoderConfig,
+) -> Result<(), NegotiationError> {
     // Kernels before 4.13 know the queues in this call by their single-planar names only, later ones by both.
     let kind = match kinds.output {
         abi::buffer_type::OUTPUT_MPLANE => abi::buffer_type::OUTPUT,
@@ -129,11 +136,11 @@ pub(super) fn crop(device: &Device, kinds: Kinds, wanted: &Wanted) -> Result<(),
     };
     let (width, height) = (wanted.raw.width, wanted.raw.height);
     let answer = sys::crop(device.fd(), kind, width, height)
-        .map_err(|failure| Refusal::Failed("asking it to crop the picture", failure))?;
+        .map_err(|error| NegotiationError::Syscall("asking it to crop the picture", error))?;
     if (answer.width, answer.height) == (width, height) {
         Ok(())
     } else {
         let (its_width, its_height) = (answer.width, answer.height);
-        Err(Refusal::Size(width, height, its_width, its_height))
+        Err(NegotiationError::Size(width, height, its_width, its_height))
     }
 }

@@ -5,11 +5,11 @@ use crate::time::Timestamp;
 use std::collections::VecDeque;
 
 /// More pictures than any encoder keeps. One that copies no time stamps does not fill the memory.
-const MOST: usize = 64;
+const MAX_TRACKED: usize = 64;
 
 /// The pictures that are in the encoder.
 #[derive(Debug, Default)]
-pub(super) struct Pairs {
+pub(super) struct TimestampMap {
     /// Stamp in microseconds, and the true time.
     waiting: VecDeque<(u64, Timestamp)>,
     last: u64,
@@ -19,24 +19,24 @@ pub(super) struct Pairs {
 
 /// What a time stamp that came out belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Pair {
+pub(super) enum Match {
     /// This picture; so many that went in before never came out.
-    Picture {
+    Frame {
         captured_at: Timestamp,
         dropped: u32,
     },
     /// The same picture as the last one.
-    Again { captured_at: Timestamp },
+    Continuation { captured_at: Timestamp },
     /// None: headers, or an encoder that makes up its time stamps.
     None,
 }
 
-impl Pairs {
+impl TimestampMap {
     /// The stamp, seconds and microseconds, for a picture that goes in. No two are alike, and they grow: cameras' do not always.
-    pub(super) fn put(&mut self, captured_at: Timestamp) -> [i64; 2] {
+    pub(super) fn insert(&mut self, captured_at: Timestamp) -> [i64; 2] {
         let micros = (captured_at.as_nanos() / 1000).max(self.last.saturating_add(1));
         self.last = micros;
-        if self.waiting.len() == MOST {
+        if self.waiting.len() == MAX_TRACKED {
             self.waiting.pop_front();
         }
         self.waiting.push_back((micros, captured_at));
@@ -44,34 +44,34 @@ impl Pairs {
     }
 
     /// The picture that was put last has not gone in.
-    pub(super) fn take_back(&mut self) {
+    pub(super) fn undo_insert(&mut self) {
         self.waiting.pop_back();
     }
 
     /// What came out.
-    pub(super) fn take(&mut self, stamp: [i64; 2]) -> Pair {
+    pub(super) fn remove(&mut self, stamp: [i64; 2]) -> Match {
         let Some(micros) = join(stamp) else {
-            return Pair::None;
+            return Match::None;
         };
         if let Some((newest, captured_at)) = self.newest
             && newest == micros
         {
-            return Pair::Again { captured_at };
+            return Match::Continuation { captured_at };
         }
         let Some(place) = self.waiting.iter().position(|&(it, _)| it == micros) else {
-            return Pair::None;
+            return Match::None;
         };
         let dropped = u32::try_from(place).unwrap_or(u32::MAX);
         self.newest = self.waiting.drain(..=place).next_back();
         self.newest
-            .map_or(Pair::None, |(_, captured_at)| Pair::Picture {
+            .map_or(Match::None, |(_, captured_at)| Match::Frame {
                 captured_at,
                 dropped,
             })
     }
 
     /// How many have not come out.
-    pub(super) fn waiting(&self) -> u64 {
+    pub(super) fn in_flight(&self) -> u64 {
         self.waiting.len() as u64
     }
 
@@ -103,59 +103,59 @@ mod tests {
     }
 
     #[test]
-    fn pictures_come_out_with_their_own_time() {
-        let mut pairs = Pairs::default();
-        let stamps: Vec<_> = [1_000_000, 2_500_000].map(|t| pairs.put(at(t))).into();
+    fn frames_keep_their_capture_time() {
+        let mut pairs = TimestampMap::default();
+        let stamps: Vec<_> = [1_000_000, 2_500_000].map(|t| pairs.insert(at(t))).into();
         assert_eq!(stamps, [[1, 0], [2, 500_000]]);
         for (stamp, micros) in [(stamps[0], 1_000_000), (stamps[1], 2_500_000)] {
             let (captured_at, dropped) = (at(micros), 0);
             assert_eq!(
-                pairs.take(stamp),
-                Pair::Picture {
+                pairs.remove(stamp),
+                Match::Frame {
                     captured_at,
                     dropped
                 }
             );
-            assert_eq!(pairs.take(stamp), Pair::Again { captured_at });
+            assert_eq!(pairs.remove(stamp), Match::Continuation { captured_at });
         }
     }
 
     #[test]
-    fn what_the_encoder_swallowed_is_counted() {
-        let mut pairs = Pairs::default();
-        let stamps: Vec<_> = (1..=4).map(|t| pairs.put(at(t))).collect();
-        let expected = Pair::Picture {
+    fn frames_without_output_are_counted() {
+        let mut pairs = TimestampMap::default();
+        let stamps: Vec<_> = (1..=4).map(|t| pairs.insert(at(t))).collect();
+        let expected = Match::Frame {
             captured_at: at(3),
             dropped: 2,
         };
-        assert_eq!(pairs.take(stamps[2]), expected);
-        assert_eq!(pairs.take(stamps[0]), Pair::None);
-        assert_eq!(pairs.waiting(), 1);
+        assert_eq!(pairs.remove(stamps[2]), expected);
+        assert_eq!(pairs.remove(stamps[0]), Match::None);
+        assert_eq!(pairs.in_flight(), 1);
         assert_eq!(pairs.clear(), 1);
     }
 
     #[test]
-    fn times_that_stand_still_or_go_back_become_stamps_that_grow() {
-        let mut pairs = Pairs::default();
-        let stamps = [5, 5, 2].map(|t| pairs.put(at(t)));
+    fn equal_or_earlier_times_get_growing_stamps() {
+        let mut pairs = TimestampMap::default();
+        let stamps = [5, 5, 2].map(|t| pairs.insert(at(t)));
         assert_eq!(stamps, [[0, 5], [0, 6], [0, 7]]);
-        let expected = Pair::Picture {
+        let expected = Match::Frame {
             captured_at: at(2),
             dropped: 2,
         };
-        assert_eq!(pairs.take([0, 7]), expected);
+        assert_eq!(pairs.remove([0, 7]), expected);
     }
 
     #[test]
-    fn nonsense_belongs_to_nothing() {
-        let mut pairs = Pairs::default();
-        pairs.put(at(1));
+    fn unknown_timestamp_matches_nothing() {
+        let mut pairs = TimestampMap::default();
+        pairs.insert(at(1));
         for stamp in [[0, 0], [-1, 1], [i64::MAX, i64::MAX], [1, -1]] {
-            assert_eq!(pairs.take(stamp), Pair::None);
+            assert_eq!(pairs.remove(stamp), Match::None);
         }
         for t in 0..1000 {
-            pairs.put(at(t));
+            pairs.insert(at(t));
         }
-        assert_eq!(pairs.waiting.len(), MOST);
+        assert_eq!(pairs.waiting.len(), MAX_TRACKED);
     }
 }

@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn the_unit_is_found_by_its_name_in_its_own_camera() {
+    fn extension_unit_is_found_by_its_guid() {
         let all = device(&[
             interface(0, 1),
             unit(3, [7; 16]),

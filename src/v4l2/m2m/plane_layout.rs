@@ -1,6 +1,6 @@
 //! How raw pictures lie in memory, as far as it takes to copy them line by line from one driver's buffer to another's.
 
-use crate::v4l2::{Agreed, FourCc};
+use crate::v4l2::{FourCc, NegotiatedFormat};
 use std::ops::Range;
 
 /// Parts of a picture: brightness and two colours at most.
@@ -19,8 +19,8 @@ pub struct RawFormat {
     pub strides: [u32; 3],
 }
 
-impl From<&Agreed> for RawFormat {
-    fn from(agreed: &Agreed) -> Self {
+impl From<&NegotiatedFormat> for RawFormat {
+    fn from(agreed: &NegotiatedFormat) -> Self {
         Self {
             fourcc: agreed.fourcc,
             width: agreed.width,
@@ -32,7 +32,7 @@ impl From<&Agreed> for RawFormat {
 
 /// One part of a picture of some format, in units of the picture's width and height.
 #[derive(Clone, Copy, Debug)]
-struct Part {
+struct PlanePart {
     /// Piece of memory that it is in.
     piece: usize,
     /// Bytes of a group of pixels, and pixels in the group.
@@ -43,7 +43,7 @@ struct Part {
 
 /// Where a part of a picture is: lines of so many bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Lines {
+pub(super) struct RowLayout {
     /// Piece of memory that it is in.
     pub(super) piece: usize,
     /// Of the first line.
@@ -55,9 +55,9 @@ pub(super) struct Lines {
     pub(super) count: usize,
 }
 
-impl Lines {
+impl RowLayout {
     /// The bytes of line `number`.
-    pub(super) fn line(&self, number: usize) -> Range<usize> {
+    pub(super) fn row(&self, number: usize) -> Range<usize> {
         let start = self.offset + number * self.stride;
         start..start + self.bytes
     }
@@ -66,7 +66,7 @@ impl Lines {
     pub(super) fn whole(&self) -> Range<usize> {
         match self.count {
             0 => self.offset..self.offset,
-            count => self.offset..self.line(count - 1).end,
+            count => self.offset..self.row(count - 1).end,
         }
     }
 }
@@ -74,9 +74,9 @@ impl Lines {
 impl RawFormat {
     /// Where the lines of a picture of `width` x `height` pixels are that lies in the top left corner of one of this format;
     /// `None` for formats that this file does not know and sizes beyond any memory.
-    pub(super) fn lines(&self, width: u32, height: u32) -> Option<Vec<Lines>> {
+    pub(super) fn row_layouts(&self, width: u32, height: u32) -> Option<Vec<RowLayout>> {
         let (width, height) = (width.min(self.width), height.min(self.height));
-        let mut out: Vec<Lines> = Vec::with_capacity(MAX_PARTS);
+        let mut out: Vec<RowLayout> = Vec::with_capacity(MAX_PARTS);
         let (first, mut piece, mut end) = (parts(self.fourcc)?.first()?, 0, 0);
         for part in parts(self.fourcc)? {
             if part.piece != piece {
@@ -96,7 +96,7 @@ impl RawFormat {
                 Some(&stride) if stride > 0 => stride,
                 _ => own,
             };
-            let lines = Lines {
+            let lines = RowLayout {
                 piece,
                 offset: end,
                 stride: usize::try_from(stride).ok()?,
@@ -112,13 +112,15 @@ impl RawFormat {
 
     /// True if a picture of this format is one of `other` byte by byte, for a size of `other` that may be larger.
     pub(super) fn is_within(&self, other: &Self) -> bool {
-        let own = self.lines(self.width, self.height);
-        self.fourcc == other.fourcc && own.is_some() && own == other.lines(self.width, self.height)
+        let own = self.row_layouts(self.width, self.height);
+        self.fourcc == other.fourcc
+            && own.is_some()
+            && own == other.row_layouts(self.width, self.height)
     }
 }
 
 /// Bytes of a line of `width` pixels, a begun group being a whole one.
-fn bytes(part: &Part, width: u32) -> Option<u32> {
+fn bytes(part: &PlanePart, width: u32) -> Option<u32> {
     let (bytes, group) = part.bytes;
     width.div_ceil(group).checked_mul(bytes)
 }
@@ -129,24 +131,25 @@ fn scale(value: u32, numerator: u32, denominator: u32) -> Option<u32> {
 }
 
 /// The parts of a format, in the order in which they are in memory.
-fn parts(fourcc: FourCc) -> Option<&'static [Part]> {
-    const fn part(piece: usize, bytes: (u32, u32), lines: u32) -> Part {
-        Part {
+fn parts(fourcc: FourCc) -> Option<&'static [PlanePart]> {
+    const fn part(piece: usize, bytes: (u32, u32), lines: u32) -> PlanePart {
+        PlanePart {
             piece,
             bytes,
             lines,
         }
     }
-    const PACKED_2: &[Part] = &[part(0, (4, 2), 1)];
-    const PACKED_3: &[Part] = &[part(0, (3, 1), 1)];
-    const PACKED_4: &[Part] = &[part(0, (4, 1), 1)];
-    const GREY: &[Part] = &[part(0, (1, 1), 1)];
-    const SEMI_420: &[Part] = &[part(0, (1, 1), 1), part(0, (2, 2), 2)];
-    const SEMI_422: &[Part] = &[part(0, (1, 1), 1), part(0, (2, 2), 1)];
-    const SEMI_420_APART: &[Part] = &[part(0, (1, 1), 1), part(1, (2, 2), 2)];
-    const PLANAR_420: &[Part] = &[part(0, (1, 1), 1), part(0, (1, 2), 2), part(0, (1, 2), 2)];
-    const PLANAR_422: &[Part] = &[part(0, (1, 1), 1), part(0, (1, 2), 1), part(0, (1, 2), 1)];
-    const PLANAR_420_APART: &[Part] = &[part(0, (1, 1), 1), part(1, (1, 2), 2), part(2, (1, 2), 2)];
+    const PACKED_2: &[PlanePart] = &[part(0, (4, 2), 1)];
+    const PACKED_3: &[PlanePart] = &[part(0, (3, 1), 1)];
+    const PACKED_4: &[PlanePart] = &[part(0, (4, 1), 1)];
+    const GREY: &[PlanePart] = &[part(0, (1, 1), 1)];
+    const SEMI_420: &[PlanePart] = &[part(0, (1, 1), 1), part(0, (2, 2), 2)];
+    const SEMI_422: &[PlanePart] = &[part(0, (1, 1), 1), part(0, (2, 2), 1)];
+    const SEMI_420_APART: &[PlanePart] = &[part(0, (1, 1), 1), part(1, (2, 2), 2)];
+    const PLANAR_420: &[PlanePart] = &[part(0, (1, 1), 1), part(0, (1, 2), 2), part(0, (1, 2), 2)];
+    const PLANAR_422: &[PlanePart] = &[part(0, (1, 1), 1), part(0, (1, 2), 1), part(0, (1, 2), 1)];
+    const PLANAR_420_APART: &[PlanePart] =
+        &[part(0, (1, 1), 1), part(1, (1, 2), 2), part(2, (1, 2), 2)];
     Some(match &fourcc.code() {
         b"YUYV" | b"YVYU" | b"UYVY" | b"VYUY" | b"RGBP" => PACKED_2,
         b"RGB3" | b"BGR3" => PACKED_3,
@@ -176,12 +179,12 @@ mod tests {
     }
 
     fn ends(format: &RawFormat) -> Vec<(usize, Range<usize>)> {
-        let lines = format.lines(format.width, format.height).unwrap();
+        let lines = format.row_layouts(format.width, format.height).unwrap();
         lines.iter().map(|it| (it.piece, it.whole())).collect()
     }
 
     #[test]
-    fn parts_lie_one_behind_the_other() {
+    fn plane_parts_are_contiguous() {
         assert_eq!(
             ends(&format(b"YU12", 320, 240, [0; 3])),
             [(0, 0..76_800), (0, 76_800..96_000), (0, 96_000..115_200)]
@@ -197,10 +200,10 @@ mod tests {
     }
 
     #[test]
-    fn gaps_behind_lines_are_left_out() {
+    fn row_padding_is_skipped() {
         // Lines of 100 pixels, 128 bytes apart; the colours' in proportion.
         let lines = format(b"YU12", 100, 51, [128, 0, 0])
-            .lines(100, 51)
+            .row_layouts(100, 51)
             .unwrap();
         let shapes: Vec<_> = lines
             .iter()
@@ -214,11 +217,11 @@ mod tests {
                 (6528 + 26 * 64, 64, 50, 26)
             ]
         );
-        assert_eq!(lines[0].line(1), 128..228);
+        assert_eq!(lines[0].row(1), 128..228);
     }
 
     #[test]
-    fn a_picture_fits_where_its_lines_are_where_they_should_be() {
+    fn frame_fits_only_matching_strides() {
         let camera = format(b"YUYV", 320, 180, [640, 0, 0]);
         assert!(camera.is_within(&format(b"YUYV", 320, 192, [640, 0, 0])));
         assert!(!camera.is_within(&format(b"YUYV", 320, 180, [704, 0, 0])));
@@ -230,12 +233,12 @@ mod tests {
     }
 
     #[test]
-    fn no_size_overflows() {
+    fn sizes_do_not_overflow() {
         for code in [b"YUYV", b"YU12", b"NM12", b"RGB3"] {
             let huge = format(code, u32::MAX, u32::MAX, [u32::MAX; 3]);
-            let _ = huge.lines(u32::MAX, u32::MAX);
-            let _ = huge.lines(1, u32::MAX);
+            let _ = huge.row_layouts(u32::MAX, u32::MAX);
+            let _ = huge.row_layouts(1, u32::MAX);
         }
-        assert_eq!(format(b"XYZ9", 2, 2, [0; 3]).lines(2, 2), None);
+        assert_eq!(format(b"XYZ9", 2, 2, [0; 3]).row_layouts(2, 2), None);
     }
 }

@@ -6,10 +6,10 @@
 mod configuration;
 mod descriptors;
 
-pub use configuration::{Configuration, Mux};
+pub use configuration::{Configuration, H264Carriage};
 
 use super::device::Device;
-use super::sys::{self, Failure};
+use super::sys::{self, DeviceError};
 use std::fs;
 use std::path::PathBuf;
 
@@ -37,22 +37,22 @@ const IDR: u16 = 1;
 
 /// The H.264 extension unit of a camera.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct H264Unit {
+pub struct UvcH264Xu {
     id: u8,
 }
 
 /// What a unit can be set to, each value by itself.
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
-pub struct Limits {
-    pub least: Configuration,
-    pub most: Configuration,
+pub struct ConfigurationLimits {
+    pub min: Configuration,
+    pub max: Configuration,
     pub default: Configuration,
 }
 
-impl H264Unit {
+impl UvcH264Xu {
     /// True if a camera that says so can put H.264 into its MJPEG.
-    pub(super) fn can_mux(device: &Device) -> bool {
+    pub(super) fn supports_mux(device: &Device) -> bool {
         Self::of(device)
             .and_then(|unit| unit.configuration(device, request::GET_MAX).ok())
             .is_some_and(|most| most.is_in_mjpeg())
@@ -70,11 +70,11 @@ impl H264Unit {
     }
 
     /// What it can be set to.
-    pub fn limits(&self, device: &Device) -> Result<Limits, Failure> {
+    pub fn limits(&self, device: &Device) -> Result<ConfigurationLimits, DeviceError> {
         let get = |request| self.configuration(device, request);
-        Ok(Limits {
-            least: get(request::GET_MIN)?,
-            most: get(request::GET_MAX)?,
+        Ok(ConfigurationLimits {
+            min: get(request::GET_MIN)?,
+            max: get(request::GET_MAX)?,
             default: get(request::GET_DEF)?,
         })
     }
@@ -84,7 +84,7 @@ impl H264Unit {
         &self,
         device: &Device,
         wanted: &Configuration,
-    ) -> Result<Configuration, Failure> {
+    ) -> Result<Configuration, DeviceError> {
         let mut bytes = wanted.bytes();
         self.query(device, selector::PROBE, request::SET_CUR, &mut bytes)?;
         // Cameras answer with what they can do; one that does not answer gets what was wanted.
@@ -97,7 +97,7 @@ impl H264Unit {
     }
 
     /// Asks for an IDR picture, with parameter sets where the camera knows that.
-    pub fn request_idr(&self, device: &Device) -> Result<(), Failure> {
+    pub fn request_idr(&self, device: &Device) -> Result<(), DeviceError> {
         let ask = |kind: u16| {
             // wLayerID 0: all layers.
             let [low, high] = kind.to_le_bytes();
@@ -112,7 +112,7 @@ impl H264Unit {
     }
 
     /// Sets the bits per second while the camera streams; both the average and the peak.
-    pub fn set_bitrate(&self, device: &Device, bits_per_second: u32) -> Result<(), Failure> {
+    pub fn set_bitrate(&self, device: &Device, bits_per_second: u32) -> Result<(), DeviceError> {
         let mut layers = [0; 10];
         for (to, from) in layers
             .iter_mut()
@@ -129,7 +129,7 @@ impl H264Unit {
         )
     }
 
-    fn configuration(&self, device: &Device, request: u8) -> Result<Configuration, Failure> {
+    fn configuration(&self, device: &Device, request: u8) -> Result<Configuration, DeviceError> {
         let mut bytes = [0; Configuration::LEN];
         self.query(device, selector::PROBE, request, &mut bytes)?;
         Ok(Configuration::from_bytes(bytes))
@@ -141,8 +141,8 @@ impl H264Unit {
         selector: u8,
         request: u8,
         data: &mut [u8],
-    ) -> Result<(), Failure> {
-        sys::query_unit(device.fd(), self.id, selector, request, data)
+    ) -> Result<(), DeviceError> {
+        sys::query_extension_unit(device.fd(), self.id, selector, request, data)
     }
 }
 
