@@ -9,7 +9,7 @@ use berrymse::h264::sps::{Sps, SpsChanges};
 use berrymse::h264::vui::{BitstreamRestriction, ColourDescription};
 use libfuzzer_sys::fuzz_target;
 
-const WRITTEN: Restriction = BitstreamRestriction { reorder_frames: 0, buffered_frames: 16 };
+const WRITTEN: BitstreamRestriction = BitstreamRestriction { reorder_frames: 0, buffered_frames: 16 };
 
 fn rewrite(nal: &[u8], sps: &Sps) {
     let changes = SpsChanges { restriction: Some(WRITTEN), ..SpsChanges::default() };
@@ -20,7 +20,7 @@ fn rewrite(nal: &[u8], sps: &Sps) {
         assert!(rewritten[1..].windows(3).all(|w| w[0] != 0 || w[1] != 0 || w[2] > 2));
     }
     assert_eq!((again.id, again.codec(), again.width, again.height), (sps.id, sps.codec(), sps.width, sps.height));
-    assert_eq!((again.frame_num_bits, &again.order_count), (sps.frame_num_bits, &sps.order_count));
+    assert_eq!((again.frame_num_bits, &again.poc_type), (sps.frame_num_bits, &sps.poc_type));
     assert_eq!(again.sample_aspect, sps.sample_aspect);
     replace_all(nal, sps);
 }
@@ -42,7 +42,7 @@ fn replace_all(nal: &[u8], sps: &Sps) {
     assert_eq!((again.cropping.right, again.cropping.bottom), (sps.cropping.right, sps.cropping.bottom));
     assert_eq!(again.width, sps.width + sps.cropping.left);
     assert_eq!(again.height, sps.height + sps.cropping.top);
-    assert_eq!((&again.order_count, again.max_ref_frames), (&sps.order_count, sps.max_ref_frames));
+    assert_eq!((&again.poc_type, again.max_ref_frames), (&sps.poc_type, sps.max_ref_frames));
 }
 
 fuzz_target!(|input: &[u8]| {
