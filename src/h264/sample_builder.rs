@@ -181,7 +181,7 @@ impl SampleBuilder {
                     is_reference,
                     ..info
                 };
-                self.field = Some(PendingField { slice, info: info });
+                self.field = Some(PendingField { slice, info });
                 self.field_nals.extend(Nals {
                     bytes: unit.nals.bytes,
                     ranges: &self.ranges,

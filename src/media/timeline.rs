@@ -169,8 +169,8 @@ impl Timeline {
             timing: self.timing(last.timing.decode_time + step as u64, steady),
             duration_before: last.timing.duration,
             captured_at,
-            drift_ticks: drift_ticks,
-            gap_ticks: gap_ticks,
+            drift_ticks,
+            gap_ticks,
             burst,
         }
     }

@@ -197,7 +197,7 @@ impl Worker {
                     Ok(filled) => self.judge(filled, &is_whole),
                     // Woken for something that is no picture: not again at once.
                     Err(DeviceError::WouldBlock) => {
-                        drop(self.shutdown.sleep(Duration::from_millis(5)))
+                        let _ = self.shutdown.sleep(Duration::from_millis(5));
                     }
                     Err(failure) => {
                         self.tell(|report| report.end = Some(failure));
