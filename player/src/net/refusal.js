@@ -22,7 +22,7 @@ const MANY_SOCKETS = 190;
 const known = new Map();
 
 const NO_UPGRADE = "A proxy between this page and the camera does not pass WebSockets on. It has to pass the headers Upgrade and "
-  + "Connection, and Host; nginx also needs proxy_http_version 1.1. The README of BerryMSE has the lines.";
+  + "Connection, and Host; nginx also needs proxy_http_version 1.1. See BerryMSE's docs/guide/reverse-proxy.md.";
 const TOO_MANY_SOCKETS = "This browser has no WebSocket left (Chromium has 255, Firefox 200, all tabs together). Close other pages "
   + "with cameras, or show fewer on this one.";
 const INSECURE = "This page came by https, and the browser lets it reach this camera by wss: only. Give the camera TLS, or open "

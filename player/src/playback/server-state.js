@@ -1,4 +1,4 @@
-/** Keeps what the server said in text messages (docs/protocol.md). */
+/** Keeps what the server said in text messages (docs/reference/websocket.md). */
 
 import { TICKS_PER_MS } from "../net/mp4.js";
 
