@@ -2,7 +2,7 @@
 
 use berrymse::camera::{self, Activation};
 use berrymse::cli::{self, Command, Config, list_cameras};
-use berrymse::serve::{self, Fanout, Listening, Site, Tls};
+use berrymse::serve::{self, AppState, BoundListener, Fanout, Tls};
 use berrymse::shutdown::ShutdownToken;
 use berrymse::source::{Context, Spec};
 use berrymse::{controls, hub, logger, os, redact};
@@ -81,12 +81,12 @@ fn complain(reason: &str) {
 fn serve(config: Config) -> Result<(), String> {
     os::heap::set_up();
     config.notes.iter().for_each(|note| log::warn!("{note}"));
-    let room = serve::make_room(config.server.max_viewers, config.cameras.len());
+    let room = serve::raise_nofile_limit(config.server.max_viewers, config.cameras.len());
     if let Some(note) = &room.note {
         log::warn!("{note}");
     }
     let tls = config.server.tls.map(Tls::open).transpose()?;
-    let listening = serve::listen::open(&config.server.listen)?;
+    let listening = serve::listen::bind_all(&config.server.listen)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -104,7 +104,7 @@ fn serve(config: Config) -> Result<(), String> {
         context.controls = server;
         (context.encoder, context.pixel_format) = (camera.encoder, camera.pixel_format);
         context.stall_after = camera.stall_after;
-        served.push(serve::Camera {
+        served.push(serve::CameraHandle {
             name: camera.name.clone().into(),
             source: camera.source.kind(),
             source_text: redact::mask(&camera.source_text).into_owned(),
@@ -128,17 +128,17 @@ fn serve(config: Config) -> Result<(), String> {
     let (fanout, fanout_thread) = Fanout::start(hubs, config.server.io_uring)
         .map_err(|error| format!("cannot start the fan-out: {error}"))?;
     threads.push(fanout_thread);
-    let settings = serve::Settings {
-        websocket: config.server.websocket,
+    let settings = serve::Config {
+        websocket_name: config.server.websocket,
         allowed_origins: config.server.allowed_origins,
-        hosts: config.server.hosts,
+        allowed_hosts: config.server.hosts,
         max_viewers: room.viewers,
-        plain_connections: room.plain,
-        controls: config.server.controls,
-        decode_memory: config.server.decode_memory,
-        congestion: serve::CongestionControl::detect(config.server.congestion),
+        max_other_connections: room.other,
+        allow_control_changes: config.server.controls,
+        decode_memory_mb: config.server.decode_memory,
+        congestion_control: serve::CongestionControl::detect(config.server.congestion),
     };
-    let site = Arc::new(Site::new(served, settings, fanout.clone()));
+    let site = Arc::new(AppState::new(served, settings, fanout.clone()));
     runtime.block_on(until_signal(signals, listening, tls, site))?;
     shutdown.trigger();
     fanout.stop();
@@ -153,16 +153,20 @@ fn serve(config: Config) -> Result<(), String> {
 
 async fn until_signal(
     mut signals: Signals,
-    listening: Vec<Listening>,
+    listening: Vec<BoundListener>,
     tls: Option<Tls>,
-    site: Arc<Site>,
+    site: Arc<AppState>,
 ) -> Result<(), String> {
     let mut urls = String::new();
-    tokio::spawn(serve::tend(site.clone()));
+    tokio::spawn(serve::run_maintenance(site.clone()));
     for address in listening {
         urls.push_str(&format!("Listening on {}\n", address.url));
         let tls = tls.clone().filter(|_| address.is_secure);
-        tokio::spawn(serve::run(address.listener, tls, site.clone()));
+        tokio::spawn(serve::accept_connections(
+            address.listener,
+            tls,
+            site.clone(),
+        ));
     }
     // Whoever started us may have closed its end; that is no reason to stop.
     let _ = print(&urls);

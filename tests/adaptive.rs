@@ -10,7 +10,7 @@ use berrymse::controls;
 use berrymse::encode::{self, Encoder, EncoderPreference, FrameMemory, RawFrame, RawVideoFormat};
 use berrymse::h264::ChunkEnd;
 use berrymse::hub::{self, Hub};
-use berrymse::serve::{self, Fanout, Site};
+use berrymse::serve::{self, AppState, Fanout};
 use berrymse::shutdown::ShutdownToken;
 use berrymse::source::{Chunk, Context, Error, Flips, Settings, Source};
 use berrymse::time::Timestamp;
@@ -122,24 +122,24 @@ fn picture(number: u32) -> Vec<u8> {
 fn serve(hub: Hub) -> String {
     let (_, remote) = controls::channel([]);
     let (fanout, _) = Fanout::start(std::iter::once(&hub), true).unwrap();
-    let camera = serve::Camera {
+    let camera = serve::CameraHandle {
         name: "camera".into(),
         source: "test",
         source_text: String::new(),
         hub,
         remote,
     };
-    let settings = serve::Settings {
-        websocket: "video_websocket".into(),
+    let settings = serve::Config {
+        websocket_name: "video_websocket".into(),
         allowed_origins: Vec::new(),
-        hosts: Vec::new(),
+        allowed_hosts: Vec::new(),
         max_viewers: 10,
-        decode_memory: 64,
-        plain_connections: 10,
-        controls: false,
-        congestion: serve::CongestionControl::detect(serve::CongestionSetting::System),
+        decode_memory_mb: 64,
+        max_other_connections: 10,
+        allow_control_changes: false,
+        congestion_control: serve::CongestionControl::detect(serve::CongestionSetting::System),
     };
-    let site = Arc::new(Site::new(vec![camera], settings, fanout));
+    let site = Arc::new(AppState::new(vec![camera], settings, fanout));
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -148,7 +148,7 @@ fn serve(hub: Hub) -> String {
             .enable_all()
             .build()
             .unwrap();
-        runtime.block_on(serve::run(listener, None, site))
+        runtime.block_on(serve::accept_connections(listener, None, site))
     });
     address
 }

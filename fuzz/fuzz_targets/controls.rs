@@ -3,7 +3,7 @@
 #![no_main]
 
 use berrymse::controls::{Control, ControlType, ControlValue, Flags, MenuItem};
-use berrymse::serve::wishes;
+use berrymse::serve::parse_values;
 use libfuzzer_sys::fuzz_target;
 
 const TYPES: [ControlType; 5] = [
@@ -66,7 +66,7 @@ fuzz_target!(|data: &[u8]| {
     for number in [i64::MIN, control.minimum, control.maximum, i64::MAX] {
         check(&control, &ControlValue::Integer(number));
     }
-    match wishes(body) {
+    match parse_values(body) {
         Ok(wishes) => wishes.iter().for_each(|(_, wish)| check(&control, wish)),
         Err(error) => assert!(error.message.len() < 2000),
     }

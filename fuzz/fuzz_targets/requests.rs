@@ -2,11 +2,11 @@
 //! matter; what waits for the rest of a message stays small.
 #![no_main]
 
-use berrymse::serve::{Inbound, Incoming, MESSAGE_LIMIT, Origins, Violation, route};
+use berrymse::serve::{FrameReader, ClientFrame, MAX_MESSAGE_BYTES, AllowedOrigins, ProtocolError, route};
 use libfuzzer_sys::fuzz_target;
 
-fn frames(pieces: &[&[u8]]) -> (Vec<Incoming>, Option<Violation>) {
-    let (mut inbound, mut all) = (Inbound::default(), Vec::new());
+fn frames(pieces: &[&[u8]]) -> (Vec<ClientFrame>, Option<ProtocolError>) {
+    let (mut inbound, mut all) = (FrameReader::default(), Vec::new());
     for piece in pieces {
         if let Err(violation) = inbound.push(piece, |incoming| all.push(incoming)) {
             return (all, Some(violation));
@@ -19,14 +19,14 @@ fuzz_target!(|data: &[u8]| {
     let text = String::from_utf8_lossy(data);
     let _ = route(&text, "video_websocket");
     let (origin, host) = text.split_at(text.floor_char_boundary(text.len() / 2));
-    assert!(!Origins::default().allow(Some(origin), None));
-    let _ = Origins::default().allow(Some(origin), Some(host));
+    assert!(!AllowedOrigins::default().allow(Some(origin), None));
+    let _ = AllowedOrigins::default().allow(Some(origin), Some(host));
     let whole = frames(&[data]);
     for incoming in &whole.0 {
-        if let Incoming::Text(text) | Incoming::Ping(text) = incoming {
-            assert!(text.len() <= MESSAGE_LIMIT);
+        if let ClientFrame::Text(text) | ClientFrame::Ping(text) = incoming {
+            assert!(text.len() <= MAX_MESSAGE_BYTES);
         }
-        if let Incoming::Text(text) = incoming {
+        if let ClientFrame::Text(text) = incoming {
             assert!(std::str::from_utf8(text).is_ok());
         }
     }

@@ -21,7 +21,7 @@ mod yaml;
 
 use crate::controls::ControlValue;
 use crate::encode;
-use crate::serve::{Address, CongestionSetting, TlsFiles};
+use crate::serve::{Address, CertPaths, CongestionSetting};
 use crate::source;
 use crate::suggest::closest_match;
 use crate::v4l2::FourCc;
@@ -103,7 +103,7 @@ pub struct Server {
     /// At least one; unresolved.
     pub listen: Vec<Address>,
     /// Files of the certificate, if an address has TLS; not yet read.
-    pub tls: Option<TlsFiles>,
+    pub tls: Option<CertPaths>,
     /// Path of the first camera's live stream, without the slash; one segment of URL-safe characters.
     pub websocket: String,
     /// Origins in addition to the server's own whose pages may connect, as browsers write them

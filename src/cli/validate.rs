@@ -4,7 +4,7 @@ use super::file::{CameraSection, File};
 use super::options::{OPTIONS, Setting};
 use super::raw_setting::{RawSetting, SettingSource};
 use super::{Camera, Config, Error, Server, parsers};
-use crate::serve::{Address, TlsFiles};
+use crate::serve::{Address, CertPaths};
 use crate::source::{Flips, Settings, Spec};
 use log::LevelFilter;
 use std::ops::RangeInclusive;
@@ -179,14 +179,14 @@ fn server(layers: LayeredSettings<'_>) -> Result<Server, Error> {
 
 /// Returns the certificate for the addresses with TLS. One without the other is an error: a forgotten `https://` must not serve in
 /// the clear.
-fn tls(layers: LayeredSettings<'_>, listen: &[Address]) -> Result<Option<TlsFiles>, Error> {
+fn tls(layers: LayeredSettings<'_>, listen: &[Address]) -> Result<Option<CertPaths>, Error> {
     let (cert, key) = (
         layers.all(Setting::TlsCert).pop(),
         layers.all(Setting::TlsKey).pop(),
     );
     let secure = listen.iter().find(|address| address.is_secure);
     match (cert, key, secure) {
-        (Some(cert), Some(key), Some(_)) => Ok(Some(TlsFiles {
+        (Some(cert), Some(key), Some(_)) => Ok(Some(CertPaths {
             cert: cert.text.into(),
             key: key.text.into(),
         })),

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// The largest pause between two attempts to get data through (Linux 6.15; the kernel takes no less than a second). Without
 /// it the pauses double, and after a hole of 30 s in the line nothing comes for up to 20 s more.
-const LONGEST_RETRY_MS: c_int = 1000;
+const MAX_RTO_MS: c_int = 1000;
 
 /// `TCP_RTO_MAX_MS` of linux/tcp.h.
 const TCP_RTO_MAX_MS: c_int = 44;
@@ -21,26 +21,26 @@ const TCP_CC_INFO: c_int = 26;
 
 /// What the peer has, and how far away it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Reading {
+pub(crate) struct TcpSample {
     /// Bytes that the peer has acknowledged since the connection was made.
-    pub(crate) acknowledged: u64,
+    pub(crate) bytes_acked: u64,
     /// Those, and what the peer has beyond a gap that it has not acknowledged yet: grows evenly where a loss lets that stand and then jump.
-    pub(crate) arrived: u64,
+    pub(crate) bytes_delivered: u64,
     /// Bytes that the kernel has taken and the peer has not acknowledged.
-    pub(crate) outstanding: u64,
+    pub(crate) bytes_in_flight: u64,
     /// Bytes of those that the kernel has not sent yet.
-    pub(crate) unsent: u64,
+    pub(crate) bytes_unsent: u64,
     /// Bytes that the kernel has sent again since the connection was made, without what the peer has
     /// reported to have had already (RFC 2883).
-    pub(crate) lost: u64,
+    pub(crate) bytes_lost: u64,
     /// The shortest round trip of the last minutes; zero while none is known.
-    pub(crate) round_trip: Duration,
+    pub(crate) min_rtt: Duration,
     /// The round trip as it is now, smoothed, what waits on the way included.
-    pub(crate) present_round_trip: Duration,
+    pub(crate) srtt: Duration,
     /// Nothing is lost as far as the kernel knows.
-    pub(crate) is_undisturbed: bool,
+    pub(crate) is_ca_open: bool,
     /// The kernel's timer has run out, and what it sent again has not come through yet.
-    pub(crate) is_retrying: bool,
+    pub(crate) in_rto_backoff: bool,
 }
 
 /// Where `tcpi_ca_state` and `tcpi_retransmits` are among the bytes.
@@ -79,10 +79,10 @@ struct TcpInfo {
 }
 
 /// Length of the structure before Linux 5.0.
-const OLD_LENGTH: usize = std::mem::offset_of!(TcpInfo, duplicates);
+const MIN_LENGTH: usize = std::mem::offset_of!(TcpInfo, duplicates);
 
 /// Looks at a connection; `None` where the kernel is too old to tell (before 4.19).
-pub(crate) fn look(socket: &impl AsFd) -> Option<Reading> {
+pub(crate) fn sample(socket: &impl AsFd) -> Option<TcpSample> {
     let mut info = TcpInfo::default();
     let wanted = size_of::<TcpInfo>();
     let mut length = libc::socklen_t::try_from(wanted).ok()?;
@@ -96,37 +96,37 @@ pub(crate) fn look(socket: &impl AsFd) -> Option<Reading> {
             &raw mut length,
         )
     };
-    if result != 0 || (length as usize) < OLD_LENGTH {
+    if result != 0 || (length as usize) < MIN_LENGTH {
         return None;
     }
     let sent = info.bytes_sent.saturating_sub(info.bytes_retrans);
     let in_flight = sent.saturating_sub(info.bytes_acked);
     let segment = u64::from(info.words[SEGMENT]);
     let beyond = u64::from(info.words[SACKED]) * segment;
-    Some(Reading {
-        acknowledged: info.bytes_acked,
-        arrived: info.bytes_acked + beyond,
-        outstanding: in_flight + u64::from(info.notsent_bytes),
-        unsent: info.notsent_bytes.into(),
-        lost: info
+    Some(TcpSample {
+        bytes_acked: info.bytes_acked,
+        bytes_delivered: info.bytes_acked + beyond,
+        bytes_in_flight: in_flight + u64::from(info.notsent_bytes),
+        bytes_unsent: info.notsent_bytes.into(),
+        bytes_lost: info
             .bytes_retrans
             .saturating_sub(u64::from(info.duplicates) * segment),
         // All ones: never measured.
-        round_trip: Some(info.min_rtt)
+        min_rtt: Some(info.min_rtt)
             .filter(|&micros| micros != u32::MAX)
             .map_or(Duration::ZERO, |micros| {
                 Duration::from_micros(micros.into())
             }),
-        present_round_trip: Duration::from_micros(info.words[RTT].into()),
-        is_undisturbed: info.bytes[CA_STATE] == OPEN && info.bytes[RETRANSMITS] == 0,
-        is_retrying: info.bytes[RETRANSMITS] > 0,
+        srtt: Duration::from_micros(info.words[RTT].into()),
+        is_ca_open: info.bytes[CA_STATE] == OPEN && info.bytes[RETRANSMITS] == 0,
+        in_rto_backoff: info.bytes[RETRANSMITS] > 0,
     })
 }
 
 /// Returns the shortest round trip of the last ten seconds as BBR knows it, in which it empties the
-/// queue on the way now and then; `None` with other algorithms. Unlike [`Reading::round_trip`] it
+/// queue on the way now and then; `None` with other algorithms. Unlike [`TcpSample::round_trip`] it
 /// follows within that time when the way becomes longer.
-pub(crate) fn bbr_round_trip(socket: &impl AsFd) -> Option<Duration> {
+pub(crate) fn bbr_min_rtt(socket: &impl AsFd) -> Option<Duration> {
     // `struct tcp_bbr_info` of linux/inet_diag.h: bandwidth in two halves, round trip, two gains.
     let mut info = [0_u32; 5];
     let mut length = libc::socklen_t::try_from(size_of_val(&info)).ok()?;
@@ -147,7 +147,7 @@ pub(crate) fn bbr_round_trip(socket: &impl AsFd) -> Option<Duration> {
 
 /// True if the peer has acknowledged all that the kernel was given: a small part of what [`look`] costs, which takes the socket's lock
 /// and copies three hundred bytes.
-pub(crate) fn has_arrived(socket: &impl AsFd) -> bool {
+pub(crate) fn is_all_acked(socket: &impl AsFd) -> bool {
     let mut outstanding: c_int = -1;
     // SAFETY: the kernel writes one `int` to `outstanding`, which lives during the call.
     let result = unsafe {
@@ -161,8 +161,8 @@ pub(crate) fn has_arrived(socket: &impl AsFd) -> bool {
 }
 
 /// Keeps the kernel's attempts to get data through at least one a second. Older kernels go on to double the pauses.
-pub(crate) fn retry_soon(socket: &impl AsFd) {
-    let value = LONGEST_RETRY_MS;
+pub(crate) fn set_max_rto(socket: &impl AsFd) {
+    let value = MAX_RTO_MS;
     let length = libc::socklen_t::try_from(size_of::<c_int>()).unwrap_or(4);
     // SAFETY: the kernel reads `length` bytes from `value`, which lives during the call. A refusal changes nothing.
     unsafe {
@@ -188,27 +188,27 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (mut ours, _) = listener.accept().unwrap();
-        retry_soon(&ours);
+        set_max_rto(&ours);
         ours.set_nonblocking(true).unwrap();
-        let begin = look(&ours).unwrap();
-        assert_eq!(begin.outstanding, 0);
-        assert!(has_arrived(&ours));
-        assert!(begin.is_undisturbed && !begin.is_retrying);
+        let begin = sample(&ours).unwrap();
+        assert_eq!(begin.bytes_in_flight, 0);
+        assert!(is_all_acked(&ours));
+        assert!(begin.is_ca_open && !begin.in_rto_backoff);
         let mut sent = 0;
         while let Ok(count) = ours.write(&[7; 50_000]) {
             sent += count as u64;
         }
-        let full = look(&ours).unwrap();
-        let acknowledged = full.acknowledged - begin.acknowledged;
-        assert_eq!(acknowledged + full.outstanding, sent);
-        assert!(full.outstanding > 0, "the peer reads nothing");
-        assert!(!has_arrived(&ours));
+        let full = sample(&ours).unwrap();
+        let acknowledged = full.bytes_acked - begin.bytes_acked;
+        assert_eq!(acknowledged + full.bytes_in_flight, sent);
+        assert!(full.bytes_in_flight > 0, "the peer reads nothing");
+        assert!(!is_all_acked(&ours));
         std::thread::spawn(move || std::io::copy(&mut peer, &mut std::io::sink()));
         // The last acknowledgement may come a moment later.
-        while look(&ours).unwrap().outstanding > 0 {
+        while sample(&ours).unwrap().bytes_in_flight > 0 {
             std::thread::yield_now();
         }
-        assert!(has_arrived(&ours));
-        assert!(look(&ours).unwrap().round_trip < started.elapsed());
+        assert!(is_all_acked(&ours));
+        assert!(sample(&ours).unwrap().min_rtt < started.elapsed());
     }
 }

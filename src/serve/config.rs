@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 /// One camera as it is served.
 #[derive(Clone, Debug)]
-pub struct Camera {
+pub struct CameraHandle {
     /// Its name in URLs.
     pub name: Arc<str>,
     /// The kind of its source.
@@ -22,21 +22,21 @@ pub struct Camera {
 
 /// Settings of the server.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct Config {
     /// Name of the first camera's WebSocket, without a slash.
-    pub websocket: String,
+    pub websocket_name: String,
     /// Origins that may show the cameras, beside the server's own.
     pub allowed_origins: Vec<String>,
     /// The only names that the server answers to, beside `localhost` and IP addresses; all if there are none.
-    pub hosts: Vec<String>,
+    pub allowed_hosts: Vec<String>,
     /// Most viewers at once, of all cameras together.
     pub max_viewers: usize,
     /// Most connections beside those of viewers.
-    pub plain_connections: usize,
+    pub max_other_connections: usize,
     /// Viewers may set controls of the cameras.
-    pub controls: bool,
+    pub allow_control_changes: bool,
     /// Memory for the decoders of snapshots, of all cameras together, in megabytes.
-    pub decode_memory: u32,
+    pub decode_memory_mb: u32,
     /// TCP congestion control of all connections.
-    pub congestion: CongestionControl,
+    pub congestion_control: CongestionControl,
 }

@@ -4,22 +4,22 @@
 //! it is told. Others (musl) do not.
 
 /// Fewer viewers leave nothing behind that would be worth a look through all of the memory.
-const MANY: usize = 100;
+const TRIM_MIN_VIEWERS: usize = 100;
 
 /// How many viewers there were since memory was given back last.
 #[derive(Debug, Default)]
-pub(crate) struct Tide(usize);
+pub(crate) struct TrimPolicy(usize);
 
-impl Tide {
+impl TrimPolicy {
     /// True if it is to be given back when there are fewer.
-    pub(crate) fn is_in(&self) -> bool {
-        self.0 >= MANY
+    pub(crate) fn is_armed(&self) -> bool {
+        self.0 >= TRIM_MIN_VIEWERS
     }
 
     /// Takes in how many there are now; true once after more than half of many have gone. Those who come and go all the time are none.
-    pub(crate) fn goes_out(&mut self, viewers: usize) -> bool {
+    pub(crate) fn should_trim(&mut self, viewers: usize) -> bool {
         self.0 = self.0.max(viewers);
-        let is_out = self.is_in() && viewers < self.0 / 2;
+        let is_out = self.is_armed() && viewers < self.0 / 2;
         if is_out {
             self.0 = viewers;
         }
@@ -29,12 +29,12 @@ impl Tide {
 
 #[cfg(test)]
 mod tests {
-    use super::Tide;
+    use super::TrimPolicy;
 
     #[test]
     fn memory_is_given_back_once_after_half_of_many_have_gone() {
-        let mut tide = Tide::default();
-        let mut out = |viewers| tide.goes_out(viewers);
+        let mut trim_policy = TrimPolicy::default();
+        let mut out = |viewers| trim_policy.should_trim(viewers);
         assert!([10, 0, 99, 0].into_iter().all(|viewers| !out(viewers)));
         assert!(
             [1000, 600, 900, 500]

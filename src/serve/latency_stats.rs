@@ -6,22 +6,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Larger values are a player's mistake, not a delay: ten minutes, in milliseconds.
-const MOST_MS: f64 = 600_000.0;
+const MAX_DELAY_MS: f64 = 600_000.0;
 
 /// Upper bounds of the histogram's buckets, in seconds.
-pub(crate) const BOUNDS: [f32; 12] = [
+pub(crate) const BUCKET_BOUNDS: [f32; 12] = [
     0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 5.0,
 ];
 
 /// What is known of all viewers of all cameras.
 #[derive(Debug, Default)]
-pub(crate) struct Delays(Arc<Mutex<All>>);
+pub(crate) struct LatencyStats(Arc<Mutex<Inner>>);
 
 #[derive(Debug, Default)]
-struct All {
+struct Inner {
     /// By the count of those who joined before. Who leaves is taken out at once: what lies about of thousands who were here keeps
     /// the allocator from giving back the memory around it.
-    viewers: BTreeMap<u64, Arc<Seen>>,
+    viewers: BTreeMap<u64, Arc<ViewerEntry>>,
     joined: u64,
     /// They outlive the viewers whose delays they count.
     histograms: BTreeMap<Arc<str>, Arc<Mutex<Histogram>>>,
@@ -31,14 +31,14 @@ struct All {
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(crate) struct Histogram {
     /// How many were at most the bound; the last are those above all bounds.
-    pub(crate) counts: [u64; BOUNDS.len() + 1],
+    pub(crate) counts: [u64; BUCKET_BOUNDS.len() + 1],
     /// The sum of all, in seconds.
     pub(crate) sum: f64,
 }
 
 /// Viewers of one kind, and how old pictures are at theirs.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
-pub(crate) struct Class {
+pub(crate) struct LatencySummary {
     pub(crate) viewers: usize,
     pub(crate) median_ms: Option<f32>,
     pub(crate) worst_ms: Option<f32>,
@@ -46,39 +46,39 @@ pub(crate) struct Class {
 
 /// What is known of one viewer; it counts until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Report {
-    seen: Arc<Seen>,
+pub(crate) struct ViewerLatency {
+    entry: Arc<ViewerEntry>,
     number: u64,
-    all: Arc<Mutex<All>>,
+    all: Arc<Mutex<Inner>>,
 }
 
 #[derive(Debug)]
-struct Seen {
+struct ViewerEntry {
     camera: Arc<str>,
     /// Milliseconds as `f32`; not a number while unknown.
     reported: AtomicU32,
-    judged: AtomicU32,
-    is_slow: AtomicBool,
+    estimated: AtomicU32,
+    is_congested: AtomicBool,
     histogram: Arc<Mutex<Histogram>>,
 }
 
-impl Delays {
+impl LatencyStats {
     /// A new viewer of `camera`, of whom nothing is known.
-    pub(crate) fn join(&self, camera: Arc<str>) -> Report {
+    pub(crate) fn join(&self, camera: Arc<str>) -> ViewerLatency {
         let mut all = lock(&self.0);
         let histogram = all.histograms.entry(camera.clone()).or_default().clone();
-        let seen = Arc::new(Seen {
+        let seen = Arc::new(ViewerEntry {
             camera,
             reported: AtomicU32::new(f32::NAN.to_bits()),
-            judged: AtomicU32::new(f32::NAN.to_bits()),
-            is_slow: AtomicBool::new(false),
+            estimated: AtomicU32::new(f32::NAN.to_bits()),
+            is_congested: AtomicBool::new(false),
             histogram,
         });
         let number = all.joined;
         all.joined += 1;
         all.viewers.insert(number, seen.clone());
-        Report {
-            seen,
+        ViewerLatency {
+            entry: seen,
             number,
             all: self.0.clone(),
         }
@@ -86,16 +86,16 @@ impl Delays {
 
     /// The median over the viewers of `camera` who have reported, in milliseconds.
     pub(crate) fn median_ms(&self, camera: &str) -> Option<f32> {
-        median(self.each(camera, |seen| load(&seen.reported)))
+        median(self.filter_map_viewers(camera, |seen| load(&seen.reported)))
     }
 
     /// The viewers of `camera` whose lines are slow, or those whose lines are not.
-    pub(crate) fn class(&self, camera: &str, is_slow: bool) -> Class {
-        let delays = self.each(camera, |seen| {
-            (seen.is_slow.load(Ordering::Relaxed) == is_slow).then(|| seen.delay_ms())
+    pub(crate) fn summary(&self, camera: &str, is_slow: bool) -> LatencySummary {
+        let delays = self.filter_map_viewers(camera, |seen| {
+            (seen.is_congested.load(Ordering::Relaxed) == is_slow).then(|| seen.delay_ms())
         });
         let known: Vec<f32> = delays.iter().copied().flatten().collect();
-        Class {
+        LatencySummary {
             viewers: delays.len(),
             worst_ms: known.iter().copied().max_by(f32::total_cmp),
             median_ms: median(known),
@@ -108,7 +108,11 @@ impl Delays {
         histogram.map_or_else(Histogram::default, |histogram| lock(&histogram).clone())
     }
 
-    fn each<T>(&self, camera: &str, look: impl Fn(&Seen) -> Option<T>) -> Vec<T> {
+    fn filter_map_viewers<T>(
+        &self,
+        camera: &str,
+        look: impl Fn(&ViewerEntry) -> Option<T>,
+    ) -> Vec<T> {
         let all = lock(&self.0);
         let viewers = all.viewers.values();
         viewers
@@ -118,45 +122,45 @@ impl Delays {
     }
 }
 
-impl Report {
+impl ViewerLatency {
     /// What the player says; anything but a plausible number of milliseconds means that it shows nothing.
-    pub(crate) fn set(&self, delay_ms: Option<f64>) {
-        let ms = delay_ms.filter(|ms| (0.0..=MOST_MS).contains(ms));
-        store(&self.seen.reported, ms.map_or(f32::NAN, |ms| ms as f32));
+    pub(crate) fn set_reported(&self, delay_ms: Option<f64>) {
+        let ms = delay_ms.filter(|ms| (0.0..=MAX_DELAY_MS).contains(ms));
+        store(&self.entry.reported, ms.map_or(f32::NAN, |ms| ms as f32));
     }
 
     /// What the socket says: how old the newest picture is if there are pictures, and whether the line is slow.
-    pub(crate) fn judge(&self, delay: Option<Duration>, is_slow: bool) {
+    pub(crate) fn set_estimated(&self, delay: Option<Duration>, is_slow: bool) {
         let ms = delay.map_or(f32::NAN, |delay| delay.as_secs_f32() * 1000.0);
-        store(&self.seen.judged, ms);
-        self.seen.is_slow.store(is_slow, Ordering::Relaxed);
+        store(&self.entry.estimated, ms);
+        self.entry.is_congested.store(is_slow, Ordering::Relaxed);
     }
 
     /// Counts the present delay; to be called once a second.
-    pub(crate) fn count(&self) {
-        if let Some(ms) = self.seen.delay_ms() {
-            lock(&self.seen.histogram).add(ms / 1000.0);
+    pub(crate) fn observe(&self) {
+        if let Some(ms) = self.entry.delay_ms() {
+            lock(&self.entry.histogram).add(ms / 1000.0);
         }
     }
 }
 
-impl Drop for Report {
+impl Drop for ViewerLatency {
     fn drop(&mut self) {
         lock(&self.all).viewers.remove(&self.number);
     }
 }
 
-impl Seen {
+impl ViewerEntry {
     /// The player knows better than the socket.
     fn delay_ms(&self) -> Option<f32> {
-        load(&self.reported).or_else(|| load(&self.judged))
+        load(&self.reported).or_else(|| load(&self.estimated))
     }
 }
 
 impl Histogram {
     fn add(&mut self, seconds: f32) {
-        let bucket = BOUNDS.iter().position(|bound| seconds <= *bound);
-        if let Some(count) = self.counts.get_mut(bucket.unwrap_or(BOUNDS.len())) {
+        let bucket = BUCKET_BOUNDS.iter().position(|bound| seconds <= *bound);
+        if let Some(count) = self.counts.get_mut(bucket.unwrap_or(BUCKET_BOUNDS.len())) {
             *count += 1;
         }
         self.sum += f64::from(seconds);
@@ -186,49 +190,49 @@ mod tests {
 
     #[test]
     fn only_viewers_who_are_there_and_see_something_count() {
-        let delays = Delays::default();
+        let delays = LatencyStats::default();
         let [one, other, blind, elsewhere] =
             ["door", "door", "door", "yard"].map(|name| delays.join(name.into()));
         assert_eq!(delays.median_ms("door"), None);
-        one.set(Some(40.0));
-        other.set(Some(90.0));
-        blind.set(None);
-        elsewhere.set(Some(7.0));
+        one.set_reported(Some(40.0));
+        other.set_reported(Some(90.0));
+        blind.set_reported(None);
+        elsewhere.set_reported(Some(7.0));
         assert_eq!(delays.median_ms("door"), Some(90.0));
         drop(other);
         assert_eq!(delays.median_ms("door"), Some(40.0));
-        one.set(Some(-3.0));
+        one.set_reported(Some(-3.0));
         assert_eq!(delays.median_ms("door"), None);
     }
 
     #[test]
     fn viewers_on_slow_lines_are_told_apart_and_players_know_better() {
-        let delays = Delays::default();
+        let delays = LatencyStats::default();
         let [good, quick, slow, new] = ["door"; 4].map(|name| delays.join(name.into()));
-        good.judge(Some(Duration::from_millis(20)), false);
-        good.set(Some(50.0));
-        quick.judge(Some(Duration::from_millis(10)), false);
-        slow.judge(Some(Duration::from_millis(900)), true);
-        let class = |viewers, median, worst| Class {
+        good.set_estimated(Some(Duration::from_millis(20)), false);
+        good.set_reported(Some(50.0));
+        quick.set_estimated(Some(Duration::from_millis(10)), false);
+        slow.set_estimated(Some(Duration::from_millis(900)), true);
+        let class = |viewers, median, worst| LatencySummary {
             viewers,
             median_ms: Some(median),
             worst_ms: Some(worst),
         };
-        assert_eq!(delays.class("door", false), class(3, 50.0, 50.0));
-        assert_eq!(delays.class("door", true), class(1, 900.0, 900.0));
+        assert_eq!(delays.summary("door", false), class(3, 50.0, 50.0));
+        assert_eq!(delays.summary("door", true), class(1, 900.0, 900.0));
         drop((slow, new));
-        assert_eq!(delays.class("door", true), Class::default());
-        assert_eq!(delays.class("door", false).viewers, 2);
+        assert_eq!(delays.summary("door", true), LatencySummary::default());
+        assert_eq!(delays.summary("door", false).viewers, 2);
     }
 
     #[test]
     fn the_histogram_outlives_the_viewers() {
-        let delays = Delays::default();
+        let delays = LatencyStats::default();
         for (ms, times) in [(20, 3), (100, 2), (7000, 1)] {
             let viewer = delays.join("door".into());
-            viewer.count();
-            viewer.judge(Some(Duration::from_millis(ms)), false);
-            (0..times).for_each(|_| viewer.count());
+            viewer.observe();
+            viewer.set_estimated(Some(Duration::from_millis(ms)), false);
+            (0..times).for_each(|_| viewer.observe());
         }
         let histogram = delays.histogram("door");
         assert_eq!(histogram.counts, [3, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);

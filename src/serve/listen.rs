@@ -12,7 +12,7 @@ const BACKLOG: i32 = 1024;
 /// An open address and the URL for people.
 #[derive(Debug)]
 #[allow(missing_docs)]
-pub struct Listening {
+pub struct BoundListener {
     pub listener: TcpListener,
     pub url: String,
     pub is_secure: bool,
@@ -20,16 +20,16 @@ pub struct Listening {
 
 /// Opens all `addresses`, each with all that its name stands for, on the same port. What the machine does not have, such as
 /// IPv6, is left out as long as one works; anything else that fails is a reason not to start.
-pub fn open(addresses: &[Address]) -> Result<Vec<Listening>, String> {
+pub fn bind_all(addresses: &[Address]) -> Result<Vec<BoundListener>, String> {
     let mut opened = Vec::new();
     for (address, found) in resolve(addresses)? {
-        opened.extend(open_one(address, found)?);
+        opened.extend(bind_one(address, found)?);
     }
     Ok(opened)
 }
 
-fn open_one(address: &Address, found: Vec<SocketAddr>) -> Result<Vec<Listening>, String> {
-    let mut opened: Vec<Listening> = Vec::new();
+fn bind_one(address: &Address, found: Vec<SocketAddr>) -> Result<Vec<BoundListener>, String> {
+    let mut opened: Vec<BoundListener> = Vec::new();
     let mut missing = None;
     let mut port = address.port;
     for mut socket_address in found {
@@ -38,14 +38,14 @@ fn open_one(address: &Address, found: Vec<SocketAddr>) -> Result<Vec<Listening>,
             Ok(listener) => {
                 port = listener.local_addr().map_or(port, |local| local.port());
                 let url = url(address, socket_address.ip(), port);
-                opened.push(Listening {
+                opened.push(BoundListener {
                     listener,
                     url,
                     is_secure: address.is_secure,
                 });
             }
             Err(error) => {
-                let refusal = explain(&error, address, socket_address);
+                let refusal = bind_error_message(&error, address, socket_address);
                 // The free port that was picked for one address need not be free for the other.
                 if !is_missing(&error) && (address.port != 0 || opened.is_empty()) {
                     return Err(refusal);
@@ -142,7 +142,7 @@ fn url(address: &Address, ip: IpAddr, port: u16) -> String {
     format!("{scheme}://{host}:{port}/")
 }
 
-fn explain(error: &io::Error, address: &Address, tried: SocketAddr) -> String {
+fn bind_error_message(error: &io::Error, address: &Address, tried: SocketAddr) -> String {
     let why = match error.kind() {
         io::ErrorKind::AddrInUse => {
             let who = procfs::listening_process(tried.port());
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn both_kinds_of_addresses_reach_it_on_one_port() {
         for text in ["[::]:0", ":0"] {
-            let opened = open(&[Address::parse(text).unwrap()]).unwrap();
+            let opened = bind_all(&[Address::parse(text).unwrap()]).unwrap();
             for listening in &opened {
                 let address = listening.listener.local_addr().unwrap();
                 let own = match address {

@@ -3,32 +3,32 @@
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 /// Connections beside those of viewers: pages, scripts, status.
-pub const PLAIN_CONNECTIONS: usize = 256;
+pub const MAX_OTHER_CONNECTIONS: usize = 256;
 
 /// Descriptors that the program itself keeps: standard streams, listeners, timers, TLS files, looks into `/proc`.
-const OWN: u64 = 32;
+const RESERVED_FDS: u64 = 32;
 
 /// Descriptors that a camera keeps: device or pipes, exported buffers of an encoder, what a program needs to start.
-const PER_CAMERA: u64 = 24;
+const FDS_PER_CAMERA: u64 = 24;
 
 /// More that is asked for, where the system has it.
-const SPARE: u64 = 72;
+const EXTRA_FDS: u64 = 72;
 
 /// How many connections the descriptors of this process allow.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Room {
+pub struct ConnectionBudget {
     /// Most viewers at once.
     pub viewers: usize,
     /// Connections beside those of viewers.
-    pub plain: usize,
+    pub other: usize,
     /// What to do for the viewers that do not fit.
     pub note: Option<String>,
 }
 
 /// Raises the limit of descriptors for `viewers` and `cameras` as far as this process may, and returns what fits.
-pub fn make_room(viewers: usize, cameras: usize) -> Room {
-    let reserve = OWN + PER_CAMERA * cameras as u64;
-    let wanted = (viewers + PLAIN_CONNECTIONS) as u64 + reserve + SPARE;
+pub fn raise_nofile_limit(viewers: usize, cameras: usize) -> ConnectionBudget {
+    let reserve = RESERVED_FDS + FDS_PER_CAMERA * cameras as u64;
+    let wanted = (viewers + MAX_OTHER_CONNECTIONS) as u64 + reserve + EXTRA_FDS;
     let mut limit = getrlimit(Resource::Nofile);
     // None: without limit
     if let Some(current) = limit.current.filter(|current| *current < wanted) {
@@ -37,34 +37,34 @@ pub fn make_room(viewers: usize, cameras: usize) -> Room {
         // A refusal leaves the limit as it was.
         let _ = setrlimit(Resource::Nofile, limit);
     }
-    divide(getrlimit(Resource::Nofile).current, viewers, reserve)
+    divide_fds(getrlimit(Resource::Nofile).current, viewers, reserve)
 }
 
 /// Divides `limit` descriptors, of which `reserve` are no connection's.
-fn divide(limit: Option<u64>, viewers: usize, reserve: u64) -> Room {
-    let all = Room {
+fn divide_fds(limit: Option<u64>, viewers: usize, reserve: u64) -> ConnectionBudget {
+    let all = ConnectionBudget {
         viewers,
-        plain: PLAIN_CONNECTIONS,
+        other: MAX_OTHER_CONNECTIONS,
         note: None,
     };
     let Some(limit) = limit else { return all };
     let room = usize::try_from(limit.saturating_sub(reserve)).unwrap_or(usize::MAX);
-    if room >= viewers.saturating_add(PLAIN_CONNECTIONS) {
+    if room >= viewers.saturating_add(MAX_OTHER_CONNECTIONS) {
         return all;
     }
     // Pages and status are reached however many watch.
-    let least_plain = (room / 4).clamp(2, PLAIN_CONNECTIONS);
+    let least_plain = (room / 4).clamp(2, MAX_OTHER_CONNECTIONS);
     let fitting = room.saturating_sub(least_plain).max(1).min(viewers);
     let plain = room
         .saturating_sub(fitting)
-        .clamp(least_plain, PLAIN_CONNECTIONS);
+        .clamp(least_plain, MAX_OTHER_CONNECTIONS);
     let note = format!(
         "server.maxViewers: {fitting} instead of {viewers} (this process may have {limit} files and connections open, \
          {reserve} of them are kept for cameras and files); \"ulimit -Hn\" or systemd's LimitNOFILE= allows more"
     );
-    Room {
+    ConnectionBudget {
         viewers: fitting,
-        plain,
+        other: plain,
         note: (fitting < viewers).then_some(note),
     }
 }
@@ -76,8 +76,8 @@ mod tests {
     #[test]
     fn room_for_all_is_divided_as_asked_for() {
         for limit in [None, Some(2312), Some(1 << 20)] {
-            let room = divide(limit, 2000, 56);
-            assert_eq!((room.viewers, room.plain), (2000, 256), "{limit:?}");
+            let room = divide_fds(limit, 2000, 56);
+            assert_eq!((room.viewers, room.other), (2000, 256), "{limit:?}");
             assert_eq!(room.note, None);
         }
     }
@@ -85,8 +85,8 @@ mod tests {
     #[test]
     fn connections_never_reach_the_reserve() {
         for limit in [64, 100, 128, 256, 1024, 2311] {
-            let room = divide(Some(limit), 2000, 56);
-            let used = (room.viewers + room.plain) as u64 + 56;
+            let room = divide_fds(Some(limit), 2000, 56);
+            let used = (room.viewers + room.other) as u64 + 56;
             assert!(used <= limit, "{room:?} of {limit}");
             let note = room.note.unwrap();
             assert!(note.contains("LimitNOFILE") && note.contains(&limit.to_string()));
@@ -95,20 +95,20 @@ mod tests {
 
     #[test]
     fn few_viewers_leave_their_room_to_pages() {
-        let room = divide(Some(128), 10, 56);
-        assert_eq!((room.viewers, room.plain, room.note), (10, 62, None));
+        let room = divide_fds(Some(128), 10, 56);
+        assert_eq!((room.viewers, room.other, room.note), (10, 62, None));
     }
 
     #[test]
     fn one_viewer_fits_however_low_the_limit() {
-        let room = divide(Some(20), 2000, 56);
-        assert_eq!((room.viewers, room.plain), (1, 2));
+        let room = divide_fds(Some(20), 2000, 56);
+        assert_eq!((room.viewers, room.other), (1, 2));
     }
 
     #[test]
     fn what_is_there_already_needs_no_change() {
         let before = getrlimit(Resource::Nofile);
-        assert_eq!(make_room(0, 0).note, None);
+        assert_eq!(raise_nofile_limit(0, 0).note, None);
         assert_eq!(getrlimit(Resource::Nofile).current, before.current);
     }
 }

@@ -18,7 +18,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use stream::Transport;
+use stream::MaybeTlsStream;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
@@ -26,21 +26,21 @@ use tokio_rustls::TlsAcceptor;
 pub(crate) const RECORD_BYTES: usize = 16 << 10;
 
 /// The files are looked at no more often than this, however many viewers come.
-const LOOK_EACH: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Time for the disk to answer: a handshake waits no longer, nor does the start.
-const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Content type of the first record (RFC 8446, 5.1); no method of HTTP begins so.
-const HANDSHAKE: u8 = 22;
+const HANDSHAKE_RECORD: u8 = 22;
 
 /// Chains are a few kilobytes; keeps a wrong path from filling the memory.
-const MAX_BYTES: u64 = 1 << 20;
+const MAX_PEM_BYTES: u64 = 1 << 20;
 
 /// Where the certificate and its key are.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct TlsFiles {
+pub struct CertPaths {
     /// The certificate and those that lead to its issuer, in PEM form.
     pub cert: PathBuf,
     /// Its private key, in PEM form; may be the same file.
@@ -51,14 +51,19 @@ pub struct TlsFiles {
 #[derive(Clone)]
 pub struct Tls {
     acceptor: TlsAcceptor,
-    store: Arc<Store>,
+    store: Arc<CertStore>,
 }
 
 impl Tls {
     /// Reads the files; the error is a reason not to start.
-    pub fn open(files: TlsFiles) -> Result<Self, String> {
+    pub fn open(files: CertPaths) -> Result<Self, String> {
         let provider = Arc::new(ring::default_provider());
-        let store = Arc::new(Store::open(files, provider.clone(), look, START_TIMEOUT)?);
+        let store = Arc::new(CertStore::open(
+            files,
+            provider.clone(),
+            read_if_changed,
+            START_TIMEOUT,
+        )?);
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| format!("cannot set up TLS: {error}"))?
@@ -72,10 +77,10 @@ impl Tls {
     }
 
     /// The TLS handshake; a client that does not begin one gets its plain socket back, to be told so.
-    pub(crate) async fn accept(&self, socket: TcpStream) -> io::Result<Transport> {
+    pub(crate) async fn accept(&self, socket: TcpStream) -> io::Result<MaybeTlsStream> {
         let mut first = [0];
-        if socket.peek(&mut first).await? == 1 && first != [HANDSHAKE] {
-            return Ok(Transport::Plain(socket));
+        if socket.peek(&mut first).await? == 1 && first != [HANDSHAKE_RECORD] {
+            return Ok(MaybeTlsStream::Plain(socket));
         }
         self.store.refresh(Instant::now()).await;
         let stream = self
@@ -84,45 +89,50 @@ impl Tls {
                 session.set_buffer_limit(Some(RECORD_BYTES));
             })
             .await?;
-        Ok(Transport::Tls(Box::new(stream)))
+        Ok(MaybeTlsStream::Tls(Box::new(stream)))
     }
 }
 
 /// Reads the files if they are not as seen: returns how they are now, and the certificate. May block for as long as the disk
 /// does.
-type Look = fn(&TlsFiles, &CryptoProvider, Option<&Seen>) -> Option<(Seen, Read)>;
-type Read = Result<CertifiedKey, String>;
-type Seen = [Option<Version>; 2];
+type ReadIfChanged =
+    fn(&CertPaths, &CryptoProvider, Option<&FileVersions>) -> Option<(FileVersions, ReadResult)>;
+type ReadResult = Result<CertifiedKey, String>;
+type FileVersions = [Option<FileVersion>; 2];
 
-fn look(files: &TlsFiles, provider: &CryptoProvider, seen: Option<&Seen>) -> Option<(Seen, Read)> {
+fn read_if_changed(
+    files: &CertPaths,
+    provider: &CryptoProvider,
+    seen: Option<&FileVersions>,
+) -> Option<(FileVersions, ReadResult)> {
     let versions = files.versions();
     (seen != Some(&versions)).then(|| (versions, load(files, provider)))
 }
 
 /// The certificate in use and the files that it is from.
-struct Store {
-    files: TlsFiles,
+struct CertStore {
+    paths: CertPaths,
     provider: Arc<CryptoProvider>,
-    look: Look,
-    current: Mutex<Current>,
+    read_if_changed: ReadIfChanged,
+    loaded: Mutex<LoadedCert>,
 }
 
-struct Current {
+struct LoadedCert {
     certified: Arc<CertifiedKey>,
-    seen: Seen,
-    looked_at: Instant,
+    versions: FileVersions,
+    checked_at: Instant,
     /// A thread reads the files.
-    is_looking: bool,
+    is_checking: bool,
 }
 
 /// What changes when a file is written or replaced: device, inode, size, time of writing.
-type Version = (u64, u64, u64, i64, i64);
+type FileVersion = (u64, u64, u64, i64, i64);
 
-impl Store {
+impl CertStore {
     fn open(
-        files: TlsFiles,
+        files: CertPaths,
         provider: Arc<CryptoProvider>,
-        look: Look,
+        look: ReadIfChanged,
         timeout: Duration,
     ) -> Result<Self, String> {
         let (sender, receiver) = std::sync::mpsc::channel();
@@ -139,84 +149,84 @@ impl Store {
                 timeout.as_secs()
             ));
         };
-        let current = Current {
+        let current = LoadedCert {
             certified: read?.into(),
-            seen,
-            looked_at: Instant::now(),
-            is_looking: false,
+            versions: seen,
+            checked_at: Instant::now(),
+            is_checking: false,
         };
         Ok(Self {
-            files,
+            paths: files,
             provider,
-            look,
-            current: Mutex::new(current),
+            read_if_changed: look,
+            loaded: Mutex::new(current),
         })
     }
 
-    fn current(&self) -> MutexGuard<'_, Current> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    fn loaded(&self) -> MutexGuard<'_, LoadedCert> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sees to it that the certificate is as the files are, at most once a second. Waits for the disk a moment; where that
     /// does not answer, the certificate in use serves on.
     async fn refresh(self: &Arc<Self>, now: Instant) {
         {
-            let mut current = self.current();
-            let is_due = now.saturating_duration_since(current.looked_at) >= LOOK_EACH;
-            if !is_due || current.is_looking {
+            let mut current = self.loaded();
+            let is_due = now.saturating_duration_since(current.checked_at) >= CHECK_INTERVAL;
+            if !is_due || current.is_checking {
                 return;
             }
-            (current.looked_at, current.is_looking) = (now, true);
+            (current.checked_at, current.is_checking) = (now, true);
         }
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let store = self.clone();
         // No thread of the runtime, which would wait for it when the program ends.
         let begun = in_background(move || {
-            store.renew();
+            store.reload_if_changed();
             let _ = sender.send(());
         });
         if let Err(error) = begun {
-            self.current().is_looking = false;
+            self.loaded().is_checking = false;
             log::warn!("tls: certificate not checked ({error})");
-        } else if tokio::time::timeout(LOOK_TIMEOUT, receiver).await.is_err() {
+        } else if tokio::time::timeout(CHECK_TIMEOUT, receiver).await.is_err() {
             log::warn!(
                 "tls: certificate not checked (the disk of {} does not answer); going on with the certificate in use",
-                self.files.cert.display()
+                self.paths.cert.display()
             );
         }
     }
 
     /// Takes over what has changed on disk. Blocks.
-    fn renew(&self) {
-        let seen = self.current().seen;
-        let found = (self.look)(&self.files, &self.provider, Some(&seen));
-        let mut current = self.current();
-        current.is_looking = false;
+    fn reload_if_changed(&self) {
+        let seen = self.loaded().versions;
+        let found = (self.read_if_changed)(&self.paths, &self.provider, Some(&seen));
+        let mut current = self.loaded();
+        current.is_checking = false;
         let Some((seen, read)) = found else { return };
         // Noted also when they cannot be used: that is said once, and tried again when they change again, as when the
         // certificate was there before its key.
-        current.seen = seen;
+        current.versions = seen;
         match read {
             Ok(certified) => {
                 current.certified = certified.into();
-                log::info!("new certificate: {}", self.files.cert.display());
+                log::info!("new certificate: {}", self.paths.cert.display());
             }
             Err(error) => log::warn!("{error} Going on with the certificate in use."),
         }
     }
 }
 
-impl fmt::Debug for Store {
+impl fmt::Debug for CertStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store")
-            .field("files", &self.files)
+            .field("files", &self.paths)
             .finish_non_exhaustive()
     }
 }
 
-impl ResolvesServerCert for Store {
+impl ResolvesServerCert for CertStore {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.current().certified.clone())
+        Some(self.loaded().certified.clone())
     }
 }
 
@@ -226,8 +236,8 @@ fn in_background(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     thread.spawn(work).map(drop)
 }
 
-impl TlsFiles {
-    fn versions(&self) -> [Option<Version>; 2] {
+impl CertPaths {
+    fn versions(&self) -> [Option<FileVersion>; 2] {
         [&self.cert, &self.key].map(|path| {
             let file = fs::metadata(path).ok()?;
             Some((
@@ -242,7 +252,7 @@ impl TlsFiles {
 }
 
 /// Certificate and key, which belong together; or why not, and what to do.
-fn load(files: &TlsFiles, provider: &CryptoProvider) -> Result<CertifiedKey, String> {
+fn load(files: &CertPaths, provider: &CryptoProvider) -> Result<CertifiedKey, String> {
     let (cert, key) = (files.cert.display(), files.key.display());
     let cert_pem = read(&files.cert).map_err(|why| format!("tls.cert: {cert} {why}"))?;
     let key_pem = read(&files.key).map_err(|why| format!("tls.key: {key} {why}"))?;
@@ -303,7 +313,9 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
             "is no regular file (a directory, FIFO or device); copy the PEM into a file.".into(),
         );
     }
-    file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(why)?;
+    file.take(MAX_PEM_BYTES)
+        .read_to_end(&mut bytes)
+        .map_err(why)?;
     Ok(bytes)
 }
 

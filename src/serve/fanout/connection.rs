@@ -5,14 +5,14 @@ mod protocol;
 use crate::hub::{Event, Fragment, Subscription};
 use crate::message::{Opcode, frame};
 use crate::os::tcp as socket;
-use crate::serve::connection_limit::Seat;
+use crate::serve::connection_limit::Permit;
 use crate::serve::fanout::congestion::LossResponse;
-use crate::serve::fanout::congestion::estimator::Line;
-use crate::serve::fanout::uring::Ring;
-use crate::serve::latency_stats::Report;
-use crate::serve::limits::WINDOW_BYTES;
-use crate::serve::ws::reader::Inbound;
-use crate::serve::ws::stream::Wire;
+use crate::serve::fanout::congestion::estimator::CongestionEstimator;
+use crate::serve::fanout::uring::UringBatch;
+use crate::serve::latency_stats::ViewerLatency;
+use crate::serve::limits::MIN_WINDOW_BYTES;
+use crate::serve::ws::reader::FrameReader;
+use crate::serve::ws::stream::ViewerStream;
 use crate::time::{TIMESCALE, Timestamp};
 use bytes::Bytes;
 use mio::net::TcpStream;
@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 const PING_AFTER: Duration = Duration::from_secs(8);
 
 /// Nothing heard for so long, and nothing taken by the socket: the viewer is gone.
-const SILENT: Duration = Duration::from_secs(45);
+const DEAD_PEER_TIMEOUT: Duration = Duration::from_secs(45);
 
 /// Time in which the close frame gets out.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -37,24 +37,24 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A player reports each second; after this long without, what it said last is no longer true.
-const REPORT_LIFE: Duration = Duration::from_secs(5);
+const REPORT_MAX_AGE: Duration = Duration::from_secs(5);
 
 /// The viewer is told anew how media and capture times belong together when that has changed by more.
 const TIMING_TOLERANCE_US: u64 = 1000;
 
 /// A viewer whose handshake is done.
-pub(crate) struct Joining {
-    pub(crate) wire: Wire,
+pub(crate) struct NewViewer {
+    pub(crate) stream: ViewerStream,
     pub(crate) peer: SocketAddr,
     /// What came behind the request.
     pub(crate) leftover: Bytes,
     pub(crate) camera: Arc<str>,
-    pub(crate) viewer: Subscription,
+    pub(crate) subscription: Subscription,
     /// The viewer speaks `berrymse.v1` and gets text messages too.
     pub(crate) speaks_v1: bool,
     /// Where it reports the delay that it sees.
-    pub(crate) report: Report,
-    pub(crate) seat: Seat,
+    pub(crate) latency: ViewerLatency,
+    pub(crate) permit: Permit,
     pub(crate) loss_response: LossResponse,
 }
 
@@ -68,44 +68,44 @@ struct Closing {
     drained: usize,
 }
 
-pub(crate) struct Connection {
-    wire: Wire,
+pub(crate) struct ViewerConnection {
+    stream: ViewerStream,
     peer: SocketAddr,
     camera: Arc<str>,
-    viewer: Subscription,
+    subscription: Subscription,
     speaks_v1: bool,
     /// The message that is on its way, and how much of it the socket has taken.
     sending: Option<(Bytes, usize)>,
     /// Small messages that go before the next picture.
     control: VecDeque<Bytes>,
     /// The socket is full; the kernel will tell when there is room.
-    is_full: bool,
-    line: Line,
+    is_socket_full: bool,
+    congestion: CongestionEstimator,
     loss_response: LossResponse,
     /// The line is slow and has enough on its way; nobody will tell when there is room.
-    is_held: bool,
+    is_throttled: bool,
     /// A close frame was queued: nothing follows it.
     closing: Option<Closing>,
-    inbound: Inbound,
+    reader: FrameReader,
     leftover: Bytes,
     incoming_since_tick: u32,
     heard_at: Instant,
     /// Bytes that the socket has taken; looked at once a second, as a look at the clock for each picture costs a
     /// hundredth of it.
-    taken: u64,
+    bytes_taken: u64,
     /// The same at the last tick.
-    taken_at_tick: u64,
+    bytes_taken_at_tick: u64,
     progress_at: Instant,
     /// A message was taken to its end since the last tick.
     has_taken_message: bool,
     /// When the last message was, or nothing waited; and how many bytes had been taken then.
     message_at: (Instant, u64),
     pinged_at: Instant,
-    report: Report,
+    latency: ViewerLatency,
     reported_at: Instant,
     /// Media time minus capture time as the viewer was last told, in microseconds.
-    told_us: Option<i64>,
-    _seat: Seat,
+    last_sent_offset_us: Option<i64>,
+    _permit: Permit,
 }
 
 impl Closing {
@@ -123,56 +123,56 @@ impl Closing {
     }
 }
 
-impl Connection {
-    pub(crate) fn new(joining: Joining) -> Self {
+impl ViewerConnection {
+    pub(crate) fn new(new_viewer: NewViewer) -> Self {
         let now = Instant::now();
-        let Joining {
-            wire,
+        let NewViewer {
+            stream,
             peer,
             leftover,
             camera,
-            viewer,
+            subscription: viewer,
             speaks_v1,
-            report,
-            seat,
+            latency: report,
+            permit,
             loss_response,
-        } = joining;
+        } = new_viewer;
         let mut connection = Self {
-            wire,
+            stream,
             peer,
             camera,
-            viewer,
+            subscription: viewer,
             speaks_v1,
             sending: None,
             control: VecDeque::new(),
-            is_full: false,
-            line: Line::new(Timestamp::now()),
+            is_socket_full: false,
+            congestion: CongestionEstimator::new(Timestamp::now()),
             loss_response,
-            is_held: false,
+            is_throttled: false,
             closing: None,
-            inbound: Inbound::default(),
+            reader: FrameReader::default(),
             leftover,
             incoming_since_tick: 0,
             heard_at: now,
-            taken: 0,
-            taken_at_tick: 0,
+            bytes_taken: 0,
+            bytes_taken_at_tick: 0,
             progress_at: now,
             has_taken_message: false,
             message_at: (now, 0),
             pinged_at: now,
-            report,
+            latency: report,
             reported_at: now,
-            told_us: None,
-            _seat: seat,
+            last_sent_offset_us: None,
+            _permit: permit,
         };
         let hello = json!({"type": "hello", "version": env!("CARGO_PKG_VERSION"), "camera": &*connection.camera});
-        connection.text(&hello);
+        connection.queue_text(&hello);
         connection.set_user_timeout(Timestamp::now());
         connection
     }
 
     pub(crate) fn socket(&mut self) -> &mut TcpStream {
-        self.wire.socket()
+        self.stream.socket()
     }
 
     pub(crate) fn camera(&self) -> &str {
@@ -186,117 +186,129 @@ impl Connection {
     /// The first work for a new viewer.
     pub(crate) fn begin(&mut self) -> Result<(), String> {
         let leftover = std::mem::take(&mut self.leftover);
-        self.take(&leftover)?;
+        self.on_bytes(&leftover)?;
         // With TLS, more may have been read from the socket already; no event will tell.
         self.receive()?;
-        self.pump()
+        self.flush_queue()
     }
 
     /// There is something new at the hub.
-    pub(crate) fn send_news(&mut self) -> Result<(), String> {
-        if self.is_full { Ok(()) } else { self.pump() }
+    pub(crate) fn send_updates(&mut self) -> Result<(), String> {
+        if self.is_socket_full {
+            Ok(())
+        } else {
+            self.flush_queue()
+        }
     }
 
     /// The same, but what would be written first is queued at `ring` if it can be, and [`Self::on_sent`] goes on from there.
-    pub(crate) fn queue_news(&mut self, place: usize, ring: &mut Ring) -> Result<(), String> {
-        if self.is_full {
+    pub(crate) fn queue_updates(
+        &mut self,
+        slot: usize,
+        uring: &mut UringBatch,
+    ) -> Result<(), String> {
+        if self.is_socket_full {
             return Ok(());
         }
         if self.sending.is_none() {
             self.sending = self.next_message().map(|bytes| (bytes, 0));
         }
-        if let (Some((bytes, sent)), Some(socket)) = (&self.sending, self.wire.bare())
-            && ring.queue(place, socket, bytes.slice(*sent..))
+        if let (Some((bytes, sent)), Some(socket)) = (&self.sending, self.stream.plain_socket())
+            && uring.queue(slot, socket, bytes.slice(*sent..))
         {
             return Ok(());
         }
-        self.pump()
+        self.flush_queue()
     }
 
     /// What was queued has been sent, or not.
-    pub(crate) fn on_sent(&mut self, result: io::Result<usize>) -> Result<(), String> {
-        if self.written(result)? {
-            self.pump()?;
+    pub(crate) fn on_send_complete(&mut self, result: io::Result<usize>) -> Result<(), String> {
+        if self.on_write_result(result)? {
+            self.flush_queue()?;
         }
         Ok(())
     }
 
     /// Nothing more is sent before somebody looks again.
-    pub(crate) fn is_held(&self) -> bool {
-        self.is_held
+    pub(crate) fn is_throttled(&self) -> bool {
+        self.is_throttled
     }
 
     /// The line has to be looked at soon.
-    pub(crate) fn is_critical(&self) -> bool {
-        self.line.is_critical()
+    pub(crate) fn needs_frequent_poll(&self) -> bool {
+        self.congestion.needs_frequent_poll()
     }
 
     /// Looks again, if that is waited for.
-    pub(crate) fn send_if_held(&mut self) -> Result<(), String> {
-        if self.line.is_critical() {
-            self.look_at_line();
+    pub(crate) fn retry_throttled(&mut self) -> Result<(), String> {
+        if self.congestion.needs_frequent_poll() {
+            self.sample_tcp_info();
         }
-        if self.is_held {
-            self.send_news()
+        if self.is_throttled {
+            self.send_updates()
         } else {
             Ok(())
         }
     }
 
     fn set_user_timeout(&mut self, now: Timestamp) {
-        if let Some(allowed) = self.line.allow(now) {
-            let socket = socket2::SockRef::from(&*self.wire.socket());
+        if let Some(allowed) = self.congestion.next_user_timeout(now) {
+            let socket = socket2::SockRef::from(&*self.stream.socket());
             // A socket that refuses an option still works.
             let _ = socket.set_tcp_user_timeout(Some(allowed));
         }
     }
 
     /// Some times a second: finds out whether pictures arrive in time. Mostly all have arrived, and that is cheaply known.
-    pub(crate) fn watch_line(&mut self) -> Result<(), String> {
+    pub(crate) fn poll_link(&mut self) -> Result<(), String> {
         if self.closing.is_some() {
             return Ok(());
         }
         let now = Timestamp::now();
-        if self.line.may_rest(now) && socket::has_arrived(self.wire.socket()) {
-            self.line.rest(now);
+        if self.congestion.can_skip_sample(now) && socket::is_all_acked(self.stream.socket()) {
+            self.congestion.on_all_acked(now);
         } else {
-            self.look_at_line();
+            self.sample_tcp_info();
         }
         Ok(())
     }
 
     /// Asks the kernel for all it knows. A system call, which a viewer whose line is slow costs before each picture, too.
-    fn look_at_line(&mut self) {
-        let Some(mut reading) = socket::look(self.wire.socket()) else {
+    fn sample_tcp_info(&mut self) {
+        let Some(mut sample) = socket::sample(self.stream.socket()) else {
             return; // an old kernel: the socket being full is all that is known
         };
         let now = Timestamp::now();
         self.loss_response
-            .react(self.wire.socket(), reading.lost, now);
+            .react(self.stream.socket(), sample.bytes_lost, now);
         let unsent = self
             .sending
             .as_ref()
             .map_or(0, |(bytes, sent)| bytes.len().saturating_sub(*sent));
-        reading.unsent += unsent as u64;
-        let standing = self
-            .viewer
-            .delivery_state(reading.outstanding + unsent as u64);
-        let was_slow = self.line.is_slow();
-        if was_slow && let Some(round_trip) = socket::bbr_round_trip(self.wire.socket()) {
-            reading.round_trip = reading.round_trip.max(round_trip);
+        sample.bytes_unsent += unsent as u64;
+        let delivery = self
+            .subscription
+            .delivery_state(sample.bytes_in_flight + unsent as u64);
+        let was_slow = self.congestion.is_congested();
+        if was_slow && let Some(round_trip) = socket::bbr_min_rtt(self.stream.socket()) {
+            sample.min_rtt = sample.min_rtt.max(round_trip);
         }
-        let missing = standing.filter(|picture| !picture.is_received);
+        let missing = delivery.filter(|picture| !picture.is_received);
         let waiting_since = missing.map(|picture| picture.published_at);
-        self.line.learn(reading, waiting_since, now);
-        if was_slow || self.line.is_slow() {
-            self.viewer.set_congested(self.line.as_slow());
+        self.congestion.on_sample(sample, waiting_since, now);
+        if was_slow || self.congestion.is_congested() {
+            self.subscription
+                .set_congested(self.congestion.congested_link());
         }
         self.set_user_timeout(now);
-        self.is_held = self.line.is_full(now);
-        let delay = standing
-            .filter(|picture| now.since(picture.published_at) < REPORT_LIFE || !picture.is_received)
-            .map(|picture| picture.delay(self.line.one_way(), now));
-        self.report.judge(delay, self.line.is_slow());
+        self.is_throttled = self.congestion.is_window_full(now);
+        let delay = delivery
+            .filter(|picture| {
+                now.since(picture.published_at) < REPORT_MAX_AGE || !picture.is_received
+            })
+            .map(|picture| picture.delay(self.congestion.one_way_delay(), now));
+        self.latency
+            .set_estimated(delay, self.congestion.is_congested());
     }
 
     /// The kernel has news of the socket.
@@ -308,54 +320,57 @@ impl Connection {
             return Ok(());
         }
         if writable {
-            self.is_full = false;
+            self.is_socket_full = false;
         }
-        self.send_news()
+        self.send_updates()
     }
 
     /// Once a second: find out who is gone, and ping who may be.
     pub(crate) fn on_tick(&mut self, now: Instant) -> Result<(), String> {
         self.incoming_since_tick = 0;
-        if self.taken != self.taken_at_tick {
-            (self.taken_at_tick, self.progress_at) = (self.taken, now);
+        if self.bytes_taken != self.bytes_taken_at_tick {
+            (self.bytes_taken_at_tick, self.progress_at) = (self.bytes_taken, now);
         }
         if let Some(closing) = &self.closing {
             return closing.check(now);
         }
         let alive_at = self.heard_at.max(self.progress_at);
         let silent = now.saturating_duration_since(alive_at);
-        if silent > SILENT {
+        if silent > DEAD_PEER_TIMEOUT {
             return Err(format!("nothing heard of it for {} s", silent.as_secs()));
         }
-        self.check_pace(now)?;
+        self.check_progress(now)?;
         if now.saturating_duration_since(alive_at.max(self.pinged_at)) >= PING_AFTER {
             self.pinged_at = now;
-            self.control(frame(Opcode::Ping, b""));
+            self.queue_control(frame(Opcode::Ping, b""));
         }
-        if now.saturating_duration_since(self.reported_at) > REPORT_LIFE {
-            self.report.set(None);
+        if now.saturating_duration_since(self.reported_at) > REPORT_MAX_AGE {
+            self.latency.set_reported(None);
         }
-        self.report.count();
-        self.send_news()
+        self.latency.observe();
+        self.send_updates()
     }
 
     /// Fails if the viewer took neither a message nor 1 kB/s for [`SILENT`], although something waited all the time.
-    fn check_pace(&mut self, now: Instant) -> Result<(), String> {
+    fn check_progress(&mut self, now: Instant) -> Result<(), String> {
         let (since, taken) = self.message_at;
         if std::mem::take(&mut self.has_taken_message) || !self.is_waiting() {
-            self.message_at = (now, self.taken);
-        } else if now.saturating_duration_since(since) > SILENT {
-            if self.taken - taken < WINDOW_BYTES {
-                return Err(format!("it took no frame in {} s", SILENT.as_secs()));
+            self.message_at = (now, self.bytes_taken);
+        } else if now.saturating_duration_since(since) > DEAD_PEER_TIMEOUT {
+            if self.bytes_taken - taken < MIN_WINDOW_BYTES {
+                return Err(format!(
+                    "it took no frame in {} s",
+                    DEAD_PEER_TIMEOUT.as_secs()
+                ));
             }
-            self.message_at = (now, self.taken);
+            self.message_at = (now, self.bytes_taken);
         }
         Ok(())
     }
 
     /// Something waits that the viewer has no room for.
     fn is_waiting(&self) -> bool {
-        self.sending.is_some() || self.is_held
+        self.sending.is_some() || self.is_throttled
     }
 
     /// When the viewer last took something, if more waits.
@@ -370,32 +385,32 @@ impl Connection {
     }
 
     /// The server stops. The socket gets what it takes at once.
-    pub(crate) fn say_goodbye(&mut self) -> Result<(), String> {
+    pub(crate) fn close_going_away(&mut self) -> Result<(), String> {
         self.close(1001, "the server stops");
-        self.pump()
+        self.flush_queue()
     }
 
     /// Sends until everything is sent or the socket is full.
-    fn pump(&mut self) -> Result<(), String> {
+    fn flush_queue(&mut self) -> Result<(), String> {
         loop {
             while let Some((bytes, sent)) = &self.sending {
-                let result = self.wire.write(bytes.get(*sent..).unwrap_or_default());
-                if !self.written(result)? {
+                let result = self.stream.write(bytes.get(*sent..).unwrap_or_default());
+                if !self.on_write_result(result)? {
                     return Ok(());
                 }
             }
             match self.next_message() {
                 Some(bytes) => self.sending = Some((bytes, 0)),
-                None => return self.pause(),
+                None => return self.finish_flush(),
             }
         }
     }
 
     /// Notes what became of a write; returns false if the socket is full.
-    fn written(&mut self, result: io::Result<usize>) -> Result<bool, String> {
+    fn on_write_result(&mut self, result: io::Result<usize>) -> Result<bool, String> {
         match result {
             Ok(count) => {
-                self.taken += count as u64;
+                self.bytes_taken += count as u64;
                 if let Some((bytes, sent)) = &mut self.sending {
                     *sent += count;
                     if *sent >= bytes.len() {
@@ -406,7 +421,7 @@ impl Connection {
                 Ok(true)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.is_full = true;
+                self.is_socket_full = true;
                 Ok(false)
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
@@ -415,11 +430,11 @@ impl Connection {
     }
 
     /// Nothing is left to be sent, or nothing more is to be.
-    fn pause(&mut self) -> Result<(), String> {
-        match self.wire.flush() {
+    fn finish_flush(&mut self) -> Result<(), String> {
+        match self.stream.flush() {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.is_full = true;
+                self.is_socket_full = true;
                 return Ok(());
             }
             Err(error) => return Err(error.to_string()),
@@ -428,9 +443,9 @@ impl Connection {
             && !closing.is_sent
         {
             (closing.is_sent, closing.since) = (true, Instant::now());
-            self.wire.finish();
+            self.stream.close_write();
             // No news is sent any more.
-            (self.is_full, self.is_held) = (true, false);
+            (self.is_socket_full, self.is_throttled) = (true, false);
             return self.receive();
         }
         Ok(())
@@ -444,40 +459,42 @@ impl Connection {
             if self.closing.is_some() {
                 return None;
             }
-            if self.line.is_slow() {
-                self.look_at_line();
-                if self.is_held {
+            if self.congestion.is_congested() {
+                self.sample_tcp_info();
+                if self.is_throttled {
                     return None;
                 }
             }
-            let event = self.viewer.try_next();
-            if self.viewer.take_skipped_flag() {
-                self.line.leave_out(Timestamp::now());
+            let event = self.subscription.try_next();
+            if self.subscription.take_skipped_flag() {
+                self.congestion.on_frame_skipped(Timestamp::now());
             }
             match event? {
                 Event::Fragment(fragment) => {
-                    let is_told = self.tell_timing(&fragment);
+                    let is_told = self.send_timing_if_changed(&fragment);
                     let picture = fragment.message.into_framed();
                     if !is_told {
                         return Some(picture);
                     }
                     // No control message waits here, so the two go out in this order.
-                    self.control(picture);
+                    self.queue_control(picture);
                 }
                 Event::Init(init) => return Some(init.message.framed().clone()),
                 Event::Status(condition) => {
                     let state = condition.state.as_str();
-                    self.text(
+                    self.queue_text(
                         &json!({"type": "state", "state": state, "reason": condition.reason}),
                     );
                 }
-                Event::Skipped(count) => self.text(&json!({"type": "skipped", "count": count})),
+                Event::Skipped(count) => {
+                    self.queue_text(&json!({"type": "skipped", "count": count}))
+                }
             }
         }
     }
 
     /// Says when pictures were taken, where the viewer cannot know it from what it was told before.
-    fn tell_timing(&mut self, fragment: &Fragment) -> bool {
+    fn send_timing_if_changed(&mut self, fragment: &Fragment) -> bool {
         if !self.speaks_v1 {
             return false;
         }
@@ -487,13 +504,13 @@ impl Connection {
         let media_us = micros(u64::try_from(media_nanos).unwrap_or(u64::MAX));
         let now_us = media_us.saturating_sub(captured_us);
         let is_known = self
-            .told_us
+            .last_sent_offset_us
             .is_some_and(|told| told.abs_diff(now_us) <= TIMING_TOLERANCE_US);
         if is_known {
             return false;
         }
-        self.told_us = Some(now_us);
-        self.text(&json!({
+        self.last_sent_offset_us = Some(now_us);
+        self.queue_text(&json!({
             "type": "timing",
             "media": fragment.decode_time,
             "captured_us": captured_us,

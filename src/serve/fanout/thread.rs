@@ -13,9 +13,9 @@
 
 use crate::hub::Hub;
 use crate::os::heap;
-use crate::serve::fanout::connection::{Connection, Joining};
-use crate::serve::fanout::connections::{Crowd, FEW};
-use crate::serve::heap_trim::Tide;
+use crate::serve::fanout::connection::{NewViewer, ViewerConnection};
+use crate::serve::fanout::connections::{Connections, INLINE_SEND_MAX_VIEWERS};
+use crate::serve::heap_trim::TrimPolicy;
 use mio::{Events, Poll, Registry, Token};
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -25,16 +25,16 @@ use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 
 /// Viewers have the numbers from here on.
-const WAKE: Token = Token(usize::MAX);
+const WAKE_TOKEN: Token = Token(usize::MAX);
 
 /// How often silent viewers are looked after.
-const TICK: Duration = Duration::from_secs(1);
+const TICK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often all lines are looked at: what goes into a hole before it is seen has to come out of it again.
-const LOOK: Duration = Duration::from_millis(250);
+const LINK_POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Time that viewers have to end their side when the program stops.
-const GOODBYE: Duration = Duration::from_millis(250);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// Time in which a viewer has taken nothing before it makes room for another one: longer than most outages of a network.
 const EVICT_AFTER: Duration = Duration::from_secs(10);
@@ -43,24 +43,24 @@ const EVICT_AFTER: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct Fanout {
     commands: Sender<Command>,
-    bell: Arc<Bell>,
+    shared: Arc<FanoutShared>,
 }
 
 enum Command {
-    Add(Box<Joining>),
+    AddViewer(Box<NewViewer>),
     Stop,
 }
 
 /// What the thread shares with those who have something for it.
-struct Bell {
+struct FanoutShared {
     waker: mio::Waker,
     viewers: Arc<AtomicUsize>,
     /// A camera has published something, and nobody has begun to send it.
-    news: AtomicBool,
-    crowd: Mutex<Crowd>,
+    has_updates: AtomicBool,
+    connections: Mutex<Connections>,
 }
 
-impl Wake for Bell {
+impl Wake for FanoutShared {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
@@ -69,10 +69,10 @@ impl Wake for Bell {
     /// one exchange.
     fn wake_by_ref(self: &Arc<Self>) {
         let viewers = self.viewers.load(Ordering::Acquire);
-        if viewers == 0 || self.news.swap(true, Ordering::AcqRel) {
+        if viewers == 0 || self.has_updates.swap(true, Ordering::AcqRel) {
             return;
         }
-        let is_done = viewers <= FEW && self.send_here();
+        let is_done = viewers <= INLINE_SEND_MAX_VIEWERS && self.try_send_inline();
         if !is_done {
             // Fails only if the thread is gone.
             let _ = self.waker.wake();
@@ -80,39 +80,41 @@ impl Wake for Bell {
     }
 }
 
-impl Bell {
+impl FanoutShared {
     fn new(registry: &Registry, may_use_ring: bool) -> io::Result<Arc<Self>> {
         let viewers = Arc::new(AtomicUsize::new(0));
-        let crowd = Crowd::new(registry.try_clone()?, viewers.clone(), may_use_ring);
+        let connections = Connections::new(registry.try_clone()?, viewers.clone(), may_use_ring);
         Ok(Arc::new(Self {
-            waker: mio::Waker::new(registry, WAKE)?,
+            waker: mio::Waker::new(registry, WAKE_TOKEN)?,
             viewers,
-            news: AtomicBool::new(false),
-            crowd: Mutex::new(crowd),
+            has_updates: AtomicBool::new(false),
+            connections: Mutex::new(connections),
         }))
     }
 
     /// Nothing panics while the lock is held; if it did, the state would still be whole.
-    fn crowd(&self) -> MutexGuard<'_, Crowd> {
-        self.crowd.lock().unwrap_or_else(PoisonError::into_inner)
+    fn connections(&self) -> MutexGuard<'_, Connections> {
+        self.connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends what is new on the calling thread. False if the fan-out's thread is to be woken: somebody sends just now and may
     /// have looked for news already, or a viewer has to be looked at earlier than that thread would wake up.
-    fn send_here(&self) -> bool {
-        let mut crowd = match self.crowd.try_lock() {
-            Ok(crowd) => crowd,
+    fn try_send_inline(&self) -> bool {
+        let mut connections = match self.connections.try_lock() {
+            Ok(connections) => connections,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return false,
         };
-        self.send_news(&mut crowd);
-        crowd.next_look().is_none()
+        self.send_updates(&mut connections);
+        connections.next_poll_at().is_none()
     }
 
     /// Whoever has the lock: what comes meanwhile rings the bell anew.
-    fn send_news(&self, crowd: &mut Crowd) {
-        if self.news.swap(false, Ordering::AcqRel) {
-            crowd.send_news();
+    fn send_updates(&self, connections: &mut Connections) {
+        if self.has_updates.swap(false, Ordering::AcqRel) {
+            connections.send_updates();
         }
     }
 }
@@ -132,115 +134,117 @@ impl Fanout {
         may_use_ring: bool,
     ) -> io::Result<(Self, std::thread::JoinHandle<()>)> {
         let poll = Poll::new()?;
-        let bell = Bell::new(poll.registry(), may_use_ring)?;
+        let shared = FanoutShared::new(poll.registry(), may_use_ring)?;
         for hub in hubs {
-            hub.subscribe_wakeups(Waker::from(bell.clone()));
+            hub.subscribe_wakeups(Waker::from(shared.clone()));
         }
         let (commands, inbox) = channel();
-        let thread = Thread {
+        let thread = FanoutThread {
             poll,
             inbox,
-            bell: bell.clone(),
+            shared: shared.clone(),
         };
         let handle = std::thread::Builder::new()
             .name("fan-out".into())
             .spawn(move || thread.run())?;
-        Ok((Self { commands, bell }, handle))
+        Ok((Self { commands, shared }, handle))
     }
 
     /// Serves this viewer from now on.
-    pub(crate) fn add(&self, joining: Joining) {
-        self.bell.viewers.fetch_add(1, Ordering::AcqRel);
-        self.tell(Command::Add(Box::new(joining)));
+    pub(crate) fn add(&self, new_viewer: NewViewer) {
+        self.shared.viewers.fetch_add(1, Ordering::AcqRel);
+        self.send_command(Command::AddViewer(Box::new(new_viewer)));
     }
 
     /// Ends a viewer who takes nothing, so that another one finds a place. False if there is none.
     pub(crate) fn evict_stalled(&self) -> bool {
         let before = Instant::now().checked_sub(EVICT_AFTER);
-        before.is_some_and(|before| self.bell.crowd().evict_stalled(before))
+        before.is_some_and(|before| self.shared.connections().evict_stalled(before))
     }
 
     /// Says goodbye to all viewers and ends the thread.
     pub fn stop(&self) {
-        self.tell(Command::Stop);
+        self.send_command(Command::Stop);
     }
 
-    fn tell(&self, command: Command) {
+    fn send_command(&self, command: Command) {
         if self.commands.send(command).is_ok() {
-            let _ = self.bell.waker.wake();
+            let _ = self.shared.waker.wake();
         }
     }
 }
 
-struct Thread {
+struct FanoutThread {
     poll: Poll,
     inbox: Receiver<Command>,
-    bell: Arc<Bell>,
+    shared: Arc<FanoutShared>,
 }
 
-impl Thread {
+impl FanoutThread {
     fn run(mut self) {
-        let bell = self.bell.clone();
+        let shared = self.shared.clone();
         let mut events = Events::with_capacity(1024);
-        let mut next_tick = Instant::now() + TICK;
-        let mut next_look = Instant::now() + LOOK;
+        let mut next_tick = Instant::now() + TICK_INTERVAL;
+        let mut next_look = Instant::now() + LINK_POLL_INTERVAL;
         let mut wait = None;
-        let mut tide = Tide::default();
+        let mut trim_policy = TrimPolicy::default();
         loop {
             if let Err(error) = self.poll.poll(&mut events, wait)
                 && error.kind() != io::ErrorKind::Interrupted
             {
                 log::error!("the fan-out cannot wait for its sockets: {error}");
-                std::thread::sleep(TICK);
+                std::thread::sleep(TICK_INTERVAL);
             }
-            let mut crowd = bell.crowd();
-            for event in events.iter().filter(|event| event.token() != WAKE) {
+            let mut connections = shared.connections();
+            for event in events.iter().filter(|event| event.token() != WAKE_TOKEN) {
                 let (readable, writable) = (event.is_readable(), event.is_writable());
-                crowd.with(event.token().0, |connection| {
+                connections.with_connection(event.token().0, |connection| {
                     connection.on_event(readable, writable)
                 });
             }
-            if !self.take_commands(&mut crowd) {
+            if !self.process_commands(&mut connections) {
                 return;
             }
-            bell.send_news(&mut crowd);
+            shared.send_updates(&mut connections);
             let now = Instant::now();
-            crowd.look_at_held(now);
+            connections.poll_throttled(now);
             if now >= next_look {
                 // After a standstill of our own nobody has had the time to get what was sent just now.
-                let is_late = now - next_look > LOOK;
-                next_look = now + LOOK;
+                let is_late = now - next_look > LINK_POLL_INTERVAL;
+                next_look = now + LINK_POLL_INTERVAL;
                 if !is_late {
-                    crowd.each(Connection::watch_line);
+                    connections.for_each(ViewerConnection::poll_link);
                 }
             }
             if now >= next_tick {
-                next_tick = now + TICK;
-                crowd.each(|connection| connection.on_tick(now));
-                if tide.goes_out(crowd.len()) {
-                    drop(crowd);
+                next_tick = now + TICK_INTERVAL;
+                connections.for_each(|connection| connection.on_tick(now));
+                if trim_policy.should_trim(connections.len()) {
+                    drop(connections);
                     heap::trim();
-                    crowd = bell.crowd();
+                    connections = shared.connections();
                 }
             }
-            wait = if crowd.is_empty() && !tide.is_in() {
+            wait = if connections.is_empty() && !trim_policy.is_armed() {
                 None // nobody there: sleep until somebody comes
             } else {
                 let next = next_tick.min(next_look);
-                let next = crowd.next_look().map_or(next, |held| next.min(held));
+                let next = connections
+                    .next_poll_at()
+                    .map_or(next, |held| next.min(held));
                 Some(next.saturating_duration_since(Instant::now()))
             };
         }
     }
 
     /// Returns false when the thread is to end.
-    fn take_commands(&mut self, crowd: &mut Crowd) -> bool {
+    fn process_commands(&mut self, connections: &mut Connections) -> bool {
         while let Ok(command) = self.inbox.try_recv() {
             match command {
-                Command::Add(joining) => crowd.add(*joining),
+                Command::AddViewer(new_viewer) => connections.add(*new_viewer),
                 Command::Stop => {
-                    crowd.say_goodbye();
-                    self.wait_for_goodbyes(crowd);
+                    connections.close_all();
+                    self.wait_for_closes(connections);
                     return false;
                 }
             }
@@ -249,17 +253,17 @@ impl Thread {
     }
 
     /// Lets the viewers end their side, so that none sees a reset instead of the close code.
-    fn wait_for_goodbyes(&mut self, crowd: &mut Crowd) {
-        let end = Instant::now() + GOODBYE;
+    fn wait_for_closes(&mut self, connections: &mut Connections) {
+        let end = Instant::now() + SHUTDOWN_TIMEOUT;
         let mut events = Events::with_capacity(1024);
-        while !crowd.is_empty() {
+        while !connections.is_empty() {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() || self.poll.poll(&mut events, Some(left)).is_err() {
                 return;
             }
-            for event in events.iter().filter(|event| event.token() != WAKE) {
+            for event in events.iter().filter(|event| event.token() != WAKE_TOKEN) {
                 let (readable, writable) = (event.is_readable(), event.is_writable());
-                crowd.with(event.token().0, |connection| {
+                connections.with_connection(event.token().0, |connection| {
                     connection.on_event(readable, writable)
                 });
             }
@@ -271,17 +275,17 @@ impl Thread {
 mod tests {
     use super::*;
     use crate::hub::{CameraState, Publisher, channel};
-    use crate::serve::connection_limit::Seats;
+    use crate::serve::connection_limit::ConnectionLimit;
     use crate::serve::fanout::congestion::LossResponse;
-    use crate::serve::latency_stats::Delays;
-    use crate::serve::ws::stream::Wire;
+    use crate::serve::latency_stats::LatencyStats;
+    use crate::serve::ws::stream::ViewerStream;
     use std::io::Read;
     use std::net::{TcpListener, TcpStream};
 
     /// A viewer, and no thread that would send to it: what arrives, the camera's thread has sent.
     struct Scene {
         publisher: Publisher,
-        bell: Arc<Bell>,
+        shared: Arc<FanoutShared>,
         poll: Poll,
         peer: TcpStream,
     }
@@ -293,24 +297,24 @@ mod tests {
             let (ours, address) = listener.accept().unwrap();
             ours.set_nonblocking(true).unwrap();
             let poll = Poll::new().unwrap();
-            let bell = Bell::new(poll.registry(), true).unwrap();
+            let shared = FanoutShared::new(poll.registry(), true).unwrap();
             let (publisher, hub) = channel();
-            hub.subscribe_wakeups(Waker::from(bell.clone()));
-            bell.viewers.fetch_add(1, Ordering::AcqRel);
-            bell.crowd().add(Joining {
-                wire: Wire::new(ours, None),
+            hub.subscribe_wakeups(Waker::from(shared.clone()));
+            shared.viewers.fetch_add(1, Ordering::AcqRel);
+            shared.connections().add(NewViewer {
+                stream: ViewerStream::new(ours, None),
                 peer: address,
                 leftover: bytes::Bytes::new(),
                 camera: "camera".into(),
-                viewer: hub.subscribe(),
+                subscription: hub.subscribe(),
                 speaks_v1: true,
-                report: Delays::default().join("camera".into()),
-                seat: Seats::new(1).take().unwrap(),
+                latency: LatencyStats::default().join("camera".into()),
+                permit: ConnectionLimit::new(1).acquire().unwrap(),
                 loss_response: LossResponse::default(),
             });
             let mut scene = Self {
                 publisher,
-                bell,
+                shared,
                 poll,
                 peer,
             };
@@ -345,7 +349,7 @@ mod tests {
             let mut events = Events::with_capacity(8);
             let wait = Some(Duration::ZERO);
             self.poll.poll(&mut events, wait).unwrap();
-            events.iter().any(|event| event.token() == WAKE)
+            events.iter().any(|event| event.token() == WAKE_TOKEN)
         }
     }
 
@@ -360,15 +364,15 @@ mod tests {
     #[test]
     fn while_somebody_sends_the_thread_is_woken_and_nobody_waits() {
         let mut scene = Scene::new();
-        let bell = scene.bell.clone();
-        let sending = bell.crowd();
+        let shared = scene.shared.clone();
+        let sending = shared.connections();
         scene.publish("one");
         scene.expect_nothing();
         assert!(scene.is_thread_woken());
         scene.publish("two");
         assert!(!scene.is_thread_woken(), "it has been woken already");
         drop(sending);
-        bell.send_news(&mut bell.crowd());
+        shared.send_updates(&mut shared.connections());
         scene.expect("two");
         scene.publish("three");
         scene.expect("three");
@@ -377,7 +381,10 @@ mod tests {
     #[test]
     fn many_viewers_are_left_to_the_thread() {
         let mut scene = Scene::new();
-        scene.bell.viewers.fetch_add(FEW, Ordering::AcqRel);
+        scene
+            .shared
+            .viewers
+            .fetch_add(INLINE_SEND_MAX_VIEWERS, Ordering::AcqRel);
         scene.publish("one");
         scene.expect_nothing();
         assert!(scene.is_thread_woken());

@@ -1,7 +1,7 @@
 //! One system call for the sends of many viewers (io_uring).
 //!
 //! What is sent, and what becomes of it, is decided elsewhere (`viewer`): here a send is queued, and after
-//! [`Ring::submit`] its result is there, the same that `send()` would have had. Nothing is on its way in between, so that
+//! [`UringBatch::submit`] its result is there, the same that `send()` would have had. Nothing is on its way in between, so that
 //! sockets and bytes have no lifetimes to be kept in mind. Kernels without io_uring, and containers that forbid it, are told
 //! when it is opened.
 
@@ -16,45 +16,45 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
 /// Most sends of one system call: 150 kB of memory, most of which nobody touches who has few viewers.
-const MOST: u32 = 1024;
+const MAX_BATCH: u32 = 1024;
 
-pub(crate) struct Ring {
-    ring: IoUring,
-    /// What was queued since the last [`Ring::submit`], in this order. The kernel may read the bytes of those that are still
+pub(crate) struct UringBatch {
+    uring: IoUring,
+    /// What was queued since the last [`UringBatch::submit`], in this order. The kernel may read the bytes of those that are still
     /// there.
-    queued: Vec<Option<Queued>>,
+    queued: Vec<Option<PendingSend>>,
 }
 
-struct Queued {
+struct PendingSend {
     /// Whose it is.
-    place: usize,
+    slot: usize,
     /// Kept for the kernel.
     _bytes: Bytes,
 }
 
-impl Ring {
+impl UringBatch {
     /// Fails where the kernel has no io_uring, or none that can send (before 5.18), and where it is forbidden.
     pub(crate) fn open() -> io::Result<Self> {
-        let ring = IoUring::builder().setup_submit_all().build(MOST)?;
+        let uring = IoUring::builder().setup_submit_all().build(MAX_BATCH)?;
         let mut probe = Probe::new();
-        ring.submitter().register_probe(&mut probe)?;
+        uring.submitter().register_probe(&mut probe)?;
         if !probe.is_supported(opcode::Send::CODE) {
             return Err(io::ErrorKind::Unsupported.into());
         }
         Ok(Self {
-            ring,
-            queued: Vec::with_capacity(MOST as usize),
+            uring,
+            queued: Vec::with_capacity(MAX_BATCH as usize),
         })
     }
 
-    /// Nothing more can be queued before the next [`Ring::submit`].
+    /// Nothing more can be queued before the next [`UringBatch::submit`].
     pub(crate) fn is_full(&self) -> bool {
-        self.queued.len() >= MOST as usize
+        self.queued.len() >= MAX_BATCH as usize
     }
 
     /// Queues a send that does not wait for room. Returns false if there is no room for it here. The socket is to stay open
     /// until it is submitted, or the bytes go to whatever has its number then.
-    pub(crate) fn queue(&mut self, place: usize, socket: &impl AsFd, bytes: Bytes) -> bool {
+    pub(crate) fn queue(&mut self, slot: usize, socket: &impl AsFd, bytes: Bytes) -> bool {
         if self.is_full() {
             return false;
         }
@@ -66,10 +66,10 @@ impl Ring {
             .user_data(self.queued.len() as u64);
         // SAFETY: `bytes` are at least `length` long, do not move, and are kept in `queued` until the kernel is done with
         // them: until its completion was seen, or for ever.
-        let is_queued = unsafe { self.ring.submission().push(&send) }.is_ok();
+        let is_queued = unsafe { self.uring.submission().push(&send) }.is_ok();
         if is_queued {
-            self.queued.push(Some(Queued {
-                place,
+            self.queued.push(Some(PendingSend {
+                slot,
                 _bytes: bytes,
             }));
         }
@@ -88,18 +88,18 @@ impl Ring {
                 break Ok(());
             }
             // None of them waits, so they are all done when it returns, unless a signal came.
-            match self.ring.submit_and_wait(left) {
+            match self.uring.submit_and_wait(left) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => break Err(error),
                 _ => {}
             }
-            for done in self.ring.completion() {
+            for done in self.uring.completion() {
                 let index = usize::try_from(done.user_data()).unwrap_or(usize::MAX);
                 let queued = self.queued.get_mut(index).and_then(Option::take);
-                if let Some(Queued { place, .. }) = queued {
+                if let Some(PendingSend { slot, .. }) = queued {
                     left -= 1;
                     let taken = usize::try_from(done.result());
                     sent(
-                        place,
+                        slot,
                         taken.map_err(|_| io::Error::from_raw_os_error(-done.result())),
                     );
                 }
@@ -110,21 +110,21 @@ impl Ring {
             return result;
         }
         // The last ones have not been seen by the kernel. Whether the others were sent cannot be known.
-        let begun = self.queued.len() - self.ring.submission().len().min(self.queued.len());
+        let begun = self.queued.len() - self.uring.submission().len().min(self.queued.len());
         for (index, queued) in self.queued.iter_mut().enumerate() {
             if index >= begun {
-                if let Some(Queued { place, .. }) = queued.take() {
-                    sent(place, Ok(0));
+                if let Some(PendingSend { slot, .. }) = queued.take() {
+                    sent(slot, Ok(0));
                 }
-            } else if let Some(Queued { place, .. }) = queued {
-                sent(*place, Err(io::Error::other("the kernel lost a picture")));
+            } else if let Some(PendingSend { slot, .. }) = queued {
+                sent(*slot, Err(io::Error::other("the kernel lost a picture")));
             }
         }
         result
     }
 }
 
-impl Drop for Ring {
+impl Drop for UringBatch {
     fn drop(&mut self) {
         // The kernel may still read these, after a failure.
         self.queued.drain(..).for_each(std::mem::forget);
@@ -151,38 +151,38 @@ mod tests {
     }
 
     /// What became of the sends, in words, by their places.
-    fn submit(ring: &mut Ring) -> (Vec<String>, io::Result<()>) {
+    fn submit(uring: &mut UringBatch) -> (Vec<String>, io::Result<()>) {
         let mut all = Vec::new();
-        let result = ring.submit(|place, result| {
+        let result = uring.submit(|slot, result| {
             let words = result.map_or_else(|e| e.kind().to_string(), |count| count.to_string());
-            all.push((place, words));
+            all.push((slot, words));
         });
         all.sort();
         (all.into_iter().map(|(_, words)| words).collect(), result)
     }
 
     /// Kernels and containers without io_uring have nothing to be tested here.
-    fn ring() -> Option<Ring> {
-        Ring::open().ok()
+    fn uring() -> Option<UringBatch> {
+        UringBatch::open().ok()
     }
 
     #[test]
     fn what_is_queued_is_sent_and_nothing_before() {
-        let Some(mut ring) = ring() else { return };
+        let Some(mut uring) = uring() else { return };
         let (ours, mut peers) = pairs(3);
         for round in 0..1000 {
             let bytes: Vec<Bytes> = (0..3)
                 .map(|i| Bytes::from(vec![round as u8; 10 + i]))
                 .collect();
-            for (place, (socket, bytes)) in ours.iter().zip(&bytes).enumerate() {
-                assert!(ring.queue(place, socket, bytes.clone()));
+            for (slot, (socket, bytes)) in ours.iter().zip(&bytes).enumerate() {
+                assert!(uring.queue(slot, socket, bytes.clone()));
             }
             if round == 0 {
                 peers[0].set_nonblocking(true).unwrap();
                 assert!(peers[0].read(&mut [0]).is_err());
                 peers[0].set_nonblocking(false).unwrap();
             }
-            let (results, result) = submit(&mut ring);
+            let (results, result) = submit(&mut uring);
             assert!(result.is_ok());
             assert_eq!(results, ["10", "11", "12"]);
             for (peer, bytes) in peers.iter_mut().zip(&bytes) {
@@ -195,26 +195,26 @@ mod tests {
                 "let go of"
             );
         }
-        assert!(submit(&mut ring).0.is_empty());
+        assert!(submit(&mut uring).0.is_empty());
     }
 
     #[test]
     fn who_is_full_or_gone_does_not_concern_the_others() {
-        let Some(mut ring) = ring() else { return };
+        let Some(mut uring) = uring() else { return };
         let (ours, mut peers) = pairs(3);
         let much = Bytes::from(vec![7; 1 << 20]);
         let mut room = true;
         while room {
-            assert!(ring.queue(0, &ours[0], much.clone()));
-            room = submit(&mut ring).0 != [io::ErrorKind::WouldBlock.to_string()];
+            assert!(uring.queue(0, &ours[0], much.clone()));
+            room = submit(&mut uring).0 != [io::ErrorKind::WouldBlock.to_string()];
         }
         ours[1].shutdown(std::net::Shutdown::Write).unwrap();
-        for (place, socket) in ours.iter().enumerate() {
-            assert!(ring.queue(place, socket, Bytes::from_static(b"abc")));
+        for (slot, socket) in ours.iter().enumerate() {
+            assert!(uring.queue(slot, socket, Bytes::from_static(b"abc")));
         }
         let expected =
             [io::ErrorKind::WouldBlock, io::ErrorKind::BrokenPipe].map(|e| e.to_string());
-        let (results, result) = submit(&mut ring);
+        let (results, result) = submit(&mut uring);
         assert!(result.is_ok());
         assert_eq!(results, [&expected[0], &expected[1], "3"]);
         let mut got = [0; 3];
@@ -224,31 +224,31 @@ mod tests {
 
     #[test]
     fn there_is_room_for_so_many_and_again_after_they_are_sent() {
-        let Some(mut ring) = ring() else { return };
+        let Some(mut uring) = uring() else { return };
         let (ours, _peers) = pairs(1);
         for _ in 0..3 {
-            for place in 0..MOST as usize {
-                assert!(!ring.is_full() && ring.queue(place, &ours[0], Bytes::from_static(b"x")));
+            for slot in 0..MAX_BATCH as usize {
+                assert!(!uring.is_full() && uring.queue(slot, &ours[0], Bytes::from_static(b"x")));
             }
-            assert!(ring.is_full() && !ring.queue(0, &ours[0], Bytes::from_static(b"x")));
-            let (results, result) = submit(&mut ring);
+            assert!(uring.is_full() && !uring.queue(0, &ours[0], Bytes::from_static(b"x")));
+            let (results, result) = submit(&mut uring);
             assert!(result.is_ok());
-            assert_eq!(results, vec!["1"; MOST as usize]);
+            assert_eq!(results, vec!["1"; MAX_BATCH as usize]);
         }
     }
 
     #[test]
     fn what_a_broken_ring_did_not_send_is_told() {
-        let Some(mut ring) = ring() else { return };
+        let Some(mut uring) = uring() else { return };
         let (ours, _peers) = pairs(2);
         let null = std::fs::File::open("/dev/null").unwrap();
-        let descriptor: RawFd = ring.ring.as_raw_fd();
+        let descriptor: RawFd = uring.uring.as_raw_fd();
         // SAFETY: the ring's descriptor becomes one of something else, which its drop closes as it would the ring's.
         unsafe { libc::dup2(null.as_raw_fd(), descriptor) };
-        for (place, socket) in ours.iter().enumerate() {
-            assert!(ring.queue(place, socket, Bytes::from_static(b"abc")));
+        for (slot, socket) in ours.iter().enumerate() {
+            assert!(uring.queue(slot, socket, Bytes::from_static(b"abc")));
         }
-        let (results, result) = submit(&mut ring);
+        let (results, result) = submit(&mut uring);
         assert!(result.is_err());
         assert_eq!(results, ["0", "0"]);
     }
@@ -279,7 +279,7 @@ mod tests {
                     ) == 0
             };
             assert!(done);
-            let error = Ring::open().err().unwrap();
+            let error = UringBatch::open().err().unwrap();
             assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
         })
         .join()

@@ -1,6 +1,6 @@
 //! Measures how fast a client takes its answers, and decides which clients are too slow to stay. Pure, with tests.
 
-use crate::serve::limits::{WINDOW, WINDOW_BYTES};
+use crate::serve::limits::{MIN_WINDOW_BYTES, RATE_WINDOW};
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,14 +10,14 @@ use tokio::sync::Notify;
 const EVICT_AFTER: Duration = Duration::from_secs(1);
 
 /// Age from which a request that is being worked on makes room: longer than any answer takes.
-const EVICT_WORKING_AFTER: Duration = Duration::from_secs(30);
+const EVICT_PROCESSING_AFTER: Duration = Duration::from_secs(30);
 
 /// Time without a frame after which the reader of a stream makes room for a new viewer.
 const EVICT_STREAM_AFTER: Duration = Duration::from_secs(5);
 
 /// Tracks one connection while it speaks HTTP.
 #[derive(Debug)]
-pub(crate) struct Pace {
+pub(crate) struct ConnectionActivity {
     state: Mutex<State>,
     end: Notify,
 }
@@ -31,7 +31,7 @@ struct State {
     waiting: Option<Window>,
     is_stream: bool,
     frames: Frames,
-    ended: Option<&'static str>,
+    close_reason: Option<&'static str>,
 }
 
 /// Frames of a stream that are on their way since everything was taken last.
@@ -50,9 +50,9 @@ enum Phase {
     /// The next request's head has not come yet.
     Reading,
     /// The request is worked on.
-    Working,
+    Processing,
     /// The answer is on its way.
-    Answering,
+    Responding,
 }
 
 /// What a client took since something began to wait for it, since its last frame or since the last window.
@@ -62,7 +62,7 @@ struct Window {
     bytes: u64,
 }
 
-impl Pace {
+impl ConnectionActivity {
     pub(crate) fn new(now: Instant) -> Self {
         Self {
             state: Mutex::new(State {
@@ -71,7 +71,7 @@ impl Pace {
                 waiting: None,
                 is_stream: false,
                 frames: Frames::default(),
-                ended: None,
+                close_reason: None,
             }),
             end: Notify::new(),
         }
@@ -82,19 +82,19 @@ impl Pace {
     }
 
     /// Notes that a request's head has come.
-    pub(crate) fn begin_request(&self, now: Instant) {
-        self.state().enter(Phase::Working, now);
+    pub(crate) fn on_request(&self, now: Instant) {
+        self.state().enter(Phase::Processing, now);
     }
 
     /// Notes that the answer is ready; `is_stream` if it has no end.
-    pub(crate) fn begin_answer(&self, is_stream: bool, now: Instant) {
+    pub(crate) fn on_response(&self, is_stream: bool, now: Instant) {
         let mut state = self.state();
-        state.enter(Phase::Answering, now);
+        state.enter(Phase::Responding, now);
         state.is_stream = is_stream;
     }
 
     /// Notes that the socket took `bytes`.
-    pub(crate) fn take(&self, bytes: usize, now: Instant) {
+    pub(crate) fn on_bytes_sent(&self, bytes: usize, now: Instant) {
         let mut state = self.state();
         let has_taken_frame = state.is_stream && state.frames.take(bytes as u64);
         if let Some(window) = &mut state.waiting {
@@ -116,17 +116,17 @@ impl Pace {
     }
 
     /// Notes that the socket takes nothing more for now.
-    pub(crate) fn block(&self, now: Instant) {
+    pub(crate) fn on_blocked(&self, now: Instant) {
         self.state().waiting.get_or_insert(Window::new(now));
     }
 
     /// Notes that the socket took everything.
-    pub(crate) fn catch_up(&self, now: Instant) {
+    pub(crate) fn on_flushed(&self, now: Instant) {
         let mut state = self.state();
         state.waiting = None;
         (state.frames.taken, state.frames.total) = (0, 0);
         state.frames.ends.clear();
-        if state.phase == Phase::Answering && !state.is_stream {
+        if state.phase == Phase::Responding && !state.is_stream {
             state.enter(Phase::Reading, now);
         }
     }
@@ -147,62 +147,62 @@ impl Pace {
     }
 
     /// Ends the connection if its client is too slow.
-    pub(crate) fn judge(&self, now: Instant) {
+    pub(crate) fn close_if_slow(&self, now: Instant) {
         let mut state = self.state();
         let Some(window) = &mut state.waiting else {
             return;
         };
-        if now.saturating_duration_since(window.since) < WINDOW {
+        if now.saturating_duration_since(window.since) < RATE_WINDOW {
             return;
         }
-        if window.bytes >= WINDOW_BYTES {
+        if window.bytes >= MIN_WINDOW_BYTES {
             *window = Window::new(now);
             return;
         }
         drop(state);
-        self.end("it reads too slowly");
+        self.close("it reads too slowly");
     }
 
     /// How long the connection has done nothing of use, if it may make room for another one.
-    pub(crate) fn idle(&self, now: Instant) -> Option<Duration> {
+    pub(crate) fn idle_time(&self, now: Instant) -> Option<Duration> {
         let state = self.state();
-        if state.is_stream || state.ended.is_some() {
+        if state.is_stream || state.close_reason.is_some() {
             return None;
         }
         let age = now.saturating_duration_since(state.since);
         let least = match state.phase {
-            Phase::Working => EVICT_WORKING_AFTER,
-            Phase::Reading | Phase::Answering => EVICT_AFTER,
+            Phase::Processing => EVICT_PROCESSING_AFTER,
+            Phase::Reading | Phase::Responding => EVICT_AFTER,
         };
         (age >= least).then_some(age)
     }
 
     /// How long the reader of a stream has taken nothing, if it may make room for another viewer.
-    pub(crate) fn stalled(&self, now: Instant) -> Option<Duration> {
+    pub(crate) fn stalled_time(&self, now: Instant) -> Option<Duration> {
         let state = self.state();
         let window = state.waiting.as_ref()?;
         let age = now.saturating_duration_since(window.since);
-        let is_stalled = window.bytes < age.as_secs() * WINDOW_BYTES / WINDOW.as_secs();
-        let may = state.is_stream && state.ended.is_none() && is_stalled;
+        let is_stalled = window.bytes < age.as_secs() * MIN_WINDOW_BYTES / RATE_WINDOW.as_secs();
+        let may = state.is_stream && state.close_reason.is_none() && is_stalled;
         (may && age >= EVICT_STREAM_AFTER).then_some(age)
     }
 
     /// Ends the connection.
-    pub(crate) fn end(&self, reason: &'static str) {
-        self.state().ended.get_or_insert(reason);
+    pub(crate) fn close(&self, reason: &'static str) {
+        self.state().close_reason.get_or_insert(reason);
         self.end.notify_one();
     }
 
     /// Why the connection was ended from outside, if it was.
-    pub(crate) fn ended(&self) -> Option<&'static str> {
-        self.state().ended
+    pub(crate) fn close_reason(&self) -> Option<&'static str> {
+        self.state().close_reason
     }
 
     /// Waits until the connection is ended from outside; returns the reason.
     pub(crate) async fn wait_for_end(&self) -> &'static str {
         loop {
             self.end.notified().await;
-            if let Some(reason) = self.ended() {
+            if let Some(reason) = self.close_reason() {
                 return reason;
             }
         }
@@ -240,28 +240,28 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     /// A client whose answer waits since the second 0.
-    fn waiting(is_stream: bool) -> (Pace, Instant) {
+    fn waiting(is_stream: bool) -> (ConnectionActivity, Instant) {
         let begin = Instant::now();
-        let pace = Pace::new(begin);
-        pace.begin_request(begin);
-        pace.begin_answer(is_stream, begin);
-        pace.block(begin);
-        (pace, begin)
+        let activity = ConnectionActivity::new(begin);
+        activity.on_request(begin);
+        activity.on_response(is_stream, begin);
+        activity.on_blocked(begin);
+        (activity, begin)
     }
 
     #[test]
     fn reader_below_one_kb_per_second_is_ended() {
         for (rate, stays) in [(0, false), (990, false), (1010, true)] {
-            let (pace, begin) = waiting(false);
+            let (activity, begin) = waiting(false);
             for second in 1..=200 {
                 let now = begin + SECOND * second;
-                pace.take(rate, now);
-                pace.judge(now);
+                activity.on_bytes_sent(rate, now);
+                activity.close_if_slow(now);
                 if second == 44 {
-                    assert_eq!(pace.ended(), None, "{rate} B/s");
+                    assert_eq!(activity.close_reason(), None, "{rate} B/s");
                 }
             }
-            assert_eq!(pace.ended().is_none(), stays, "{rate} B/s");
+            assert_eq!(activity.close_reason().is_none(), stays, "{rate} B/s");
         }
     }
 
@@ -269,59 +269,67 @@ mod tests {
     fn stream_reader_needs_one_frame_per_window() {
         // Frames of 100 bytes, of which so many are taken each second.
         for (rate, stays) in [(3, true), (2, false), (0, false)] {
-            let (pace, begin) = waiting(true);
-            (0..100).for_each(|_| pace.queue_frame(100));
+            let (activity, begin) = waiting(true);
+            (0..100).for_each(|_| activity.queue_frame(100));
             for second in 1..=180 {
                 let now = begin + SECOND * second;
-                pace.take(rate, now);
-                pace.judge(now);
+                activity.on_bytes_sent(rate, now);
+                activity.close_if_slow(now);
             }
-            assert_eq!(pace.ended().is_none(), stays, "{rate} B/s");
+            assert_eq!(activity.close_reason().is_none(), stays, "{rate} B/s");
         }
     }
 
     #[test]
     fn frames_that_only_wait_are_not_taken() {
-        let (pace, begin) = waiting(true);
+        let (activity, begin) = waiting(true);
         for second in 1..=46 {
-            pace.queue_frame(100);
-            pace.judge(begin + SECOND * second);
+            activity.queue_frame(100);
+            activity.close_if_slow(begin + SECOND * second);
         }
-        assert!(pace.ended().is_some());
+        assert!(activity.close_reason().is_some());
     }
 
     #[test]
     fn reader_with_nothing_waiting_stays() {
-        let (pace, begin) = waiting(true);
-        pace.catch_up(begin + SECOND);
-        pace.judge(begin + SECOND * 10_000);
-        assert_eq!(pace.ended(), None);
-        assert_eq!(pace.stalled(begin + SECOND * 10_000), None);
+        let (activity, begin) = waiting(true);
+        activity.on_flushed(begin + SECOND);
+        activity.close_if_slow(begin + SECOND * 10_000);
+        assert_eq!(activity.close_reason(), None);
+        assert_eq!(activity.stalled_time(begin + SECOND * 10_000), None);
     }
 
     #[test]
     fn stalled_stream_makes_room_and_a_moving_one_does_not() {
-        let (pace, begin) = waiting(true);
-        assert_eq!(pace.stalled(begin + SECOND * 4), None);
-        assert!(pace.stalled(begin + SECOND * 5).is_some());
-        assert_eq!(pace.idle(begin + SECOND * 40), None, "no place of a page");
-        pace.queue_frame(100);
-        pace.take(100, begin + SECOND * 6);
-        assert_eq!(pace.stalled(begin + SECOND * 10), None);
-        assert!(pace.stalled(begin + SECOND * 11).is_some());
-        pace.take(10_000, begin + SECOND * 11);
-        assert_eq!(pace.stalled(begin + SECOND * 12), None, "a large frame");
+        let (activity, begin) = waiting(true);
+        assert_eq!(activity.stalled_time(begin + SECOND * 4), None);
+        assert!(activity.stalled_time(begin + SECOND * 5).is_some());
+        assert_eq!(
+            activity.idle_time(begin + SECOND * 40),
+            None,
+            "no place of a page"
+        );
+        activity.queue_frame(100);
+        activity.on_bytes_sent(100, begin + SECOND * 6);
+        assert_eq!(activity.stalled_time(begin + SECOND * 10), None);
+        assert!(activity.stalled_time(begin + SECOND * 11).is_some());
+        activity.on_bytes_sent(10_000, begin + SECOND * 11);
+        assert_eq!(
+            activity.stalled_time(begin + SECOND * 12),
+            None,
+            "a large frame"
+        );
     }
 
     #[test]
     fn connection_between_requests_is_idle_and_one_at_work_is_not() {
-        let (pace, begin) = waiting(false);
-        pace.catch_up(begin);
-        assert!(pace.is_reading());
-        assert_eq!(pace.idle(begin + SECOND * 3), Some(SECOND * 3));
-        pace.begin_request(begin + SECOND * 3);
-        assert_eq!(pace.idle(begin + SECOND * 20), None);
-        pace.begin_answer(false, begin + SECOND * 20);
-        assert_eq!(pace.idle(begin + SECOND * 22), Some(SECOND * 2));
+        let (activity, begin) = waiting(false);
+        activity.on_flushed(begin);
+        assert!(activity.is_reading());
+        assert_eq!(activity.idle_time(begin + SECOND * 3), Some(SECOND * 3));
+        activity.on_request(begin + SECOND * 3);
+        assert_eq!(activity.idle_time(begin + SECOND * 20), None);
+        activity.on_response(false, begin + SECOND * 20);
+        assert_eq!(activity.idle_time(begin + SECOND * 22), Some(SECOND * 2));
     }
 }

@@ -10,7 +10,7 @@ use hyper::HeaderMap;
 #[derive(Clone, Debug)]
 pub(crate) struct Asset {
     pub(crate) name: &'static str,
-    pub(crate) kind: &'static str,
+    pub(crate) content_type: &'static str,
     /// One for each of `Coding::ALL`, in that order.
     representations: [Representation; 3],
 }
@@ -55,7 +55,7 @@ fn asset(name: &'static str, [brotli, gzip, identity]: [&'static [u8]; 3]) -> As
     let renamed = RENAMED.iter().find(|(file, _)| *file == name);
     Asset {
         name: renamed.map_or(name, |(_, served)| served),
-        kind: kind(name),
+        content_type: content_type(name),
         representations: [
             representation(Coding::Brotli, brotli),
             representation(Coding::Gzip, gzip),
@@ -85,7 +85,7 @@ impl Asset {
     }
 }
 
-fn kind(name: &str) -> &'static str {
+fn content_type(name: &str) -> &'static str {
     match name.rsplit_once('.').map(|(_, extension)| extension) {
         Some("html") => "text/html; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",

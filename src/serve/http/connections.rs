@@ -1,7 +1,7 @@
 //! Counts the connections that speak HTTP. When all places are taken, the one that was idle longest makes room.
 
-use crate::serve::connection_limit::Seats;
-use crate::serve::http::activity::Pace;
+use crate::serve::connection_limit::ConnectionLimit;
+use crate::serve::http::activity::ConnectionActivity;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
 /// All connections that speak HTTP. Clones are the same connections.
 #[derive(Clone, Debug)]
-pub(crate) struct Connections(Arc<Inner>);
+pub(crate) struct HttpConnections(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -25,18 +25,18 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Open {
     next: u64,
-    paces: BTreeMap<u64, Arc<Pace>>,
+    activities: BTreeMap<u64, Arc<ConnectionActivity>>,
 }
 
 /// The place of one connection, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
-    connections: Connections,
+pub(crate) struct ConnectionSlot {
+    connections: HttpConnections,
     number: u64,
-    pace: Arc<Pace>,
+    activity: Arc<ConnectionActivity>,
 }
 
-impl Connections {
+impl HttpConnections {
     /// Allows `limit` connections, viewers included.
     pub(crate) fn new(limit: usize) -> Self {
         Self(Arc::new(Inner {
@@ -51,50 +51,62 @@ impl Connections {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.open().paces.len()
+        self.open().activities.len()
     }
 
     /// Takes a place beside those of `viewers`; when all are taken, waits until the connection that was idle longest is gone.
-    pub(crate) async fn enter(&self, viewers: &Seats, is_full: impl FnOnce(usize)) -> Arc<Place> {
+    pub(crate) async fn acquire(
+        &self,
+        viewers: &ConnectionLimit,
+        is_full: impl FnOnce(usize),
+    ) -> Arc<ConnectionSlot> {
         let mut is_full = Some(is_full);
         loop {
-            if let Some(place) = self.try_enter(viewers) {
-                return Arc::new(place);
+            if let Some(slot) = self.try_acquire(viewers) {
+                return Arc::new(slot);
             }
             if let Some(is_full) = is_full.take() {
                 is_full(self.0.limit);
             }
-            self.evict(Pace::idle, "it was idle and made room", Instant::now());
+            self.evict(
+                ConnectionActivity::idle_time,
+                "it was idle and made room",
+                Instant::now(),
+            );
             let freed = self.0.freed.notified();
             let _ = tokio::time::timeout(RETRY_INTERVAL, freed).await;
         }
     }
 
-    fn try_enter(&self, viewers: &Seats) -> Option<Place> {
+    fn try_acquire(&self, viewers: &ConnectionLimit) -> Option<ConnectionSlot> {
         let mut open = self.open();
-        let viewers = viewers.taken();
-        if open.paces.len() + viewers >= self.0.limit {
+        let viewers = viewers.in_use();
+        if open.activities.len() + viewers >= self.0.limit {
             // Readers of streams have places of viewers.
-            let streams = open.paces.values().filter(|pace| pace.is_stream()).count();
-            if open.paces.len() - streams + viewers >= self.0.limit {
+            let streams = open
+                .activities
+                .values()
+                .filter(|activity| activity.is_stream())
+                .count();
+            if open.activities.len() - streams + viewers >= self.0.limit {
                 return None;
             }
         }
-        let pace = Arc::new(Pace::new(Instant::now()));
+        let activity = Arc::new(ConnectionActivity::new(Instant::now()));
         let number = open.next;
         open.next += 1;
-        open.paces.insert(number, pace.clone());
-        Some(Place {
+        open.activities.insert(number, activity.clone());
+        Some(ConnectionSlot {
             connections: self.clone(),
             number,
-            pace,
+            activity,
         })
     }
 
     /// Ends the reader of a stream that has taken nothing longest. False if all take their frames.
     pub(crate) fn evict_stalled_stream(&self, now: Instant) -> bool {
         self.evict(
-            Pace::stalled,
+            ConnectionActivity::stalled_time,
             "it took no frame and made room for another viewer",
             now,
         )
@@ -102,37 +114,40 @@ impl Connections {
 
     fn evict(
         &self,
-        age: impl Fn(&Pace, Instant) -> Option<Duration>,
+        age: impl Fn(&ConnectionActivity, Instant) -> Option<Duration>,
         reason: &'static str,
         now: Instant,
     ) -> bool {
         let open = self.open();
         let aged = open
-            .paces
+            .activities
             .values()
-            .filter_map(|pace| Some((age(pace, now)?, pace)));
+            .filter_map(|activity| Some((age(activity, now)?, activity)));
         let Some((_, oldest)) = aged.max_by_key(|(age, _)| *age) else {
             return false;
         };
-        oldest.end(reason);
+        oldest.close(reason);
         true
     }
 
     /// Ends connections whose clients are too slow. To be called once a second.
-    pub(crate) fn judge(&self, now: Instant) {
-        self.open().paces.values().for_each(|pace| pace.judge(now));
+    pub(crate) fn close_slow_clients(&self, now: Instant) {
+        self.open()
+            .activities
+            .values()
+            .for_each(|activity| activity.close_if_slow(now));
     }
 }
 
-impl Place {
-    pub(crate) fn pace(&self) -> &Arc<Pace> {
-        &self.pace
+impl ConnectionSlot {
+    pub(crate) fn activity(&self) -> &Arc<ConnectionActivity> {
+        &self.activity
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        self.connections.open().paces.remove(&self.number);
+        self.connections.open().activities.remove(&self.number);
         self.connections.0.freed.notify_one();
     }
 }
@@ -145,38 +160,41 @@ mod tests {
 
     #[test]
     fn viewers_and_connections_share_the_limit() {
-        let (connections, viewers) = (Connections::new(2), Seats::new(2));
-        let seat = viewers.take().unwrap();
-        let place = connections.try_enter(&viewers).unwrap();
-        assert!(connections.try_enter(&viewers).is_none());
-        drop(seat);
-        let second = connections.try_enter(&viewers).unwrap();
-        assert!(connections.try_enter(&viewers).is_none());
+        let (connections, viewers) = (HttpConnections::new(2), ConnectionLimit::new(2));
+        let permit = viewers.acquire().unwrap();
+        let slot = connections.try_acquire(&viewers).unwrap();
+        assert!(connections.try_acquire(&viewers).is_none());
+        drop(permit);
+        let second = connections.try_acquire(&viewers).unwrap();
+        assert!(connections.try_acquire(&viewers).is_none());
         // A reader of a stream has the place of a viewer.
-        let _seat = viewers.take().unwrap();
-        second.pace().begin_answer(true, Instant::now());
-        assert!(connections.try_enter(&viewers).is_none());
-        drop(place);
-        assert!(connections.try_enter(&viewers).is_some());
+        let _seat = viewers.acquire().unwrap();
+        second.activity().on_response(true, Instant::now());
+        assert!(connections.try_acquire(&viewers).is_none());
+        drop(slot);
+        assert!(connections.try_acquire(&viewers).is_some());
     }
 
     #[test]
     fn connection_idle_longest_makes_room() {
-        let (connections, viewers) = (Connections::new(3), Seats::new(0));
-        let places: Vec<Place> = (0..3)
-            .map(|_| connections.try_enter(&viewers).unwrap())
+        let (connections, viewers) = (HttpConnections::new(3), ConnectionLimit::new(0));
+        let places: Vec<ConnectionSlot> = (0..3)
+            .map(|_| connections.try_acquire(&viewers).unwrap())
             .collect();
         let now = Instant::now();
-        places[0].pace().begin_request(now);
-        places[1].pace().begin_answer(false, now - SECOND * 5);
-        places[2].pace().begin_answer(false, now - SECOND * 9);
-        assert!(connections.evict(Pace::idle, "old", now));
+        places[0].activity().on_request(now);
+        places[1].activity().on_response(false, now - SECOND * 5);
+        places[2].activity().on_response(false, now - SECOND * 9);
+        assert!(connections.evict(ConnectionActivity::idle_time, "old", now));
         let ended: Vec<bool> = places
             .iter()
-            .map(|place| place.pace().ended().is_some())
+            .map(|slot| slot.activity().close_reason().is_some())
             .collect();
         assert_eq!(ended, [false, false, true]);
-        assert!(connections.evict(Pace::idle, "old", now));
-        assert!(!connections.evict(Pace::idle, "old", now), "it is at work");
+        assert!(connections.evict(ConnectionActivity::idle_time, "old", now));
+        assert!(
+            !connections.evict(ConnectionActivity::idle_time, "old", now),
+            "it is at work"
+        );
     }
 }

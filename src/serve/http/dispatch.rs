@@ -4,35 +4,37 @@ use crate::serve::http::handlers::{
     assets, controls, live_wait, metrics, mp4_stream, snapshot, status, websocket,
 };
 use crate::serve::http::refusal::Refusal;
-use crate::serve::http::response::{Content, not_found, plain, typed, wrong_method};
+use crate::serve::http::response::{
+    ResponseBody, method_not_allowed, not_found, response, text_response,
+};
 use crate::serve::http::router::{Route, route};
-use crate::serve::http::state::Site;
+use crate::serve::http::state::AppState;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// The answer to any request.
-pub(crate) async fn answer(
-    site: &Arc<Site>,
+pub(crate) async fn handle_request(
+    app: &Arc<AppState>,
     peer: SocketAddr,
     mut request: Request<hyper::body::Incoming>,
-) -> Response<Content> {
+) -> Response<ResponseBody> {
     let is_head = request.method() == Method::HEAD;
     let path = request.uri().path().to_owned();
-    let route = route(&path, &site.websocket);
+    let route = route(&path, &app.websocket_name);
     let is_to_be_read = request.method() == Method::GET || is_head;
     if !is_to_be_read && !matches!(route, Some(Route::Controls(_))) {
-        return wrong_method("GET, HEAD");
+        return method_not_allowed("GET, HEAD");
     }
-    if !says_clearly_for_whom(&request) {
-        return plain(
+    if !has_unambiguous_host_and_origin(&request) {
+        return text_response(
             StatusCode::BAD_REQUEST,
             "Host is needed, and Host and Origin may be there only once.\n",
         );
     }
-    take_host_of_target(&mut request);
-    if let Some(refusal) = misdirected(site, peer, request.headers()) {
+    use_target_host(&mut request);
+    if let Some(refusal) = reject_unknown_host(app, peer, request.headers()) {
         return match route {
             Some(Route::Live(_)) => refusal.json(),
             _ => refusal.text(),
@@ -44,32 +46,32 @@ pub(crate) async fn answer(
         .filter(|origin| {
             origin
                 .to_str()
-                .is_ok_and(|origin| site.origins.allow_listed(origin))
+                .is_ok_and(|origin| app.origins.allow_listed(origin))
         })
         .cloned();
     let mut response = match route {
-        Some(Route::Asset(name)) => assets::asset(site, name, request.headers()),
-        Some(Route::Live(name)) => websocket::live(site, name, peer, &mut request),
-        Some(Route::Stream(name)) => match site.camera(name) {
-            Some(camera) => match live_wait::live(site, camera, peer, &request).await {
+        Some(Route::Asset(name)) => assets::respond(app, name, request.headers()),
+        Some(Route::Live(name)) => websocket::upgrade(app, name, peer, &mut request),
+        Some(Route::Stream(name)) => match app.camera(name) {
+            Some(camera) => match live_wait::wait_until_live(app, camera, peer, &request).await {
                 // Held open until the client has joined.
-                Ok(_hold) => mp4_stream::mp4(site, camera, peer, &request),
+                Ok(_hold) => mp4_stream::respond(app, camera, peer, &request),
                 Err(answer) => *answer,
             },
-            None => Refusal::camera(site).text(),
+            None => Refusal::camera(app).text(),
         },
         Some(Route::Snapshot(name)) => {
-            let asked = snapshot::ask(site, name, peer, &request);
+            let asked = snapshot::request(app, name, peer, &request);
             drop(request);
-            snapshot::answer(asked).await
+            snapshot::respond(asked).await
         }
-        Some(Route::Controls(name)) => match site.camera(Some(name)) {
-            Some(camera) => controls::answer(site, camera, request).await,
-            None => Refusal::camera(site).text(),
+        Some(Route::Controls(name)) => match app.camera(Some(name)) {
+            Some(camera) => controls::respond(app, camera, request).await,
+            None => Refusal::camera(app).text(),
         },
-        Some(Route::Status) => typed("application/json", status::status(site)),
-        Some(Route::Metrics) => typed(metrics::CONTENT_TYPE, metrics::metrics(site)),
-        Some(Route::Health) => plain(StatusCode::OK, "ok\n"),
+        Some(Route::Status) => response("application/json", status::status(app)),
+        Some(Route::Metrics) => response(metrics::CONTENT_TYPE, metrics::metrics(app)),
+        Some(Route::Health) => text_response(StatusCode::OK, "ok\n"),
         None => not_found(),
     };
     if let Some(origin) = listed_origin {
@@ -85,18 +87,18 @@ pub(crate) async fn answer(
         }
         response.headers_mut().insert(
             header::ACCESS_CONTROL_EXPOSE_HEADERS,
-            HeaderValue::from_static(snapshot::AGE),
+            HeaderValue::from_static(snapshot::AGE_HEADER),
         );
     }
     if is_head {
-        *response.body_mut() = Content::Whole(None);
+        *response.body_mut() = ResponseBody::Full(None);
     }
     response
 }
 
 /// `Host` and `Origin`, which decide who may see the cameras, are readable and there once; HTTP/1.1 has a `Host` (RFC
 /// 9112, 3.2).
-fn says_clearly_for_whom<T>(request: &Request<T>) -> bool {
+fn has_unambiguous_host_and_origin<T>(request: &Request<T>) -> bool {
     let is_clear = |name| {
         let mut values = request.headers().get_all(name).iter();
         values.next().is_none_or(|value| value.to_str().is_ok()) && values.next().is_none()
@@ -107,7 +109,7 @@ fn says_clearly_for_whom<T>(request: &Request<T>) -> bool {
 }
 
 /// Puts the host of an absolute target in place of `Host`, which does not count then (RFC 9112, 3.2.2).
-fn take_host_of_target<T>(request: &mut Request<T>) {
+fn use_target_host<T>(request: &mut Request<T>) {
     let Some(authority) = request.uri().authority() else {
         return;
     };
@@ -118,7 +120,7 @@ fn take_host_of_target<T>(request: &mut Request<T>) {
 }
 
 /// The refusal of a request that calls the server by a name that is none of its own.
-fn misdirected(site: &Site, peer: SocketAddr, headers: &HeaderMap) -> Option<Refusal> {
+fn reject_unknown_host(app: &AppState, peer: SocketAddr, headers: &HeaderMap) -> Option<Refusal> {
     let host = headers.get(header::HOST)?.to_str().unwrap_or_default();
-    (!site.hosts.allow(host)).then(|| Refusal::host(host, site.hosts.list(), peer).logged(site))
+    (!app.hosts.allow(host)).then(|| Refusal::host(host, app.hosts.list(), peer).log_throttled(app))
 }

@@ -1,8 +1,8 @@
 //! A connection's transport under hyper: tells its pace, words the refusals that hyper makes itself, closes in order.
 
-use crate::serve::http::connections::Place;
-use crate::serve::http::loss_aware_stream::Watched;
-use crate::serve::limits::DRAIN_BYTES;
+use crate::serve::http::connections::ConnectionSlot;
+use crate::serve::http::loss_aware_stream::LossAwareStream;
+use crate::serve::limits::MAX_DRAIN_BYTES;
 use bytes::{Buf, Bytes};
 use hyper::StatusCode;
 use rustls::ServerConnection;
@@ -17,55 +17,55 @@ use tokio::net::TcpStream;
 /// Time in which the client's end of a connection that we have closed is waited for.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
-pub(crate) struct Metered {
+pub(crate) struct MeteredStream {
     /// `None` once it was taken out.
-    transport: Option<Watched>,
-    place: Arc<Place>,
+    stream: Option<LossAwareStream>,
+    slot: Arc<ConnectionSlot>,
     /// What is sent in place of hyper's own refusal.
-    refusal: Option<Bytes>,
+    replacement: Option<Bytes>,
     /// We have said that nothing more will come.
-    is_shut: bool,
+    is_write_closed: bool,
     /// The client has said so.
-    is_ended: bool,
+    is_read_closed: bool,
 }
 
-impl Metered {
-    pub(crate) fn new(transport: Watched, place: Arc<Place>) -> Self {
+impl MeteredStream {
+    pub(crate) fn new(transport: LossAwareStream, slot: Arc<ConnectionSlot>) -> Self {
         Self {
-            transport: Some(transport),
-            place,
-            refusal: None,
-            is_shut: false,
-            is_ended: false,
+            stream: Some(transport),
+            slot,
+            replacement: None,
+            is_write_closed: false,
+            is_read_closed: false,
         }
     }
 
     /// The socket, and the TLS session on it.
     pub(crate) fn into_parts(mut self) -> io::Result<(TcpStream, Option<Box<ServerConnection>>)> {
-        let transport = self.transport.take().ok_or_else(gone)?;
+        let transport = self.stream.take().ok_or_else(not_connected)?;
         Ok(transport.into_parts())
     }
 
-    fn transport(&mut self) -> io::Result<Pin<&mut Watched>> {
-        self.transport.as_mut().map(Pin::new).ok_or_else(gone)
+    fn stream(&mut self) -> io::Result<Pin<&mut LossAwareStream>> {
+        self.stream.as_mut().map(Pin::new).ok_or_else(not_connected)
     }
 
     /// Notes what became of a write.
-    fn written(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn on_write_result(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match &written {
-            Poll::Ready(Ok(count)) => self.place.pace().take(*count, Instant::now()),
+            Poll::Ready(Ok(count)) => self.slot.activity().on_bytes_sent(*count, Instant::now()),
             Poll::Ready(Err(_)) => {}
-            Poll::Pending => self.place.pace().block(Instant::now()),
+            Poll::Pending => self.slot.activity().on_blocked(Instant::now()),
         }
         written
     }
 
     /// Sends what stands for hyper's own refusal, if there is any.
-    fn poll_refusal(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while let Some(bytes) = self.refusal.clone().filter(|bytes| !bytes.is_empty()) {
-            let written = self.transport()?.poll_write(context, &bytes);
-            let count = ready!(self.written(written))?;
-            if let Some(refusal) = &mut self.refusal {
+    fn poll_replacement(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(bytes) = self.replacement.clone().filter(|bytes| !bytes.is_empty()) {
+            let written = self.stream()?.poll_write(context, &bytes);
+            let count = ready!(self.on_write_result(written))?;
+            if let Some(refusal) = &mut self.replacement {
                 refusal.advance(count.min(bytes.len()));
             }
         }
@@ -73,12 +73,12 @@ impl Metered {
     }
 }
 
-fn gone() -> io::Error {
+fn not_connected() -> io::Error {
     io::ErrorKind::NotConnected.into()
 }
 
 /// The whole answer in place of `head`, if that is a refusal which hyper makes without asking us.
-fn own_refusal(head: &[u8], now: SystemTime) -> Option<Bytes> {
+fn replacement_response(head: &[u8], now: SystemTime) -> Option<Bytes> {
     let code = head.strip_prefix(b"HTTP/1.1 4")?.get(..2)?;
     let code = std::str::from_utf8(code).ok()?;
     let status = StatusCode::from_bytes(format!("4{code}").as_bytes()).ok()?;
@@ -98,23 +98,23 @@ fn own_refusal(head: &[u8], now: SystemTime) -> Option<Bytes> {
     Some(answer.into())
 }
 
-impl AsyncRead for Metered {
+impl AsyncRead for MeteredStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let result = self.transport()?.poll_read(context, buffer);
+        let result = self.stream()?.poll_read(context, buffer);
         let is_nothing = buffer.filled().len() == before && buffer.remaining() > 0;
         if matches!(result, Poll::Ready(Ok(()))) && is_nothing {
-            self.is_ended = true;
+            self.is_read_closed = true;
         }
         result
     }
 }
 
-impl AsyncWrite for Metered {
+impl AsyncWrite for MeteredStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -130,16 +130,16 @@ impl AsyncWrite for Metered {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         // hyper refuses what it cannot read without asking, and has no place for headers of ours.
-        if self.refusal.is_none() && self.place.pace().is_reading() {
+        if self.replacement.is_none() && self.slot.activity().is_reading() {
             let head = slices.iter().find(|slice| !slice.is_empty());
-            self.refusal = head.and_then(|head| own_refusal(head, SystemTime::now()));
+            self.replacement = head.and_then(|head| replacement_response(head, SystemTime::now()));
         }
-        if self.refusal.is_some() {
+        if self.replacement.is_some() {
             let count = slices.iter().map(|slice| slice.len()).sum();
             return Poll::Ready(Ok(count));
         }
-        let written = self.transport()?.poll_write_vectored(context, slices);
-        self.written(written)
+        let written = self.stream()?.poll_write_vectored(context, slices);
+        self.on_write_result(written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -147,41 +147,41 @@ impl AsyncWrite for Metered {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_refusal(context))?;
-        let flushed = self.transport()?.poll_flush(context);
+        ready!(self.poll_replacement(context))?;
+        let flushed = self.stream()?.poll_flush(context);
         match &flushed {
-            Poll::Ready(Ok(())) => self.place.pace().catch_up(Instant::now()),
+            Poll::Ready(Ok(())) => self.slot.activity().on_flushed(Instant::now()),
             Poll::Ready(Err(_)) => {}
-            Poll::Pending => self.place.pace().block(Instant::now()),
+            Poll::Pending => self.slot.activity().on_blocked(Instant::now()),
         }
         flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_refusal(context))?;
-        let shut = self.transport()?.poll_shutdown(context);
-        self.is_shut |= matches!(shut, Poll::Ready(Ok(())));
+        ready!(self.poll_replacement(context))?;
+        let shut = self.stream()?.poll_shutdown(context);
+        self.is_write_closed |= matches!(shut, Poll::Ready(Ok(())));
         shut
     }
 }
 
-impl Drop for Metered {
+impl Drop for MeteredStream {
     /// Reads on for a while after the answer is out: a close with unread bytes is a reset, and hides the answer.
     fn drop(&mut self) {
-        let Some(transport) = self.transport.take() else {
+        let Some(transport) = self.stream.take() else {
             return;
         };
         let (socket, _) = transport.into_parts();
-        let pace = self.place.pace();
-        if pace.ended().is_some() && pace.is_waiting() {
+        let activity = self.slot.activity();
+        if activity.close_reason().is_some() && activity.is_waiting() {
             // What waits for a client that does not read is not kept.
             let _ = socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO));
             return;
         }
-        if !self.is_shut || self.is_ended {
+        if !self.is_write_closed || self.is_read_closed {
             return;
         }
-        let place = self.place.clone();
+        let slot = self.slot.clone();
         // There is no runtime any more when the program ends.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
@@ -189,7 +189,7 @@ impl Drop for Metered {
         runtime.spawn(async move {
             let drain = async {
                 let (mut buffer, mut total) = ([0; 4096], 0);
-                while total < DRAIN_BYTES && socket.readable().await.is_ok() {
+                while total < MAX_DRAIN_BYTES && socket.readable().await.is_ok() {
                     match socket.try_read(&mut buffer) {
                         Ok(0) => break,
                         Ok(count) => total += count,
@@ -199,7 +199,7 @@ impl Drop for Metered {
                 }
             };
             let _ = tokio::time::timeout(DRAIN_TIMEOUT, drain).await;
-            drop((socket, place));
+            drop((socket, slot));
         });
     }
 }
@@ -211,14 +211,14 @@ mod tests {
     #[test]
     fn refusals_of_the_library_get_our_headers() {
         let head = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n\r\n";
-        let answer = own_refusal(head, SystemTime::UNIX_EPOCH).unwrap();
+        let answer = replacement_response(head, SystemTime::UNIX_EPOCH).unwrap();
         let text = std::str::from_utf8(&answer).unwrap();
         assert!(text.starts_with("HTTP/1.1 431 Request Header"), "{text}");
         assert!(text.contains("\r\nX-Content-Type-Options: nosniff\r\n"));
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())));
         for other in [&b"HTTP/1.1 200 OK\r\n"[..], b"HTTP/1.1 4", b"", b"400"] {
-            assert_eq!(own_refusal(other, SystemTime::UNIX_EPOCH), None);
+            assert_eq!(replacement_response(other, SystemTime::UNIX_EPOCH), None);
         }
     }
 }

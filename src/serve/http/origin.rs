@@ -9,11 +9,11 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// The rule for `Origin`.
 #[derive(Clone, Debug, Default)]
-pub struct Origins {
+pub struct AllowedOrigins {
     allowed: Vec<String>,
 }
 
-impl Origins {
+impl AllowedOrigins {
     /// `allowed`: origins such as `https://example.org`, or `*` for all.
     pub fn new(allowed: Vec<String>) -> Self {
         Self { allowed }
@@ -27,19 +27,19 @@ impl Origins {
     }
 
     /// Decides whether a client may have frames of the cameras.
-    pub(crate) fn judge<'a>(&self, client: &Client<'a>) -> Access<'a> {
+    pub(crate) fn check<'a>(&self, client: &RequestOrigin<'a>) -> Access<'a> {
         let page = client.origin.or(client.referer);
         if self.allow_all() || page.is_some_and(|page| self.allow_listed(page)) {
             return Access::Listed;
         }
         if !self.allow(client.origin, client.host) {
-            return Access::Refused(Foreign {
+            return Access::Refused(RefusedPage {
                 origin: client.origin,
                 lacks_port: lacks_port(client.origin, client.host),
             });
         }
-        if client.is_cross_site && !client.follows_link {
-            return Access::Refused(Foreign {
+        if client.is_cross_site && !client.is_user_navigation {
+            return Access::Refused(RefusedPage {
                 origin: page,
                 lacks_port: false,
             });
@@ -76,12 +76,12 @@ pub(crate) enum Access<'a> {
     /// From a page that `server.allowedOrigins` names.
     Listed,
     /// From a page elsewhere.
-    Refused(Foreign<'a>),
+    Refused(RefusedPage<'a>),
 }
 
 /// Page that may not have frames.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Foreign<'a> {
+pub(crate) struct RefusedPage<'a> {
     /// Its origin; `None` where the browser hides it.
     pub(crate) origin: Option<&'a str>,
     /// It has the server's host name, but `Host` has no port: a proxy passes that on without it.
@@ -91,17 +91,17 @@ pub(crate) struct Foreign<'a> {
 /// Sender of a request, as far as a browser tells. Sec-Fetch headers come to https and loopback
 /// addresses only (W3C Fetch Metadata, 2).
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Client<'a> {
+pub(crate) struct RequestOrigin<'a> {
     pub(crate) origin: Option<&'a str>,
     /// Origin of the page in `Referer`.
     referer: Option<&'a str>,
     pub(crate) host: Option<&'a str>,
     is_cross_site: bool,
     /// The user followed a link to what is to fill the tab.
-    follows_link: bool,
+    is_user_navigation: bool,
 }
 
-impl<'a> Client<'a> {
+impl<'a> RequestOrigin<'a> {
     pub(crate) fn new(headers: &'a HeaderMap) -> Self {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let is = |name, expected| text(name) == Some(expected);
@@ -110,7 +110,7 @@ impl<'a> Client<'a> {
             referer: text(header::REFERER.as_str()).and_then(origin_of),
             host: text(header::HOST.as_str()),
             is_cross_site: is("sec-fetch-site", "cross-site"),
-            follows_link: is("sec-fetch-mode", "navigate")
+            is_user_navigation: is("sec-fetch-mode", "navigate")
                 && is("sec-fetch-dest", "document")
                 && is("sec-fetch-user", "?1"),
         }
@@ -190,10 +190,10 @@ pub(crate) fn without_port(host: &str) -> &str {
 }
 
 /// Keeps the pages of others from showing a picture or video that they ask for without saying whence.
-pub(crate) fn keep_to_pages(
+pub(crate) fn set_embedding_headers(
     access: Access<'_>,
-    client: &Client<'_>,
-    origins: &Origins,
+    client: &RequestOrigin<'_>,
+    origins: &AllowedOrigins,
     out: &mut HeaderMap,
 ) {
     let policy = match access {
@@ -215,13 +215,13 @@ pub(crate) fn keep_to_pages(
 /// The rule for `Host`.
 ///
 /// A page whose name its owner lets lead to this server, after it was loaded (DNS rebinding), is the server's own as far as a
-/// browser can tell, and the same host by [`Origins`]. Only its name gives it away, so a list of the server's names keeps it out.
+/// browser can tell, and the same host by [`AllowedOrigins`]. Only its name gives it away, so a list of the server's names keeps it out.
 #[derive(Clone, Debug, Default)]
-pub struct Hosts {
+pub struct AllowedHosts {
     names: Vec<String>,
 }
 
-impl Hosts {
+impl AllowedHosts {
     /// `names`: in lower case, without ports; if there are none, the server answers to all.
     pub fn new(names: Vec<String>) -> Self {
         Self { names }
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn the_own_page_may_and_others_may_not() {
-        let origins = Origins::default();
+        let origins = AllowedOrigins::default();
         for (origin, host, may) in [
             ("http://pi:2020", "pi:2020", true),
             ("http://PI:2020", "pi:2020", true),
@@ -298,7 +298,7 @@ mod tests {
 
     #[test]
     fn with_a_list_of_names_the_server_answers_to_those_and_to_what_nobody_else_can_have() {
-        let hosts = Hosts::new(vec!["cam.example.org".into(), "pi".into()]);
+        let hosts = AllowedHosts::new(vec!["cam.example.org".into(), "pi".into()]);
         for (host, may) in [
             ("cam.example.org", true),
             ("CAM.example.org:8443", true),
@@ -323,21 +323,21 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(hosts.allow(host), may, "{host}");
-            assert!(Hosts::default().allow(host), "{host}");
+            assert!(AllowedHosts::default().allow(host), "{host}");
         }
     }
 
     #[test]
     fn programs_without_an_origin_may() {
-        assert!(Origins::default().allow(None, Some("pi")));
+        assert!(AllowedOrigins::default().allow(None, Some("pi")));
     }
 
     #[test]
     fn the_list_opens_the_door_for_those_it_names() {
-        let origins = Origins::new(vec!["https://shop.example/".into()]);
+        let origins = AllowedOrigins::new(vec!["https://shop.example/".into()]);
         assert!(origins.allow(Some("https://shop.example"), Some("pi")));
         assert!(!origins.allow(Some("https://shop.example.evil"), Some("pi")));
-        assert!(Origins::new(vec!["*".into()]).allow(Some("null"), Some("pi")));
+        assert!(AllowedOrigins::new(vec!["*".into()]).allow(Some("null"), Some("pi")));
     }
 
     fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -350,7 +350,7 @@ mod tests {
 
     #[test]
     fn frames_go_to_the_site_and_the_list() {
-        let origins = Origins::new(vec!["http://shop.example".into()]);
+        let origins = AllowedOrigins::new(vec!["http://shop.example".into()]);
         let cross = ("sec-fetch-site", "cross-site");
         for (lines, policy) in [
             (&[("host", "pi:2020")][..], Some("same-site")),
@@ -400,10 +400,10 @@ mod tests {
             ),
         ] {
             let headers = headers(lines);
-            let client = Client::new(&headers);
-            let access = origins.judge(&client);
+            let client = RequestOrigin::new(&headers);
+            let access = origins.check(&client);
             let mut out = HeaderMap::new();
-            keep_to_pages(access, &client, &origins, &mut out);
+            set_embedding_headers(access, &client, &origins, &mut out);
             let told = (!matches!(access, Access::Refused(_)))
                 .then(|| out["Cross-Origin-Resource-Policy"].to_str().unwrap());
             assert_eq!(told, policy, "{lines:?}");

@@ -2,25 +2,23 @@
 //!
 //! A browser tells a page only that a WebSocket failed. The page asks the same URL by GET then, and reads why.
 
-use crate::serve::http::origin::{Access, Client, Foreign};
-use crate::serve::http::response::Content;
-use crate::serve::http::response::plain;
-use crate::serve::http::response::typed;
-use crate::serve::http::state::Site;
+use crate::serve::http::origin::{Access, RefusedPage, RequestOrigin};
+use crate::serve::http::response::{ResponseBody, response, text_response};
+use crate::serve::http::state::AppState;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde_json::json;
 use std::net::SocketAddr;
 
 /// Longest name of a host or origin that is repeated, in characters: strangers choose it.
-const SHOWN: usize = 80;
+const MAX_SHOWN_CHARS: usize = 80;
 
 /// Seconds after which to try again when all places are taken.
 const RETRY_AFTER: &str = "5";
 
 /// Reason for which a request is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Code {
+pub(crate) enum RefusalCode {
     /// The page is of another site.
     Origin,
     /// The server is called by a name that is none of its own.
@@ -33,7 +31,7 @@ pub(crate) enum Code {
     NoUpgrade,
 }
 
-impl Code {
+impl RefusalCode {
     const fn word(self) -> &'static str {
         match self {
             Self::Origin => "origin",
@@ -59,7 +57,7 @@ impl Code {
 /// Refusal of a request, and what to do about it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Refusal {
-    pub(crate) code: Code,
+    pub(crate) code: RefusalCode,
     /// For whoever sees the page.
     pub(crate) message: String,
     /// For the owner of the server, with the line to add.
@@ -69,18 +67,18 @@ pub(crate) struct Refusal {
 impl Refusal {
     /// Returns the refusal of a page elsewhere.
     pub(crate) fn origin(
-        foreign: Foreign<'_>,
-        client: &Client<'_>,
+        foreign: RefusedPage<'_>,
+        client: &RequestOrigin<'_>,
         listed: &[String],
         peer: SocketAddr,
     ) -> Self {
-        let host = shown(client.host.unwrap_or_default());
-        let origin = foreign.origin.map(shown);
+        let host = truncated(client.host.unwrap_or_default());
+        let origin = foreign.origin.map(truncated);
         let origin = origin.as_deref();
         let Some(origin) = origin.filter(|origin| is_origin(origin)) else {
             let page = origin.map_or("of another site".to_owned(), |origin| format!("({origin})"));
             return Self {
-                code: Code::Origin,
+                code: RefusalCode::Origin,
                 message: format!(
                     "This page {page} may not show the cameras of {host}, and does not say whence it is. Open it by \
                      http or https, not from a file or in a sandboxed frame, and without Referrer-Policy: no-referrer."
@@ -116,7 +114,7 @@ impl Refusal {
             )
         };
         Self {
-            code: Code::Origin,
+            code: RefusalCode::Origin,
             message,
             log: Some(log),
         }
@@ -124,11 +122,11 @@ impl Refusal {
 
     /// Returns the refusal of a request by a name that is not in `server.hosts`.
     pub(crate) fn host(host: &str, names: &[String], peer: SocketAddr) -> Self {
-        let host = shown(host);
+        let host = truncated(host);
         let name = crate::serve::http::origin::without_port(&host);
         let line = list("hosts", names, name);
         Self {
-            code: Code::Host,
+            code: RefusalCode::Host,
             message: format!(
                 "This server does not answer to the name {name}. If it should, add it to server.hosts in config.yml."
             ),
@@ -140,10 +138,10 @@ impl Refusal {
     }
 
     /// Returns the refusal of a camera that is none of `site`.
-    pub(crate) fn camera(site: &Site) -> Self {
-        let names: Vec<&str> = site.cameras.iter().map(|camera| &*camera.name).collect();
+    pub(crate) fn camera(app: &AppState) -> Self {
+        let names: Vec<&str> = app.cameras.iter().map(|camera| &*camera.name).collect();
         Self {
-            code: Code::Camera,
+            code: RefusalCode::Camera,
             message: format!("There is no such camera. There are: {}", names.join(", ")),
             log: None,
         }
@@ -152,7 +150,7 @@ impl Refusal {
     /// Returns the refusal of one viewer too many.
     pub(crate) fn full(limit: usize, peer: SocketAddr) -> Self {
         Self {
-            code: Code::Full,
+            code: RefusalCode::Full,
             message: "Too many viewers are connected. Try again later, or raise server.maxViewers in config.yml."
                 .to_owned(),
             log: Some(format!(
@@ -184,24 +182,24 @@ impl Refusal {
             )
         });
         Self {
-            code: Code::NoUpgrade,
+            code: RefusalCode::NoUpgrade,
             message,
             log,
         }
     }
 
     /// Logs what the owner can do, if there is something.
-    pub(crate) fn logged(self, site: &Site) -> Self {
+    pub(crate) fn log_throttled(self, app: &AppState) -> Self {
         if let Some(log) = &self.log {
-            site.complain(log);
+            app.warn_throttled(log);
         }
         self
     }
 
     /// The answer at the URL of a WebSocket. A page of any origin may read it, as it holds nothing else.
-    pub(crate) fn json(self) -> Response<Content> {
+    pub(crate) fn json(self) -> Response<ResponseBody> {
         let body = json!({"code": self.code.word(), "message": self.message});
-        let mut response = typed("application/json", format!("{body}\n"));
+        let mut response = response("application/json", format!("{body}\n"));
         self.dress(&mut response);
         response.headers_mut().insert(
             header::ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -211,23 +209,23 @@ impl Refusal {
     }
 
     /// The answer at any other URL.
-    pub(crate) fn text(self) -> Response<Content> {
-        let mut response = plain(StatusCode::OK, format!("{}\n", self.message));
+    pub(crate) fn text(self) -> Response<ResponseBody> {
+        let mut response = text_response(StatusCode::OK, format!("{}\n", self.message));
         self.dress(&mut response);
         response
     }
 
-    fn dress(&self, response: &mut Response<Content>) {
+    fn dress(&self, response: &mut Response<ResponseBody>) {
         *response.status_mut() = self.code.status();
         let out = response.headers_mut();
         match self.code {
-            Code::Full => {
+            RefusalCode::Full => {
                 out.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
             }
-            Code::NoUpgrade => {
+            RefusalCode::NoUpgrade => {
                 out.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
             }
-            Code::Origin | Code::Host | Code::Camera => {}
+            RefusalCode::Origin | RefusalCode::Host | RefusalCode::Camera => {}
         }
         out.insert(
             header::X_CONTENT_TYPE_OPTIONS,
@@ -238,30 +236,30 @@ impl Refusal {
 
 /// Returns how a client may have frames by a plain request, or its refusal.
 pub(crate) fn admit<'a>(
-    site: &Site,
+    app: &AppState,
     peer: SocketAddr,
     headers: &'a HeaderMap,
-) -> Result<(Access<'a>, Client<'a>), Box<Response<Content>>> {
-    let client = Client::new(headers);
-    match site.origins.judge(&client) {
+) -> Result<(Access<'a>, RequestOrigin<'a>), Box<Response<ResponseBody>>> {
+    let client = RequestOrigin::new(headers);
+    match app.origins.check(&client) {
         Access::Refused(foreign) => {
-            let refusal = Refusal::origin(foreign, &client, site.origins.list(), peer);
-            Err(Box::new(refusal.logged(site).text()))
+            let refusal = Refusal::origin(foreign, &client, app.origins.list(), peer);
+            Err(Box::new(refusal.log_throttled(app).text()))
         }
         access => Ok((access, client)),
     }
 }
 
 /// Cuts a text that a stranger chose.
-fn shown(text: &str) -> String {
-    text.chars().take(SHOWN).collect()
+fn truncated(text: &str) -> String {
+    text.chars().take(MAX_SHOWN_CHARS).collect()
 }
 
 /// Tells an origin that can be written into the list from what only looks like one.
 fn is_origin(text: &str) -> bool {
     let is_host_byte =
         |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']');
-    text.chars().count() < SHOWN
+    text.chars().count() < MAX_SHOWN_CHARS
         && text.split_once("://").is_some_and(|(scheme, host)| {
             !scheme.is_empty()
                 && scheme
@@ -283,7 +281,7 @@ fn list(key: &str, listed: &[String], more: &str) -> String {
     let before: Vec<String> = listed.iter().map(|text| entry(text)).collect();
     let mut line = match before.join(", ") {
         text if text.is_empty() => format!("{key}: ["),
-        text if text.len() > SHOWN => format!("{key}: [..., "),
+        text if text.len() > MAX_SHOWN_CHARS => format!("{key}: [..., "),
         text => format!("{key}: [{text}, "),
     };
     line.push_str(&entry(more));

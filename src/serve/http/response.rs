@@ -15,20 +15,20 @@ pub(crate) trait PollBytes: Send {
 }
 
 /// The body of any response.
-pub(crate) enum Content {
+pub(crate) enum ResponseBody {
     /// All at once.
-    Whole(Option<Bytes>),
+    Full(Option<Bytes>),
     /// Init segment and fragments, as long as the client takes them.
-    Live(Box<dyn PollBytes>),
+    Stream(Box<dyn PollBytes>),
 }
 
-impl Content {
-    pub(crate) fn whole(bytes: impl Into<Bytes>) -> Self {
-        Self::Whole(Some(bytes.into()))
+impl ResponseBody {
+    pub(crate) fn full(bytes: impl Into<Bytes>) -> Self {
+        Self::Full(Some(bytes.into()))
     }
 }
 
-impl Body for Content {
+impl Body for ResponseBody {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -37,42 +37,42 @@ impl Body for Content {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         match &mut *self {
-            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Live(live) => live
+            Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Stream(live) => live
                 .poll_bytes(context)
                 .map(|bytes| Some(Ok(Frame::data(bytes)))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, Self::Whole(None))
+        matches!(self, Self::Full(None))
     }
 
     fn size_hint(&self) -> hyper::body::SizeHint {
         match self {
-            Self::Whole(bytes) => {
+            Self::Full(bytes) => {
                 hyper::body::SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64)
             }
-            Self::Live(_) => hyper::body::SizeHint::default(),
+            Self::Stream(_) => hyper::body::SizeHint::default(),
         }
     }
 }
 
-pub(crate) fn wrong_method(allowed: &'static str) -> Response<Content> {
+pub(crate) fn method_not_allowed(allowed: &'static str) -> Response<ResponseBody> {
     let words = format!("Only {allowed} are served here.\n");
-    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, words);
+    let mut response = text_response(StatusCode::METHOD_NOT_ALLOWED, words);
     response
         .headers_mut()
         .insert(header::ALLOW, HeaderValue::from_static(allowed));
     response
 }
 
-pub(crate) fn not_found() -> Response<Content> {
-    plain(StatusCode::NOT_FOUND, "Nothing is here. The page is at /\n")
+pub(crate) fn not_found() -> Response<ResponseBody> {
+    text_response(StatusCode::NOT_FOUND, "Nothing is here. The page is at /\n")
 }
 
-pub(crate) fn typed(kind: &'static str, content: impl Into<Bytes>) -> Response<Content> {
-    let mut response = Response::new(Content::whole(content));
+pub(crate) fn response(kind: &'static str, content: impl Into<Bytes>) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::full(content));
     let out = response.headers_mut();
     out.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     out.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -80,8 +80,8 @@ pub(crate) fn typed(kind: &'static str, content: impl Into<Bytes>) -> Response<C
 }
 
 /// A few words in answer to a request.
-pub(crate) fn plain(status: StatusCode, words: impl Into<Bytes>) -> Response<Content> {
-    let mut response = typed("text/plain; charset=utf-8", words);
+pub(crate) fn text_response(status: StatusCode, words: impl Into<Bytes>) -> Response<ResponseBody> {
+    let mut response = response("text/plain; charset=utf-8", words);
     *response.status_mut() = status;
     response
 }

@@ -14,8 +14,8 @@ impl Place {
         Self(path)
     }
 
-    fn files(&self) -> TlsFiles {
-        TlsFiles {
+    fn files(&self) -> CertPaths {
+        CertPaths {
             cert: self.0.join("cert.pem"),
             key: self.0.join("key.pem"),
         }
@@ -47,7 +47,7 @@ fn issue() -> (String, String) {
 /// Longer than anything takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-fn refresh(store: &Arc<Store>, now: Instant) {
+fn refresh(store: &Arc<CertStore>, now: Instant) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build();
@@ -105,11 +105,12 @@ fn a_renewed_certificate_is_used_and_a_half_written_one_is_not() {
     let (place, old, new) = (Place::new("renewed"), issue(), issue());
     place.write(&old);
     let provider = Arc::new(ring::default_provider());
-    let store = Arc::new(Store::open(place.files(), provider, look, PATIENCE).unwrap());
+    let store =
+        Arc::new(CertStore::open(place.files(), provider, read_if_changed, PATIENCE).unwrap());
     let der = |seconds| {
         let now = Instant::now() + Duration::from_secs(seconds);
         refresh(&store, now);
-        store.current().certified.cert[0].deref().to_vec()
+        store.loaded().certified.cert[0].deref().to_vec()
     };
     let first = der(2);
     assert_eq!(first, der(4), "unchanged");
@@ -138,32 +139,36 @@ fn certificate_files_that_are_no_files_are_refused() {
 #[test]
 fn disk_that_hangs_holds_up_no_handshake() {
     fn hang_after_start(
-        files: &TlsFiles,
+        files: &CertPaths,
         provider: &CryptoProvider,
-        seen: Option<&Seen>,
-    ) -> Option<(Seen, Read)> {
+        seen: Option<&FileVersions>,
+    ) -> Option<(FileVersions, ReadResult)> {
         while seen.is_some() {
             std::thread::park();
         }
-        look(files, provider, seen)
+        read_if_changed(files, provider, seen)
     }
-    fn hang(_: &TlsFiles, _: &CryptoProvider, _: Option<&Seen>) -> Option<(Seen, Read)> {
+    fn hang(
+        _: &CertPaths,
+        _: &CryptoProvider,
+        _: Option<&FileVersions>,
+    ) -> Option<(FileVersions, ReadResult)> {
         loop {
             std::thread::park();
         }
     }
     let (place, provider) = (Place::new("hang"), Arc::new(ring::default_provider()));
     place.write(&issue());
-    let open = |look, timeout| Store::open(place.files(), provider.clone(), look, timeout);
+    let open = |look, timeout| CertStore::open(place.files(), provider.clone(), look, timeout);
     let refusal = open(hang, Duration::from_millis(20)).map(drop).unwrap_err();
     assert!(refusal.contains("the disk did not answer"), "{refusal}");
     let store = Arc::new(open(hang_after_start, PATIENCE).unwrap());
-    let certified = store.current().certified.clone();
+    let certified = store.loaded().certified.clone();
     let now = Instant::now();
     // The second one does not even begin to look.
     for seconds in [2, 4] {
         refresh(&store, now + Duration::from_secs(seconds));
     }
-    assert!(Arc::ptr_eq(&certified, &store.current().certified));
+    assert!(Arc::ptr_eq(&certified, &store.loaded().certified));
     assert_eq!(Arc::strong_count(&store), 2, "one thread looks");
 }

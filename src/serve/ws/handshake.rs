@@ -18,7 +18,7 @@ pub(crate) fn accept_key(key: &str) -> String {
 }
 
 /// True if the client offers the sub-protocol.
-pub(crate) fn offers(headers: &HeaderMap, protocol: &str) -> bool {
+pub(crate) fn offers_subprotocol(headers: &HeaderMap, protocol: &str) -> bool {
     tokens(headers, header::SEC_WEBSOCKET_PROTOCOL).any(|token| token == protocol)
 }
 

@@ -3,14 +3,14 @@
 use std::fmt;
 
 /// Largest message taken from a viewer, in bytes. The player's messages are a tenth of that.
-pub const MESSAGE_LIMIT: usize = 4096;
+pub const MAX_MESSAGE_BYTES: usize = 4096;
 
 /// Longest payload of a control frame (RFC 6455, 5.5).
-const CONTROL_LIMIT: usize = 125;
+const MAX_CONTROL_PAYLOAD: usize = 125;
 
 /// Something whole that a viewer sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Incoming {
+pub enum ClientFrame {
     /// A text message in UTF-8.
     Text(Vec<u8>),
     /// A binary message, which means nothing to us.
@@ -22,12 +22,12 @@ pub enum Incoming {
     /// The viewer closes, with its code if it gave one.
     Close(Option<u16>),
     /// A part of a message that is not whole yet: nothing to be answered, but work.
-    Part,
+    Partial,
 }
 
 /// Why a connection has to be closed, as the code of the close frame (RFC 6455, 7.4.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Violation {
+pub enum ProtocolError {
     /// 1002: not the protocol.
     Protocol,
     /// 1007: a text, or the reason of a close frame, that is not UTF-8.
@@ -36,7 +36,7 @@ pub enum Violation {
     TooBig,
 }
 
-impl Violation {
+impl ProtocolError {
     /// The close code.
     pub const fn code(self) -> u16 {
         match self {
@@ -47,7 +47,7 @@ impl Violation {
     }
 }
 
-impl fmt::Display for Violation {
+impl fmt::Display for ProtocolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Protocol => "it sent something that is not WebSocket",
@@ -59,7 +59,7 @@ impl fmt::Display for Violation {
 
 /// Puts frames together. Empty between messages, so that an idle viewer costs no memory.
 #[derive(Debug, Default)]
-pub struct Inbound {
+pub struct FrameReader {
     /// The beginning of a frame.
     partial: Vec<u8>,
     /// The beginning of a message in several frames; the first byte is its opcode.
@@ -72,14 +72,19 @@ struct Frame {
     payload: Vec<u8>,
 }
 
-impl Inbound {
-    /// Takes bytes from the socket and gives one [`Incoming`] for each frame that became whole by them.
-    pub fn push(&mut self, bytes: &[u8], mut each: impl FnMut(Incoming)) -> Result<(), Violation> {
+impl FrameReader {
+    /// Takes bytes from the socket and gives one [`ClientFrame`] for each frame that became whole by them.
+    pub fn push(
+        &mut self,
+        bytes: &[u8],
+        mut each: impl FnMut(ClientFrame),
+    ) -> Result<(), ProtocolError> {
         self.partial.extend_from_slice(bytes);
         let mut used = 0;
-        while let Some((frame, length)) = parse(self.partial.get(used..).unwrap_or_default())? {
+        while let Some((frame, length)) = parse_frame(self.partial.get(used..).unwrap_or_default())?
+        {
             used += length;
-            each(self.frame(frame)?);
+            each(self.on_frame(frame)?);
         }
         self.partial.drain(..used);
         if self.partial.is_empty() {
@@ -88,43 +93,47 @@ impl Inbound {
         Ok(())
     }
 
-    fn frame(&mut self, frame: Frame) -> Result<Incoming, Violation> {
+    fn on_frame(&mut self, frame: Frame) -> Result<ClientFrame, ProtocolError> {
         match frame.opcode {
             0 => {
-                let mut message = self.message.take().ok_or(Violation::Protocol)?;
-                if message.len() + frame.payload.len() > MESSAGE_LIMIT {
-                    return Err(Violation::TooBig);
+                let mut message = self.message.take().ok_or(ProtocolError::Protocol)?;
+                if message.len() + frame.payload.len() > MAX_MESSAGE_BYTES {
+                    return Err(ProtocolError::TooBig);
                 }
                 message.extend_from_slice(&frame.payload);
-                self.message_part(frame.fin, message)
+                self.on_message_part(frame.fin, message)
             }
-            1 | 2 if self.message.is_some() => Err(Violation::Protocol),
+            1 | 2 if self.message.is_some() => Err(ProtocolError::Protocol),
             1 | 2 => {
                 let mut message = vec![frame.opcode];
                 message.extend_from_slice(&frame.payload);
-                self.message_part(frame.fin, message)
+                self.on_message_part(frame.fin, message)
             }
-            8 => close_code(&frame.payload).map(Incoming::Close),
-            9 => Ok(Incoming::Ping(frame.payload)),
-            10 => Ok(Incoming::Pong),
-            _ => Err(Violation::Protocol),
+            8 => close_code(&frame.payload).map(ClientFrame::Close),
+            9 => Ok(ClientFrame::Ping(frame.payload)),
+            10 => Ok(ClientFrame::Pong),
+            _ => Err(ProtocolError::Protocol),
         }
     }
 
-    fn message_part(&mut self, fin: bool, mut message: Vec<u8>) -> Result<Incoming, Violation> {
+    fn on_message_part(
+        &mut self,
+        fin: bool,
+        mut message: Vec<u8>,
+    ) -> Result<ClientFrame, ProtocolError> {
         let is_text = message.first() == Some(&1);
         if is_text && !is_utf8(message.get(1..).unwrap_or_default(), fin) {
-            return Err(Violation::NotUtf8);
+            return Err(ProtocolError::NotUtf8);
         }
         if !fin {
             self.message = Some(message);
-            return Ok(Incoming::Part);
+            return Ok(ClientFrame::Partial);
         }
         if is_text {
             message.remove(0);
-            Ok(Incoming::Text(message))
+            Ok(ClientFrame::Text(message))
         } else {
-            Ok(Incoming::Binary)
+            Ok(ClientFrame::Binary)
         }
     }
 }
@@ -138,34 +147,34 @@ fn is_utf8(text: &[u8], is_whole: bool) -> bool {
 }
 
 /// The code in a close frame, if there is one (RFC 6455, 5.5.1 and 7.4).
-fn close_code(payload: &[u8]) -> Result<Option<u16>, Violation> {
+fn close_code(payload: &[u8]) -> Result<Option<u16>, ProtocolError> {
     let [first, second, reason @ ..] = payload else {
         return if payload.is_empty() {
             Ok(None)
         } else {
-            Err(Violation::Protocol)
+            Err(ProtocolError::Protocol)
         };
     };
     let code = u16::from_be_bytes([*first, *second]);
     // 1012 to 1014 were registered later (IANA); 1004 to 1006 and 1015 are never sent.
     if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
-        return Err(Violation::Protocol);
+        return Err(ProtocolError::Protocol);
     }
     if !is_utf8(reason, true) {
-        return Err(Violation::NotUtf8);
+        return Err(ProtocolError::NotUtf8);
     }
     Ok(Some(code))
 }
 
 /// The frame at the start of `bytes` and its length, or `None` if it is not whole yet.
-fn parse(bytes: &[u8]) -> Result<Option<(Frame, usize)>, Violation> {
+fn parse_frame(bytes: &[u8]) -> Result<Option<(Frame, usize)>, ProtocolError> {
     let [first, second, rest @ ..] = bytes else {
         return Ok(None);
     };
     let (fin, opcode) = (first & 0x80 != 0, first & 0x0f);
     // No extension was agreed on, and clients must mask.
     if first & 0x70 != 0 || second & 0x80 == 0 {
-        return Err(Violation::Protocol);
+        return Err(ProtocolError::Protocol);
     }
     let (length, rest, header) = match second & 0x7f {
         126 => match rest {
@@ -178,12 +187,12 @@ fn parse(bytes: &[u8]) -> Result<Option<(Frame, usize)>, Violation> {
         },
         short => (u64::from(short), rest, 2),
     };
-    if length > MESSAGE_LIMIT as u64 {
-        return Err(Violation::TooBig);
+    if length > MAX_MESSAGE_BYTES as u64 {
+        return Err(ProtocolError::TooBig);
     }
     let length = length as usize;
-    if opcode >= 8 && (length > CONTROL_LIMIT || !fin) {
-        return Err(Violation::Protocol);
+    if opcode >= 8 && (length > MAX_CONTROL_PAYLOAD || !fin) {
+        return Err(ProtocolError::Protocol);
     }
     let Some((mask, rest)) = rest.split_first_chunk::<4>() else {
         return Ok(None);
@@ -225,9 +234,9 @@ mod tests {
         out
     }
 
-    fn all(bytes: &[u8]) -> Result<Vec<Incoming>, Violation> {
+    fn all(bytes: &[u8]) -> Result<Vec<ClientFrame>, ProtocolError> {
         let mut out = Vec::new();
-        Inbound::default()
+        FrameReader::default()
             .push(bytes, |incoming| out.push(incoming))
             .map(|()| out)
     }
@@ -242,11 +251,11 @@ mod tests {
             masked(0x88, b""),
         ];
         let expected = [
-            Incoming::Text(b"{}".into()),
-            Incoming::Ping(b"x".into()),
-            Incoming::Pong,
-            Incoming::Binary,
-            Incoming::Close(None),
+            ClientFrame::Text(b"{}".into()),
+            ClientFrame::Ping(b"x".into()),
+            ClientFrame::Pong,
+            ClientFrame::Binary,
+            ClientFrame::Close(None),
         ];
         assert_eq!(all(&bytes.concat()), Ok(expected.into()));
     }
@@ -262,62 +271,66 @@ mod tests {
         assert_eq!(
             all(&bytes.concat()),
             Ok(vec![
-                Incoming::Part,
-                Incoming::Ping(vec![]),
-                Incoming::Part,
-                Incoming::Text(b"abc".into())
+                ClientFrame::Partial,
+                ClientFrame::Ping(vec![]),
+                ClientFrame::Partial,
+                ClientFrame::Text(b"abc".into())
             ])
         );
     }
 
     #[test]
     fn what_the_protocol_forbids_is_refused() {
-        assert_eq!(all(&[0x81, 0x00]), Err(Violation::Protocol), "not masked");
+        assert_eq!(
+            all(&[0x81, 0x00]),
+            Err(ProtocolError::Protocol),
+            "not masked"
+        );
         assert_eq!(
             all(&masked(0xc1, b"a")),
-            Err(Violation::Protocol),
+            Err(ProtocolError::Protocol),
             "an extension"
         );
         assert_eq!(
             all(&masked(0x80, b"a")),
-            Err(Violation::Protocol),
+            Err(ProtocolError::Protocol),
             "nothing to continue"
         );
         assert_eq!(
             all(&masked(0x83, b"a")),
-            Err(Violation::Protocol),
+            Err(ProtocolError::Protocol),
             "unknown opcode"
         );
         assert_eq!(
             all(&masked(0x09, b"a")),
-            Err(Violation::Protocol),
+            Err(ProtocolError::Protocol),
             "control frame in parts"
         );
         assert_eq!(
             all(&masked(0x89, &[0; 126])),
-            Err(Violation::Protocol),
+            Err(ProtocolError::Protocol),
             "long control frame"
         );
         assert_eq!(
             all(&[masked(0x01, b"a"), masked(0x81, b"b")].concat()),
-            Err(Violation::Protocol),
+            Err(ProtocolError::Protocol),
             "nested"
         );
     }
 
     #[test]
     fn text_that_is_not_utf8_is_refused() {
-        assert_eq!(all(&masked(0x81, b"\xff")), Err(Violation::NotUtf8));
-        assert_eq!(all(&masked(0x81, b"\xe2\x82")), Err(Violation::NotUtf8));
+        assert_eq!(all(&masked(0x81, b"\xff")), Err(ProtocolError::NotUtf8));
+        assert_eq!(all(&masked(0x81, b"\xe2\x82")), Err(ProtocolError::NotUtf8));
         // A character may be cut between fragments, but has to be whole at the end.
         let cut = [masked(0x01, b"\xe2\x82"), masked(0x80, b"\xac")].concat();
-        let whole = Incoming::Text("€".into());
-        assert_eq!(all(&cut), Ok(vec![Incoming::Part, whole]));
+        let whole = ClientFrame::Text("€".into());
+        assert_eq!(all(&cut), Ok(vec![ClientFrame::Partial, whole]));
         let torn = [masked(0x01, b"\xe2\x82"), masked(0x80, b"a")].concat();
-        assert_eq!(all(&torn), Err(Violation::NotUtf8));
+        assert_eq!(all(&torn), Err(ProtocolError::NotUtf8));
         // What can no longer become right is refused before the end.
-        assert_eq!(all(&masked(0x01, b"a\xc0")), Err(Violation::NotUtf8));
-        assert_eq!(all(&masked(0x82, b"\xff")), Ok(vec![Incoming::Binary]));
+        assert_eq!(all(&masked(0x01, b"a\xc0")), Err(ProtocolError::NotUtf8));
+        assert_eq!(all(&masked(0x82, b"\xff")), Ok(vec![ClientFrame::Binary]));
     }
 
     #[test]
@@ -327,25 +340,28 @@ mod tests {
             all(&masked(0x88, &payload))
         };
         for code in [1000, 1001, 1003, 1007, 1011, 1014, 3000, 3999, 4000, 4999] {
-            assert_eq!(close(code, b"bye"), Ok(vec![Incoming::Close(Some(code))]));
+            assert_eq!(
+                close(code, b"bye"),
+                Ok(vec![ClientFrame::Close(Some(code))])
+            );
         }
         for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535] {
-            assert_eq!(close(code, b"bye"), Err(Violation::Protocol), "{code}");
+            assert_eq!(close(code, b"bye"), Err(ProtocolError::Protocol), "{code}");
         }
-        assert_eq!(all(&masked(0x88, b"\x03")), Err(Violation::Protocol));
-        assert_eq!(close(1000, b"\xff"), Err(Violation::NotUtf8));
+        assert_eq!(all(&masked(0x88, b"\x03")), Err(ProtocolError::Protocol));
+        assert_eq!(close(1000, b"\xff"), Err(ProtocolError::NotUtf8));
     }
 
     #[test]
     fn large_messages_are_refused_before_they_are_stored() {
         let mut header = vec![0x82, 0x80 | 127];
         header.extend_from_slice(&u64::MAX.to_be_bytes());
-        assert_eq!(all(&header), Err(Violation::TooBig));
+        assert_eq!(all(&header), Err(ProtocolError::TooBig));
         let parts: Vec<u8> = std::iter::once(masked(0x01, &[0; 4000]))
             .chain(std::iter::once(masked(0x00, &[0; 4000])))
             .flatten()
             .collect();
-        assert_eq!(all(&parts), Err(Violation::TooBig));
+        assert_eq!(all(&parts), Err(ProtocolError::TooBig));
     }
 
     proptest! {
@@ -355,14 +371,14 @@ mod tests {
             cuts in prop::collection::vec(1usize..40, 1..20),
         ) {
             let bytes: Vec<u8> = texts.iter().flat_map(|text| masked(0x81, text.as_bytes())).collect();
-            let mut inbound = Inbound::default();
+            let mut inbound = FrameReader::default();
             let (mut got, mut rest, mut cut) = (Vec::new(), &bytes[..], cuts.iter().cycle());
             while !rest.is_empty() {
                 let (now, later) = rest.split_at((*cut.next().unwrap()).min(rest.len()));
                 inbound.push(now, |incoming| got.push(incoming)).unwrap();
                 rest = later;
             }
-            prop_assert_eq!(got, texts.into_iter().map(|text| Incoming::Text(text.into_bytes())).collect::<Vec<_>>());
+            prop_assert_eq!(got, texts.into_iter().map(|text| ClientFrame::Text(text.into_bytes())).collect::<Vec<_>>());
         }
 
         #[test]

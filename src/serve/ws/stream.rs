@@ -10,12 +10,12 @@ use rustls::ServerConnection;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 
-pub(crate) struct Wire {
+pub(crate) struct ViewerStream {
     socket: TcpStream,
     session: Option<Box<ServerConnection>>,
 }
 
-impl Wire {
+impl ViewerStream {
     /// `socket` is non-blocking; `session` has its handshake behind it.
     pub(crate) fn new(socket: std::net::TcpStream, session: Option<Box<ServerConnection>>) -> Self {
         Self {
@@ -30,12 +30,12 @@ impl Wire {
     }
 
     /// The socket, if what is written to it goes out as it is.
-    pub(crate) fn bare(&self) -> Option<&TcpStream> {
+    pub(crate) fn plain_socket(&self) -> Option<&TcpStream> {
         self.session.is_none().then_some(&self.socket)
     }
 
     /// Takes some of `bytes` and gives them to the socket; `WouldBlock` if that is full. With TLS, the last of what was
-    /// taken may need [`Wire::flush`].
+    /// taken may need [`ViewerStream::flush`].
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.session.is_none() {
             // Not by libc, which makes each of its calls a point where a thread may be cancelled: a hundredth of all that a picture costs.
@@ -91,7 +91,7 @@ impl Wire {
     }
 
     /// Says that nothing more will come, as far as the socket takes it.
-    pub(crate) fn finish(&mut self) {
+    pub(crate) fn close_write(&mut self) {
         if let Some(session) = &mut self.session {
             session.send_close_notify();
             let _ = self.flush();

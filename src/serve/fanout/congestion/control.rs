@@ -114,9 +114,9 @@ impl CongestionControl {
                 log::info!("congestion control: {wanted}");
             }
             Err(error) if setting == CongestionSetting::Auto => {
-                log::info!("{}", refusal(wanted, &control.initial, error));
+                log::info!("{}", unavailable_message(wanted, &control.initial, error));
             }
-            Err(error) => log::warn!("{}", refusal(wanted, &control.initial, error)),
+            Err(error) => log::warn!("{}", unavailable_message(wanted, &control.initial, error)),
         }
         control
     }
@@ -191,15 +191,15 @@ impl LossResponse {
         self.written += bytes;
         if self.written >= CHECK_INTERVAL_BYTES {
             self.written = 0;
-            if let Some(reading) = socket::look(socket) {
-                self.react(socket, reading.lost, Timestamp::now());
+            if let Some(sample) = socket::sample(socket) {
+                self.react(socket, sample.bytes_lost, Timestamp::now());
             }
         }
     }
 }
 
 /// Log line for an algorithm that cannot be used.
-fn refusal(wanted: &str, system: &str, error: Errno) -> String {
+fn unavailable_message(wanted: &str, system: &str, error: Errno) -> String {
     let (cause, hint) = match error {
         Errno::NOENT => (
             "the kernel has no such module loaded",
@@ -273,9 +273,9 @@ mod tests {
 
     #[test]
     fn refusal_names_the_remedy() {
-        let missing = refusal("bbr", "cubic", Errno::NOENT);
+        let missing = unavailable_message("bbr", "cubic", Errno::NOENT);
         assert!(missing.contains("modprobe tcp_bbr"), "{missing}");
-        let forbidden = refusal("bbr", "cubic", Errno::PERM);
+        let forbidden = unavailable_message("bbr", "cubic", Errno::PERM);
         assert!(forbidden.contains("not allowed"), "{forbidden}");
         assert!(
             forbidden.contains("tcp_allowed_congestion_control"),

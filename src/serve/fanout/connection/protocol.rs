@@ -1,9 +1,9 @@
 //! What a viewer says, and what it is answered.
 
-use super::{Closing, Connection};
+use super::{Closing, ViewerConnection};
 use crate::message::{Opcode, frame};
-use crate::serve::limits::DRAIN_BYTES;
-use crate::serve::ws::reader::Incoming;
+use crate::serve::limits::MAX_DRAIN_BYTES;
+use crate::serve::ws::reader::ClientFrame;
 use crate::time::Timestamp;
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -11,16 +11,16 @@ use std::io;
 use std::time::Instant;
 
 /// Most answers that wait for a viewer who asks but does not read.
-const CONTROL_LIMIT: usize = 16;
+const MAX_QUEUED_CONTROL: usize = 16;
 
 /// Most pongs among them: the newest.
-const PONG_LIMIT: usize = 10;
+const MAX_QUEUED_PONGS: usize = 10;
 
 /// Most reads and frames of a viewer between two ticks; more is an attack. With the limit of a frame's size it bounds
 /// the time that one viewer can keep the thread from all others.
-const INCOMING_LIMIT: u32 = 200;
+const MAX_INCOMING_PER_TICK: u32 = 200;
 
-impl Connection {
+impl ViewerConnection {
     /// Reads until the socket is empty. What comes while the connection is closed is not looked at, and bounded.
     pub(crate) fn receive(&mut self) -> Result<(), String> {
         let mut buffer = [0; 4096];
@@ -33,7 +33,7 @@ impl Connection {
             {
                 return Ok(());
             }
-            let read = self.wire.read(&mut buffer);
+            let read = self.stream.read(&mut buffer);
             if let Some(closing) = &mut self.closing {
                 match read {
                     Ok(count @ 1..) => closing.drained += count,
@@ -41,7 +41,7 @@ impl Connection {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                     _ => return Err(closing.reason.clone()),
                 }
-                if closing.drained > DRAIN_BYTES {
+                if closing.drained > MAX_DRAIN_BYTES {
                     return Err(closing.reason.clone());
                 }
                 continue;
@@ -51,7 +51,7 @@ impl Connection {
                 Ok(count) => {
                     self.heard_at = Instant::now();
                     self.incoming_since_tick += 1;
-                    self.take(buffer.get(..count).unwrap_or_default())?;
+                    self.on_bytes(buffer.get(..count).unwrap_or_default())?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -60,20 +60,20 @@ impl Connection {
         }
     }
 
-    pub(crate) fn take(&mut self, bytes: &[u8]) -> Result<(), String> {
+    pub(crate) fn on_bytes(&mut self, bytes: &[u8]) -> Result<(), String> {
         let received = Timestamp::now();
         let mut incoming = Vec::new();
-        let result = self.inbound.push(bytes, |whole| incoming.push(whole));
+        let result = self.reader.push(bytes, |whole| incoming.push(whole));
         for whole in incoming {
             if self.closing.is_some() {
                 break;
             }
             self.incoming_since_tick += 1;
-            if self.incoming_since_tick > INCOMING_LIMIT {
+            if self.incoming_since_tick > MAX_INCOMING_PER_TICK {
                 self.close(1008, "it sends too much");
                 break;
             }
-            self.answer(whole, received);
+            self.on_frame(whole, received);
         }
         if let Err(violation) = result {
             self.close(violation.code(), &violation.to_string());
@@ -81,24 +81,27 @@ impl Connection {
         Ok(())
     }
 
-    fn answer(&mut self, incoming: Incoming, received: Timestamp) {
+    fn on_frame(&mut self, incoming: ClientFrame, received: Timestamp) {
         match incoming {
-            Incoming::Ping(payload) => self.pong(&payload),
+            ClientFrame::Ping(payload) => self.queue_pong(&payload),
             // The code is returned (RFC 6455, 5.5.1).
-            Incoming::Close(code) => self.close(code.unwrap_or(1000), "it said goodbye"),
-            Incoming::Text(text) if self.speaks_v1 => self.answer_text(&text, received),
-            Incoming::Text(_) | Incoming::Binary | Incoming::Pong | Incoming::Part => {}
+            ClientFrame::Close(code) => self.close(code.unwrap_or(1000), "it said goodbye"),
+            ClientFrame::Text(text) if self.speaks_v1 => self.on_text(&text, received),
+            ClientFrame::Text(_)
+            | ClientFrame::Binary
+            | ClientFrame::Pong
+            | ClientFrame::Partial => {}
         }
     }
 
-    fn answer_text(&mut self, text: &[u8], received: Timestamp) {
+    fn on_text(&mut self, text: &[u8], received: Timestamp) {
         let Ok(message) = serde_json::from_slice::<Value>(text) else {
             return;
         };
         match message["type"].as_str() {
             Some("clock") if message["sent"].is_number() => {
                 let micros = |at: Timestamp| at.as_nanos() / 1000;
-                self.text(&json!({
+                self.queue_text(&json!({
                     "type": "clock",
                     "sent": message["sent"],
                     "received_us": micros(received),
@@ -107,31 +110,31 @@ impl Connection {
             }
             Some("report") => {
                 self.reported_at = Instant::now();
-                self.report.set(message["delay_ms"].as_f64());
+                self.latency.set_reported(message["delay_ms"].as_f64());
             }
             // Types that this server does not know are those of a newer player.
             _ => {}
         }
     }
 
-    pub(crate) fn text(&mut self, message: &Value) {
+    pub(crate) fn queue_text(&mut self, message: &Value) {
         if self.speaks_v1 {
-            self.control(frame(Opcode::Text, message.to_string().as_bytes()));
+            self.queue_control(frame(Opcode::Text, message.to_string().as_bytes()));
         }
     }
 
-    pub(crate) fn control(&mut self, bytes: Bytes) {
-        if self.control.len() < CONTROL_LIMIT && self.closing.is_none() {
+    pub(crate) fn queue_control(&mut self, bytes: Bytes) {
+        if self.control.len() < MAX_QUEUED_CONTROL && self.closing.is_none() {
             self.control.push_back(bytes);
         }
     }
 
     /// Answers a ping. Where many wait, the oldest are left out (RFC 6455, 5.5.3).
-    fn pong(&mut self, payload: &[u8]) {
+    fn queue_pong(&mut self, payload: &[u8]) {
         let pong = frame(Opcode::Pong, payload);
         let is_pong = |other: &Bytes| other.first() == pong.first();
         let pongs = self.control.iter().filter(|other| is_pong(other)).count();
-        if pongs >= PONG_LIMIT
+        if pongs >= MAX_QUEUED_PONGS
             && let Some(oldest) = self.control.iter().position(is_pong)
         {
             self.control.remove(oldest);
@@ -146,7 +149,7 @@ impl Connection {
         if self.closing.is_none() {
             // It goes before what else waits, so that it is seen.
             self.control.clear();
-            self.control(frame(Opcode::Close, &code.to_be_bytes()));
+            self.queue_control(frame(Opcode::Close, &code.to_be_bytes()));
             self.closing = Some(Closing {
                 reason: reason.to_owned(),
                 since: Instant::now(),

@@ -1,17 +1,17 @@
 //! Sends a file of the player.
 
 use crate::serve::http::origin::frame_ancestors;
-use crate::serve::http::response::{Content, not_found, typed};
-use crate::serve::http::state::Site;
+use crate::serve::http::response::{ResponseBody, not_found, response};
+use crate::serve::http::state::AppState;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Response, StatusCode};
 
 /// What the page may load: only from this server, nothing inline. Who may frame it follows.
-const CONTENT_SECURITY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
      media-src blob:; worker-src 'self'; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'";
 
-pub(crate) fn asset(site: &Site, name: &str, headers: &HeaderMap) -> Response<Content> {
-    let Some(asset) = site.assets.iter().find(|asset| asset.name == name) else {
+pub(crate) fn respond(app: &AppState, name: &str, headers: &HeaderMap) -> Response<ResponseBody> {
+    let Some(asset) = app.assets.iter().find(|asset| asset.name == name) else {
         return not_found();
     };
     let sent = asset.representation(headers);
@@ -25,11 +25,11 @@ pub(crate) fn asset(site: &Site, name: &str, headers: &HeaderMap) -> Response<Co
                 .any(|tag| tag == sent.etag || tag == "*")
         });
     let mut response = if is_known {
-        let mut response = Response::new(Content::Whole(None));
+        let mut response = Response::new(ResponseBody::Full(None));
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response
     } else {
-        let mut response = typed(asset.kind, sent.content.clone());
+        let mut response = response(asset.content_type, sent.content.clone());
         if let Some(coding) = sent.coding.name() {
             response
                 .headers_mut()
@@ -47,11 +47,11 @@ pub(crate) fn asset(site: &Site, name: &str, headers: &HeaderMap) -> Response<Co
     let host = headers
         .get(header::HOST)
         .and_then(|host| host.to_str().ok());
-    let ancestors = frame_ancestors(host, site.origins.list());
+    let ancestors = frame_ancestors(host, app.origins.list());
     out.insert(
         header::CONTENT_SECURITY_POLICY,
-        HeaderValue::try_from(format!("{CONTENT_SECURITY}; {ancestors}"))
-            .unwrap_or(HeaderValue::from_static(CONTENT_SECURITY)),
+        HeaderValue::try_from(format!("{CONTENT_SECURITY_POLICY}; {ancestors}"))
+            .unwrap_or(HeaderValue::from_static(CONTENT_SECURITY_POLICY)),
     );
     // Pages elsewhere may use the script; it holds no secret, and the pictures have their own rule.
     out.insert(

@@ -6,12 +6,9 @@
 use crate::controls::{
     Control, ControlError, ControlType, ControlValue, ControlsSnapshot, ErrorKind,
 };
-use crate::serve::config::Camera;
-use crate::serve::http::response::Content;
-use crate::serve::http::response::plain;
-use crate::serve::http::response::typed;
-use crate::serve::http::response::wrong_method;
-use crate::serve::http::state::Site;
+use crate::serve::config::CameraHandle;
+use crate::serve::http::response::{ResponseBody, method_not_allowed, response, text_response};
+use crate::serve::http::state::AppState;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body;
 use hyper::header::{self, HeaderValue};
@@ -20,41 +17,41 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Largest body: many times what all controls of a camera need.
-const BODY_BYTES: usize = 16 << 10;
+const MAX_BODY_BYTES: usize = 16 << 10;
 
 /// A body has to be there within this time.
-const BODY_TIME: Duration = Duration::from_secs(5);
+const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The camera's thread comes by ten times a second; a driver may take a while with each control.
-const CAMERA_TIME: Duration = Duration::from_secs(3);
+const CAMERA_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The answer to any request for the controls of `camera`.
-pub(crate) async fn answer(
-    site: &Site,
-    camera: &Camera,
+pub(crate) async fn respond(
+    app: &AppState,
+    camera: &CameraHandle,
     request: Request<hyper::body::Incoming>,
-) -> Response<Content> {
+) -> Response<ResponseBody> {
     match *request.method() {
-        Method::GET => document(site, camera, &fresh_view(camera).await),
-        Method::HEAD => document(site, camera, &camera.remote.snapshot()),
-        Method::POST => set(site, camera, request)
+        Method::GET => controls_response(app, camera, &refreshed_view(camera).await),
+        Method::HEAD => controls_response(app, camera, &camera.remote.snapshot()),
+        Method::POST => set_controls(app, camera, request)
             .await
-            .unwrap_or_else(|(status, words)| plain(status, format!("{words}\n"))),
+            .unwrap_or_else(|(status, words)| text_response(status, format!("{words}\n"))),
         Method::OPTIONS => preflight(),
-        _ => wrong_method("GET, HEAD, POST, OPTIONS"),
+        _ => method_not_allowed("GET, HEAD, POST, OPTIONS"),
     }
 }
 
-async fn fresh_view(camera: &Camera) -> ControlsSnapshot {
-    match tokio::time::timeout(CAMERA_TIME, camera.remote.refresh()).await {
+async fn refreshed_view(camera: &CameraHandle) -> ControlsSnapshot {
+    match tokio::time::timeout(CAMERA_TIMEOUT, camera.remote.refresh()).await {
         Ok(view) => view,
         Err(_) => camera.remote.snapshot(),
     }
 }
 
 /// What a browser asks ahead of a request of another site. Whether that site is let in, the headers say that every answer gets.
-fn preflight() -> Response<Content> {
-    let mut response = plain(StatusCode::NO_CONTENT, "");
+fn preflight() -> Response<ResponseBody> {
+    let mut response = text_response(StatusCode::NO_CONTENT, "");
     let out = response.headers_mut();
     out.remove(header::CONTENT_TYPE);
     for (name, value) in [
@@ -68,22 +65,22 @@ fn preflight() -> Response<Content> {
 }
 
 /// Why a request was not carried out.
-type Refused = (StatusCode, String);
+type HttpError = (StatusCode, String);
 
-async fn set(
-    site: &Site,
-    camera: &Camera,
+async fn set_controls(
+    app: &AppState,
+    camera: &CameraHandle,
     request: Request<hyper::body::Incoming>,
-) -> Result<Response<Content>, Refused> {
+) -> Result<Response<ResponseBody>, HttpError> {
     let text = |name| {
         let value: Option<&HeaderValue> = request.headers().get(name);
         value.and_then(|value| value.to_str().ok())
     };
-    if !site.controls {
+    if !app.allow_control_changes {
         let words = "Controls cannot be set here: server.controls is false in the configuration.";
         return Err((StatusCode::FORBIDDEN, words.into()));
     }
-    if !site.origins.allow(text(header::ORIGIN), text(header::HOST)) {
+    if !app.origins.allow(text(header::ORIGIN), text(header::HOST)) {
         let words = "Pages of other hosts have to be named in server.allowedOrigins.";
         return Err((StatusCode::FORBIDDEN, words.into()));
     }
@@ -91,13 +88,13 @@ async fn set(
         let words = "Controls are set with JSON: Content-Type has to be application/json.";
         return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, words.into()));
     }
-    let body = body(request).await?;
-    let wishes = wishes(&body).map_err(|refusal| match refusal.kind {
+    let body = read_body(request).await?;
+    let wishes = parse_values(&body).map_err(|refusal| match refusal.kind {
         ErrorKind::WrongType => (StatusCode::UNPROCESSABLE_ENTITY, refusal.message),
         _ => (StatusCode::BAD_REQUEST, refusal.message),
     })?;
-    match tokio::time::timeout(CAMERA_TIME, camera.remote.set(wishes)).await {
-        Ok(Ok(view)) => Ok(document(site, camera, &view)),
+    match tokio::time::timeout(CAMERA_TIMEOUT, camera.remote.set(wishes)).await {
+        Ok(Ok(view)) => Ok(controls_response(app, camera, &view)),
         Ok(Err(refusal)) => Err((status(refusal.kind), refusal.message)),
         Err(_) => {
             let words =
@@ -113,17 +110,17 @@ fn is_json(kind: &str) -> bool {
     essence.trim().eq_ignore_ascii_case("application/json")
 }
 
-async fn body(request: Request<hyper::body::Incoming>) -> Result<bytes::Bytes, Refused> {
+async fn read_body(request: Request<hyper::body::Incoming>) -> Result<bytes::Bytes, HttpError> {
     let too_large = || {
-        let words = format!("The body is larger than {BODY_BYTES} bytes.");
+        let words = format!("The body is larger than {MAX_BODY_BYTES} bytes.");
         Err((StatusCode::PAYLOAD_TOO_LARGE, words))
     };
     let body = request.into_body();
-    if body.size_hint().lower() > BODY_BYTES as u64 {
+    if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
         return too_large();
     }
-    let collect = Limited::new(body, BODY_BYTES).collect();
-    match tokio::time::timeout(BODY_TIME, collect).await {
+    let collect = Limited::new(body, MAX_BODY_BYTES).collect();
+    match tokio::time::timeout(BODY_TIMEOUT, collect).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => too_large(),
         Ok(Err(error)) => Err((
@@ -148,7 +145,7 @@ fn status(why: ErrorKind) -> StatusCode {
 }
 
 /// The wishes in a request's body, an object of names and values. Whether the camera has such controls is not looked at here.
-pub fn wishes(body: &[u8]) -> Result<Vec<(String, ControlValue)>, ControlError> {
+pub fn parse_values(body: &[u8]) -> Result<Vec<(String, ControlValue)>, ControlError> {
     const EXAMPLE: &str =
         r#"what is expected is an object of names and values, such as {"brightness": 130}"#;
     let refuse = |words| Err(ControlError::new(ErrorKind::Refused, words));
@@ -159,7 +156,7 @@ pub fn wishes(body: &[u8]) -> Result<Vec<(String, ControlValue)>, ControlError> 
     let Value::Object(entries) = value else {
         return refuse(EXAMPLE.to_owned());
     };
-    let read = |(name, value): (String, Value)| match wish(&value) {
+    let read = |(name, value): (String, Value)| match parse_value(&value) {
         Some(wish) => Ok((name, wish)),
         None => {
             let shown: String = name.chars().take(64).collect();
@@ -172,7 +169,7 @@ pub fn wishes(body: &[u8]) -> Result<Vec<(String, ControlValue)>, ControlError> 
     entries.into_iter().map(read).collect()
 }
 
-fn wish(value: &Value) -> Option<ControlValue> {
+fn parse_value(value: &Value) -> Option<ControlValue> {
     match value {
         Value::Bool(on) => Some(ControlValue::Bool(*on)),
         Value::String(text) => Some(ControlValue::Text(text.clone())),
@@ -189,19 +186,23 @@ fn wish(value: &Value) -> Option<ControlValue> {
     }
 }
 
-fn document(site: &Site, camera: &Camera, view: &ControlsSnapshot) -> Response<Content> {
-    let controls: Vec<Value> = view.controls.iter().map(describe).collect();
+fn controls_response(
+    app: &AppState,
+    camera: &CameraHandle,
+    view: &ControlsSnapshot,
+) -> Response<ResponseBody> {
+    let controls: Vec<Value> = view.controls.iter().map(control_json).collect();
     let document = json!({
         "camera": &*camera.name,
-        "allowed": site.controls,
+        "allowed": app.allow_control_changes,
         "open": view.is_open,
         "controls": controls,
         "refused": *view.rejected,
     });
-    typed("application/json", format!("{document:#}\n"))
+    response("application/json", format!("{document:#}\n"))
 }
 
-fn describe(control: &Control) -> Value {
+fn control_json(control: &Control) -> Value {
     let mut out = json!({
         "name": control.name,
         "label": control.label,

@@ -1,11 +1,10 @@
 //! Waiting for a camera before an endless answer begins: a client that gets 200 expects frames.
 
 use crate::hub::{CameraState, DemandGuard, HubStats};
-use crate::serve::config::Camera;
+use crate::serve::config::CameraHandle;
 use crate::serve::http::refusal::admit;
-use crate::serve::http::response::Content;
-use crate::serve::http::response::plain;
-use crate::serve::http::state::Site;
+use crate::serve::http::response::{ResponseBody, text_response};
+use crate::serve::http::state::AppState;
 use hyper::header::{self, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use std::net::SocketAddr;
@@ -16,10 +15,10 @@ use tokio::time::Instant;
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Longest time that a client may ask to wait.
-const LONGEST_WAIT: Duration = Duration::from_secs(600);
+const MAX_WAIT: Duration = Duration::from_secs(600);
 
 /// Time between two looks at the camera.
-const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Seconds after which a client may try again.
 const RETRY_AFTER: &str = "2";
@@ -27,17 +26,17 @@ const RETRY_AFTER: &str = "2";
 /// Waits until `camera` has frames, and keeps it open until the returned value is dropped; else returns the answer.
 ///
 /// Without `wait` in the query a camera that is being opened has ten seconds, and one that fails none.
-pub(crate) async fn live<T>(
-    site: &Site,
-    camera: &Camera,
+pub(crate) async fn wait_until_live<T>(
+    app: &AppState,
+    camera: &CameraHandle,
     peer: SocketAddr,
     request: &Request<T>,
-) -> Result<DemandGuard, Box<Response<Content>>> {
+) -> Result<DemandGuard, Box<Response<ResponseBody>>> {
     // Before the camera is opened.
-    admit(site, peer, request.headers())?;
-    let wait = match wait(request.uri().query().unwrap_or_default()) {
+    admit(app, peer, request.headers())?;
+    let wait = match parse_wait(request.uri().query().unwrap_or_default()) {
         Ok(wait) => wait,
-        Err(words) => return Err(Box::new(plain(StatusCode::BAD_REQUEST, words))),
+        Err(words) => return Err(Box::new(text_response(StatusCode::BAD_REQUEST, words))),
     };
     let hold = camera.hub.keep_open();
     let begin = Instant::now();
@@ -49,18 +48,18 @@ pub(crate) async fn live<T>(
             CameraState::Waiting | CameraState::Lost => wait.unwrap_or_default(),
         };
         if begin.elapsed() >= timeout {
-            return Err(Box::new(refuse(&status, timeout)));
+            return Err(Box::new(unavailable(&status, timeout)));
         }
-        tokio::time::sleep(LOOK_INTERVAL).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
-fn refuse(status: &HubStats, waited: Duration) -> Response<Content> {
+fn unavailable(status: &HubStats, waited: Duration) -> Response<ResponseBody> {
     let reason = match &*status.status.reason {
         "" => format!("no frame within {} s", waited.as_secs_f32()),
         reason => reason.to_owned(),
     };
-    let mut response = plain(
+    let mut response = text_response(
         StatusCode::SERVICE_UNAVAILABLE,
         format!("No video: {reason}.\n"),
     );
@@ -71,7 +70,7 @@ fn refuse(status: &HubStats, waited: Duration) -> Response<Content> {
 }
 
 /// Reads `wait` (seconds) from a query; other keys are passed over.
-fn wait(query: &str) -> Result<Option<Duration>, String> {
+fn parse_wait(query: &str) -> Result<Option<Duration>, String> {
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     let Some((_, text)) = pairs.find(|(key, _)| *key == "wait") else {
         return Ok(None);
@@ -79,12 +78,12 @@ fn wait(query: &str) -> Result<Option<Duration>, String> {
     let seconds = text.parse::<f64>().ok();
     seconds
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .filter(|wait| *wait <= LONGEST_WAIT)
+        .filter(|wait| *wait <= MAX_WAIT)
         .map(Some)
         .ok_or_else(|| {
             format!(
                 "wait is a number of seconds from 0 to {}, such as ?wait=30\n",
-                LONGEST_WAIT.as_secs()
+                MAX_WAIT.as_secs()
             )
         })
 }
@@ -110,7 +109,7 @@ mod tests {
             ("wait=long", None),
         ] {
             let expected = expected.map(|wait| wait.map(Duration::from_millis));
-            assert_eq!(wait(query).ok(), expected, "{query}");
+            assert_eq!(parse_wait(query).ok(), expected, "{query}");
         }
     }
 }

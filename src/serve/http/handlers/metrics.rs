@@ -4,8 +4,8 @@
 
 use crate::build_info::{self, COMMIT, VERSION};
 use crate::hub::{CameraState, HubStats};
-use crate::serve::http::state::Site;
-use crate::serve::latency_stats::BOUNDS;
+use crate::serve::http::state::AppState;
+use crate::serve::latency_stats::BUCKET_BOUNDS;
 use crate::time::Timestamp;
 use rustix::process::{Resource, getrlimit};
 use std::fmt::{self, Write};
@@ -112,8 +112,8 @@ const DEPRECATED: [Metric; 2] = [
 ];
 
 /// Returns all metrics. Names of cameras need no escaping: they are checked.
-pub(crate) fn metrics(site: &Site) -> String {
-    let cameras: Vec<(&str, HubStats)> = site
+pub(crate) fn metrics(app: &AppState) -> String {
+    let cameras: Vec<(&str, HubStats)> = app
         .cameras
         .iter()
         .map(|camera| (&*camera.name, camera.hub.stats()))
@@ -133,10 +133,10 @@ pub(crate) fn metrics(site: &Site) -> String {
         "gauge",
         "TCP congestion control of connections, and of those that lose packets.",
     );
-    let (initial, on_loss) = site.congestion.names();
+    let (initial, on_loss) = app.congestion_control.names();
     let algorithms = [("algorithm", initial), ("on_loss", on_loss)];
     text.sample("berrymse_congestion_control_info", &algorithms, 1);
-    process(site, &mut text);
+    write_process_metrics(app, &mut text);
     for (name, kind, help, value) in CAMERA_METRICS.iter().chain(&DEPRECATED) {
         text.family(name, kind, help);
         for (camera, status) in &cameras {
@@ -146,13 +146,13 @@ pub(crate) fn metrics(site: &Site) -> String {
         }
     }
     let names: Vec<&str> = cameras.iter().map(|(name, _)| *name).collect();
-    delays(site, &names, &mut text);
+    write_latency_metrics(app, &names, &mut text);
     text.0
 }
 
 /// Metrics of the process, by the names that Prometheus' client libraries give them.
-fn process(site: &Site, text: &mut Text) {
-    let uptime = site.started.elapsed();
+fn write_process_metrics(app: &AppState, text: &mut Text) {
+    let uptime = app.started_at.elapsed();
     let started = SystemTime::now().checked_sub(uptime).unwrap_or(UNIX_EPOCH);
     let resident = fs::read_to_string("/proc/self/status")
         .ok()
@@ -192,7 +192,7 @@ fn process(site: &Site, text: &mut Text) {
     }
 }
 
-fn delays(site: &Site, cameras: &[&str], text: &mut Text) {
+fn write_latency_metrics(app: &AppState, cameras: &[&str], text: &mut Text) {
     let name = "berrymse_delay_seconds";
     text.family(
         name,
@@ -200,7 +200,7 @@ fn delays(site: &Site, cameras: &[&str], text: &mut Text) {
         "Age of frames when they are shown: median of the viewers who report it.",
     );
     for camera in cameras {
-        if let Some(ms) = site.delays.median_ms(camera) {
+        if let Some(ms) = app.latency_stats.median_ms(camera) {
             text.sample(name, &[("camera", camera)], ms / 1000.0);
         }
     }
@@ -216,7 +216,7 @@ fn delays(site: &Site, cameras: &[&str], text: &mut Text) {
     ] {
         text.family(name, "gauge", help);
         for camera in cameras {
-            let congested = site.delays.class(camera, true).viewers;
+            let congested = app.latency_stats.summary(camera, true).viewers;
             text.sample(name, &[("camera", camera)], congested);
         }
     }
@@ -227,8 +227,8 @@ fn delays(site: &Site, cameras: &[&str], text: &mut Text) {
         "Age of the newest frame at each WebSocket viewer, once a second.",
     );
     for camera in cameras {
-        let histogram = site.delays.histogram(camera);
-        let bounds = BOUNDS.iter().map(ToString::to_string);
+        let histogram = app.latency_stats.histogram(camera);
+        let bounds = BUCKET_BOUNDS.iter().map(ToString::to_string);
         let mut sum = 0;
         for (bound, count) in bounds.chain(["+Inf".to_owned()]).zip(histogram.counts) {
             sum += count;

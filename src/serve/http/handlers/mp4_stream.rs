@@ -1,13 +1,13 @@
 //! The endless MP4 over plain HTTP, for programs: VLC, ffmpeg, curl, recorders.
 
 use crate::hub::{ClientClock, ClientTimeline, Event, StartPosition, Subscription};
-use crate::serve::config::Camera;
-use crate::serve::connection_limit::Seat;
-use crate::serve::http::origin::keep_to_pages;
+use crate::serve::config::CameraHandle;
+use crate::serve::connection_limit::Permit;
+use crate::serve::http::origin::set_embedding_headers;
 use crate::serve::http::refusal::{Refusal, admit};
-use crate::serve::http::response::plain;
-use crate::serve::http::response::{Content, PollBytes};
-use crate::serve::http::state::Site;
+use crate::serve::http::response::text_response;
+use crate::serve::http::response::{PollBytes, ResponseBody};
+use crate::serve::http::state::AppState;
 use crate::time::Timestamp;
 use bytes::Bytes;
 use hyper::header::{self, HeaderValue};
@@ -22,59 +22,63 @@ use tokio::time::Sleep;
 const NEXT_KEYFRAME_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// One client of the endless MP4.
-pub(crate) struct Live {
-    viewer: Subscription,
+pub(crate) struct Mp4Stream {
+    subscription: Subscription,
     timeline: ClientTimeline,
     /// The rest of the fragment whose head was sent last.
     rest: Option<Bytes>,
     /// When the client begins at an older keyframe; `None` once it has begun.
-    begins_at: Option<Pin<Box<Sleep>>>,
-    _seat: Seat,
+    start_deadline: Option<Pin<Box<Sleep>>>,
+    _seat: Permit,
 }
 
 /// What the query asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Wanted {
+struct Mp4Query {
     start: StartPosition,
     is_capture_clock: bool,
 }
 
 /// The endless MP4. A page elsewhere may show it only if the WebSocket would be open to it, too.
-pub(crate) fn mp4<T>(
-    site: &Site,
-    camera: &Camera,
+pub(crate) fn respond<T>(
+    app: &AppState,
+    camera: &CameraHandle,
     peer: SocketAddr,
     request: &Request<T>,
-) -> Response<Content> {
-    let (access, client) = match admit(site, peer, request.headers()) {
+) -> Response<ResponseBody> {
+    let (access, client) = match admit(app, peer, request.headers()) {
         Ok(admitted) => admitted,
         Err(refusal) => return *refusal,
     };
-    let wanted = match wanted(request.uri().query().unwrap_or_default()) {
+    let wanted = match parse_query(request.uri().query().unwrap_or_default()) {
         Ok(wanted) => wanted,
-        Err(words) => return plain(StatusCode::BAD_REQUEST, words),
+        Err(words) => return text_response(StatusCode::BAD_REQUEST, words),
     };
     let content = if request.method() == Method::HEAD {
-        Content::Whole(None)
+        ResponseBody::Full(None)
     } else {
-        match site.seats.take() {
-            Some(seat) => Content::Live(Box::new(Live::new(camera, wanted, seat))),
-            None => return Refusal::full(site.seats.limit(), peer).logged(site).text(),
+        match app.viewer_limit.acquire() {
+            Some(permit) => ResponseBody::Stream(Box::new(Mp4Stream::new(camera, wanted, permit))),
+            None => {
+                return Refusal::full(app.viewer_limit.limit(), peer)
+                    .log_throttled(app)
+                    .text();
+            }
         }
     };
     let mut response = Response::new(content);
     let out = response.headers_mut();
     out.insert(header::CONTENT_TYPE, HeaderValue::from_static("video/mp4"));
     out.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    keep_to_pages(access, &client, &site.origins, out);
+    set_embedding_headers(access, &client, &app.origins, out);
     // nginx would collect before it passes on.
     out.insert("X-Accel-Buffering", HeaderValue::from_static("no"));
     response
 }
 
 /// Reads `start` and `clock` from a query; other keys are passed over.
-fn wanted(query: &str) -> Result<Wanted, String> {
-    let mut wanted = Wanted {
+fn parse_query(query: &str) -> Result<Mp4Query, String> {
+    let mut wanted = Mp4Query {
         start: StartPosition::Now,
         is_capture_clock: false,
     };
@@ -103,8 +107,8 @@ fn unix_at_zero() -> Duration {
     unix.unwrap_or_default().saturating_sub(since_zero)
 }
 
-impl Live {
-    fn new(camera: &Camera, wanted: Wanted, seat: Seat) -> Self {
+impl Mp4Stream {
+    fn new(camera: &CameraHandle, wanted: Mp4Query, permit: Permit) -> Self {
         let clock = if wanted.is_capture_clock {
             let at_zero = unix_at_zero();
             ClientClock::Unix { at_zero }
@@ -113,30 +117,30 @@ impl Live {
         };
         let is_next = wanted.start == StartPosition::NextKeyframe;
         Self {
-            viewer: camera.hub.subscribe_at(wanted.start),
+            subscription: camera.hub.subscribe_at(wanted.start),
             timeline: ClientTimeline::new(clock),
             rest: None,
-            begins_at: is_next.then(|| Box::pin(tokio::time::sleep(NEXT_KEYFRAME_TIMEOUT))),
-            _seat: seat,
+            start_deadline: is_next.then(|| Box::pin(tokio::time::sleep(NEXT_KEYFRAME_TIMEOUT))),
+            _seat: permit,
         }
     }
 }
 
-impl PollBytes for Live {
+impl PollBytes for Mp4Stream {
     fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<Bytes> {
         if let Some(rest) = self.rest.take() {
             return Poll::Ready(rest);
         }
         let is_due = |sleep: &mut Pin<Box<Sleep>>| sleep.as_mut().poll(context).is_ready();
-        if self.begins_at.as_mut().is_some_and(is_due) {
-            self.begins_at = None;
-            self.viewer.start_now();
+        if self.start_deadline.as_mut().is_some_and(is_due) {
+            self.start_deadline = None;
+            self.subscription.start_now();
         }
         loop {
-            match std::task::ready!(self.viewer.poll_next(context)) {
+            match std::task::ready!(self.subscription.poll_next(context)) {
                 Event::Init(init) => return Poll::Ready(init.message.payload()),
                 Event::Fragment(fragment) => {
-                    self.begins_at = None;
+                    self.start_deadline = None;
                     let (head, rest) = self.timeline.retime(&fragment);
                     self.rest = Some(rest);
                     return Poll::Ready(head);
@@ -155,19 +159,22 @@ mod tests {
     #[test]
     fn stream_query_values_unknown_ones_refused() {
         let of = |start, is_capture_clock| {
-            Ok(Wanted {
+            Ok(Mp4Query {
                 start,
                 is_capture_clock,
             })
         };
-        assert_eq!(wanted(""), of(StartPosition::Now, false));
-        assert_eq!(wanted("t=1&wait=5"), of(StartPosition::Now, false));
-        assert_eq!(wanted("start=next"), of(StartPosition::NextKeyframe, false));
+        assert_eq!(parse_query(""), of(StartPosition::Now, false));
+        assert_eq!(parse_query("t=1&wait=5"), of(StartPosition::Now, false));
         assert_eq!(
-            wanted("clock=capture&start=next"),
+            parse_query("start=next"),
+            of(StartPosition::NextKeyframe, false)
+        );
+        assert_eq!(
+            parse_query("clock=capture&start=next"),
             of(StartPosition::NextKeyframe, true)
         );
-        assert!(wanted("start=now").is_err_and(|words| words.contains("next")));
-        assert!(wanted("clock=x").is_err_and(|words| words.contains("capture")));
+        assert!(parse_query("start=now").is_err_and(|words| words.contains("next")));
+        assert!(parse_query("clock=x").is_err_and(|words| words.contains("capture")));
     }
 }

@@ -1,11 +1,9 @@
 //! The newest picture over HTTP: `/snapshot.jpg`, and what each refusal is in HTTP's terms.
 
-use crate::serve::http::origin::keep_to_pages;
+use crate::serve::http::origin::set_embedding_headers;
 use crate::serve::http::refusal::{Refusal as Refused, admit};
-use crate::serve::http::response::Content;
-use crate::serve::http::response::plain;
-use crate::serve::http::response::typed;
-use crate::serve::http::state::Site;
+use crate::serve::http::response::{ResponseBody, response, text_response};
+use crate::serve::http::state::AppState;
 use crate::snapshot::{Snapshot, SnapshotError};
 use crate::time::Timestamp;
 use hyper::header::{self, HeaderMap, HeaderValue};
@@ -14,67 +12,67 @@ use std::net::SocketAddr;
 use std::time::SystemTime;
 
 /// Milliseconds from the picture to the answer.
-pub(crate) const AGE: &str = "X-Picture-Age-Ms";
+pub(crate) const AGE_HEADER: &str = "X-Picture-Age-Ms";
 
 /// Widths that can be asked for, in pixels.
-const WIDTHS: std::ops::RangeInclusive<u32> = 16..=8192;
+const WIDTH_RANGE: std::ops::RangeInclusive<u32> = 16..=8192;
 
 /// What is to be answered when it is there.
-pub(crate) enum Asked<F> {
+pub(crate) enum SnapshotReply<F> {
     /// This, at once.
-    Answer(Response<Content>),
+    Immediate(Response<ResponseBody>),
     /// The picture, with these headers.
-    Picture(F, HeaderMap),
+    Pending(F, HeaderMap),
 }
 
 /// Asks for the picture of the camera `name`.
-pub(crate) fn ask<T>(
-    site: &Site,
+pub(crate) fn request<T>(
+    app: &AppState,
     name: Option<&str>,
     peer: SocketAddr,
     request: &Request<T>,
-) -> Asked<impl Future<Output = Result<Snapshot, SnapshotError>> + use<T>> {
-    let (access, client) = match admit(site, peer, request.headers()) {
+) -> SnapshotReply<impl Future<Output = Result<Snapshot, SnapshotError>> + use<T>> {
+    let (access, client) = match admit(app, peer, request.headers()) {
         Ok(admitted) => admitted,
-        Err(refusal) => return Asked::Answer(*refusal),
+        Err(refusal) => return SnapshotReply::Immediate(*refusal),
     };
-    let Some(snapshot_service) = site.snapshot_service(name) else {
-        return Asked::Answer(Refused::camera(site).text());
+    let Some(snapshot_service) = app.snapshot_service(name) else {
+        return SnapshotReply::Immediate(Refused::camera(app).text());
     };
-    match width(request.uri().query().unwrap_or_default()) {
+    match parse_width(request.uri().query().unwrap_or_default()) {
         Ok(width) => {
             let mut headers = HeaderMap::new();
-            keep_to_pages(access, &client, &site.origins, &mut headers);
-            Asked::Picture(snapshot_service.request(width), headers)
+            set_embedding_headers(access, &client, &app.origins, &mut headers);
+            SnapshotReply::Pending(snapshot_service.request(width), headers)
         }
-        Err(words) => Asked::Answer(plain(StatusCode::BAD_REQUEST, words)),
+        Err(words) => SnapshotReply::Immediate(text_response(StatusCode::BAD_REQUEST, words)),
     }
 }
 
 /// The answer, when there is one.
-pub(crate) async fn answer(
-    asked: Asked<impl Future<Output = Result<Snapshot, SnapshotError>>>,
-) -> Response<Content> {
+pub(crate) async fn respond(
+    asked: SnapshotReply<impl Future<Output = Result<Snapshot, SnapshotError>>>,
+) -> Response<ResponseBody> {
     match asked {
-        Asked::Answer(answer) => answer,
-        Asked::Picture(picture, headers) => match picture.await {
-            Ok(snapshot) => picture_of(snapshot, headers),
-            Err(refusal) => refuse(&refusal),
+        SnapshotReply::Immediate(answer) => answer,
+        SnapshotReply::Pending(picture, headers) => match picture.await {
+            Ok(snapshot) => snapshot_response(snapshot, headers),
+            Err(refusal) => error_response(&refusal),
         },
     }
 }
 
-fn picture_of(snapshot: Snapshot, headers: HeaderMap) -> Response<Content> {
+fn snapshot_response(snapshot: Snapshot, headers: HeaderMap) -> Response<ResponseBody> {
     let age = Timestamp::now().since(snapshot.captured_at);
     let taken = SystemTime::now().checked_sub(age);
     let bytes = snapshot.jpeg.len();
-    let mut response = typed("image/jpeg", snapshot.jpeg);
+    let mut response = response("image/jpeg", snapshot.jpeg);
     let out = response.headers_mut();
     out.extend(headers);
     // For HEAD, which is answered without the bytes.
     out.insert(header::CONTENT_LENGTH, bytes.into());
     out.insert(header::AGE, age.as_secs().into());
-    out.insert(AGE, (age.as_millis() as u64).into());
+    out.insert(AGE_HEADER, (age.as_millis() as u64).into());
     let taken = taken.map(|taken| HeaderValue::from_str(&httpdate::fmt_http_date(taken)));
     if let Some(Ok(taken)) = taken {
         out.insert(header::LAST_MODIFIED, taken);
@@ -82,14 +80,14 @@ fn picture_of(snapshot: Snapshot, headers: HeaderMap) -> Response<Content> {
     response
 }
 
-fn refuse(refusal: &SnapshotError) -> Response<Content> {
+fn error_response(refusal: &SnapshotError) -> Response<ResponseBody> {
     let status = match refusal {
         SnapshotError::NoFrame(_) | SnapshotError::Busy => StatusCode::SERVICE_UNAVAILABLE,
         SnapshotError::Unsupported(_) | SnapshotError::TooLarge { .. } => {
             StatusCode::NOT_IMPLEMENTED
         }
     };
-    let mut response = plain(status, format!("No snapshot: {refusal}.\n"));
+    let mut response = text_response(status, format!("No snapshot: {refusal}.\n"));
     if status == StatusCode::SERVICE_UNAVAILABLE {
         let out = response.headers_mut();
         out.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
@@ -98,14 +96,17 @@ fn refuse(refusal: &SnapshotError) -> Response<Content> {
 }
 
 /// The `width` in a query; other keys are passed over, as pages add some to get past caches.
-fn width(query: &str) -> Result<Option<u32>, String> {
+fn parse_width(query: &str) -> Result<Option<u32>, String> {
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     let Some((_, text)) = pairs.find(|(key, _)| *key == "width") else {
         return Ok(None);
     };
-    let width = text.parse().ok().filter(|width| WIDTHS.contains(width));
+    let width = text
+        .parse()
+        .ok()
+        .filter(|width| WIDTH_RANGE.contains(width));
     width.map(Some).ok_or_else(|| {
-        let (least, most) = WIDTHS.into_inner();
+        let (least, most) = WIDTH_RANGE.into_inner();
         format!(
             "width is a number of pixels from {least} to {most}, such as /snapshot.jpg?width=640\n"
         )
@@ -131,7 +132,7 @@ mod tests {
             ("width=99999999999", None),
             ("width=640px", None),
         ] {
-            assert_eq!(width(query).ok(), expected, "{query}");
+            assert_eq!(parse_width(query).ok(), expected, "{query}");
         }
     }
 }

@@ -1,19 +1,19 @@
 //! What programs ask: the status.
 
 use crate::hub::{CameraState, HubStats};
-use crate::serve::config::Camera;
-use crate::serve::http::state::Site;
-use crate::serve::latency_stats::Class;
+use crate::serve::config::CameraHandle;
+use crate::serve::http::state::AppState;
+use crate::serve::latency_stats::LatencySummary;
 use crate::time::Timestamp;
 use serde_json::{Value, json};
 
 /// `/api/status`
-pub(crate) fn status(site: &Site) -> String {
-    let cameras: Vec<Value> = site.cameras.iter().map(|c| camera(site, c)).collect();
+pub(crate) fn status(app: &AppState) -> String {
+    let cameras: Vec<Value> = app.cameras.iter().map(|c| camera_json(app, c)).collect();
     let status = json!({
         "version": env!("CARGO_PKG_VERSION"),
-        "uptime_s": site.started.elapsed().as_secs(),
-        "websocket": site.websocket,
+        "uptime_s": app.started_at.elapsed().as_secs(),
+        "websocket": app.websocket_name,
         "cameras": cameras,
     });
     let mut text = format!("{status:#}");
@@ -21,7 +21,7 @@ pub(crate) fn status(site: &Site) -> String {
     text
 }
 
-fn camera(site: &Site, camera: &Camera) -> Value {
+fn camera_json(app: &AppState, camera: &CameraHandle) -> Value {
     let status = camera.hub.stats();
     let init = status.init.as_ref();
     let is_live = status.status.state == CameraState::Live;
@@ -44,23 +44,23 @@ fn camera(site: &Site, camera: &Camera) -> Value {
         "restarts": status.restarts,
         "controls_refused": *camera.remote.snapshot().rejected,
         "last_frame_age_ms": age_ms(&status),
-        "delay_ms": tenths(site.delays.median_ms(&camera.name)),
+        "delay_ms": round_to_tenths(app.latency_stats.median_ms(&camera.name)),
         "lines": {
-            "good": class(site.delays.class(&camera.name, false)),
-            "slow": class(site.delays.class(&camera.name, true)),
+            "good": latency_json(app.latency_stats.summary(&camera.name, false)),
+            "slow": latency_json(app.latency_stats.summary(&camera.name, true)),
         },
     })
 }
 
-fn class(class: Class) -> Value {
+fn latency_json(class: LatencySummary) -> Value {
     json!({
         "viewers": class.viewers,
-        "delay_ms": tenths(class.median_ms),
-        "worst_delay_ms": tenths(class.worst_ms),
+        "delay_ms": round_to_tenths(class.median_ms),
+        "worst_delay_ms": round_to_tenths(class.worst_ms),
     })
 }
 
-fn tenths(ms: Option<f32>) -> Option<f64> {
+fn round_to_tenths(ms: Option<f32>) -> Option<f64> {
     ms.map(|ms| (f64::from(ms) * 10.0).round() / 10.0)
 }
 

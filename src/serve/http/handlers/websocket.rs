@@ -1,17 +1,16 @@
 //! From an HTTP request to a WebSocket viewer (RFC 6455, 4.2).
 
 use crate::logger::CLIENTS;
-use crate::serve::config::Camera;
-use crate::serve::connection_limit::Seat;
-use crate::serve::fanout::connection::Joining;
-use crate::serve::http::metered_stream::Metered;
-use crate::serve::http::origin::{Access, Client};
+use crate::serve::config::CameraHandle;
+use crate::serve::connection_limit::Permit;
+use crate::serve::fanout::connection::NewViewer;
+use crate::serve::http::metered_stream::MeteredStream;
+use crate::serve::http::origin::{Access, RequestOrigin};
 use crate::serve::http::refusal::Refusal;
-use crate::serve::http::response::Content;
-use crate::serve::http::response::plain;
-use crate::serve::http::state::Site;
-use crate::serve::ws::handshake::{accept_key, has_token, is_key, offers};
-use crate::serve::ws::stream::Wire;
+use crate::serve::http::response::{ResponseBody, text_response};
+use crate::serve::http::state::AppState;
+use crate::serve::ws::handshake::{accept_key, has_token, is_key, offers_subprotocol};
+use crate::serve::ws::stream::ViewerStream;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::upgrade::{Parts, Upgraded};
@@ -25,20 +24,20 @@ use std::sync::Arc;
 pub(crate) const SUBPROTOCOL: &str = "berrymse.v1";
 
 /// Answers the request; the viewer itself begins when the answer is out.
-pub(crate) fn live(
-    site: &Arc<Site>,
+pub(crate) fn upgrade(
+    app: &Arc<AppState>,
     name: Option<&str>,
     peer: SocketAddr,
     request: &mut Request<Incoming>,
-) -> Response<Content> {
-    let admitted = admit(site, name, peer, request);
-    let (camera, key, seat) = match admitted {
+) -> Response<ResponseBody> {
+    let admitted = admit(app, name, peer, request);
+    let (camera, key, permit) = match admitted {
         Ok(admitted) => admitted,
         Err(refusal) => return *refusal,
     };
     let headers = request.headers();
-    let speaks_v1 = offers(headers, SUBPROTOCOL);
-    let mut response = Response::new(Content::Whole(None));
+    let speaks_v1 = offers_subprotocol(headers, SUBPROTOCOL);
+    let mut response = Response::new(ResponseBody::Full(None));
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let out = response.headers_mut();
     out.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
@@ -53,25 +52,25 @@ pub(crate) fn live(
         );
     }
     let upgrade = hyper::upgrade::on(request);
-    let (site, name, hub) = (site.clone(), camera.name.clone(), camera.hub.clone());
+    let (app, name, hub) = (app.clone(), camera.name.clone(), camera.hub.clone());
     tokio::spawn(async move {
         let taken = match upgrade.await {
-            Ok(upgraded) => take_wire(upgraded),
+            Ok(upgraded) => into_viewer_stream(upgraded),
             Err(error) => Err(io::Error::other(error)),
         };
         match taken {
-            Ok((wire, leftover)) => {
+            Ok((stream, leftover)) => {
                 log::info!(target: CLIENTS, "{name}: viewer {peer} joined");
-                site.fanout.add(Joining {
-                    wire,
+                app.fanout.add(NewViewer {
+                    stream,
                     peer,
                     leftover,
-                    report: site.delays.join(name.clone()),
+                    latency: app.latency_stats.join(name.clone()),
                     camera: name,
-                    viewer: hub.subscribe(),
+                    subscription: hub.subscribe(),
                     speaks_v1,
-                    seat,
-                    loss_response: site.congestion.loss_response(),
+                    permit,
+                    loss_response: app.congestion_control.loss_response(),
                 });
             }
             Err(error) => {
@@ -83,23 +82,23 @@ pub(crate) fn live(
 }
 
 /// What is under the HTTP connection, and what was read from it beyond the request.
-fn take_wire(upgraded: Upgraded) -> io::Result<(Wire, bytes::Bytes)> {
+fn into_viewer_stream(upgraded: Upgraded) -> io::Result<(ViewerStream, bytes::Bytes)> {
     let Parts { io, read_buf, .. } = upgraded
-        .downcast::<TokioIo<Metered>>()
+        .downcast::<TokioIo<MeteredStream>>()
         .map_err(|_| io::Error::other("the connection is none of ours"))?;
     let (socket, session) = io.into_inner().into_parts()?;
-    Ok((Wire::new(socket.into_std()?, session), read_buf))
+    Ok((ViewerStream::new(socket.into_std()?, session), read_buf))
 }
 
 /// Admits a viewer: returns its camera, its key and its place; else the refusal.
 ///
 /// A page that could not connect asks by GET. It is told what would keep it out, if it tried again.
 fn admit<'a>(
-    site: &'a Site,
+    app: &'a AppState,
     name: Option<&str>,
     peer: SocketAddr,
     request: &Request<Incoming>,
-) -> Result<(&'a Camera, String, Seat), Box<Response<Content>>> {
+) -> Result<(&'a CameraHandle, String, Permit), Box<Response<ResponseBody>>> {
     let headers = request.headers();
     // A proxy drops Upgrade, and passes on the key.
     let is_handshake = headers.contains_key(header::SEC_WEBSOCKET_KEY);
@@ -111,40 +110,40 @@ fn admit<'a>(
     let refuse = |refusal: Refusal| {
         // The handshake before the question has been logged.
         let refusal = if is_handshake {
-            refusal.logged(site)
+            refusal.log_throttled(app)
         } else {
             refusal
         };
         Box::new(refusal.json())
     };
-    let mut client = Client::new(headers);
+    let mut client = RequestOrigin::new(headers);
     if !is_handshake {
         client = client.or_referer();
     }
-    if let Access::Refused(foreign) = site.origins.judge(&client) {
-        let listed = site.origins.list();
+    if let Access::Refused(foreign) = app.origins.check(&client) {
+        let listed = app.origins.list();
         return Err(refuse(Refusal::origin(foreign, &client, listed, peer)));
     }
-    let Some(camera) = site.camera(name) else {
-        return Err(refuse(Refusal::camera(site)));
+    let Some(camera) = app.camera(name) else {
+        return Err(refuse(Refusal::camera(app)));
     };
     // Dropped at once if there is no viewer to take it.
-    let Some(seat) = site.seats.take() else {
-        return Err(refuse(Refusal::full(site.seats.limit(), peer)));
+    let Some(permit) = app.viewer_limit.acquire() else {
+        return Err(refuse(Refusal::full(app.viewer_limit.limit(), peer)));
     };
     if !upgrades {
         return Err(refuse(Refusal::no_upgrade(is_handshake, peer)));
     }
-    Ok((camera, key(headers)?, seat))
+    Ok((camera, client_key(headers)?, permit))
 }
 
 /// The client's key, or the refusal.
-fn key(headers: &HeaderMap) -> Result<String, Box<Response<Content>>> {
+fn client_key(headers: &HeaderMap) -> Result<String, Box<Response<ResponseBody>>> {
     if headers
         .get(header::SEC_WEBSOCKET_VERSION)
         .is_none_or(|version| version != "13")
     {
-        let mut response = plain(
+        let mut response = text_response(
             StatusCode::UPGRADE_REQUIRED,
             "Only version 13 of WebSocket is spoken here.\n",
         );
@@ -160,7 +159,7 @@ fn key(headers: &HeaderMap) -> Result<String, Box<Response<Content>>> {
         .map(str::trim);
     match key.filter(|key| is_key(key)) {
         Some(key) => Ok(key.to_owned()),
-        None => Err(Box::new(plain(
+        None => Err(Box::new(text_response(
             StatusCode::BAD_REQUEST,
             "Sec-WebSocket-Key has to be 16 bytes in base64.\n",
         ))),

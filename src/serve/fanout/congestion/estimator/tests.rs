@@ -2,7 +2,7 @@ use super::*;
 
 /// A line of `rate` bytes per second that is looked at each 33 ms.
 struct Model {
-    line: Line,
+    line: CongestionEstimator,
     rate: f64,
     /// How many steps each acknowledgement takes, one after the other.
     swings: &'static [usize],
@@ -21,7 +21,7 @@ impl Model {
     fn new(rate: f64) -> Self {
         let now = Timestamp::from_nanos(1_000_000_000);
         Self {
-            line: Line::new(now),
+            line: CongestionEstimator::new(now),
             rate,
             swings: &[0],
             in_the_air: VecDeque::new(),
@@ -49,19 +49,19 @@ impl Model {
             self.in_the_air.pop_front();
         }
         self.steps += 1;
-        let reading = Reading {
-            acknowledged: self.acknowledged as u64,
-            arrived: self.acknowledged as u64,
-            outstanding: (self.sent - self.acknowledged) as u64,
+        let sample = TcpSample {
+            bytes_acked: self.acknowledged as u64,
+            bytes_delivered: self.acknowledged as u64,
+            bytes_in_flight: (self.sent - self.acknowledged) as u64,
             // What is late waits in the kernel, as in front of a narrow link.
-            unsent: u64::from(self.since.is_some()),
-            lost: 0,
-            round_trip: Duration::from_millis(20),
-            present_round_trip: Duration::from_millis(20),
-            is_undisturbed: true,
-            is_retrying: false,
+            bytes_unsent: u64::from(self.since.is_some()),
+            bytes_lost: 0,
+            min_rtt: Duration::from_millis(20),
+            srtt: Duration::from_millis(20),
+            is_ca_open: true,
+            in_rto_backoff: false,
         };
-        self.line.learn(reading, self.since, self.now);
+        self.line.on_sample(sample, self.since, self.now);
     }
 
     /// Sends `bytes` each step if the line is not full; returns the most that was outstanding.
@@ -69,14 +69,14 @@ impl Model {
         let mut most = 0;
         for _ in 0..seconds * 30 {
             self.run_step(bytes);
-            most = most.max(self.line.outstanding);
+            most = most.max(self.line.bytes_in_flight);
         }
         most
     }
 
     fn run_step(&mut self, bytes: f64) {
         self.step();
-        if !self.line.is_full(self.now) {
+        if !self.line.is_window_full(self.now) {
             self.sent += bytes;
         }
     }
@@ -86,8 +86,8 @@ impl Model {
 fn a_line_that_carries_everything_is_never_full() {
     let mut model = Model::new(1e6);
     model.run(10, 6000.0);
-    assert!(!model.line.is_slow());
-    assert_eq!(model.line.capacity(), None);
+    assert!(!model.line.is_congested());
+    assert_eq!(model.line.bandwidth_bps(), None);
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn a_slow_line_is_kept_busy_with_little_on_its_way() {
     let carried = (model.acknowledged - before) / (4.0 * 30.0 * STEP.as_secs_f64());
     assert!(carried > 88_000.0, "{carried}");
     assert!(most < 6000 + 2 * 90 * 100, "{most}");
-    let capacity = model.line.capacity().unwrap();
+    let capacity = model.line.bandwidth_bps().unwrap();
     assert!(capacity.abs_diff(720_000) < 80_000, "{capacity}");
 }
 
@@ -130,7 +130,7 @@ fn what_a_line_did_in_better_times_is_soon_forgotten() {
 #[test]
 fn what_arrives_behind_a_loss_is_no_burst() {
     let at = |ms: u64| Timestamp::from_nanos(ms * 1_000_000);
-    let mut line = Line::new(at(0));
+    let mut line = CongestionEstimator::new(at(0));
     for ms in (0..6000).step_by(10) {
         // One packet is lost in each second, and comes 400 ms late.
         let arrived = ms * 150;
@@ -139,57 +139,57 @@ fn what_arrives_behind_a_loss_is_no_burst() {
         } else {
             arrived
         };
-        let reading = Reading {
-            acknowledged,
-            arrived,
-            outstanding: 15_000 + arrived - acknowledged,
-            unsent: 1,
-            lost: 0,
-            round_trip: Duration::from_millis(20),
-            present_round_trip: Duration::from_millis(20),
-            is_undisturbed: true,
-            is_retrying: false,
+        let sample = TcpSample {
+            bytes_acked: acknowledged,
+            bytes_delivered: arrived,
+            bytes_in_flight: 15_000 + arrived - acknowledged,
+            bytes_unsent: 1,
+            bytes_lost: 0,
+            min_rtt: Duration::from_millis(20),
+            srtt: Duration::from_millis(20),
+            is_ca_open: true,
+            in_rto_backoff: false,
         };
-        line.learn(reading, None, at(ms));
+        line.on_sample(sample, None, at(ms));
     }
-    let backlog = line.backlog();
+    let backlog = line.queue_delay();
     assert!(backlog > Duration::from_millis(90), "{backlog:?}");
 }
 
 #[test]
 fn in_a_hole_the_kernel_is_given_little_more_time_again_and_again() {
     let at = |ms: u64| Timestamp::from_nanos(ms * 1_000_000);
-    let mut line = Line::new(at(0));
+    let mut line = CongestionEstimator::new(at(0));
     let mut told = Duration::ZERO;
     for ms in (0..30_000).step_by(10) {
         let is_hole = (1000..26_000).contains(&ms);
-        let reading = Reading {
-            acknowledged: 0,
-            arrived: 0,
-            outstanding: u64::from(is_hole),
-            unsent: 1,
-            lost: 0,
-            round_trip: Duration::from_millis(20),
-            present_round_trip: Duration::from_millis(20),
-            is_undisturbed: !is_hole,
-            is_retrying: is_hole,
+        let sample = TcpSample {
+            bytes_acked: 0,
+            bytes_delivered: 0,
+            bytes_in_flight: u64::from(is_hole),
+            bytes_unsent: 1,
+            bytes_lost: 0,
+            min_rtt: Duration::from_millis(20),
+            srtt: Duration::from_millis(20),
+            is_ca_open: !is_hole,
+            in_rto_backoff: is_hole,
         };
-        line.learn(reading, None, at(ms));
-        if let Some(allowed) = line.allow(at(ms)) {
+        line.on_sample(sample, None, at(ms));
+        if let Some(allowed) = line.next_user_timeout(at(ms)) {
             assert_ne!(allowed, told);
             told = allowed;
         }
         let passed = Duration::from_millis(ms.saturating_sub(990));
         if !is_hole {
-            assert_eq!(told, UNACKNOWLEDGED, "{ms}");
-        } else if passed + RETRY < UNACKNOWLEDGED {
+            assert_eq!(told, USER_TIMEOUT, "{ms}");
+        } else if passed + MAX_RTO < USER_TIMEOUT {
             let left = told.saturating_sub(passed);
             assert!(
-                left >= RETRY - RETRY_STEP && left <= RETRY,
+                left >= MAX_RTO - USER_TIMEOUT_STEP && left <= MAX_RTO,
                 "{ms}: {left:?}"
             );
         } else {
-            assert!(told <= UNACKNOWLEDGED, "{ms}: then it is over");
+            assert!(told <= USER_TIMEOUT, "{ms}: then it is over");
         }
     }
 }
@@ -197,26 +197,26 @@ fn in_a_hole_the_kernel_is_given_little_more_time_again_and_again() {
 #[test]
 fn a_line_that_loses_much_but_gets_on_is_not_given_up() {
     let at = |ms: u64| Timestamp::from_nanos(ms * 1_000_000);
-    let mut line = Line::new(at(0));
-    let mut told = UNACKNOWLEDGED;
+    let mut line = CongestionEstimator::new(at(0));
+    let mut told = USER_TIMEOUT;
     // Never without a loss since the first second, and each other time one that has to be waited for.
     for ms in (0..120_000).step_by(250) {
-        let reading = Reading {
-            acknowledged: ms,
-            arrived: ms,
-            outstanding: 1000,
-            unsent: 1,
-            lost: 0,
-            round_trip: Duration::from_millis(20),
-            present_round_trip: Duration::from_millis(60),
-            is_undisturbed: ms < 1000,
-            is_retrying: ms >= 1000 && ms % 500 == 0,
+        let sample = TcpSample {
+            bytes_acked: ms,
+            bytes_delivered: ms,
+            bytes_in_flight: 1000,
+            bytes_unsent: 1,
+            bytes_lost: 0,
+            min_rtt: Duration::from_millis(20),
+            srtt: Duration::from_millis(60),
+            is_ca_open: ms < 1000,
+            in_rto_backoff: ms >= 1000 && ms % 500 == 0,
         };
-        line.learn(reading, None, at(ms));
-        told = line.allow(at(ms)).unwrap_or(told);
+        line.on_sample(sample, None, at(ms));
+        told = line.next_user_timeout(at(ms)).unwrap_or(told);
         let episode = Duration::from_millis(ms.saturating_sub(750));
         let left = told.saturating_sub(episode);
-        assert!(left >= RETRY - RETRY_STEP, "{ms}: {left:?}");
+        assert!(left >= MAX_RTO - USER_TIMEOUT_STEP, "{ms}: {left:?}");
     }
 }
 
@@ -241,28 +241,28 @@ fn a_line_whose_delay_swings_is_not_taken_for_a_slow_one_for_ever() {
 #[test]
 fn a_way_that_has_become_longer_is_no_slow_line() {
     let at = |ms: u64| Timestamp::from_nanos(ms * 1_000_000);
-    let mut line = Line::new(at(0));
+    let mut line = CongestionEstimator::new(at(0));
     for (present_ms, is_slow) in [(20, true), (220, false)] {
         for ms in (0..12_000).step_by(250) {
             let now = at(20_000 * present_ms + ms);
-            let reading = Reading {
-                acknowledged: 0,
-                arrived: 0,
-                outstanding: 1,
-                unsent: 1,
-                lost: 0,
-                round_trip: Duration::from_millis(20),
-                present_round_trip: Duration::from_millis(present_ms),
-                is_undisturbed: true,
-                is_retrying: false,
+            let sample = TcpSample {
+                bytes_acked: 0,
+                bytes_delivered: 0,
+                bytes_in_flight: 1,
+                bytes_unsent: 1,
+                bytes_lost: 0,
+                min_rtt: Duration::from_millis(20),
+                srtt: Duration::from_millis(present_ms),
+                is_ca_open: true,
+                in_rto_backoff: false,
             };
-            line.learn(
-                reading,
+            line.on_sample(
+                sample,
                 Some(at(20_000 * present_ms + ms.saturating_sub(500))),
                 now,
             );
         }
-        assert_eq!(line.is_slow(), is_slow, "{present_ms}");
+        assert_eq!(line.is_congested(), is_slow, "{present_ms}");
     }
 }
 
@@ -292,7 +292,7 @@ fn a_hole_says_nothing_of_what_the_line_carries() {
         model.rate = 180_000.0;
         for _ in 0..120 {
             model.run_step(6000.0);
-            let capacity = model.line.capacity().unwrap();
+            let capacity = model.line.bandwidth_bps().unwrap();
             assert!(capacity > 1_000_000, "{hole_seconds}: {capacity}");
         }
     }
@@ -303,12 +303,12 @@ fn a_line_is_good_again_when_nothing_was_late_for_a_while() {
     let mut model = Model::new(1e6);
     model.since = Some(Timestamp::from_nanos(0));
     model.run(1, 6000.0);
-    assert!(model.line.is_slow());
+    assert!(model.line.is_congested());
     model.since = None;
     model.run(2, 6000.0);
-    assert!(model.line.is_slow());
+    assert!(model.line.is_congested());
     model.run(2, 6000.0);
-    assert!(!model.line.is_slow());
+    assert!(!model.line.is_congested());
 }
 
 #[test]
@@ -319,38 +319,38 @@ fn a_line_that_is_in_time_because_pictures_are_left_out_stays_slow() {
     model.since = None;
     for _ in 0..10 {
         model.run(1, 2500.0);
-        model.line.leave_out(model.now);
+        model.line.on_frame_skipped(model.now);
     }
-    assert!(model.line.is_slow());
+    assert!(model.line.is_congested());
     model.run(4, 2500.0);
-    assert!(!model.line.is_slow());
-    model.line.leave_out(model.now);
+    assert!(!model.line.is_congested());
+    model.line.on_frame_skipped(model.now);
     assert!(
-        !model.line.is_slow(),
+        !model.line.is_congested(),
         "a good line may leave out the past, too"
     );
 }
 
 #[test]
 fn on_a_long_way_what_is_left_out_does_not_keep_a_line_slow() {
-    let mut line = Line::new(Timestamp::from_nanos(0));
+    let mut line = CongestionEstimator::new(Timestamp::from_nanos(0));
     for ms in (0..8000).step_by(100) {
         let now = Timestamp::from_nanos(ms * 1_000_000);
-        let reading = Reading {
-            acknowledged: ms,
-            arrived: ms,
-            outstanding: 1,
-            unsent: 1,
-            lost: 0,
-            round_trip: Duration::from_millis(1),
-            present_round_trip: Duration::from_millis(220),
-            is_undisturbed: true,
-            is_retrying: false,
+        let sample = TcpSample {
+            bytes_acked: ms,
+            bytes_delivered: ms,
+            bytes_in_flight: 1,
+            bytes_unsent: 1,
+            bytes_lost: 0,
+            min_rtt: Duration::from_millis(1),
+            srtt: Duration::from_millis(220),
+            is_ca_open: true,
+            in_rto_backoff: false,
         };
         let late = (ms < 2000).then_some(Timestamp::from_nanos(0));
-        line.learn(reading, late, now);
-        line.leave_out(now);
-        assert_eq!(line.is_slow(), (800..5000).contains(&ms), "{ms}");
+        line.on_sample(sample, late, now);
+        line.on_frame_skipped(now);
+        assert_eq!(line.is_congested(), (800..5000).contains(&ms), "{ms}");
     }
 }
 
@@ -368,56 +368,62 @@ fn a_line_on_which_something_begins_to_be_late_is_looked_at_more_often() {
             model.now.as_nanos() + 33_000_000 - late_ms * 1_000_000,
         ));
         model.step();
-        assert_eq!(model.line.is_critical(), is_critical, "{late_ms}");
-        assert_eq!(model.line.is_slow(), is_slow, "{late_ms}");
+        assert_eq!(model.line.needs_frequent_poll(), is_critical, "{late_ms}");
+        assert_eq!(model.line.is_congested(), is_slow, "{late_ms}");
     }
 }
 
 #[test]
 fn only_a_good_line_that_is_not_being_measured_may_rest_and_a_hole_after_that_counts_from_there() {
     let mut model = Model::new(90_000.0);
-    assert!(!model.line.may_rest(model.now), "nothing is known of it");
+    assert!(
+        !model.line.can_skip_sample(model.now),
+        "nothing is known of it"
+    );
     model.sent += 2500.0;
     model.run_step(0.0);
-    assert!(model.line.may_rest(model.now), "it has arrived");
+    assert!(model.line.can_skip_sample(model.now), "it has arrived");
     model.sent += 20_000.0;
     model.run_step(0.0);
     assert!(
-        !model.line.may_rest(model.now),
+        !model.line.can_skip_sample(model.now),
         "it is under way: what is carried is measured"
     );
     model.run(1, 0.0);
-    assert!(model.line.may_rest(model.now));
+    assert!(model.line.can_skip_sample(model.now));
 
     model.now = model.now + Duration::from_secs(60);
     assert!(
-        !model.line.may_rest(model.now),
+        !model.line.can_skip_sample(model.now),
         "the way may be another one"
     );
-    model.line.rest(model.now);
-    assert_eq!(model.line.outstanding, 0);
-    let reading = Reading {
-        acknowledged: model.acknowledged as u64,
-        arrived: model.acknowledged as u64,
-        outstanding: 2500,
-        unsent: 1,
-        lost: 0,
-        round_trip: Duration::from_millis(20),
-        present_round_trip: Duration::from_millis(20),
-        is_undisturbed: false,
-        is_retrying: true,
+    model.line.on_all_acked(model.now);
+    assert_eq!(model.line.bytes_in_flight, 0);
+    let sample = TcpSample {
+        bytes_acked: model.acknowledged as u64,
+        bytes_delivered: model.acknowledged as u64,
+        bytes_in_flight: 2500,
+        bytes_unsent: 1,
+        bytes_lost: 0,
+        min_rtt: Duration::from_millis(20),
+        srtt: Duration::from_millis(20),
+        is_ca_open: false,
+        in_rto_backoff: true,
     };
     let since = model.now;
     let now = since + Duration::from_millis(400);
-    model.line.learn(reading, Some(since), now);
-    assert!(model.line.is_slow());
-    assert!(!model.line.may_rest(now));
+    model.line.on_sample(sample, Some(since), now);
+    assert!(model.line.is_congested());
+    assert!(!model.line.can_skip_sample(now));
     assert!(
-        model.line.is_full(now),
+        model.line.is_window_full(now),
         "nothing has come through since then"
     );
     // The kernel began to try when the rest ended, not a minute before.
-    assert_eq!(model.line.allow(now), Some(Duration::from_millis(700)));
+    assert_eq!(
+        model.line.next_user_timeout(now),
+        Some(Duration::from_millis(700))
+    );
 }
 
 /// What a link that loses packets at random looks like: something waits for what was lost, and no
@@ -426,22 +432,22 @@ fn only_a_good_line_that_is_not_being_measured_may_rest_and_a_hole_after_that_co
 fn lossy_link_without_queue_is_not_congested() {
     let at = |ms: u64| Timestamp::from_nanos((1000 + ms) * 1_000_000);
     let judge = |unsent, present_ms| {
-        let mut line = Line::new(at(0));
+        let mut line = CongestionEstimator::new(at(0));
         for ms in (0..5000).step_by(50) {
-            let reading = Reading {
-                acknowledged: ms * 100,
-                arrived: ms * 150,
-                outstanding: 20_000,
-                unsent,
-                lost: ms,
-                round_trip: Duration::from_millis(100),
-                present_round_trip: Duration::from_millis(present_ms),
-                is_undisturbed: false,
-                is_retrying: false,
+            let sample = TcpSample {
+                bytes_acked: ms * 100,
+                bytes_delivered: ms * 150,
+                bytes_in_flight: 20_000,
+                bytes_unsent: unsent,
+                bytes_lost: ms,
+                min_rtt: Duration::from_millis(100),
+                srtt: Duration::from_millis(present_ms),
+                is_ca_open: false,
+                in_rto_backoff: false,
             };
-            line.learn(reading, Some(at(0)), at(ms));
+            line.on_sample(sample, Some(at(0)), at(ms));
         }
-        line.is_slow()
+        line.is_congested()
     };
     assert!(!judge(0, 110));
     assert!(judge(10_000, 110), "the kernel cannot send it");
