@@ -17,7 +17,7 @@ use berrymse::h264::ChunkEnd;
 use berrymse::hub::{self, Event};
 use berrymse::shutdown::{ShutdownToken, WaitResult};
 use berrymse::source::v4l2::raw::capture::Newest;
-use berrymse::source::{Chunk, Context, Error, Flips, Settings, Source};
+use berrymse::source::{Error, Flips, InputChunk, Settings, Source, SourceContext};
 use berrymse::time::Timestamp;
 use berrymse::v4l2::{Colorimetry, FourCc};
 use rustix::time::{ClockId, clock_gettime};
@@ -165,7 +165,7 @@ fn paced(work: Work, frames: &[Vec<u8>], fps: f64, count: u32) -> Result<(), Fai
             keyframe_interval: NonZeroU32::MIN,
         };
         move || {
-            let context = Context::new("made-up", settings, shutdown.clone());
+            let context = SourceContext::new("made-up", settings, shutdown.clone());
             let config = Config {
                 activation: Activation::Always,
                 adaptive_bitrate: None,
@@ -230,7 +230,7 @@ struct Camera {
 }
 
 impl Source for Camera {
-    fn read(&mut self) -> Result<Option<Chunk<'_>>, Error> {
+    fn read(&mut self) -> Result<Option<InputChunk<'_>>, Error> {
         let fd = self.newest.fd();
         if self.shutdown.wait_readable(fd, Duration::from_millis(100)) == WaitResult::Shutdown {
             return Err(Error::Stopped);
@@ -241,7 +241,7 @@ impl Source for Camera {
         }
         let taken = self.work.encoder.take_access_unit(&mut self.unit);
         let captured_at = taken.map_err(|error| Error::Lost(error.0))?;
-        Ok(captured_at.map(|captured_at| Chunk {
+        Ok(captured_at.map(|captured_at| InputChunk {
             annexb: &self.unit,
             captured_at,
             end: ChunkEnd::Complete,

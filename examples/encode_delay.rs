@@ -14,7 +14,7 @@ use berrymse::h264::ChunkEnd;
 use berrymse::hub::{self, Event};
 use berrymse::shutdown::{ShutdownToken, WaitResult};
 use berrymse::source::v4l2::raw::capture::Newest;
-use berrymse::source::{Chunk, Context, Error, Flips, Settings, Source};
+use berrymse::source::{Error, Flips, InputChunk, Settings, Source, SourceContext};
 use berrymse::time::Timestamp;
 use berrymse::v4l2::{Colorimetry, FourCc};
 use rustix::time::{ClockId, clock_gettime};
@@ -141,7 +141,7 @@ fn run(
     })
 }
 
-fn context(width: u32, height: u32, shutdown: &ShutdownToken) -> Context {
+fn context(width: u32, height: u32, shutdown: &ShutdownToken) -> SourceContext {
     let settings = Settings {
         width,
         height,
@@ -151,7 +151,7 @@ fn context(width: u32, height: u32, shutdown: &ShutdownToken) -> Context {
         flips: Flips::default(),
         keyframe_interval: NonZeroU32::MIN,
     };
-    Context::new("made-up", settings, shutdown.clone())
+    SourceContext::new("made-up", settings, shutdown.clone())
 }
 
 fn encoder(width: u32, height: u32, fps: f64) -> Result<Box<dyn Encoder>, encode::Error> {
@@ -218,7 +218,7 @@ struct MadeUp {
 }
 
 impl Source for MadeUp {
-    fn read(&mut self) -> Result<Option<Chunk<'_>>, Error> {
+    fn read(&mut self) -> Result<Option<InputChunk<'_>>, Error> {
         if self
             .shutdown
             .wait_readable(self.newest.fd(), Duration::from_millis(100))
@@ -234,7 +234,7 @@ impl Source for MadeUp {
         self.dropped.store(dropped, Ordering::Relaxed);
         let taken = self.encoder.take_access_unit(&mut self.unit);
         let captured_at = taken.map_err(|error| Error::Lost(error.0))?;
-        Ok(captured_at.map(|captured_at| Chunk {
+        Ok(captured_at.map(|captured_at| InputChunk {
             annexb: &self.unit,
             captured_at,
             end: ChunkEnd::Complete,

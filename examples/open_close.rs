@@ -3,7 +3,7 @@
 #![allow(clippy::print_stdout)]
 
 use berrymse::shutdown::ShutdownToken;
-use berrymse::source::{Context, Flips, Settings, Spec, open};
+use berrymse::source::{Flips, Settings, SourceContext, SourceSpec, open};
 use std::error::Error;
 use std::fs;
 use std::num::NonZeroU32;
@@ -22,10 +22,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         flips: Flips::default(),
         keyframe_interval: NonZeroU32::new(30).ok_or("no interval")?,
     };
-    let context = Context::new("test", settings, ShutdownToken::new()?);
+    let context = SourceContext::new("test", settings, ShutdownToken::new()?);
     let mut pictures = 0;
     for cycle in 1..=cycles {
-        let mut source = open(&Spec::V4l2(node.clone()), &context)?;
+        let mut source = open(&SourceSpec::V4l2(node.clone()), &context)?;
         for _ in 0..100 {
             if source.read()?.is_some() {
                 pictures += 1;

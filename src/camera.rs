@@ -14,7 +14,7 @@ use crate::h264::{AccessUnit, Assembler, BoundaryMode, SampleBuilder};
 use crate::hub::{CameraState, Jpeg, Publisher};
 use crate::logger::{self, Folded};
 use crate::media::orientation::Orientation;
-use crate::source::{self, Cause, Error, Source, Spec};
+use crate::source::{self, Cause, Error, Source, SourceSpec};
 use crate::time::Timestamp;
 use adaptive_bitrate::BitrateController;
 use bytes::Bytes;
@@ -68,7 +68,12 @@ pub struct Config {
 }
 
 /// Runs a camera until the program stops.
-pub fn run(spec: &Spec, context: &source::Context, config: &Config, publisher: &Publisher) {
+pub fn run(
+    spec: &SourceSpec,
+    context: &source::SourceContext,
+    config: &Config,
+    publisher: &Publisher,
+) {
     if config.activation == Activation::OnDemand {
         logger::count_notes_as_clients();
     }
@@ -93,7 +98,7 @@ pub fn run(spec: &Spec, context: &source::Context, config: &Config, publisher: &
                 camera.muxer.set_orientation(left);
                 // In a JPEG there is no word on how it is to be laid.
                 let is_upright = left == Orientation::default();
-                publisher.set_has_jpegs(is_upright && source.gives_jpegs());
+                publisher.set_has_jpegs(is_upright && source.has_jpeg());
                 let end = camera.play(source, spec, &context.controls);
                 publisher.set_has_jpegs(false);
                 context.controls.on_camera_closed();
@@ -110,7 +115,7 @@ pub fn run(spec: &Spec, context: &source::Context, config: &Config, publisher: &
         }
         camera.report_failure(&error, context);
         // Standard input cannot be opened again.
-        let is_final = *spec == Spec::Stdin && matches!(error.kind(), Error::NotH264 { .. });
+        let is_final = *spec == SourceSpec::Stdin && matches!(error.kind(), Error::NotH264 { .. });
         if is_final || matches!(error.kind(), Error::Ended(_)) {
             break;
         }
@@ -123,10 +128,10 @@ pub fn run(spec: &Spec, context: &source::Context, config: &Config, publisher: &
     }
 }
 
-fn backoff_max(spec: &Spec) -> Duration {
+fn backoff_max(spec: &SourceSpec) -> Duration {
     match spec {
-        Spec::Exec(_) => PROGRAM_BACKOFF_MAX,
-        Spec::Rpicam(_) => RPICAM_BACKOFF_MAX,
+        SourceSpec::Exec(_) => PROGRAM_BACKOFF_MAX,
+        SourceSpec::Rpicam(_) => RPICAM_BACKOFF_MAX,
         _ => BACKOFF_MAX,
     }
 }
@@ -135,25 +140,30 @@ fn backoff_max(spec: &Spec) -> Duration {
 /// are made up (measurements, tests).
 pub fn play(
     source: Box<dyn Source>,
-    context: &source::Context,
+    context: &source::SourceContext,
     config: &Config,
     publisher: &Publisher,
 ) -> Result<(), Error> {
-    let as_device = Spec::V4l2(PathBuf::new());
+    let as_device = SourceSpec::V4l2(PathBuf::new());
     Camera::new(context, config, publisher).play(source, &as_device, &context.controls)
 }
 
 /// Sources that are programs: started again, they begin with a keyframe.
-fn can_restart(spec: &Spec) -> bool {
-    matches!(spec, Spec::Auto | Spec::Rpicam(_) | Spec::Exec(_))
+fn can_restart(spec: &SourceSpec) -> bool {
+    matches!(
+        spec,
+        SourceSpec::Auto | SourceSpec::Rpicam(_) | SourceSpec::Exec(_)
+    )
 }
 
 /// Which sources say where an access unit ends.
-fn mode(spec: &Spec) -> BoundaryMode {
+fn mode(spec: &SourceSpec) -> BoundaryMode {
     match spec {
-        Spec::V4l2(_) | Spec::File(_) | Spec::Test => BoundaryMode::Trusted,
+        SourceSpec::V4l2(_) | SourceSpec::File(_) | SourceSpec::Test => BoundaryMode::Trusted,
         // Of the devices none ever pauses within a picture.
-        Spec::Auto | Spec::Rpicam(_) | Spec::Exec(_) | Spec::Stdin => BoundaryMode::Inferred,
+        SourceSpec::Auto | SourceSpec::Rpicam(_) | SourceSpec::Exec(_) | SourceSpec::Stdin => {
+            BoundaryMode::Inferred
+        }
     }
 }
 
@@ -174,7 +184,7 @@ struct Camera<'a> {
 }
 
 impl<'a> Camera<'a> {
-    fn new(context: &'a source::Context, config: &Config, publisher: &'a Publisher) -> Self {
+    fn new(context: &'a source::SourceContext, config: &Config, publisher: &'a Publisher) -> Self {
         Self {
             name: &context.name,
             publisher,
@@ -191,7 +201,7 @@ impl<'a> Camera<'a> {
     }
 
     /// Says that the camera is closed, and returns when somebody watches; false if the program stops.
-    fn wait_for_demand(&mut self, context: &source::Context) -> bool {
+    fn wait_for_demand(&mut self, context: &source::SourceContext) -> bool {
         if self.publisher.enter_idle() {
             log::info!("{}: closed until somebody watches", self.name);
             while !self.publisher.wait_for_demand(SHUTDOWN_POLL_INTERVAL) {
@@ -209,7 +219,7 @@ impl<'a> Camera<'a> {
     fn play(
         &mut self,
         mut source: Box<dyn Source>,
-        spec: &Spec,
+        spec: &SourceSpec,
         server: &Server,
     ) -> Result<(), Error> {
         let mut assembler = Assembler::new(mode(spec));
@@ -240,7 +250,7 @@ impl<'a> Camera<'a> {
                     }
                 });
                 if assembler.is_drained() {
-                    source.spare_pause();
+                    source.skip_next_pause();
                 }
             }
             if let Some(oversize) = assembler.take_oversize() {
@@ -249,7 +259,7 @@ impl<'a> Camera<'a> {
                 self.log_throttled(&format!("frame dropped: {oversize}"));
             }
             self.publisher.fulfil_jpeg_request(|| {
-                let (captured_at, jpeg) = source.newest_jpeg()?;
+                let (captured_at, jpeg) = source.latest_jpeg()?;
                 let bytes = Bytes::copy_from_slice(jpeg);
                 Some(Jpeg { bytes, captured_at })
             });
@@ -259,11 +269,11 @@ impl<'a> Camera<'a> {
                 dropped = lost;
             }
             let now = Timestamp::now();
-            if let Some(words) = source.trouble() {
+            if let Some(words) = source.stall_reason() {
                 self.report_fault(&Error::Lost(words).because(Cause::ENCODER));
             } else if let Some(fault) = liveness.check(now, source.silence_limit()) {
                 // Standard input cannot be opened anew, and what was learned from it would be lost.
-                if fault.is_final() && *spec != Spec::Stdin {
+                if fault.is_final() && *spec != SourceSpec::Stdin {
                     return Err(fault.error());
                 }
                 self.report_fault(&fault.error());
@@ -291,7 +301,7 @@ impl<'a> Camera<'a> {
     }
 
     /// Does what can be done for viewers who cannot begin for want of a keyframe.
-    fn recover_missing_keyframe(&mut self, spec: &Spec, now: Timestamp) -> Result<(), Error> {
+    fn recover_missing_keyframe(&mut self, spec: &SourceSpec, now: Timestamp) -> Result<(), Error> {
         let is_missed = !self.can_join && self.publisher.is_keyframe_missing();
         match self.keyframes.check(is_missed, can_restart(spec), now) {
             None => {}
@@ -336,7 +346,7 @@ impl<'a> Camera<'a> {
     }
 
     /// Waits before the source is opened again. The first viewer ends a long wait.
-    fn back_off(&self, pause: Duration, context: &source::Context) {
+    fn back_off(&self, pause: Duration, context: &source::SourceContext) {
         let end = Timestamp::now() + pause;
         let is_watched = self.publisher.has_demand();
         loop {
@@ -350,12 +360,12 @@ impl<'a> Camera<'a> {
     }
 
     /// The source has failed.
-    fn report_failure(&mut self, error: &Error, context: &source::Context) {
+    fn report_failure(&mut self, error: &Error, context: &source::SourceContext) {
         let now = Timestamp::now();
         let has_worked = |since: Timestamp| now.since(since) >= HEALTHY_AFTER;
         if self.live_since.take().is_some_and(has_worked) {
             self.error_log.clear();
-            context.renew_log();
+            context.reset_log_quota();
         }
         self.set_failure_status(error);
         self.log_throttled(&error.to_string());

@@ -4,7 +4,7 @@ use berrymse::camera::{self, Activation};
 use berrymse::cli::{self, Command, Config, list_cameras};
 use berrymse::serve::{self, AppState, BoundListener, Fanout, Tls};
 use berrymse::shutdown::ShutdownToken;
-use berrymse::source::{Context, Spec};
+use berrymse::source::{SourceContext, SourceSpec};
 use berrymse::{controls, hub, logger, os, redact};
 use std::io::Write;
 use std::process::ExitCode;
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
             config.notes.extend(cli::unknown_variables(variables));
             for camera in &config.cameras {
                 match &camera.source {
-                    Spec::Exec(words) => redact::learn(words),
+                    SourceSpec::Exec(words) => redact::learn(words),
                     _ => redact::learn(&[&camera.source_text]),
                 }
             }
@@ -100,7 +100,7 @@ fn serve(config: Config) -> Result<(), String> {
     for camera in config.cameras {
         let (publisher, hub) = hub::channel();
         let (server, remote) = controls::channel(camera.controls);
-        let mut context = Context::new(&camera.name, camera.settings, shutdown.clone());
+        let mut context = SourceContext::new(&camera.name, camera.settings, shutdown.clone());
         context.controls = server;
         (context.encoder, context.pixel_format) = (camera.encoder, camera.pixel_format);
         context.stall_after = camera.stall_after;

@@ -12,7 +12,7 @@ use berrymse::h264::ChunkEnd;
 use berrymse::hub::{self, Hub};
 use berrymse::serve::{self, AppState, Fanout};
 use berrymse::shutdown::ShutdownToken;
-use berrymse::source::{Chunk, Context, Error, Flips, Settings, Source};
+use berrymse::source::{Error, Flips, InputChunk, Settings, Source, SourceContext};
 use berrymse::time::Timestamp;
 use berrymse::v4l2::{Colorimetry, FourCc};
 use std::num::NonZeroU32;
@@ -66,7 +66,7 @@ impl RawCamera {
 }
 
 impl Source for RawCamera {
-    fn read(&mut self) -> Result<Option<Chunk<'_>>, Error> {
+    fn read(&mut self) -> Result<Option<InputChunk<'_>>, Error> {
         let due = self.begun + Duration::from_secs(1) * self.count / FPS;
         if self.shutdown.sleep(due.since(Timestamp::now())) {
             return Err(Error::Stopped);
@@ -80,7 +80,7 @@ impl Source for RawCamera {
         let keyframe = std::mem::take(&mut self.wants_keyframe);
         self.encoder.submit(picture, keyframe).unwrap();
         let captured_at = self.encoder.take_access_unit(&mut self.unit).unwrap();
-        Ok(captured_at.map(|captured_at| Chunk {
+        Ok(captured_at.map(|captured_at| InputChunk {
             annexb: &self.unit,
             captured_at,
             end: ChunkEnd::Complete,
@@ -168,7 +168,7 @@ fn the_encoder_for_raw_cameras_follows_a_line_down_and_up() {
             flips: Flips::default(),
             keyframe_interval: NonZeroU32::new(60).unwrap(),
         };
-        let context = Context::new("camera", settings, shutdown);
+        let context = SourceContext::new("camera", settings, shutdown);
         let config = Config {
             activation: Activation::Always,
             adaptive_bitrate: Some(LEAST..=MOST),

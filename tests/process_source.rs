@@ -5,9 +5,9 @@
 
 use berrymse::h264::ChunkEnd;
 use berrymse::shutdown::ShutdownToken;
+use berrymse::source::pipe_reader::open_stdin;
 use berrymse::source::process::open_exec;
-use berrymse::source::reader::open_stdin;
-use berrymse::source::{Context, Error, Settings, Source};
+use berrymse::source::{Error, Settings, Source, SourceContext};
 use std::io::{self, BufRead, BufReader, Write};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 /// Tells a copy of this test program what to be.
 const ROLE: &str = "BERRYMSE_TEST_ROLE";
 
-fn context() -> Context {
+fn context() -> SourceContext {
     let settings = Settings {
         width: 1280,
         height: 720,
@@ -28,7 +28,7 @@ fn context() -> Context {
         flips: berrymse::source::Flips::default(),
         keyframe_interval: NonZeroU32::new(60).unwrap(),
     };
-    Context::new("test", settings, ShutdownToken::new().unwrap())
+    SourceContext::new("test", settings, ShutdownToken::new().unwrap())
 }
 
 fn shell(script: &str) -> Box<dyn Source> {

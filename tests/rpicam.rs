@@ -6,7 +6,7 @@ mod support;
 
 use berrymse::h264::ChunkEnd;
 use berrymse::shutdown::ShutdownToken;
-use berrymse::source::{Context, Settings, Spec, open};
+use berrymse::source::{Settings, SourceContext, SourceSpec, open};
 use std::ffi::OsString;
 use std::fs;
 use std::num::NonZeroU32;
@@ -248,8 +248,8 @@ fn as_another_process() {
         flips: berrymse::source::Flips::default(),
         keyframe_interval: NonZeroU32::new(10).unwrap(),
     };
-    let context = Context::new("test", settings, ShutdownToken::new().unwrap());
-    let mut source = open(&Spec::Rpicam(0), &context).unwrap();
+    let context = SourceContext::new("test", settings, ShutdownToken::new().unwrap());
+    let mut source = open(&SourceSpec::Rpicam(0), &context).unwrap();
     let (mut whole, mut last, mut deviations_us) = (0, None, Vec::new());
     for _ in 0..10 * UNITS {
         let Some(chunk) = source.read().unwrap() else {

@@ -54,9 +54,9 @@ pub fn report() -> Report {
         holders: processes_with_open(&node.path),
         node,
     };
-    let camera_program = rpicam::program(env::var_os("PATH").as_deref());
+    let camera_program = rpicam::find_program(env::var_os("PATH").as_deref());
     let program_cameras = camera_program.as_deref().map_or(Ok(Vec::new()), |program| {
-        rpicam::cameras(program).map_err(|error| error.to_string())
+        rpicam::list_cameras(program).map_err(|error| error.to_string())
     });
     Report {
         nodes: discover().into_iter().map(found).collect(),

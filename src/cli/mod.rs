@@ -78,7 +78,7 @@ pub struct Camera {
     /// Name in URLs: letters, digits, dot, dash and underscore.
     pub name: String,
     /// Source of the frames.
-    pub source: source::Spec,
+    pub source: source::SourceSpec,
     /// The source as the user wrote it.
     pub source_text: String,
     /// Settings that are requested from the source.

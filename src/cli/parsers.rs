@@ -4,7 +4,7 @@ use crate::controls::ControlValue;
 use crate::encode;
 use crate::frame_rate::{self, FrameRate};
 use crate::serve::{Address, CongestionSetting};
-use crate::source::Spec;
+use crate::source::SourceSpec;
 use crate::v4l2::FourCc;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
@@ -37,8 +37,8 @@ const RESERVED_ENDINGS: [&str; 8] = [
 /// Value that keeps the camera's own.
 const KEEP_DEVICE_DEFAULT: &str = "-1";
 
-pub(super) fn source(text: &str) -> Result<Spec, String> {
-    text.parse::<Spec>().map_err(|e| e.to_string())
+pub(super) fn source(text: &str) -> Result<SourceSpec, String> {
+    text.parse::<SourceSpec>().map_err(|e| e.to_string())
 }
 
 pub(super) fn pixels(text: &str) -> Result<u32, String> {

@@ -5,7 +5,7 @@ use super::options::{OPTIONS, Setting};
 use super::raw_setting::{RawSetting, SettingSource};
 use super::{Camera, Config, Error, Server, parsers};
 use crate::serve::{Address, CertPaths};
-use crate::source::{Flips, Settings, Spec};
+use crate::source::{Flips, Settings, SourceSpec};
 use log::LevelFilter;
 use std::ops::RangeInclusive;
 
@@ -67,7 +67,9 @@ fn unique(cameras: &[Camera], list: &[(String, Vec<RawSetting>)]) -> Result<(), 
                 camera.name
             )));
         }
-        if camera.source == Spec::Stdin && before.iter().any(|other| other.source == Spec::Stdin) {
+        if camera.source == SourceSpec::Stdin
+            && before.iter().any(|other| other.source == SourceSpec::Stdin)
+        {
             return Err(Error(format!(
                 "{place}: only one camera can read standard input (-)"
             )));
@@ -99,7 +101,7 @@ fn camera(layers: LayeredSettings<'_>, notes: &mut Vec<String>) -> Result<Camera
     }
     let spec = layers.parse(Setting::Source, parsers::source)?;
     let on_demand = layers.parse(Setting::OnDemand, parsers::parse_bool)?;
-    if on_demand && spec == Spec::Stdin {
+    if on_demand && spec == SourceSpec::Stdin {
         return Err(layers.effective(Setting::OnDemand).error(
             "standard input (-) cannot be closed and opened again; exec:COMMAND can".to_owned(),
         ));

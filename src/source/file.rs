@@ -1,7 +1,7 @@
 //! An Annex B file as if it were a camera: one access unit after the other at the asked rate, over and over.
 
 use super::sniff::{Format, Sniffer};
-use super::{Cause, Chunk, Context, Error, SILENCE_LIMIT, Source};
+use super::{Cause, Error, InputChunk, SILENCE_LIMIT, Source, SourceContext};
 use crate::h264::{AccessUnit, Assembler, BoundaryMode, ChunkEnd};
 use crate::shutdown::ShutdownToken;
 use crate::time::Timestamp;
@@ -12,25 +12,25 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How much is read at once.
-const PIECE_BYTES: usize = 64 << 10;
+const READ_BYTES: usize = 64 << 10;
 
 /// Later than this (the machine slept), the schedule begins anew instead of being caught up.
-const LATE: Duration = Duration::from_secs(1);
+const MAX_SCHEDULE_LAG: Duration = Duration::from_secs(1);
 
 /// Bytes without a picture after which none is expected any more; an access unit is far smaller.
-const BARREN_BYTES: usize = 64 << 20;
+const MAX_BYTES_WITHOUT_FRAME: usize = 64 << 20;
 
 /// Opens the file at `path`.
-pub(super) fn open(path: &Path, context: &Context) -> Result<Box<dyn Source>, Error> {
-    Ok(Box::new(Recording {
+pub(super) fn open(path: &Path, context: &SourceContext) -> Result<Box<dyn Source>, Error> {
+    Ok(Box::new(LoopedFile {
         path: path.to_owned(),
         file: open_regular(path)
             .map_err(|(kind, why)| Error::Unavailable(why).because(cause(kind)))?,
         assembler: Assembler::new(BoundaryMode::Inferred),
         queue: VecDeque::new(),
         current: Vec::new(),
-        units_this_time: 0,
-        barren_bytes: 0,
+        units_in_pass: 0,
+        bytes_without_frame: 0,
         sniffer: Sniffer::default(),
         interval: context.settings.fps.interval(),
         due: Timestamp::now(),
@@ -81,7 +81,7 @@ fn explain(path: &Path, kind: ErrorKind, text: &str) -> String {
     }
 }
 
-struct Recording {
+struct LoopedFile {
     path: PathBuf,
     file: File,
     assembler: Assembler,
@@ -89,9 +89,9 @@ struct Recording {
     queue: VecDeque<Vec<u8>>,
     current: Vec<u8>,
     /// Access units found since the beginning of the file.
-    units_this_time: u64,
+    units_in_pass: u64,
     /// Bytes read since the last access unit was found.
-    barren_bytes: usize,
+    bytes_without_frame: usize,
     sniffer: Sniffer,
     interval: Duration,
     /// When the next access unit is to be given.
@@ -99,14 +99,14 @@ struct Recording {
     shutdown: ShutdownToken,
 }
 
-impl Source for Recording {
+impl Source for LoopedFile {
     fn silence_limit(&self) -> Duration {
         SILENCE_LIMIT.max(self.interval * 2)
     }
 
-    fn read(&mut self) -> Result<Option<Chunk<'_>>, Error> {
+    fn read(&mut self) -> Result<Option<InputChunk<'_>>, Error> {
         if self.queue.is_empty() {
-            self.read_piece()?;
+            self.read_chunk()?;
         }
         if self.queue.is_empty() {
             return if self.shutdown.is_triggered() {
@@ -116,7 +116,7 @@ impl Source for Recording {
             };
         }
         let now = Timestamp::now();
-        if now.since(self.due) > LATE {
+        if now.since(self.due) > MAX_SCHEDULE_LAG {
             self.due = now;
         }
         let wait = self.due.since(now);
@@ -129,7 +129,7 @@ impl Source for Recording {
         self.current = self.queue.pop_front().unwrap_or_default();
         let captured_at = self.due;
         self.due = self.due + self.interval;
-        Ok(Some(Chunk {
+        Ok(Some(InputChunk {
             annexb: &self.current,
             captured_at,
             end: ChunkEnd::Complete,
@@ -137,11 +137,11 @@ impl Source for Recording {
     }
 }
 
-impl Recording {
+impl LoopedFile {
     /// Reads on, after the end from the start of what then has this name.
-    fn read_piece(&mut self) -> Result<(), Error> {
-        let mut piece = vec![0; PIECE_BYTES];
-        let count = match self.file.read(&mut piece) {
+    fn read_chunk(&mut self) -> Result<(), Error> {
+        let mut chunk = vec![0; READ_BYTES];
+        let count = match self.file.read(&mut chunk) {
             Ok(count) => count,
             Err(error) => {
                 let path = self.path.display();
@@ -149,32 +149,32 @@ impl Recording {
                 return Err(lost.because(Cause::UNREADABLE));
             }
         };
-        let (queue, units) = (&mut self.queue, &mut self.units_this_time);
+        let (queue, units) = (&mut self.queue, &mut self.units_in_pass);
         let mut keep = |unit: AccessUnit<'_>| {
             *units += 1;
             queue.push_back(annexb(&unit));
         };
         if count > 0 {
-            let piece = piece.get(..count).unwrap_or_default();
-            if let Some(format) = self.sniffer.push(piece) {
+            let chunk = chunk.get(..count).unwrap_or_default();
+            if let Some(format) = self.sniffer.push(chunk) {
                 return Err(self.not_h264(format));
             }
             self.assembler
-                .push(piece, self.due, ChunkEnd::Open, &mut keep);
-            self.barren_bytes += count;
+                .push(chunk, self.due, ChunkEnd::Open, &mut keep);
+            self.bytes_without_frame += count;
             if !self.queue.is_empty() {
-                self.barren_bytes = 0;
+                self.bytes_without_frame = 0;
             }
-            if self.barren_bytes > BARREN_BYTES {
-                return Err(self.barren());
+            if self.bytes_without_frame > MAX_BYTES_WITHOUT_FRAME {
+                return Err(self.no_picture_error());
             }
             return Ok(());
         }
         self.assembler.flush(&mut keep);
-        if std::mem::take(&mut self.units_this_time) == 0 {
+        if std::mem::take(&mut self.units_in_pass) == 0 {
             return Err(match self.sniffer.pause() {
                 Some(format) => self.not_h264(format),
-                None => self.barren(),
+                None => self.no_picture_error(),
             });
         }
         self.file = open_regular(&self.path)
@@ -192,7 +192,7 @@ impl Recording {
         }
     }
 
-    fn barren(&self) -> Error {
+    fn no_picture_error(&self) -> Error {
         let path = self.path.display();
         Error::Lost(format!(
             "{path} holds no H.264 picture. It has to be a raw H.264 stream (Annex B); \
@@ -217,8 +217,8 @@ mod tests {
     use super::*;
     use std::num::NonZeroU32;
 
-    fn context() -> Context {
-        Context::new(
+    fn context() -> SourceContext {
+        SourceContext::new(
             "test",
             Settings {
                 width: 1280,
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_beginning_is_refused() {
+    fn non_regular_files_are_rejected() {
         for (path, why) in [
             ("/dev/zero", "exec:cat /dev/zero"),
             ("/", "is a directory"),
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_without_end_and_pictures_hears_the_word_stop_and_is_given_up() {
+    fn endless_file_without_frames_stops_on_shutdown() {
         let path = std::env::temp_dir().join(format!("berrymse-barren-{}", std::process::id()));
         File::create(&path).unwrap().set_len(1 << 40).unwrap();
         let context = context();
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_replaced_is_played_from_its_next_repetition_on() {
+    fn replaced_file_plays_from_the_next_pass() {
         let path = std::env::temp_dir().join(format!("berrymse-replaced-{}", std::process::id()));
         let other = path.with_extension("new");
         fs::copy(fixture("Error_I_P.264"), &path).unwrap();

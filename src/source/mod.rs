@@ -5,12 +5,12 @@
 
 mod cause;
 mod file;
+pub mod parse;
+pub mod pipe_reader;
 pub mod process;
-pub mod reader;
 pub mod rpicam;
 mod silence;
 pub mod sniff;
-pub mod spec;
 pub mod test_picture;
 #[cfg(test)]
 mod testing;
@@ -34,7 +34,7 @@ pub use cause::Cause;
 
 /// A piece of the byte stream (ITU-T H.264 Annex B), cut anywhere.
 #[derive(Clone, Copy, Debug)]
-pub struct Chunk<'a> {
+pub struct InputChunk<'a> {
     /// The bytes; may be empty when only `end` has news.
     pub annexb: &'a [u8],
     /// When the camera took the picture, else when the first of these bytes arrived.
@@ -51,10 +51,10 @@ pub trait Source: Send {
     /// The next piece. Blocks up to about a tenth of a second and then returns `Ok(None)` when there
     /// is none, so that the caller can look after other things; an error ends this source, and the
     /// caller opens it anew.
-    fn read(&mut self) -> Result<Option<Chunk<'_>>, Error>;
+    fn read(&mut self) -> Result<Option<InputChunk<'_>>, Error>;
 
     /// The bytes read last are known to end an access unit: there need be no word of the pause behind them.
-    fn spare_pause(&mut self) {}
+    fn skip_next_pause(&mut self) {}
 
     /// Asks the encoder for an IDR picture soon. Does nothing where the source cannot.
     fn request_keyframe(&mut self) {}
@@ -82,7 +82,7 @@ pub trait Source: Send {
     }
 
     /// Why no pictures come although the source is open, in words for viewers: it is seen to. `None` if all is well.
-    fn trouble(&self) -> Option<String> {
+    fn stall_reason(&self) -> Option<String> {
         None
     }
 
@@ -92,12 +92,12 @@ pub trait Source: Send {
     }
 
     /// True if [`Source::newest_jpeg`] has pictures as soon as the camera has given some.
-    fn gives_jpegs(&self) -> bool {
+    fn has_jpeg(&self) -> bool {
         false
     }
 
     /// Of a camera that gives JPEGs, the newest picture as the camera encoded it, and when it was taken.
-    fn newest_jpeg(&self) -> Option<(Timestamp, &[u8])> {
+    fn latest_jpeg(&self) -> Option<(Timestamp, &[u8])> {
         None
     }
 
@@ -141,7 +141,7 @@ pub enum Error {
     Stopped,
     /// One of the others, with the cause that everybody may know.
     #[error("{1}")]
-    Known(Cause, Box<Self>),
+    WithCause(Cause, Box<Self>),
 }
 
 impl Error {
@@ -149,15 +149,15 @@ impl Error {
     #[must_use]
     pub fn because(self, cause: Cause) -> Self {
         match self {
-            Self::Known(_, error) => Self::Known(cause, error),
-            error => Self::Known(cause, Box::new(error)),
+            Self::WithCause(_, error) => Self::WithCause(cause, error),
+            error => Self::WithCause(cause, Box::new(error)),
         }
     }
 
     /// Returns the cause for viewers: nothing of the error's own text.
     pub fn cause(&self) -> Cause {
         match self {
-            Self::Known(cause, _) => *cause,
+            Self::WithCause(cause, _) => *cause,
             Self::Unavailable(_) => Cause::UNAVAILABLE,
             Self::Lost(_) => Cause::LOST,
             Self::Stalled(time) => Cause::Silent(*time),
@@ -172,7 +172,7 @@ impl Error {
     /// Returns the error without its added cause.
     pub fn kind(&self) -> &Self {
         match self {
-            Self::Known(_, error) => error.kind(),
+            Self::WithCause(_, error) => error.kind(),
             error => error,
         }
     }
@@ -180,7 +180,7 @@ impl Error {
 
 /// Which source, as typed by the user.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Spec {
+pub enum SourceSpec {
     /// The first that works.
     Auto,
     /// A V4L2 node.
@@ -236,7 +236,7 @@ impl Settings {
 
 /// What every kind of source is opened with.
 #[derive(Clone, Debug)]
-pub struct Context {
+pub struct SourceContext {
     /// The camera's name, for log lines.
     pub name: String,
     /// What is asked of it.
@@ -254,14 +254,14 @@ pub struct Context {
     /// What the camera's encoder was expected to put into its MJPEG was not there.
     has_plain_mjpeg: Arc<AtomicBool>,
     /// Which encoders have come to nothing with this camera.
-    encoder_trials: encode::FailureHistory,
+    encoder_failures: encode::FailureHistory,
     /// Bounds what the programs of this camera write to the log, however often they are started.
-    program_log: process::budget::Budget,
+    log_quota: process::log_quota::LogQuota,
     /// How long its programs have been silent and gone on.
     longest_interval: silence::LongestInterval,
 }
 
-impl Context {
+impl SourceContext {
     /// The context of the camera `name`; it goes on over all restarts of the source.
     pub fn new(name: &str, settings: Settings, shutdown: ShutdownToken) -> Self {
         Self {
@@ -273,44 +273,44 @@ impl Context {
             shutdown,
             controls: Server::default(),
             has_plain_mjpeg: Arc::default(),
-            encoder_trials: encode::FailureHistory::default(),
-            program_log: process::budget::Budget::default(),
+            encoder_failures: encode::FailureHistory::default(),
+            log_quota: process::log_quota::LogQuota::default(),
             longest_interval: silence::LongestInterval::default(),
         }
     }
 
     /// The camera has worked for a while: what its programs write to the log next is news.
-    pub fn renew_log(&self) {
-        self.program_log.renew();
+    pub fn reset_log_quota(&self) {
+        self.log_quota.reset();
     }
 }
 
 /// Opens what `spec` says. To be called on the camera's own thread, which reads it, too.
-pub fn open(spec: &Spec, context: &Context) -> Result<Box<dyn Source>, Error> {
+pub fn open(spec: &SourceSpec, context: &SourceContext) -> Result<Box<dyn Source>, Error> {
     match spec {
-        Spec::Auto => auto(context),
-        Spec::V4l2(path) => v4l2::open(path, context),
-        Spec::Rpicam(number) => rpicam::open(*number, context),
-        Spec::Exec(arguments) => process::open_exec(arguments, context),
-        Spec::File(path) => file::open(path, context),
-        Spec::Stdin => reader::open_stdin(context),
-        Spec::Test => test_picture::open(context),
+        SourceSpec::Auto => open_first_working(context),
+        SourceSpec::V4l2(path) => v4l2::open(path, context),
+        SourceSpec::Rpicam(number) => rpicam::open(*number, context),
+        SourceSpec::Exec(arguments) => process::open_exec(arguments, context),
+        SourceSpec::File(path) => file::open(path, context),
+        SourceSpec::Stdin => pipe_reader::open_stdin(context),
+        SourceSpec::Test => test_picture::open(context),
     }
 }
 
 /// The first camera that works: a node with H.264, else the Raspberry Pi's, else a node whose pictures have to be encoded. The
 /// error says of all why not.
-fn auto(context: &Context) -> Result<Box<dyn Source>, Error> {
+fn open_first_working(context: &SourceContext) -> Result<Box<dyn Source>, Error> {
     let first = crate::v4l2::first_camera();
     if let Ok((path, NodeKind::H264(_))) = &first {
         return v4l2::open(path, context);
     }
-    let program = rpicam::program(std::env::var_os("PATH").as_deref());
+    let program = rpicam::find_program(std::env::var_os("PATH").as_deref());
     match (first, program) {
         (Ok((path, _)), None) => v4l2::open(&path, context),
         // Raspberry Pi OS has the program on every machine, with and without a camera.
         (Ok((path, _)), Some(program))
-            if rpicam::cameras(&program).is_ok_and(|cameras| cameras.is_empty()) =>
+            if rpicam::list_cameras(&program).is_ok_and(|cameras| cameras.is_empty()) =>
         {
             v4l2::open(&path, context)
         }

@@ -3,66 +3,71 @@
 //! The program runs without a shell, in a process group of its own, and ends with us whatever way we end. It is
 //! killed when the thread that opened it ends: open it on the camera's own thread.
 
-pub(super) mod budget;
-mod group;
-mod last_words;
+pub(super) mod log_quota;
+mod process_group;
 mod spawn;
+mod stderr;
 
-use super::reader::{Marks, Piece, PipeReader};
+use super::pipe_reader::{PipeReader, PtsPipe, ReadEvent};
 use super::silence::SilenceLimit;
 use super::sniff::{Format, Sniffer};
-use super::{Cause, Chunk, Context, Error, Source};
+use super::{Cause, Error, InputChunk, Source, SourceContext};
 use crate::h264::ChunkEnd;
 use crate::time::Timestamp;
-use group::Group;
-use last_words::LastWords;
+use process_group::ProcessGroup;
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
+use stderr::StderrTail;
 
 /// Shortest silence after which a program that has sent bytes counts as stuck: many send only when something changes.
-const STALL: Duration = Duration::from_secs(60);
+const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// The same before its first byte: cameras are slow to start.
-const STALL_AT_START: Duration = Duration::from_secs(10);
+const START_TIMEOUT: Duration = Duration::from_secs(10);
 /// Between two looks at a program that has not begun.
-const WAIT: Duration = Duration::from_millis(20);
+const START_POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// Silence after which an ended program counts as lost although somebody holds its output open.
-const ORPHANED: Duration = Duration::from_secs(1);
+const ORPHAN_TIMEOUT: Duration = Duration::from_secs(1);
 /// Time to end by itself for a program that has closed its output, so that its own exit status is reported.
-const FAREWELL: Duration = Duration::from_millis(300);
+const EXIT_GRACE_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// Starts `argv`. Call it on a thread that lives at least as long as the source. What the program writes to its
 /// standard error goes to the log, and into the error when it ends.
-pub fn open_exec(argv: &[String], context: &Context) -> Result<Box<dyn Source>, Error> {
+pub fn open_exec(argv: &[String], context: &SourceContext) -> Result<Box<dyn Source>, Error> {
     let [program, arguments @ ..] = argv else {
         return Err(Error::Unavailable(
             "exec: the command is missing".to_owned(),
         ));
     };
-    Process::start(program, arguments, Manner::any(context), context)
-        .map(|process| Box::new(process) as _)
+    Process::start(
+        program,
+        arguments,
+        ProcessOptions::for_unknown_program(context),
+        context,
+    )
+    .map(|process| Box::new(process) as _)
 }
 
 /// How a program is dealt with.
 #[derive(Debug)]
-pub(super) struct Manner {
+pub(super) struct ProcessOptions {
     /// How long it may be silent.
     pub(super) silence: SilenceLimit,
     /// What its last words mean, where they are known.
-    pub(super) explain: fn(&str) -> Option<Meaning>,
+    pub(super) explain: fn(&str) -> Option<Diagnosis>,
     /// The writing end that it is given (under the same number as here), and what reads the other end.
-    pub(super) marks: Option<(OwnedFd, Marks)>,
+    pub(super) pts: Option<(OwnedFd, PtsPipe)>,
 }
 
-impl Manner {
+impl ProcessOptions {
     /// For a program of which nothing is known.
-    fn any(context: &Context) -> Self {
+    fn for_unknown_program(context: &SourceContext) -> Self {
         Self {
-            silence: SilenceLimit::program(STALL, STALL_AT_START, context),
+            silence: SilenceLimit::program(STALL_TIMEOUT, START_TIMEOUT, context),
             explain: |_| None,
-            marks: None,
+            pts: None,
         }
     }
 }
@@ -79,7 +84,7 @@ fn start(program: &str, arguments: &[String], kept: Option<&OwnedFd>) -> io::Res
     command.spawn()
 }
 
-fn why_not_started(program: &str, e: &io::Error) -> String {
+fn start_error(program: &str, e: &io::Error) -> String {
     let is_path = program.contains('/');
     match e.kind() {
         ErrorKind::NotFound if is_path => {
@@ -100,7 +105,7 @@ fn why_not_started(program: &str, e: &io::Error) -> String {
 pub(super) struct Process {
     id: u32,
     // Dropped before the output, so that nobody is left who might write to it.
-    life: Life,
+    state: ProcessState,
     output: PipeReader,
     silence: SilenceLimit,
     sniffer: Sniffer,
@@ -108,20 +113,20 @@ pub(super) struct Process {
 
 /// The program itself: whether it lives, and what it said.
 #[derive(Debug)]
-struct Life {
+struct ProcessState {
     /// The program's name without its directory.
     program: String,
     // Dropped in this order: the program first, so that the end of its standard error is near.
-    group: Group,
-    last_words: LastWords,
-    explain: fn(&str) -> Option<Meaning>,
+    group: ProcessGroup,
+    stderr: StderrTail,
+    explain: fn(&str) -> Option<Diagnosis>,
 }
 
 /// Meaning of what a program said last.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Meaning {
+pub(super) struct Diagnosis {
     /// For the log, with what to try.
-    pub(super) words: String,
+    pub(super) message: String,
     /// For viewers.
     pub(super) cause: Cause,
 }
@@ -131,14 +136,14 @@ impl Process {
     pub(super) fn start(
         program: &str,
         arguments: &[String],
-        manner: Manner,
-        context: &Context,
+        options: ProcessOptions,
+        context: &SourceContext,
     ) -> Result<Self, Error> {
-        let kept = manner.marks.as_ref().map(|(fd, _)| fd);
+        let kept = options.pts.as_ref().map(|(fd, _)| fd);
         let child = start(program, arguments, kept).map_err(|e| {
-            Error::Unavailable(why_not_started(program, &e)).because(Cause::NOT_STARTED)
+            Error::Unavailable(start_error(program, &e)).because(Cause::NOT_STARTED)
         })?;
-        let process = Self::new(program, child, manner, context).map_err(|e| {
+        let process = Self::new(program, child, options, context).map_err(|e| {
             Error::Unavailable(format!("exec: '{program}' cannot be listened to: {e}"))
                 .because(Cause::NOT_STARTED)
         })?;
@@ -154,57 +159,65 @@ impl Process {
     pub(super) fn wait_for_byte(&mut self) -> Result<(), Error> {
         let begin = Timestamp::now();
         loop {
-            if self.output.wait_for_byte(WAIT)? {
+            if self.output.wait_for_byte(START_POLL_INTERVAL)? {
                 return Ok(());
             }
             let silence = Timestamp::now().since(begin);
-            if self.life.group.has_exited() {
-                return Err(self.life.lost(false));
+            if self.state.group.has_exited() {
+                return Err(self.state.exit_error(false));
             }
             if silence >= self.silence.limit() {
-                return Err(self.life.stalled(silence));
+                return Err(self.state.stall_error(silence));
             }
         }
     }
 
     /// All that is kept of what it wrote to its standard error; listens no more.
-    pub(super) fn words(&mut self) -> String {
-        self.life.last_words.all()
+    pub(super) fn stderr_text(&mut self) -> String {
+        self.state.stderr.all_lines()
     }
 
-    fn new(program: &str, mut child: Child, manner: Manner, context: &Context) -> io::Result<Self> {
+    fn new(
+        program: &str,
+        mut child: Child,
+        options: ProcessOptions,
+        context: &SourceContext,
+    ) -> io::Result<Self> {
         let id = child.id();
         let (output, stderr) = (child.stdout.take(), child.stderr.take());
         // From here on an early return ends the program.
-        let group = Group::new(child);
+        let group = ProcessGroup::new(child);
         let (Some(output), Some(stderr)) = (output, stderr) else {
             return Err(ErrorKind::BrokenPipe.into());
         };
         let output = OwnedFd::from(output);
         rustix::io::ioctl_fionbio(&output, true)?;
         // Our copy of the writing end is closed here: the program has its own.
-        let marks = manner.marks.map(|(_, marks)| marks);
+        let pts = options.pts.map(|(_, pts)| pts);
         Ok(Self {
             id,
-            life: Life {
+            state: ProcessState {
                 program: program.rsplit('/').next().unwrap_or(program).to_owned(),
                 group,
-                last_words: LastWords::listen(stderr.into(), context)?,
-                explain: manner.explain,
+                stderr: StderrTail::listen(stderr.into(), context)?,
+                explain: options.explain,
             },
-            output: PipeReader::new(output, context.shutdown.clone()).with_marks(marks),
-            silence: manner.silence,
+            output: PipeReader::new(output, context.shutdown.clone()).with_pts(pts),
+            silence: options.silence,
             sniffer: Sniffer::default(),
         })
     }
 }
 
-impl Life {
+impl ProcessState {
     /// The error for a program that runs but sends nothing.
-    fn stalled(&mut self, silence: Duration) -> Error {
-        match (self.explain)(&self.last_words.all()) {
-            Some(Meaning { words, cause }) => {
-                let last = self.quoted();
+    fn stall_error(&mut self, silence: Duration) -> Error {
+        match (self.explain)(&self.stderr.all_lines()) {
+            Some(Diagnosis {
+                message: words,
+                cause,
+            }) => {
+                let last = self.stderr_suffix();
                 Error::Lost(format!("no picture for {silence:.1?}: {words}{last}")).because(cause)
             }
             None => Error::Stalled(silence),
@@ -212,12 +225,12 @@ impl Life {
     }
 
     /// The error for a program that sends no more: how it ended and what it said last.
-    fn lost(&mut self, has_begun: bool) -> Error {
+    fn exit_error(&mut self, has_begun: bool) -> Error {
         let program = &self.program;
-        let by_itself = self.group.ends_by_itself(FAREWELL);
+        let by_itself = self.group.wait_for_exit(EXIT_GRACE_TIMEOUT);
         let (mut text, mut cause) = match self.group.end() {
             Some(status) if by_itself => (
-                format!("{program} {}", how_it_ended(status)),
+                format!("{program} {}", exit_text(status)),
                 Cause::Exited(status),
             ),
             _ if by_itself => (format!("{program} has ended"), Cause::ENDED),
@@ -226,15 +239,15 @@ impl Life {
         if !has_begun {
             text.push_str(" before it sent a byte");
         }
-        if let Some(meaning) = (self.explain)(&self.last_words.all()) {
-            text = format!("{}. {text}", meaning.words);
+        if let Some(meaning) = (self.explain)(&self.stderr.all_lines()) {
+            text = format!("{}. {text}", meaning.message);
             cause = meaning.cause;
         }
-        Error::Lost(text + &self.quoted()).because(cause)
+        Error::Lost(text + &self.stderr_suffix()).because(cause)
     }
 
     /// The error for a program whose output is no H.264.
-    fn sends(&self, format: Format) -> Error {
+    fn not_h264_error(&self, format: Format) -> Error {
         let (program, quotation) = (&self.program, format.quotation());
         let remedy = format.remedy_for_output();
         Error::NotH264 {
@@ -243,8 +256,8 @@ impl Life {
         }
     }
 
-    fn quoted(&mut self) -> String {
-        let words = self.last_words.quote();
+    fn stderr_suffix(&mut self) -> String {
+        let words = self.stderr.last_lines();
         if words.is_empty() {
             words
         } else {
@@ -254,32 +267,32 @@ impl Life {
 }
 
 impl Source for Process {
-    fn read(&mut self) -> Result<Option<Chunk<'_>>, Error> {
+    fn read(&mut self) -> Result<Option<InputChunk<'_>>, Error> {
         match self.output.read() {
-            Ok(Piece::Bytes(chunk)) => {
+            Ok(ReadEvent::Data(chunk)) => {
                 if !chunk.annexb.is_empty() {
-                    self.silence.heard(Timestamp::now());
+                    self.silence.on_data(Timestamp::now());
                 }
                 let format = match chunk.end {
                     ChunkEnd::Silence => self.sniffer.pause(),
                     _ => self.sniffer.push(chunk.annexb),
                 };
                 match format {
-                    Some(format) => Err(self.life.sends(format)),
+                    Some(format) => Err(self.state.not_h264_error(format)),
                     None => Ok(Some(chunk)),
                 }
             }
-            Ok(Piece::Idle { silence, has_begun }) => {
-                if silence >= ORPHANED && self.life.group.has_exited() {
-                    Err(self.life.lost(has_begun))
+            Ok(ReadEvent::Idle { silence, has_begun }) => {
+                if silence >= ORPHAN_TIMEOUT && self.state.group.has_exited() {
+                    Err(self.state.exit_error(has_begun))
                 } else if silence >= self.silence.limit() {
-                    Err(self.life.stalled(silence))
+                    Err(self.state.stall_error(silence))
                 } else {
                     Ok(None)
                 }
             }
-            Ok(Piece::End { has_begun }) => {
-                let lost = self.life.lost(has_begun);
+            Ok(ReadEvent::End { has_begun }) => {
+                let lost = self.state.exit_error(has_begun);
                 Err(match self.sniffer.pause() {
                     Some(format) => Error::NotH264 {
                         text: format!("{lost}; it sent {format}{}, not H.264", format.quotation()),
@@ -290,13 +303,13 @@ impl Source for Process {
             }
             Err(Error::Lost(why)) => Err(Error::Lost(format!(
                 "the output of {} {why}",
-                self.life.program
+                self.state.program
             ))),
             Err(other) => Err(other),
         }
     }
 
-    fn spare_pause(&mut self) {
+    fn skip_next_pause(&mut self) {
         self.output.spare_pause();
     }
 
@@ -305,7 +318,7 @@ impl Source for Process {
     }
 }
 
-fn how_it_ended(status: ExitStatus) -> String {
+fn exit_text(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("ended with exit status {code}"),
         (None, Some(signal)) => format!("was killed by signal {signal}"),
@@ -322,13 +335,13 @@ mod tests {
     fn error(script: &str, stall_after: Option<Duration>, at_start: Duration) -> Error {
         let mut context = testing::context(FrameRate::whole(30));
         context.stall_after = stall_after;
-        let manner = Manner {
-            silence: SilenceLimit::program(STALL, at_start, &context),
+        let options = ProcessOptions {
+            silence: SilenceLimit::program(STALL_TIMEOUT, at_start, &context),
             explain: |_| None,
-            marks: None,
+            pts: None,
         };
         let arguments = ["-c".to_owned(), script.to_owned()];
-        let mut process = Process::start("sh", &arguments, manner, &context).unwrap();
+        let mut process = Process::start("sh", &arguments, options, &context).unwrap();
         loop {
             if let Err(e) = process.read() {
                 return e;
@@ -337,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_is_a_stall_and_the_first_byte_has_more_time() {
+    fn silence_is_a_stall_after_the_first_byte() {
         let short = Duration::from_millis(150);
         let start = Duration::from_millis(400);
         let silent = error("exec sleep 1000", Some(short), start);

@@ -5,16 +5,16 @@
 //! system's own library, tuning files and camera drivers.
 
 mod command;
-mod words;
+mod error_messages;
 
 pub use command::PROGRAMS;
 
-use super::process::{Manner, Process};
-use super::reader::Marks;
+use super::pipe_reader::PtsPipe;
+use super::process::{Process, ProcessOptions};
 use super::silence::SilenceLimit;
-use super::{Cause, Chunk, Context, Error, Source};
+use super::{Cause, Error, InputChunk, Source, SourceContext};
 use crate::media::orientation::Orientation;
-use command::{Command, Encoder, Optional};
+use command::{Command, Encoder, OptionalArgument};
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::env;
 use std::ffi::OsStr;
@@ -26,18 +26,18 @@ use std::process::Stdio;
 use std::time::Duration;
 
 /// Silence after which a camera that worked counts as stuck …
-const STALL: Duration = Duration::from_secs(2);
+const STALL_TIMEOUT: Duration = Duration::from_secs(2);
 /// … if that is more than so many pictures.
-const STALL_PICTURES: u64 = 5;
+const STALL_FRAMES: u64 = 5;
 /// The same before the first picture: libcamera looks at all cameras and modes first, on a Pi Zero for seconds.
-const STALL_AT_START: Duration = Duration::from_secs(15);
+const START_TIMEOUT: Duration = Duration::from_secs(15);
 /// A program that takes longer to list its cameras hangs.
-const LISTING: Duration = Duration::from_secs(5);
+const LIST_TIMEOUT: Duration = Duration::from_secs(5);
 /// Attempts with other options before the program's word is final; each leaves one more option out.
-const ATTEMPTS: usize = 5;
+const MAX_ATTEMPTS: usize = 5;
 
 /// The program for these cameras, if one is in the directories of `path` (as in `PATH`).
-pub fn program(path: Option<&OsStr>) -> Option<PathBuf> {
+pub fn find_program(path: Option<&OsStr>) -> Option<PathBuf> {
     let dirs: Vec<PathBuf> = env::split_paths(path?).collect();
     let is_program = |path: &Path| {
         path.metadata()
@@ -50,7 +50,7 @@ pub fn program(path: Option<&OsStr>) -> Option<PathBuf> {
 }
 
 /// The cameras that the program knows, each as it describes it, without its number. Errors if it cannot tell.
-pub fn cameras(program: &Path) -> io::Result<Vec<String>> {
+pub fn list_cameras(program: &Path) -> io::Result<Vec<String>> {
     let mut child = std::process::Command::new(program)
         .arg("--list-cameras")
         .stdin(Stdio::null())
@@ -67,35 +67,37 @@ pub fn cameras(program: &Path) -> io::Result<Vec<String>> {
         });
         let _ = sender.send(read.map(|_| text));
     });
-    let text = receiver.recv_timeout(LISTING);
+    let text = receiver.recv_timeout(LIST_TIMEOUT);
     let _ = child.kill();
     child.wait()?;
     text.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
-        .map(|text| words::listed(&text))
+        .map(|text| error_messages::parse_list(&text))
 }
 
 /// Starts the program for camera `number` and waits for its first byte. Call it on a thread that lives at least as long as
 /// the source.
-pub(super) fn open(number: u32, context: &Context) -> Result<Box<dyn Source>, Error> {
-    let Some(program) = program(env::var_os("PATH").as_deref()) else {
-        return Err(Error::Unavailable(words::NO_PROGRAM.to_owned()).because(Cause::NOT_STARTED));
+pub(super) fn open(number: u32, context: &SourceContext) -> Result<Box<dyn Source>, Error> {
+    let Some(program) = find_program(env::var_os("PATH").as_deref()) else {
+        return Err(
+            Error::Unavailable(error_messages::NO_PROGRAM.to_owned()).because(Cause::NOT_STARTED)
+        );
     };
     let mut command = Command::new(number, &context.settings, Encoder::of_this_machine());
     let program = program.to_string_lossy();
     let mut attempt = 1;
     loop {
-        let marks = command
-            .has(Optional::SavePts)
-            .then(|| pipe(context))
+        let pts = command
+            .has(OptionalArgument::SavePts)
+            .then(|| pts_pipe(context))
             .flatten();
-        if marks.is_none() {
-            command.drop(Optional::SavePts);
+        if pts.is_none() {
+            command.drop(OptionalArgument::SavePts);
         }
-        let marks_fd = marks.as_ref().map(|(fd, _)| fd.as_raw_fd());
+        let marks_fd = pts.as_ref().map(|(fd, _)| fd.as_raw_fd());
         let mut process = Process::start(
             &program,
             &command.arguments(marks_fd),
-            manner(marks, context),
+            process_options(pts, context),
             context,
         )?;
         let Err(error) = process.wait_for_byte() else {
@@ -104,7 +106,7 @@ pub(super) fn open(number: u32, context: &Context) -> Result<Box<dyn Source>, Er
                 orientation: command.orientation(),
             }));
         };
-        if attempt == ATTEMPTS || !command.yield_to(&process.words()) {
+        if attempt == MAX_ATTEMPTS || !command.drop_rejected(&process.stderr_text()) {
             return Err(error);
         }
         attempt += 1;
@@ -112,20 +114,20 @@ pub(super) fn open(number: u32, context: &Context) -> Result<Box<dyn Source>, Er
     }
 }
 
-fn manner(marks: Option<(OwnedFd, Marks)>, context: &Context) -> Manner {
-    let stall = STALL.max(context.settings.fps.time_of(STALL_PICTURES));
-    Manner {
-        silence: SilenceLimit::device(stall, STALL_AT_START, context),
-        explain: words::meaning,
-        marks,
+fn process_options(pts: Option<(OwnedFd, PtsPipe)>, context: &SourceContext) -> ProcessOptions {
+    let stall = STALL_TIMEOUT.max(context.settings.fps.time_of(STALL_FRAMES));
+    ProcessOptions {
+        silence: SilenceLimit::device(stall, START_TIMEOUT, context),
+        explain: error_messages::diagnose,
+        pts: pts,
     }
 }
 
 /// For the program the end to write marks to, for us the other. Without descriptors left there are no marks.
-fn pipe(context: &Context) -> Option<(OwnedFd, Marks)> {
+fn pts_pipe(context: &SourceContext) -> Option<(OwnedFd, PtsPipe)> {
     let (reading, writing) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).ok()?;
     let picture_time = context.settings.fps.interval();
-    Some((writing, Marks::new(reading, picture_time)))
+    Some((writing, PtsPipe::new(reading, picture_time)))
 }
 
 struct Camera {
@@ -134,7 +136,7 @@ struct Camera {
 }
 
 impl Source for Camera {
-    fn read(&mut self) -> Result<Option<Chunk<'_>>, Error> {
+    fn read(&mut self) -> Result<Option<InputChunk<'_>>, Error> {
         self.process.read()
     }
 
@@ -152,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn programs_are_found_in_the_order_of_their_names() {
+    fn rpicam_vid_is_preferred_to_libcamera_vid() {
         let dir = env::temp_dir().join(format!("berrymse-path-{}", std::process::id()));
         for (part, name) in [("a", "libcamera-vid"), ("b", "rpicam-vid")] {
             std::fs::create_dir_all(dir.join(part)).unwrap();
@@ -161,13 +163,13 @@ mod tests {
             std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
         }
         let path = env::join_paths([dir.join("a"), dir.join("b")]).unwrap();
-        assert_eq!(program(Some(&path)), Some(dir.join("b/rpicam-vid")));
+        assert_eq!(find_program(Some(&path)), Some(dir.join("b/rpicam-vid")));
         assert_eq!(
-            program(Some(dir.join("a").as_os_str())),
+            find_program(Some(dir.join("a").as_os_str())),
             Some(dir.join("a/libcamera-vid"))
         );
-        assert_eq!(program(Some(OsStr::new("/nonexistent"))), None);
-        assert_eq!(program(None), None);
+        assert_eq!(find_program(Some(OsStr::new("/nonexistent"))), None);
+        assert_eq!(find_program(None), None);
         std::fs::remove_dir_all(&dir).unwrap();
     }
 }

@@ -3,21 +3,21 @@
 //! A program that sends only when something changes is not stuck when nothing changes. What it has done before tells how long its
 //! silences are; a camera driven by a clock needs less.
 
-use super::Context;
+use super::SourceContext;
 use crate::time::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Silence of this many of the longest intervals so far means that the source is stuck.
-const INTERVALS: u32 = 10;
+const STALL_INTERVALS: u32 = 10;
 
 /// Longest interval between pieces of data of one camera, over all its openings. Clones are the same.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LongestInterval(Arc<AtomicU64>);
 
 impl LongestInterval {
-    fn note(&self, interval: Duration) {
+    fn record(&self, interval: Duration) {
         let nanos = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
         self.0.fetch_max(nanos, Ordering::Relaxed);
     }
@@ -30,61 +30,71 @@ impl LongestInterval {
 /// Time without data after which an open source is opened again.
 #[derive(Clone, Debug)]
 pub(super) struct SilenceLimit {
-    least: Duration,
-    least_at_start: Duration,
+    min: Duration,
+    min_at_start: Duration,
     /// What the user has said, instead of what is learned.
     fixed: Option<Duration>,
     /// Interval at the rate that the camera was asked for.
-    asked: Duration,
+    configured_interval: Duration,
     /// `None` for a device, whose clock tells how long its intervals are.
     longest: Option<LongestInterval>,
-    heard_at: Option<Timestamp>,
+    last_data_at: Option<Timestamp>,
 }
 
 impl SilenceLimit {
     /// Creates the limit of a program that has just been started: never below `least`, nor below `least_at_start` before its
     /// first byte.
-    pub(super) fn program(least: Duration, least_at_start: Duration, context: &Context) -> Self {
+    pub(super) fn program(
+        least: Duration,
+        least_at_start: Duration,
+        context: &SourceContext,
+    ) -> Self {
         Self {
-            least,
-            least_at_start,
+            min: least,
+            min_at_start: least_at_start,
             fixed: context.stall_after,
-            asked: context.settings.fps.interval(),
+            configured_interval: context.settings.fps.interval(),
             longest: Some(context.longest_interval.clone()),
-            heard_at: None,
+            last_data_at: None,
         }
     }
 
     /// Creates the limit of a device that has just been opened. Its silence is a fault after a fixed time: it sends at its rate,
     /// whatever it sees, and opening it again is what helps.
-    pub(super) fn device(limit: Duration, limit_at_start: Duration, context: &Context) -> Self {
+    pub(super) fn device(
+        limit: Duration,
+        limit_at_start: Duration,
+        context: &SourceContext,
+    ) -> Self {
         Self {
-            least: limit,
-            least_at_start: limit.max(limit_at_start),
+            min: limit,
+            min_at_start: limit.max(limit_at_start),
             fixed: context.stall_after,
-            asked: Duration::ZERO,
+            configured_interval: Duration::ZERO,
             longest: None,
-            heard_at: None,
+            last_data_at: None,
         }
     }
 
     /// Notes that data came at `now`.
-    pub(super) fn heard(&mut self, now: Timestamp) {
-        if let (Some(before), Some(longest)) = (self.heard_at.replace(now), &self.longest) {
-            longest.note(now.since(before));
+    pub(super) fn on_data(&mut self, now: Timestamp) {
+        if let (Some(before), Some(longest)) = (self.last_data_at.replace(now), &self.longest) {
+            longest.record(now.since(before));
         }
     }
 
     /// Returns the longest silence that is no fault; [`Duration::MAX`] if none is.
     pub(super) fn limit(&self) -> Duration {
         let longest = self.longest.as_ref().map(LongestInterval::get);
-        let learned = self.asked.max(longest.unwrap_or_default()) * INTERVALS;
+        let learned = self.configured_interval.max(longest.unwrap_or_default()) * STALL_INTERVALS;
         match self.fixed {
             Some(Duration::ZERO) => Duration::MAX,
-            Some(fixed) if self.heard_at.is_some() => fixed,
-            Some(fixed) => fixed.max(self.least_at_start),
-            None if self.heard_at.is_some() => self.least.max(learned),
-            None => self.least_at_start.max(self.asked * INTERVALS),
+            Some(fixed) if self.last_data_at.is_some() => fixed,
+            Some(fixed) => fixed.max(self.min_at_start),
+            None if self.last_data_at.is_some() => self.min.max(learned),
+            None => self
+                .min_at_start
+                .max(self.configured_interval * STALL_INTERVALS),
         }
     }
 }
@@ -107,16 +117,16 @@ mod tests {
         let context = testing::context(FrameRate::whole(30));
         let mut silence = SilenceLimit::program(MINUTE, START, &context);
         assert_eq!(silence.limit(), START);
-        silence.heard(at(0));
+        silence.on_data(at(0));
         assert_eq!(silence.limit(), MINUTE);
-        silence.heard(at(5));
+        silence.on_data(at(5));
         assert_eq!(silence.limit(), MINUTE);
-        silence.heard(at(17));
-        silence.heard(at(18));
+        silence.on_data(at(17));
+        silence.on_data(at(18));
         assert_eq!(silence.limit(), Duration::from_secs(120));
         let mut opened_again = SilenceLimit::program(MINUTE, START, &context);
         assert_eq!(opened_again.limit(), START);
-        opened_again.heard(at(500));
+        opened_again.on_data(at(500));
         assert_eq!(
             opened_again.limit(),
             Duration::from_secs(120),
@@ -125,21 +135,21 @@ mod tests {
     }
 
     #[test]
-    fn asked_rate_counts_as_an_interval() {
+    fn configured_rate_counts_as_an_interval() {
         let context = testing::context("0.1".parse().unwrap());
         let mut silence = SilenceLimit::program(MINUTE, START, &context);
         assert_eq!(silence.limit(), Duration::from_secs(100));
-        silence.heard(at(0));
+        silence.on_data(at(0));
         assert_eq!(silence.limit(), Duration::from_secs(100));
     }
 
     #[test]
-    fn device_has_the_same_limit_whatever_came_before() {
+    fn device_limit_does_not_grow() {
         let context = testing::context(FrameRate::whole(30));
         let mut silence = SilenceLimit::device(Duration::from_secs(2), START, &context);
         assert_eq!(silence.limit(), START);
-        silence.heard(at(0));
-        silence.heard(at(17));
+        silence.on_data(at(0));
+        silence.on_data(at(17));
         assert_eq!(silence.limit(), Duration::from_secs(2));
     }
 
@@ -149,8 +159,8 @@ mod tests {
         context.stall_after = Some(Duration::from_secs(3));
         let mut silence = SilenceLimit::program(MINUTE, START, &context);
         assert_eq!(silence.limit(), START, "cameras are slow to start");
-        silence.heard(at(0));
-        silence.heard(at(17));
+        silence.on_data(at(0));
+        silence.on_data(at(17));
         assert_eq!(silence.limit(), Duration::from_secs(3));
         context.stall_after = Some(Duration::ZERO);
         let silence = SilenceLimit::program(MINUTE, START, &context);

@@ -9,13 +9,13 @@ mod nals;
 
 pub use format::Format;
 
-use nals::Nals;
+use nals::NalScanner;
 
 /// Bytes from the start that are looked at for the marks of containers. Three RTP packets fit.
-const HEAD_BYTES: usize = 8192;
+const MAX_HEAD_BYTES: usize = 8192;
 
 /// Bytes without a start code after which there will be none: an access unit is smaller.
-const BARREN_BYTES: usize = 9 << 20;
+const MAX_BYTES_WITHOUT_NALS: usize = 9 << 20;
 
 /// The head is looked at again when it has grown by this part: a pipe may deliver single bytes.
 const GROWTH: usize = 8;
@@ -34,7 +34,7 @@ pub struct Sniffer {
     /// Bytes of the head that were looked at, each time counted.
     #[cfg(test)]
     looked_bytes: usize,
-    nals: Nals,
+    nals: NalScanner,
     seen_bytes: usize,
     is_done: bool,
 }
@@ -46,20 +46,21 @@ impl Sniffer {
             return None;
         }
         let had = self.head.len();
-        let room = HEAD_BYTES - had;
+        let room = MAX_HEAD_BYTES - had;
         self.head
             .extend_from_slice(bytes.get(..room).unwrap_or(bytes));
         self.seen_bytes = self.seen_bytes.saturating_add(bytes.len());
         self.nals.push(bytes);
-        let is_due = self.head.len() >= self.next_look || self.head.len() == HEAD_BYTES;
+        let is_due = self.head.len() >= self.next_look || self.head.len() == MAX_HEAD_BYTES;
         let by_head = (is_due && room > 0).then(|| self.look()).flatten();
         let first = self.head.get(..TEXT_BYTES).filter(|_| had < TEXT_BYTES);
         let text = first.and_then(magic::text);
         let found = by_head.or(text).or_else(|| self.nals.other_codec());
         let found = found.or_else(|| {
-            (self.nals.is_empty() && self.seen_bytes >= BARREN_BYTES).then_some(Format::NoStartCode)
+            (self.nals.is_empty() && self.seen_bytes >= MAX_BYTES_WITHOUT_NALS)
+                .then_some(Format::NoStartCode)
         });
-        let is_h264 = self.nals.has_h264() && self.head.len() == HEAD_BYTES;
+        let is_h264 = self.nals.has_h264() && self.head.len() == MAX_HEAD_BYTES;
         if found.is_some() || is_h264 {
             self.is_done = true;
             self.head = Vec::new();

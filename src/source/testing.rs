@@ -1,6 +1,6 @@
 //! Settings and contexts for the tests of sources.
 
-use super::{Context, Flips, Settings};
+use super::{Flips, Settings, SourceContext};
 use crate::frame_rate::FrameRate;
 use crate::shutdown::ShutdownToken;
 use std::num::NonZeroU32;
@@ -19,7 +19,7 @@ pub(super) fn settings(fps: FrameRate) -> Settings {
 }
 
 /// Returns the context of a camera `test` with [`settings`].
-pub(super) fn context(fps: FrameRate) -> Context {
+pub(super) fn context(fps: FrameRate) -> SourceContext {
     #[allow(clippy::unwrap_used, reason = "for tests only")]
-    Context::new("test", settings(fps), ShutdownToken::new().unwrap())
+    SourceContext::new("test", settings(fps), ShutdownToken::new().unwrap())
 }

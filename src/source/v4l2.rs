@@ -15,7 +15,7 @@ mod settings;
 mod stall;
 
 use super::silence::SilenceLimit;
-use super::{Cause, Chunk, Context, Error, Source};
+use super::{Cause, Error, InputChunk, Source, SourceContext};
 use crate::controls::{Control, ControlBackend};
 use crate::jpeg::{self, EmbeddedH264};
 use crate::media::orientation::Orientation;
@@ -50,7 +50,7 @@ const OLDEST: Duration = Duration::from_secs(5);
 /// Opens `path`, asks for H.264 and the settings, and starts the camera.
 ///
 /// What the driver does not do as asked (size, rate, controls that it has not) is told in the log, once for each opening.
-pub fn open(path: &Path, context: &Context) -> Result<Box<dyn Source>, Error> {
+pub fn open(path: &Path, context: &SourceContext) -> Result<Box<dyn Source>, Error> {
     if context.shutdown.is_triggered() {
         return Err(Error::Stopped);
     }
@@ -107,7 +107,7 @@ fn cause(failure: DeviceError, step: SetupStep, identity: Option<&DeviceInfo>) -
     }
 }
 
-fn start(path: &Path, context: &Context) -> Result<Box<dyn Source>, Refusal> {
+fn start(path: &Path, context: &SourceContext) -> Result<Box<dyn Source>, Refusal> {
     let device =
         Device::open(path).map_err(|failure| Refusal::Failed(failure, SetupStep::Open, None))?;
     let identity = device.identity().clone();
@@ -186,7 +186,7 @@ struct Answer {
 }
 
 impl Answer {
-    fn log(&self, path: &Path, context: &Context) {
+    fn log(&self, path: &Path, context: &SourceContext) {
         let (name, wanted, agreed) = (&context.name, &context.settings, &self.agreed);
         let (path, card, driver) = (path.display(), &self.identity.card, &self.identity.driver);
         let (width, height) = (agreed.width, agreed.height);
@@ -215,7 +215,7 @@ impl Answer {
     }
 
     /// How long no picture may come. A driver without a say in the rate is taken to give what was asked.
-    fn silence(&self, context: &Context) -> SilenceLimit {
+    fn silence(&self, context: &SourceContext) -> SilenceLimit {
         let rate = self.rate.unwrap_or_else(|| context.settings.fps.hertz());
         stall::silence_limit(rate, context)
     }
@@ -224,7 +224,7 @@ impl Answer {
 /// A V4L2 camera that streams.
 struct Camera {
     path: PathBuf,
-    context: Context,
+    context: SourceContext,
     stream: Stream,
     encoder: Encoder,
     buffers: Buffers,
@@ -247,7 +247,7 @@ struct Camera {
 impl Camera {
     fn new(
         path: &Path,
-        context: &Context,
+        context: &SourceContext,
         stream: Stream,
         encoder: Encoder,
         answer: &Answer,
@@ -342,7 +342,7 @@ impl Camera {
         }
         self.last_picture = now;
         self.has_pictures = true;
-        self.silence.heard(now);
+        self.silence.on_data(now);
         Ok(Some(captured_at(stamp, now)))
     }
 
@@ -384,7 +384,7 @@ impl Camera {
 }
 
 impl Source for Camera {
-    fn read(&mut self) -> Result<Option<Chunk<'_>>, Error> {
+    fn read(&mut self) -> Result<Option<InputChunk<'_>>, Error> {
         match self.context.shutdown.wait_readable(self.stream.fd(), SLICE) {
             WaitResult::Shutdown => return Err(Error::Stopped),
             WaitResult::TimedOut => {
@@ -398,7 +398,7 @@ impl Source for Camera {
             self.check_stall()?;
             return Ok(None);
         };
-        Ok(Some(Chunk {
+        Ok(Some(InputChunk {
             annexb: &self.picture,
             captured_at,
             end: self.buffers.end(&self.picture),
@@ -473,8 +473,8 @@ fn captured_at(stamp: Option<Timestamp>, now: Timestamp) -> Timestamp {
 mod tests {
     use super::*;
 
-    fn context() -> Context {
-        Context::new(
+    fn context() -> SourceContext {
+        SourceContext::new(
             "test",
             crate::source::Settings {
                 width: 320,

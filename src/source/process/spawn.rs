@@ -11,10 +11,10 @@ use std::process::Command;
 
 /// Descriptors that programs may usually have: we may have raised the limit for ourselves, and select(2), which some
 /// programs use, breaks with higher numbers.
-const USUAL_FILES: u64 = 1024;
+const DEFAULT_NOFILE: u64 = 1024;
 
 /// What asks a program to end. A shell has its background jobs ignore the first two, which would be handed on to the program.
-const ENDINGS: [libc::c_int; 4] = [libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGHUP];
+const RESET_SIGNALS: [libc::c_int; 4] = [libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGHUP];
 
 /// Has the program killed when the *thread* that starts it ends (prctl(2), `PR_SET_PDEATHSIG`): start it on a thread
 /// that lives as long as the program shall. Does not reach the program's own children, nor a set-user-ID program.
@@ -29,12 +29,12 @@ pub(super) fn prepare(command: &mut Command, kept: Option<RawFd>) {
     let us = getpid();
     let between_fork_and_exec = move || {
         set_parent_process_death_signal(Some(Signal::KILL))?;
-        for signal in ENDINGS {
+        for signal in RESET_SIGNALS {
             // SAFETY: async-signal-safe, and no handler of ours is installed that way.
             unsafe { libc::signal(signal, libc::SIG_DFL) };
         }
         let mut files = getrlimit(Resource::Nofile);
-        files.current = files.current.map(|count| count.min(USUAL_FILES));
+        files.current = files.current.map(|count| count.min(DEFAULT_NOFILE));
         setrlimit(Resource::Nofile, files)?;
         if let Some(fd) = kept {
             // SAFETY: the caller keeps it open, and the child has a copy of every descriptor of ours.

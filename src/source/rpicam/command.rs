@@ -61,7 +61,7 @@ impl Encoder {
 
 /// What an older version may not know, and the camera works without.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Optional {
+pub(super) enum OptionalArgument {
     SavePts,
     LowLatency,
     Level,
@@ -69,7 +69,7 @@ pub(super) enum Optional {
     Camera,
 }
 
-impl Optional {
+impl OptionalArgument {
     const ALL: [Self; 5] = [
         Self::SavePts,
         Self::LowLatency,
@@ -95,7 +95,7 @@ pub(super) struct Command {
     number: u32,
     settings: Settings,
     encoder: Encoder,
-    dropped: Vec<Optional>,
+    dropped: Vec<OptionalArgument>,
 }
 
 impl Command {
@@ -109,25 +109,25 @@ impl Command {
     }
 
     /// True if the program is to be given this option.
-    pub(super) fn has(&self, option: Optional) -> bool {
+    pub(super) fn has(&self, option: OptionalArgument) -> bool {
         let settings = &self.settings;
         let macroblocks = settings.width.div_ceil(16) * settings.height.div_ceil(16);
         let is_of_use = match option {
             // It is refused with libav, unless the name of a file ends in 264.
-            Optional::SavePts => self.encoder == Encoder::Own,
-            Optional::LowLatency => self.encoder == Encoder::Libav,
-            Optional::Level => {
+            OptionalArgument::SavePts => self.encoder == Encoder::Own,
+            OptionalArgument::LowLatency => self.encoder == Encoder::Libav,
+            OptionalArgument::Level => {
                 self.encoder == Encoder::Own
                     && macroblocks.saturating_mul(settings.fps.ceil()) > LEVEL_4_MACROBLOCKS
             }
-            Optional::Flush => true,
-            Optional::Camera => self.number > 0,
+            OptionalArgument::Flush => true,
+            OptionalArgument::Camera => self.number > 0,
         };
         is_of_use && !self.dropped.contains(&option)
     }
 
     /// Leaves an option out.
-    pub(super) fn drop(&mut self, option: Optional) {
+    pub(super) fn drop(&mut self, option: OptionalArgument) {
         if !self.dropped.contains(&option) {
             self.dropped.push(option);
         }
@@ -146,7 +146,7 @@ impl Command {
     /// The arguments; `marks` is where marks are to be written to.
     ///
     /// `--verbose 0` is not among them: it would silence libcamera, which alone says why a camera cannot be had.
-    pub(super) fn arguments(&self, marks: Option<RawFd>) -> Vec<String> {
+    pub(super) fn arguments(&self, pts: Option<RawFd>) -> Vec<String> {
         let settings = &self.settings;
         let mut out: Vec<String> = ["-t", "0", "-n", "--inline", "--codec", "h264", "-o", "-"]
             .map(str::to_owned)
@@ -168,20 +168,20 @@ impl Command {
         if self.encoder == Encoder::Libav {
             add("libav-format", &"h264");
         }
-        if self.has(Optional::Camera) {
+        if self.has(OptionalArgument::Camera) {
             add("camera", &self.number);
         }
-        if self.has(Optional::Level) {
+        if self.has(OptionalArgument::Level) {
             add("level", &"4.2");
         }
-        if let (true, Some(fd)) = (self.has(Optional::SavePts), marks) {
+        if let (true, Some(fd)) = (self.has(OptionalArgument::SavePts), pts) {
             add("save-pts", &format_args!("/dev/fd/{fd}"));
         }
         if orientation.is_mirrored() {
             let is_upside_down = orientation.quarter_turns() == 2;
             out.push(if is_upside_down { "--vflip" } else { "--hflip" }.to_owned());
         }
-        for switch in [Optional::Flush, Optional::LowLatency] {
+        for switch in [OptionalArgument::Flush, OptionalArgument::LowLatency] {
             if self.has(switch) {
                 out.push(format!("--{}", switch.name()));
             }
@@ -190,19 +190,19 @@ impl Command {
     }
 
     /// Changes what the program's last words complain about; false if there is nothing to change.
-    pub(super) fn yield_to(&mut self, words: &str) -> bool {
-        let is_refused = |option: &Optional| {
+    pub(super) fn drop_rejected(&mut self, words: &str) -> bool {
+        let is_refused = |option: &OptionalArgument| {
             let name = option.name();
             words.contains(&format!("unrecognised option '--{name}'"))
-                || (*option == Optional::SavePts
+                || (*option == OptionalArgument::SavePts
                     && (words.contains("timestamp file") || words.contains("--save-pts")))
         };
-        let refused = Optional::ALL
+        let refused = OptionalArgument::ALL
             .into_iter()
             .find(|option| self.has(*option) && is_refused(option));
         if let Some(option) = refused {
             // Without the number it would be another camera.
-            if option == Optional::Camera {
+            if option == OptionalArgument::Camera {
                 return false;
             }
             self.drop(option);
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn the_machine_decides_on_the_encoder() {
+    fn encoder_depends_on_the_machine() {
         use Encoder::{Libav, Own};
         for (model, nodes, encoder) in [
             (
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn the_settings_are_options() {
+    fn settings_become_arguments() {
         let common = "-t 0 -n --inline --codec h264 -o - --width 1280 --height 720 --framerate 30 --intra 60 --bitrate 1500000";
         assert_eq!(
             line(0, &settings(), Encoder::Own),
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn mirrors_are_options_as_well_unless_the_display_has_to_turn() {
+    fn flips_are_arguments_unless_quarter_turned() {
         for (rotation, [horizontal, vertical], expected) in [
             (0, [true, false], "--hflip"),
             (0, [false, true], "--vflip"),
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn fast_pictures_get_a_higher_level() {
+    fn high_rates_get_a_higher_level() {
         let full_hd = |fps| Settings {
             width: 1920,
             height: 1080,
@@ -355,19 +355,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_is_left_out() {
+    fn rejected_arguments_are_dropped() {
         let mut own = Command::new(0, &settings(), Encoder::Own);
-        assert!(own.yield_to("ERROR: *** unrecognised option '--save-pts' ***"));
+        assert!(own.drop_rejected("ERROR: *** unrecognised option '--save-pts' ***"));
         assert!(!own.arguments(Some(7)).join(" ").contains("save-pts"));
-        assert!(!own.yield_to("ERROR: *** unrecognised option '--save-pts' ***"));
-        assert!(own.yield_to("ERROR: *** unrecognised option '--flush' ***"));
-        assert!(!own.yield_to("ERROR: *** no cameras available ***"));
-        assert!(own.yield_to(
+        assert!(!own.drop_rejected("ERROR: *** unrecognised option '--save-pts' ***"));
+        assert!(own.drop_rejected("ERROR: *** unrecognised option '--flush' ***"));
+        assert!(!own.drop_rejected("ERROR: *** no cameras available ***"));
+        assert!(own.drop_rejected(
             "ERROR: *** libav: cannot allocate output context, try setting with --libav-format ***"
         ));
         assert!(own.arguments(None).contains(&"--libav-format".to_owned()));
         let mut other = Command::new(1, &settings(), Encoder::Own);
-        assert!(!other.yield_to("ERROR: *** unrecognised option '--camera' ***"));
-        assert!(other.yield_to("ERROR: *** Failed to open timestamp file /dev/fd/7 ***"));
+        assert!(!other.drop_rejected("ERROR: *** unrecognised option '--camera' ***"));
+        assert!(other.drop_rejected("ERROR: *** Failed to open timestamp file /dev/fd/7 ***"));
     }
 }

@@ -6,7 +6,7 @@
 use super::Format;
 
 /// Frames of H.265 without parameter sets that are needed to know it.
-const ENOUGH_SLICES: u32 = 3;
+const MIN_SLICES: u32 = 3;
 
 /// First bytes of H.265: video, sequence and picture parameter sets (types 32 to 34).
 const H265_SETS: [u8; 3] = [0x40, 0x42, 0x44];
@@ -17,7 +17,7 @@ const H266_SETS: [u8; 2] = [0x79, 0x81];
 
 /// Counts the kinds of NAL units of a stream that comes in pieces.
 #[derive(Debug, Default)]
-pub(super) struct Nals {
+pub(super) struct NalScanner {
     zeros: u8,
     header: Header,
     count: u32,
@@ -40,13 +40,13 @@ enum Header {
     Second(u8),
 }
 
-impl Nals {
+impl NalScanner {
     pub(super) fn push(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             self.header = match self.header {
                 Header::First => Header::Second(byte),
                 Header::Second(first) => {
-                    self.note(first, byte);
+                    self.record(first, byte);
                     Header::None
                 }
                 Header::None => Header::None,
@@ -62,7 +62,7 @@ impl Nals {
         }
     }
 
-    fn note(&mut self, first: u8, second: u8) {
+    fn record(&mut self, first: u8, second: u8) {
         self.count = self.count.saturating_add(1);
         let is_forbidden = first & 0x80 != 0;
         if first & 1 == 1 && !is_forbidden {
@@ -79,7 +79,7 @@ impl Nals {
         if let (0, Some(at)) = (first, H266_SETS.iter().position(|&set| set == second)) {
             self.h266_sets |= 1 << at;
         }
-        self.other = self.other.take().or_else(|| self.judge());
+        self.other = self.other.take().or_else(|| self.classify());
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -96,13 +96,13 @@ impl Nals {
         self.other.clone()
     }
 
-    fn judge(&self) -> Option<Format> {
+    fn classify(&self) -> Option<Format> {
         if self.has_h264() {
             return None;
         }
         // The video parameter set, and one that refers to it.
         let has_sets = self.h265_sets & 1 != 0 && self.h265_sets & !1 != 0;
-        if has_sets || self.h265_others >= ENOUGH_SLICES {
+        if has_sets || self.h265_others >= MIN_SLICES {
             return Some(Format::H265);
         }
         (self.h266_sets == 0b11).then_some(Format::H266)

@@ -37,7 +37,7 @@ fn real_h264_cut_anywhere_is_nothing_else() {
         let cuts = (0..400).chain((400..stream.len()).step_by(331));
         for cut in cuts.filter(|cut| *cut < stream.len()) {
             let rest = &stream[cut..];
-            let part = &rest[..rest.len().min(3 * HEAD_BYTES)];
+            let part = &rest[..rest.len().min(3 * MAX_HEAD_BYTES)];
             assert_eq!(sniff(part, 4096), None, "cut at {cut} of {}", stream.len());
         }
     }
@@ -47,18 +47,18 @@ fn real_h264_cut_anywhere_is_nothing_else() {
 fn single_bytes_are_looked_at_a_bounded_number_of_times() {
     // RTP of one source whose second packet never comes: the head is searched for it.
     let mut rtp = vec![0x80, 96, 0, 1, 0, 0, 0, 0, 1, 2, 3, 4];
-    rtp.resize(3 * HEAD_BYTES, 0x80);
+    rtp.resize(3 * MAX_HEAD_BYTES, 0x80);
     for bytes in streams().iter().chain([&rtp]) {
         let mut sniffer = Sniffer::default();
-        let bytes = &bytes[..bytes.len().min(3 * HEAD_BYTES)];
+        let bytes = &bytes[..bytes.len().min(3 * MAX_HEAD_BYTES)];
         assert_eq!(bytes.chunks(1).find_map(|byte| sniffer.push(byte)), None);
-        let most = (GROWTH + 2) * HEAD_BYTES;
+        let most = (GROWTH + 2) * MAX_HEAD_BYTES;
         assert!(sniffer.looked_bytes <= most, "{}", sniffer.looked_bytes);
     }
 }
 
 #[test]
-fn stream_joined_within_the_text_of_x264_is_no_text() {
+fn x264_banner_is_not_taken_for_text() {
     let settings =
         "x264 - core 164 - H.264/MPEG-4 AVC codec - options: cabac=1 ref=3 deblock=1:0:0 "
             .repeat(9);
@@ -134,7 +134,7 @@ fn rtp(packets: u16) -> Vec<u8> {
 }
 
 #[test]
-fn marks_at_the_start_tell_the_format() {
+fn magic_bytes_tell_the_format() {
     let gzip = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 1, 2];
     let length_prefixed = [
         &[0, 0, 0, 5, 0x67, 0x4d, 0, 0x1f, 1, 0, 0, 0, 3, 0x68, 0xee][..],
@@ -175,7 +175,7 @@ fn marks_at_the_start_tell_the_format() {
             Format::Text("verweigert: \u{fc}".into()),
         ),
         (vec![0x55; 640], Format::Text("U".repeat(80))),
-        (vec![0x85; BARREN_BYTES], Format::NoStartCode),
+        (vec![0x85; MAX_BYTES_WITHOUT_NALS], Format::NoStartCode),
     ] {
         let piece = if bytes.len() > 100_000 { 65_536 } else { 7 };
         assert_eq!(sniff(&bytes, piece), Some(format.clone()));
@@ -187,7 +187,7 @@ fn marks_at_the_start_tell_the_format() {
 
 proptest! {
     #[test]
-    fn verdict_does_not_depend_on_the_pieces(
+    fn result_does_not_depend_on_chunk_sizes(
         bytes in prop::collection::vec(any::<u8>(), 0..600), stream in 0usize..10, cut: usize, piece in 1usize..700
     ) {
         prop_assert_eq!(sniff(&bytes, piece).is_some(), sniff(&bytes, usize::MAX).is_some());

@@ -26,7 +26,7 @@ mod wall_clock;
 
 pub use encoder::Encoder;
 
-use super::{Chunk, Context, Error, SILENCE_LIMIT, Settings, Source};
+use super::{Error, InputChunk, SILENCE_LIMIT, Settings, Source, SourceContext};
 use crate::controls::ControlBackend;
 use crate::frame_rate::FrameRate;
 use crate::h264::ChunkEnd;
@@ -39,7 +39,7 @@ const LONGEST_WAIT: Duration = Duration::from_millis(100);
 
 /// Opens the test picture. Errors if the asked size is out of its range; says in the log what
 /// it gives instead of an odd size.
-pub fn open(context: &Context) -> Result<Box<dyn Source>, Error> {
+pub fn open(context: &SourceContext) -> Result<Box<dyn Source>, Error> {
     let settings = &context.settings;
     let encoder = Encoder::new(settings)?;
     if settings.width % 2 + settings.height % 2 > 0 {
@@ -72,7 +72,7 @@ impl Source for TestPicture {
         SILENCE_LIMIT.max(self.schedule.fps.interval() * 2)
     }
 
-    fn read(&mut self) -> Result<Option<Chunk<'_>>, Error> {
+    fn read(&mut self) -> Result<Option<InputChunk<'_>>, Error> {
         let wait = self.schedule.due().since(Timestamp::now());
         if self.shutdown.sleep(wait.min(LONGEST_WAIT)) {
             return Err(Error::Stopped);
@@ -89,7 +89,7 @@ impl Source for TestPicture {
         let annexb = self
             .encoder
             .picture(unix_time.as_millis() as u64, force_idr);
-        Ok(Some(Chunk {
+        Ok(Some(InputChunk {
             annexb,
             captured_at,
             end: ChunkEnd::Complete,
@@ -154,7 +154,7 @@ mod tests {
     use crate::source::Settings;
     use std::num::NonZeroU32;
 
-    fn context(width: u32, fps: u32) -> Context {
+    fn context(width: u32, fps: u32) -> SourceContext {
         let settings = Settings {
             width,
             height: 96,
@@ -164,7 +164,7 @@ mod tests {
             flips: crate::source::Flips::default(),
             keyframe_interval: NonZeroU32::new(60).unwrap(),
         };
-        Context::new("test", settings, ShutdownToken::new().unwrap())
+        SourceContext::new("test", settings, ShutdownToken::new().unwrap())
     }
 
     fn after(start: Timestamp, nanos: u64) -> Timestamp {

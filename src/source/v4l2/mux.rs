@@ -1,6 +1,6 @@
 //! Which cameras have their H.264 inside of MJPEG, and what is asked of those.
 
-use crate::source::{Context, Settings};
+use crate::source::{Settings, SourceContext};
 use crate::v4l2::uvc_h264_xu::H264Carriage;
 use crate::v4l2::{Device, FourCc, FrameSize, PlaneApi};
 use std::sync::atomic::Ordering;
@@ -9,7 +9,11 @@ use std::sync::atomic::Ordering;
 const SMALL_JPEG: (u32, u32) = (640, 480);
 
 /// Where a camera has its H.264; `None` if other pictures of it are to be encoded.
-pub(super) fn place(device: &Device, capture: PlaneApi, context: &Context) -> Option<H264Carriage> {
+pub(super) fn place(
+    device: &Device,
+    capture: PlaneApi,
+    context: &SourceContext,
+) -> Option<H264Carriage> {
     if context.pixel_format.is_some_and(|it| it != FourCc::H264) {
         None
     } else if device.has_format(capture, FourCc::H264) {

@@ -18,7 +18,7 @@ use crate::h264::ChunkEnd;
 use crate::media::orientation::Orientation;
 use crate::shutdown::WaitResult;
 use crate::source::silence::SilenceLimit;
-use crate::source::{Cause, Chunk, Context, Error, Source};
+use crate::source::{Cause, Error, InputChunk, Source, SourceContext};
 use crate::time::Timestamp;
 use crate::v4l2::{self, DeviceError, FourCc, SetupStep, Stream};
 use capture::{Capturing, Frame};
@@ -66,7 +66,7 @@ pub fn plan(offers: &[Offer], wanted: &Wanted) -> Result<(String, Mode), String>
 /// A raw V4L2 camera that streams, and its encoder. Dropped in this order: the encoder may hold buffers of the stream.
 struct Camera {
     path: PathBuf,
-    context: Context,
+    context: SourceContext,
     /// With which the encoder was opened.
     configured_bitrate: Option<u32>,
     encoder: Box<dyn Encoder>,
@@ -106,7 +106,7 @@ impl Camera {
             return Ok(());
         };
         self.arrived_at = arrived_at;
-        self.silence.heard(arrived_at);
+        self.silence.on_data(arrived_at);
         let pixels = match &mut self.decoding {
             None => FrameMemory::Driver(held),
             Some(decoding) => match decoding.decode(held, captured_at, self.encoder.reclaim()) {
@@ -142,7 +142,7 @@ impl Camera {
         if !self.has_proved && self.progress_at.since(since) >= encode::HEALTHY_AFTER {
             self.has_proved = true;
             self.context
-                .encoder_trials
+                .encoder_failures
                 .record_success(&self.encoder.name());
         }
     }
@@ -184,7 +184,7 @@ impl Camera {
 
     /// The encoder has come to its end.
     fn failed(&self, error: &encode::Error) -> Error {
-        let (name, trials) = (self.encoder.name(), &self.context.encoder_trials);
+        let (name, trials) = (self.encoder.name(), &self.context.encoder_failures);
         let is_enough = trials.record_failure(&name, &error.0, Timestamp::now());
         let outlook = match self.context.encoder {
             encode::EncoderPreference::Auto if is_enough => {
@@ -220,9 +220,9 @@ impl Camera {
 }
 
 impl Source for Camera {
-    fn read(&mut self) -> Result<Option<Chunk<'_>>, Error> {
+    fn read(&mut self) -> Result<Option<InputChunk<'_>>, Error> {
         let captured_at = self.next_unit()?;
-        Ok(captured_at.map(|captured_at| Chunk {
+        Ok(captured_at.map(|captured_at| InputChunk {
             annexb: &self.unit,
             captured_at,
             end: ChunkEnd::Complete,
@@ -270,16 +270,16 @@ impl Source for Camera {
         self.capturing.dropped() + self.encoder.dropped() + damaged
     }
 
-    fn trouble(&self) -> Option<String> {
+    fn stall_reason(&self) -> Option<String> {
         let words = self.encoder.stall_reason()?;
         Some(format!("{}: {words}", self.path.display()))
     }
 
-    fn gives_jpegs(&self) -> bool {
+    fn has_jpeg(&self) -> bool {
         self.decoding.is_some()
     }
 
-    fn newest_jpeg(&self) -> Option<(Timestamp, &[u8])> {
+    fn latest_jpeg(&self) -> Option<(Timestamp, &[u8])> {
         self.decoding.as_ref()?.newest()
     }
 }

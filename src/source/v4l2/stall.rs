@@ -1,6 +1,6 @@
 //! The time that a V4L2 camera may give no picture.
 
-use crate::source::Context;
+use crate::source::SourceContext;
 use crate::source::silence::SilenceLimit;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const FIRST_PICTURE: Duration = Duration::from_secs(5);
 
 /// Returns the limit for a camera of `rate` pictures per second. It holds for loopback nodes, too: a feeder that has ended looks like one
 /// that is silent, and only a closed node can be fed with another size.
-pub(super) fn silence_limit(rate: f64, context: &Context) -> SilenceLimit {
+pub(super) fn silence_limit(rate: f64, context: &SourceContext) -> SilenceLimit {
     let pictures = Duration::try_from_secs_f64(STALL_PICTURES / rate).unwrap_or(STALL);
     SilenceLimit::device(STALL.max(pictures), FIRST_PICTURE, context)
 }

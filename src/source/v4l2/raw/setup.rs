@@ -9,7 +9,7 @@ use super::decoding::Decoding;
 use super::{Camera, Dropping, is_jpeg, work};
 use crate::encode::{self, Encoder, EncoderFactory, RawVideoFormat};
 use crate::media::orientation::Orientation;
-use crate::source::{Context, Source};
+use crate::source::{Source, SourceContext};
 use crate::time::Timestamp;
 use crate::v4l2::{
     BufferGuard, Colorimetry, Device, DeviceError, FourCc, NegotiatedFormat, PlaneApi, SetupStep,
@@ -46,7 +46,7 @@ pub(in crate::source::v4l2) fn start(
     device: Device,
     capture: PlaneApi,
     path: &Path,
-    context: &Context,
+    context: &SourceContext,
 ) -> Result<Box<dyn Source>, Refusal> {
     let useless = |error: encode::Error| {
         Refusal::Useless(format!(
@@ -96,11 +96,12 @@ pub(in crate::source::v4l2) fn start(
 /// Those that have come to nothing with this camera behind the others, and the reasons for that.
 fn in_order(
     candidates: Vec<Box<dyn EncoderFactory>>,
-    context: &Context,
+    context: &SourceContext,
     reasons: &mut Vec<String>,
 ) -> Vec<Box<dyn EncoderFactory>> {
     let now = Timestamp::now();
-    let doubt = |one: &dyn EncoderFactory| context.encoder_trials.cooldown_reason(&one.name(), now);
+    let doubt =
+        |one: &dyn EncoderFactory| context.encoder_failures.cooldown_reason(&one.name(), now);
     let (mut ordered, doubted): (Vec<_>, Vec<_>) = candidates
         .into_iter()
         .partition(|one| doubt(one.as_ref()).is_none());
@@ -133,7 +134,7 @@ fn setup(
     capture: PlaneApi,
     candidate: &dyn EncoderFactory,
     offers: &[Offer],
-    context: &Context,
+    context: &SourceContext,
 ) -> Result<Setup, Trouble> {
     let wanted = Wanted {
         width: context.settings.width,
@@ -197,7 +198,7 @@ fn shape(agreed: &NegotiatedFormat) -> RawVideoFormat {
 }
 
 impl Setup {
-    fn log(&self, device: &Device, path: &Path, context: &Context, reasons: &[String]) {
+    fn log(&self, device: &Device, path: &Path, context: &SourceContext, reasons: &[String]) {
         let (name, wanted, agreed) = (&context.name, &context.settings, &self.agreed);
         let (card, driver) = (&device.identity().card, &device.identity().driver);
         let (width, height) = (agreed.width, agreed.height);
@@ -233,7 +234,7 @@ fn run(
     capture: PlaneApi,
     setup: Setup,
     path: &Path,
-    context: &Context,
+    context: &SourceContext,
     orientation: Orientation,
 ) -> Result<Box<dyn Source>, Refusal> {
     let identity = device.identity().clone();

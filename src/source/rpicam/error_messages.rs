@@ -2,13 +2,13 @@
 
 use crate::os::procfs::lock_owner;
 use crate::source::Cause;
-use crate::source::process::Meaning;
+use crate::source::process::Diagnosis;
 
 pub(super) const NO_PROGRAM: &str = "rpicam: neither rpicam-vid nor libcamera-vid is in PATH. On Raspberry Pi OS: \
     sudo apt install rpicam-apps-lite (on a container or another system, use exec: with a program that it has)";
 
 /// What stands in an error, and what it means. The first that fits counts.
-const MEANINGS: [(&str, &str); 12] = [
+const DIAGNOSES: [(&str, &str); 12] = [
     (IN_USE, "the camera is in use by another program"),
     (
         "no cameras available",
@@ -54,17 +54,17 @@ const NO_MEMORY: &str = "there is not enough memory for pictures (CMA). A smalle
     dtoverlay=vc4-kms-v3d,cma-256 in /boot/firmware/config.txt gives more";
 
 /// In plain language, with the name of the program that has the camera, if that is the matter and can be seen.
-pub(super) fn meaning(words: &str) -> Option<Meaning> {
-    let (found, meaning) = MEANINGS.iter().find(|(part, _)| words.contains(part))?;
+pub(super) fn diagnose(words: &str) -> Option<Diagnosis> {
+    let (found, meaning) = DIAGNOSES.iter().find(|(part, _)| words.contains(part))?;
     if [IN_USE, NOT_ACQUIRED].contains(found) {
         let holder = lock_owner("/dev/media").map(|holder| holder.to_string());
-        return Some(Meaning {
-            words: in_use(holder),
+        return Some(Diagnosis {
+            message: in_use(holder),
             cause: Cause::BUSY,
         });
     }
-    Some(Meaning {
-        words: (*meaning).to_owned(),
+    Some(Diagnosis {
+        message: (*meaning).to_owned(),
         cause: cause(found),
     })
 }
@@ -92,7 +92,7 @@ fn in_use(holder: Option<String>) -> String {
 }
 
 /// The cameras in what `--list-cameras` writes: lines such as `0 : imx708 [4608x2592 10-bit RGGB] (/base/soc/…)`.
-pub(super) fn listed(text: &str) -> Vec<String> {
+pub(super) fn parse_list(text: &str) -> Vec<String> {
     let camera = |line: &str| {
         let (number, description) = line.split_once(" : ")?;
         number.parse::<u32>().ok()?;
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn known_words_are_put_plainly() {
+    fn known_errors_are_explained() {
         for (words, part) in [
             ("ERROR: *** no cameras available ***", "ribbon cable"),
             (
@@ -137,15 +137,15 @@ mod tests {
                 "no camera of this number",
             ),
         ] {
-            let text = meaning(words).unwrap().words;
+            let text = diagnose(words).unwrap().message;
             assert!(text.contains(part), "{words}: {text}");
         }
-        assert_eq!(meaning("ERROR: *** something new ***"), None);
-        assert_eq!(meaning(""), None);
+        assert_eq!(diagnose("ERROR: *** something new ***"), None);
+        assert_eq!(diagnose(""), None);
     }
 
     #[test]
-    fn the_holder_is_named() {
+    fn process_with_the_camera_is_named() {
         assert!(
             in_use(Some("motion (process 77)".into())).contains("in use by motion (process 77):")
         );
@@ -158,9 +158,9 @@ mod tests {
             0 : imx708_wide [4608x2592 10-bit RGGB] (/base/soc/i2c0mux/i2c@1/imx708@1a)\n    \
             Modes: 'SRGGB10_CSI2P' : 1536x864 [120.13 fps - (768, 432)/3072x1728 crop]\n                             \
             2304x1296 [56.03 fps - (0, 0)/4608x2592 crop]\n1 : ov5647 [2592x1944] (/base/x)\n";
-        let cameras = listed(text);
+        let cameras = parse_list(text);
         assert_eq!(cameras.len(), 2, "{cameras:?}");
         assert!(cameras[0].starts_with("imx708_wide [4608x2592"));
-        assert!(listed("No cameras available!\n").is_empty());
+        assert!(parse_list("No cameras available!\n").is_empty());
     }
 }

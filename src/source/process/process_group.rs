@@ -10,24 +10,24 @@ use std::thread;
 use std::time::Duration;
 
 /// How a program is asked to end, and how long it has: rpicam-vid closes its camera on SIGINT, others know SIGTERM only.
-const REQUESTS: [(Signal, Duration); 2] = [
+const EXIT_SIGNALS: [(Signal, Duration); 2] = [
     (Signal::INT, Duration::from_millis(800)),
     (Signal::TERM, Duration::from_millis(200)),
 ];
 /// Time for the killed rest of the group to be gone, so that it has let go of the camera.
-const BURIAL: Duration = Duration::from_millis(100);
+const REAP_TIMEOUT: Duration = Duration::from_millis(100);
 /// Between two looks.
-const LOOK: Duration = Duration::from_millis(2);
+const EXIT_POLL_INTERVAL: Duration = Duration::from_millis(2);
 
 /// The leader of a process group of its own.
 #[derive(Debug)]
-pub(super) struct Group {
+pub(super) struct ProcessGroup {
     child: Child,
     leader: Pid,
     status: Option<ExitStatus>,
 }
 
-impl Group {
+impl ProcessGroup {
     /// Takes over a child that was started as the leader of its own process group.
     pub(super) fn new(child: Child) -> Self {
         let leader = Pid::from_child(&child);
@@ -46,8 +46,8 @@ impl Group {
     }
 
     /// Waits up to `time` for the program to end by itself; returns whether it has.
-    pub(super) fn ends_by_itself(&self, time: Duration) -> bool {
-        within(time, || self.has_exited())
+    pub(super) fn wait_for_exit(&self, time: Duration) -> bool {
+        poll_until(time, || self.has_exited())
     }
 
     /// Makes the program and its group end; returns how the program ended, `None` if that got lost.
@@ -56,44 +56,44 @@ impl Group {
             return self.status;
         }
         let mut exited = self.has_exited();
-        for (signal, time) in REQUESTS {
+        for (signal, time) in EXIT_SIGNALS {
             if exited {
                 break;
             }
             // Fails only if nobody is left.
             let _ = kill_process_group(self.leader, signal);
-            exited = self.ends_by_itself(time);
+            exited = self.wait_for_exit(time);
         }
         // The leader is not reaped yet: its number cannot stand for another group.
         let _ = kill_process_group(self.leader, Signal::KILL);
         self.status = self.child.wait().ok();
-        self.bury();
+        self.reap_group();
         self.status
     }
 
     /// Waits for the killed rest of the group. As the first process of a container we inherit orphans and must reap them.
-    fn bury(&self) {
-        within(BURIAL, || {
+    fn reap_group(&self) {
+        poll_until(REAP_TIMEOUT, || {
             while let Ok(Some(_)) = waitpgid(self.leader, WaitOptions::NOHANG) {}
             test_kill_process_group(self.leader).is_err()
         });
     }
 }
 
-impl Drop for Group {
+impl Drop for ProcessGroup {
     fn drop(&mut self) {
         self.end();
     }
 }
 
 /// Looks until `is_true` or `time` is over; returns the last look.
-pub(super) fn within(time: Duration, is_true: impl Fn() -> bool) -> bool {
+pub(super) fn poll_until(time: Duration, is_true: impl Fn() -> bool) -> bool {
     let end = Timestamp::now() + time;
     while !is_true() {
         if Timestamp::now() >= end {
             return false;
         }
-        thread::sleep(LOOK);
+        thread::sleep(EXIT_POLL_INTERVAL);
     }
     true
 }

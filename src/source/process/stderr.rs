@@ -1,10 +1,10 @@
 //! What a program writes to its standard error: line by line to the log, the last lines kept for the error message.
 //! It is always read, so that a talkative program never blocks, but not everything is logged.
 
-use super::budget::Budget;
-use super::group::within;
+use super::log_quota::LogQuota;
+use super::process_group::poll_until;
 use crate::shutdown::{ShutdownToken, WaitResult};
-use crate::source::Context;
+use crate::source::SourceContext;
 use crate::time::Timestamp;
 use rustix::io::Errno;
 use std::collections::VecDeque;
@@ -15,40 +15,40 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// Lines kept.
-const KEPT: usize = 10;
+const KEPT_LINES: usize = 10;
 /// Lines of them in an error message.
-const QUOTED: usize = 3;
+const QUOTED_LINES: usize = 3;
 /// Longer lines are cut.
 const MAX_LINE_BYTES: usize = 500;
 /// Without a line for so long, the reader looks up.
-const IDLE: Duration = Duration::from_secs(10);
+const IDLE_INTERVAL: Duration = Duration::from_secs(10);
 /// Time for the rest to arrive once the program has ended.
-const PATIENCE: Duration = Duration::from_millis(100);
+const STDERR_DRAIN_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Reads until the program closes its standard error; dropping it ends the reading.
 #[derive(Debug)]
-pub(super) struct LastWords {
+pub(super) struct StderrTail {
     kept: Arc<Mutex<VecDeque<String>>>,
     shutdown: ShutdownToken,
     thread: Option<JoinHandle<()>>,
 }
 
-impl LastWords {
+impl StderrTail {
     /// Starts to read `stderr` and to log its lines as those of the camera, within its budget.
-    pub(super) fn listen(stderr: OwnedFd, context: &Context) -> io::Result<Self> {
+    pub(super) fn listen(stderr: OwnedFd, context: &SourceContext) -> io::Result<Self> {
         let shutdown = ShutdownToken::new()?;
-        let kept = Arc::new(Mutex::new(VecDeque::with_capacity(KEPT)));
-        let mut ear = Ear {
+        let kept = Arc::new(Mutex::new(VecDeque::with_capacity(KEPT_LINES)));
+        let mut ear = StderrReader {
             camera: context.name.clone(),
             kept: Arc::clone(&kept),
-            lines: Lines::default(),
-            budget: context.program_log.clone(),
+            splitter: LineSplitter::default(),
+            quota: context.log_quota.clone(),
         };
         let thread = thread::Builder::new()
             .name(format!("{} stderr", context.name))
             .spawn({
                 let shutdown = shutdown.clone();
-                move || ear.listen(&stderr, &shutdown, IDLE)
+                move || ear.listen(&stderr, &shutdown, IDLE_INTERVAL)
             })?;
         Ok(Self {
             kept,
@@ -58,13 +58,13 @@ impl LastWords {
     }
 
     /// The last lines, on one line, once the program has ended; empty if it said nothing.
-    pub(super) fn quote(&mut self) -> String {
-        self.newest(QUOTED)
+    pub(super) fn last_lines(&mut self) -> String {
+        self.newest(QUOTED_LINES)
     }
 
     /// All that is kept, on one line.
-    pub(super) fn all(&mut self) -> String {
-        self.newest(KEPT)
+    pub(super) fn all_lines(&mut self) -> String {
+        self.newest(KEPT_LINES)
     }
 
     fn newest(&mut self, count: usize) -> String {
@@ -81,28 +81,28 @@ impl LastWords {
     /// Ends the reading, with a moment for what is still on its way: a stranger may hold the other end open for ever.
     fn finish(&mut self) {
         if let Some(thread) = self.thread.take() {
-            within(PATIENCE, || thread.is_finished());
+            poll_until(STDERR_DRAIN_TIMEOUT, || thread.is_finished());
             self.shutdown.trigger();
             let _ = thread.join();
         }
     }
 }
 
-impl Drop for LastWords {
+impl Drop for StderrTail {
     fn drop(&mut self) {
         self.finish();
     }
 }
 
 /// The reading thread's part.
-struct Ear {
+struct StderrReader {
     camera: String,
     kept: Arc<Mutex<VecDeque<String>>>,
-    lines: Lines,
-    budget: Budget,
+    splitter: LineSplitter,
+    quota: LogQuota,
 }
 
-impl Ear {
+impl StderrReader {
     fn listen(&mut self, stderr: &OwnedFd, shutdown: &ShutdownToken, idle: Duration) {
         let mut buffer = [0; 4096];
         loop {
@@ -118,25 +118,25 @@ impl Ear {
                 },
             };
             let mut lines = Vec::new();
-            self.lines
+            self.splitter
                 .push(buffer.get(..length).unwrap_or_default(), |line| {
                     lines.push(line)
                 });
-            self.note(lines);
+            self.record(lines);
         }
-        let last = self.lines.take();
-        self.note(last.into_iter().collect());
+        let last = self.splitter.take();
+        self.record(last.into_iter().collect());
     }
 
-    fn note(&mut self, lines: Vec<String>) {
+    fn record(&mut self, lines: Vec<String>) {
         let now = Timestamp::now();
         for line in lines {
-            match self.budget.note(&line, now) {
+            match self.quota.admit(&line, now) {
                 Some(line) => log::info!("camera {}: {line}", self.camera),
                 None => log::debug!("camera {}: {line}", self.camera),
             }
             let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-            if kept.len() == KEPT {
+            if kept.len() == KEPT_LINES {
                 kept.pop_front();
             }
             kept.push_back(line);
@@ -146,11 +146,11 @@ impl Ear {
 
 /// Cuts bytes into lines at line feeds and carriage returns (progress displays); what is not UTF-8 is replaced.
 #[derive(Debug, Default)]
-struct Lines {
+struct LineSplitter {
     partial: Vec<u8>,
 }
 
-impl Lines {
+impl LineSplitter {
     fn push(&mut self, bytes: &[u8], mut each: impl FnMut(String)) {
         for &byte in bytes {
             if matches!(byte, b'\n' | b'\r') {
@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     fn lines(pieces: &[&[u8]]) -> Vec<String> {
-        let (mut lines, mut all) = (Lines::default(), Vec::new());
+        let (mut lines, mut all) = (LineSplitter::default(), Vec::new());
         for piece in pieces {
             lines.push(piece, |line| all.push(line));
         }
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_the_same_wherever_the_bytes_are_cut() {
+    fn lines_do_not_depend_on_read_sizes() {
         assert_eq!(
             lines(&[b"one\ntw", b"o\r\n\n  \nframe=1\rframe", b"=2\rrest"]),
             ["one", "two", "frame=1", "frame=2", "rest"]
@@ -203,13 +203,13 @@ mod tests {
     }
 
     #[test]
-    fn the_listening_ends_when_it_is_to_although_the_program_has_long_been_silent() {
+    fn shutdown_ends_reading_of_silent_stderr() {
         let (stderr, _program) = rustix::pipe::pipe().unwrap();
-        let mut ear = Ear {
+        let mut ear = StderrReader {
             camera: "test".to_owned(),
             kept: Arc::default(),
-            lines: Lines::default(),
-            budget: Budget::default(),
+            splitter: LineSplitter::default(),
+            quota: LogQuota::default(),
         };
         let shutdown = ShutdownToken::new().unwrap();
         let thread = thread::spawn({
@@ -218,11 +218,11 @@ mod tests {
         });
         thread::sleep(Duration::from_millis(50));
         shutdown.trigger();
-        assert!(within(Duration::from_secs(10), || thread.is_finished()));
+        assert!(poll_until(Duration::from_secs(10), || thread.is_finished()));
     }
 
     #[test]
-    fn long_lines_are_cut_and_bad_bytes_replaced() {
+    fn long_lines_are_cut_and_bad_utf8_replaced() {
         let long = vec![b'x'; 2000];
         assert_eq!(
             lines(&[&long, b"\n\xffy"]),

@@ -1,7 +1,7 @@
-//! SOURCE as typed to [`Spec`] and back. Opens nothing; looks at the file system only to say what an unknown word may
+//! SOURCE as typed to [`SourceSpec`] and back. Opens nothing; looks at the file system only to say what an unknown word may
 //! have meant.
 
-use super::Spec;
+use super::SourceSpec;
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
@@ -11,7 +11,7 @@ use std::str::FromStr;
 #[error("{0}")]
 pub struct ParseError(String);
 
-impl FromStr for Spec {
+impl FromStr for SourceSpec {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
@@ -34,18 +34,18 @@ impl FromStr for Spec {
             Some(("file", path)) => {
                 non_empty(path, "file:PATH").map(|path| Self::File(path.into()))
             }
-            Some(("exec", command)) => words(command).map(Self::Exec),
+            Some(("exec", command)) => split_command(command).map(Self::Exec),
             Some(("rpicam", number)) => number.parse().map(Self::Rpicam).map_err(|_| {
                 ParseError(format!(
                     "'{number}' is not a camera's number; write rpicam:0, rpicam:1, …"
                 ))
             }),
-            _ => Err(unknown(text)),
+            _ => Err(unknown_source(text)),
         }
     }
 }
 
-impl fmt::Display for Spec {
+impl fmt::Display for SourceSpec {
     /// The text that is parsed to this source again.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -69,7 +69,7 @@ impl fmt::Display for Spec {
     }
 }
 
-impl Spec {
+impl SourceSpec {
     /// The kind of source, in one word that tells nothing else.
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -93,7 +93,7 @@ fn non_empty<'a>(path: &'a str, form: &str) -> Result<&'a str, ParseError> {
 }
 
 /// The words of a command, split as a shell splits them; nothing is expanded.
-fn words(command: &str) -> Result<Vec<String>, ParseError> {
+fn split_command(command: &str) -> Result<Vec<String>, ParseError> {
     let argv = shlex::split(command).ok_or_else(|| {
         ParseError(format!(
             "'exec:{command}' has an open quotation mark or a backslash at its end"
@@ -107,7 +107,7 @@ fn words(command: &str) -> Result<Vec<String>, ParseError> {
     }
 }
 
-fn unknown(text: &str) -> ParseError {
+fn unknown_source(text: &str) -> ParseError {
     const FORMS: &str = "a source is auto, /dev/videoN, v4l2:PATH, rpicam, rpicam:N, exec:COMMAND, file:PATH, - or test";
     let lower = text.to_ascii_lowercase();
     let number = text.strip_prefix("video").unwrap_or(text);
@@ -136,36 +136,36 @@ fn unknown(text: &str) -> ParseError {
 mod tests {
     use super::*;
 
-    fn exec(words: &[&str]) -> Spec {
-        Spec::Exec(words.iter().map(|&word| word.to_owned()).collect())
+    fn exec(words: &[&str]) -> SourceSpec {
+        SourceSpec::Exec(words.iter().map(|&word| word.to_owned()).collect())
     }
 
     #[test]
-    fn every_form_is_read_and_written_back() {
+    fn every_form_is_parsed_and_written_back() {
         for (text, spec, written) in [
-            ("auto", Spec::Auto, "auto"),
-            ("test", Spec::Test, "test"),
-            ("-", Spec::Stdin, "-"),
+            ("auto", SourceSpec::Auto, "auto"),
+            ("test", SourceSpec::Test, "test"),
+            ("-", SourceSpec::Stdin, "-"),
             (
                 "/dev/video0",
-                Spec::V4l2("/dev/video0".into()),
+                SourceSpec::V4l2("/dev/video0".into()),
                 "/dev/video0",
             ),
             (
                 "/dev/v4l/by-id/usb-a:b",
-                Spec::V4l2("/dev/v4l/by-id/usb-a:b".into()),
+                SourceSpec::V4l2("/dev/v4l/by-id/usb-a:b".into()),
                 "/dev/v4l/by-id/usb-a:b",
             ),
             (
                 "v4l2:/run/cam",
-                Spec::V4l2("/run/cam".into()),
+                SourceSpec::V4l2("/run/cam".into()),
                 "v4l2:/run/cam",
             ),
-            ("rpicam", Spec::Rpicam(0), "rpicam"),
-            ("rpicam:1", Spec::Rpicam(1), "rpicam:1"),
+            ("rpicam", SourceSpec::Rpicam(0), "rpicam"),
+            ("rpicam:1", SourceSpec::Rpicam(1), "rpicam:1"),
             (
                 "file:a b.h264",
-                Spec::File("a b.h264".into()),
+                SourceSpec::File("a b.h264".into()),
                 "file:a b.h264",
             ),
             (
@@ -175,14 +175,14 @@ mod tests {
             ),
             ("exec:a: b:c", exec(&["a:", "b:c"]), "exec:a: b:c"),
         ] {
-            assert_eq!(text.parse::<Spec>(), Ok(spec.clone()), "{text}");
+            assert_eq!(text.parse::<SourceSpec>(), Ok(spec.clone()), "{text}");
             assert_eq!(spec.to_string(), written, "{text}");
-            assert_eq!(written.parse::<Spec>(), Ok(spec), "{written}");
+            assert_eq!(written.parse::<SourceSpec>(), Ok(spec), "{written}");
         }
     }
 
     #[test]
-    fn a_refusal_says_what_to_write() {
+    fn parse_error_suggests_what_to_write() {
         for (text, hint) in [
             ("exec:", "the command is missing"),
             ("exec:   ", "the command is missing"),
@@ -206,7 +206,7 @@ mod tests {
             ("", "'' is not a source ("),
             ("file:a\0b", "NUL"),
         ] {
-            let error = text.parse::<Spec>().unwrap_err().to_string();
+            let error = text.parse::<SourceSpec>().unwrap_err().to_string();
             assert!(error.contains(hint), "{text}: {error}");
         }
     }

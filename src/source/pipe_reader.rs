@@ -5,13 +5,13 @@
 //! the reader wakes up, so the pipe is made large, all there is gets read at once, and silence right behind
 //! it tells that the writer has written what it had: [`ChunkEnd::Pause`].
 
-mod marks;
+mod pts_pipe;
 
-pub(super) use marks::Marks;
+pub(super) use pts_pipe::PtsPipe;
 
 use super::silence::SilenceLimit;
 use super::sniff::{Format, Sniffer};
-use super::{Chunk, Context, Error, Source};
+use super::{Error, InputChunk, Source, SourceContext};
 use crate::h264::ChunkEnd;
 use crate::shutdown::{ShutdownToken, WaitResult};
 use crate::time::Timestamp;
@@ -25,21 +25,21 @@ use std::time::Duration;
 const PIPE_BYTES: usize = 1 << 20;
 /// Silence after which the writer counts as having paused. Two writes of one access unit follow each other
 /// within some 10 µs; the next access unit is 4 ms away at 240 pictures per second.
-const PAUSE: Duration = Duration::from_millis(1);
+const PAUSE_AFTER: Duration = Duration::from_millis(1);
 /// Silence after which the access unit counts as complete, whatever was learned of the pauses.
-const SILENCE: Duration = Duration::from_millis(500);
+const SILENCE_AFTER: Duration = Duration::from_millis(500);
 /// The same when the pipe was full: its writer sleeps in the middle of a write and must first be scheduled again.
-const PAUSE_WHEN_FULL: Duration = Duration::from_millis(50);
+const PAUSE_AFTER_WHEN_FULL: Duration = Duration::from_millis(50);
 /// How long [`PipeReader::read`] blocks when nothing comes.
-const IDLE: Duration = Duration::from_millis(100);
+const IDLE_TIMEOUT: Duration = Duration::from_millis(100);
 /// A pipe is filled page by page, the first of which may be in part used up.
 const PAGE_BYTES: usize = 4096;
 
 /// What a read gave.
 #[derive(Debug)]
-pub(super) enum Piece<'a> {
+pub(super) enum ReadEvent<'a> {
     /// Bytes, or the news of a pause.
-    Bytes(Chunk<'a>),
+    Data(InputChunk<'a>),
     /// Nothing for a tenth of a second.
     Idle {
         /// Time since the last byte, or since the beginning.
@@ -61,43 +61,43 @@ pub(super) struct PipeReader {
     shutdown: ShutdownToken,
     buffer: Vec<u8>,
     /// From so many bytes in one read on there may be a writer that waits for room.
-    full_from: usize,
-    flow: Flow,
+    full_threshold: usize,
+    state: ReadState,
     last_byte_at: Timestamp,
     has_begun: bool,
-    marks: Option<Marks>,
+    pts: Option<PtsPipe>,
 }
 
 /// Whether the last word to the caller was a byte.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Flow {
+enum ReadState {
     /// No bytes since the last silence, or none of which the end is not known.
     Quiet,
     /// No bytes since the last pause. The silence that it may become is still to be told.
     Paused,
     /// Bytes, and no pause yet; it is one after so much silence.
-    Flowing { pause_after: Duration },
+    Receiving { pause_after: Duration },
 }
 
 impl PipeReader {
     /// Takes over `fd`, which is best non-blocking, and enlarges it if it is a pipe.
     pub(super) fn new(fd: OwnedFd, shutdown: ShutdownToken) -> Self {
-        let capacity = enlarge(fd.as_fd());
+        let capacity = enlarge_pipe(fd.as_fd());
         Self {
             fd,
             shutdown,
             buffer: vec![0; PIPE_BYTES],
-            full_from: capacity.min(PIPE_BYTES).saturating_sub(PAGE_BYTES).max(1),
-            flow: Flow::Quiet,
+            full_threshold: capacity.min(PIPE_BYTES).saturating_sub(PAGE_BYTES).max(1),
+            state: ReadState::Quiet,
             last_byte_at: Timestamp::now(),
             has_begun: false,
-            marks: None,
+            pts: None,
         }
     }
 
     /// Believes `marks` about the ends and times of the access units.
-    pub(super) fn with_marks(mut self, marks: Option<Marks>) -> Self {
-        self.marks = marks;
+    pub(super) fn with_pts(mut self, pts: Option<PtsPipe>) -> Self {
+        self.pts = pts;
         self
     }
 
@@ -114,13 +114,15 @@ impl PipeReader {
 
     /// The next piece: bytes as soon as there are some, the news that they have paused, or after a tenth of a second
     /// the news that there is nothing.
-    pub(super) fn read(&mut self) -> Result<Piece<'_>, Error> {
-        let patience = match self.flow {
-            Flow::Quiet => IDLE,
-            Flow::Paused => SILENCE.saturating_sub(self.silence()).min(IDLE),
-            Flow::Flowing { pause_after } => pause_after.saturating_sub(self.silence()),
+    pub(super) fn read(&mut self) -> Result<ReadEvent<'_>, Error> {
+        let patience = match self.state {
+            ReadState::Quiet => IDLE_TIMEOUT,
+            ReadState::Paused => SILENCE_AFTER
+                .saturating_sub(self.silence())
+                .min(IDLE_TIMEOUT),
+            ReadState::Receiving { pause_after } => pause_after.saturating_sub(self.silence()),
         };
-        self.forget_old_marks();
+        self.discard_stale_pts();
         match self.shutdown.wait_readable(self.fd.as_fd(), patience) {
             WaitResult::Shutdown => return Err(Error::Stopped),
             WaitResult::TimedOut => return Ok(self.pause().unwrap_or(self.idle())),
@@ -129,16 +131,16 @@ impl PipeReader {
         let arrived_at = Timestamp::now();
         match rustix::io::read(&self.fd, &mut self.buffer[..]) {
             // What stands before the end is complete.
-            Ok(0) => Ok(self.pause().unwrap_or(Piece::End {
+            Ok(0) => Ok(self.pause().unwrap_or(ReadEvent::End {
                 has_begun: self.has_begun,
             })),
             Ok(length) => {
-                let pause_after = if length >= self.full_from {
-                    PAUSE_WHEN_FULL
+                let pause_after = if length >= self.full_threshold {
+                    PAUSE_AFTER_WHEN_FULL
                 } else {
-                    PAUSE
+                    PAUSE_AFTER
                 };
-                self.flow = Flow::Flowing { pause_after };
+                self.state = ReadState::Receiving { pause_after };
                 self.last_byte_at = arrived_at;
                 self.has_begun = true;
                 Ok(self.chunk(length))
@@ -150,32 +152,32 @@ impl PipeReader {
 
     /// The next pause would be no news: the thread need not wake up for it.
     pub(super) fn spare_pause(&mut self) {
-        self.flow = Flow::Quiet;
+        self.state = ReadState::Quiet;
     }
 
     /// While there are no bytes, no mark can be theirs: what has come late is not to be taken for the next unit's.
-    fn forget_old_marks(&mut self) {
-        let Some(marks) = self
-            .marks
+    fn discard_stale_pts(&mut self) {
+        let Some(pts) = self
+            .pts
             .as_mut()
-            .filter(|_| matches!(self.flow, Flow::Quiet | Flow::Paused))
+            .filter(|_| matches!(self.state, ReadState::Quiet | ReadState::Paused))
         else {
             return;
         };
         if self.shutdown.wait_readable(self.fd.as_fd(), Duration::ZERO) == WaitResult::TimedOut {
-            marks.forget();
+            pts.discard_pending();
         }
     }
 
     /// The bytes just read, with what the marks say of them.
-    fn chunk(&mut self, mut length: usize) -> Piece<'_> {
+    fn chunk(&mut self, mut length: usize) -> ReadEvent<'_> {
         let arrived_at = self.last_byte_at;
         let mark = self
-            .marks
+            .pts
             .as_mut()
-            .and_then(|marks| marks.wait(&self.shutdown, arrived_at));
+            .and_then(|pts| pts.wait(&self.shutdown, arrived_at));
         // A read that ends before the buffer, and with room left in the pipe, ended with a write.
-        let mut end = if length >= self.full_from {
+        let mut end = if length >= self.full_threshold {
             ChunkEnd::Open
         } else {
             ChunkEnd::Drained
@@ -193,10 +195,10 @@ impl PipeReader {
                 }
             }
             if mark.is_certain && length < self.buffer.len() {
-                (end, self.flow) = (ChunkEnd::Complete, Flow::Quiet);
+                (end, self.state) = (ChunkEnd::Complete, ReadState::Quiet);
             }
         }
-        Piece::Bytes(Chunk {
+        ReadEvent::Data(InputChunk {
             annexb: self.buffer.get(..length).unwrap_or_default(),
             captured_at: mark.map_or(arrived_at, |mark| mark.captured_at),
             end,
@@ -208,26 +210,26 @@ impl PipeReader {
     }
 
     /// The news of a pause, once after bytes, and of the silence that it has become.
-    fn pause(&mut self) -> Option<Piece<'static>> {
-        let end = match self.flow {
-            Flow::Flowing { .. } => ChunkEnd::Pause,
-            Flow::Paused if self.silence() >= SILENCE => ChunkEnd::Silence,
-            Flow::Paused | Flow::Quiet => return None,
+    fn pause(&mut self) -> Option<ReadEvent<'static>> {
+        let end = match self.state {
+            ReadState::Receiving { .. } => ChunkEnd::Pause,
+            ReadState::Paused if self.silence() >= SILENCE_AFTER => ChunkEnd::Silence,
+            ReadState::Paused | ReadState::Quiet => return None,
         };
-        self.flow = if end == ChunkEnd::Pause {
-            Flow::Paused
+        self.state = if end == ChunkEnd::Pause {
+            ReadState::Paused
         } else {
-            Flow::Quiet
+            ReadState::Quiet
         };
-        Some(Piece::Bytes(Chunk {
+        Some(ReadEvent::Data(InputChunk {
             annexb: &[],
             captured_at: self.last_byte_at,
             end,
         }))
     }
 
-    fn idle(&self) -> Piece<'static> {
-        Piece::Idle {
+    fn idle(&self) -> ReadEvent<'static> {
+        ReadEvent::Idle {
             silence: self.silence(),
             has_begun: self.has_begun,
         }
@@ -235,7 +237,7 @@ impl PipeReader {
 }
 
 /// Makes a pipe as large as it may be; returns how much it holds, "without end" for what is no pipe.
-fn enlarge(fd: BorrowedFd<'_>) -> usize {
+fn enlarge_pipe(fd: BorrowedFd<'_>) -> usize {
     let Ok(capacity) = rustix::pipe::fcntl_getpipe_size(fd) else {
         return usize::MAX;
     };
@@ -252,7 +254,7 @@ fn enlarge(fd: BorrowedFd<'_>) -> usize {
 
 /// Opens standard input: a pipe, a socket or a file; a terminal is refused. It ends for good
 /// ([`Error::Ended`]) and never stalls: nobody could open it anew.
-pub fn open_stdin(context: &Context) -> Result<Box<dyn Source>, Error> {
+pub fn open_stdin(context: &SourceContext) -> Result<Box<dyn Source>, Error> {
     let stdin = std::io::stdin();
     if stdin.is_terminal() {
         return Err(Error::Ended(
@@ -273,13 +275,13 @@ pub fn open_stdin(context: &Context) -> Result<Box<dyn Source>, Error> {
     }
     Ok(Box::new(Stdin {
         input: PipeReader::new(fd, context.shutdown.clone()),
-        silence: SilenceLimit::program(STDIN_SILENCE, STDIN_SILENCE, context),
+        silence: SilenceLimit::program(STDIN_STALL_TIMEOUT, STDIN_STALL_TIMEOUT, context),
         sniffer: Sniffer::default(),
     }))
 }
 
 /// Shortest silence after which the camera on standard input counts as lost.
-const STDIN_SILENCE: Duration = Duration::from_secs(60);
+const STDIN_STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Standard input as a source.
 struct Stdin {
@@ -289,11 +291,11 @@ struct Stdin {
 }
 
 impl Source for Stdin {
-    fn read(&mut self) -> Result<Option<Chunk<'_>>, Error> {
+    fn read(&mut self) -> Result<Option<InputChunk<'_>>, Error> {
         match self.input.read() {
-            Ok(Piece::Bytes(chunk)) => {
+            Ok(ReadEvent::Data(chunk)) => {
                 if !chunk.annexb.is_empty() {
-                    self.silence.heard(Timestamp::now());
+                    self.silence.on_data(Timestamp::now());
                 }
                 let format = match chunk.end {
                     ChunkEnd::Silence => self.sniffer.pause(),
@@ -304,12 +306,12 @@ impl Source for Stdin {
                     None => Ok(Some(chunk)),
                 }
             }
-            Ok(Piece::Idle { .. }) => Ok(None),
-            Ok(Piece::End { has_begun: true }) => Err(match self.sniffer.pause() {
+            Ok(ReadEvent::Idle { .. }) => Ok(None),
+            Ok(ReadEvent::End { has_begun: true }) => Err(match self.sniffer.pause() {
                 Some(format) => not_h264(format),
                 None => Error::Ended("standard input has ended".to_owned()),
             }),
-            Ok(Piece::End { has_begun: false }) => {
+            Ok(ReadEvent::End { has_begun: false }) => {
                 Err(Error::Ended("standard input is empty".to_owned()))
             }
             Err(Error::Lost(why)) => Err(Error::Ended(format!("standard input {why}"))),
@@ -317,7 +319,7 @@ impl Source for Stdin {
         }
     }
 
-    fn spare_pause(&mut self) {
+    fn skip_next_pause(&mut self) {
         self.input.spare_pause();
     }
 
@@ -350,15 +352,15 @@ mod tests {
     /// What the next read gives, as text.
     fn next(reader: &mut PipeReader) -> String {
         match reader.read() {
-            Ok(Piece::Bytes(chunk)) => format!("{} {:?}", chunk.annexb.len(), chunk.end),
-            Ok(Piece::Idle { has_begun, .. }) => format!("idle {has_begun}"),
-            Ok(Piece::End { has_begun }) => format!("end {has_begun}"),
+            Ok(ReadEvent::Data(chunk)) => format!("{} {:?}", chunk.annexb.len(), chunk.end),
+            Ok(ReadEvent::Idle { has_begun, .. }) => format!("idle {has_begun}"),
+            Ok(ReadEvent::End { has_begun }) => format!("end {has_begun}"),
             Err(e) => e.to_string(),
         }
     }
 
     #[test]
-    fn a_write_is_bytes_then_one_pause_then_nothing() {
+    fn write_is_data_then_one_pause() {
         let (mut reader, writer) = pipe();
         assert_eq!(next(&mut reader), "idle false");
         rustix::io::write(&writer, b"abc").unwrap();
@@ -367,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_becomes_a_silence_once() {
+    fn pause_becomes_silence_once() {
         let (mut reader, writer) = pipe();
         rustix::io::write(&writer, b"abc").unwrap();
         let mut read: Vec<_> = (0..20).map(|_| next(&mut reader)).collect();
@@ -376,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn writes_without_a_pause_between_them_are_read_together() {
+    fn writes_without_pause_are_read_together() {
         let (mut reader, writer) = pipe();
         rustix::io::write(&writer, b"abc").unwrap();
         rustix::io::write(&writer, b"de").unwrap();
@@ -387,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_that_is_not_wanted_is_not_told() {
+    fn skipped_pause_is_not_reported() {
         let (mut reader, writer) = pipe();
         rustix::io::write(&writer, b"abc").unwrap();
         assert_eq!(next(&mut reader), "3 Drained");
@@ -399,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_the_stream_is_a_pause_first() {
+    fn end_of_stream_is_a_pause_first() {
         let (mut reader, writer) = pipe();
         rustix::io::write(&writer, b"abc").unwrap();
         drop(writer);
@@ -408,20 +410,20 @@ mod tests {
     }
 
     #[test]
-    fn a_full_pipe_is_no_pause_until_its_writer_had_time_to_go_on() {
+    fn full_pipe_delays_the_pause() {
         let (mut reader, writer) = pipe();
         let written = rustix::io::write(&writer, &vec![0; 2 * PIPE_BYTES]).unwrap();
         let before = Timestamp::now();
         assert_eq!(next(&mut reader), format!("{written} Open"));
         assert_eq!(next(&mut reader), "0 Pause");
-        assert!(Timestamp::now().since(before) >= PAUSE_WHEN_FULL);
+        assert!(Timestamp::now().since(before) >= PAUSE_AFTER_WHEN_FULL);
     }
 
     #[test]
-    fn a_marked_unit_is_complete_at_once_however_it_was_written() {
+    fn unit_with_pts_is_complete_at_once() {
         let (reader, writer) = pipe();
-        let (marks, program) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
-        let mut reader = reader.with_marks(Some(Marks::new(marks, Duration::from_secs(5))));
+        let (pts, program) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
+        let mut reader = reader.with_pts(Some(PtsPipe::new(pts, Duration::from_secs(5))));
         let write =
             |fd: &OwnedFd, bytes: &[u8]| assert_eq!(rustix::io::write(fd, bytes), Ok(bytes.len()));
         write(&writer, b"abc");
@@ -441,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn stopping_ends_the_wait() {
+    fn shutdown_ends_the_wait() {
         let (mut reader, _writer) = pipe();
         reader.shutdown.trigger();
         assert_eq!(next(&mut reader), "stopping");

@@ -8,27 +8,27 @@ use rustix::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 /// A line follows its unit within some 10 µs; on a busy machine the program may lose its processor in between.
-const PATIENCE: Duration = Duration::from_millis(5);
+const PTS_LINE_TIMEOUT: Duration = Duration::from_millis(5);
 /// So many units without a line, and none is waited for any more.
 const MAX_MISSES: u32 = 10;
 /// The part of a line's lateness by which the estimate of the clocks' distance follows it, so that an estimate that has
 /// become wrong mends itself within half a minute.
-const FOLLOW: u32 = 256;
+const DRIFT_DIVISOR: u32 = 256;
 /// Longer ones are no numbers.
 const MAX_LINE_BYTES: usize = 32;
 
 /// The reading end of that pipe.
 #[derive(Debug)]
-pub(in crate::source) struct Marks {
+pub(in crate::source) struct PtsPipe {
     fd: OwnedFd,
     line: Vec<u8>,
     misses: u32,
-    clock: Clock,
+    clock: ClockOffset,
 }
 
 /// What a line says of the bytes before it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Mark {
+pub(super) struct PtsRecord {
     /// When the picture was taken, as far as that shows from outside: the times between pictures are the camera's, and
     /// the way from the camera to here counts as long as it ever was at its shortest.
     pub(super) captured_at: Timestamp,
@@ -36,14 +36,14 @@ pub(super) struct Mark {
     pub(super) is_certain: bool,
 }
 
-impl Marks {
+impl PtsPipe {
     /// Takes over `fd`, which has to be non-blocking. `picture_time` is that of the asked rate.
     pub(in crate::source) fn new(fd: OwnedFd, picture_time: Duration) -> Self {
         Self {
             fd,
             line: Vec::new(),
             misses: 0,
-            clock: Clock::new(picture_time),
+            clock: ClockOffset::new(picture_time),
         }
     }
 
@@ -53,9 +53,13 @@ impl Marks {
     }
 
     /// The mark of the unit whose bytes have arrived, waited for shortly.
-    pub(super) fn wait(&mut self, shutdown: &ShutdownToken, arrived_at: Timestamp) -> Option<Mark> {
+    pub(super) fn wait(
+        &mut self,
+        shutdown: &ShutdownToken,
+        arrived_at: Timestamp,
+    ) -> Option<PtsRecord> {
         let patience = if self.is_hoped_for() {
-            PATIENCE
+            PTS_LINE_TIMEOUT
         } else {
             Duration::ZERO
         };
@@ -69,14 +73,14 @@ impl Marks {
             return None;
         };
         self.misses = 0;
-        let mut mark = self.clock.place(*last, arrived_at);
+        let mut mark = self.clock.record(*last, arrived_at);
         // Two lines: we were late, and what has arrived is more than a unit.
         mark.is_certain &= times.len() == 1;
         Some(mark)
     }
 
     /// Passes over the lines that are there.
-    pub(super) fn forget(&mut self) {
+    pub(super) fn discard_pending(&mut self) {
         self.read();
     }
 
@@ -87,7 +91,7 @@ impl Marks {
         while let Ok(length @ 1..) = rustix::io::read(&self.fd, &mut buffer[..]) {
             for &byte in buffer.get(..length).unwrap_or_default() {
                 if byte == b'\n' {
-                    times.extend(time(&std::mem::take(&mut self.line)));
+                    times.extend(parse_line(&std::mem::take(&mut self.line)));
                 } else if self.line.len() < MAX_LINE_BYTES {
                     self.line.push(byte);
                 }
@@ -98,7 +102,7 @@ impl Marks {
 }
 
 /// A line's time; `None` for the heading and for what is no time.
-fn time(line: &[u8]) -> Option<Duration> {
+fn parse_line(line: &[u8]) -> Option<Duration> {
     let (millis, micros) = std::str::from_utf8(line).ok()?.split_once('.')?;
     if micros.len() != 3 {
         return None;
@@ -109,13 +113,13 @@ fn time(line: &[u8]) -> Option<Duration> {
 
 /// From the program's clock to ours.
 #[derive(Debug)]
-struct Clock {
+struct ClockOffset {
     /// When its clock was 0, as far as the quickest unit tells.
     zero: Option<Timestamp>,
     picture_time: Duration,
 }
 
-impl Clock {
+impl ClockOffset {
     fn new(picture_time: Duration) -> Self {
         Self {
             zero: None,
@@ -124,7 +128,7 @@ impl Clock {
     }
 
     /// A unit that arrives later than its successor is due may have a part of that behind it.
-    fn place(&mut self, time: Duration, arrived_at: Timestamp) -> Mark {
+    fn record(&mut self, time: Duration, arrived_at: Timestamp) -> PtsRecord {
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let zero_by_this = Timestamp::from_nanos(arrived_at.as_nanos().saturating_sub(nanos));
         let zero = *self.zero.get_or_insert(zero_by_this);
@@ -133,9 +137,9 @@ impl Clock {
         self.zero = Some(if lateness.is_zero() {
             zero_by_this
         } else {
-            zero + lateness / FOLLOW
+            zero + lateness / DRIFT_DIVISOR
         });
-        Mark {
+        PtsRecord {
             captured_at: (zero + time).min(arrived_at),
             is_certain: lateness < self.picture_time,
         }
@@ -154,9 +158,9 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_milliseconds_with_three_digits() {
-        assert_eq!(time(b"33.333"), Some(Duration::from_micros(33_333)));
-        assert_eq!(time(b"0.000"), Some(Duration::ZERO));
+    fn pts_line_has_milliseconds_and_three_digits() {
+        assert_eq!(parse_line(b"33.333"), Some(Duration::from_micros(33_333)));
+        assert_eq!(parse_line(b"0.000"), Some(Duration::ZERO));
         for line in [
             "# timecode format v2",
             "",
@@ -166,16 +170,16 @@ mod tests {
             "1.00x",
             "99999999999999999999.000",
         ] {
-            assert_eq!(time(line.as_bytes()), None, "{line}");
+            assert_eq!(parse_line(line.as_bytes()), None, "{line}");
         }
     }
 
     #[test]
-    fn times_are_the_cameras_whatever_the_way_takes() {
-        let mut clock = Clock::new(PICTURE);
+    fn capture_time_ignores_transport_delay() {
+        let mut clock = ClockOffset::new(PICTURE);
         let mut place = |time, arrived| {
             clock
-                .place(Duration::from_millis(time), at(arrived))
+                .record(Duration::from_millis(time), at(arrived))
                 .captured_at
         };
         assert_eq!(place(0, 1005), at(1005));
@@ -185,38 +189,38 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_late_by_a_picture_proves_nothing() {
-        let mut clock = Clock::new(PICTURE);
-        assert!(clock.place(Duration::ZERO, at(1000)).is_certain);
-        assert!(clock.place(PICTURE, at(1065)).is_certain);
-        assert!(!clock.place(PICTURE, at(1090)).is_certain);
-        let nonsense = clock.place(Duration::from_secs(9999), at(1));
+    fn line_late_by_a_frame_is_uncertain() {
+        let mut clock = ClockOffset::new(PICTURE);
+        assert!(clock.record(Duration::ZERO, at(1000)).is_certain);
+        assert!(clock.record(PICTURE, at(1065)).is_certain);
+        assert!(!clock.record(PICTURE, at(1090)).is_certain);
+        let nonsense = clock.record(Duration::from_secs(9999), at(1));
         assert_eq!(nonsense.captured_at, at(1));
     }
 
     #[test]
-    fn a_wrong_estimate_mends_itself() {
-        let mut clock = Clock::new(PICTURE);
-        clock.place(Duration::ZERO, at(1000));
+    fn wrong_offset_corrects_itself() {
+        let mut clock = ClockOffset::new(PICTURE);
+        clock.record(Duration::ZERO, at(1000));
         let first_good = (1..3000).find(|&n| {
-            let mark = clock.place(PICTURE * n, at(1500 + 40 * u64::from(n)));
+            let mark = clock.record(PICTURE * n, at(1500 + 40 * u64::from(n)));
             mark.is_certain
         });
         assert!(first_good.is_some_and(|n| n < 1500), "{first_good:?}");
     }
 
     #[test]
-    fn one_line_is_a_mark_two_are_none_and_silence_is_given_up() {
+    fn one_line_is_a_record_two_are_none() {
         let shutdown = ShutdownToken::new().unwrap();
         let (reading, writing) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
-        let mut marks = Marks::new(reading, PICTURE);
+        let mut marks = PtsPipe::new(reading, PICTURE);
         let write = |text: &str| assert!(rustix::io::write(&writing, text.as_bytes()).is_ok());
         write("# timecode format v2\n0.0");
         assert_eq!(marks.wait(&shutdown, at(1000)), None);
         write("00\n");
         assert_eq!(
             marks.wait(&shutdown, at(1000)),
-            Some(Mark {
+            Some(PtsRecord {
                 captured_at: at(1000),
                 is_certain: true
             })
