@@ -16,7 +16,7 @@ use berrymse::encode::{
 use berrymse::h264::ChunkEnd;
 use berrymse::hub::{self, Event};
 use berrymse::shutdown::{ShutdownToken, WaitResult};
-use berrymse::source::v4l2::raw::capture::Newest;
+use berrymse::source::v4l2::raw::capture::LatestFrame;
 use berrymse::source::{Error, Flips, InputChunk, Settings, Source, SourceContext};
 use berrymse::time::Timestamp;
 use berrymse::v4l2::{Colorimetry, FourCc};
@@ -150,7 +150,7 @@ fn flat(
 /// A camera at its rate, the newest picture, and a viewer.
 fn paced(work: Work, frames: &[Vec<u8>], fps: f64, count: u32) -> Result<(), Failure> {
     let shutdown = ShutdownToken::new()?;
-    let newest = Arc::new(Newest::new()?);
+    let newest = Arc::new(LatestFrame::new()?);
     let (publisher, hub) = hub::channel();
     let encoding = std::thread::spawn({
         let (newest, shutdown) = (newest.clone(), shutdown.clone());
@@ -223,7 +223,7 @@ fn paced(work: Work, frames: &[Vec<u8>], fps: f64, count: u32) -> Result<(), Fai
 }
 
 struct Camera {
-    newest: Arc<Newest<(Timestamp, Vec<u8>)>>,
+    newest: Arc<LatestFrame<(Timestamp, Vec<u8>)>>,
     work: Work,
     shutdown: ShutdownToken,
     unit: Vec<u8>,

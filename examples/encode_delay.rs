@@ -13,7 +13,7 @@ use berrymse::encode::{self, Encoder, EncoderPreference, FrameMemory, RawFrame, 
 use berrymse::h264::ChunkEnd;
 use berrymse::hub::{self, Event};
 use berrymse::shutdown::{ShutdownToken, WaitResult};
-use berrymse::source::v4l2::raw::capture::Newest;
+use berrymse::source::v4l2::raw::capture::LatestFrame;
 use berrymse::source::{Error, Flips, InputChunk, Settings, Source, SourceContext};
 use berrymse::time::Timestamp;
 use berrymse::v4l2::{Colorimetry, FourCc};
@@ -81,7 +81,7 @@ fn run(
     time: Duration,
 ) -> Result<Figures, Box<dyn std::error::Error>> {
     let shutdown = ShutdownToken::new()?;
-    let newest = Arc::new(Newest::new()?);
+    let newest = Arc::new(LatestFrame::new()?);
     let camera = std::thread::spawn({
         let (newest, shutdown) = (newest.clone(), shutdown.clone());
         move || film(width, height, fps, &newest, &shutdown)
@@ -176,7 +176,13 @@ fn encoder(width: u32, height: u32, fps: f64) -> Result<Box<dyn Encoder>, encode
 }
 
 /// The camera: a texture behind which another moves, some noise as every sensor has it, at an even rate.
-fn film(width: u32, height: u32, fps: f64, newest: &Newest<RawFrame>, shutdown: &ShutdownToken) {
+fn film(
+    width: u32,
+    height: u32,
+    fps: f64,
+    newest: &LatestFrame<RawFrame>,
+    shutdown: &ShutdownToken,
+) {
     const DIFFERENT: u32 = 16;
     let pictures: Vec<Vec<u8>> = (0..DIFFERENT).map(|n| picture(width, height, n)).collect();
     let begun = Timestamp::now();
@@ -210,7 +216,7 @@ fn picture(width: u32, height: u32, number: u32) -> Vec<u8> {
 
 /// What `source/v4l2/raw.rs` does, with a camera that is no device.
 struct MadeUp {
-    newest: Arc<Newest<RawFrame>>,
+    newest: Arc<LatestFrame<RawFrame>>,
     encoder: Box<dyn Encoder>,
     shutdown: ShutdownToken,
     unit: Vec<u8>,
@@ -230,7 +236,7 @@ impl Source for MadeUp {
             let failed = |error: encode::Error| Error::Lost(error.0);
             self.encoder.submit(picture, false).map_err(failed)?;
         }
-        let dropped = self.newest.passed_over() + self.encoder.dropped();
+        let dropped = self.newest.overwritten() + self.encoder.dropped();
         self.dropped.store(dropped, Ordering::Relaxed);
         let taken = self.encoder.take_access_unit(&mut self.unit);
         let captured_at = taken.map_err(|error| Error::Lost(error.0))?;

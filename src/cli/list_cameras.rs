@@ -15,7 +15,7 @@ const SIZES_SHOWN: usize = 8;
 const WIDTH: usize = 100;
 
 /// The usual request, for which formats are rated.
-const USUAL: raw::choice::Wanted = raw::choice::Wanted {
+const USUAL: raw::mode_select::ModeRequest = raw::mode_select::ModeRequest {
     width: 1280,
     height: 720,
     fps: 30.0,
@@ -229,7 +229,7 @@ fn encoder_text(encoder: &m2m::EncoderNode) -> String {
 /// Returns the plan for a camera without H.264 and the request [`USUAL`].
 fn plan_text(node: &Node, sizes: &[Sizes]) -> String {
     let formats = node.formats.iter().map(|format| format.fourcc);
-    let offers: Vec<raw::choice::Offer> = formats.zip(sizes.iter().cloned()).collect();
+    let offers: Vec<raw::mode_select::FormatCaps> = formats.zip(sizes.iter().cloned()).collect();
     match raw::plan(&offers, &USUAL) {
         Ok((encoder, mode)) => {
             let rate = mode

@@ -6,13 +6,13 @@
 //! One buffer is one access unit, so that each picture is complete when it arrives. What drivers put into buffers
 //! besides pictures (left-overs, damage, nothing) stops here; every refusal is told in words.
 
-mod buffers;
+mod apply_settings;
+mod buffer_check;
 mod controls;
-mod encoder;
-mod mux;
+mod onboard_encoder;
 pub mod raw;
-mod settings;
 mod stall;
+mod uvc_h264_mux;
 
 use super::silence::SilenceLimit;
 use super::{Cause, Error, InputChunk, Source, SourceContext};
@@ -26,26 +26,26 @@ use crate::v4l2::{
     self, DequeuedBuffer, Device, DeviceError, DeviceInfo, FourCc, NegotiatedFormat, NodeKind,
     SetupStep, Stream,
 };
-use buffers::{Buffers, Verdict};
+use buffer_check::{BufferClassifier, BufferKind};
 use controls::V4l2Controls;
-use encoder::Encoder;
+use onboard_encoder::Encoder;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// A driver that fills one buffer while we copy another needs three; one more is for a late wake-up.
-const BUFFERS: u32 = 4;
+const BUFFER_COUNT: u32 = 4;
 /// [`Source::read`] returns this often without a picture.
-const SLICE: Duration = Duration::from_millis(100);
+const READ_TIMEOUT: Duration = Duration::from_millis(100);
 /// A camera that loses picture after picture is not asked for a keyframe each time: those are large.
-const KEYFRAME_AFTER_LOSS: Duration = Duration::from_secs(1);
+const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_secs(1);
 /// So many JPEGs without H.264 at the start, for so long, and there will be none.
-const PLAIN_JPEGS: u32 = 10;
-const PLAIN_TIME: Duration = Duration::from_secs(2);
-const PLAIN_MJPEG: &str =
+const MAX_JPEGS_WITHOUT_H264: u32 = 10;
+const JPEGS_WITHOUT_H264_TIMEOUT: Duration = Duration::from_secs(2);
+const MJPEG_WITHOUT_H264: &str =
     "its MJPEG has no H.264 inside, although the camera says that it can and was asked for it";
 /// A picture older than this (or from the future) has another clock than ours.
-const OLDEST: Duration = Duration::from_secs(5);
+const MAX_TIMESTAMP_AGE: Duration = Duration::from_secs(5);
 
 /// Opens `path`, asks for H.264 and the settings, and starts the camera.
 ///
@@ -57,31 +57,31 @@ pub fn open(path: &Path, context: &SourceContext) -> Result<Box<dyn Source>, Err
     // All handles are closed again by the time that a refusal is explained: we are not to be found as the holder.
     start(path, context).map_err(|refusal| {
         let cause = refusal.cause();
-        Error::Unavailable(refusal.words(path)).because(cause)
+        Error::Unavailable(refusal.message(path)).because(cause)
     })
 }
 
 /// Why a node was not started.
-enum Refusal {
+enum OpenError {
     /// It is of no use as it is.
-    Useless(String),
+    Unusable(String),
     /// A call failed.
-    Failed(DeviceError, SetupStep, Option<DeviceInfo>),
+    Syscall(DeviceError, SetupStep, Option<DeviceInfo>),
 }
 
-impl Refusal {
+impl OpenError {
     fn cause(&self) -> Cause {
         match self {
-            Self::Useless(_) => Cause::NO_VIDEO,
-            Self::Failed(failure, step, identity) => cause(*failure, *step, identity.as_ref()),
+            Self::Unusable(_) => Cause::NO_VIDEO,
+            Self::Syscall(failure, step, identity) => cause(*failure, *step, identity.as_ref()),
         }
     }
 
-    fn words(self, path: &Path) -> String {
+    fn message(self, path: &Path) -> String {
         let path_shown = path.display();
         match self {
-            Self::Useless(reason) => format!("{path_shown}: {reason}"),
-            Self::Failed(failure, step, identity) => {
+            Self::Unusable(reason) => format!("{path_shown}: {reason}"),
+            Self::Syscall(failure, step, identity) => {
                 format!(
                     "{path_shown}: {}",
                     v4l2::explain(failure, step, path, identity.as_ref())
@@ -107,29 +107,29 @@ fn cause(failure: DeviceError, step: SetupStep, identity: Option<&DeviceInfo>) -
     }
 }
 
-fn start(path: &Path, context: &SourceContext) -> Result<Box<dyn Source>, Refusal> {
+fn start(path: &Path, context: &SourceContext) -> Result<Box<dyn Source>, OpenError> {
     let device =
-        Device::open(path).map_err(|failure| Refusal::Failed(failure, SetupStep::Open, None))?;
+        Device::open(path).map_err(|failure| OpenError::Syscall(failure, SetupStep::Open, None))?;
     let identity = device.identity().clone();
     let failed = |step| {
         let identity = identity.clone();
-        move |failure| Refusal::Failed(failure, step, Some(identity))
+        move |failure| OpenError::Syscall(failure, step, Some(identity))
     };
     let (capture, mux) = match NodeKind::of(&device) {
-        NodeKind::H264(capture) => match mux::place(&device, capture, context) {
+        NodeKind::H264(capture) => match uvc_h264_mux::choose_carriage(&device, capture, context) {
             Some(mux) => (capture, mux),
             None => return raw::start(device, capture, path, context),
         },
         NodeKind::NeedsEncoder(capture) => return raw::start(device, capture, path, context),
-        other => return Err(Refusal::Useless(other.reason().unwrap_or_default())),
+        other => return Err(OpenError::Unusable(other.reason().unwrap_or_default())),
     };
     let wanted = &context.settings;
-    let mut report = settings::Report::default();
+    let mut report = apply_settings::UnsupportedSettings::default();
     // Turning by 90 degrees may swap width and height: first this, then the size.
-    let orientation = settings::orient(&device, wanted, &mut report);
+    let orientation = apply_settings::apply_orientation(&device, wanted, &mut report);
     let (width, height) = match mux {
         H264Carriage::Native => (wanted.width, wanted.height),
-        H264Carriage::InMjpeg => mux::size_around(&device, wanted),
+        H264Carriage::InMjpeg => uvc_h264_mux::jpeg_size(&device, wanted),
     };
     let format = match mux {
         H264Carriage::Native => FourCc::H264,
@@ -141,7 +141,7 @@ fn start(path: &Path, context: &SourceContext) -> Result<Box<dyn Source>, Refusa
     if agreed.fourcc != format || agreed.planes != 1 {
         let (fourcc, planes) = (agreed.fourcc, agreed.planes);
         let reason = format!("asked for {format} it gives {fourcc} in {planes} planes");
-        return Err(Refusal::Useless(reason));
+        return Err(OpenError::Unusable(reason));
     }
     let rate = device.set_rate(capture, wanted.fps.fraction());
     let mut encoder = Encoder::set_up(&device, wanted, (&agreed, rate), mux, &mut report);
@@ -152,21 +152,21 @@ fn start(path: &Path, context: &SourceContext) -> Result<Box<dyn Source>, Refusa
     match encoder.start(&device, &mut report) {
         Err(failure) if mux == H264Carriage::InMjpeg => {
             let reason = format!("its encoder cannot be set up ({failure})");
-            return Err(Refusal::Useless(reason));
+            return Err(OpenError::Unusable(reason));
         }
         Err(failure) => report.note(format!(
             "its encoder cannot be set up ({failure}): the camera keeps its own bitrate and keyframe interval"
         )),
         Ok(()) => {}
     }
-    let stream = Stream::start(device, capture, BUFFERS).map_err(failed(SetupStep::Start))?;
-    let answer = Answer {
+    let stream = Stream::start(device, capture, BUFFER_COUNT).map_err(failed(SetupStep::Start))?;
+    let answer = NegotiatedStream {
         identity,
-        agreed,
+        format: agreed,
         rate,
         orientation,
-        report,
-        mux,
+        unsupported: report,
+        carriage: mux,
     };
     answer.log(path, context);
     let camera = Camera::new(path, context, stream, encoder, &answer);
@@ -174,32 +174,33 @@ fn start(path: &Path, context: &SourceContext) -> Result<Box<dyn Source>, Refusa
 }
 
 /// What the driver made of what it was asked for.
-struct Answer {
+struct NegotiatedStream {
     identity: DeviceInfo,
-    agreed: NegotiatedFormat,
+    format: NegotiatedFormat,
     rate: Option<f64>,
     /// What the camera does of the turn and the mirrors.
     orientation: Orientation,
-    report: settings::Report,
+    unsupported: apply_settings::UnsupportedSettings,
     /// Where the H.264 is.
-    mux: H264Carriage,
+    carriage: H264Carriage,
 }
 
-impl Answer {
+impl NegotiatedStream {
     fn log(&self, path: &Path, context: &SourceContext) {
-        let (name, wanted, agreed) = (&context.name, &context.settings, &self.agreed);
+        let (name, wanted, agreed) = (&context.name, &context.settings, &self.format);
         let (path, card, driver) = (path.display(), &self.identity.card, &self.identity.driver);
         let (width, height) = (agreed.width, agreed.height);
         let rate = self.rate.map_or_else(
             || "its own rate".into(),
             |rate| format!("{} pictures/s", (rate * 100.0).round() / 100.0),
         );
-        if self.mux == H264Carriage::InMjpeg {
+        if self.carriage == H264Carriage::InMjpeg {
             log::info!("{name}: {path} ({card}, {driver}): H.264 inside of MJPEG, {rate}");
         } else {
             log::info!("{name}: {path} ({card}, {driver}): H.264, {width}x{height}, {rate}");
         }
-        if self.mux == H264Carriage::Native && (width, height) != (wanted.width, wanted.height) {
+        if self.carriage == H264Carriage::Native && (width, height) != (wanted.width, wanted.height)
+        {
             let (width, height) = (wanted.width, wanted.height);
             log::info!("{name}: it was asked for {width}x{height}; what is in the stream counts");
         }
@@ -211,7 +212,7 @@ impl Answer {
         {
             log::info!("{name}: it was asked for {} pictures/s", wanted.fps);
         }
-        self.report.log(name);
+        self.unsupported.log(name);
     }
 
     /// How long no picture may come. A driver without a say in the rate is taken to give what was asked.
@@ -227,20 +228,20 @@ struct Camera {
     context: SourceContext,
     stream: Stream,
     encoder: Encoder,
-    buffers: Buffers,
-    mux: H264Carriage,
-    /// Of [`Mux::Mjpeg`], what is in a buffer; `picture` is what was found in it.
+    buffers: BufferClassifier,
+    carriage: H264Carriage,
+    /// Of [`H264Carriage::InMjpeg`], what is in a buffer; `picture` is what was found in it.
     jpeg: Vec<u8>,
     /// JPEGs without H.264 since the start.
-    plain_jpegs: u32,
-    picture: Vec<u8>,
+    jpegs_without_h264: u32,
+    frame: Vec<u8>,
     /// Bytes that no picture reaches.
-    limit: usize,
+    max_bytes: usize,
     /// When the last picture came; at first, when streaming began.
-    last_picture: Timestamp,
-    has_pictures: bool,
+    last_frame_at: Timestamp,
+    has_frames: bool,
     silence: SilenceLimit,
-    keyframe_asked: Timestamp,
+    keyframe_requested_at: Timestamp,
     orientation: Orientation,
 }
 
@@ -250,26 +251,26 @@ impl Camera {
         context: &SourceContext,
         stream: Stream,
         encoder: Encoder,
-        answer: &Answer,
+        answer: &NegotiatedStream,
     ) -> Self {
         let mut camera = Self {
             path: path.to_owned(),
             context: context.clone(),
             stream,
             encoder,
-            buffers: Buffers::default(),
-            mux: answer.mux,
+            buffers: BufferClassifier::default(),
+            carriage: answer.carriage,
             jpeg: Vec::new(),
-            plain_jpegs: 0,
-            picture: Vec::new(),
-            limit: match answer.agreed.sizeimage {
+            jpegs_without_h264: 0,
+            frame: Vec::new(),
+            max_bytes: match answer.format.sizeimage {
                 0 => usize::MAX,
                 largest => usize::try_from(largest).unwrap_or(usize::MAX),
             },
-            last_picture: Timestamp::now(),
-            has_pictures: false,
+            last_frame_at: Timestamp::now(),
+            has_frames: false,
             silence: answer.silence(context),
-            keyframe_asked: Timestamp::default(),
+            keyframe_requested_at: Timestamp::default(),
             orientation: answer.orientation,
         };
         camera.request_keyframe();
@@ -295,7 +296,7 @@ impl Camera {
         } else {
             "try a lower --bitrate, or a smaller --width and --height"
         };
-        let (path, limit) = (self.path.display(), self.limit);
+        let (path, limit) = (self.path.display(), self.max_bytes);
         Error::Lost(format!(
             "{path}: its pictures do not fit into the driver's buffers of {limit} bytes; {advice}"
         ))
@@ -303,7 +304,7 @@ impl Camera {
     }
 
     /// Takes one buffer; returns the time of the picture that is then in `self.picture`, if it was one.
-    fn take(&mut self) -> Result<Option<Timestamp>, Error> {
+    fn dequeue(&mut self) -> Result<Option<Timestamp>, Error> {
         let filled = match self.stream.dequeue() {
             Ok(filled) => filled,
             Err(DeviceError::WouldBlock) => {
@@ -315,66 +316,70 @@ impl Camera {
         };
         let now = Timestamp::now();
         let (sequence, stamp) = (filled.sequence, filled.timestamp);
-        let verdict = self.judge(&filled);
-        let is_plain = self.mux == H264Carriage::InMjpeg && verdict == Verdict::NoH264;
+        let kind = self.classify(&filled);
+        let is_plain = self.carriage == H264Carriage::InMjpeg && kind == BufferKind::NoH264;
         self.stream
             .queue(filled)
             .map_err(|failure| self.lost(failure))?;
-        let is_intact = self.buffers.count(sequence, verdict);
+        let is_intact = self.buffers.record(sequence, kind);
         self.buffers.log(&self.context.name, now);
         if self.buffers.are_too_small() {
             return Err(self.too_large());
         }
-        if is_plain && !self.has_pictures {
-            self.plain_jpegs += 1;
-            if self.plain_jpegs >= PLAIN_JPEGS && now.since(self.last_picture) >= PLAIN_TIME {
+        if is_plain && !self.has_frames {
+            self.jpegs_without_h264 += 1;
+            if self.jpegs_without_h264 >= MAX_JPEGS_WITHOUT_H264
+                && now.since(self.last_frame_at) >= JPEGS_WITHOUT_H264_TIMEOUT
+            {
                 self.context.has_plain_mjpeg.store(true, Ordering::Relaxed);
                 let path = self.path.display();
-                return Err(Error::Lost(format!("{path}: {PLAIN_MJPEG}")).because(Cause::NO_H264));
+                return Err(
+                    Error::Lost(format!("{path}: {MJPEG_WITHOUT_H264}")).because(Cause::NO_H264)
+                );
             }
         }
         // What follows a loss refers to the lost picture.
-        if !is_intact && now.since(self.keyframe_asked) >= KEYFRAME_AFTER_LOSS {
+        if !is_intact && now.since(self.keyframe_requested_at) >= KEYFRAME_REQUEST_INTERVAL {
             self.request_keyframe();
         }
-        if verdict != Verdict::Picture {
+        if kind != BufferKind::Frame {
             return Ok(None);
         }
-        self.last_picture = now;
-        self.has_pictures = true;
+        self.last_frame_at = now;
+        self.has_frames = true;
         self.silence.on_data(now);
         Ok(Some(captured_at(stamp, now)))
     }
 
     /// Copies what is in a buffer, unless the driver itself says that it is no good.
-    fn judge(&mut self, filled: &DequeuedBuffer) -> Verdict {
-        self.picture.clear();
+    fn classify(&mut self, filled: &DequeuedBuffer) -> BufferKind {
+        self.frame.clear();
         if filled.is_damaged {
-            Verdict::Damaged
-        } else if filled.len >= self.limit.min(filled.capacity) {
-            Verdict::Full
+            BufferKind::Damaged
+        } else if filled.len >= self.max_bytes.min(filled.capacity) {
+            BufferKind::Full
         } else {
-            self.look_inside(filled)
+            self.extract_h264(filled)
         }
     }
 
     /// Puts the H.264 of a buffer into `self.picture`.
-    fn look_inside(&mut self, filled: &DequeuedBuffer) -> Verdict {
-        if self.mux == H264Carriage::Native {
-            self.stream.copy(filled, &mut self.picture);
-            return Verdict::of(&self.picture);
+    fn extract_h264(&mut self, filled: &DequeuedBuffer) -> BufferKind {
+        if self.carriage == H264Carriage::Native {
+            self.stream.copy(filled, &mut self.frame);
+            return BufferKind::of(&self.frame);
         }
         self.jpeg.clear();
         self.stream.copy(filled, &mut self.jpeg);
-        match jpeg::extract_h264(&self.jpeg, &mut self.picture) {
-            EmbeddedH264::Complete => Verdict::of(&self.picture),
-            EmbeddedH264::Truncated => Verdict::Damaged,
-            EmbeddedH264::Absent => Verdict::NoH264,
+        match jpeg::extract_h264(&self.jpeg, &mut self.frame) {
+            EmbeddedH264::Complete => BufferKind::of(&self.frame),
+            EmbeddedH264::Truncated => BufferKind::Damaged,
+            EmbeddedH264::Absent => BufferKind::NoH264,
         }
     }
 
     fn check_stall(&self) -> Result<(), Error> {
-        let silence = Timestamp::now().since(self.last_picture);
+        let silence = Timestamp::now().since(self.last_frame_at);
         if silence > self.silence.limit() {
             Err(Error::Stalled(silence))
         } else {
@@ -385,7 +390,11 @@ impl Camera {
 
 impl Source for Camera {
     fn read(&mut self) -> Result<Option<InputChunk<'_>>, Error> {
-        match self.context.shutdown.wait_readable(self.stream.fd(), SLICE) {
+        match self
+            .context
+            .shutdown
+            .wait_readable(self.stream.fd(), READ_TIMEOUT)
+        {
             WaitResult::Shutdown => return Err(Error::Stopped),
             WaitResult::TimedOut => {
                 self.buffers.log(&self.context.name, Timestamp::now());
@@ -394,14 +403,14 @@ impl Source for Camera {
             }
             WaitResult::Ready => {}
         }
-        let Some(captured_at) = self.take()? else {
+        let Some(captured_at) = self.dequeue()? else {
             self.check_stall()?;
             return Ok(None);
         };
         Ok(Some(InputChunk {
-            annexb: &self.picture,
+            annexb: &self.frame,
             captured_at,
-            end: self.buffers.end(&self.picture),
+            end: self.buffers.chunk_end(&self.frame),
         }))
     }
 
@@ -422,7 +431,7 @@ impl Source for Camera {
     }
 
     fn request_keyframe(&mut self) {
-        self.keyframe_asked = Timestamp::now();
+        self.keyframe_requested_at = Timestamp::now();
         if let Err(failure) = self.encoder.force_keyframe(self.stream.device()) {
             log::debug!("{}: no keyframe on request: {failure}", self.context.name);
         }
@@ -465,7 +474,7 @@ impl ControlBackend for Camera {
 /// use: v4l2loopback does not set it, and drivers that set it give times of 0 or of the camera.
 fn captured_at(stamp: Option<Timestamp>, now: Timestamp) -> Timestamp {
     stamp
-        .filter(|&stamp| stamp <= now && now.since(stamp) <= OLDEST)
+        .filter(|&stamp| stamp <= now && now.since(stamp) <= MAX_TIMESTAMP_AGE)
         .unwrap_or(now)
 }
 
@@ -490,7 +499,7 @@ mod tests {
     }
 
     #[test]
-    fn only_plausible_times_of_the_driver_are_taken() {
+    fn implausible_driver_timestamps_are_not_used() {
         let now = Timestamp::from_nanos(100_000_000_000);
         let stamp = |nanos| captured_at(Some(Timestamp::from_nanos(nanos)), now).as_nanos();
         assert_eq!(stamp(99_900_000_000), 99_900_000_000);
@@ -500,7 +509,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_camera_is_unavailable_with_the_reason() {
+    fn other_files_are_unavailable_with_the_reason() {
         let error = |path: &str| {
             open(Path::new(path), &context())
                 .map(drop)
@@ -512,7 +521,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stopping_program_opens_nothing() {
+    fn open_fails_after_shutdown() {
         let context = context();
         context.shutdown.trigger();
         assert_eq!(

@@ -1,7 +1,7 @@
 //! The controls of a V4L2 camera as the panel sees them: all that hold one number, under the names that people type, and what
 //! else its encoder lets itself be set to.
 
-use super::encoder::Encoder;
+use super::onboard_encoder::Encoder;
 use crate::controls::{Control, ControlBackend, ControlType, Flags, MenuItem};
 use crate::v4l2::controls::flag;
 use crate::v4l2::{self, ControlKind, Device, DeviceError};

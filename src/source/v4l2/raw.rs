@@ -4,14 +4,14 @@
 //! the encoder has room. Nothing else waits anywhere, so that delay is bounded by one picture whatever the machine carries.
 
 pub mod capture;
-pub mod choice;
 mod controls;
-mod decoding;
-mod setup;
+mod mjpeg;
+pub mod mode_select;
+mod open;
 
-pub(super) use setup::start;
+pub(super) use open::start;
 
-use super::SLICE;
+use super::READ_TIMEOUT;
 use crate::controls::ControlBackend;
 use crate::encode::{self, Encoder, EncoderFactory, FrameMemory, RawFrame};
 use crate::h264::ChunkEnd;
@@ -21,23 +21,25 @@ use crate::source::silence::SilenceLimit;
 use crate::source::{Cause, Error, InputChunk, Source, SourceContext};
 use crate::time::Timestamp;
 use crate::v4l2::{self, DeviceError, FourCc, SetupStep, Stream};
-use capture::{Capturing, Frame};
-use choice::{Mode, Offer, Wanted};
-use decoding::Decoding;
+use capture::{CaptureThread, CapturedFrame};
+use mjpeg::MjpegStage;
+use mode_select::{CaptureMode, FormatCaps, ModeRequest};
 use rustix::event::PollFlags;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Pictures that nobody had time for are told this often at most.
-const TELL_PAUSE: Duration = Duration::from_secs(60);
+const DROP_LOG_INTERVAL: Duration = Duration::from_secs(60);
 /// More than any raw format: a camera that has the choice has it because its cable does not carry raw pictures so large.
-const JPEG_WORK: u32 = 100;
+const JPEG_DECODE_COST: u32 = 100;
 
 /// How much work a pixel of a format is for an encoder; JPEGs are decoded for it.
-pub fn work(encoder: &dyn EncoderFactory, fourcc: FourCc) -> Option<u32> {
+pub fn cost(encoder: &dyn EncoderFactory, fourcc: FourCc) -> Option<u32> {
     if is_jpeg(fourcc) {
-        encoder.cost(FourCc::I420).map(|work| work + JPEG_WORK)
+        encoder
+            .cost(FourCc::I420)
+            .map(|cost| cost + JPEG_DECODE_COST)
     } else {
         encoder.cost(fourcc)
     }
@@ -49,18 +51,18 @@ fn is_jpeg(fourcc: FourCc) -> bool {
 
 /// For the list of cameras: the encoder that a camera with these offers would be encoded by, and the mode that would be taken of
 /// it; else why there is none.
-pub fn plan(offers: &[Offer], wanted: &Wanted) -> Result<(String, Mode), String> {
+pub fn plan(offers: &[FormatCaps], wanted: &ModeRequest) -> Result<(String, CaptureMode), String> {
     let found =
         encode::available_encoders(encode::EncoderPreference::Auto).map_err(|error| error.0)?;
     found
         .factories
         .iter()
         .find_map(|candidate| {
-            let work = |fourcc| work(candidate.as_ref(), fourcc);
-            let mode = choice::choose(offers, wanted, candidate.max_size(), work)?;
+            let cost = |fourcc| cost(candidate.as_ref(), fourcc);
+            let mode = mode_select::select_mode(offers, wanted, candidate.max_size(), cost)?;
             Some((candidate.name(), mode))
         })
-        .ok_or_else(|| format!("no encoder takes its formats ({})", setup::formats(offers)))
+        .ok_or_else(|| format!("no encoder takes its formats ({})", open::formats(offers)))
 }
 
 /// A raw V4L2 camera that streams, and its encoder. Dropped in this order: the encoder may hold buffers of the stream.
@@ -71,11 +73,11 @@ struct Camera {
     configured_bitrate: Option<u32>,
     encoder: Box<dyn Encoder>,
     /// Since when the encoder gives pictures.
-    works_since: Option<Timestamp>,
+    healthy_since: Option<Timestamp>,
     /// It has, for long enough.
-    has_proved: bool,
-    decoding: Option<Decoding>,
-    capturing: Capturing,
+    is_confirmed: bool,
+    mjpeg: Option<MjpegStage>,
+    capture: CaptureThread,
     stream: Arc<Stream>,
     unit: Vec<u8>,
     wants_keyframe: bool,
@@ -86,18 +88,15 @@ struct Camera {
     silence: SilenceLimit,
     /// How long the encoder may do nothing.
     encoder_stall: Duration,
-    dropping: Dropping,
+    dropping: DropReporter,
     orientation: Orientation,
 }
 
 impl Camera {
     /// Gives the newest picture to the encoder, if there is one.
-    fn encode_newest(&mut self) -> Result<(), Error> {
-        let frame = self
-            .capturing
-            .take()
-            .map_err(|failure| self.lost(failure))?;
-        let Some(Frame {
+    fn encode_latest(&mut self) -> Result<(), Error> {
+        let frame = self.capture.take().map_err(|failure| self.lost(failure))?;
+        let Some(CapturedFrame {
             held,
             captured_at,
             arrived_at,
@@ -107,7 +106,7 @@ impl Camera {
         };
         self.arrived_at = arrived_at;
         self.silence.on_data(arrived_at);
-        let pixels = match &mut self.decoding {
+        let pixels = match &mut self.mjpeg {
             None => FrameMemory::Driver(held),
             Some(decoding) => match decoding.decode(held, captured_at, self.encoder.reclaim()) {
                 Some(pixels) => pixels,
@@ -121,26 +120,26 @@ impl Camera {
         let keyframe = std::mem::take(&mut self.wants_keyframe);
         self.encoder
             .submit(picture, keyframe)
-            .map_err(|error| self.failed(&error))?;
+            .map_err(|error| self.encoder_error(&error))?;
         self.progress_at = Timestamp::now();
         Ok(())
     }
 
     fn take_unit(&mut self) -> Result<Option<Timestamp>, Error> {
         let taken = self.encoder.take_access_unit(&mut self.unit);
-        let taken = taken.map_err(|error| self.failed(&error))?;
+        let taken = taken.map_err(|error| self.encoder_error(&error))?;
         if taken.is_some() {
             self.progress_at = Timestamp::now();
-            self.prove();
+            self.confirm_encoder();
         }
         Ok(taken)
     }
 
     /// The encoder has given a picture.
-    fn prove(&mut self) {
-        let since = *self.works_since.get_or_insert(self.progress_at);
-        if !self.has_proved && self.progress_at.since(since) >= encode::HEALTHY_AFTER {
-            self.has_proved = true;
+    fn confirm_encoder(&mut self) {
+        let since = *self.healthy_since.get_or_insert(self.progress_at);
+        if !self.is_confirmed && self.progress_at.since(since) >= encode::HEALTHY_AFTER {
+            self.is_confirmed = true;
             self.context
                 .encoder_failures
                 .record_success(&self.encoder.name());
@@ -150,11 +149,13 @@ impl Camera {
     /// Waits for what there is to do next.
     fn wait(&self) -> WaitResult {
         let has_room = self.encoder.has_room();
-        let picture = has_room.then(|| (self.capturing.fd(), PollFlags::IN));
+        let picture = has_room.then(|| (self.capture.fd(), PollFlags::IN));
         // An encoder that swallows a picture has nothing to be read, but room again.
         let any = PollFlags::IN | PollFlags::OUT | PollFlags::PRI;
         let encoder = self.encoder.fd().map(|fd| (fd, any));
-        self.context.shutdown.wait_any(&[picture, encoder], SLICE)
+        self.context
+            .shutdown
+            .wait_any(&[picture, encoder], READ_TIMEOUT)
     }
 
     fn check_stall(&self) -> Result<(), Error> {
@@ -163,7 +164,7 @@ impl Camera {
             let silence = now.since(self.progress_at);
             return if silence > self.encoder_stall {
                 let words = format!("the encoder ({}) hangs", self.encoder.name());
-                Err(self.failed(&encode::Error(words)))
+                Err(self.encoder_error(&encode::Error(words)))
             } else {
                 Ok(())
             };
@@ -183,7 +184,7 @@ impl Camera {
     }
 
     /// The encoder has come to its end.
-    fn failed(&self, error: &encode::Error) -> Error {
+    fn encoder_error(&self, error: &encode::Error) -> Error {
         let (name, trials) = (self.encoder.name(), &self.context.encoder_failures);
         let is_enough = trials.record_failure(&name, &error.0, Timestamp::now());
         let outlook = match self.context.encoder {
@@ -208,12 +209,12 @@ impl Camera {
             WaitResult::TimedOut => self.check_stall()?,
             WaitResult::Ready => {
                 if self.encoder.has_room() {
-                    self.encode_newest()?;
+                    self.encode_latest()?;
                 }
             }
         }
         let now = Timestamp::now();
-        let passed_over = self.capturing.passed_over();
+        let passed_over = self.capture.overwritten();
         self.dropping.log(&self.context.name, passed_over, now);
         self.take_unit()
     }
@@ -266,8 +267,8 @@ impl Source for Camera {
     }
 
     fn dropped(&self) -> u64 {
-        let damaged = self.decoding.as_ref().map_or(0, |it| it.damaged);
-        self.capturing.dropped() + self.encoder.dropped() + damaged
+        let damaged = self.mjpeg.as_ref().map_or(0, |it| it.damaged);
+        self.capture.dropped() + self.encoder.dropped() + damaged
     }
 
     fn stall_reason(&self) -> Option<String> {
@@ -276,32 +277,34 @@ impl Source for Camera {
     }
 
     fn has_jpeg(&self) -> bool {
-        self.decoding.is_some()
+        self.mjpeg.is_some()
     }
 
     fn latest_jpeg(&self) -> Option<(Timestamp, &[u8])> {
-        self.decoding.as_ref()?.newest()
+        self.mjpeg.as_ref()?.latest()
     }
 }
 
 /// Says now and then that pictures are left out.
 #[derive(Default)]
-struct Dropping {
-    told: u64,
-    told_at: Option<Timestamp>,
+struct DropReporter {
+    logged: u64,
+    logged_at: Option<Timestamp>,
 }
 
-impl Dropping {
+impl DropReporter {
     fn log(&mut self, camera: &str, passed_over: u64, now: Timestamp) {
-        let rested = self.told_at.is_none_or(|at| now.since(at) >= TELL_PAUSE);
+        let rested = self
+            .logged_at
+            .is_none_or(|at| now.since(at) >= DROP_LOG_INTERVAL);
         // One now and then is no trouble of anybody's.
-        if rested && passed_over >= self.told + 10 {
+        if rested && passed_over >= self.logged + 10 {
             log::warn!(
                 "{camera}: the encoder does not keep up with the camera: {} pictures left out so far; try a smaller --width and \
                  --height, or a lower --fps",
                 passed_over
             );
-            (self.told, self.told_at) = (passed_over, Some(now));
+            (self.logged, self.logged_at) = (passed_over, Some(now));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Takes pictures from a camera on a thread of its own and keeps the newest: who encodes gets that one, however long the last
 //! one took, and what nobody had time for goes back to the driver at once and is counted.
 
-use super::super::buffers::{Buffers, Verdict};
+use super::super::buffer_check::{BufferClassifier, BufferKind};
 use crate::shutdown::{ShutdownToken, WaitResult};
 use crate::time::Timestamp;
 use crate::v4l2::{BufferGuard, DeviceError, Stream};
@@ -13,11 +13,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// How often the thread looks after its log lines while no picture comes.
-const SLICE: Duration = Duration::from_millis(500);
+const LOG_POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// A picture and the buffer that it is in.
 #[derive(Debug)]
-pub(super) struct Frame {
+pub(super) struct CapturedFrame {
     pub(super) held: BufferGuard,
     pub(super) captured_at: Timestamp,
     /// When it was taken from the driver.
@@ -28,32 +28,32 @@ pub(super) struct Frame {
 ///
 /// Of any kind, so that the same place serves cameras that are not V4L2 devices (tests, measurements).
 #[derive(Debug)]
-pub struct Newest<T> {
-    place: Mutex<Place<T>>,
-    news: OwnedFd,
+pub struct LatestFrame<T> {
+    slot: Mutex<Slot<T>>,
+    ready: OwnedFd,
 }
 
 #[derive(Debug)]
-struct Place<T> {
+struct Slot<T> {
     picture: Option<T>,
-    passed_over: u64,
+    overwritten: u64,
 }
 
-impl<T> Newest<T> {
+impl<T> LatestFrame<T> {
     /// An empty place. Errors when the process has no descriptors left.
     pub fn new() -> io::Result<Self> {
         Ok(Self {
-            place: Mutex::new(Place {
+            slot: Mutex::new(Slot {
                 picture: None,
-                passed_over: 0,
+                overwritten: 0,
             }),
-            news: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+            ready: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Place<T>> {
+    fn lock(&self) -> MutexGuard<'_, Slot<T>> {
         // Nothing in here can be half done.
-        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts a picture there; one that nobody has taken is passed over.
@@ -61,7 +61,7 @@ impl<T> Newest<T> {
         let mut place = self.lock();
         // To be dropped without the lock: it goes back to a driver.
         let old = place.picture.replace(picture);
-        place.passed_over += u64::from(old.is_some());
+        place.overwritten += u64::from(old.is_some());
         drop(place);
         self.wake();
     }
@@ -70,30 +70,30 @@ impl<T> Newest<T> {
     pub fn take(&self) -> Option<T> {
         let mut place = self.lock();
         // Before the place is empty for others: what is put in afterwards wakes anew.
-        let _ = rustix::io::read(&self.news, &mut [0; 8]);
+        let _ = rustix::io::read(&self.ready, &mut [0; 8]);
         place.picture.take()
     }
 
     /// How many pictures nobody had time for.
-    pub fn passed_over(&self) -> u64 {
-        self.lock().passed_over
+    pub fn overwritten(&self) -> u64 {
+        self.lock().overwritten
     }
 
-    /// Wakes who waits for [`Newest::fd`].
+    /// Wakes who waits for [`LatestFrame::fd`].
     fn wake(&self) {
         // An eventfd takes 2^64-2 such words before a write would block.
-        let _ = rustix::io::write(&self.news, &1u64.to_ne_bytes());
+        let _ = rustix::io::write(&self.ready, &1u64.to_ne_bytes());
     }
 
     /// Readable when there is a picture.
     pub fn fd(&self) -> BorrowedFd<'_> {
-        self.news.as_fd()
+        self.ready.as_fd()
     }
 }
 
 /// What else the two sides tell each other.
 #[derive(Default, Debug)]
-struct Report {
+struct CaptureReport {
     /// Why the thread has ended.
     end: Option<DeviceError>,
     /// Pictures that the camera or its driver lost or damaged.
@@ -102,14 +102,14 @@ struct Report {
 
 /// The thread. Ends with this value, which waits for it.
 #[derive(Debug)]
-pub(super) struct Capturing {
-    newest: Arc<Newest<Frame>>,
-    report: Arc<Mutex<Report>>,
+pub(super) struct CaptureThread {
+    newest: Arc<LatestFrame<CapturedFrame>>,
+    report: Arc<Mutex<CaptureReport>>,
     shutdown: ShutdownToken,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Capturing {
+impl CaptureThread {
     /// Begins to take pictures. `is_whole` looks at how much is in a buffer.
     pub(super) fn start(
         camera: &str,
@@ -117,18 +117,18 @@ impl Capturing {
         is_whole: impl Fn(&BufferGuard) -> bool + Send + 'static,
     ) -> io::Result<Self> {
         let mut capturing = Self {
-            newest: Arc::new(Newest::new()?),
+            newest: Arc::new(LatestFrame::new()?),
             report: Arc::default(),
             shutdown: ShutdownToken::new()?,
             thread: None,
         };
-        let worker = Worker {
+        let worker = CaptureWorker {
             name: camera.to_owned(),
             stream,
             newest: capturing.newest.clone(),
             report: capturing.report.clone(),
             shutdown: capturing.shutdown.clone(),
-            buffers: Buffers::default(),
+            buffers: BufferClassifier::default(),
         };
         let thread = std::thread::Builder::new()
             .name(format!("{camera} capture"))
@@ -138,7 +138,7 @@ impl Capturing {
     }
 
     /// The newest picture that nobody has taken yet. An error is the end.
-    pub(super) fn take(&self) -> Result<Option<Frame>, DeviceError> {
+    pub(super) fn take(&self) -> Result<Option<CapturedFrame>, DeviceError> {
         match self.newest.take() {
             Some(frame) => Ok(Some(frame)),
             None => match self.report().end {
@@ -155,20 +155,20 @@ impl Capturing {
 
     /// Pictures that were lost: by the camera, by its driver, and those that nobody had time for.
     pub(super) fn dropped(&self) -> u64 {
-        self.newest.passed_over() + self.report().lost
+        self.newest.overwritten() + self.report().lost
     }
 
     /// Pictures that nobody had time for.
-    pub(super) fn passed_over(&self) -> u64 {
-        self.newest.passed_over()
+    pub(super) fn overwritten(&self) -> u64 {
+        self.newest.overwritten()
     }
 
-    fn report(&self) -> MutexGuard<'_, Report> {
+    fn report(&self) -> MutexGuard<'_, CaptureReport> {
         self.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Capturing {
+impl Drop for CaptureThread {
     fn drop(&mut self) {
         self.shutdown.trigger();
         if let Some(thread) = self.thread.take() {
@@ -178,29 +178,32 @@ impl Drop for Capturing {
     }
 }
 
-struct Worker {
+struct CaptureWorker {
     name: String,
     stream: Arc<Stream>,
-    newest: Arc<Newest<Frame>>,
-    report: Arc<Mutex<Report>>,
+    newest: Arc<LatestFrame<CapturedFrame>>,
+    report: Arc<Mutex<CaptureReport>>,
     shutdown: ShutdownToken,
-    buffers: Buffers,
+    buffers: BufferClassifier,
 }
 
-impl Worker {
+impl CaptureWorker {
     fn run(mut self, is_whole: impl Fn(&BufferGuard) -> bool) {
         loop {
-            match self.shutdown.wait_readable(self.stream.fd(), SLICE) {
+            match self
+                .shutdown
+                .wait_readable(self.stream.fd(), LOG_POLL_INTERVAL)
+            {
                 WaitResult::Shutdown => return,
                 WaitResult::TimedOut => {}
                 WaitResult::Ready => match self.stream.dequeue() {
-                    Ok(filled) => self.judge(filled, &is_whole),
+                    Ok(filled) => self.classify(filled, &is_whole),
                     // Woken for something that is no picture: not again at once.
                     Err(DeviceError::WouldBlock) => {
                         let _ = self.shutdown.sleep(Duration::from_millis(5));
                     }
                     Err(failure) => {
-                        self.tell(|report| report.end = Some(failure));
+                        self.update_report(|report| report.end = Some(failure));
                         self.newest.wake();
                         return;
                     }
@@ -210,7 +213,7 @@ impl Worker {
         }
     }
 
-    fn judge(
+    fn classify(
         &mut self,
         filled: crate::v4l2::DequeuedBuffer,
         is_whole: impl Fn(&BufferGuard) -> bool,
@@ -220,21 +223,21 @@ impl Worker {
         let held = BufferGuard::new(self.stream.clone(), filled);
         // What v4l2loopback gives first is of an earlier feeder.
         let is_stale = sequence == 0 && self.stream.device().identity().is_loopback();
-        let verdict = if is_damaged {
-            Verdict::Damaged
+        let kind = if is_damaged {
+            BufferKind::Damaged
         } else if is_stale || held.plane_len(0) == 0 {
-            Verdict::Empty
+            BufferKind::Empty
         } else if !is_whole(&held) {
-            Verdict::Short
+            BufferKind::Short
         } else {
-            Verdict::Picture
+            BufferKind::Frame
         };
         let before = self.buffers.lost();
-        self.buffers.count(sequence, verdict);
+        self.buffers.record(sequence, kind);
         let lost = self.buffers.lost() - before;
-        self.tell(|report| report.lost += lost);
-        if verdict == Verdict::Picture {
-            self.newest.put(Frame {
+        self.update_report(|report| report.lost += lost);
+        if kind == BufferKind::Frame {
+            self.newest.put(CapturedFrame {
                 held,
                 captured_at: super::super::captured_at(stamp, arrived_at),
                 arrived_at,
@@ -242,7 +245,7 @@ impl Worker {
         }
     }
 
-    fn tell(&self, change: impl FnOnce(&mut Report)) {
+    fn update_report(&self, change: impl FnOnce(&mut CaptureReport)) {
         change(&mut self.report.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
@@ -252,22 +255,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_picture_wins_and_the_others_are_counted() {
-        let newest = Newest::new().unwrap();
+    fn latest_frame_wins_and_overwritten_are_counted() {
+        let newest = LatestFrame::new().unwrap();
         assert_eq!(newest.take(), None::<u32>);
         newest.put(1);
         assert_eq!(newest.take(), Some(1));
         for picture in 2..=5 {
             newest.put(picture);
         }
-        assert_eq!((newest.take(), newest.passed_over()), (Some(5), 3));
+        assert_eq!((newest.take(), newest.overwritten()), (Some(5), 3));
         assert_eq!(newest.take(), None);
     }
 
     #[test]
-    fn who_waits_is_woken_by_each_picture_and_by_none_that_was_taken() {
-        let (shutdown, newest) = (ShutdownToken::new().unwrap(), Newest::new().unwrap());
-        let wait = |newest: &Newest<u32>| shutdown.wait_readable(newest.fd(), Duration::ZERO);
+    fn fd_is_readable_only_while_a_frame_waits() {
+        let (shutdown, newest) = (ShutdownToken::new().unwrap(), LatestFrame::new().unwrap());
+        let wait = |newest: &LatestFrame<u32>| shutdown.wait_readable(newest.fd(), Duration::ZERO);
         assert_eq!(wait(&newest), WaitResult::TimedOut);
         newest.put(1);
         newest.put(2);

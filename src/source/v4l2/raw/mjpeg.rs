@@ -5,7 +5,7 @@ use crate::time::Timestamp;
 use crate::v4l2::{BufferGuard, NegotiatedFormat};
 
 /// The decoder of a camera that gives JPEGs.
-pub(super) struct Decoding {
+pub(super) struct MjpegStage {
     decoder: JpegDecoder,
     size: (u32, u32),
     /// The newest picture as the camera encoded it, once it has turned out to be good.
@@ -15,7 +15,7 @@ pub(super) struct Decoding {
     pub(super) damaged: u64,
 }
 
-impl Decoding {
+impl MjpegStage {
     pub(super) fn new(agreed: &NegotiatedFormat) -> Self {
         Self {
             decoder: JpegDecoder::default(),
@@ -55,7 +55,7 @@ impl Decoding {
         }
     }
 
-    pub(super) fn newest(&self) -> Option<(Timestamp, &[u8])> {
+    pub(super) fn latest(&self) -> Option<(Timestamp, &[u8])> {
         Some((self.captured_at?, &self.jpeg))
     }
 }

@@ -1,12 +1,12 @@
 //! Opens a camera whose pictures are to be encoded: which encoder, which of the camera's modes, and the start of both.
 
+use super::super::apply_settings::{self, UnsupportedSettings};
 use super::super::controls::V4l2Controls;
-use super::super::settings::{self, Report};
-use super::super::{Refusal, stall};
-use super::capture::Capturing;
-use super::choice::{self, Mode, Offer, Wanted};
-use super::decoding::Decoding;
-use super::{Camera, Dropping, is_jpeg, work};
+use super::super::{OpenError, stall};
+use super::capture::CaptureThread;
+use super::mjpeg::MjpegStage;
+use super::mode_select::{self, CaptureMode, FormatCaps, ModeRequest};
+use super::{Camera, DropReporter, cost, is_jpeg};
 use crate::encode::{self, Encoder, EncoderFactory, RawVideoFormat};
 use crate::media::orientation::Orientation;
 use crate::source::{Source, SourceContext};
@@ -20,12 +20,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// One is the newest, one is being encoded, two are being filled, and one is for a late wake-up.
-const BUFFERS: u32 = 5;
+const BUFFER_COUNT: u32 = 5;
 /// An encoder that does nothing for longer hangs, unless five pictures take longer.
-const ENCODER_STALL: Duration = Duration::from_secs(2);
+const ENCODER_STALL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// All formats, sizes and rates of a camera.
-fn offers(device: &Device, capture: PlaneApi) -> Vec<Offer> {
+fn enumerate_formats(device: &Device, capture: PlaneApi) -> Vec<FormatCaps> {
     let formats = device.formats(capture).into_iter();
     formats
         .map(|format| {
@@ -36,7 +36,7 @@ fn offers(device: &Device, capture: PlaneApi) -> Vec<Offer> {
         .collect()
 }
 
-pub(super) fn formats(offers: &[Offer]) -> String {
+pub(super) fn formats(offers: &[FormatCaps]) -> String {
     let formats: Vec<String> = offers.iter().map(|(it, _)| it.to_string()).collect();
     formats.join(", ")
 }
@@ -47,27 +47,27 @@ pub(in crate::source::v4l2) fn start(
     capture: PlaneApi,
     path: &Path,
     context: &SourceContext,
-) -> Result<Box<dyn Source>, Refusal> {
+) -> Result<Box<dyn Source>, OpenError> {
     let useless = |error: encode::Error| {
-        Refusal::Useless(format!(
+        OpenError::Unusable(format!(
             "this camera gives no H.264, and there is no encoder for it: {error}"
         ))
     };
     let found = encode::available_encoders(context.encoder).map_err(useless)?;
-    let mut report = Report::default();
-    let orientation = settings::orient(&device, &context.settings, &mut report);
-    let mut offers = offers(&device, capture);
+    let mut report = UnsupportedSettings::default();
+    let orientation = apply_settings::apply_orientation(&device, &context.settings, &mut report);
+    let mut offers = enumerate_formats(&device, capture);
     if let Some(format) = context.pixel_format {
         let formats = formats(&offers);
         offers.retain(|(fourcc, _)| *fourcc == format);
         if offers.is_empty() {
-            return Err(Refusal::Useless(format!(
+            return Err(OpenError::Unusable(format!(
                 "this camera does not give {format} (--pixel-format), but {formats}"
             )));
         }
     }
     let mut reasons: Vec<String> = found.unavailable_reason.into_iter().collect();
-    let candidates = in_order(found.factories, context, &mut reasons);
+    let candidates = by_reliability(found.factories, context, &mut reasons);
     for candidate in &candidates {
         match setup(&device, capture, candidate.as_ref(), &offers, context) {
             Ok(setup) => {
@@ -78,14 +78,14 @@ pub(in crate::source::v4l2) fn start(
                 report.log(&context.name);
                 return run(device, capture, setup, path, context, orientation);
             }
-            Err(Trouble::Camera(failure, step)) => {
-                return Err(Refusal::Failed(
+            Err(SetupError::Camera(failure, step)) => {
+                return Err(OpenError::Syscall(
                     failure,
                     step,
                     Some(device.identity().clone()),
                 ));
             }
-            Err(Trouble::Encoder(reason)) => {
+            Err(SetupError::Encoder(reason)) => {
                 reasons.push(format!("{}: {reason}", candidate.name()));
             }
         }
@@ -94,7 +94,7 @@ pub(in crate::source::v4l2) fn start(
 }
 
 /// Those that have come to nothing with this camera behind the others, and the reasons for that.
-fn in_order(
+fn by_reliability(
     candidates: Vec<Box<dyn EncoderFactory>>,
     context: &SourceContext,
     reasons: &mut Vec<String>,
@@ -113,7 +113,7 @@ fn in_order(
 }
 
 /// Why an encoder does not go with a camera.
-enum Trouble {
+enum SetupError {
     /// The camera refuses.
     Camera(DeviceError, SetupStep),
     /// Another encoder may do better.
@@ -122,7 +122,7 @@ enum Trouble {
 
 /// A camera that is set up, and the encoder for it.
 struct Setup {
-    mode: Mode,
+    mode: CaptureMode,
     agreed: NegotiatedFormat,
     /// What the driver says of the rate.
     rate: Option<f64>,
@@ -133,27 +133,27 @@ fn setup(
     device: &Device,
     capture: PlaneApi,
     candidate: &dyn EncoderFactory,
-    offers: &[Offer],
+    offers: &[FormatCaps],
     context: &SourceContext,
-) -> Result<Setup, Trouble> {
-    let wanted = Wanted {
+) -> Result<Setup, SetupError> {
+    let wanted = ModeRequest {
         width: context.settings.width,
         height: context.settings.height,
         fps: context.settings.fps.hertz(),
     };
-    let work = |fourcc| work(candidate, fourcc);
-    let Some(mode) = choice::choose(offers, &wanted, candidate.max_size(), work) else {
+    let cost = |fourcc| cost(candidate, fourcc);
+    let Some(mode) = mode_select::select_mode(offers, &wanted, candidate.max_size(), cost) else {
         let reason = format!(
             "it takes none of the camera's formats ({})",
             formats(offers)
         );
-        return Err(Trouble::Encoder(reason));
+        return Err(SetupError::Encoder(reason));
     };
     let agreed = device
         .set_format(capture, mode.fourcc, mode.width, mode.height)
-        .map_err(|failure| Trouble::Camera(failure, SetupStep::Format))?;
-    if work(agreed.fourcc).is_none() {
-        return Err(Trouble::Encoder(format!(
+        .map_err(|failure| SetupError::Camera(failure, SetupStep::Format))?;
+    if cost(agreed.fourcc).is_none() {
+        return Err(SetupError::Encoder(format!(
             "asked for {} the camera gives {}",
             mode.fourcc, agreed.fourcc
         )));
@@ -166,8 +166,8 @@ fn setup(
         keyframe_interval: context.settings.keyframe_interval,
     };
     let encoder = candidate
-        .open(&shape(&agreed), &settings)
-        .map_err(|error| Trouble::Encoder(error.0))?;
+        .open(&encoder_input(&agreed), &settings)
+        .map_err(|error| SetupError::Encoder(error.0))?;
     Ok(Setup {
         mode,
         agreed,
@@ -177,7 +177,7 @@ fn setup(
 }
 
 /// What the encoder is given.
-fn shape(agreed: &NegotiatedFormat) -> RawVideoFormat {
+fn encoder_input(agreed: &NegotiatedFormat) -> RawVideoFormat {
     if is_jpeg(agreed.fourcc) {
         // As the decoder leaves it.
         return RawVideoFormat {
@@ -236,10 +236,10 @@ fn run(
     path: &Path,
     context: &SourceContext,
     orientation: Orientation,
-) -> Result<Box<dyn Source>, Refusal> {
+) -> Result<Box<dyn Source>, OpenError> {
     let identity = device.identity().clone();
-    let stream = Stream::start(device, capture, BUFFERS)
-        .map_err(|failure| Refusal::Failed(failure, SetupStep::Start, Some(identity)))?;
+    let stream = Stream::start(device, capture, BUFFER_COUNT)
+        .map_err(|failure| OpenError::Syscall(failure, SetupStep::Start, Some(identity)))?;
     let stream = Arc::new(stream);
     let Setup {
         agreed,
@@ -248,10 +248,11 @@ fn run(
         ..
     } = setup;
     let is_whole = move |held: &BufferGuard| {
-        is_jpeg(agreed.fourcc) || encode::is_whole(&|plane| held.plane_len(plane), &shape(&agreed))
+        is_jpeg(agreed.fourcc)
+            || encode::is_whole(&|plane| held.plane_len(plane), &encoder_input(&agreed))
     };
-    let capturing = Capturing::start(&context.name, stream.clone(), is_whole)
-        .map_err(|error| Refusal::Useless(format!("cannot start its thread: {error}")))?;
+    let capturing = CaptureThread::start(&context.name, stream.clone(), is_whole)
+        .map_err(|error| OpenError::Unusable(format!("cannot start its thread: {error}")))?;
     let bitrate = encoder.bitrate().map(|bitrate| bitrate.now);
     let fps = rate.unwrap_or_else(|| context.settings.fps.hertz());
     let silence = stall::silence_limit(fps, context);
@@ -259,20 +260,20 @@ fn run(
         path: path.to_owned(),
         context: context.clone(),
         configured_bitrate: bitrate,
-        works_since: None,
-        has_proved: false,
+        healthy_since: None,
+        is_confirmed: false,
         encoder,
-        decoding: is_jpeg(agreed.fourcc).then(|| Decoding::new(&agreed)),
-        capturing,
+        mjpeg: is_jpeg(agreed.fourcc).then(|| MjpegStage::new(&agreed)),
+        capture: capturing,
         stream,
         unit: Vec::new(),
         wants_keyframe: false,
         arrived_at: Timestamp::now(),
         progress_at: Timestamp::now(),
         silence,
-        encoder_stall: ENCODER_STALL
+        encoder_stall: ENCODER_STALL_TIMEOUT
             .max(Duration::try_from_secs_f64(5.0 / fps).unwrap_or_default()),
-        dropping: Dropping::default(),
+        dropping: DropReporter::default(),
         orientation,
     }))
 }

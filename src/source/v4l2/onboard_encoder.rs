@@ -1,21 +1,21 @@
 //! The encoder inside a camera: V4L2's controls or, in USB cameras without those, the H.264 extension unit.
 
-mod unit;
+mod uvc_xu;
 
-use super::settings::{self, Report};
+use super::apply_settings::{self, UnsupportedSettings};
 use crate::controls;
 use crate::source::Settings;
 use crate::v4l2::controls::id;
 use crate::v4l2::uvc_h264_xu::H264Carriage;
 use crate::v4l2::{Control, Device, DeviceError, NegotiatedFormat};
-use unit::UnitEncoder;
+use uvc_xu::UvcH264Encoder;
 
 /// What the encoder of an open camera can do.
 #[derive(Debug)]
 pub(super) struct Encoder {
     force_key_frame: Option<Control>,
     bitrate: Option<Control>,
-    unit: Option<UnitEncoder>,
+    unit: Option<UvcH264Encoder>,
 }
 
 impl Encoder {
@@ -25,12 +25,12 @@ impl Encoder {
         settings: &Settings,
         (agreed, rate): (&NegotiatedFormat, Option<f64>),
         mux: H264Carriage,
-        report: &mut Report,
+        report: &mut UnsupportedSettings,
     ) -> Self {
-        settings::encode(device, settings, report);
+        apply_settings::apply_encoder_settings(device, settings, report);
         let controls = device.controls();
         let find = |id| controls.iter().find(|control| control.id == id).cloned();
-        let mut unit = UnitEncoder::of(device);
+        let mut unit = UvcH264Encoder::of(device);
         if let Some(unit) = &mut unit {
             let rate = rate.unwrap_or_else(|| settings.fps.hertz());
             // With H.264 inside of MJPEG the format is that of the JPEGs.
@@ -41,10 +41,10 @@ impl Encoder {
             unit.set_up(size, rate, mux);
             let (needs_bitrate, needs_interval) = report.take_missing();
             if let Some(bitrate) = settings.bitrate.filter(|_| needs_bitrate) {
-                unit.ask_bitrate(bitrate);
+                unit.set_initial_bitrate(bitrate);
             }
             if needs_interval {
-                unit.ask_interval(settings.keyframe_interval.get());
+                unit.set_keyframe_interval(settings.keyframe_interval.get());
             }
         }
         Self {
@@ -58,7 +58,7 @@ impl Encoder {
     pub(super) fn start(
         &mut self,
         device: &Device,
-        report: &mut Report,
+        report: &mut UnsupportedSettings,
     ) -> Result<(), DeviceError> {
         match &mut self.unit {
             Some(unit) => unit.start(device, report),
@@ -103,7 +103,7 @@ impl Encoder {
     pub(super) fn controls(&self) -> Vec<controls::Control> {
         self.unit
             .as_ref()
-            .map(UnitEncoder::controls)
+            .map(UvcH264Encoder::controls)
             .unwrap_or_default()
     }
 

@@ -11,16 +11,16 @@ const CONSTANT_RATE: i64 = 1;
 
 /// What became of the settings, for the log.
 #[derive(Default, Debug)]
-pub(super) struct Report {
+pub(super) struct UnsupportedSettings {
     missing: Vec<&'static str>,
     notes: Vec<String>,
 }
 
-/// Settings in [`Report::missing`].
+/// Settings in [`UnsupportedSettings::missing`].
 const BITRATE: &str = "bitrate";
 const KEYFRAME_INTERVAL: &str = "keyframe interval";
 
-impl Report {
+impl UnsupportedSettings {
     /// Adds a line for the log.
     pub(super) fn note(&mut self, note: String) {
         self.notes.push(note);
@@ -47,14 +47,14 @@ impl Report {
 }
 
 /// The controls of one camera and how to set them.
-struct Panel<'a> {
+struct DeviceControls<'a> {
     device: &'a Device,
     controls: Vec<Control>,
-    report: &'a mut Report,
+    report: &'a mut UnsupportedSettings,
 }
 
-impl<'a> Panel<'a> {
-    fn new(device: &'a Device, report: &'a mut Report) -> Self {
+impl<'a> DeviceControls<'a> {
+    fn new(device: &'a Device, report: &'a mut UnsupportedSettings) -> Self {
         Self {
             device,
             controls: device
@@ -104,12 +104,16 @@ impl<'a> Panel<'a> {
 
 /// Turns and mirrors the picture, as far as the driver can; to be done ahead of setting the format. Returns what of
 /// [`Settings::orientation`] the camera now does.
-pub(super) fn orient(device: &Device, settings: &Settings, report: &mut Report) -> Orientation {
-    let mut panel = Panel::new(device, report);
+pub(super) fn apply_orientation(
+    device: &Device,
+    settings: &Settings,
+    report: &mut UnsupportedSettings,
+) -> Orientation {
+    let mut controls = DeviceControls::new(device, report);
     let turn = match settings.rotation {
-        Some(degrees) if panel.set(id::ROTATE, i64::from(degrees)) => {
+        Some(degrees) if controls.set(id::ROTATE, i64::from(degrees)) => {
             // A refusal is told, and leaves what was.
-            let now = panel
+            let now = controls
                 .get(id::ROTATE)
                 .and_then(|now| u16::try_from(now).ok());
             now.unwrap_or(0) % 360
@@ -118,15 +122,15 @@ pub(super) fn orient(device: &Device, settings: &Settings, report: &mut Report) 
     };
     let plan = flips_to_set(
         settings,
-        FLIPS.map(|flip| panel.flip(flip)),
-        panel.can_turn(),
+        FLIPS.map(|flip| controls.flip(flip)),
+        controls.can_turn(),
     );
     let [horizontal, vertical] = std::array::from_fn(|i| {
         let (Some(id), Some(Some(flip))) = (FLIPS.get(i), plan.get(i)) else {
             return false;
         };
-        panel.set(*id, i64::from(*flip));
-        panel.flip(*id) == Some(true)
+        controls.set(*id, i64::from(*flip));
+        controls.flip(*id) == Some(true)
     });
     Orientation::new(turn, horizontal, vertical)
 }
@@ -158,32 +162,36 @@ fn flips_to_set(
 }
 
 /// Sets V4L2's controls of the encoder; to be done after the format was set.
-pub(super) fn encode(device: &Device, settings: &Settings, report: &mut Report) {
-    let mut panel = Panel::new(device, report);
+pub(super) fn apply_encoder_settings(
+    device: &Device,
+    settings: &Settings,
+    report: &mut UnsupportedSettings,
+) {
+    let mut controls = DeviceControls::new(device, report);
     if let Some(bitrate) = settings.bitrate {
         // With constant quality the bit rate counts for nothing. Constant rate is left to who set it: the Raspberry Pi's
         // encoder is known to stop with it at full HD (github.com/raspberrypi/linux/issues/5360).
-        if panel
+        if controls
             .get(id::BITRATE_MODE)
             .is_some_and(|mode| ![VARIABLE_RATE, CONSTANT_RATE].contains(&mode))
         {
-            panel.set(id::BITRATE_MODE, VARIABLE_RATE);
+            controls.set(id::BITRATE_MODE, VARIABLE_RATE);
         }
-        if !panel.set(id::BITRATE, i64::from(bitrate)) {
-            panel.report.missing.push(BITRATE);
+        if !controls.set(id::BITRATE, i64::from(bitrate)) {
+            controls.report.missing.push(BITRATE);
         }
     }
     let interval = i64::from(settings.keyframe_interval.get());
-    let has_period = panel.set(id::H264_I_PERIOD, interval);
-    let has_group = panel.set(id::GOP_SIZE, interval);
+    let has_period = controls.set(id::H264_I_PERIOD, interval);
+    let has_group = controls.set(id::GOP_SIZE, interval);
     if !has_period && !has_group {
-        panel.report.missing.push(KEYFRAME_INTERVAL);
+        controls.report.missing.push(KEYFRAME_INTERVAL);
     }
     // The rest is nothing that a user asked for, so that nobody is told where it is missing: parameter sets for who joins late,
     // no pictures held back for B pictures, no slower rate in low light.
-    panel.set(id::REPEAT_SEQ_HEADER, 1);
-    panel.set(id::B_FRAMES, 0);
-    panel.set(id::EXPOSURE_AUTO_PRIORITY, 0);
+    controls.set(id::REPEAT_SEQ_HEADER, 1);
+    controls.set(id::B_FRAMES, 0);
+    controls.set(id::EXPOSURE_AUTO_PRIORITY, 0);
 }
 
 #[cfg(test)]
@@ -208,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn flips_are_set_where_the_driver_has_them_and_somebody_said_so() {
+    fn flips_are_set_only_where_configured() {
         const YES: Option<bool> = Some(true);
         const NO: Option<bool> = Some(false);
         for (rotation, said, now, expected) in [

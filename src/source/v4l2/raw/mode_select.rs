@@ -1,15 +1,15 @@
 //! Which of a camera's formats, sizes and rates to take: the one nearest to what was asked and, of those, the one with the least
-//! work. Plain values, no device.
+//! cost. Plain values, no device.
 
 use crate::v4l2::{FourCc, FrameSize};
 
 /// What a camera offers: its formats, and the sizes of each with the rates of each (pictures per second, highest first). Empty
 /// where the driver does not tell.
-pub type Offer = (FourCc, Vec<(FrameSize, Vec<f64>)>);
+pub type FormatCaps = (FourCc, Vec<(FrameSize, Vec<f64>)>);
 
 /// What was asked for.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Wanted {
+pub struct ModeRequest {
     /// Pixels of a line.
     pub width: u32,
     /// Lines.
@@ -20,7 +20,7 @@ pub struct Wanted {
 
 /// What to ask the camera for.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Mode {
+pub struct CaptureMode {
     /// The format.
     pub fourcc: FourCc,
     /// Pixels of a line.
@@ -31,9 +31,9 @@ pub struct Mode {
     pub rate: Option<f64>,
 }
 
-impl Mode {
+impl CaptureMode {
     /// How far it is from what was asked; 0 is "as asked". The size counts more than the rate.
-    fn distance(&self, wanted: &Wanted) -> f64 {
+    fn distance(&self, wanted: &ModeRequest) -> f64 {
         let far = |has: u32, wanted: u32| {
             let ratio = f64::from(has.max(1)) / f64::from(wanted.max(1));
             ratio.ln().abs()
@@ -47,29 +47,29 @@ impl Mode {
     }
 }
 
-/// The best of a camera's modes for an encoder that takes a format with so much `work` a pixel, and no picture larger than
+/// The best of a camera's modes for an encoder that takes a format with so much `cost` a pixel, and no picture larger than
 /// `largest`. `None` if it takes none of them.
-pub fn choose(
-    offers: &[Offer],
-    wanted: &Wanted,
+pub fn select_mode(
+    offers: &[FormatCaps],
+    wanted: &ModeRequest,
     largest: (u32, u32),
-    work: impl Fn(FourCc) -> Option<u32>,
-) -> Option<Mode> {
-    let mut best: Option<(f64, u32, Mode)> = None;
+    cost: impl Fn(FourCc) -> Option<u32>,
+) -> Option<CaptureMode> {
+    let mut best: Option<(f64, u32, CaptureMode)> = None;
     for (fourcc, sizes) in offers {
-        let Some(work) = work(*fourcc) else { continue };
+        let Some(cost) = cost(*fourcc) else { continue };
         for mode in modes(*fourcc, sizes, wanted) {
             if mode.width > largest.0 || mode.height > largest.1 {
                 continue;
             }
             let distance = mode.distance(wanted);
-            let is_better = best.as_ref().is_none_or(|(least, least_work, _)| {
+            let is_better = best.as_ref().is_none_or(|(least, least_cost, _)| {
                 // Sums of logarithms that ought to be the same differ in their last digits.
                 let same = (distance - least).abs() < 1e-9;
-                (!same && distance < *least) || (same && work < *least_work)
+                (!same && distance < *least) || (same && cost < *least_cost)
             });
             if is_better {
-                best = Some((distance, work, mode));
+                best = Some((distance, cost, mode));
             }
         }
     }
@@ -77,8 +77,12 @@ pub fn choose(
 }
 
 /// The modes of a format that may be the best: each size, at the lowest rate that is enough, else at its highest.
-fn modes(fourcc: FourCc, sizes: &[(FrameSize, Vec<f64>)], wanted: &Wanted) -> Vec<Mode> {
-    let mode = |(width, height), rate| Mode {
+fn modes(
+    fourcc: FourCc,
+    sizes: &[(FrameSize, Vec<f64>)],
+    wanted: &ModeRequest,
+) -> Vec<CaptureMode> {
+    let mode = |(width, height), rate| CaptureMode {
         fourcc,
         width,
         height,
@@ -110,17 +114,17 @@ mod tests {
 
     const YUYV: FourCc = FourCc::new(*b"YUYV");
     const NV12: FourCc = FourCc::new(*b"NV12");
-    const HD: Wanted = Wanted {
+    const HD: ModeRequest = ModeRequest {
         width: 1280,
         height: 720,
         fps: 30.0,
     };
 
-    fn work(fourcc: FourCc) -> Option<u32> {
+    fn cost(fourcc: FourCc) -> Option<u32> {
         [(NV12, 1), (YUYV, 5), (FourCc::MJPG, 100)]
             .iter()
             .find(|(it, _)| *it == fourcc)
-            .map(|(_, work)| *work)
+            .map(|(_, cost)| *cost)
     }
 
     fn size(width: u32, height: u32, rates: &[f64]) -> (FrameSize, Vec<f64>) {
@@ -128,7 +132,7 @@ mod tests {
     }
 
     /// A usual webcam: raw pictures are slow over USB 2 when they are large.
-    fn webcam() -> Vec<Offer> {
+    fn webcam() -> Vec<FormatCaps> {
         vec![
             (
                 FourCc::MJPG,
@@ -145,8 +149,8 @@ mod tests {
         ]
     }
 
-    fn chosen(offers: &[Offer], wanted: Wanted) -> String {
-        choose(offers, &wanted, (3840, 2160), work).map_or("none".into(), |mode| {
+    fn chosen(offers: &[FormatCaps], wanted: ModeRequest) -> String {
+        select_mode(offers, &wanted, (3840, 2160), cost).map_or("none".into(), |mode| {
             format!(
                 "{} {}x{} {:?}",
                 mode.fourcc, mode.width, mode.height, mode.rate
@@ -155,38 +159,38 @@ mod tests {
     }
 
     #[test]
-    fn raw_pictures_are_taken_where_they_are_enough_and_jpeg_where_they_are_not() {
+    fn raw_is_preferred_where_fast_enough() {
         assert_eq!(chosen(&webcam(), HD), "MJPG 1280x720 Some(30.0)");
-        let small = Wanted {
+        let small = ModeRequest {
             width: 640,
             height: 480,
             fps: 30.0,
         };
         assert_eq!(chosen(&webcam(), small), "YUYV 640x480 Some(30.0)");
-        let slow = Wanted { fps: 10.0, ..HD };
+        let slow = ModeRequest { fps: 10.0, ..HD };
         assert_eq!(chosen(&webcam(), slow), "YUYV 1280x720 Some(10.0)");
     }
 
     #[test]
-    fn what_the_camera_cannot_do_becomes_the_nearest() {
-        let huge = Wanted {
+    fn unsupported_modes_become_the_nearest() {
+        let huge = ModeRequest {
             width: 3840,
             height: 2160,
             fps: 30.0,
         };
         assert_eq!(chosen(&webcam(), huge), "MJPG 1920x1080 Some(30.0)");
-        let between = Wanted {
+        let between = ModeRequest {
             width: 1024,
             height: 576,
             fps: 25.0,
         };
         assert_eq!(chosen(&webcam(), between), "MJPG 1280x720 Some(30.0)");
-        let fast = Wanted { fps: 120.0, ..HD };
+        let fast = ModeRequest { fps: 120.0, ..HD };
         assert_eq!(chosen(&webcam(), fast), "MJPG 1280x720 Some(60.0)");
     }
 
     #[test]
-    fn of_ranges_of_sizes_the_nearest_is_taken_and_silence_counts_as_anything() {
+    fn stepwise_sizes_pick_nearest() {
         let range = FrameSize::Stepwise {
             min: (32, 32),
             max: (1920, 1080),
@@ -202,21 +206,21 @@ mod tests {
     }
 
     #[test]
-    fn an_encoder_takes_only_what_it_can() {
+    fn mode_respects_encoder_formats_and_size() {
         assert_eq!(
-            choose(&webcam(), &HD, (3840, 2160), |fourcc| (fourcc == YUYV)
+            select_mode(&webcam(), &HD, (3840, 2160), |fourcc| (fourcc == YUYV)
                 .then_some(1))
             .map(|mode| mode.width),
             Some(1280)
         );
-        let small = choose(&webcam(), &HD, (800, 600), work).unwrap();
+        let small = select_mode(&webcam(), &HD, (800, 600), cost).unwrap();
         assert_eq!((small.fourcc, small.width), (YUYV, 640));
-        assert_eq!(choose(&webcam(), &HD, (320, 240), work), None);
-        assert_eq!(choose(&[], &HD, (3840, 2160), work), None);
+        assert_eq!(select_mode(&webcam(), &HD, (320, 240), cost), None);
+        assert_eq!(select_mode(&[], &HD, (3840, 2160), cost), None);
     }
 
     #[test]
-    fn a_rate_of_television_is_its_round_number() {
+    fn ntsc_rate_counts_as_round_number() {
         let ntsc = vec![
             (YUYV, vec![size(1280, 720, &[30_000.0 / 1001.0])]),
             (FourCc::MJPG, vec![size(1280, 720, &[30.0])]),

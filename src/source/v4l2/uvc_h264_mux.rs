@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 const SMALL_JPEG: (u32, u32) = (640, 480);
 
 /// Where a camera has its H.264; `None` if other pictures of it are to be encoded.
-pub(super) fn place(
+pub(super) fn choose_carriage(
     device: &Device,
     capture: PlaneApi,
     context: &SourceContext,
@@ -25,7 +25,7 @@ pub(super) fn place(
 }
 
 /// The size of the JPEGs around the H.264: a small one, for nobody looks at those.
-pub(super) fn size_around(device: &Device, settings: &Settings) -> (u32, u32) {
+pub(super) fn jpeg_size(device: &Device, settings: &Settings) -> (u32, u32) {
     let (width, height) = SMALL_JPEG;
     let sizes = device.sizes(FourCc::MJPG);
     if sizes.contains(&FrameSize::Discrete(width, height)) {

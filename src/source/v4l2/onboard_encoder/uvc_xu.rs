@@ -1,6 +1,6 @@
 //! The H.264 extension unit of a USB camera, set up as the user wants it.
 
-use super::super::settings::Report;
+use super::super::apply_settings::UnsupportedSettings;
 use crate::controls::{Control, ControlType, Flags, MenuItem};
 use crate::v4l2::uvc_h264_xu::{Configuration, ConfigurationLimits, H264Carriage};
 use crate::v4l2::{Device, DeviceError, UvcH264Xu};
@@ -20,7 +20,7 @@ const PROFILES: [(i64, &str, u16); 4] = [
 
 /// The unit, and what is committed to it at the next start.
 #[derive(Debug)]
-pub(super) struct UnitEncoder {
+pub(super) struct UvcH264Encoder {
     unit: UvcH264Xu,
     limits: ConfigurationLimits,
     wanted: Configuration,
@@ -29,7 +29,7 @@ pub(super) struct UnitEncoder {
     is_running: bool,
 }
 
-impl UnitEncoder {
+impl UvcH264Encoder {
     /// `None` where there is none, or where it does not say what it can.
     pub(super) fn of(device: &Device) -> Option<Self> {
         let unit = UvcH264Xu::of(device)?;
@@ -60,15 +60,15 @@ impl UnitEncoder {
     }
 
     /// Bits per second, brought into the camera's range.
-    pub(super) fn ask_bitrate(&mut self, bits_per_second: u32) {
-        let (least, most) = self.bitrates();
+    pub(super) fn set_initial_bitrate(&mut self, bits_per_second: u32) {
+        let (least, most) = self.bitrate_range();
         self.wanted.set_bitrate(bits_per_second.clamp(least, most));
     }
 
     /// Pictures from one IDR picture to the next, brought into the camera's range.
-    pub(super) fn ask_interval(&mut self, pictures: u32) {
+    pub(super) fn set_keyframe_interval(&mut self, pictures: u32) {
         let period = f64::from(pictures) * 1000.0 / self.rate;
-        let (least, most) = self.periods();
+        let (least, most) = self.period_range_ms();
         // A float too large for the number becomes the largest one.
         let period = (period.round() as u16).clamp(least, most);
         self.wanted.set_idr_period_ms(period);
@@ -77,7 +77,7 @@ impl UnitEncoder {
     pub(super) fn start(
         &mut self,
         device: &Device,
-        report: &mut Report,
+        report: &mut UnsupportedSettings,
     ) -> Result<(), DeviceError> {
         let asked = self.wanted.bitrate();
         let granted = self.unit.commit(device, &self.wanted)?;
@@ -100,7 +100,7 @@ impl UnitEncoder {
         device: &Device,
         bits_per_second: u32,
     ) -> Result<u32, DeviceError> {
-        let (least, most) = self.bitrates();
+        let (least, most) = self.bitrate_range();
         let bits_per_second = bits_per_second.clamp(least, most);
         if self.is_running {
             self.unit.set_bitrate(device, bits_per_second)?;
@@ -115,7 +115,7 @@ impl UnitEncoder {
             grabbed: self.is_running,
             ..Flags::default()
         };
-        let ((least, most), (shortest, longest)) = (self.bitrates(), self.periods());
+        let ((least, most), (shortest, longest)) = (self.bitrate_range(), self.period_range_ms());
         let profiles = PROFILES.iter();
         let number_of = |profile: u16| {
             let found = PROFILES.iter().find(|(_, _, code)| *code == profile);
@@ -131,10 +131,10 @@ impl UnitEncoder {
                 ..Control::number(BITRATE, "Video Bitrate")
             },
             Control {
-                value: Some(self.pictures_of(self.wanted.idr_period_ms())),
-                default: self.pictures_of(default.idr_period_ms()),
-                minimum: self.pictures_of(shortest),
-                maximum: self.pictures_of(longest),
+                value: Some(self.frames_of_period(self.wanted.idr_period_ms())),
+                default: self.frames_of_period(default.idr_period_ms()),
+                minimum: self.frames_of_period(shortest),
+                maximum: self.frames_of_period(longest),
                 flags: at_start,
                 ..Control::number(PERIOD, "H264 I-Frame Period")
             },
@@ -172,7 +172,7 @@ impl UnitEncoder {
                 return Some(Err(words.into()));
             }
             PERIOD => {
-                self.ask_interval(number);
+                self.set_keyframe_interval(number);
                 Ok(())
             }
             PROFILE => {
@@ -188,7 +188,7 @@ impl UnitEncoder {
     }
 
     /// Bits per second; a camera that says nonsense takes anything.
-    fn bitrates(&self) -> (u32, u32) {
+    fn bitrate_range(&self) -> (u32, u32) {
         match (self.limits.min.bitrate(), self.limits.max.bitrate()) {
             (least, most) if least <= most && most > 0 => (least.max(1), most),
             _ => (1, u32::MAX),
@@ -196,7 +196,7 @@ impl UnitEncoder {
     }
 
     /// Milliseconds from one IDR picture to the next; so, too.
-    fn periods(&self) -> (u16, u16) {
+    fn period_range_ms(&self) -> (u16, u16) {
         let limits = [&self.limits.min, &self.limits.max];
         match limits.map(Configuration::idr_period_ms) {
             [least, most] if least <= most && most > 0 => (least.max(1), most),
@@ -204,7 +204,7 @@ impl UnitEncoder {
         }
     }
 
-    fn pictures_of(&self, period_ms: u16) -> i64 {
+    fn frames_of_period(&self, period_ms: u16) -> i64 {
         let pictures = f64::from(period_ms) * self.rate / 1000.0;
         (pictures.round() as i64).max(1)
     }

@@ -7,18 +7,18 @@ use std::fmt;
 use std::time::Duration;
 
 /// A NAL unit with its start code has at least this many bytes.
-const SMALLEST: usize = 5;
+const MIN_NAL_BYTES: usize = 5;
 /// Losses are told this often at most, with their count; while they go on, more and more rarely.
-const FIRST_LOG_PAUSE: Duration = Duration::from_secs(1);
-const LOG_PAUSE: Duration = Duration::from_secs(60);
+const LOG_INTERVAL_MIN: Duration = Duration::from_secs(1);
+const LOG_INTERVAL_MAX: Duration = Duration::from_secs(60);
 /// So many cut pictures without a whole keyframe in between are no exception: the keyframes do not fit.
-const CUT_IN_A_ROW: u32 = 2;
+const MAX_CUT_IN_A_ROW: u32 = 2;
 
 /// What a buffer turned out to be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Verdict {
+pub(super) enum BufferKind {
     /// H.264.
-    Picture,
+    Frame,
     /// Marked as damaged by the driver.
     Damaged,
     /// Full to the last byte: cut, or left-overs.
@@ -31,26 +31,26 @@ pub(super) enum Verdict {
     NoH264,
 }
 
-impl Verdict {
+impl BufferKind {
     /// Looks into the bytes of a buffer that the driver calls good.
     pub(super) fn of(bytes: &[u8]) -> Self {
-        if bytes.len() < SMALLEST {
+        if bytes.len() < MIN_NAL_BYTES {
             Self::Empty
         } else if nal_units(bytes).next().is_none() {
             Self::NoH264
         } else {
-            Self::Picture
+            Self::Frame
         }
     }
 }
 
 /// The losses of one camera, and whether it puts whole pictures into its buffers.
 #[derive(Default, Debug)]
-pub(super) struct Buffers {
+pub(super) struct BufferClassifier {
     last_sequence: Option<u32>,
-    has_pictures: bool,
-    gives_parts: bool,
-    losses: Losses,
+    has_frames: bool,
+    delivers_slices: bool,
+    losses: LossCounter,
     lost: u64,
     logged_at: Option<Timestamp>,
     /// Time from the last line about losses to the next.
@@ -59,14 +59,14 @@ pub(super) struct Buffers {
     cut: u32,
 }
 
-impl Buffers {
+impl BufferClassifier {
     /// Counts a buffer; false if pictures were lost with or before it.
-    pub(super) fn count(&mut self, sequence: u32, verdict: Verdict) -> bool {
+    pub(super) fn record(&mut self, sequence: u32, kind: BufferKind) -> bool {
         let expected = self.last_sequence.map(|last| last.wrapping_add(1));
         self.last_sequence = Some(sequence);
         // What is thrown away ahead of the first picture is nobody's loss: v4l2loopback always begins with a stale buffer.
         let skipped = match expected {
-            Some(expected) if self.has_pictures => forward(expected, sequence),
+            Some(expected) if self.has_frames => gap(expected, sequence),
             _ => 0,
         };
         self.losses.skipped = self.losses.skipped.saturating_add(skipped);
@@ -75,25 +75,25 @@ impl Buffers {
             log::debug!("{skipped} pictures missing before buffer {sequence}");
         }
         // v4l2loopback counts from 0 again when somebody else opens the node, and has a stale buffer then.
-        if verdict == Verdict::Full && sequence != 0 {
+        if kind == BufferKind::Full && sequence != 0 {
             self.cut = self.cut.saturating_add(1);
         }
-        if verdict == Verdict::Picture {
-            self.has_pictures = true;
+        if kind == BufferKind::Frame {
+            self.has_frames = true;
             return skipped == 0;
         }
-        if self.has_pictures {
-            self.losses.add(verdict);
+        if self.has_frames {
+            self.losses.add(kind);
             self.lost += 1;
-            log::debug!("buffer {sequence} thrown away ({verdict:?})");
+            log::debug!("buffer {sequence} thrown away ({kind:?})");
         } else {
-            log::debug!("buffer {sequence} ahead of the first picture thrown away ({verdict:?})");
+            log::debug!("buffer {sequence} ahead of the first picture thrown away ({kind:?})");
         }
-        !self.has_pictures
+        !self.has_frames
     }
 
     /// What the end of a buffer with these bytes means for the access unit.
-    pub(super) fn end(&mut self, bytes: &[u8]) -> ChunkEnd {
+    pub(super) fn chunk_end(&mut self, bytes: &[u8]) -> ChunkEnd {
         let mut has_slice = false;
         for nal in nal_units(bytes).filter(|nal| is_slice(nal)) {
             if is_idr(nal) {
@@ -101,14 +101,17 @@ impl Buffers {
             }
             // The first slice of a buffer is the first of a picture (first_mb_in_slice, the Exp-Golomb code "1", is 0),
             // unless the driver gives slices one by one. Then the next one may belong to the picture too.
-            if !has_slice && nal.get(1).is_some_and(|byte| byte & 0x80 == 0) && !self.gives_parts {
+            if !has_slice
+                && nal.get(1).is_some_and(|byte| byte & 0x80 == 0)
+                && !self.delivers_slices
+            {
                 log::debug!("pictures come in several buffers: each waits for the next one");
-                self.gives_parts = true;
+                self.delivers_slices = true;
             }
             has_slice = true;
         }
         // Headers without a picture (the first buffer of the legacy Raspberry Pi driver) belong to the next one.
-        if has_slice && !self.gives_parts {
+        if has_slice && !self.delivers_slices {
             ChunkEnd::Complete
         } else {
             ChunkEnd::Open
@@ -122,41 +125,41 @@ impl Buffers {
 
     /// True if the keyframes do not fit into the driver's buffers, so that there is nothing to be decoded.
     pub(super) fn are_too_small(&self) -> bool {
-        self.cut >= CUT_IN_A_ROW
+        self.cut >= MAX_CUT_IN_A_ROW
     }
 
     /// Tells of new losses, unless it did so a short while ago.
     pub(super) fn log(&mut self, camera: &str, now: Timestamp) {
-        if self.losses == Losses::default() {
+        if self.losses == LossCounter::default() {
             return;
         }
         let silent = self.logged_at.map(|at| now.since(at));
-        let pause = self.log_pause.max(FIRST_LOG_PAUSE);
+        let pause = self.log_pause.max(LOG_INTERVAL_MIN);
         match silent {
             Some(silent) if silent < pause => return,
             Some(silent) if silent < pause * 2 => {
                 log::warn!("{camera}: lost {} in {} s", self.losses, silent.as_secs());
-                self.log_pause = (pause * 2).min(LOG_PAUSE);
+                self.log_pause = (pause * 2).min(LOG_INTERVAL_MAX);
             }
             _ => {
                 log::warn!("{camera}: lost {}", self.losses);
-                self.log_pause = FIRST_LOG_PAUSE;
+                self.log_pause = LOG_INTERVAL_MIN;
             }
         }
-        self.losses = Losses::default();
+        self.losses = LossCounter::default();
         self.logged_at = Some(now);
     }
 }
 
 /// Steps from `expected` to `found`; none if that is backwards: a driver that began to count anew.
-fn forward(expected: u32, found: u32) -> u32 {
+fn gap(expected: u32, found: u32) -> u32 {
     let steps = found.wrapping_sub(expected);
     if steps <= u32::MAX / 2 { steps } else { 0 }
 }
 
 /// Pictures lost since the last report, by cause.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-struct Losses {
+struct LossCounter {
     skipped: u32,
     damaged: u32,
     full: u32,
@@ -165,21 +168,21 @@ struct Losses {
     no_h264: u32,
 }
 
-impl Losses {
-    fn add(&mut self, verdict: Verdict) {
-        let count = match verdict {
-            Verdict::Picture => return,
-            Verdict::Damaged => &mut self.damaged,
-            Verdict::Full => &mut self.full,
-            Verdict::Empty => &mut self.empty,
-            Verdict::Short => &mut self.short,
-            Verdict::NoH264 => &mut self.no_h264,
+impl LossCounter {
+    fn add(&mut self, kind: BufferKind) {
+        let count = match kind {
+            BufferKind::Frame => return,
+            BufferKind::Damaged => &mut self.damaged,
+            BufferKind::Full => &mut self.full,
+            BufferKind::Empty => &mut self.empty,
+            BufferKind::Short => &mut self.short,
+            BufferKind::NoH264 => &mut self.no_h264,
         };
         *count = count.saturating_add(1);
     }
 }
 
-impl fmt::Display for Losses {
+impl fmt::Display for LossCounter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let causes = [
             (self.skipped, "skipped by the camera or its driver"),
@@ -226,40 +229,40 @@ mod tests {
     const LATER_SLICE: &[u8] = &[0, 0, 1, 0x65, 0x40];
 
     #[test]
-    fn only_buffers_with_start_codes_are_pictures() {
-        assert_eq!(Verdict::of(&[0, 0, 0, 1]), Verdict::Empty);
-        assert_eq!(Verdict::of(&[7; 100]), Verdict::NoH264);
-        assert_eq!(Verdict::of(&[9, 9, 0, 0, 1]), Verdict::NoH264);
-        assert_eq!(Verdict::of(FIRST_SLICE), Verdict::Picture);
+    fn buffers_without_start_code_are_not_h264() {
+        assert_eq!(BufferKind::of(&[0, 0, 0, 1]), BufferKind::Empty);
+        assert_eq!(BufferKind::of(&[7; 100]), BufferKind::NoH264);
+        assert_eq!(BufferKind::of(&[9, 9, 0, 0, 1]), BufferKind::NoH264);
+        assert_eq!(BufferKind::of(FIRST_SLICE), BufferKind::Frame);
     }
 
     #[test]
-    fn gaps_in_the_sequence_are_counted_across_its_end() {
-        let mut buffers = Buffers::default();
+    fn sequence_gaps_are_counted_across_wraparound() {
+        let mut buffers = BufferClassifier::default();
         for sequence in [u32::MAX - 1, u32::MAX, 0, 3] {
-            buffers.count(sequence, Verdict::Picture);
+            buffers.record(sequence, BufferKind::Frame);
         }
         assert_eq!(
             buffers.losses,
-            Losses {
+            LossCounter {
                 skipped: 2,
-                ..Losses::default()
+                ..LossCounter::default()
             }
         );
         assert!(
-            buffers.count(1, Verdict::Picture),
+            buffers.record(1, BufferKind::Frame),
             "a driver that starts anew has lost nothing"
         );
-        assert!(!buffers.count(9, Verdict::Picture));
+        assert!(!buffers.record(9, BufferKind::Frame));
     }
 
     #[test]
-    fn what_is_thrown_away_ahead_of_the_first_picture_is_no_loss() {
-        let mut buffers = Buffers::default();
-        assert!(buffers.count(0, Verdict::Full));
-        assert!(buffers.count(70, Verdict::Picture));
-        assert_eq!(buffers.losses, Losses::default());
-        assert!(!buffers.count(71, Verdict::Damaged));
+    fn buffers_before_the_first_frame_are_no_loss() {
+        let mut buffers = BufferClassifier::default();
+        assert!(buffers.record(0, BufferKind::Full));
+        assert!(buffers.record(70, BufferKind::Frame));
+        assert_eq!(buffers.losses, LossCounter::default());
+        assert!(!buffers.record(71, BufferKind::Damaged));
         assert_eq!(
             buffers.losses.to_string(),
             "1 picture marked as damaged by the driver"
@@ -267,36 +270,36 @@ mod tests {
     }
 
     #[test]
-    fn a_buffer_ends_a_picture_unless_it_has_headers_only() {
-        let mut buffers = Buffers::default();
-        assert_eq!(buffers.end(SPS), ChunkEnd::Open);
+    fn buffer_completes_a_unit_unless_headers_only() {
+        let mut buffers = BufferClassifier::default();
+        assert_eq!(buffers.chunk_end(SPS), ChunkEnd::Open);
         assert_eq!(
-            buffers.end(&[SPS, FIRST_SLICE, LATER_SLICE].concat()),
+            buffers.chunk_end(&[SPS, FIRST_SLICE, LATER_SLICE].concat()),
             ChunkEnd::Complete
         );
-        assert_eq!(buffers.end(FIRST_SLICE), ChunkEnd::Complete);
+        assert_eq!(buffers.chunk_end(FIRST_SLICE), ChunkEnd::Complete);
     }
 
     #[test]
-    fn a_driver_that_gives_single_slices_is_found_out() {
-        let mut buffers = Buffers::default();
-        buffers.end(FIRST_SLICE);
-        assert_eq!(buffers.end(LATER_SLICE), ChunkEnd::Open);
-        assert_eq!(buffers.end(FIRST_SLICE), ChunkEnd::Open);
+    fn driver_that_delivers_slices_is_detected() {
+        let mut buffers = BufferClassifier::default();
+        buffers.chunk_end(FIRST_SLICE);
+        assert_eq!(buffers.chunk_end(LATER_SLICE), ChunkEnd::Open);
+        assert_eq!(buffers.chunk_end(FIRST_SLICE), ChunkEnd::Open);
     }
 
     #[test]
-    fn losses_that_go_on_are_told_more_and_more_rarely() {
-        let mut buffers = Buffers::default();
-        buffers.count(0, Verdict::Picture);
+    fn continued_losses_are_logged_less_often() {
+        let mut buffers = BufferClassifier::default();
+        buffers.record(0, BufferKind::Frame);
         let mut told_at = Vec::new();
         for second in 0..=200 {
-            buffers.count(second + 1, Verdict::Empty);
+            buffers.record(second + 1, BufferKind::Empty);
             buffers.log(
                 "test",
                 Timestamp::from_nanos(u64::from(second) * 1_000_000_000),
             );
-            if buffers.losses == Losses::default() {
+            if buffers.losses == LossCounter::default() {
                 told_at.push(second);
             }
         }
@@ -304,27 +307,27 @@ mod tests {
     }
 
     #[test]
-    fn losses_after_a_quiet_time_are_told_at_once() {
-        let mut buffers = Buffers::default();
-        buffers.count(0, Verdict::Picture);
+    fn losses_after_a_quiet_period_are_logged_at_once() {
+        let mut buffers = BufferClassifier::default();
+        buffers.record(0, BufferKind::Frame);
         for (sequence, seconds) in [(1, 0), (2, 1), (3, 3), (4, 30), (5, 31)] {
-            buffers.count(sequence, Verdict::Empty);
+            buffers.record(sequence, BufferKind::Empty);
             buffers.log("test", Timestamp::from_nanos(seconds * 1_000_000_000));
-            assert_eq!(buffers.losses, Losses::default(), "{seconds}");
+            assert_eq!(buffers.losses, LossCounter::default(), "{seconds}");
         }
     }
 
     #[test]
-    fn keyframes_that_are_cut_again_and_again_do_not_fit() {
-        let mut buffers = Buffers::default();
-        buffers.count(0, Verdict::Full);
-        buffers.count(7, Verdict::Full);
+    fn repeatedly_cut_keyframes_do_not_fit() {
+        let mut buffers = BufferClassifier::default();
+        buffers.record(0, BufferKind::Full);
+        buffers.record(7, BufferKind::Full);
         assert!(!buffers.are_too_small(), "the first one was stale");
-        buffers.end(FIRST_SLICE);
-        buffers.count(8, Verdict::Full);
+        buffers.chunk_end(FIRST_SLICE);
+        buffers.record(8, BufferKind::Full);
         assert!(!buffers.are_too_small(), "a whole keyframe came in between");
-        buffers.end(&[0, 0, 1, 0x41, 0x9a]);
-        buffers.count(9, Verdict::Full);
+        buffers.chunk_end(&[0, 0, 1, 0x41, 0x9a]);
+        buffers.record(9, BufferKind::Full);
         assert!(buffers.are_too_small());
     }
 }
