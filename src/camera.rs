@@ -12,7 +12,7 @@ use crate::controls::Server;
 use crate::h264::nal::NalHeader;
 use crate::h264::{AccessUnit, Assembler, BoundaryMode, SampleBuilder};
 use crate::hub::{CameraState, Jpeg, Publisher};
-use crate::logger::{self, Folded};
+use crate::logger::{self, LogRateLimit};
 use crate::media::orientation::Orientation;
 use crate::source::{self, Cause, Error, Source, SourceSpec};
 use crate::time::Timestamp;
@@ -75,7 +75,7 @@ pub fn run(
     publisher: &Publisher,
 ) {
     if config.activation == Activation::OnDemand {
-        logger::count_notes_as_clients();
+        logger::count_info_as_client();
     }
     let mut camera = Camera::new(context, config, publisher);
     let mut pause = BACKOFF_MIN;
@@ -172,7 +172,7 @@ struct Camera<'a> {
     publisher: &'a Publisher,
     muxer: Muxer,
     was_live: bool,
-    error_log: Folded,
+    error_log: LogRateLimit,
     /// A complaint stands in the log that is not answered by the word "live".
     has_logged_error: bool,
     live_since: Option<Timestamp>,
@@ -190,7 +190,7 @@ impl<'a> Camera<'a> {
             publisher,
             muxer: Muxer::new(context.settings.fps),
             was_live: false,
-            error_log: Folded::new(ERROR_LOG_BURST, ERROR_LOG_INTERVAL),
+            error_log: LogRateLimit::new(ERROR_LOG_BURST, ERROR_LOG_INTERVAL),
             has_logged_error: false,
             live_since: None,
             idle_timer: IdleTimer::new(config.activation, Timestamp::now()),

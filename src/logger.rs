@@ -3,15 +3,15 @@
 //! `2026-11-22T15:04:05.123Z INFO  camera front: …` for people; `<6>camera front: …` (sd-daemon(3)) for
 //! the journal of systemd, which knows the time itself.
 
-mod folded;
-mod quota;
+mod client_quota;
+mod rate_limit;
 
-pub use folded::Folded;
+pub use rate_limit::LogRateLimit;
 
 use crate::redact::mask;
 use crate::time::Timestamp;
+use client_quota::ClientQuota;
 use log::{Level, LevelFilter, Log, Metadata, Record};
-use quota::Quota;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::cell::Cell;
 use std::ffi::OsStr;
@@ -23,35 +23,35 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Target of records that clients cause: at most 20 lines a minute in all, the rest is counted in one.
-pub const CLIENTS: &str = "berrymse::clients";
+pub const CLIENT_TARGET: &str = "berrymse::clients";
 
 /// Most bytes of a line that clients cause, its time and end included.
 pub const CLIENT_LINE_BYTES: usize = 256;
 
 thread_local! {
     /// Notes of this thread count as those of clients.
-    static IS_DRIVEN_BY_CLIENTS: Cell<bool> = const { Cell::new(false) };
+    static COUNTS_AS_CLIENT: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Counts the notes (`info`) of this thread as lines of clients from now on, as that of a camera that viewers open.
-pub fn count_notes_as_clients() {
-    IS_DRIVEN_BY_CLIENTS.set(true);
+pub fn count_info_as_client() {
+    COUNTS_AS_CLIENT.set(true);
 }
 
 /// Starts logging to standard error; to be called once, by `main`. `journal_stream` is the value of
 /// `JOURNAL_STREAM` in the environment.
 pub fn init(level: LevelFilter, journal_stream: Option<&OsStr>) {
-    let form = if is_journal(io::stderr().as_fd(), journal_stream) {
-        Form::Journal
+    let format = if is_journal(io::stderr().as_fd(), journal_stream) {
+        OutputFormat::Journal
     } else {
-        Form::Plain
+        OutputFormat::Plain
     };
     // The facade keeps its logger for the life of the program.
     if log::set_logger(Box::leak(Box::new(Logger {
         level,
-        form,
-        unwritten: AtomicU64::new(0),
-        quota: Mutex::new(Quota::new()),
+        format: format,
+        skipped_lines: AtomicU64::new(0),
+        quota: Mutex::new(ClientQuota::new()),
     })))
     .is_ok()
     {
@@ -61,18 +61,18 @@ pub fn init(level: LevelFilter, journal_stream: Option<&OsStr>) {
 
 /// How a line begins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Form {
+enum OutputFormat {
     Plain,
     Journal,
 }
 
 struct Logger {
     level: LevelFilter,
-    form: Form,
+    format: OutputFormat,
     /// Lines since the last one that found no room.
-    unwritten: AtomicU64,
+    skipped_lines: AtomicU64,
     /// Limits the lines of clients.
-    quota: Mutex<Quota>,
+    quota: Mutex<ClientQuota>,
 }
 
 impl Log for Logger {
@@ -86,23 +86,23 @@ impl Log for Logger {
         if !self.enabled(record.metadata()) {
             return;
         }
-        if !has_room(io::stderr().as_fd()) {
-            self.unwritten.fetch_add(1, Ordering::Relaxed);
+        if !is_writable(io::stderr().as_fd()) {
+            self.skipped_lines.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        let is_of_client = record.target() == CLIENTS
-            || record.level() == Level::Info && IS_DRIVEN_BY_CLIENTS.get();
+        let is_of_client = record.target() == CLIENT_TARGET
+            || record.level() == Level::Info && COUNTS_AS_CLIENT.get();
         if is_of_client && !self.admit(record.level()) {
             return;
         }
         let now = SystemTime::now();
         let mut text = String::new();
-        let unwritten = self.unwritten.swap(0, Ordering::Relaxed);
+        let unwritten = self.skipped_lines.swap(0, Ordering::Relaxed);
         if unwritten > 0 {
             let words = format_args!("({unwritten} lines left out, because nobody read them)");
-            text = line(self.form, Level::Warn, &words, now);
+            text = format_line(self.format, Level::Warn, &words, now);
         }
-        let mut line = line(self.form, record.level(), record.args(), now);
+        let mut line = format_line(self.format, record.level(), record.args(), now);
         if is_of_client {
             shorten(&mut line, CLIENT_LINE_BYTES);
         }
@@ -130,7 +130,7 @@ impl Logger {
 }
 
 /// The beginning of `text` that fits into `limit` bytes.
-pub fn cut(text: &str, limit: usize) -> &str {
+pub fn truncated(text: &str, limit: usize) -> &str {
     let fits = |end: &usize| text.is_char_boundary(*end);
     let end = (0..=limit.min(text.len())).rev().find(fits);
     text.get(..end.unwrap_or(0)).unwrap_or_default()
@@ -140,14 +140,14 @@ pub fn cut(text: &str, limit: usize) -> &str {
 fn shorten(line: &mut String, limit: usize) {
     const END: &str = "…\n";
     if line.len() > limit {
-        line.truncate(cut(line, limit.saturating_sub(END.len())).len());
+        line.truncate(truncated(line, limit.saturating_sub(END.len())).len());
         line.push_str(END);
     }
 }
 
 /// Whether a line can be written at once. The threads that log are those that bring the pictures: they must not wait
 /// until somebody types Ctrl-Q into a terminal, or reads from a pipe.
-fn has_room(fd: impl AsFd) -> bool {
+fn is_writable(fd: impl AsFd) -> bool {
     let mut fds = [PollFd::new(&fd, PollFlags::OUT)];
     // An error comes to light, and does no harm, when the line is written.
     !matches!(poll(&mut fds, Some(&Timespec::default())), Ok(0))
@@ -168,17 +168,22 @@ fn is_journal(fd: impl AsFd, journal_stream: Option<&OsStr>) -> bool {
 }
 
 /// One record as one line: control characters, which cameras' programs write too, are made visible.
-fn line(form: Form, level: Level, message: &fmt::Arguments<'_>, now: SystemTime) -> String {
+fn format_line(
+    format: OutputFormat,
+    level: Level,
+    message: &fmt::Arguments<'_>,
+    now: SystemTime,
+) -> String {
     let mut line = String::with_capacity(128);
     // Writing to a String cannot fail.
-    let _ = match form {
-        Form::Plain => write!(line, "{} {level:<5} ", Utc(now)),
-        Form::Journal => write!(line, "<{}>", severity(level)),
+    let _ = match format {
+        OutputFormat::Plain => write!(line, "{} {level:<5} ", Utc(now)),
+        OutputFormat::Journal => write!(line, "<{}>", severity(level)),
     };
     // The last place that every text passes.
     let _ = match message.as_str() {
-        Some(text) => OneLine(&mut line).write_str(&mask(text)),
-        None => OneLine(&mut line).write_str(&mask(&message.to_string())),
+        Some(text) => SingleLine(&mut line).write_str(&mask(text)),
+        None => SingleLine(&mut line).write_str(&mask(&message.to_string())),
     };
     line.push('\n');
     line
@@ -195,9 +200,9 @@ const fn severity(level: Level) -> u8 {
 }
 
 /// Passes text on with its control characters escaped.
-struct OneLine<'a>(&'a mut String);
+struct SingleLine<'a>(&'a mut String);
 
-impl fmt::Write for OneLine<'_> {
+impl fmt::Write for SingleLine<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for c in text.chars() {
             if c.is_control() {
@@ -248,12 +253,12 @@ const fn date(days: u64) -> (u64, u64, u64) {
 /// Decides when an error that comes again and again is logged: at once, after ten seconds, a minute, ten minutes, and
 /// then each hour with its count. Numbers (times, process ids, addresses) do not make it another error. Several errors that take turns are each counted for themselves.
 #[derive(Clone, Debug, Default)]
-pub struct Repeated {
-    known: Vec<Known>,
+pub struct LogThrottle {
+    seen: Vec<SeenMessage>,
 }
 
 #[derive(Clone, Debug)]
-struct Known {
+struct SeenMessage {
     shape: String,
     logged_at: Timestamp,
     last_at: Timestamp,
@@ -263,34 +268,34 @@ struct Known {
     lines: usize,
 }
 
-impl Repeated {
+impl LogThrottle {
     /// From one line to the next; the last one from then on.
-    const PAUSES: [Duration; 4] = [
+    const INTERVALS: [Duration; 4] = [
         Duration::from_secs(10),
         Duration::from_secs(60),
         Duration::from_secs(600),
         Duration::from_secs(3600),
     ];
     /// An error that stayed away for so long is news again.
-    const FORGOTTEN: Duration = Duration::from_secs(600);
+    const FORGET_AFTER: Duration = Duration::from_secs(600);
     /// Texts may differ each time; more than so many are not told apart from news.
-    const MAX_KNOWN: usize = 16;
+    const MAX_SEEN: usize = 16;
 
     /// Nothing has happened yet.
     pub const fn new() -> Self {
-        Self { known: Vec::new() }
+        Self { seen: Vec::new() }
     }
 
     /// Notes that `text` happened at `now`; returns the line to log, if one is due.
     pub fn note(&mut self, text: &str, now: Timestamp) -> Option<String> {
-        self.known
-            .retain(|known| now.since(known.last_at) < Self::FORGOTTEN);
-        let shape = shape(text);
-        let Some(known) = self.known.iter_mut().find(|known| known.shape == shape) else {
-            if self.known.len() == Self::MAX_KNOWN {
-                self.known.remove(0);
+        self.seen
+            .retain(|seen| now.since(seen.last_at) < Self::FORGET_AFTER);
+        let shape = message_shape(text);
+        let Some(seen) = self.seen.iter_mut().find(|seen| seen.shape == shape) else {
+            if self.seen.len() == Self::MAX_SEEN {
+                self.seen.remove(0);
             }
-            self.known.push(Known {
+            self.seen.push(SeenMessage {
                 shape,
                 logged_at: now,
                 last_at: now,
@@ -299,30 +304,30 @@ impl Repeated {
             });
             return Some(text.to_owned());
         };
-        known.last_at = now;
-        known.unlogged += 1;
-        let silent = now.since(known.logged_at);
-        let [.., longest] = Self::PAUSES;
-        if silent < *Self::PAUSES.get(known.lines).unwrap_or(&longest) {
+        seen.last_at = now;
+        seen.unlogged += 1;
+        let silent = now.since(seen.logged_at);
+        let [.., longest] = Self::INTERVALS;
+        if silent < *Self::INTERVALS.get(seen.lines).unwrap_or(&longest) {
             return None;
         }
-        let line = match known.unlogged {
+        let line = match seen.unlogged {
             1 => format!("{text} (again)"),
             times => format!("{text} (again, {times} times in {} s)", silent.as_secs()),
         };
-        (known.logged_at, known.unlogged) = (now, 0);
-        known.lines += 1;
+        (seen.logged_at, seen.unlogged) = (now, 0);
+        seen.lines += 1;
         Some(line)
     }
 
     /// The trouble is over: what comes next is news.
     pub fn clear(&mut self) {
-        self.known.clear();
+        self.seen.clear();
     }
 }
 
 /// Returns what stays the same when only numbers differ, decimal or hexadecimal.
-fn shape(text: &str) -> String {
+fn message_shape(text: &str) -> String {
     let is_other = |c: char| !c.is_ascii_hexdigit();
     let mut shape = String::with_capacity(text.len());
     for part in text.split_inclusive(is_other) {
@@ -347,10 +352,10 @@ mod tests {
     }
 
     #[test]
-    fn repeated_error_is_logged_more_and_more_seldom() {
-        let mut repeated = Repeated::new();
+    fn repeated_error_is_logged_less_often() {
+        let mut throttle = LogThrottle::new();
         let lines: Vec<_> = (0..=8000)
-            .filter_map(|s| repeated.note("busy", at(s)).map(|line| (s, line)))
+            .filter_map(|s| throttle.note("busy", at(s)).map(|line| (s, line)))
             .collect();
         assert_eq!(
             lines,
@@ -366,19 +371,19 @@ mod tests {
     }
 
     #[test]
-    fn another_number_is_no_news() {
-        let mut repeated = Repeated::new();
+    fn other_number_is_the_same_message() {
+        let mut throttle = LogThrottle::new();
         assert!(
-            repeated
+            throttle
                 .note("[mmal 4711] failed after 5.0 s", at(0))
                 .is_some()
         );
         assert!(
-            repeated
+            throttle
                 .note("[mmal 12] failed after 5.13 s", at(1))
                 .is_none()
         );
-        let line = repeated.note("[mmal 9] failed after 5.2 s", at(10));
+        let line = throttle.note("[mmal 9] failed after 5.2 s", at(10));
         assert_eq!(
             line.as_deref(),
             Some("[mmal 9] failed after 5.2 s (again, 2 times in 10 s)")
@@ -386,65 +391,70 @@ mod tests {
     }
 
     #[test]
-    fn another_address_is_no_news() {
-        let mut repeated = Repeated::new();
+    fn other_address_is_the_same_message() {
+        let mut throttle = LogThrottle::new();
         assert!(
-            repeated
+            throttle
                 .note("[tcp @ 0x55d0c8a1f2c0] refused", at(0))
                 .is_some()
         );
         assert!(
-            repeated
+            throttle
                 .note("[tcp @ 0x5581beef0a40] refused", at(1))
                 .is_none()
         );
         assert!(
-            repeated.note("[tcp @ 0x7f00] faced", at(1)).is_some(),
+            throttle.note("[tcp @ 0x7f00] faced", at(1)).is_some(),
             "words are no numbers"
         );
     }
 
     #[test]
-    fn errors_that_take_turns_do_not_flood_the_log() {
-        let mut repeated = Repeated::new();
+    fn alternating_errors_are_counted_separately() {
+        let mut throttle = LogThrottle::new();
         let lines = (0..200)
-            .filter(|i| repeated.note(["a", "b"][i % 2], at(0)).is_some())
+            .filter(|i| throttle.note(["a", "b"][i % 2], at(0)).is_some())
             .count();
         assert_eq!(lines, 2);
     }
 
     #[test]
-    fn after_the_end_of_the_trouble_or_a_long_time_it_is_news_again() {
-        let mut repeated = Repeated::new();
-        assert!(repeated.note("a", at(0)).is_some());
-        assert!(repeated.note("a", at(1)).is_none());
-        repeated.clear();
-        assert_eq!(repeated.note("a", at(2)).as_deref(), Some("a"));
-        assert_eq!(repeated.note("a", at(2000)).as_deref(), Some("a"));
+    fn cleared_or_old_error_is_logged_again() {
+        let mut throttle = LogThrottle::new();
+        assert!(throttle.note("a", at(0)).is_some());
+        assert!(throttle.note("a", at(1)).is_none());
+        throttle.clear();
+        assert_eq!(throttle.note("a", at(2)).as_deref(), Some("a"));
+        assert_eq!(throttle.note("a", at(2000)).as_deref(), Some("a"));
     }
 
     #[test]
-    fn texts_without_end_do_not_take_memory_without_end() {
-        let mut repeated = Repeated::new();
+    fn throttle_memory_is_bounded() {
+        let mut throttle = LogThrottle::new();
         for i in 1..1000 {
-            assert!(repeated.note(&"x".repeat(i), at(0)).is_some());
+            assert!(throttle.note(&"x".repeat(i), at(0)).is_some());
         }
-        assert!(repeated.known.len() <= Repeated::MAX_KNOWN);
+        assert!(throttle.seen.len() <= LogThrottle::MAX_SEEN);
     }
 
     #[test]
-    fn a_line_has_time_level_and_no_control_characters() {
+    fn line_has_time_level_and_escapes_controls() {
         let now = UNIX_EPOCH + Duration::from_millis(1_795_359_845_123);
-        let plain = line(Form::Plain, Level::Info, &format_args!("a\nb\x1b[0mé"), now);
+        let plain = format_line(
+            OutputFormat::Plain,
+            Level::Info,
+            &format_args!("a\nb\x1b[0mé"),
+            now,
+        );
         assert_eq!(plain, "2026-11-22T15:04:05.123Z INFO  a\\nb\\u{1b}[0mé\n");
         assert_eq!(
-            line(Form::Journal, Level::Warn, &format_args!("x"), now),
+            format_line(OutputFormat::Journal, Level::Warn, &format_args!("x"), now),
             "<4>x\n"
         );
     }
 
     #[test]
-    fn line_of_a_client_is_cut_to_its_limit() {
+    fn client_line_is_cut_to_its_limit() {
         let mut line = format!("{}\n", "é".repeat(200));
         shorten(&mut line, 256);
         assert!((253..=256).contains(&line.len()), "{}", line.len());
@@ -455,20 +465,20 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_that_nobody_reads_has_no_room_after_a_while() {
+    fn unread_pipe_stops_being_writable() {
         let (reader, writer) = rustix::pipe::pipe().unwrap();
-        assert!(has_room(&writer));
+        assert!(is_writable(&writer));
         rustix::io::ioctl_fionbio(&writer, true).unwrap();
         while rustix::io::write(&writer, &[0; 1000]).is_ok() {}
-        assert!(!has_room(&writer));
+        assert!(!is_writable(&writer));
         rustix::io::read(&reader, &mut [0; 65_536]).unwrap();
-        assert!(has_room(&writer));
+        assert!(is_writable(&writer));
         drop(reader);
-        assert!(has_room(&writer), "the write tells");
+        assert!(is_writable(&writer), "the write tells");
     }
 
     #[test]
-    fn dates_are_those_of_the_calendar() {
+    fn dates_match_the_calendar() {
         for (days, civil) in [
             (0, (1970, 1, 1)),
             (59, (1970, 3, 1)),
@@ -481,7 +491,7 @@ mod tests {
     }
 
     #[test]
-    fn the_journal_is_known_by_its_descriptor_and_not_by_the_variable_alone() {
+    fn journal_is_detected_by_its_descriptor() {
         let (reader, _writer) = rustix::pipe::pipe().unwrap();
         let stat = rustix::fs::fstat(&reader).unwrap();
         let right = format!("{}:{}", stat.st_dev, stat.st_ino);

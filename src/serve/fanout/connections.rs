@@ -1,6 +1,6 @@
 //! All WebSocket viewers, and the passes over them. One thread at a time makes them; which one decides `fanout`.
 
-use crate::logger::CLIENTS;
+use crate::logger::CLIENT_TARGET;
 use crate::serve::fanout::connection::{NewViewer, ViewerConnection};
 use crate::serve::fanout::uring::UringBatch;
 use mio::{Interest, Registry, Token};
@@ -122,7 +122,7 @@ impl Connections {
                 self.with_connection(slot, ViewerConnection::begin);
             }
             Err(error) => {
-                log::warn!(target: CLIENTS, "cannot serve a viewer: {error}");
+                log::warn!(target: CLIENT_TARGET, "cannot serve a viewer: {error}");
                 self.free.push(slot);
                 self.count.fetch_sub(1, Ordering::AcqRel);
             }
@@ -186,7 +186,7 @@ impl Connections {
         }
         if let Err(reason) = done {
             log::info!(
-                target: CLIENTS,
+                target: CLIENT_TARGET,
                 "{}: viewer {} left: {reason}",
                 connection.camera(),
                 connection.peer()

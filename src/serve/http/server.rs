@@ -1,6 +1,6 @@
 //! A client's connection while it speaks HTTP: taking it, limits of time and size, and the hand-over to [`answer`].
 
-use crate::logger::{self, Repeated};
+use crate::logger::{self, LogThrottle};
 use crate::os::heap;
 use crate::os::tcp as socket;
 use crate::serve::fanout::congestion::LossResponse;
@@ -71,7 +71,7 @@ pub async fn accept_connections(
     app: Arc<AppState>,
 ) -> io::Result<Infallible> {
     let listener = TcpListener::from_std(listener)?;
-    let mut throttle = Repeated::new();
+    let mut throttle = LogThrottle::new();
     loop {
         match listener.accept().await {
             Ok((socket, peer)) => {
@@ -87,7 +87,7 @@ pub async fn accept_connections(
                 // Out of descriptors, or the peer is gone already: nothing that ends the server.
                 let words = format!("cannot take a connection: {error}");
                 if let Some(line) = throttle.note(&words, Timestamp::now()) {
-                    log::warn!(target: logger::CLIENTS, "{line}");
+                    log::warn!(target: logger::CLIENT_TARGET, "{line}");
                 }
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
@@ -128,7 +128,7 @@ fn spawn_connection(
             reason = activity.wait_for_end() => Err(reason.into()),
         };
         if let Err(error) = result {
-            log::debug!(target: logger::CLIENTS, "{peer}: {error}");
+            log::debug!(target: logger::CLIENT_TARGET, "{peer}: {error}");
         }
     });
 }

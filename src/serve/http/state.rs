@@ -1,6 +1,6 @@
 //! State that all requests share.
 
-use crate::logger::{self, Repeated};
+use crate::logger::{self, LogThrottle};
 use crate::serve::config::{CameraHandle, Config};
 use crate::serve::connection_limit::ConnectionLimit;
 use crate::serve::fanout::Fanout;
@@ -31,7 +31,7 @@ pub struct AppState {
     pub(crate) latency_stats: LatencyStats,
     pub(crate) assets: Vec<Asset>,
     pub(crate) started_at: Instant,
-    pub(crate) log_throttle: Mutex<Repeated>,
+    pub(crate) log_throttle: Mutex<LogThrottle>,
 }
 
 impl AppState {
@@ -65,13 +65,13 @@ impl AppState {
     /// Logs what clients can bring about as often as they like, as seldom as that allows.
     pub(crate) fn warn_throttled(&self, words: &str) {
         // Clients choose how long their Origin is.
-        let words = logger::cut(words, logger::CLIENT_LINE_BYTES);
+        let words = logger::truncated(words, logger::CLIENT_LINE_BYTES);
         let mut throttle = self
             .log_throttle
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         if let Some(line) = throttle.note(words, Timestamp::now()) {
-            log::warn!(target: logger::CLIENTS, "{line}");
+            log::warn!(target: logger::CLIENT_TARGET, "{line}");
         }
     }
 

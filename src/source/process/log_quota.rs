@@ -1,6 +1,6 @@
 //! Which lines of a camera's programs go to the log, over all their restarts.
 
-use crate::logger::Folded;
+use crate::logger::LogRateLimit;
 use crate::time::Timestamp;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,11 +12,11 @@ const REFILL_INTERVAL: Duration = Duration::from_secs(1200);
 
 /// The lines of one camera's programs. Clones are the same budget.
 #[derive(Clone, Debug)]
-pub(crate) struct LogQuota(Arc<Mutex<Folded>>);
+pub(crate) struct LogQuota(Arc<Mutex<LogRateLimit>>);
 
 impl Default for LogQuota {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(Folded::new(
+        Self(Arc::new(Mutex::new(LogRateLimit::new(
             BURST_LINES,
             REFILL_INTERVAL,
         ))))

@@ -1,6 +1,6 @@
 //! From an HTTP request to a WebSocket viewer (RFC 6455, 4.2).
 
-use crate::logger::CLIENTS;
+use crate::logger::CLIENT_TARGET;
 use crate::serve::config::CameraHandle;
 use crate::serve::connection_limit::Permit;
 use crate::serve::fanout::connection::NewViewer;
@@ -60,7 +60,7 @@ pub(crate) fn upgrade(
         };
         match taken {
             Ok((stream, leftover)) => {
-                log::info!(target: CLIENTS, "{name}: viewer {peer} joined");
+                log::info!(target: CLIENT_TARGET, "{name}: viewer {peer} joined");
                 app.fanout.add(NewViewer {
                     stream,
                     peer,
@@ -74,7 +74,7 @@ pub(crate) fn upgrade(
                 });
             }
             Err(error) => {
-                log::info!(target: CLIENTS, "{name}: viewer {peer} left during the handshake: {error}");
+                log::info!(target: CLIENT_TARGET, "{name}: viewer {peer} left during the handshake: {error}");
             }
         }
     });

@@ -1,13 +1,13 @@
 //! Bounds what one talker adds to the log in a day: repeated lines are counted, and of what differs each time only some is logged.
 
-use super::Repeated;
+use super::LogThrottle;
 use crate::time::Timestamp;
 use std::time::Duration;
 
 /// Lines of one talker, folded and limited.
 #[derive(Clone, Debug)]
-pub struct Folded {
-    repeated: Repeated,
+pub struct LogRateLimit {
+    throttle: LogThrottle,
     burst: u32,
     interval: Duration,
     /// Lines that may be logged now.
@@ -17,11 +17,11 @@ pub struct Folded {
     unlogged: u64,
 }
 
-impl Folded {
+impl LogRateLimit {
     /// Creates a limit of `burst` lines at first and one more after each `interval`.
     pub const fn new(burst: u32, interval: Duration) -> Self {
         Self {
-            repeated: Repeated::new(),
+            throttle: LogThrottle::new(),
             burst,
             interval,
             left: burst,
@@ -33,7 +33,7 @@ impl Folded {
     /// Notes that `text` was said at `now`; returns the line to log, if one is due.
     pub fn note(&mut self, text: &str, now: Timestamp) -> Option<String> {
         self.refill(now);
-        let line = self.repeated.note(text, now)?;
+        let line = self.throttle.note(text, now)?;
         let Some(left) = self.left.checked_sub(1) else {
             self.unlogged += 1;
             return None;
@@ -66,8 +66,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn talker_with_ever_new_lines_is_bounded_over_a_day() {
-        let mut folded = Folded::new(50, Duration::from_secs(1200));
+    fn ever_new_lines_are_bounded_over_a_day() {
+        let mut folded = LogRateLimit::new(50, Duration::from_secs(1200));
         let at = |seconds: u64| Timestamp::from_nanos(seconds * 1_000_000_000);
         let mut lines = Vec::new();
         for second in 0..86_400 {

@@ -9,38 +9,38 @@ use std::time::Duration;
 const WINDOW: Duration = Duration::from_secs(60);
 
 /// Most warnings in a window: requests that were refused.
-const REFUSALS: usize = 6;
+const MAX_WARNINGS: usize = 6;
 
 /// Most notes in a window: viewers who join and leave.
-const VISITS: usize = 10;
+const MAX_INFOS: usize = 10;
 
 /// Most lines of `--verbose` in a window.
-const DETAILS: usize = 2;
+const MAX_DEBUGS: usize = 2;
 
 /// Counts lines of clients and decides which are written.
 #[derive(Debug)]
-pub(super) struct Quota {
-    refusals: Share,
-    visits: Share,
-    details: Share,
+pub(super) struct ClientQuota {
+    refusals: LevelQuota,
+    visits: LevelQuota,
+    details: LevelQuota,
     /// When the first line was left out that no summary has counted yet.
     incomplete_since: Option<Timestamp>,
 }
 
 /// The part of the quota that lines of one level have.
 #[derive(Debug)]
-struct Share {
+struct LevelQuota {
     limit: usize,
     written_at: VecDeque<Timestamp>,
-    left_out: u64,
+    skipped: u64,
 }
 
-impl Quota {
+impl ClientQuota {
     pub(super) const fn new() -> Self {
         Self {
-            refusals: Share::new(REFUSALS),
-            visits: Share::new(VISITS),
-            details: Share::new(DETAILS),
+            refusals: LevelQuota::new(MAX_WARNINGS),
+            visits: LevelQuota::new(MAX_INFOS),
+            details: LevelQuota::new(MAX_DEBUGS),
             incomplete_since: None,
         }
     }
@@ -73,7 +73,7 @@ impl Quota {
             (&mut self.visits, "joins and leaves"),
             (&mut self.details, "details"),
         ] {
-            let count = std::mem::take(&mut share.left_out);
+            let count = std::mem::take(&mut share.skipped);
             if count > 0 {
                 counts.push(format!("{count} {name}"));
             }
@@ -86,12 +86,12 @@ impl Quota {
     }
 }
 
-impl Share {
+impl LevelQuota {
     const fn new(limit: usize) -> Self {
         Self {
             limit,
             written_at: VecDeque::new(),
-            left_out: 0,
+            skipped: 0,
         }
     }
 
@@ -102,7 +102,7 @@ impl Share {
             self.written_at.pop_front();
         }
         if self.written_at.len() >= self.limit {
-            self.left_out += 1;
+            self.skipped += 1;
             return false;
         }
         self.written_at.push_back(now);
@@ -119,8 +119,8 @@ mod tests {
     }
 
     #[test]
-    fn client_lines_in_any_minute_are_at_most_twenty() {
-        let mut quota = Quota::new();
+    fn client_lines_are_at_most_20_per_minute() {
+        let mut quota = ClientQuota::new();
         let mut written = Vec::new();
         for millis in (0..600_000).step_by(7) {
             let now = at(millis);
@@ -142,12 +142,12 @@ mod tests {
     }
 
     #[test]
-    fn summary_counts_each_kind_left_out() {
-        let mut quota = Quota::new();
-        for _ in 0..REFUSALS + 3 {
+    fn summary_counts_each_skipped_level() {
+        let mut quota = ClientQuota::new();
+        for _ in 0..MAX_WARNINGS + 3 {
             quota.admit(Level::Warn, at(0));
         }
-        for _ in 0..VISITS + 5 {
+        for _ in 0..MAX_INFOS + 5 {
             quota.admit(Level::Info, at(1000));
         }
         assert_eq!(quota.summary(at(59_999)), None);
@@ -160,8 +160,8 @@ mod tests {
     }
 
     #[test]
-    fn refusals_leave_room_for_joins() {
-        let mut quota = Quota::new();
+    fn warnings_do_not_use_up_the_info_quota() {
+        let mut quota = ClientQuota::new();
         for _ in 0..1000 {
             quota.admit(Level::Warn, at(0));
         }
