@@ -1,4 +1,4 @@
-//! Arguments, logging, run, exit code; nothing else.
+//! Reads the settings, starts the log, serves and decides on the exit code.
 
 use berrymse::camera::{self, Activation};
 use berrymse::cli::{self, Command, Config, list_cameras};
@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// A camera's thread that has not ended by then is left to the end of the process.
-const GOODBYE: Duration = Duration::from_millis(700);
+/// Timeout for the threads of cameras. Those that still run end with the process.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(700);
 
 fn main() -> ExitCode {
     let directory = std::env::current_dir().unwrap_or_default();
@@ -22,13 +22,13 @@ fn main() -> ExitCode {
         |name| std::env::var_os(name),
         &directory,
     ) {
-        Ok(Command::Print(text)) => answer(&text),
+        Ok(Command::Print(text)) => print_answer(&text),
         Ok(Command::Cameras { json: true, .. }) => {
             let text = format!("{:#}\n", list_cameras::report().json());
-            answer(&redact::mask(&text))
+            print_answer(&redact::mask(&text))
         }
         Ok(Command::Cameras { json: false, .. }) => {
-            answer(&redact::mask(&list_cameras::report().text()))
+            print_answer(&redact::mask(&list_cameras::report().text()))
         }
         Ok(Command::Serve(mut config)) => {
             let variables = std::env::vars_os().map(|(name, _)| name);
@@ -43,23 +43,23 @@ fn main() -> ExitCode {
             match serve(config) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(reason) => {
-                    complain(&reason);
+                    print_error(&reason);
                     ExitCode::FAILURE
                 }
             }
         }
         Err(error) => {
-            complain(&error.to_string());
+            print_error(&error.to_string());
             ExitCode::from(cli::Error::EXIT_CODE)
         }
     }
 }
 
-/// Prints what was asked for. Whoever reads may stop when they have seen enough (`berrymse --help | head`).
-fn answer(text: &str) -> ExitCode {
+/// Prints the answer of a command. A reader that stops early is no error (`berrymse --help | head`).
+fn print_answer(text: &str) -> ExitCode {
     match print(text) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            complain(&format!("cannot write the answer: {error}"));
+            print_error(&format!("cannot write the answer: {error}"));
             ExitCode::FAILURE
         }
         _ => ExitCode::SUCCESS,
@@ -72,12 +72,12 @@ fn print(text: &str) -> std::io::Result<()> {
     stdout.flush()
 }
 
-/// Nobody is left to be told when even standard error fails; the exit code still tells.
-fn complain(reason: &str) {
+/// Prints the reason of a failure. If standard error fails too, the exit code is left.
+fn print_error(reason: &str) {
     let _ = writeln!(std::io::stderr(), "berrymse: {}", redact::mask(reason));
 }
 
-/// Runs until a signal comes. An error is a reason not to start.
+/// Serves until a signal comes. An error is a reason not to start.
 fn serve(config: Config) -> Result<(), String> {
     os::heap::set_up();
     config.notes.iter().for_each(|note| log::warn!("{note}"));
@@ -143,8 +143,8 @@ fn serve(config: Config) -> Result<(), String> {
     shutdown.trigger();
     fanout.stop();
     // Children of the cameras are reaped by their threads.
-    let patience = std::time::Instant::now() + GOODBYE;
-    while threads.iter().any(|thread| !thread.is_finished()) && std::time::Instant::now() < patience
+    let deadline = std::time::Instant::now() + SHUTDOWN_TIMEOUT;
+    while threads.iter().any(|thread| !thread.is_finished()) && std::time::Instant::now() < deadline
     {
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -168,13 +168,13 @@ async fn until_signal(
             site.clone(),
         ));
     }
-    // Whoever started us may have closed its end; that is no reason to stop.
+    // A closed standard output is no reason to stop.
     let _ = print(&urls);
     log::info!("stopping: {}", signals.next().await);
     Ok(())
 }
 
-/// The signals that end the program. Heard from before the first camera is opened, so that programs are always ended in order.
+/// Signals that end the program. It listens before it opens the first camera, so that child processes always end in order.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
@@ -182,7 +182,7 @@ struct Signals {
 }
 
 impl Signals {
-    /// Call it within the runtime.
+    /// Begins to listen. It needs the runtime.
     fn listen() -> Result<Self, String> {
         let handler =
             |kind| signal(kind).map_err(|error| format!("cannot listen for signals: {error}"));
@@ -209,7 +209,7 @@ impl Signals {
     }
 }
 
-/// Whether we were started so that we outlive our terminal (`nohup`).
+/// Returns true if the program must outlive its terminal (`nohup`).
 fn is_hangup_ignored() -> bool {
     const HANGUP: u64 = 1 << 0;
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

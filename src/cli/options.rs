@@ -440,3 +440,31 @@ pub(super) fn file_keys(section: ConfigSection) -> impl Iterator<Item = (&'stati
         })
         .flat_map(|(setting, names)| names.iter().map(move |name| (*name, setting)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn reference_has_every_option_with_key_and_default() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference/options.md");
+        let reference = fs::read_to_string(path).unwrap();
+        for option in OPTIONS {
+            let short = option.short.map(|letter| format!("`-{letter}`"));
+            let long = option.name().map(|name| format!("`--{name}`"));
+            let key = option.file_key().map(|key| format!("`{key}`"));
+            let words: Vec<String> = [short, long, key].into_iter().flatten().collect();
+            let has_all = |row: &&str| words.iter().all(|word| row.contains(word));
+            let row = reference
+                .lines()
+                .filter(|line| line.starts_with('|'))
+                .find(has_all)
+                .unwrap_or_else(|| panic!("no row has {words:?}"));
+            if let Some(default) = option.default {
+                let cell = row.trim_end_matches('|').rsplit('|').next().unwrap();
+                assert_eq!(cell.trim().trim_matches('`'), default, "{row}");
+            }
+        }
+    }
+}
