@@ -61,7 +61,7 @@ pictures 5
 step "a second program wants the same camera: it is told who has it, and gets it afterwards"
 "$t/berrymse" -l 127.0.0.1:2021 -d /dev/video0 "${options[@]}" 2>"$t/second.log" >/dev/null & second=$!
 port=2021
-logged 10 "/dev/video0: in use by berrymse \\(process $program\\)"
+log=$t/second.log logged 10 "/dev/video0: in use by berrymse \\(process $program\\)"
 port=2020
 pictures 10
 leave clean "$clip"
