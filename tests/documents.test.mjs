@@ -171,7 +171,7 @@ test("prose ends at 100 columns", () => {
       if (line.length > 100 && !/^\s*\|/.test(line) && /\S\s+\S/.test(line.trim().replace(/^[*-] /, "").replace(/\[[^\]]*\]\([^)]*\)|`[^`]*`/g, "x"))) wide.push(`${document}:${index + 1}: ${line.length}`);
     });
   }
-  deepEqual(wide, []);
+  deepEqual(wide, [], "tools/wrap-markdown FILE... wraps them");
 });
 
 test("files and folders that documents name exist", () => {
