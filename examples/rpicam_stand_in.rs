@@ -9,7 +9,7 @@
 
 use berrymse::frame_rate::FrameRate;
 use berrymse::source::Settings;
-use berrymse::source::test_picture::Encoder;
+use berrymse::source::test_pattern::Encoder;
 use std::collections::HashMap;
 use std::env;
 use std::fs::{self, File, OpenOptions};
@@ -318,7 +318,7 @@ fn film(options: &Options, mood: &Mood) -> Result<(), String> {
         let unix_time = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
-        let unit = encoder.picture(unix_time.as_millis() as u64, false);
+        let unit = encoder.encode(unix_time.as_millis() as u64, false);
         write(unit).map_err(|_| "failed to write output bytes".to_owned())?;
         lines += &format!(
             "{}.{:03}\n",

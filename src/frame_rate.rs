@@ -135,7 +135,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn texts_of_numbers_and_fractions_are_read() {
+    fn numbers_and_fractions_are_parsed() {
         for (text, micro_hertz, shown) in [
             ("30", 30_000_000, "30"),
             (" 30 ", 30_000_000, "30"),
@@ -185,7 +185,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_rate_is_written_and_read_back(micro_hertz in 1000u32..=240_000_000) {
+        fn every_rate_round_trips(micro_hertz in 1000u32..=240_000_000) {
             let rate = FrameRate::from_micro_hertz(micro_hertz);
             prop_assert_eq!(rate.to_string().parse(), Ok(rate));
             let (numerator, denominator) = rate.fraction();

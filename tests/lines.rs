@@ -3,7 +3,7 @@
 
 mod support;
 
-use berrymse::source::test_picture::Encoder;
+use berrymse::source::test_pattern::Encoder;
 use berrymse::source::{Flips, Settings};
 use std::io::Write;
 use std::num::NonZeroU32;
@@ -51,10 +51,10 @@ fn camera() -> Server {
             } else {
                 PICTURE_BYTES
             };
-            let mut picture = encoder.picture(count * 1000 / FPS, is_keyframe);
+            let mut picture = encoder.encode(count * 1000 / FPS, is_keyframe);
             // All pictures of most cameras build on each other.
             if is_spare(picture) {
-                picture = encoder.picture(count * 1000 / FPS, false);
+                picture = encoder.encode(count * 1000 / FPS, false);
             }
             let mut unit = sei(size.saturating_sub(picture.len()));
             unit.extend_from_slice(picture);

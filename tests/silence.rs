@@ -5,7 +5,7 @@
 mod support;
 
 use berrymse::frame_rate::FrameRate;
-use berrymse::source::test_picture::Encoder;
+use berrymse::source::test_pattern::Encoder;
 use berrymse::source::{Flips, Settings};
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -24,7 +24,7 @@ fn units(scratch: &Scratch, name: &str, count: u64) -> String {
     })
     .unwrap();
     let bytes: Vec<u8> = (0..count)
-        .flat_map(|n| encoder.picture(n * 33, false).to_vec())
+        .flat_map(|n| encoder.encode(n * 33, false).to_vec())
         .collect();
     scratch.file(name, bytes)
 }

@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 use berrymse::source::Settings;
-use berrymse::source::test_picture::{Encoder, clock_code};
+use berrymse::source::test_pattern::{Encoder, timestamp_code};
 use std::io::{Read, Write};
 use std::num::NonZeroU32;
 use std::process::{Command, Stdio};
@@ -55,7 +55,7 @@ impl Case {
     fn encoded(&self) -> Vec<Vec<u8>> {
         let mut encoder = self.encoder();
         (0..self.pictures)
-            .map(|count| encoder.picture(self.time_ms(count), false).to_vec())
+            .map(|count| encoder.encode(self.time_ms(count), false).to_vec())
             .collect()
     }
 
@@ -104,7 +104,7 @@ impl Picture {
             }
             blocks = blocks << 1 | u64::from(level == 235);
         }
-        clock_code::decode(blocks).expect("a valid code")
+        timestamp_code::decode(blocks).expect("a valid code")
     }
 }
 
@@ -281,7 +281,7 @@ fn keyframes_come_at_the_interval_and_when_forced() {
     .encoder();
     let kinds: String = (0..14)
         .map(
-            |count| match encoder.picture(START_MS, count == 6 || count == 7)[4] & 31 {
+            |count| match encoder.encode(START_MS, count == 6 || count == 7)[4] & 31 {
                 7 => 'K',
                 1 => 'p',
                 _ => '?',
@@ -295,7 +295,7 @@ fn keyframes_come_at_the_interval_and_when_forced() {
 fn the_stream_says_that_nothing_is_reordered() {
     let access_unit = Case::new(1280, 720, 30)
         .encoder()
-        .picture(START_MS, false)
+        .encode(START_MS, false)
         .to_vec();
     let mut child = Command::new("ffprobe")
         .args(["-v", "error", "-f", "h264", "-show_entries"])
@@ -345,7 +345,7 @@ fn the_bit_rate_is_kept() {
 fn keyframes_of_720p_are_small() {
     let size = Case::new(1280, 720, 30)
         .encoder()
-        .picture(START_MS, false)
+        .encode(START_MS, false)
         .len();
     assert!(size < 60_000, "{size}");
 }

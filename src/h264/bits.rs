@@ -219,7 +219,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_codes_of_table_9_2_are_read() {
+    fn exp_golomb_codes_of_table_9_2_are_read() {
         let mut reader = BitReader::after_header(&[0, 0b1010_0110, 0b0100_0010, 0b1000_0000]);
         assert_eq!(
             (0..5).map(|_| reader.ue("x").unwrap()).collect::<Vec<_>>(),
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn emulation_prevention_is_left_out() {
+    fn emulation_prevention_bytes_are_skipped() {
         let mut reader = BitReader::after_header(&[0x67, 0, 0, 3, 1, 0, 0, 3, 0, 0, 3, 3]);
         assert_eq!(reader.bits(32, "x").unwrap(), 0x0000_0100);
         assert_eq!(reader.bits(32, "x").unwrap(), 0x0000_0003);
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_longer_than_32_bits_is_refused() {
+    fn code_longer_than_32_bits_is_rejected() {
         let mut reader = BitReader::after_header(&[0, 0, 0, 3, 0, 0, 3, 0, 0x80]);
         assert_eq!(reader.ue("x"), Err(Error::Range("x")));
     }
@@ -262,7 +262,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_and_never_looks_like_a_start_code(items in prop::collection::vec(item(), 0..60)) {
+        fn written_bits_read_back_without_start_codes(items in prop::collection::vec(item(), 0..60)) {
             let mut writer = BitWriter::default();
             for item in &items {
                 match *item {

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tags_become_those_that_all_show_alike() {
+    fn colour_tags_become_compatible_ones() {
         for (tags, is_full_range, expected) in [
             ([2, 2, 2], false, [2, 2, 2]),
             ([2, 2, 2], true, [6, 6, 6]),

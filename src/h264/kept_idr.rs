@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn order_count_is_right_below_the_next() {
+    fn poc_is_just_below_the_next_picture() {
         for (order, expected) in [(100, 36), (10, 202), (200, 136), (64, 0)] {
             let next = SliceSpec {
                 order,
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn order_count_that_is_not_sent_stays() {
+    fn poc_that_is_not_sent_is_unchanged() {
         let kept = SliceSpec::idr(3).nal();
         let found = renumber_before(
             ([&kept[..]].into_iter(), &sets()),

@@ -141,7 +141,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_without_panic(nal in prop::collection::vec(any::<u8>(), 0..64)) {
+        fn any_bytes_parse_without_panic(nal in prop::collection::vec(any::<u8>(), 0..64)) {
             let found = recovery_point(&nal);
             if let Some(rest) = without_recovery_point(&nal) {
                 prop_assert_eq!(recovery_point(&rest), None);

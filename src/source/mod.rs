@@ -11,7 +11,7 @@ pub mod process;
 pub mod rpicam;
 mod silence;
 pub mod sniff;
-pub mod test_picture;
+pub mod test_pattern;
 #[cfg(test)]
 mod testing;
 pub mod v4l2;
@@ -294,7 +294,7 @@ pub fn open(spec: &SourceSpec, context: &SourceContext) -> Result<Box<dyn Source
         SourceSpec::Exec(arguments) => process::open_exec(arguments, context),
         SourceSpec::File(path) => file::open(path, context),
         SourceSpec::Stdin => pipe_reader::open_stdin(context),
-        SourceSpec::Test => test_picture::open(context),
+        SourceSpec::Test => test_pattern::open(context),
     }
 }
 

@@ -124,7 +124,7 @@ fn nals_only(units: Vec<Seen>) -> Vec<Vec<Vec<u8>>> {
 
 proptest! {
     #[test]
-    fn every_nal_comes_out_in_its_unit_wherever_the_stream_is_cut(
+    fn nals_are_grouped_wherever_the_stream_is_cut(
         units in prop::collection::vec(unit_spec(), 1..12),
         zeros in prop::collection::vec(0_usize..4, 1..5),
         cuts in prop::collection::vec((1_usize..90, any::<bool>()), 1..20),
@@ -145,7 +145,7 @@ proptest! {
     }
 
     #[test]
-    fn a_device_and_a_program_that_write_whole_units_give_the_same_as_a_file(
+    fn whole_unit_writes_match_a_file(
         units in prop::collection::vec(unit_spec(), 1..25),
         ends in Just(ChunkEnd::Complete).boxed().prop_union(Just(ChunkEnd::Pause).boxed()),
     ) {
@@ -160,7 +160,7 @@ proptest! {
     }
 
     #[test]
-    fn no_input_panics(
+    fn any_input_does_not_panic(
         chunks in prop::collection::vec(
             (prop::collection::vec(prop_oneof![6 => 0_u8..2, 2 => prop::sample::select(vec![0x65, 0x41, 0x67, 0x68, 0x6e, 0x09]), 1 => any::<u8>()], 0..60), 0..4),
             0..40),

@@ -46,7 +46,7 @@ mod boundaries {
     }
 
     #[test]
-    fn slices_of_one_picture_stay_together_in_any_order() {
+    fn slices_of_one_picture_stay_together() {
         let slice = |first_mb, n| {
             SliceSpec {
                 first_mb,
@@ -65,7 +65,7 @@ mod boundaries {
     }
 
     #[test]
-    fn each_difference_of_7_4_1_2_4_begins_a_picture() {
+    fn each_difference_of_7_4_1_2_4_starts_a_picture() {
         let first = SliceSpec {
             first_mb: 0,
             ..SliceSpec::p(4)
@@ -106,7 +106,7 @@ mod boundaries {
     }
 
     #[test]
-    fn fields_and_idr_pictures_in_a_row_are_told_apart() {
+    fn consecutive_fields_and_idr_pictures_are_split() {
         let sps = SpsSpec {
             is_frames_only: false,
             ..SpsSpec::default()
@@ -133,13 +133,13 @@ mod boundaries {
     }
 
     #[test]
-    fn a_first_macroblock_that_comes_again_begins_a_picture() {
+    fn repeated_first_macroblock_starts_a_picture() {
         let found = after_sets(&[SliceSpec::idr(0).nal(), SliceSpec::idr(0).nal()]);
         assert_eq!(found, [[5], [5]]);
     }
 
     #[test]
-    fn redundant_pictures_belong_to_their_primary_picture() {
+    fn redundant_slices_belong_to_the_primary_picture() {
         let redundant = SliceSpec {
             redundant_count: 1,
             frame_num: 77,
@@ -154,7 +154,7 @@ mod boundaries {
     }
 
     #[test]
-    fn what_comes_before_slices_begins_a_unit() {
+    fn non_vcl_nals_before_slices_start_a_unit() {
         for starter in [
             vec![0x09, 0xf0],
             vec![0x06, 5, 1, 9, 0x80],
@@ -172,7 +172,7 @@ mod boundaries {
     }
 
     #[test]
-    fn what_comes_after_slices_belongs_to_their_unit() {
+    fn trailing_nals_belong_to_the_unit() {
         let found = after_sets(&[
             SliceSpec::p(1).nal(),
             vec![0x0c, 0xff, 0x80],
@@ -185,7 +185,7 @@ mod boundaries {
     }
 
     #[test]
-    fn a_prefix_goes_with_its_slice() {
+    fn prefix_nal_goes_with_its_slice() {
         let prefix = vec![0x6e, 0x80, 0x80, 0x01];
         let slice = |first_mb, n| {
             SliceSpec {
@@ -206,7 +206,7 @@ mod boundaries {
     }
 
     #[test]
-    fn without_parameter_sets_the_first_macroblock_begins_a_picture() {
+    fn first_macroblock_splits_without_parameter_sets() {
         let slice = |first_mb, n| {
             SliceSpec {
                 first_mb,
@@ -223,7 +223,7 @@ mod device {
     use super::*;
 
     #[test]
-    fn a_buffer_is_given_out_at_once() {
+    fn complete_buffer_is_emitted_at_once() {
         let mut assembler = Assembler::new(BoundaryMode::Trusted);
         assert_eq!(
             push(&mut assembler, &keyframe(20), 1, ChunkEnd::Complete).len(),
@@ -234,7 +234,7 @@ mod device {
     }
 
     #[test]
-    fn headers_alone_wait_and_do_not_lend_their_time() {
+    fn parameter_sets_alone_do_not_set_the_time() {
         let mut assembler = Assembler::new(BoundaryMode::Trusted);
         assert_eq!(
             push(&mut assembler, &annexb(&sets()), 0, ChunkEnd::Complete),
@@ -250,7 +250,7 @@ mod device {
     }
 
     #[test]
-    fn noise_is_never_glued_to_what_was_before() {
+    fn noise_is_not_joined_to_the_previous_nal() {
         let mut assembler = Assembler::new(BoundaryMode::Trusted);
         let first = push(&mut assembler, &annexb(&sets()), 0, ChunkEnd::Complete);
         assert_eq!(first, []);
@@ -266,7 +266,7 @@ mod device {
     }
 
     #[test]
-    fn all_units_of_one_buffer_come() {
+    fn all_units_of_one_buffer_are_emitted() {
         let mut assembler = Assembler::new(BoundaryMode::Trusted);
         let buffer = [keyframe(20), p(1), p(2)].concat();
         assert_eq!(
@@ -276,7 +276,7 @@ mod device {
     }
 
     #[test]
-    fn zeros_at_the_end_of_a_buffer_are_no_part_of_it() {
+    fn trailing_zeros_of_a_buffer_are_dropped() {
         let mut assembler = Assembler::new(BoundaryMode::Trusted);
         let units = push(
             &mut assembler,
@@ -288,7 +288,7 @@ mod device {
     }
 
     #[test]
-    fn a_device_that_gives_slices_is_found_out_and_no_broken_picture_follows() {
+    fn device_that_delivers_slices_is_distrusted() {
         let mut assembler = Assembler::new(BoundaryMode::Trusted);
         push(&mut assembler, &keyframe(20), 0, ChunkEnd::Complete);
         let mut units = Vec::new();
@@ -314,7 +314,7 @@ mod device {
     }
 
     #[test]
-    fn sets_that_come_while_a_broken_picture_is_passed_over_are_not_lost() {
+    fn parameter_sets_in_broken_units_are_kept() {
         let mut assembler = Assembler::new(BoundaryMode::Trusted);
         push(&mut assembler, &keyframe(20), 0, ChunkEnd::Complete);
         for slice in two_slices(1) {
@@ -327,7 +327,7 @@ mod device {
     }
 
     #[test]
-    fn a_reset_withholds_until_the_next_keyframe() {
+    fn reset_waits_for_the_next_idr() {
         let mut assembler = Assembler::new(BoundaryMode::Trusted);
         push(&mut assembler, &keyframe(20), 0, ChunkEnd::Complete);
         assembler.reset();
@@ -362,7 +362,7 @@ mod program {
     }
 
     #[test]
-    fn eight_proven_pauses_make_the_ninth_an_end() {
+    fn ninth_confirmed_pause_ends_the_unit() {
         let (mut assembler, next) = after_pauses(8);
         let units = push(&mut assembler, &p(next), 7, ChunkEnd::Pause);
         assert_eq!(units.len(), 2, "the one before and, early, this one");
@@ -385,7 +385,7 @@ mod program {
     }
 
     #[test]
-    fn a_program_that_always_writes_whole_units_is_not_waited_for() {
+    fn drain_ends_the_unit_after_60_confirmations() {
         let (mut assembler, next) = after_writes(50);
         assert_eq!(push(&mut assembler, &p(next), 7, ChunkEnd::Drained), []);
         assert!(!assembler.is_drained());
@@ -402,7 +402,7 @@ mod program {
     }
 
     #[test]
-    fn pauses_that_are_not_told_any_more_are_not_missed() {
+    fn unreported_pauses_keep_the_trust() {
         let (mut assembler, mut next) = after_writes(70);
         for _ in 0..100 {
             assert_eq!(
@@ -423,7 +423,7 @@ mod program {
     }
 
     #[test]
-    fn a_program_that_writes_units_in_two_parts_is_believed_when_it_pauses() {
+    fn units_in_two_writes_end_at_the_pause() {
         let mut assembler = Assembler::new(BoundaryMode::Inferred);
         push(&mut assembler, &keyframe(20), 0, ChunkEnd::Pause);
         for next in 1..200 {
@@ -438,7 +438,7 @@ mod program {
     }
 
     #[test]
-    fn a_pause_that_is_reported_without_bytes_counts_too() {
+    fn pause_without_data_counts() {
         let (mut assembler, next) = after_pauses(8);
         assert_eq!(push(&mut assembler, &p(next), 7, ChunkEnd::Open).len(), 1);
         assert_eq!(push(&mut assembler, &[], 8, ChunkEnd::Pause).len(), 1);
@@ -446,7 +446,7 @@ mod program {
     }
 
     #[test]
-    fn a_device_without_pauses_is_not_asked() {
+    fn pauses_are_not_used_with_trusted_boundaries() {
         let mut assembler = Assembler::new(BoundaryMode::Trusted);
         push(&mut assembler, &keyframe(20), 0, ChunkEnd::Pause);
         for n in 1..20 {
@@ -455,7 +455,7 @@ mod program {
     }
 
     #[test]
-    fn pauses_before_the_picture_prove_nothing_and_do_no_harm() {
+    fn pauses_before_the_picture_are_neutral() {
         let mut assembler = Assembler::new(BoundaryMode::Inferred);
         for n in 0..8 {
             assert!(!is_quick(&mut assembler, n));
@@ -471,7 +471,7 @@ mod program {
     }
 
     #[test]
-    fn pieces_of_block_size_are_not_believed() {
+    fn pause_after_a_block_size_is_not_trusted() {
         for block in [4096, 2 * 1448] {
             let (mut assembler, next) = after_pauses(9);
             let overhead = annexb(&[SliceSpec::p(next).with_noise(0).nal()]).len();
@@ -489,7 +489,7 @@ mod program {
     }
 
     #[test]
-    fn a_unit_that_stdio_writes_as_blocks_and_a_rest_costs_no_trust() {
+    fn stdio_block_writes_keep_the_trust() {
         let (mut assembler, next) = after_pauses(9);
         let large = annexb(&[SliceSpec::p(next).with_noise(9001).nal()]);
         let (blocks, rest) = large.split_at(8192);
@@ -499,7 +499,7 @@ mod program {
     }
 
     #[test]
-    fn a_unit_much_larger_than_any_proven_one_is_not_believed_but_the_next_like_it_is() {
+    fn oversized_unit_is_not_trusted_once() {
         let (mut assembler, next) = after_pauses(9);
         let large = |n| annexb(&[SliceSpec::p(n).with_noise(5001).nal()]);
         assert_eq!(push(&mut assembler, &large(next), 0, ChunkEnd::Pause), []);
@@ -511,7 +511,7 @@ mod program {
     }
 
     #[test]
-    fn a_pause_inside_a_picture_costs_the_trust_for_a_while_and_the_second_for_ever() {
+    fn second_false_pause_disables_heuristic() {
         let (mut assembler, mut next) = after_pauses(9);
         for barred_units in [2000, 10_000] {
             let nal = p(next);
@@ -545,7 +545,7 @@ mod program {
     }
 
     #[test]
-    fn a_slice_after_its_picture_was_given_out_withholds_the_rest() {
+    fn late_slice_discards_until_idr() {
         let (mut assembler, next) = after_pauses(9);
         let [first, second] = two_slices(next);
         assert_eq!(push(&mut assembler, &first, 0, ChunkEnd::Pause).len(), 1);
@@ -558,7 +558,7 @@ mod program {
     }
 
     #[test]
-    fn a_picture_ends_with_the_first_bytes_of_the_next() {
+    fn picture_ends_with_the_next_start_code() {
         let mut assembler = Assembler::new(BoundaryMode::Inferred);
         push(&mut assembler, &keyframe(20), 0, ChunkEnd::Open);
         let next = annexb(&[SliceSpec::p(1).with_noise(1000).nal()]);
@@ -573,7 +573,7 @@ mod memory {
     use super::*;
 
     #[test]
-    fn a_stream_without_start_codes_does_not_grow() {
+    fn stream_without_start_codes_uses_no_memory() {
         let mut assembler = Assembler::new(BoundaryMode::Inferred);
         for _ in 0..40 {
             push(&mut assembler, &[0x55; 1 << 20], 0, ChunkEnd::Open);
@@ -585,7 +585,7 @@ mod memory {
     }
 
     #[test]
-    fn a_picture_without_end_is_dropped_and_withholds_until_a_keyframe() {
+    fn endless_picture_is_discarded_until_idr() {
         let mut assembler = Assembler::new(BoundaryMode::Inferred);
         push(&mut assembler, &keyframe(20), 0, ChunkEnd::Open);
         push(&mut assembler, &p(1), 0, ChunkEnd::Open);
@@ -605,7 +605,7 @@ mod memory {
     }
 
     #[test]
-    fn a_slice_of_zeros_in_small_pieces_is_looked_at_once() {
+    fn slice_of_zeros_is_searched_once() {
         let mut assembler = Assembler::new(BoundaryMode::Inferred);
         push(&mut assembler, &keyframe(20), 0, ChunkEnd::Open);
         push(&mut assembler, &[0, 0, 1, 0x41], 0, ChunkEnd::Open);
@@ -615,7 +615,7 @@ mod memory {
     }
 
     #[test]
-    fn a_large_keyframe_in_small_pieces_is_looked_at_once() {
+    fn large_keyframe_is_searched_once() {
         let mut assembler = Assembler::new(BoundaryMode::Inferred);
         let stream = [keyframe(1_000_000), p(1)].concat();
         // Quadratic work would be half a gigabyte here.
@@ -650,7 +650,7 @@ mod memory {
     }
 
     #[test]
-    fn units_beyond_every_level_are_named() {
+    fn units_beyond_every_level_are_reported() {
         let mut assembler = Assembler::new(BoundaryMode::Inferred);
         let many = slices(MAX_UNIT_NALS as u32);
         assert_eq!(push(&mut assembler, &many, 0, ChunkEnd::Open), []);

@@ -37,7 +37,7 @@ fn depth(order: &[i32]) -> usize {
 
 proptest! {
     #[test]
-    fn pictures_are_shown_in_the_order_of_their_counts_and_never_before_they_are_decoded(
+    fn display_order_follows_poc_after_decoding(
         groups in prop::collection::vec((1_i32..9, any::<bool>()), 1..9),
         step in 1_i32..=2,
     ) {

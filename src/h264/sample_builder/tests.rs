@@ -170,7 +170,7 @@ fn recovery_point_of_i_slices_loses_its_sei() {
 }
 
 #[test]
-fn nothing_comes_before_a_keyframe_whose_sets_are_known() {
+fn first_picture_is_a_keyframe_with_known_sets() {
     let mut stream = Stream::default();
     assert!(stream.slice(&SliceSpec::idr(0)).is_none());
     assert!(
@@ -190,7 +190,7 @@ fn nothing_comes_before_a_keyframe_whose_sets_are_known() {
 }
 
 #[test]
-fn a_picture_that_cannot_be_read_ends_the_sequence() {
+fn unreadable_slice_ends_the_sequence() {
     let (mut stream, _) = Stream::with(&SpsSpec::default());
     assert!(
         stream
@@ -208,7 +208,7 @@ mod formats {
     use super::*;
 
     #[test]
-    fn sets_that_come_again_change_nothing() {
+    fn repeated_sets_change_nothing() {
         let (mut stream, first) = Stream::with(&SpsSpec::default());
         for n in 1..9 {
             let slice = if n % 3 == 0 {
@@ -225,7 +225,7 @@ mod formats {
     }
 
     #[test]
-    fn a_changed_set_is_in_band_until_the_keyframe_that_has_it_in_its_format() {
+    fn changed_set_is_in_band_until_the_keyframe() {
         let (mut stream, first) = Stream::with(&SpsSpec::default());
         let seen = stream
             .push(&[
@@ -256,7 +256,7 @@ mod formats {
     }
 
     #[test]
-    fn a_new_size_begins_with_its_keyframe_and_drops_the_old_sets() {
+    fn new_size_starts_at_its_keyframe() {
         let (mut stream, _) = Stream::with(&SpsSpec::default());
         stream.push(&[pps(5, 0, 1), SliceSpec::p(1).nal()]).unwrap();
         let wide = SpsSpec {
@@ -272,7 +272,7 @@ mod formats {
     }
 
     #[test]
-    fn a_sequence_set_never_goes_in_band_nor_does_a_picture_set_of_it() {
+    fn sps_and_its_pps_never_go_in_band() {
         let (mut stream, first) = Stream::with(&SpsSpec::default());
         let other = SpsSpec {
             id: 1,
@@ -306,7 +306,7 @@ mod formats {
     }
 
     #[test]
-    fn sets_used_in_turn_are_one_format() {
+    fn alternating_ids_share_one_init_segment() {
         let (mut stream, _) = Stream::with(&SpsSpec::default());
         let other = SpsSpec {
             id: 1,
@@ -328,7 +328,7 @@ mod formats {
     }
 
     #[test]
-    fn contents_that_alternate_under_one_id_end_up_in_band() {
+    fn alternating_contents_end_up_in_band() {
         let (mut stream, first) = Stream::with(&SpsSpec::default());
         let mut formats = vec![first.format];
         let mut types = Vec::new();
@@ -348,7 +348,7 @@ mod formats {
     }
 
     #[test]
-    fn keyframes_carry_the_sets_once_one_of_them_went_in_band_and_back() {
+    fn keyframes_carry_sets_after_an_in_band_set() {
         let (mut stream, first) = Stream::with(&SpsSpec::default());
         stream.push(&[pps(0, 0, 5), SliceSpec::p(1).nal()]).unwrap();
         let key = stream
@@ -363,7 +363,7 @@ mod rewriting {
     use super::*;
 
     #[test]
-    fn baseline_and_order_type_2_are_told_to_wait_for_nothing() {
+    fn baseline_and_poc_type_2_need_no_reordering() {
         for sps in [
             SpsSpec {
                 profile: 66,
@@ -386,7 +386,7 @@ mod rewriting {
     }
 
     #[test]
-    fn others_are_told_after_a_sequence_and_sixteen_pictures_without_reordering() {
+    fn no_reordering_is_learned_after_16_pictures() {
         let (mut stream, first) = Stream::with(&SpsSpec::default());
         assert_eq!(restriction(&first.format.sps[0]), None);
         let (format, _) = stream.group(&[2, 4, 6, 8, 10, 12, 14]);
@@ -399,7 +399,7 @@ mod rewriting {
     }
 
     #[test]
-    fn a_stream_that_announces_reordering_must_do_without_for_long() {
+    fn announced_reordering_needs_300_pictures() {
         let sps = SpsSpec {
             restriction: Some((1, 4)),
             ..SpsSpec::default()
@@ -420,7 +420,7 @@ mod rewriting {
     }
 
     #[test]
-    fn reordering_that_shows_late_takes_the_promise_back() {
+    fn late_reordering_restores_the_delay() {
         let sps = SpsSpec {
             profile: 66,
             restriction: Some((0, 4)),
@@ -444,7 +444,7 @@ mod order {
     }
 
     #[test]
-    fn pyramids_are_put_in_order_without_looking_ahead() {
+    fn b_pyramids_are_ordered_without_lookahead() {
         let sps = SpsSpec {
             restriction: Some((2, 4)),
             ..SpsSpec::default()
@@ -456,7 +456,7 @@ mod order {
     }
 
     #[test]
-    fn depth_that_is_not_announced_is_learned() {
+    fn unannounced_reorder_depth_is_learned() {
         let (mut stream, _) = Stream::with(&SpsSpec::default());
         let (format, _) = stream.group(&[8, 4, 2, 6]);
         assert_eq!(format.reorder, 0);
@@ -466,7 +466,7 @@ mod order {
     }
 
     #[test]
-    fn encoders_that_count_frames_are_understood() {
+    fn poc_counted_in_frames_is_understood() {
         let sps = SpsSpec {
             restriction: Some((1, 4)),
             ..SpsSpec::default()
@@ -478,14 +478,14 @@ mod order {
     }
 
     #[test]
-    fn gaps_in_the_counts_do_not_delay_a_stream_in_order() {
+    fn poc_gaps_do_not_delay_an_ordered_stream() {
         let (mut stream, _) = Stream::with(&SpsSpec::default());
         let (_, shifts) = stream.group(&[2, 40, 42, 60]);
         assert_eq!(shifts, [0; 5]);
     }
 
     #[test]
-    fn a_reset_begins_a_new_order() {
+    fn mmco_5_starts_a_new_order() {
         let sps = SpsSpec {
             restriction: Some((1, 4)),
             ..SpsSpec::default()
@@ -518,7 +518,7 @@ mod order {
     }
 
     #[test]
-    fn the_low_bits_wrap() {
+    fn poc_lsb_wraps() {
         let sps = SpsSpec {
             restriction: Some((1, 4)),
             ..SpsSpec::default()
@@ -535,7 +535,7 @@ mod order {
     }
 
     #[test]
-    fn order_type_1_follows_its_cycle() {
+    fn poc_type_1_follows_its_cycle() {
         let sps = SpsSpec {
             order_type: 1,
             restriction: Some((1, 4)),
@@ -591,7 +591,7 @@ mod fields {
     use PictureStructure::{BottomField, Frame, TopField};
 
     #[test]
-    fn two_fields_are_one_picture() {
+    fn two_fields_make_one_picture() {
         let mut stream = stream();
         assert!(stream.slice(&field(TopField, Some(0), 0)).is_none());
         let seen = stream.slice(&field(BottomField, None, 0)).unwrap();
@@ -610,7 +610,7 @@ mod fields {
     }
 
     #[test]
-    fn fields_without_a_partner_are_not_lost() {
+    fn unpaired_fields_are_kept() {
         let mut stream = stream();
         stream.slice(&field(TopField, Some(0), 0));
         let seen = stream.slice(&field(TopField, None, 1)).unwrap();
@@ -623,7 +623,7 @@ mod fields {
     }
 
     #[test]
-    fn a_keyframe_field_before_a_frame_makes_it_a_keyframe() {
+    fn idr_field_before_a_frame_makes_it_a_keyframe() {
         let mut stream = stream();
         stream.slice(&field(TopField, Some(0), 0));
         let seen = stream.slice(&field(Frame, None, 1)).unwrap();
@@ -631,7 +631,7 @@ mod fields {
     }
 
     #[test]
-    fn a_set_between_two_fields_stays_between_them() {
+    fn set_between_two_fields_stays_there() {
         let mut stream = stream();
         stream.slice(&field(TopField, Some(0), 0));
         let seen = stream

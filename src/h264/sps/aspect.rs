@@ -28,7 +28,7 @@ mod tests {
     use super::is_plausible;
 
     #[test]
-    fn aspects_of_real_video_are_believed() {
+    fn aspects_of_real_video_are_plausible() {
         for (aspect, size) in [
             ((1, 1), (3840, 1080)),
             ((1, 1), (16, 16384)),
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn aspects_that_no_camera_has_are_nonsense() {
+    fn extreme_aspects_are_implausible() {
         for (aspect, size) in [
             ((1088, 1), (320, 240)),
             ((1, 1088), (320, 240)),

@@ -277,7 +277,7 @@ fn write(choice: &Choice) -> Vec<u8> {
 
 proptest! {
     #[test]
-    fn an_independent_reader_reads_the_same(choice in choice()) {
+    fn independent_reader_agrees(choice in choice()) {
         let nal = write(&choice);
         let (ours, theirs) = (Sps::parse(&nal).unwrap(), independent(&nal));
         prop_assert_eq!((ours.width, ours.height), theirs.pixel_dimensions().unwrap());
@@ -303,7 +303,7 @@ proptest! {
     }
 
     #[test]
-    fn rewriting_changes_the_restriction_and_nothing_else(choice in choice()) {
+    fn rewrite_changes_only_the_restriction(choice in choice()) {
         let nal = write(&choice);
         let sps = Sps::parse(&nal).unwrap();
         let rewritten = sps.rewrite(&nal, &NO_REORDERING).unwrap();
@@ -332,7 +332,7 @@ proptest! {
     }
 
     #[test]
-    fn a_rewritten_set_says_what_was_wished(choice in choice(), changes in changes()) {
+    fn rewritten_sps_has_the_changes(choice in choice(), changes in changes()) {
         let nal = write(&choice);
         let before = Sps::parse(&nal).unwrap();
         let rewritten = before.rewrite(&nal, &changes).unwrap();
@@ -368,7 +368,7 @@ proptest! {
     }
 
     #[test]
-    fn cropping_can_be_replaced(choice in choice(), keeps in prop::array::uniform4(any::<bool>())) {
+    fn cropping_is_replaced(choice in choice(), keeps in prop::array::uniform4(any::<bool>())) {
         let nal = write(&choice);
         let before = Sps::parse(&nal).unwrap();
         let old = before.cropping;
@@ -391,7 +391,7 @@ proptest! {
     }
 
     #[test]
-    fn damaged_sets_do_not_panic(choice in choice(), at in any::<prop::sample::Index>(), byte in any::<u8>(), length in any::<prop::sample::Index>()) {
+    fn damaged_sps_does_not_panic(choice in choice(), at in any::<prop::sample::Index>(), byte in any::<u8>(), length in any::<prop::sample::Index>()) {
         let mut nal = write(&choice);
         let index = at.index(nal.len());
         nal[index] = byte;
@@ -409,7 +409,7 @@ proptest! {
 }
 
 #[test]
-fn nonsense_in_a_vui_that_breaks_off_is_mended() {
+fn truncated_vui_with_bad_aspect_is_rewritten() {
     let choice = Choice {
         profile: 66,
         chroma: 1,
@@ -448,7 +448,7 @@ fn nonsense_in_a_vui_that_breaks_off_is_mended() {
 }
 
 #[test]
-fn real_sets_are_read() {
+fn real_parameter_sets_are_parsed() {
     // As the encoder of the Raspberry Pi writes it for 1280x720.
     let pi = [
         0x27, 0x64, 0x00, 0x28, 0xac, 0x2b, 0x40, 0x28, 0x02, 0xdd, 0x00, 0xf1, 0x22, 0x6a,
@@ -469,7 +469,7 @@ fn real_sets_are_read() {
 }
 
 #[test]
-fn cropping_larger_than_the_picture_is_refused() {
+fn cropping_beyond_the_picture_is_rejected() {
     let choice = |crop| Choice {
         profile: 66,
         chroma: 1,
@@ -497,7 +497,7 @@ fn cropping_larger_than_the_picture_is_refused() {
 }
 
 #[test]
-fn a_vui_that_breaks_off_is_left_alone() {
+fn truncated_vui_is_not_rewritten() {
     let nal = SpsSpec {
         restriction: Some((2, 4)),
         ..SpsSpec::default()
@@ -510,7 +510,7 @@ fn a_vui_that_breaks_off_is_left_alone() {
 }
 
 #[test]
-fn gaps_in_numbers_are_allowed_by_one_bit() {
+fn gaps_in_frame_num_change_one_bit() {
     let nal = SpsSpec {
         restriction: Some((2, 4)),
         ..SpsSpec::default()

@@ -75,7 +75,7 @@ fn summary(shown: &Shown) -> ([usize; 3], Vec<Look<'_>>) {
 }
 
 #[test]
-fn counts_and_sizes_are_those_of_ffprobe() {
+fn counts_and_sizes_match_ffprobe() {
     const SQUARE: (u32, u32) = (1, 1);
     let qcif = |codec| vec![(176, 144, codec, SQUARE)];
     let wanted = [
@@ -119,7 +119,7 @@ fn counts_and_sizes_are_those_of_ffprobe() {
 }
 
 #[test]
-fn the_size_of_the_pieces_does_not_matter() {
+fn chunk_size_does_not_change_units() {
     for name in [
         "SVA_NL1_B.264",
         "MPS_MW_A.264",
@@ -144,7 +144,7 @@ fn the_size_of_the_pieces_does_not_matter() {
 }
 
 #[test]
-fn a_program_that_pauses_after_each_picture_gives_the_same_pictures_sooner() {
+fn pauses_emit_the_same_units_earlier() {
     let bytes = stream("MIDR_MW_D.264");
     let mut assembler = Assembler::new(BoundaryMode::Inferred);
     let mut whole = push(&mut assembler, &bytes, 0, ChunkEnd::Open);
@@ -169,7 +169,7 @@ fn a_program_that_pauses_after_each_picture_gives_the_same_pictures_sooner() {
 }
 
 #[test]
-fn a_stream_that_is_repeated_keeps_its_format() {
+fn repeated_stream_keeps_its_parameters() {
     let bytes = stream("MPS_MW_A.264");
     let shown = show([(bytes.as_slice(), ChunkEnd::Open), (&bytes, ChunkEnd::Open)]);
     assert_eq!((shown.pictures, shown.formats.len()), (300, 1));

@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn known_moments_have_known_dates() {
+    fn known_times_have_known_dates() {
         assert_eq!(text(0), "19700101000000000");
         assert_eq!(text(951_782_399_999), "20000228235959999");
         assert_eq!(text(951_782_400_000), "20000229000000000");
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn no_time_is_too_far_away() {
+    fn any_time_can_be_written() {
         assert_eq!(digits(u64::MAX).len(), 17);
     }
 }

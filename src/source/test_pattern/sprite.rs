@@ -45,7 +45,7 @@ const LEAF_TIPS: [(f32, f32); 5] = [
 const LEAF_ROOT: (f32, f32) = (0.0, -0.36);
 
 /// Draws the berry `size` pixels (rounded down to even) high and wide.
-pub(super) fn draw(size: usize, ground: Rgb) -> Sprite {
+pub(super) fn draw_sprite(size: usize, ground: Rgb) -> Sprite {
     let size = size / 2 * 2;
     let pixels: Vec<Rgb> = (0..size * size)
         .map(|i| pixel(i % size, i / size, size, ground))
@@ -80,7 +80,7 @@ fn mean(of: &[Rgb]) -> Rgb {
     [0, 1, 2].map(|i| of.iter().map(|rgb| rgb[i]).sum::<f32>() / of.len() as f32)
 }
 
-fn mixed(a: Rgb, b: Rgb, part: f32) -> Rgb {
+fn mix(a: Rgb, b: Rgb, part: f32) -> Rgb {
     [0, 1, 2].map(|i| a[i] + (b[i] - a[i]) * part)
 }
 
@@ -109,12 +109,12 @@ fn body(x: f32, y: f32) -> Option<Rgb> {
         return None;
     }
     let shine = (x - centre_x + 0.07).hypot(y - centre_y + 0.08) / DRUPELET_RADIUS;
-    let round = mixed(
+    let round = mix(
         SKIN,
         SHADE,
         from_centre.powi(3) * 0.8 + (x + y).max(0.0) * 0.25,
     );
-    Some(mixed(round, SHINE, (0.75 - 2.0 * shine).clamp(0.0, 0.6)))
+    Some(mix(round, SHINE, (0.75 - 2.0 * shine).clamp(0.0, 0.6)))
 }
 
 fn leaf(x: f32, y: f32) -> Option<Rgb> {
@@ -126,7 +126,7 @@ fn leaf(x: f32, y: f32) -> Option<Rgb> {
         let aside = (from_x * length_y - from_y * length_x).abs() / length;
         let half_width = 0.17 * (along * std::f32::consts::PI).sin().max(0.0).sqrt();
         let inside = (0.0..1.0).contains(&along) && aside < half_width;
-        inside.then(|| mixed(LEAF, LEAF_EDGE, aside / half_width))
+        inside.then(|| mix(LEAF, LEAF_EDGE, aside / half_width))
     })
 }
 
@@ -160,8 +160,8 @@ mod tests {
     }
 
     #[test]
-    fn the_berry_leaves_its_corners_to_the_ground() {
-        let berry = draw(97, [0.0; 3]);
+    fn sprite_corners_show_the_background() {
+        let berry = draw_sprite(97, [0.0; 3]);
         assert_eq!(
             (berry.size, berry.luma.len(), berry.chroma[1].len()),
             (96, 96 * 96, 48 * 48)

@@ -10,9 +10,9 @@ use super::scene::{Change, Scene};
 use crate::source::{Cause, Error, Settings};
 
 /// Largest picture, in pixels (width, height): 4K of cinemas and the size limit of level 5.
-const LARGEST: (u32, u32) = (4096, 2304);
+const MAX_SIZE: (u32, u32) = (4096, 2304);
 /// Smallest width and height, in pixels: one macroblock.
-const SMALLEST: u32 = 16;
+const MIN_SIDE: u32 = 16;
 
 /// What is tried until the bit rate is kept, best first.
 const DETAILS: [Detail; 8] = [
@@ -59,7 +59,7 @@ const DETAILS: [Detail; 8] = [
 ];
 
 /// Pictures that are made to learn the bit rate, IDR included.
-const SAMPLE_PICTURES: u64 = 25;
+const SAMPLE_FRAMES: u64 = 25;
 /// When they are made, in Unix time: so that seconds and minutes change among them.
 const SAMPLE_TIME_MS: u64 = 1_600_000_019_900;
 /// Tenths of the asked rate that the samples may have: other times have other digits.
@@ -68,7 +68,7 @@ const SAMPLE_TENTHS: u64 = 9;
 const NAL_IDR: u8 = 0x65;
 const NAL_NON_IDR: u8 = 0x61;
 /// With nal_ref_idc 0: no other picture refers to it.
-const NAL_SPARE: u8 = 0x01;
+const NAL_DISPOSABLE: u8 = 0x01;
 const NAL_SEQUENCE_PARAMETER_SET: u8 = 0x67;
 const NAL_PICTURE_PARAMETER_SET: u8 = 0x68;
 
@@ -104,7 +104,7 @@ impl Sample {
     fn bitrate(self, format: Format, interval: u32) -> u64 {
         // The longest interval is a frame number without end.
         let interval = u128::from(interval);
-        let others = u128::from(self.others) * (interval - 1) / u128::from(SAMPLE_PICTURES - 1);
+        let others = u128::from(self.others) * (interval - 1) / u128::from(SAMPLE_FRAMES - 1);
         let interval_bits = u128::from(self.idr) + others;
         let bitrate = interval_bits * u128::from(format.fps.micro_hertz()) / (interval * 1_000_000);
         u64::try_from(bitrate).unwrap_or(u64::MAX)
@@ -117,17 +117,17 @@ impl Encoder {
     pub fn new(settings: &Settings) -> Result<Self, Error> {
         let format = checked_format(settings)?;
         let mut samples = [None; DETAILS.len()];
-        let detail = choose(format, settings, &mut samples);
+        let detail = choose_detail(format, settings, &mut samples);
         let mut encoder = Self::with_detail(format, settings.keyframe_interval.get(), detail);
         encoder.samples_of_detail = samples;
         Ok(encoder)
     }
 
     /// Goes on with another bit rate or keyframe interval. The next picture is an IDR picture if that changes the detail.
-    pub fn change(&mut self, settings: &Settings) {
+    pub fn reconfigure(&mut self, settings: &Settings) {
         let interval = settings.keyframe_interval.get();
         let mut samples = self.samples_of_detail;
-        let detail = choose(self.format, settings, &mut samples);
+        let detail = choose_detail(self.format, settings, &mut samples);
         if detail == self.detail {
             self.keyframe_interval = interval;
         } else {
@@ -164,7 +164,7 @@ impl Encoder {
 
     /// The next picture, made at `unix_ms` (milliseconds of Unix time): an access unit in Annex B. It is
     /// an IDR picture if it is the first, `keyframe_interval` after the last, or `force_idr`.
-    pub fn picture(&mut self, unix_ms: u64, force_idr: bool) -> &[u8] {
+    pub fn encode(&mut self, unix_ms: u64, force_idr: bool) -> &[u8] {
         self.scene.update(unix_ms);
         self.access_unit.clear();
         let number = self
@@ -180,7 +180,7 @@ impl Encoder {
                 self.write_idr();
             }
         }
-        let is_spare = number.is_some_and(is_spare);
+        let is_spare = number.is_some_and(is_disposable);
         if !is_spare {
             self.scene.keep();
         }
@@ -222,7 +222,7 @@ impl Encoder {
 
     fn write_predicted(&mut self, number: u32) {
         self.bits.clear();
-        let is_spare = is_spare(number);
+        let is_spare = is_disposable(number);
         let kind = Kind::Predicted {
             number: number.div_ceil(2),
             is_spare,
@@ -251,7 +251,11 @@ impl Encoder {
         if skipped > 0 {
             self.bits.ue(skipped);
         }
-        let header = if is_spare { NAL_SPARE } else { NAL_NON_IDR };
+        let header = if is_spare {
+            NAL_DISPOSABLE
+        } else {
+            NAL_NON_IDR
+        };
         append_nal(&mut self.access_unit, header, self.bits.finish());
     }
 
@@ -282,11 +286,11 @@ impl Encoder {
     fn sample(mut self) -> Sample {
         let bits_at = |encoder: &mut Self, count: u64| {
             let unix_ms = SAMPLE_TIME_MS + encoder.format.fps.time_of(count).as_millis() as u64;
-            8 * encoder.picture(unix_ms, count == 0).len() as u64
+            8 * encoder.encode(unix_ms, count == 0).len() as u64
         };
         let idr = bits_at(&mut self, 0);
         self.keyframe_interval = u32::MAX;
-        let others = (1..SAMPLE_PICTURES)
+        let others = (1..SAMPLE_FRAMES)
             .map(|count| bits_at(&mut self, count))
             .sum();
         Sample { idr, others }
@@ -294,7 +298,7 @@ impl Encoder {
 }
 
 /// Returns the number of the best detail that keeps the asked bit rate; fills in what had to be sampled for it.
-fn choose(
+fn choose_detail(
     format: Format,
     settings: &Settings,
     samples: &mut [Option<Sample>; DETAILS.len()],
@@ -314,7 +318,7 @@ fn choose(
 }
 
 /// Whether no other picture refers to the one of this number after the IDR picture.
-fn is_spare(number: u32) -> bool {
+fn is_disposable(number: u32) -> bool {
     number % 2 == 1
 }
 
@@ -329,10 +333,10 @@ fn write_copied(bits: &mut BitWriter, vector: Vector, predicted: Vector) {
 fn checked_format(settings: &Settings) -> Result<Format, Error> {
     let (width, height) = (settings.width / 2 * 2, settings.height / 2 * 2);
     let fps = settings.fps;
-    if !(SMALLEST..=LARGEST.0).contains(&width) || !(SMALLEST..=LARGEST.1).contains(&height) {
+    if !(MIN_SIDE..=MAX_SIZE.0).contains(&width) || !(MIN_SIDE..=MAX_SIZE.1).contains(&height) {
         return Err(Error::Unavailable(format!(
-            "the test picture cannot be {}x{}: choose a --width of {SMALLEST} to {} and a --height of {SMALLEST} to {}",
-            settings.width, settings.height, LARGEST.0, LARGEST.1
+            "the test picture cannot be {}x{}: choose a --width of {MIN_SIDE} to {} and a --height of {MIN_SIDE} to {}",
+            settings.width, settings.height, MAX_SIZE.0, MAX_SIZE.1
         ))
         .because(Cause::SETTINGS));
     }

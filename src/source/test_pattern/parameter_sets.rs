@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn the_level_is_the_lowest_that_holds_size_and_rate() {
+    fn level_is_the_lowest_for_size_and_rate() {
         for (width, height, fps, expected) in [
             (16, 16, 1, 20),
             (320, 240, 30, 20),
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn an_independent_reader_finds_size_rate_and_no_reordering() {
+    fn independent_reader_finds_size_and_rate() {
         for (width, height, fps) in [
             (1280, 720, 30),
             (1918, 1078, 25),

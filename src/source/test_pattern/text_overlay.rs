@@ -1,19 +1,19 @@
 //! What is written on the test picture: title, time and date. Each character has its place from the beginning; of those that show
 //! the time, the glyphs change. Knows nothing of what is under the text but that it is there.
 
+use super::civil_time;
 use super::font::{self, Glyph};
-use super::grid::Grid;
 use super::layout::{self, Clock, Layout, Rectangle, Shows};
 use super::macroblock::Samples;
+use super::mb_grid::MbGrid;
 use super::parameter_sets::Format;
-use super::wall_clock;
 
 /// Luma of text; it takes its chroma from the ground, so that it costs luma only.
 const INK: u8 = 235;
 const FAINT_INK: u8 = 150;
 
 /// All characters.
-pub(super) struct Lettering {
+pub(super) struct TextOverlay {
     glyphs: Vec<Glyph>,
     characters: Vec<Character>,
     digits: Vec<Digit>,
@@ -39,7 +39,7 @@ struct Digit {
     kept: usize,
 }
 
-impl Lettering {
+impl TextOverlay {
     pub(super) fn new(layout: &Layout, format: Format) -> Self {
         let mut lettering = Self {
             glyphs: Vec::new(),
@@ -59,8 +59,8 @@ impl Lettering {
     }
 
     /// Shows another time, and tells `changed` which macroblocks look different from the picture that was kept.
-    pub(super) fn show(&mut self, unix_ms: u64, grid: Grid, mut changed: impl FnMut(usize)) {
-        let time = wall_clock::digits(unix_ms);
+    pub(super) fn show(&mut self, unix_ms: u64, grid: MbGrid, mut changed: impl FnMut(usize)) {
+        let time = civil_time::digits(unix_ms);
         for index in 0..self.digits.len() {
             let digit = &self.digits[index];
             let glyph = digit.zero + usize::from(time[digit.source]);
@@ -152,13 +152,13 @@ impl Lettering {
         };
         let digits = self.add_digit_glyphs(height);
         if shows == Shows::Seconds {
-            self.add_digits(&mut line, digits, wall_clock::SECOND, 2);
+            self.add_digits(&mut line, digits, civil_time::SECOND, 2);
         } else {
-            self.add_digits(&mut line, digits, wall_clock::HOUR, 2);
+            self.add_digits(&mut line, digits, civil_time::HOUR, 2);
             self.add_sign(&mut line, ':', colon);
-            self.add_digits(&mut line, digits, wall_clock::MINUTE, 2);
+            self.add_digits(&mut line, digits, civil_time::MINUTE, 2);
             self.add_sign(&mut line, ':', colon);
-            self.add_digits(&mut line, digits, wall_clock::SECOND, 2);
+            self.add_digits(&mut line, digits, civil_time::SECOND, 2);
         }
         if let Shows::Milliseconds(fraction) = shows {
             line = Line {
@@ -169,7 +169,7 @@ impl Lettering {
             };
             let digits = self.add_digit_glyphs(fraction);
             self.add_sign(&mut line, '.', layout::point_width(fraction));
-            self.add_digits(&mut line, digits, wall_clock::MILLISECOND, 3);
+            self.add_digits(&mut line, digits, civil_time::MILLISECOND, 3);
         }
         if let Some((x, y, height)) = date {
             let width = font::digit_width(height);
@@ -180,11 +180,11 @@ impl Lettering {
                 height,
                 ink: FAINT_INK,
             };
-            self.add_digits(&mut line, digits, wall_clock::YEAR, 4);
+            self.add_digits(&mut line, digits, civil_time::YEAR, 4);
             self.add_sign(&mut line, '-', width);
-            self.add_digits(&mut line, digits, wall_clock::MONTH, 2);
+            self.add_digits(&mut line, digits, civil_time::MONTH, 2);
             self.add_sign(&mut line, '-', width);
-            self.add_digits(&mut line, digits, wall_clock::DAY, 2);
+            self.add_digits(&mut line, digits, civil_time::DAY, 2);
             for sign in " UTC".chars() {
                 self.add_sign(&mut line, sign, width);
             }

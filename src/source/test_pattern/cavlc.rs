@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn no_code_word_begins_another() {
+    fn code_tables_are_prefix_free() {
         let tokens = |rows: &[[Code; 4]]| -> Vec<Code> {
             rows.iter()
                 .enumerate()
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_is_coded_as_worked_out_by_hand() {
+    fn block_is_coded_as_calculated_by_hand() {
         // Levels 0 3 0 1 -1 -1 0 1 0 ...: token 0000100, signs 0 1 1, level 1 as 1, level 3 as 0010,
         // three zeros in all as 111, runs 1, 0, 0, 1 as 10 1 1 01.
         let mut bits = BitWriter::default();

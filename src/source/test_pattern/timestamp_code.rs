@@ -12,7 +12,7 @@ pub const ROWS: u32 = 4;
 /// Width and height of a block, in pixels; also the distance from the left and top edges.
 pub const BLOCK_PIXELS: u32 = 16;
 /// Smallest picture that carries the code, in pixels (width, height): the code and a block around it.
-pub const SMALLEST: (u32, u32) = (224, 96);
+pub const MIN_SIZE: (u32, u32) = (224, 96);
 
 const SYNC_FRONT: u64 = 0b1010;
 const SYNC_BACK: u64 = 0b0101;
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_crc_is_the_one_of_the_catalogues() {
+    fn crc8_matches_its_check_value() {
         // The check value of CRC-8/SMBUS is for "123456789"; these were worked out with the same
         // polynomial over four bytes.
         assert_eq!(crc8([0, 0, 0, 0]), 0);
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn the_code_is_laid_out_as_documented() {
+    fn code_layout_is_as_documented() {
         let blocks = encode(0xffff_1234_0000_0001);
         assert_eq!(blocks >> 44, 0b1010);
         assert_eq!(blocks >> 12 & 0xffff_ffff, 1);
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_read_code_gives_the_time_and_a_damaged_one_nothing() {
+    fn damaged_code_yields_no_time() {
         let blocks = encode(1_790_000_000_123);
         assert_eq!(decode(blocks), Some(1_790_000_000_123_u64 as u32));
         for bit in 0..48 {

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_detailed_block_comes_back_within_the_step() {
+    fn detailed_block_is_within_the_quantiser_step() {
         let quantiser = Quantiser { octave: 2 };
         let samples: Block = std::array::from_fn(|i| (i as i32 * 7919) % 181 - 90);
         let coefficients = forward(&samples);

@@ -5,24 +5,24 @@
 //! macroblock layer writes them (`macroblock`, `neighbours`, `cavlc`, `transform`, `motion`). Not a general encoder: it
 //! has the tools that this scene needs and no others.
 
-mod berry;
 mod bits;
 mod cavlc;
-pub mod clock_code;
+mod civil_time;
 mod controls;
 mod encoder;
 mod font;
-mod grid;
 mod layout;
-mod lettering;
 mod macroblock;
+mod mb_context;
+mod mb_grid;
 mod motion;
-mod mover;
-mod neighbours;
 mod parameter_sets;
 mod scene;
+mod sprite;
+mod sprite_motion;
+mod text_overlay;
+pub mod timestamp_code;
 mod transform;
-mod wall_clock;
 
 pub use encoder::Encoder;
 
@@ -35,7 +35,7 @@ use crate::time::Timestamp;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Longest wait in one [`Source::read`].
-const LONGEST_WAIT: Duration = Duration::from_millis(100);
+const MAX_WAIT: Duration = Duration::from_millis(100);
 
 /// Opens the test picture. Errors if the asked size is out of its range; says in the log what
 /// it gives instead of an odd size.
@@ -50,7 +50,7 @@ pub fn open(context: &SourceContext) -> Result<Box<dyn Source>, Error> {
         );
     }
     let schedule = Schedule::new(Timestamp::now(), settings.fps);
-    Ok(Box::new(TestPicture {
+    Ok(Box::new(TestPattern {
         encoder,
         schedule,
         settings: settings.clone(),
@@ -59,7 +59,7 @@ pub fn open(context: &SourceContext) -> Result<Box<dyn Source>, Error> {
     }))
 }
 
-struct TestPicture {
+struct TestPattern {
     encoder: Encoder,
     schedule: Schedule,
     settings: Settings,
@@ -67,14 +67,14 @@ struct TestPicture {
     is_keyframe_asked: bool,
 }
 
-impl Source for TestPicture {
+impl Source for TestPattern {
     fn silence_limit(&self) -> Duration {
         SILENCE_LIMIT.max(self.schedule.fps.interval() * 2)
     }
 
     fn read(&mut self) -> Result<Option<InputChunk<'_>>, Error> {
         let wait = self.schedule.due().since(Timestamp::now());
-        if self.shutdown.sleep(wait.min(LONGEST_WAIT)) {
+        if self.shutdown.sleep(wait.min(MAX_WAIT)) {
             return Err(Error::Stopped);
         }
         let captured_at = Timestamp::now();
@@ -86,9 +86,7 @@ impl Source for TestPicture {
             .unwrap_or_default();
         self.schedule.advance(captured_at);
         let force_idr = std::mem::take(&mut self.is_keyframe_asked);
-        let annexb = self
-            .encoder
-            .picture(unix_time.as_millis() as u64, force_idr);
+        let annexb = self.encoder.encode(unix_time.as_millis() as u64, force_idr);
         Ok(Some(InputChunk {
             annexb,
             captured_at,
@@ -172,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn the_schedule_does_not_drift_in_a_day() {
+    fn schedule_does_not_drift_in_a_day() {
         let start = Timestamp::from_nanos(77);
         let mut schedule = Schedule::new(start, FrameRate::whole(30));
         for _ in 0..30 * 86_400 {
@@ -182,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_standstill_one_picture_comes_at_once_and_the_next_in_time() {
+    fn schedule_resumes_after_a_stall() {
         let start = Timestamp::from_nanos(0);
         let mut schedule = Schedule::new(start, FrameRate::whole(10));
         schedule.advance(start);
@@ -192,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_keyframe_comes_with_the_picture_after_the_request() {
+    fn requested_keyframe_is_the_next_frame() {
         let opened_at = Timestamp::now();
         let mut source = open(&context(224, 240)).unwrap();
         let mut kinds = Vec::new();
@@ -210,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn orders_for_the_same_rate_cost_no_keyframe() {
+    fn same_bitrate_makes_no_keyframe() {
         let mut source = open(&context(224, 240)).unwrap();
         let mut kinds = Vec::new();
         while kinds.len() < 8 {
@@ -230,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_source_says_that_nothing_is_due_and_hears_stop() {
+    fn slow_source_stops_on_shutdown() {
         let context = context(224, 1);
         let mut source = open(&context).unwrap();
         assert!(source.read().unwrap().is_some());
@@ -240,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_out_of_range_are_refused_with_the_range() {
+    fn sizes_out_of_range_are_rejected() {
         for width in [15, 4098, 0] {
             let error = open(&context(width, 30)).err().unwrap();
             assert!(

@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exp_golomb_codes_are_those_of_table_9_2() {
+    fn exp_golomb_codes_match_table_9_2() {
         let mut bits = BitWriter::default();
         for value in 0..5 {
             bits.ue(value); // 1 010 011 00100 00101
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_payload_keeps_its_bits() {
+    fn long_payload_keeps_its_bits() {
         let mut bits = BitWriter::default();
         bits.put(1, 3);
         for byte in 0..100 {
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn start_codes_inside_a_nal_unit_are_prevented() {
+    fn emulation_prevention_hides_start_codes() {
         let mut out = Vec::new();
         append_nal(&mut out, 0x67, &[0, 0, 0, 0, 0, 1, 0, 0, 3, 0, 0, 4]);
         assert_eq!(

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_skip_next_to_a_still_macroblock_or_the_edge_is_still() {
+    fn skip_at_edge_or_still_neighbour_is_still() {
         assert_eq!(after(2, &[]).of_skip(), Vector::ZERO);
         assert_eq!(after(2, &[Some(MOVED)]).of_skip(), Vector::ZERO);
         let still = Some(Vector::ZERO);
@@ -144,14 +144,14 @@ mod tests {
     }
 
     #[test]
-    fn a_skip_between_moved_macroblocks_moves_with_them() {
+    fn skip_between_moved_macroblocks_moves() {
         assert_eq!(after(2, &[Some(MOVED); 3]).of_skip(), MOVED);
         // Both neighbours intra and the corner moved: the corner is the only one with a vector.
         assert_eq!(after(3, &[None, None, Some(MOVED), None]).of_skip(), MOVED);
     }
 
     #[test]
-    fn prediction_is_the_left_in_the_first_row_and_the_median_below() {
+    fn vector_prediction_is_left_then_median() {
         assert_eq!(after(3, &[Some(MOVED)]).predicted(), MOVED);
         let [a, b, c] = [(1, 9), (5, 3), (2, 4)].map(|(x, y)| Some(Vector { x, y }));
         assert_eq!(

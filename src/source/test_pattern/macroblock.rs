@@ -6,7 +6,7 @@
 
 use super::bits::BitWriter;
 use super::cavlc::{Context, write_block};
-use super::neighbours::{ChromaPrediction, Neighbours};
+use super::mb_context::{ChromaPrediction, MbContext};
 use super::transform::{self, Block, Quantiser, SCAN};
 
 /// A colour in limited-range Y'CbCr.
@@ -61,7 +61,7 @@ pub(super) struct IntraCoder {
     chroma: Quantiser,
     /// Added to mb_type: 0 in I slices, 5 in P slices (Table 7-13).
     type_offset: u32,
-    neighbours: Neighbours,
+    neighbours: MbContext,
 }
 
 /// Chroma of a macroblock on its way into the bit stream.
@@ -83,7 +83,7 @@ impl IntraCoder {
                 octave: octave - CHROMA_OCTAVES,
             },
             type_offset: 0,
-            neighbours: Neighbours::new(columns),
+            neighbours: MbContext::new(columns),
         }
     }
 
@@ -100,12 +100,12 @@ impl IntraCoder {
 
     /// Passes a macroblock that is not intra.
     pub(super) fn pass(&mut self) {
-        self.neighbours.pass();
+        self.neighbours.skip();
     }
 
     /// Passes a whole row of them.
     pub(super) fn pass_row(&mut self) {
-        self.neighbours.pass_row();
+        self.neighbours.skip_row();
     }
 
     /// Writes mb_type and all that follows it.

@@ -4,7 +4,7 @@
 use super::cavlc::Context;
 
 /// The edges around the macroblock that comes next in raster order.
-pub(super) struct Neighbours {
+pub(super) struct MbContext {
     column: usize,
     left: Edge,
     /// For each column, the lowest row of what was coded there last.
@@ -69,7 +69,7 @@ pub(super) struct ChromaPrediction {
     pub(super) blocks: [[u8; 4]; 2],
 }
 
-impl Neighbours {
+impl MbContext {
     /// For pictures that are `columns` macroblocks wide.
     pub(super) fn new(columns: usize) -> Self {
         Self {
@@ -89,14 +89,14 @@ impl Neighbours {
     }
 
     /// Passes a macroblock that is not intra.
-    pub(super) fn pass(&mut self) {
+    pub(super) fn skip(&mut self) {
         self.left.kind = Kind::Inter;
         self.above[self.column].kind = Kind::Inter;
         self.advance();
     }
 
     /// Passes a whole row of them.
-    pub(super) fn pass_row(&mut self) {
+    pub(super) fn skip_row(&mut self) {
         for edge in &mut self.above {
             edge.kind = Kind::Inter;
         }

@@ -11,15 +11,15 @@ const CROSSING_SECONDS: u32 = 4;
 /// Bounces in 2 seconds.
 const BOUNCES_IN_2_S: u32 = 3;
 /// Longest vertical vector of level 2, in pixels (Table A-1).
-const LONGEST_VERTICAL: i32 = 120;
+const MAX_VERTICAL: i32 = 120;
 /// Furthest that a macroblock which touches the square reaches from it, rounded up.
 const HALO: u32 = 16;
 /// Keeps vectors over two pictures inside the range of all levels (-2048 to 2047).
-const LONGEST_STEP: u32 = 512;
+const MAX_STEP: u32 = 512;
 
 /// The place of a square of `size` pixels in its lane.
 #[derive(Debug)]
-pub(super) struct Mover {
+pub(super) struct SpriteMotion {
     lane: Rectangle,
     /// The part of the lane that the picture shows and the square may be in.
     range: Rectangle,
@@ -33,7 +33,7 @@ pub(super) struct Mover {
     position: (u32, u32),
 }
 
-impl Mover {
+impl SpriteMotion {
     /// A square of even `size` that moves in `lane`, of which the picture shows `width` by `height`.
     pub(super) fn new(lane: Rectangle, size: u32, width: u32, height: u32, fps: u32) -> Self {
         // Away from the ends of a large lane, all that moves can be copied from inside the lane.
@@ -50,7 +50,7 @@ impl Mover {
             height: lowest / 2 * 2,
         };
         let step = (range.width / (CROSSING_SECONDS * fps) / 2 * 2)
-            .clamp(2, (range.width / 4 * 2).clamp(2, LONGEST_STEP));
+            .clamp(2, (range.width / 4 * 2).clamp(2, MAX_STEP));
         let bounce = if range.height >= 8 {
             range.height - range.height / 8 / 2 * 2
         } else {
@@ -123,7 +123,7 @@ impl Mover {
             ..part
         };
         let is_possible =
-            self.lane.holds(part) && self.lane.holds(origin) && vector.y.abs() <= LONGEST_VERTICAL;
+            self.lane.holds(part) && self.lane.holds(origin) && vector.y.abs() <= MAX_VERTICAL;
         is_possible.then_some(vector)
     }
 }
@@ -132,18 +132,18 @@ impl Mover {
 mod tests {
     use super::*;
 
-    fn mover(width: u32, height: u32, fps: u32) -> Mover {
+    fn mover(width: u32, height: u32, fps: u32) -> SpriteMotion {
         let lane = Rectangle {
             x: 0,
             y: 16,
             width: width.next_multiple_of(16),
             height: height.next_multiple_of(16),
         };
-        Mover::new(lane, (height / 2).clamp(4, 96), width, height + 16, fps)
+        SpriteMotion::new(lane, (height / 2).clamp(4, 96), width, height + 16, fps)
     }
 
     #[test]
-    fn every_picture_has_it_elsewhere_and_inside() {
+    fn sprite_moves_in_every_frame_and_stays_inside() {
         for (width, height, fps) in [
             (1280, 192, 30),
             (1280, 192, 240),
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn pixels_are_copied_only_from_inside_the_lane() {
+    fn pixels_are_copied_only_from_the_lane() {
         let mut mover = mover(1280, 192, 30);
         let before = mover.rectangle();
         mover.place(1);

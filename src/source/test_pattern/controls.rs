@@ -1,6 +1,6 @@
 //! What of the test picture can be changed while it runs, under the names that V4L2 encoders have for it.
 
-use super::TestPicture;
+use super::TestPattern;
 use crate::controls::{Control, ControlBackend};
 use std::num::NonZeroU32;
 
@@ -11,7 +11,7 @@ const KEYFRAME: &str = "force_key_frame";
 const BITRATES: (i64, i64) = (25_000, 200_000_000);
 const GROUPS: (i64, i64) = (1, 100_000);
 
-impl TestPicture {
+impl TestPattern {
     /// Returns the asked rate: the picture has as much detail as it allows, but no less than a little.
     pub(super) fn change_bitrate(&mut self, bits_per_second: u32) -> Option<u32> {
         if self.settings.bitrate == Some(bits_per_second) {
@@ -19,7 +19,7 @@ impl TestPicture {
         }
         let mut settings = self.settings.clone();
         settings.bitrate = Some(bits_per_second);
-        self.encoder.change(&settings);
+        self.encoder.reconfigure(&settings);
         self.settings = settings;
         Some(bits_per_second)
     }
@@ -30,13 +30,13 @@ impl TestPicture {
         }
         let mut settings = self.settings.clone();
         settings.keyframe_interval = pictures;
-        self.encoder.change(&settings);
+        self.encoder.reconfigure(&settings);
         self.settings = settings;
         Some(())
     }
 }
 
-impl ControlBackend for TestPicture {
+impl ControlBackend for TestPattern {
     fn controls(&mut self) -> Vec<Control> {
         let number = |name, label, range: (i64, i64), default, value| Control {
             minimum: range.0,

@@ -3,8 +3,8 @@
 //! From top to bottom: the code with the title beside it, the clock for the eye with the date, colour
 //! bars, and the lane in which the berry bounces. Small pictures leave out what has no room.
 
-use super::clock_code;
 use super::font::digit_width;
+use super::timestamp_code;
 
 /// Heights of digits, in pixels: two thirds, their width, are whole, and from 48 on whole macroblocks.
 const DIGIT_HEIGHTS: [u32; 13] = [288, 240, 192, 168, 144, 120, 96, 72, 48, 36, 24, 18, 12];
@@ -109,8 +109,12 @@ const DATE_CHARACTERS: u32 = 14;
 
 /// Places everything in a picture of `width` by `height` pixels, which are even and 16 or more.
 pub(super) fn arrange(width: u32, height: u32, detail: Detail) -> Layout {
-    let has_code = width >= clock_code::SMALLEST.0 && height >= clock_code::SMALLEST.1;
-    let top = if has_code { clock_code::SMALLEST.1 } else { 0 };
+    let has_code = width >= timestamp_code::MIN_SIZE.0 && height >= timestamp_code::MIN_SIZE.1;
+    let top = if has_code {
+        timestamp_code::MIN_SIZE.1
+    } else {
+        0
+    };
     let room = height - top;
     let coded = (width.next_multiple_of(16), height.next_multiple_of(16));
     let full_width = |y: u32, height: u32| Rectangle {
@@ -294,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_leaves_the_picture_or_covers_the_code() {
+    fn layout_fits_and_leaves_the_code_visible() {
         let code = Rectangle {
             x: 16,
             y: 16,
@@ -345,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn small_pictures_have_fewer_digits() {
+    fn small_frames_have_fewer_digits() {
         let shows = |width, height| arrange(width, height, RICH).clock.shows;
         assert_eq!(shows(1280, 720), Shows::Milliseconds(72));
         assert_eq!(shows(640, 480), Shows::Milliseconds(48));
@@ -355,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn the_code_is_there_from_its_smallest_picture_on() {
+    fn code_is_shown_from_its_minimum_size_on() {
         assert!(arrange(224, 96, PLAIN).has_code);
         assert!(!arrange(222, 96, RICH).has_code);
         assert!(!arrange(224, 94, RICH).has_code);

@@ -8,12 +8,12 @@ const EDGE: u32 = 16;
 
 /// So many macroblocks across and down.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Grid {
+pub(super) struct MbGrid {
     pub(super) columns: u32,
     pub(super) rows: u32,
 }
 
-impl Grid {
+impl MbGrid {
     pub(super) fn of(format: Format) -> Self {
         Self {
             columns: format.columns(),

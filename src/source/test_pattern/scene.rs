@@ -1,15 +1,15 @@
 //! The scene of the test picture: what each macroblock shows at a time, and which macroblocks differ
 //! from the last picture that was kept to compare with. It knows nothing of how they are coded. The text is in `lettering`.
 
-use super::berry::{self, Rgb, Sprite};
-use super::clock_code;
-use super::grid::Grid;
 use super::layout::{self, Detail, Layout, Rectangle};
-use super::lettering::Lettering;
 use super::macroblock::{Colour, Content, Samples};
+use super::mb_grid::MbGrid;
 use super::motion::Vector;
-use super::mover::Mover;
 use super::parameter_sets::Format;
+use super::sprite::{self, Rgb, Sprite};
+use super::sprite_motion::SpriteMotion;
+use super::text_overlay::TextOverlay;
+use super::timestamp_code;
 use std::ops::Range;
 
 /// Ground at the top and at the bottom, and of the lane.
@@ -52,16 +52,16 @@ struct Kept {
 
 /// Everything that is shown.
 pub(super) struct Scene {
-    grid: Grid,
+    grid: MbGrid,
     layout: Layout,
     /// The colour of each macroblock, without what stands on it.
     ground: Vec<Colour>,
     /// Macroblocks that some character touches.
     has_text: Vec<bool>,
-    lettering: Lettering,
+    lettering: TextOverlay,
     code: u64,
     sprite: Sprite,
-    mover: Mover,
+    mover: SpriteMotion,
     kept: Kept,
     pictures: u64,
     changes: Vec<Change>,
@@ -77,9 +77,9 @@ impl Scene {
             16.. => 14,
             _ => 4,
         };
-        let grid = Grid::of(format);
-        let lettering = Lettering::new(&layout, format);
-        let mover = Mover::new(
+        let grid = MbGrid::of(format);
+        let lettering = TextOverlay::new(&layout, format);
+        let mover = SpriteMotion::new(
             layout.lane,
             size,
             format.width,
@@ -95,7 +95,7 @@ impl Scene {
             has_text,
             lettering,
             code: 0,
-            sprite: berry::draw(size as usize, LANE),
+            sprite: sprite::draw_sprite(size as usize, LANE),
             kept: Kept {
                 code: None,
                 berry: mover.rectangle(),
@@ -169,13 +169,13 @@ impl Scene {
         if !self.layout.has_code {
             return;
         }
-        let code = clock_code::encode(unix_ms);
+        let code = timestamp_code::encode(unix_ms);
         let changed = self.kept.code.map_or(u64::MAX, |kept| kept ^ code);
-        for block in 0..clock_code::COLUMNS * clock_code::ROWS {
-            let bit = 1 << (clock_code::COLUMNS * clock_code::ROWS - 1 - block);
+        for block in 0..timestamp_code::COLUMNS * timestamp_code::ROWS {
+            let bit = 1 << (timestamp_code::COLUMNS * timestamp_code::ROWS - 1 - block);
             let (row, column) = (
-                1 + block / clock_code::COLUMNS,
-                1 + block % clock_code::COLUMNS,
+                1 + block / timestamp_code::COLUMNS,
+                1 + block % timestamp_code::COLUMNS,
             );
             let index = (row * self.grid.columns + column) as usize;
             self.ground[index] = if code & bit != 0 { WHITE } else { BLACK };
@@ -201,7 +201,7 @@ impl Scene {
 
 /// The colours of all macroblocks: gradient, bars and lane.
 fn ground(format: Format, layout: &Layout) -> Vec<Colour> {
-    let grid = Grid::of(format);
+    let grid = MbGrid::of(format);
     let visible_columns = (format.width / 16).max(1);
     let at = |place: Rectangle| {
         let (row, column) = (place.y / 16, place.x / 16);
@@ -211,21 +211,21 @@ fn ground(format: Format, layout: &Layout) -> Vec<Colour> {
             let column = column.min(visible_columns - 1);
             if is_grey {
                 let level = column as f32 / (visible_columns - 1).max(1) as f32;
-                berry::colour([level; 3])
+                sprite::colour([level; 3])
             } else {
-                berry::colour(BARS[column as usize * BARS.len() / visible_columns as usize])
+                sprite::colour(BARS[column as usize * BARS.len() / visible_columns as usize])
             }
         } else if !layout.has_gradient || layout.lane.holds(place) {
-            berry::colour(LANE)
+            sprite::colour(LANE)
         } else {
             // Of one chroma, so that the steps between the rows are the smallest that there are.
-            let luma = berry::colour(
+            let luma = sprite::colour(
                 [0, 1, 2].map(|i| GROUND_TOP[i] + (GROUND_BOTTOM[i] - GROUND_TOP[i]) * part),
             )
             .luma;
             Colour {
                 luma,
-                chroma: berry::colour(GROUND_BOTTOM).chroma,
+                chroma: sprite::colour(GROUND_BOTTOM).chroma,
             }
         }
     };

@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digits_differ_from_each_other_and_stay_inside_their_cell() {
+    fn digits_differ_and_fit_their_cell() {
         for height in [12, 24, 144] {
             let digits: Vec<Glyph> = ('0'..='9')
                 .map(|digit| in_cell(digit, height, digit_width(height)))
