@@ -49,7 +49,7 @@ pub fn init(level: LevelFilter, journal_stream: Option<&OsStr>) {
     // The facade keeps its logger for the life of the program.
     if log::set_logger(Box::leak(Box::new(Logger {
         level,
-        format: format,
+        format,
         skipped_lines: AtomicU64::new(0),
         quota: Mutex::new(ClientQuota::new()),
     })))

@@ -119,7 +119,7 @@ fn process_options(pts: Option<(OwnedFd, PtsPipe)>, context: &SourceContext) -> 
     ProcessOptions {
         silence: SilenceLimit::device(stall, START_TIMEOUT, context),
         explain: error_messages::diagnose,
-        pts: pts,
+        pts,
     }
 }
 
