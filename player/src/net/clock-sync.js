@@ -9,14 +9,14 @@ const MAX_EXCHANGES = 60;
 /** @typedef {{offset: number, bound: number, at: number}} Exchange */
 
 /**
- * The server's clock minus this page's, as NTP finds it: an exchange bounds it to half of its round trip to either side,
- * the bound grows with the exchange's age, and the tightest is believed. Wall clocks play no part.
+ * Estimates the server's clock minus that of the page, as NTP does. An exchange bounds the offset to half of its round trip to either
+ * side. The bound grows with the age of the exchange, and the tightest one counts. Wall clocks play no part.
  */
 export class ServerClock {
   /** @type {Exchange[]} */
   #exchanges = [];
 
-  /** How many exchanges there are to believe. */
+  /** Number of usable exchanges. */
   get count() {
     return this.#exchanges.length;
   }
@@ -24,11 +24,11 @@ export class ServerClock {
   /** @param {{sent: number, received: number, answered: number, now: number}} exchange the middle two are the server's */
   add({ sent, received, answered, now }) {
     const trip = now - sent - (answered - received);
-    // Also refuses what is not a number.
+    // Also rejects NaN.
     if (!(trip >= -ROUNDING_MS)) return;
     const offset = (received - sent + answered - now) / 2;
     const added = { offset, bound: trip / 2 + ROUNDING_MS, at: now };
-    // What cannot be true together with the newest was before one of the clocks stood still or jumped.
+    // An exchange that contradicts the newest one is from before one of the clocks stood still or jumped.
     const agrees = (/** @type {Exchange} */ old) => Math.abs(old.offset - offset) <= boundAt(old, now) + added.bound;
     this.#exchanges = [...this.#exchanges.filter(agrees), added].slice(-MAX_EXCHANGES);
   }

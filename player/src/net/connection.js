@@ -1,43 +1,43 @@
 /**
- * One WebSocket to a camera, for ever: opens it, notices when it is dead, opens it again. Knows the transport
- * rules of the sub-protocol (hello, clock), little of MP4 and nothing of video elements.
+ * Keeps one WebSocket to a camera open: opens it, notices when it is dead, opens it again. Knows the transport rules of the
+ * sub-protocol (hello, clock), little of MP4 and nothing of video elements.
  *
- * Players of the same URL share one socket: browsers have 255 (Chromium) or 200 (Firefox) in all. The second player gets what
- * came since the newest keyframe, as a viewer who joins does from the server.
+ * Players of the same URL share one socket: browsers have 255 (Chromium) or 200 (Firefox) in all. The second player receives the
+ * messages since the newest keyframe, as a viewer who joins does from the server.
  *
- * A line that is silent may be gone for good (another network, a server without power) or a hole that ends any moment. So
- * a second socket is tried beside the first, and who speaks first is kept: the server tries the old one several times a
- * second, while a new one's first packet is repeated only after one.
+ * A silent connection may be dead (another network, a server without power), or its outage may end soon. So a standby socket is
+ * opened in addition, and whichever delivers first is kept. The server retries on the old one several times a second, while
+ * the first packet of a new one is repeated only after a second.
  */
 
 import { ServerClock } from "./clock-sync.js";
 
 const PROTOCOL = "berrymse.v1";
 const CLOCK_INTERVAL_MS = 1000;
-/** A clock message is answered at once, so so many ticks in a row without any message are a line in trouble. */
+/** The server answers a clock message at once. So this many ticks in a row without a message are an outage. */
 const SILENT_TICKS = 3;
 /**
- * How long each second socket has: its first packet goes out at once, after a second and after three. Firefox makes who fails
- * often wait.
+ * Time that each standby socket has. Its first packet goes out at once, after 1 s and after 3 s. Firefox delays pages that
+ * fail often.
  */
 const STANDBY_TICKS = 4;
-/** The server has given up the first socket by then. */
+/** The server has closed the first socket by then. */
 const DEAD_TICKS = 45;
 const OPENING_TICKS = 5;
-/** So many exchanges at once, so that the clocks agree from the beginning. */
+/** Number of exchanges at the beginning, one after the other, so that the clocks agree soon. */
 const FIRST_EXCHANGES = 5;
-/** Bytes kept for players that join. Where more came since the newest keyframe they open a socket of their own. */
+/** Bytes kept for players that join. With more since the newest keyframe a player opens its own socket. */
 const REPLAY_BYTES = 4_000_000;
-/** docs/reference/websocket.md: the first letter of `ftyp` or `moof`, and the first byte of the first sample flags. */
+/** Offsets of docs/reference/websocket.md: the first letter of `ftyp` or `moof`, and the first byte of the first sample flags. */
 const KIND_AT = 4;
 const INIT = 0x66;
 const FLAGS_AT = 92;
 const KEYFRAME = 2;
 
 /**
- * How long to wait before attempt number `failures` (0: at once). Jittered, so that a hundred viewers do
- * not come back in step after a restart of the server.
- * @param {number} failures attempts since pictures last came
+ * Returns the wait before attempt number `failures` (0: at once). It is random, so that a hundred viewers do not return in step
+ * after a restart of the server.
+ * @param {number} failures attempts since the last frame
  * @param {number} random 0 to 1
  */
 export function backOffMs(failures, random) {
@@ -46,8 +46,8 @@ export function backOffMs(failures, random) {
 }
 
 /**
- * The WebSocket URL meant by what a page wrote: relative to the page, http or ws, with or without host.
- * "ws:/name" (pages of 2022 have it) is a path on the own host. A page that came by TLS gets TLS to its own host.
+ * Returns the WebSocket URL for what a page wrote: relative to the page, http or ws, with or without host. "ws:/name" (of 2022
+ * pages) is a path on the own host. A page with TLS uses TLS to its own host.
  * @param {string} written
  * @param {string} base the URL of the page or script that wrote it
  */
@@ -73,7 +73,7 @@ export function socketUrl(written, base) {
 /** The socket of each URL that players join. @type {Map<string, Socket>} */
 const sockets = new Map();
 
-/** What one player has of a socket. */
+/** Share of one player in a socket. */
 export class Connection {
   #url;
   #on;
@@ -96,7 +96,7 @@ export class Connection {
     this.#socket.add(this.#on);
   }
 
-  /** Ends it; nothing is called any more. */
+  /** Ends it. No listener is called after that. */
   close() {
     this.#socket.remove(this.#on);
   }
@@ -105,7 +105,7 @@ export class Connection {
     this.#socket.reconnectNow();
   }
 
-  /** @param {object} message of which those of the first player are sent */
+  /** @param {object} message sent for the first player only */
   send(message) {
     if (this.#socket.isFirst(this.#on)) this.#socket.send(message);
   }
@@ -128,20 +128,20 @@ class Socket {
   #replayBytes = 0;
   /** @type {WebSocket | null} */
   #socket = null;
-  /** @type {WebSocket | null} tried beside a silent one */
+  /** @type {WebSocket | null} opened in addition to a silent one */
   #standby = null;
   #isAccepted = false;
-  /** Attempts since pictures last came. */
+  /** Attempts since the last frame. */
   #failures = 0;
   /** @type {number | undefined} */
   #retry;
   /** @type {number | undefined} */
   #ticker;
   #ticksSilent = 0;
-  /** When the next second socket is tried, in silent ticks. Later if one was kept: a line may need seconds for each keyframe. */
+  /** Silent ticks until the next standby socket. More after one was kept: a congested link may need seconds for each keyframe. */
   #standbyAt = SILENT_TICKS;
 
-  /** That of the server at the other end now. */
+  /** Clock of the server that the socket is connected to. */
   clock = new ServerClock();
 
   /** @param {string} url */
@@ -149,7 +149,7 @@ class Socket {
     this.#url = url;
   }
 
-  /** A player that joins now would miss nothing. */
+  /** True while a player that joins would miss nothing. */
   get canJoin() {
     return this.#replayBytes <= REPLAY_BYTES;
   }
@@ -186,14 +186,14 @@ class Socket {
   }
 
   /**
-   * A player that comes meanwhile has it by the replay.
+   * A player that joins meanwhile has the message from the replay.
    * @param {keyof Listener} what @param {any} message
    */
   #broadcast(what, message) {
     for (const on of [...this.#listeners]) this.#deliver(on, what, message);
   }
 
-  /** @param {Listener} on may have been taken away meanwhile @param {keyof Listener} what @param {any} message */
+  /** @param {Listener} on which may have been removed meanwhile @param {keyof Listener} what @param {any} message */
   #deliver(on, what, message) {
     if (this.#listeners.has(on)) on[what](message);
   }
@@ -209,7 +209,7 @@ class Socket {
     this.#texts.clear();
   }
 
-  /** The line may be back (network change, return from standby): no waiting for the next attempt. */
+  /** Reconnects without waiting: the link may be back (network change, return from standby). */
   reconnectNow() {
     if (this.#socket && this.#ticksSilent < SILENT_TICKS) return;
     this.#failures = 0;
@@ -239,17 +239,17 @@ class Socket {
     try {
       socket = new WebSocket(this.#url, PROTOCOL);
     } catch (error) {
-      // An address that this page may never reach, such as ws: from a page that came by TLS.
+      // The page may not connect to this address, such as ws: from a page with TLS.
       console.error(`berrymse: ${this.#url}: ${error}`);
       return null;
     }
     socket.binaryType = "arraybuffer";
-    // A second one has to speak first.
+    // A standby socket counts when it delivers.
     socket.onopen = () => {
       if (socket === this.#socket) this.#useSocket(socket);
     };
     socket.onmessage = ({ data }) => {
-      // The first word after a silence decides which of the two is kept.
+      // The first message after the silence decides which socket is kept.
       if (this.#ticksSilent >= SILENT_TICKS) this.#useSocket(socket);
       if (socket === this.#socket) this.#receive(data);
     };
@@ -258,7 +258,7 @@ class Socket {
       if (!standby) return this.#scheduleRetry();
       this.#standby = null;
       if (socket === standby) return;
-      // It goes on with its handshake.
+      // The standby socket continues its handshake.
       this.#socket = standby;
       this.#ticksSilent = 0;
       if (this.#isOpen) this.#useSocket(standby);
@@ -266,7 +266,7 @@ class Socket {
     return socket;
   }
 
-  /** This one speaks from now on. @param {WebSocket} socket */
+  /** Makes this the socket that counts, and closes the other one. @param {WebSocket} socket */
   #useSocket(socket) {
     if (socket !== this.#standby) this.#standbyAt = SILENT_TICKS;
     closeSocket(socket === this.#standby ? this.#socket : this.#standby);
@@ -287,7 +287,7 @@ class Socket {
     try {
       message = Object(JSON.parse(data));
     } catch {
-      // None of the protocol's.
+      // No message of the protocol.
       return;
     }
     if (message.type === "clock") this.#compareClocks(message);
@@ -322,17 +322,17 @@ class Socket {
     if (this.clock.count < FIRST_EXCHANGES) this.#sendClock();
   }
 
-  /** Counts ticks rather than time: after a standby the clock has jumped, yet the line may be fine. */
+  /** Counts ticks rather than time: after a standby the clock has jumped, yet the link may be fine. */
   #tick() {
     const silent = this.#ticksSilent += 1;
     if (silent >= (this.#isOpen ? DEAD_TICKS : OPENING_TICKS)) return this.#scheduleRetry();
     this.#sendClock();
-    // Browsers open one socket to a host after the other.
+    // Browsers open one socket to a host at a time.
     if (!this.#isOpen || silent !== this.#standbyAt) return;
     this.#openStandby();
   }
 
-  /** Once in a tick: else who asks again and again ends each in its handshake. */
+  /** Opens a standby socket, once per tick at most: else repeated calls end each one in its handshake. */
   #openStandby() {
     const next = this.#ticksSilent + STANDBY_TICKS;
     if (this.#standby && this.#standbyAt === next) return;
@@ -355,7 +355,7 @@ class Socket {
     if (!this.#isAccepted && this.#listeners.size > 0) this.#explain();
   }
 
-  /** Asks why the handshake failed, which browsers do not tell. */
+  /** Finds out why the handshake failed, which browsers do not say. */
   async #explain() {
     try {
       const { explain } = await import("./refusal.js");
@@ -368,7 +368,7 @@ class Socket {
   }
 }
 
-/** @param {WebSocket | null} socket of which nothing is heard any more */
+/** @param {WebSocket | null} socket whose listeners are removed, too */
 function closeSocket(socket) {
   if (!socket) return;
   socket.onopen = socket.onmessage = socket.onclose = null;

@@ -1,9 +1,12 @@
 /** Loads a part of an element when it is needed. */
 
-/** After a failure the server is not asked for the file each time something changes. */
+/** Interval of the requests for a file that failed to load. */
 const RELOAD_INTERVAL_MS = 3000;
 
-/** @template Part */
+/**
+ * Loads its part once, and again after a failure.
+ * @template Part
+ */
 export class LazyPart {
   #load;
   #requestedAt = -Infinity;

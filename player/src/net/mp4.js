@@ -1,8 +1,6 @@
 /**
- * Reads what the player has to know out of the server's MP4 messages: is it an init segment or a
- * fragment, which codec, is it mirrored, does it start at a keyframe, when does it play. Their shape is that of
- * docs/reference/websocket.md, box names and layouts those of ISO/IEC 14496-12; the bytes themselves go to the browser unchanged,
- * but for a mirror. No DOM, no state.
+ * Parses the server's MP4 messages: kind, codec, mirror, keyframe, times. docs/reference/websocket.md describes the messages, ISO/IEC
+ * 14496-12 the boxes. The bytes go to the browser unchanged, except for a mirror. No DOM, no state.
  */
 
 /** Ticks in a second of media time. */
@@ -16,15 +14,15 @@ const TRUN_HAS_OFFSETS = 0x800;
  * @typedef {{kind: "init", codec: string, avcC: Uint8Array, clap: Uint8Array | null, isMirrored: boolean, matrix: number[],
  *   bytes: Uint8Array<ArrayBuffer>}} Init
  * `codec` is an RFC 6381 string such as avc1.64001f, `avcC` the decoder configuration record (14496-15, 5.3.3.1), `clap` says
- * what of the decoded picture is seen (14496-12, 12.1.4). Whoever
- * shows what `isMirrored` mirrors it left to right; `matrix` is the turn (a, b, c, d as 16.16), which is left to the browser.
+ * which part of the decoded frame is visible (14496-12, 12.1.4). A
+ * renderer mirrors frames with `isMirrored` left to right. `matrix` is the rotation (a, b, c, d as 16.16), which the browser applies.
  * @typedef {{kind: "fragment", isKeyframe: boolean, decodeTicks: number, durationTicks: number, offsetTicks: number,
  *   isRecoveryPoint: boolean, bytes: Uint8Array<ArrayBuffer>}} Fragment `offsetTicks` is from decoding to presentation; browsers
  * take a recovery point for a keyframe, which it is not
  */
 
 /**
- * What one binary message is; null when it is neither an init segment nor a fragment.
+ * Parses a binary message. Returns null if it is neither an init segment nor a fragment.
  * @param {ArrayBuffer} buffer
  * @returns {Init | Fragment | null}
  */
@@ -34,7 +32,7 @@ export function readMessage(buffer) {
   if (typeAt(view, 4) === "moof" && typeAt(view, 76) === "trun") {
     const isKeyframe = (u32(view, 92) & SAMPLE_IS_NON_SYNC) === 0;
     const decodeTicks = u32(view, 64) * 2 ** 32 + u32(view, 68);
-    // Signed, and there only where pictures are reordered (14496-12, 8.8.8).
+    // Signed, and present only where frames are reordered (14496-12, 8.8.8).
     const offsetTicks = u32(view, 80) & TRUN_HAS_OFFSETS ? u32(view, 104) | 0 : 0;
     return { kind: "fragment", isKeyframe, decodeTicks, durationTicks: u32(view, 96), offsetTicks, isRecoveryPoint: !isKeyframe && hasRecoveryPoint(view), bytes };
   }
@@ -46,8 +44,8 @@ export function readMessage(buffer) {
 }
 
 /**
- * Browsers turn a picture as the track header's matrix says (14496-12, 8.3.2), but not all mirror it: Chromium does, Firefox
- * then does not even turn. So the mirror is taken out of what they get.
+ * Removes the mirror from the matrix of the track header (14496-12, 8.3.2). Chromium applies rotation and mirror, Firefox neither
+ * if there is a mirror.
  * @param {Uint8Array<ArrayBuffer>} bytes
  */
 function withoutMirror(bytes) {
@@ -65,11 +63,11 @@ function withoutMirror(bytes) {
   return { isMirrored, matrix: [a, b, c, d], bytes: turned };
 }
 
-/** Boxes that have something before the boxes inside them: so many bytes. */
+/** Bytes before the inner boxes of a box. */
 const BEFORE_BOXES = new Map([["stsd", 8], ["avc1", 78]]);
 
 /**
- * What is in the box at the end of a path of types; null when there is no such box.
+ * Returns the content of the box at the end of a path of types, null if there is none.
  * @param {DataView} view @param {string[]} path
  */
 function payload(view, ...path) {
@@ -91,7 +89,7 @@ function payload(view, ...path) {
 }
 
 /**
- * Whether there is a recovery point SEI message (ITU-T H.264, 7.3.2.3 and D.1.8) before the slices of a fragment.
+ * Returns true if there is a recovery point SEI message (ITU-T H.264, 7.3.2.3 and D.1.8) before the slices of a fragment.
  * @param {DataView} view
  */
 function hasRecoveryPoint(view) {
@@ -99,7 +97,7 @@ function hasRecoveryPoint(view) {
   let at = u32(view, 0) + 12;
   for (let type = byte(at) & 31; type > 5; type = byte(at) & 31) {
     const end = at + u32(view, at - 4);
-    // A type and a size of 255 and more, which are longer, are no business of ours.
+    // Types and sizes above 254 have more bytes. No recovery point has them.
     for (let message = at + 1; type === 6 && message + 2 < end; message += 2 + byte(message + 1)) {
       if (byte(message) === 6) return true;
     }
@@ -114,7 +112,7 @@ function typeAt(view, at) {
 }
 
 /**
- * Out of range reads as zero, so that a short message is refused by its content and never throws.
+ * Reads zero out of range, so that a short message is rejected by its content and nothing throws.
  * @param {DataView} view @param {number} at
  */
 function u32(view, at) {

@@ -1,16 +1,16 @@
 /**
  * Finds out why a WebSocket could not be opened. Browsers tell a page only that it failed (close code 1006), so the same URL is
- * asked by GET: docs/reference/http.md, Refusals. What the browser itself forbids the server cannot know, and is told here.
+ * requested by GET: docs/reference/http.md, Refusals. The server cannot know what the browser forbids, so that is found out here.
  * Loaded when a handshake has failed.
  */
 
-/** Intervals between two questions about the same URL: after a refusal, and else. */
+/** Intervals of the requests for the same URL: after a refusal, and else. */
 const REFUSED_INTERVAL_MS = 5000;
 const ASK_INTERVAL_MS = 1000;
-/** A question longer ago tells nothing of failures in a row. */
+/** Requests before that do not count for failures in a row. */
 const KNOWN_MS = 10_000;
 const ASK_TIMEOUT_MS = 5000;
-/** Failures in a row, at a server that would accept, until the upgrade is to blame: it may just have started. */
+/** Failures in a row until the upgrade is to blame, at a server that would accept: it may just have started. */
 const FAILURES_WITHOUT_UPGRADE = 2;
 /** Firefox has 200 sockets, Chromium 255. Some may be of other tabs. */
 const MANY_SOCKETS = 190;
@@ -34,7 +34,7 @@ const LOCAL_NETWORK = {
 };
 
 /**
- * Returns the reason in words, null where there is none: the server is gone.
+ * Returns the reason, null if the server is gone.
  * @param {string} url of the WebSocket
  * @param {string[]} open URLs of the sockets that this page has
  * @returns {Promise<Refusal | null>}
@@ -51,7 +51,7 @@ export async function explain(url, open) {
   if (answer?.code === "no_upgrade") {
     entry.failures += 1;
     if (entry.failures >= FAILURES_WITHOUT_UPGRADE) {
-      // Where one gets through, the others would.
+      // If one socket to the host is open, the others would be, too.
       const isFull = open.length > MANY_SOCKETS || open.some((other) => new URL(other).host === new URL(url).host);
       entry.refusal = isFull ? refusal("too_many_sockets", TOO_MANY_SOCKETS) : refusal("no_upgrade", NO_UPGRADE);
     }
@@ -81,7 +81,7 @@ async function ask(url) {
       referrerPolicy: "origin",
       signal: AbortSignal.timeout(ASK_TIMEOUT_MS),
     });
-    // To a server that has TLS only.
+    // The server has TLS only.
     if (response.redirected && response.url.startsWith("https:") && url.startsWith("ws:")) {
       return refusal("insecure", "This camera is served by TLS: its address begins with wss:.");
     }

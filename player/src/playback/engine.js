@@ -3,7 +3,7 @@
 /** @typedef {"chromium" | "gecko" | "webkit"} Engine */
 
 /**
- * The engine under a browser. On iOS every browser is WebKit, whatever its name.
+ * Returns the engine of a browser. On iOS every browser is WebKit, whatever its name.
  * @param {string} userAgent
  * @returns {Engine}
  */

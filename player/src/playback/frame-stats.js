@@ -1,17 +1,17 @@
 /** Counts shown frames and measures how old they are. Pure; milliseconds of performance.now(). */
 
-/** So long after a picture was looked at nothing is missing yet. */
+/** Time after a frame during which the next one is not missing. */
 const UNSEEN_MS = 200;
 
-/** The frames of the last second. */
+/** Keeps the frames of the last second. */
 export class FrameStats {
   /** @type {{at: number, age: number | null}[]} */
   #recent = [];
 
   /**
    * @param {number} at
-   * @param {number | null} age null: it is not known
-   * @param {number} [count] with those since the last one that nobody looked at
+   * @param {number | null} age null: not known
+   * @param {number} [count] of frames with those since the last call
    */
   add(at, age, count = 1) {
     const step = (at - (this.#recent.at(-1)?.at ?? at)) / count;
@@ -35,7 +35,7 @@ export class FrameStats {
 
   /**
    * @param {number} now
-   * @returns {{delay: number | null, shown: number}} the median age when shown, and how many
+   * @returns {{delay: number | null, shown: number}} the median age when shown, and the number
    */
   lastSecond(now) {
     const newest = this.#recent.at(-1)?.at ?? 0;

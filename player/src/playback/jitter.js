@@ -1,11 +1,11 @@
 /** Measures how unevenly frames arrive. Pure; seconds. */
 
-/** Jitter is that of the line; a step longer than this is an outage. */
+/** A step longer than this is an outage, not jitter. */
 const LONGEST_STEP_SECONDS = 0.5;
 
 /**
- * The mean deviation of arrival times from media times, smoothed as RFC 3550, 6.4.1 does it. Where pictures are left out, what
- * comes at the usual pace is no jitter either: on a line that is full that would cost a distance for nothing.
+ * Calculates the mean deviation of arrival times from media times, smoothed as in RFC 3550, 6.4.1. After skipped frames the usual
+ * interval is no jitter either: on a congested link that would cost distance for nothing.
  */
 export class Jitter {
   seconds = 0;
@@ -13,9 +13,9 @@ export class Jitter {
   #media = NaN;
 
   /**
-   * @param {number} now when a fragment came, seconds
-   * @param {number} media its time on the server's timeline, where pictures may have been left out since the one before, seconds
-   * @param {number} frameSeconds what pictures take
+   * @param {number} now arrival of a fragment, seconds
+   * @param {number} media its time on the server's timeline, seconds; frames before it may have been skipped
+   * @param {number} frameSeconds duration of a frame
    */
   add(now, media, frameSeconds) {
     const [step, mediaStep] = [now - this.#now, Math.abs(media - this.#media)];
@@ -25,7 +25,7 @@ export class Jitter {
     this.seconds += (off - this.seconds) / 16;
   }
 
-  /** What comes next has nothing to do with what came last. */
+  /** Separates the next fragment from the last one. */
   reset() {
     this.#now = NaN;
   }

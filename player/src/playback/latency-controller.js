@@ -1,17 +1,17 @@
 /**
- * How close to the edge to play: as close as possible, or at a distance that absorbs what the line does to the pictures'
- * rhythm. Pure; asked once a second. Loaded when there is something to absorb.
+ * Controls the distance to the live edge: none, or enough to absorb jitter. Pure, updated once per second. Loaded when there is
+ * jitter to absorb.
  */
 
-/** Mean deviations of arrivals: judder that people see, and none. In seconds, or frames where these are long. */
+/** Mean deviations of arrivals that people see, and that they do not. In seconds, or in frames if these are long. */
 const JITTER_HIGH_SECONDS = 0.015;
 const JITTER_HIGH_FRAMES = 0.4;
 const JITTER_LOW_RATIO = 0.67;
-/** So many bad seconds in a row are no accident. */
+/** Bad seconds in a row after which a distance is kept. */
 const MAX_BAD_SECONDS = 3;
 const STEADY_MIN_SECONDS = 10;
 const STEADY_MAX_SECONDS = 600;
-/** Firefox shows five sixths of the pictures whatever one does. */
+/** Firefox shows five sixths of the frames at most. */
 const MIN_SHOWN_RATIO = { chromium: 0.9, gecko: 0.65, webkit: 0 };
 const MIN_TARGET_SECONDS = 0.05;
 const SMOOTH_TARGET_SECONDS = 0.1;
@@ -55,7 +55,7 @@ export class LatencyController {
   }
 
   /**
-   * How many seconds to stay behind the edge; null: none, run into it.
+   * Returns the distance to the edge in seconds; null: none, run into it.
    * @param {{frameSeconds: number, jitterSeconds: number, reorderSeconds?: number}} line
    * @returns {number | null}
    */
@@ -66,7 +66,7 @@ export class LatencyController {
     if (typeof latency === "number") return Math.max(latency, least);
     if (least > 0) return least + 4 * jitterSeconds;
     if (latency === "min" && !this.#isSteady) return null;
-    // Four mean deviations: nearly every picture is there when its time comes.
+    // Four mean deviations: nearly every frame is there in time.
     return Math.max(latency === "smooth" ? SMOOTH_TARGET_SECONDS : MIN_TARGET_SECONDS, frameSeconds + 4 * jitterSeconds);
   }
 
@@ -88,11 +88,11 @@ export class LatencyController {
   }
 
   /**
-   * What the last second was like, while the picture could be seen.
+   * Adds the last second, in which the frames could be seen.
    * @param {{arrived: number, shown: number, jitterSeconds: number, frameSeconds: number, reorderSeconds?: number}} second
    */
   update({ arrived, shown, jitterSeconds, frameSeconds, reorderSeconds = 0 }) {
-    // NaN is less than nothing: what cannot be told is no reason for anything.
+    // NaN compares as false, so an unknown ratio changes nothing.
     const shownRatio = arrived >= 5 ? shown / arrived : NaN;
     if (this.#engine === "gecko" && reorderSeconds > 0) this.#fill(shownRatio);
     const most = Math.max(JITTER_HIGH_SECONDS, JITTER_HIGH_FRAMES * frameSeconds);
@@ -111,7 +111,7 @@ export class LatencyController {
     }
     this.#steadySeconds += 1;
     if (jitterSeconds < JITTER_LOW_RATIO * most) this.#steadyRemaining -= 1;
-    // A screen or a computer that is too slow for the pictures is so at any distance.
+    // A screen or a computer that is too slow for the frames is so at any distance.
     const isUseless = this.#steadySeconds >= 5 && shownRatio < this.#shownRatioAtEdge + 0.05;
     if (isUseless) this.#ignoreDropsSeconds = STEADY_MAX_SECONDS;
     if (isUseless || this.#steadyRemaining <= 0) this.#isSteady = false;

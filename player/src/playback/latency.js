@@ -1,10 +1,10 @@
 /** Reads the wanted latency. */
 
-/** What an author may ask for at most. */
+/** Largest distance that an author may set. */
 const MOST_SECONDS = 60;
 
 /**
- * What a page's author wrote: "min", "smooth", or the seconds to stay behind.
+ * Parses the attribute `latency`: "min", "smooth", or seconds behind the edge.
  * @param {string | null} written
  * @returns {"min" | "smooth" | number}
  */

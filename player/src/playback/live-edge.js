@@ -1,20 +1,20 @@
 /**
- * Where to be on the timeline: pure decisions, no DOM. Times are seconds on the video element's timeline.
+ * Decides where to be on the timeline. Pure, no DOM. Times are seconds on the video element's timeline.
  *
- * The idea behind the smallest delay: play faster than the pictures come, so that the clock always runs into
- * the end of the buffer and stands there. The next picture that is appended ends the wait and is painted at
- * once. Nothing has to be estimated and nothing can accumulate: after any stall the player is at the edge again.
+ * The smallest delay comes from playing faster than frames arrive: the clock runs into the end of the buffer and waits there.
+ * The next frame that is appended ends the wait and is painted at once. Nothing must be estimated and nothing accumulates:
+ * after any stall the player is at the edge again.
  */
 
 /** @typedef {import("./engine.js").Engine} Engine */
 
 /**
- * Per engine, as measured:
+ * Values per engine, as measured:
  * - `rate`: Chromium shows every picture up to 2 and drops above; Firefox does best with 1.5; WebKit
  *   drops most pictures at any rate above 1, so it plays at 1 some way behind the edge.
  * - `catchUpRate`: for the burst that a joining viewer gets; pictures may be dropped there.
  * - `landing`: how far behind the edge to land after a jump.
- * - `jump`: further behind than this is not made up by playing faster, but by a jump; WebKit has nothing else.
+ * - `jump`: a larger distance is made up by a jump and not by playing faster; WebKit has nothing else.
  */
 const TUNING = {
   chromium: { rate: 2, catchUpRate: 8, landing: 0.03, jump: 1 },
@@ -25,22 +25,22 @@ const TUNING = {
 /** Chromium's clock runs on without pictures in a hidden tab, far past the end of the buffer. */
 const PAST_THE_END_SECONDS = 0.25;
 /**
- * The burst at a join may be a whole keyframe interval: playing through it is quicker than a seek, which decodes it, too; but
- * not than one to a newer keyframe, such as the camera makes for who joins. (Seen in Chromium; not measured elsewhere.)
+ * A burst at a join may be a whole keyframe interval. Playing through it is faster than a seek, which decodes it, too. A seek to
+ * a newer keyframe, such as the camera makes for a viewer who joins, is faster still. (Seen in Chromium only.)
  */
 const CATCH_UP_SECONDS = 0.25;
 
-/** Without a place to seek to: a keyframe is new for so long, and further behind than below nothing is made up for by playing faster. */
+/** Without a place to seek to: age up to which a keyframe is new, and distance above which playing faster is useless. */
 const SEEK_BACK_SECONDS = 1;
 const LOST_SECONDS = 5;
 
-/** Firefox: frames longer than this are walked through in the time below, as far as its fastest clock can. */
+/** Firefox: frames longer than this are played in the time below, as far as its fastest clock can. */
 const GECKO_SLOW_SECONDS = 0.05;
 const GECKO_WALK_SECONDS = 0.015;
 const GECKO_MOST_RATE = 16;
 
 /**
- * What to do with the play head.
+ * Decides what to do with the play head.
  * @param {{engine: Engine, position: number, start: number, end: number, keyframe: number, frameSeconds: number,
  *   jitterSeconds: number, target: number | null, isSeekable: boolean}} now
  *   `start` and `end` are those of the newest buffered range, `keyframe` its newest, `jitterSeconds` the mean deviation of
@@ -54,10 +54,10 @@ export function computeCorrection({ engine, position, start, end, keyframe, fram
   const isInHole = position < start || position > end + PAST_THE_END_SECONDS;
   const isCatchingUp = excess > Math.max(CATCH_UP_SECONDS, 3 * frameSeconds);
   const isShortened = engine === "chromium" && isCatchingUp && target === null && keyframe > position;
-  // A camera of one picture in two seconds, or a line that delivers in lumps, must not cause a jump each time.
+  // A camera with a frame every 2 s, or a link that delivers in bursts, must not cause a jump each time.
   const isLongWay = isShortened || excess > jump + 2 * frameSeconds + 3 * jitterSeconds;
   if ((isInHole || isLongWay) && !isSeekable) {
-    // Behind a recovery point there is one place to seek to, if any.
+    // After a recovery point there is one place to seek to, if any.
     const isNear = end - keyframe < SEEK_BACK_SECONDS && (isInHole || keyframe > position);
     const isLost = !isNear && (isInHole || excess > LOST_SECONDS);
     return { rate: Math.max(rate, catchUpRate), seekTo: isNear ? keyframe : null, isLost };
@@ -70,8 +70,8 @@ export function computeCorrection({ engine, position, start, end, keyframe, fram
 }
 
 /**
- * How fast to run into the end of the buffer. Firefox shows a frame when its clock has walked through the one before, so with
- * long frames the clock must run; 16 is the most that it can. With short frames it drops some at any rate above 1.5.
+ * Returns the rate at which to run into the end of the buffer. Firefox shows a frame when its clock has passed the one before, so
+ * the clock must be fast with long frames; 16 is its maximum. With short frames it drops some at any rate above 1.5.
  * @param {Engine} engine @param {number} frameSeconds
  */
 function edgeRate(engine, frameSeconds) {
@@ -80,7 +80,7 @@ function edgeRate(engine, frameSeconds) {
 }
 
 /**
- * Makes up for a wrong distance within a second or two; in steps, so that the usual unrest of arrivals changes nothing.
+ * Returns a rate that corrects the distance within two seconds. It has steps, so that the usual jitter changes nothing.
  * @param {number} excess seconds
  */
 function steadyRate(excess) {
@@ -89,15 +89,15 @@ function steadyRate(excess) {
 }
 
 /**
- * Where a jump lands.
+ * Returns where a jump lands.
  * @param {{engine: Engine, start: number, end: number, keyframe: number, jitterSeconds: number, target: number | null}} now
  *   as for `computeCorrection`
  */
 export function computeSeekTarget({ engine, start, end, keyframe, jitterSeconds, target }) {
   const { rate, landing } = TUNING[engine];
-  // Without a faster clock only the distance kept can absorb late pictures.
+  // Without a faster clock only the distance can absorb late frames.
   const distance = target ?? (rate > 1 ? landing : landing + 3 * jitterSeconds);
   const at = Math.max(start, end - distance);
-  // What comes before a keyframe is decoded from the one before that.
+  // Frames before a keyframe are decoded from the keyframe before it.
   return target === null && keyframe > at ? keyframe : at;
 }

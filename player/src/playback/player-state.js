@@ -6,14 +6,14 @@
  * @property {{state: string, reason: string}} camera as the server last said it; state "" before that
  * @property {{code: string, message: string}} error of the server; message "": none
  * @property {string | null} unsupported the codec that this browser cannot decode, "" for all; null: it can
- * @property {number | null} ageMs since a picture was last shown; null: none yet
- * @property {number | null} delay how old pictures are when they are shown, milliseconds; null: not known
+ * @property {number | null} ageMs since the last shown frame; null: none yet
+ * @property {number | null} delay age of frames when they are shown, milliseconds; null: not known
  * @property {boolean} isFrozen
- * @property {boolean=} hasLongInterval the camera sends a frame every few seconds, so that the age of the last one is worth telling
+ * @property {boolean=} hasLongInterval the camera sends a frame every few seconds, so the age of the last one is shown
  * @property {boolean} isPaused by the person
  * @property {number} behindLive seconds that a person looks back; 0: live
- * @property {boolean} canSeekBack there is a past to look at
- * @property {boolean} isAutoplayBlocked the browser wants a click before it plays
+ * @property {boolean} canSeekBack there are older frames to look at
+ * @property {boolean} isAutoplayBlocked the browser needs a click before it plays
  */
 
 export {};
