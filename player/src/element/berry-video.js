@@ -1,25 +1,25 @@
 /**
- * Defines <berry-video src="…">: a live camera as an element like any other. This file is the shell: shadow DOM and words
- * over the picture. What plays is in player.js, buttons are in controls.js.
+ * Defines <berry-video src="…">. This file has the shadow DOM and the attributes. player.js plays, overlay.js shows text, controls.js
+ * has the buttons.
  *
  * Each attribute is a property, too (showDelay, restAfter).
  *
  * @attr src         WebSocket of the camera, relative to the page; default "video_websocket"
  * @attr controls    shows buttons, and a slider to look back
- * @attr show-delay  shows how old the picture is when it is seen: "84 ms"
- * @attr latency     "min" (default): as near to live as goes; "smooth": some 100 ms for a steadier picture; or seconds
+ * @attr show-delay  shows the age of the frame on the screen: "84 ms"
+ * @attr latency     "min" (default): as near to live as possible; "smooth": about 100 ms for steadier motion; or seconds
  * @attr renderer    "auto" (default), "mse" (Media Source Extensions) or "webcodecs"
- * @attr lookback    seconds that can be looked back; default 15
- * @attr rest-after  hidden for so many seconds, the page leaves the server until it is seen again; default 60
- * @fires delay    detail: {delay, shown}, once a second: see the property, and how many pictures were shown
- * @fires state    detail: {tone, text, seconds} whenever what is said about the picture changes; so many seconds behind or late
+ * @attr lookback    seconds that the person can look back; default 15
+ * @attr rest-after  seconds after which a hidden page closes its connection until it is seen again; default 60
+ * @fires delay    detail: {delay, shown}, once per second: the property, and the number of frames shown
+ * @fires state    detail: {tone, text, seconds} whenever the status changes; seconds behind or late
  * @fires error    detail: {code, message} when the server or the browser refuses
- * @fires resize   detail: {width, height} when the picture has another size
- * @slot           lies over the picture and lets clicks through to it
+ * @fires resize   detail: {width, height} when the frames have another size
+ * @slot           lies over the video and lets clicks through to it
  * @csspart video, state, age, delay, note, play, controls, live, lookback, pause, pip, fullscreen
  * @cssproperty --berry-video-accent, --berry-video-fit (contain, cover)
  *
- * There is no sound in these streams, so the picture is always muted and browsers let it start by itself.
+ * There is no sound in these streams, so the video is always muted and browsers let it start by itself.
  */
 
 import { socketUrl } from "../net/connection.js";
@@ -30,7 +30,7 @@ import { LazyPart } from "../net/lazy-part.js";
 
 const LOOKBACK_SECONDS = 15;
 const REST_AFTER_SECONDS = 60;
-/** A stream that is not shown by then has its state shown. Most take less. */
+/** Time without a frame after which the status is shown. Most streams take less. */
 const OVERLAY_AFTER_MS = 250;
 
 const CSS = `
@@ -42,7 +42,7 @@ slot { position: absolute; inset: 0; display: block; pointer-events: none; }
 .frame { position: relative; width: 100%; height: 100%; }
 `;
 
-/** A module that imports this one may also be evaluated on a server, which has no elements. */
+/** Base class of the element. Next and Nuxt also evaluate modules on a server, which has no elements. */
 const Base = /** @type {typeof HTMLElement} */ (globalThis.HTMLElement ?? class {});
 
 export class BerryVideo extends Base {
@@ -53,7 +53,7 @@ export class BerryVideo extends Base {
   #overlay = new LazyPart(async () => new (await import("../ui/overlay.js")).Overlay(this, this.#root, this.#frame));
   #controls = new LazyPart(async () => new (await import("../ui/controls.js")).MediaControls(this, this.#root, this.#frame));
 
-  /** @type {Player | null | undefined} null: the address is none; undefined: the element is in no page */
+  /** @type {Player | null | undefined} null: the URL is invalid; undefined: the element is in no page */
   #player;
   #startedAt = 0;
   #wasPaused = false;
@@ -64,7 +64,7 @@ export class BerryVideo extends Base {
     const root = this.attachShadow({ mode: "open" });
     const corner = element("div", "corner");
     const status = element("div", "state");
-    // Readers announce what changes in it, so it is there before.
+    // Screen readers announce changes of an element, so it must exist before.
     status.role = "status";
     corner.append(...["age", "delay", "note"].map((name) => element("span", name)));
     for (const one of [status, ...corner.children]) setText(/** @type {HTMLElement} */ (one), "");
@@ -76,7 +76,7 @@ export class BerryVideo extends Base {
   }
 
   connectedCallback() {
-    // What a page gave to the element before this class was there hides the properties.
+    // Properties that a page set before this class was defined hide those of the class.
     const given = { ...this };
     for (const name in given) delete this[name];
     Object.assign(this, given);
@@ -90,7 +90,7 @@ export class BerryVideo extends Base {
   }
 
   disconnectedCallback() {
-    // What is moved to another place is taken away and put there.
+    // An element that moves is removed first.
     this.#wasPaused = this.#player?.isPaused ?? false;
     this.#stop();
   }
@@ -102,7 +102,7 @@ export class BerryVideo extends Base {
     else this.#configure();
   }
 
-  /** The WebSocket as the page wrote it. */
+  /** URL of the WebSocket as the page wrote it. */
   get src() {
     return this.getAttribute("src") || "video_websocket";
   }
@@ -140,7 +140,7 @@ export class BerryVideo extends Base {
   }
 
   /**
-   * What decodes: Media Source Extensions or WebCodecs.
+   * Wanted renderer: Media Source Extensions or WebCodecs.
    * @returns {import("../playback/player.js").RendererName}
    */
   get renderer() {
@@ -168,13 +168,13 @@ export class BerryVideo extends Base {
     this.setAttribute("rest-after", String(seconds));
   }
 
-  /** The <video> inside, for what this element has no word for. */
+  /** The <video> inside, for what this element does not offer. */
   get video() {
     const surface = this.#player?.surface;
     return surface instanceof HTMLVideoElement ? surface : this.#video;
   }
 
-  /** From camera to screen: milliseconds from a picture being taken to its being shown, median of a second; null: not known. */
+  /** Milliseconds from capture to display, median of a second; null: not known. */
   get delay() {
     return this.#player?.delay ?? null;
   }
@@ -183,7 +183,7 @@ export class BerryVideo extends Base {
     return this.#player?.isPaused ?? true;
   }
 
-  /** Plays on at the live edge. */
+  /** Continues at the live edge. */
   play() {
     return this.#player?.play();
   }
@@ -193,20 +193,20 @@ export class BerryVideo extends Base {
   }
 
   /**
-   * Shows what was then and goes on from there, until `live`.
+   * Goes back in time and plays on from there, until `live`.
    * @param {number} seconds ago, up to `lookback`
    */
   lookBack(seconds) {
     this.#player?.seekBack(seconds);
   }
 
-  /** Back from looking back. */
+  /** Jumps to live. */
   live() {
     return this.#player?.seekToLive();
   }
 
   /**
-   * The picture as it is now; null before the first.
+   * Returns the frame as it is now; null before the first.
    * @returns {Promise<Blob | null>}
    */
   async snapshot(type = "image/jpeg", quality = 0.92) {
@@ -216,7 +216,7 @@ export class BerryVideo extends Base {
 
   async requestPictureInPicture() {
     const { video } = this;
-    // After a change of the way to show pictures there is none for a moment, and a click counts for some seconds.
+    // After a switch of the renderer there is no frame for some milliseconds, and a click counts for seconds.
     if (!video.readyState) {
       await new Promise((resolve) => {
         video.addEventListener("loadedmetadata", resolve, { once: true });

@@ -1,5 +1,5 @@
 /**
- * The interface of the 2022 program for pages that have their own <video>:
+ * Offers the interface of the 2022 program to pages that have their own <video>:
  * BerryMSE.initialize(video, url, autoSkipButton, resetButton). A classic script; what plays is the same as
  * in <berry-video>. For new pages use that: berrymse.js.
  */
@@ -13,8 +13,8 @@
   /**
    * @param {HTMLVideoElement} video
    * @param {string | null} wsTargetUrl WebSocket of the camera; none: that of the server this script is from
-   * @param {HTMLElement} [autoSkipButton] switches staying at the live edge off and on
-   * @param {HTMLElement} [resetButton] begins anew
+   * @param {HTMLElement} [autoSkipButton] switches staying live off and on
+   * @param {HTMLElement} [resetButton] starts the player again
    */
   function initialize(video, wsTargetUrl, autoSkipButton, resetButton) {
     if (!video) {

@@ -1,6 +1,6 @@
 /**
- * The ready-made page script of the 2022 program: plays the server's first camera in the page's first <video> and
- * gives life to the buttons #play-button, #auto-skip-button and #reset-button, as far as the page has them.
+ * Page script of the 2022 program. It plays the server's first camera in the page's first <video> and connects
+ * the buttons #play-button, #auto-skip-button and #reset-button, as far as the page has them.
  * A classic script; what plays is the same as in <berry-video>. For new pages use that: berrymse.js.
  */
 (function () {

@@ -1,6 +1,6 @@
 /**
- * What a camera can be set to (`api/cameras/NAME/controls`, docs/reference/http.md), as sliders, switches and menus beside the
- * picture, which changes as they move. Loaded when it is first opened.
+ * Shows the controls of a camera (`api/cameras/NAME/controls`, docs/reference/http.md) as sliders, switches and menus next to the
+ * video, which changes as they move. Loaded when it is first opened.
  */
 
 /**
@@ -17,7 +17,7 @@
  * @property {{value: number, label: string}[]=} menu
  */
 
-/** Cameras change some by themselves (automatic exposure); and there may be another page. */
+/** Poll interval: cameras change controls by themselves (automatic exposure), and so may another page. */
 const LOOK_EVERY_MS = 2000;
 
 /** @param {string} name of the camera */
@@ -30,7 +30,7 @@ export class CameraSettings {
   #title;
   #camera = "";
   #shape = "";
-  /** What was moved while the last request was on its way: name -> value. */
+  /** Changes since the last request was sent: name -> value. */
   #wanted = new Map();
   #isAsking = false;
   #timer = 0;
@@ -46,13 +46,13 @@ export class CameraSettings {
     part(".reset").addEventListener("click", () => this.#reset());
     dialog.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
-      // The large picture below stays.
+      // The large video below stays.
       event.stopPropagation();
       this.close();
     });
   }
 
-  /** @param {string} camera @param {HTMLElement} opener gets the focus back */
+  /** @param {string} camera @param {HTMLElement} opener receives the focus afterwards */
   async toggle(camera, opener) {
     const isOpen = this.#dialog.open && this.#camera === camera;
     this.close();
@@ -89,7 +89,7 @@ export class CameraSettings {
     if (!this.#isAsking) this.#ask();
   }
 
-  /** One request at a time, with the newest of all values: a slider gives more than a camera takes. */
+  /** Sends one request at a time, with the newest values: a slider has more than a camera can set. */
   async #ask() {
     this.#isAsking = true;
     do {
@@ -121,7 +121,7 @@ export class CameraSettings {
       for (const field of row.querySelectorAll("input, select, button")) {
         const one = /** @type {HTMLInputElement} */ (field);
         one.disabled = isFixed;
-        // What is being moved or typed is not taken out of the hand.
+        // A field that the person changes just now is left alone.
         if (value === null || value === undefined || one.matches(":active") || (one.type === "number" && one.matches(":focus"))) continue;
         if (one.type === "checkbox") one.checked = Boolean(value);
         else one.value = String(value);
@@ -179,7 +179,7 @@ export class CameraSettings {
     return fields;
   }
 
-  /** All that can be set goes back to what the camera calls its default. */
+  /** Sets all controls to the camera's defaults. */
   #reset() {
     /** @type {Control[]} */
     const controls = JSON.parse(this.#shape || "[]");

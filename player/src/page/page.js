@@ -1,5 +1,5 @@
 /**
- * The demo page: every camera of this server, as large as the screen allows, with its name and what it gives.
+ * Shows every camera of this server, as large as the screen allows, with name, size and rate.
  * All URLs are relative, so that it works below any path of a reverse proxy.
  */
 
@@ -14,7 +14,7 @@ const ICONS = {
   share: "M12 3l4.5 4.5-1.4 1.4L13 6.8V15h-2V6.8L8.9 8.9 7.5 7.5zM5 11h3v2H7v6h10v-6h-1v-2h3v10H5z",
   back: "M6.4 5L12 10.6 17.6 5 19 6.4 13.4 12l5.6 5.6-1.4 1.4L12 13.4 6.4 19 5 17.6 10.6 12 5 6.4z",
 };
-/** Words for each tone, by the seconds that the picture is behind or late. */
+/** Text of each tone, by the seconds behind or late. */
 const TONE_WORDS = {
   live: () => "live",
   behind: (seconds) => `${seconds} s behind`,
@@ -30,10 +30,10 @@ const summary = document.getElementById("summary");
 /** name -> {figure, caption, figures} */
 const shown = new Map();
 let ratio = 16 / 9;
-/** Of a picture, in its own pixels. */
+/** Width of a frame, in its own pixels. */
 let own = NaN;
 
-/** A server that says nothing about its cameras has one, at the first camera's URL. */
+/** Camera of a server that says nothing about its cameras: the first one. */
 const UNKNOWN = [{ name: "" }];
 
 function show(cameras) {
@@ -59,7 +59,7 @@ function addCamera({ name }) {
   label.title = `${label.textContent}: large, and back`;
   label.ariaPressed = "false";
   label.addEventListener("click", () => enlarge(figure));
-  // What was meant for a button inside the element is not meant for the picture.
+  // A click on a button inside the element does not enlarge it.
   video.addEventListener("click", (event) => {
     if (!event.composedPath().some(({ localName }) => localName === "button" || localName === "input")) enlarge(figure);
   });
@@ -76,11 +76,11 @@ function addCamera({ name }) {
     caption.dataset.tone = detail.tone;
     said.textContent = TONE_WORDS[detail.tone](detail.seconds);
     title();
-    // What there is to set is known when the camera was open once.
+    // The controls are known when the camera was open once.
     if (detail.tone === "live" && settings.hidden) offerSettings(name, settings);
   });
   video.addEventListener("resize", ({ detail }) => {
-    // One camera gets a frame of its own shape; on a wall all are equal.
+    // A single camera has a tile of its own shape. In a grid all are equal.
     ratio = shown.size === 1 ? detail.width / detail.height : 16 / 9;
     own = detail.width;
     fit();
@@ -106,7 +106,7 @@ async function offerSettings(name, button) {
     const { allowed, controls } = await answer.json();
     button.hidden = !allowed || controls.length === 0;
   } catch {
-    // A server without settings, or gone again: there is nothing to offer.
+    // The server has no settings, or is gone: there is nothing to offer.
   }
 }
 
@@ -120,13 +120,13 @@ async function openPanel(name, opener) {
   panel.toggle(name, opener);
 }
 
-/** One picture over all others, which play on below it; once more, and it is one of them again. */
+/** Enlarges one camera over the others, which play on below it, or makes it small again. */
 function enlarge(figure) {
   const wasLarge = figure?.classList.contains("large");
   for (const one of wall.children) {
     const isLarge = one === figure && !wasLarge;
     one.classList.toggle("large", isLarge);
-    // What lies below is out of reach for keys and readers, too.
+    // The others are out of reach for keys and screen readers, too.
     one.inert = Boolean(figure) && !wasLarge && !isLarge;
     const label = one.querySelector(".name");
     if (label) label.ariaPressed = String(isLarge);
@@ -143,7 +143,7 @@ async function save(video, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
-/** To be copied by hand: the clipboard is open to scripts only where TLS is. */
+/** Shows the link and the code. They are copied by hand: scripts may use the clipboard with TLS only. */
 function tell(name) {
   const absolute = (path) => new URL(path, document.baseURI).href;
   const socket = absolute(name ? `live/${encodeURIComponent(name)}` : "video_websocket").replace(/^http/, "ws");
@@ -160,7 +160,7 @@ function describe({ name, width, height, fps, viewers }) {
   if (viewers > 1) parts.push(`${viewers} viewers`);
   const { figures } = shown.get(name);
   const text = parts.join(" · ");
-  // The same again would have the page drawn anew.
+  // The same text again would repaint the page.
   if (figures.textContent !== text) figures.textContent = text;
 }
 
@@ -172,7 +172,7 @@ function title() {
 function fit() {
   const style = getComputedStyle(wall);
   const width = wall.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
-  // The height left by the bar, not that of the wall, which grows with its pictures.
+  // The height left by the bar, not that of the grid, which grows with its tiles.
   const height = innerHeight - wall.offsetTop - parseFloat(style.paddingBottom);
   const gap = parseFloat(style.columnGap);
   const caption = parseFloat(style.getPropertyValue("--caption"));
@@ -191,7 +191,7 @@ async function refresh() {
     show(cameras.length > 0 ? cameras : UNKNOWN);
     summary.textContent = [cameras.length > 1 && `${cameras.length} cameras`, version && `v${version}`].filter(Boolean).join(" · ");
   } catch {
-    // The pictures say themselves when the server is gone; here only something must be on the page.
+    // The elements say when the server is gone. The page needs one.
     if (shown.size === 0) show(UNKNOWN);
   }
 }

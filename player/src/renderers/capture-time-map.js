@@ -1,4 +1,4 @@
-/** Which capture time belongs to which time of the video element. */
+/** Maps times of the video element to capture times. */
 export class CaptureTimeMap {
   /**
    * In order of `time`, seconds of the element; `captured` is the server's clock.
@@ -9,7 +9,7 @@ export class CaptureTimeMap {
   /** @param {number} time @param {number | null} captured */
   add(time, captured) {
     const known = this.#known;
-    // Where pictures are reordered one may belong before those that came last.
+    // Where frames are reordered a new one may belong before the last ones.
     known.splice(known.findLastIndex((one) => one.time <= time) + 1, 0, { time, captured });
   }
 
@@ -20,7 +20,7 @@ export class CaptureTimeMap {
 
   /**
    * @param {number} time
-   * @returns {number | null} for the picture there
+   * @returns {number | null} of the frame at that time
    */
   capturedAt(time) {
     // Half a millisecond, because browsers round.

@@ -1,11 +1,11 @@
 /**
- * Where there is no GPU, Chromium draws a picture that is shown as large as it is by copying its lines, unless the window has
- * one of the sizes for which its arithmetic (half the size, times two by the size, both rounded to 24 bits) does not give
- * one. Then each pixel is interpolated from four, which takes several milliseconds more. Round corners are drawn in another
- * way, which copies at all sizes, but costs a little more; those here are too small to be seen.
+ * Makes Chromium copy pixels where there is no GPU. It draws a frame in its own size by copying, except in windows of some sizes,
+ * for which its arithmetic (half the size, times two by the size, both rounded to 24 bits) does not give one. Then it interpolates
+ * each pixel from four, which takes several milliseconds more. Round corners are drawn in another way, which always copies
+ * and costs a little more. Those here are too small to be seen.
  */
 
-/** One for all elements of a document, and off where it is not needed. @type {WeakMap<Document, CSSStyleSheet>} */
+/** Style sheet for all elements of a document, disabled where it is not needed. @type {WeakMap<Document, CSSStyleSheet>} */
 const corners = new WeakMap();
 
 /** @param {number} size of a window, in pixels of the screen */
@@ -14,7 +14,7 @@ export function isInexact(size) {
 }
 
 /**
- * Sees to it that the `.video` in `root` is drawn pixel by pixel.
+ * Makes the `.video` in `root` drawn pixel by pixel.
  * @param {Node} root
  */
 export function snapToPixels(root) {

@@ -1,10 +1,10 @@
 /** Calculates which part of a frame is seen, and where. Pure. */
 
-/** The inset of each edge, top, right, bottom and left, as a share of the picture. For others who draw it, as snapshot.js. */
+/** Inset of each edge, top, right, bottom and left, as a share of the frame. Also for snapshot.js. */
 export const PROPERTY = "--berry-crop";
 
 /**
- * The size of what is left.
+ * Returns the size of the visible part.
  * @param {number} width @param {number} height @param {number[]} insets
  * @returns {[number, number]}
  */
@@ -18,7 +18,7 @@ export function insetsOf(style) {
 }
 
 /**
- * Insets of a picture that is turned so many degrees clockwise.
+ * Returns the insets of a frame that is rotated clockwise by that many degrees.
  * @param {{width: number, height: number, left: number, top: number}} picture @param {number} turn
  */
 export function insets({ width, height, left, top }, turn) {
@@ -29,8 +29,8 @@ export function insets({ width, height, left, top }, turn) {
 }
 
 /**
- * How the part fills a box in which the whole is shown as "contain", for each axis: the scale, the way of the centre, and what is cut
- * off before and behind, in CSS pixels. (`object-view-box` is missing in Firefox, and in Chromium shows more where the box has room.)
+ * Returns how the part fills a box in which the whole is shown as "contain". For each axis: the scale, the shift of the centre, and
+ * what is cut off before and after, in CSS pixels. (`object-view-box` is missing in Firefox, and in Chromium shows more where the box has room.)
  * @param {[number, number]} box @param {[number, number]} whole @param {number[]} insets @param {string} fit
  */
 export function placed(box, whole, [top, right, bottom, left], fit) {

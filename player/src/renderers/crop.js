@@ -1,15 +1,15 @@
 /**
- * Shows only the part of a picture that is meant to be seen. Browsers crop H.264 at the right and at the bottom only. So the server lets
- * them decode what is hidden at the left and at the top, too, and says so in `clap` (14496-12, 12.1.4). Loaded when a stream has that.
+ * Shows only the visible part of a frame. Browsers crop H.264 at the right and at the bottom only. So the server lets them decode
+ * what is hidden at the left and at the top, too, and says so in `clap` (14496-12, 12.1.4). Loaded when a stream has that.
  */
 
 import { PROPERTY, insets, placed, sizeOf } from "./crop-geometry.js";
 
-/** Ends what was begun for a video. @type {WeakMap<HTMLVideoElement, AbortController>} */
+/** Ends the cropping of a video. @type {WeakMap<HTMLVideoElement, AbortController>} */
 const begun = new WeakMap();
 
 /**
- * Crops what the video shows as this init segment says, until the next call.
+ * Crops a video as its init segment says, until the next call.
  * @param {HTMLVideoElement} video
  * @param {import("../net/mp4.js").Init} init
  * @param {((width: number, height: number) => void) | undefined} resized
@@ -28,7 +28,7 @@ export function crop(video, init, resized) {
   const look = () => {
     const { videoWidth, videoHeight } = video;
     clear(video);
-    // What follows `clap` itself, and a track of cropped frames, need no more.
+    // A browser that applies `clap` itself, and a track of cropped frames, need no more.
     if (!isWhole(picture, videoWidth * videoHeight, aspectOf(init.bytes, picture))) return;
     apply(video, edges, init.isMirrored);
     const size = sizeOf(videoWidth, videoHeight, edges);
@@ -49,7 +49,7 @@ function read(clap) {
 }
 
 /**
- * The shape of a pixel, by the width in `tkhd`.
+ * Returns the aspect ratio of a pixel, by the width in `tkhd`.
  * @param {Uint8Array} bytes @param {{width: number, left: number}} picture
  */
 function aspectOf(bytes, { width, left }) {
@@ -61,7 +61,7 @@ function aspectOf(bytes, { width, left }) {
 }
 
 /**
- * Whether a video of this area shows the whole of the picture. Browsers stretch one side to make pixels square.
+ * Returns true if a video of this area shows the whole frame. Browsers stretch one side to make pixels square.
  * @param {{width: number, height: number, left: number, top: number}} picture @param {number} area @param {number} aspect
  */
 function isWhole({ width, height, left, top }, area, aspect) {
@@ -90,6 +90,6 @@ function clear({ style, videoWidth }) {
   const isMirrored = style.scale.startsWith("-");
   for (const name of [PROPERTY, "object-fit", "translate", "clip-path"]) style.removeProperty(name);
   style.scale = isMirrored ? "-1 1" : "";
-  // Without a picture it is the canvas over it that gives it this shape.
+  // Without a frame the canvas over the video gives it this shape.
   if (videoWidth) style.aspectRatio = "";
 }

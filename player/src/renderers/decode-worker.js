@@ -1,4 +1,4 @@
-/** decode.js in a worker: orders come and answers go as messages. */
+/** Runs video-decoder.js in a worker. Requests and responses are messages. */
 
 import { Decoder } from "./video-decoder.js";
 

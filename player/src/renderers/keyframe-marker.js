@@ -1,16 +1,16 @@
 /**
- * Cuts for streams without keyframes: a SourceBuffer forgets the past only up to a keyframe, so without one it is full after some
- * minutes. Here a frame that is none is marked as one. Loaded when a group of pictures is long.
+ * Marks frames as keyframes. A SourceBuffer removes media only up to a keyframe, so a stream without one fills it in some
+ * minutes. Loaded when a GOP is long.
  */
 
-/** A recovery point SEI (ITU-T H.264, D.1.8), complete at once, as a NAL unit with its length. */
+/** Recovery point SEI message (ITU-T H.264, D.1.8), complete at once, as a NAL unit with its length. */
 const RECOVERY_POINT = [0, 0, 0, 5, 6, 6, 1, 0xc4, 0x80];
 const [SAMPLE_FLAGS_AT, SAMPLE_SIZE_AT] = [92, 100];
 const SYNC_SAMPLE = 0x02000000;
 
 /**
- * The fragment of a frame that browsers take for a keyframe as long as nothing is decoded from there: one must not seek to it or
- * behind it. Firefox believes the sample's flags, Chromium looks into the frame for an IDR picture or a recovery point.
+ * Returns a fragment that browsers take for a keyframe. Nothing can be decoded from there, so a player must not seek to it or behind
+ * it. Firefox uses the flags of the sample. Chromium looks for an IDR picture or a recovery point in the frame.
  * @param {Uint8Array<ArrayBuffer>} bytes
  */
 export function markAsKeyframe(bytes) {

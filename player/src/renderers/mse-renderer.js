@@ -1,6 +1,6 @@
 /**
- * The browser's media pipeline for one video element: MediaSource, SourceBuffer and the queue before it. Takes
- * messages, joins them into one timeline without holes, forgets the past. Where to play is not decided here.
+ * Renders by Media Source Extensions: MediaSource, SourceBuffer and the queue before it. Joins messages into one timeline without
+ * gaps and removes old media. Where to play is not decided here.
  */
 
 import { CaptureTimeMap } from "./capture-time-map.js";
@@ -8,31 +8,31 @@ import { newestRange, computeTimestampOffset, computeEvictionEnd } from "./mse-t
 import { TIMESCALE } from "../net/mp4.js";
 
 /**
- * iPhones have only the managed one; elsewhere the plain one behaves the same in all browsers.
+ * MediaSource, or ManagedMediaSource on iPhones, which have only that.
  * @type {typeof MediaSource | undefined}
  */
 const Source = globalThis.MediaSource ?? Reflect.get(globalThis, "ManagedMediaSource");
 
-/** Nobody sees what is further behind than this when a keyframe is waiting after it. */
+/** Queued seconds that are dropped when a keyframe is queued after them. */
 const BACKLOG_SECONDS = 1;
 
-/** Without a keyframe for so many bytes a frame is marked as one, so that the past can be forgotten: browsers keep 150 MiB. */
+/** Bytes without a keyframe after which a frame is marked as one, so that old media can be removed: browsers keep 150 MiB. */
 const MARK_BYTES = 16_000_000;
 const ROUNDING_SECONDS = 0.001;
-/** A seek decodes all frames since the keyframe: of more than these another keyframe is quicker. */
+/** A seek decodes all frames since the keyframe. With more than these another keyframe is faster. */
 const MOST_TO_DECODE = 900;
-/** Frames that wait for the browser; without a keyframe nothing else bounds them. */
+/** Frames in the queue. Without a keyframe nothing else bounds them. */
 const MOST_WAITING = 5000;
 
-/** Whether this browser has Media Source Extensions: iPhones before iOS 17.1 do not. */
+/** True if this browser has Media Source Extensions. iPhones before iOS 17.1 do not. */
 export const isSupported = Source !== undefined;
 
 /** @param {string} codec */
 const mimeOf = (codec) => `video/mp4; codecs="${codec}"`;
 
 /**
- * The type to ask for; null where the browser cannot. Firefox decodes 4:2:2, 4:4:4 and 10 bits, but takes them only by the name of
- * High profile: the profile that counts is in the init segment.
+ * Returns the MIME type for a codec, null if the browser cannot decode it. Firefox decodes 4:2:2, 4:4:4 and 10 bits, but accepts them
+ * only by the name of High profile. The profile that counts is in the init segment.
  * @param {string} codec
  */
 function typeFor(codec) {
@@ -56,7 +56,7 @@ export class MseRenderer {
   #buffer = null;
   #mime = "";
   /**
-   * The newest.
+   * Newest init segment.
    * @type {Init | null}
    */
   init = null;
@@ -66,7 +66,7 @@ export class MseRenderer {
   isSeekable = true;
   #keyframe = 0;
   /**
-   * Where the buffer can be cut: keyframes, and what is marked as one.
+   * Times at which the buffer can be cut: keyframes, and frames marked as such.
    * @type {number[]}
    */
   #cuts = [];
@@ -80,7 +80,7 @@ export class MseRenderer {
 
   captureTimes = new CaptureTimeMap();
 
-  /** Seconds of the past that stay in the buffer. */
+  /** Seconds of played media that stay in the buffer. */
   keepSeconds = 5;
 
   /**
@@ -92,15 +92,15 @@ export class MseRenderer {
     this.#on = on;
   }
 
-  /** What the pictures are seen in. */
+  /** Where the frames are seen. */
   get surface() {
     return this.#video;
   }
 
-  /** The duration of the newest picture, seconds. */
+  /** Duration of the newest frame, seconds. */
   frameSeconds = 0;
 
-  /** The shortest and the longest way from decoding to presentation in this stream, seconds. */
+  /** Shortest and longest time from decoding to presentation in this stream, seconds. */
   #shifts = [0, 0];
 
   get reorderSeconds() {
@@ -108,7 +108,7 @@ export class MseRenderer {
     return longest - shortest;
   }
 
-  /** The newest buffered range and keyframe on the element's timeline; null before the first picture. */
+  /** Newest buffered range and keyframe on the element's timeline; null before the first frame. */
   get range() {
     const found = newestRange(this.#video.buffered, this.reorderSeconds);
     return found && { ...found, keyframe: this.#keyframe };
@@ -140,7 +140,7 @@ export class MseRenderer {
     this.#pump();
   }
 
-  /** Starts over with the same video: the only way out after a decode error. The last picture is lost. */
+  /** Starts again with the same video, the only way out after a decode error. The last frame is lost. */
   rebuild() {
     const { init } = this;
     this.close();
@@ -170,7 +170,7 @@ export class MseRenderer {
       if (source !== this.#source || this.#buffer) return;
       this.#rebuildOnError(() => this.#addBuffer(source));
     });
-    // A managed source says when it wants nothing more, to save power; what waits meanwhile is dropped at keyframes.
+    // A managed source says when it wants no more data, to save power. The queue is dropped at keyframes meanwhile.
     for (const name of ["endstreaming", "startstreaming"]) {
       source.addEventListener(name, () => {
         if (source !== this.#source) return;
@@ -178,7 +178,7 @@ export class MseRenderer {
         this.#pump();
       });
     }
-    // It stays closed as long as the picture could be sent to another device.
+    // A managed source stays closed while remote playback is possible.
     this.#video.disableRemotePlayback = true;
     this.#video.src = this.#objectUrl;
   }
@@ -217,7 +217,7 @@ export class MseRenderer {
     }
     this.#queue.shift();
     buffer.appendBuffer(init.bytes);
-    // A property of its own: the page's `transform` is left alone.
+    // Not `transform`, which belongs to the page.
     const { style } = this.#video;
     style.scale = init.isMirrored ? "-1 1" : "";
     if (init.clap || style.getPropertyValue("--berry-crop")) {
@@ -226,7 +226,7 @@ export class MseRenderer {
   }
 
   /**
-   * All that waits and joins goes in at once: a joining viewer's burst costs one turn instead of sixty.
+   * Appends all queued fragments that join at once: the burst of a join costs one append instead of sixty.
    * @param {SourceBuffer} buffer
    */
   #appendFragments(buffer) {
@@ -263,7 +263,7 @@ export class MseRenderer {
   }
 
   /**
-   * The bytes of a frame, marked as a keyframe where one is missing. One that is shown before others that came before it cannot be.
+   * Returns the bytes of a frame, marked as a keyframe if one is due. A frame that is shown before earlier ones cannot be marked.
    * @param {Waiting} frame
    */
   #cuttable({ bytes, shift }) {
@@ -285,18 +285,18 @@ export class MseRenderer {
     if (point === null) return;
     this.#cuts = this.#cuts.filter((time) => time >= point);
     this.captureTimes.forgetBefore(point);
-    // Rounded to less than the keyframe's own time it would take that, too, and all up to the next one.
+    // Rounding must not remove the keyframe itself, and with it all up to the next one.
     buffer.remove(0, point - ROUNDING_SECONDS);
   }
 
-  /** At a new keyframe: pictures that could not even be appended are not worth showing any more; those to begin with are. */
+  /** Drops the queue at a new keyframe: its frames are too old to be shown, except those to begin with. */
   #dropBacklog() {
     const seconds = this.#queue.reduce((sum, one) => sum + (one.kind === "init" ? 0 : one.duration), 0);
     if (seconds > (this.#buffer ? BACKLOG_SECONDS : 120)) this.#queue = this.#queue.filter(({ kind }) => kind === "init");
   }
 
   /**
-   * Whatever the browser throws here (quota, a decoder that gave up, a source that is gone) has one cure.
+   * Runs an action. Whatever the browser throws (quota, a failed decoder, a closed source), a rebuild helps.
    * @param {() => void} action
    */
   #rebuildOnError(action) {

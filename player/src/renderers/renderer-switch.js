@@ -1,8 +1,8 @@
 /**
- * Two ways to show pictures in one <video>, and the change from one to the other: WebCodecs to a track, which are quicker and half the
- * work in Chromium, and Media Source Extensions for all that needs a timeline (a wanted latency, a jittery line, looking back) or where
- * the former fail. What was pushed last is kept, so that a change begins with pictures and not with waiting for them, and a still of
- * the last picture lies over the <video> until the other way shows one. Loaded when WebCodecs are wanted.
+ * Switches between two renderers of one <video>. WebCodecs with a track are faster and half the work in Chromium. Media Source
+ * Extensions are for what needs a timeline (a wanted latency, a jittery link, looking back) and for when WebCodecs fail. The last
+ * messages are kept, so that a switch begins with frames. A freeze frame covers the <video> until the other renderer
+ * shows one. Loaded when WebCodecs are wanted.
  */
 
 import { TIMESCALE } from "../net/mp4.js";
@@ -10,13 +10,13 @@ import { snapToPixels } from "./chromium-pixel-snap.js";
 import { pushAndTrim } from "./replay-buffer.js";
 import { WebCodecsRenderer, rotationOf } from "./webcodecs-renderer.js";
 
-/** So often in a row a decoder of WebCodecs may be made anew without a picture before the other way is taken. */
+/** Rebuilds of a WebCodecs decoder in a row, without a frame, before the switch to MSE. */
 const MAX_WEBCODECS_RETRIES = 2;
-/** Where WebCodecs failed or did not come they are tried again: after so long, then after twice that, and so on. */
+/** Time until WebCodecs are tried again after a failure. It doubles. */
 const RETRY_MS = 10_000;
-/** When not all that was kept is in the timeline by then, it will not be. */
+/** Time until a seek does not wait for the whole replay any more. */
 const SEEK_TIMEOUT_MS = 1000;
-/** A past without a keyframe to begin it with is of no use, and must not grow for ever. */
+/** Bound of a replay without a keyframe, which is useless. */
 const MAX_REPLAY_SECONDS = 60;
 
 /** @typedef {import("./replay-buffer.js").Message} Message */
@@ -26,17 +26,17 @@ export class RendererSwitch {
   #on;
   #isForced;
   #createMse;
-  /** @type {import("./renderer.js").Renderer} what is seen */
+  /** @type {import("./renderer.js").Renderer} what is seen now */
   #current;
-  /** @type {WebCodecsRenderer | null} seen, or made ready to be */
+  /** @type {WebCodecsRenderer | null} seen now, or standby */
   #webCodecs = null;
   /** @type {Message[]} */
   #replay = [];
   /** @type {HTMLCanvasElement | null} */
   #freezeFrame = null;
-  /** @type {number | null} where a timeline that has no pictures yet is to begin: seconds ago */
+  /** @type {number | null} where a timeline without frames must begin: seconds ago */
   #seekBackSeconds = null;
-  /** So long are the pictures that such a timeline is given at once, seconds. */
+  /** Duration of the frames that such a timeline receives at once, seconds. */
   #replaySeconds = 0;
   #seekDeadline = 0;
   #keepSeconds = 5;
@@ -44,14 +44,14 @@ export class RendererSwitch {
   #retryMs = RETRY_MS;
   #isLoading = false;
   #isWanted = false;
-  /** WebCodecs said why there was no picture. */
+  /** True after WebCodecs reported why there was no frame. */
   #hasReportedFailure = false;
   #isClosed = false;
 
   /**
    * @param {HTMLVideoElement} video
    * @param {import("./renderer.js").Listener} on
-   * @param {import("./renderer.js").Renderer} mse what shows the pictures now
+   * @param {import("./renderer.js").Renderer} mse the renderer of before
    * @param {{isForced: boolean, createMse: ((on: {appended: () => void, failed: (reason: string) => void,
    *   resized: (width: number, height: number) => void}) => import("./renderer.js").Renderer) | null}} options `isForced`: WebCodecs
    *   wherever they are possible, else only where that is quicker; `createMse` null: this browser has no Media Source Extensions
@@ -116,16 +116,16 @@ export class RendererSwitch {
   push(message) {
     const keep = this.#keepSeconds * TIMESCALE;
     this.#replay = pushAndTrim(this.#replay, message, { keep, most: keep + MAX_REPLAY_SECONDS * TIMESCALE });
-    // Turning costs a copy of each picture.
+    // Rotation costs a copy of each frame.
     const isTurned = message.kind === "init" && rotationOf(message.matrix) !== 0;
     if (isTurned && this.#isByWebCodecs && !this.#isForced) this.#switchToMse([], null);
     this.#current.push(message);
     if (!this.#isByWebCodecs) this.#webCodecs?.push(message);
   }
 
-  /** @param {number} tries in a row without a picture */
+  /** @param {number} tries in a row without a frame */
   rebuild(tries) {
-    // Who fails without a word is not there any more: another try would be as silent.
+    // A decoder that fails silently is gone. Another try would fail as silently.
     const canRetry = tries <= MAX_WEBCODECS_RETRIES && this.#hasReportedFailure;
     this.#hasReportedFailure = false;
     if (!this.#createMse || !this.#isByWebCodecs || canRetry) return this.#current.rebuild(tries);
@@ -147,9 +147,9 @@ export class RendererSwitch {
   }
 
   /**
-   * To be asked now and then: which way is the better one for what is wanted.
-   * @param {number | null} target seconds to stay behind the newest picture; null: each is to be seen when it comes
-   * @param {boolean} isLive false: somebody looks back
+   * Switches to the better renderer. To be called about once per second.
+   * @param {number | null} target seconds to stay behind the newest frame; null: show each one on arrival
+   * @param {boolean} isLive false: the viewer looks back
    */
   async selectRenderer(target, isLive) {
     const isBest = target === null && isLive && !this.#isTurned;
@@ -161,7 +161,7 @@ export class RendererSwitch {
 
   /**
    * @param {number} seconds
-   * @returns {boolean} whether the timeline will begin so many seconds ago
+   * @returns {boolean} true if the timeline will begin that many seconds ago
    */
   seekBack(seconds) {
     const isOnTheWay = this.#seekBackSeconds !== null;
@@ -182,13 +182,13 @@ export class RendererSwitch {
   get #newestGop() {
     const newest = this.#replay.findLastIndex((one) => one.kind === "fragment" && (one.isKeyframe || one.isRecoveryPoint));
     const found = this.#replay[newest];
-    // Behind a recovery point there is nothing to begin with.
+    // After a recovery point there is no keyframe to begin with.
     const first = found?.kind === "fragment" && found.isKeyframe ? newest : -1;
     const init = this.#replay.findLast((one, place) => one.kind === "init" && (first < 0 || place < first));
     return init ? [init, ...(first < 0 ? [] : this.#replay.slice(first))] : [];
   }
 
-  /** Chromium keeps no page with a track for the way back. */
+  /** Chromium does not keep a page with a track in its back/forward cache. */
   #onPageHide = () => {
     if (this.#createMse && this.#isByWebCodecs) this.#switchToMse([], null);
     else this.#discardStandby();
@@ -200,7 +200,7 @@ export class RendererSwitch {
     try {
       const codecs = await WebCodecsRenderer.on(this.#video, {
         ...this.#on,
-        // Only a canvas tells, a <video> is asked.
+        // Only a canvas reports frames, a <video> is polled.
         shown: (picture) => {
           if (this.#current !== codecs) return;
           this.#removeFreezeFrame();
@@ -218,19 +218,19 @@ export class RendererSwitch {
           else this.#discardStandby();
         },
         ready: () => {
-          // A picture that stands is to stay as it is.
+          // A paused frame must stay as it is.
           if (this.#video.paused) this.#discardStandby();
           else this.#switchToWebCodecs();
         },
       }, !this.#isForced);
       if (this.#isClosed || this.#isRetryPostponed || !this.#isWanted) return codecs.close();
       this.#webCodecs = codecs;
-      // With nothing on show there is nothing to keep until they have a picture.
+      // With no frame shown there is nothing to keep meanwhile.
       if (this.init) codecs.push(this.init);
       else this.#switchToWebCodecs();
     } catch (error) {
       this.#postponeRetry();
-      // Else it is no trouble: such pages are from another server, or forbid workers.
+      // Else it is no error: such pages are from another server, or forbid workers.
       if (this.#isForced) console.warn(`berrymse: no WebCodecs (${error})`);
     } finally {
       this.#isLoading = false;
@@ -256,7 +256,7 @@ export class RendererSwitch {
     codecs.attach();
   }
 
-  /** @param {Message[]} messages to begin with; none: those that come @param {number | null} beginsAt */
+  /** @param {Message[]} messages to begin with; none: those that arrive @param {number | null} beginsAt */
   #switchToMse(messages, beginsAt) {
     if (!this.#createMse) return;
     this.#showFreezeFrame();
@@ -282,7 +282,7 @@ export class RendererSwitch {
     if (messages.length > 0 && !hasKeyframe) this.#on.keyframeMissing?.();
   }
 
-  /** What was kept is appended in several pieces if the picture or the media times changed meanwhile: the end is waited for. */
+  /** Seeks when the replay is appended. That takes several pieces if the format or the media times changed in it. */
   #seekIntoReplay() {
     const { range } = this;
     if (!range || this.#seekBackSeconds === null) return;
@@ -290,11 +290,11 @@ export class RendererSwitch {
     if (range.end < to && performance.now() < this.#seekDeadline) return;
     this.#video.currentTime = Math.max(range.start, Math.min(to, range.end - this.#seekBackSeconds));
     this.#seekBackSeconds = null;
-    // One that is paused shows no picture after the one that it is at.
+    // A paused video shows no frame after the one that it is at.
     this.#video.addEventListener("seeked", () => this.#removeFreezeFrameSoon(), { once: true });
   }
 
-  /** WebCodecs that are not seen yet are not wanted any more. */
+  /** Closes WebCodecs that are not seen yet. */
   #discardStandby() {
     if (this.#isByWebCodecs) return;
     this.#webCodecs?.close();
@@ -309,21 +309,21 @@ export class RendererSwitch {
     [cover.width, cover.height] = isVideo ? [surface.videoWidth, surface.videoHeight] : [surface.width, surface.height];
     const context = cover.getContext("2d");
     context?.drawImage(surface, 0, 0);
-    // The colours of the screen, see snapshot.js, which come a moment later.
+    // Colours as on the screen, see snapshot.js. They take some milliseconds.
     createImageBitmap(surface, { colorSpaceConversion: "none" }).then((still) => {
       context?.drawImage(still, 0, 0);
       still.close();
     }, () => {});
     cover.className = surface.className;
     cover.setAttribute("part", "video");
-    // Mirrored and cropped alike.
+    // Mirrored and cropped in the same way.
     cover.style.cssText = surface.style.cssText;
     surface.after(cover);
     this.#freezeFrame = cover;
     this.#awaitFrame();
   }
 
-  /** The still goes with the first picture that was wanted: not with one on the way there. */
+  /** Removes the freeze frame at the first wanted frame, not at one on the way there. */
   #awaitFrame() {
     this.#video.requestVideoFrameCallback(() => {
       if (!this.#freezeFrame) return;
@@ -334,7 +334,7 @@ export class RendererSwitch {
 
   #removeFreezeFrameSoon() {
     const cover = this.#freezeFrame;
-    // In a hidden page this is when it is seen, and the picture is sought anew.
+    // In a hidden page this runs when it is seen, and the video seeks again.
     requestAnimationFrame(() => {
       const isThere = !this.#video.seeking && this.#video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA;
       if (isThere && this.#seekBackSeconds === null && cover === this.#freezeFrame) this.#removeFreezeFrame();
@@ -352,7 +352,7 @@ function secondsFromKeyframe(messages) {
   const fragments = messages.flatMap((one) => (one.kind === "fragment" ? [one] : []));
   const first = fragments.findIndex(({ isKeyframe }) => isKeyframe);
   const ticks = fragments.slice(Math.max(first, 0)).reduce((sum, { decodeTicks, durationTicks }, place, all) => {
-    // A picture may be left out between two; what is longer is no step of the timeline.
+    // One frame may be skipped between two. A longer step is no step of the timeline.
     const step = (all[place + 1]?.decodeTicks ?? 0) - decodeTicks;
     return sum + (step > 0 && step <= 2 * durationTicks ? step : durationTicks);
   }, 0);

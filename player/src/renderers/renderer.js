@@ -9,20 +9,20 @@
 
 /**
  * @typedef {object} Renderer what decodes and shows: MseRenderer (Media Source Extensions), WebCodecsRenderer (WebCodecs), or RendererSwitch
- * @property {number} frameSeconds the duration of the newest picture
- * @property {number} keepSeconds of the past, where there is one
+ * @property {number} frameSeconds duration of the newest frame
+ * @property {number} keepSeconds of played media to keep, where there is a timeline
  * @property {import("./capture-time-map.js").CaptureTimeMap} captureTimes
- * @property {Range | null} range what is buffered; null: nothing, or this renderer shows each picture at once
- * @property {HTMLVideoElement | HTMLCanvasElement} surface what the pictures are seen in
+ * @property {Range | null} range what is buffered; null: nothing, or this renderer shows each frame at once
+ * @property {HTMLVideoElement | HTMLCanvasElement} surface where the frames are seen
  * @property {Init | null} init the newest
  * @property {boolean} isWaiting for a keyframe
  * @property {boolean} isSeekable false: after a seek to the newest frames nothing would be decoded before the next keyframe
- * @property {number=} reorderSeconds for which frames wait until those before them are there
+ * @property {number=} reorderSeconds that frames wait for those before them
  * @property {(init: Init) => boolean} canPlay
  * @property {(message: Init | Fragment) => void} push
  * @property {(tries: number) => void} rebuild
  * @property {() => void} close
- * @property {((isFrozen: boolean) => boolean)=} freeze what is shown stays; true: that is all, because it is not the video element that plays
+ * @property {((isFrozen: boolean) => boolean)=} freeze keeps what is shown; returns true if the video element need not be paused
  * @property {import("./renderer-switch.js").RendererSwitch["selectRenderer"]} [selectRenderer]
  * @property {import("./renderer-switch.js").RendererSwitch["seekBack"]} [seekBack]
  */
@@ -31,11 +31,11 @@
  * @typedef {object} Listener
  * @property {() => void} appended
  * @property {(reason: string) => void} failed
- * @property {(picture: ShownFrame) => void} shown
+ * @property {(frame: ShownFrame) => void} shown
  * @property {(width: number, height: number) => void} resized
- * @property {() => void} [ready] there is a picture to be shown
- * @property {(init: import("../net/mp4.js").Init) => void} [codecRejected] the browser can show it in no way
- * @property {() => void} [keyframeMissing] there is no keyframe to begin with: who joins anew is given one
+ * @property {() => void} [ready] there is a frame to show
+ * @property {(init: import("../net/mp4.js").Init) => void} [codecRejected] the browser cannot decode it
+ * @property {() => void} [keyframeMissing] there is no keyframe to begin with; a new join brings one
  */
 
 export {};

@@ -1,15 +1,15 @@
-/** What was received last, to begin anew with: pure. Times are ticks of the media timeline. */
+/** Keeps the last messages, for a new start. Pure. Times are ticks of the media timeline. */
 
 /** @typedef {import("../net/mp4.js").Init | import("./renderer.js").Fragment} Message */
 
-/** Without a keyframe there is seldom anything to be forgotten. */
+/** Messages between two checks without a keyframe, when there is seldom anything to remove. */
 const CHECK_INTERVAL = 64;
 
 /**
- * The replay with one more message, and without what is older than `keep`; begins with the init segment of its first keyframe.
+ * Returns the replay with one more message, without those older than `keep`. It begins with the init segment of its first keyframe.
  * @param {Message[]} replay is changed
  * @param {Message} message
- * @param {{keep: number, most: number}} limits what is longer than `most` has no keyframe to begin with, and is forgotten
+ * @param {{keep: number, most: number}} limits a replay longer than `most` has no keyframe to begin with, and is removed
  * @returns {Message[]}
  */
 export function pushAndTrim(replay, message, { keep, most }) {

@@ -1,12 +1,12 @@
-/** A picture as a file. Loaded when the first is asked for. */
+/** Takes snapshots. Loaded for the first one. */
 
 import { insetsOf, sizeOf } from "./crop-geometry.js";
 
-/** Milliseconds for which a seek may last before there is no picture. */
+/** Time that a seek may take before there is no frame. */
 const SEEK_MS = 2000;
 
 /**
- * True if the browser gives a picture of it. There is a size before the first one, and none while a seek lasts.
+ * Waits for a frame and returns whether there is one. There is a size before the first frame, and no frame while a seek lasts.
  * @param {HTMLVideoElement} video
  */
 async function hasPicture(video) {
@@ -18,7 +18,7 @@ async function hasPicture(video) {
 }
 
 /**
- * What is seen now in its own size; null before the first picture.
+ * Returns what is seen now, in its own size; null before the first frame.
  * @param {HTMLVideoElement | HTMLCanvasElement} surface
  * @param {string} type
  * @param {number} quality
@@ -37,19 +37,19 @@ export async function snapshot(surface, type, quality) {
   canvas.height = height;
   const context = canvas.getContext("2d");
   if (surface.style.scale.startsWith("-")) {
-    // Mirrored by the page and not by the browser, see media.js.
+    // Mirrored by the page and not by the browser, see mse-renderer.js.
     context?.translate(width, 0);
     context?.scale(-1, 1);
   }
   const [top, , , left] = insets;
   const x = -Math.round(left * wholeWidth), y = -Math.round(top * wholeHeight);
   if ("chrome" in window) {
-    // As on the screen: drawn directly Chromium gives other colours to a picture with primaries of its own (BT.470BG).
+    // As on the screen: drawn directly Chromium gives other colours to a video with its own primaries (BT.470BG).
     const still = await createImageBitmap(surface, { colorSpaceConversion: "none" });
     context?.drawImage(still, x, y);
     still.close();
   } else {
-    // Firefox does not turn a bitmap of a video that is turned.
+    // Firefox does not rotate a bitmap of a rotated video.
     context?.drawImage(surface, x, y);
   }
   return new Promise((resolve) => canvas.toBlob(resolve, type, quality));

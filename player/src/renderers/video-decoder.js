@@ -1,6 +1,6 @@
 /**
- * Decodes pictures and puts them where they are seen: a stream of frames or a canvas. Runs in a worker (decode-worker.js) or, where
- * there can be none, in the page. Knows nothing of MP4.
+ * Decodes frames and writes them to a track or a canvas. Runs in a worker (decode-worker.js) or, where there can be none, in the
+ * page. Knows nothing of MP4.
  */
 
 /**
@@ -9,16 +9,16 @@
  *   | {type: "picture", timestamp: number, isKeyframe: boolean, data: Uint8Array<ArrayBuffer>}
  *   | {type: "freeze", isFrozen: boolean}
  *   | {type: "close"}} WorkerRequest timestamps in microseconds, `turn` in degrees clockwise
- * @typedef {{left: number, top: number}} Hidden columns and rows that are decoded and not shown
+ * @typedef {{left: number, top: number}} Hidden columns and rows that are decoded but not shown
  * @typedef {{type: "drawn", timestamp: number, at: number}
  *   | {type: "size", width: number, height: number}
  *   | {type: "ready"}
  *   | {type: "waiting"}
  *   | {type: "failed", reason: string}} WorkerResponse `at` in milliseconds of Unix time, as performance has it;
- *   ready: the first picture since `configure` is decoded; waiting: nothing is decoded before the next keyframe
+ *   ready: the first frame since `configure` is decoded; waiting: nothing is decoded before the next keyframe
  */
 
-/** A decoder that is so many pictures behind will not catch up: it goes on at the next keyframe. */
+/** Frames in the queue of a decoder that will not catch up: it continues at the next keyframe. */
 const LONGEST_QUEUE = 90;
 
 export class Decoder {
@@ -26,7 +26,7 @@ export class Decoder {
   /** @type {OffscreenCanvasRenderingContext2D | null} */
   #canvas = null;
   /**
-   * Where pictures are turned on their way to a track.
+   * Canvas that rotates frames on their way to a track.
    * @type {OffscreenCanvasRenderingContext2D | null}
    */
   #scratch = null;
@@ -41,7 +41,7 @@ export class Decoder {
   #isReady = false;
   #waitsForKeyframe = true;
 
-  /** @param {(respond: WorkerResponse) => void} respond */
+  /** @param {(response: WorkerResponse) => void} respond */
   constructor(respond) {
     this.#respond = respond;
   }
@@ -78,7 +78,7 @@ export class Decoder {
     const decoder = new VideoDecoder({
       output: (frame) => this.#show(frame),
       error: (error) => {
-        // Browsers handle the decoder from who has not used it for long, in a hidden tab.
+        // Browsers take a decoder away that was not used for long, in a hidden tab.
         if (error.name === "QuotaExceededError") this.#configure(config, turn, hidden);
         else this.#respond({ type: "failed", reason: String(error) });
       },
@@ -115,7 +115,7 @@ export class Decoder {
       frame.close();
     } else if (this.#writer) {
       const turned = this.#turn ? this.#turned(frame) : frame;
-      // A track that has ended takes nothing; whoever watches it sees that.
+      // A track that has ended takes nothing. The page sees that by itself.
       this.#writer.write(turned).catch(() => turned.close());
     } else if (this.#canvas) {
       this.#draw(frame, this.#canvas);
@@ -156,7 +156,7 @@ export class Decoder {
 }
 
 /**
- * The frame without so many columns at the left and rows at the top.
+ * Returns the frame without that many columns at the left and rows at the top.
  * @param {VideoFrame} frame @param {number} left @param {number} top
  */
 function cropped(frame, left, top) {
@@ -173,7 +173,7 @@ function cropped(frame, left, top) {
 }
 
 /**
- * To be asked for once: Firefox refuses a second time.
+ * Returns the context of a canvas. To be called once: Firefox refuses a second time.
  * @param {OffscreenCanvas} canvas
  */
 function contextOf(canvas) {

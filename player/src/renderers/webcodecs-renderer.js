@@ -1,13 +1,13 @@
 /**
- * The other way to show pictures: VideoDecoder of WebCodecs in a worker (decode.js), into a track for the <video> where the
- * browser has MediaStreamTrackGenerator (Chromium), else onto a canvas over it. Each picture is shown when it is decoded: no buffer,
- * no past. In place of media.js; browsers have it on secure pages only.
+ * Renders by WebCodecs: VideoDecoder in a worker (video-decoder.js), into a track for the <video> where the browser has
+ * MediaStreamTrackGenerator (Chromium), else onto a canvas over it. Each frame is shown when it is decoded, without a buffer.
+ * Browsers have WebCodecs on secure pages only.
  */
 
 import { TIMESCALE } from "../net/mp4.js";
 import { CaptureTimeMap } from "./capture-time-map.js";
 
-/** What the worker is not ready for within this time, it never will be: a content security policy forbids it, for example. */
+/** Time until a worker counts as failed: a content security policy may forbid it. */
 const READY_MS = 2000;
 
 /** @typedef {import("./renderer.js").Listener} Listener */
@@ -19,7 +19,7 @@ export class WebCodecsRenderer {
   #send = () => {};
   #terminate = () => {};
   /**
-   * The newest.
+   * Newest init segment.
    * @type {import("../net/mp4.js").Init | null}
    */
   init = null;
@@ -31,14 +31,14 @@ export class WebCodecsRenderer {
   frameSeconds = 0;
   keepSeconds = 0;
 
-  /** Each picture is shown at once, so nothing is buffered. */
+  /** Null: each frame is shown at once, so nothing is buffered. */
   range = null;
 
   /** @type {HTMLVideoElement | HTMLCanvasElement} */
   surface;
 
   /**
-   * Fails where WebCodecs are missing. Nothing is seen before `attach`.
+   * Starts a renderer. Fails where WebCodecs are missing. Nothing is seen before `attach`.
    * @param {HTMLVideoElement} video
    * @param {Listener} on
    * @param {boolean} needsWorker else the page decodes where there can be none
@@ -67,7 +67,7 @@ export class WebCodecsRenderer {
   /** @type {MediaStreamTrack & {writable: WritableStream<VideoFrame>} | null} */
   #track = null;
 
-  /** From now on it is what is seen. */
+  /** Makes its frames seen. */
   attach() {
     const { surface } = this;
     const video = this.#video;
@@ -103,7 +103,7 @@ export class WebCodecsRenderer {
     } catch (error) {
       this.#terminate();
       if (needsWorker) throw error;
-      // Workers come from the page's own server only; where the player is from another one, the page decodes itself.
+      // Workers come from the page's own server only. With the player from another one, the page decodes.
       const { Decoder } = await import("./video-decoder.js");
       const decoder = new Decoder(answer);
       this.#send = (request) => decoder.handle(request);
@@ -112,7 +112,7 @@ export class WebCodecsRenderer {
     this.#send({ type: "target", target }, [target]);
   }
 
-  /** Whether it can is known when it has tried. */
+  /** Returns true: only a try shows whether it can. */
   canPlay() {
     return true;
   }
@@ -134,12 +134,12 @@ export class WebCodecsRenderer {
     const data = dataOf(message.bytes);
     const timestamp = Math.round(shown * 1e6);
     this.#send({ type: "picture", timestamp, isKeyframe: message.isKeyframe, data }, [data.buffer]);
-    // The server's times may jump; these never do.
+    // The server's times may jump, these do not.
     this.#time += this.frameSeconds;
     this.#on.appended();
   }
 
-  /** Begins anew at the next keyframe. */
+  /** Begins again at the next keyframe. */
   rebuild() {
     if (this.init) this.#configure();
   }
@@ -200,13 +200,13 @@ export class WebCodecsRenderer {
   /** @param {number} width @param {number} height */
   #resized(width, height) {
     if (!width || !height) return;
-    // The <video> below gives the element its shape.
+    // The <video> below the canvas gives the element its shape.
     this.#video.style.aspectRatio = `${width} / ${height}`;
     this.#on.resized(width, height);
   }
 }
 
-/** The server sends this file under its own name; bundlers do not. */
+/** True if the file has the name that the server sends: no bundler was at work. */
 const IS_AS_SERVED = /^https?:[^?#]*\/renderer-switch\.js/.test(import.meta.url);
 
 /** @type {{createScriptURL: (name: string) => string} | undefined} */
@@ -226,7 +226,7 @@ function startWorker() {
 }
 
 /**
- * The picture in a fragment: what is in its second box.
+ * Returns the frame in a fragment: the content of its second box.
  * @param {Uint8Array<ArrayBuffer>} bytes
  */
 function dataOf(bytes) {
@@ -236,7 +236,7 @@ function dataOf(bytes) {
 }
 
 /**
- * Degrees clockwise of a track's matrix.
+ * Returns the clockwise rotation of a track's matrix, in degrees.
  * @param {number[]} matrix
  */
 export function rotationOf([a = 1, b = 0]) {

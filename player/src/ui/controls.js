@@ -1,6 +1,5 @@
 /**
- * What lies over the picture for hands: the buttons and the slider of `controls`, and the large one for a browser that
- * wants a click before it plays. Loaded when it is needed.
+ * Shows the buttons and the slider of `controls`, and a large button where the browser blocks autoplay. Loaded when it is needed.
  */
 
 import { adopt, element } from "./dom.js";
@@ -39,7 +38,7 @@ export class MediaControls {
   #pip = element("button", "pip");
   #fullscreen = element("button", "fullscreen");
 
-  /** @param {ShadowRoot} root that has come to another document */
+  /** @param {ShadowRoot} root that has moved to another document */
   dress(root) {
     adopt(root, CSS);
   }
@@ -95,7 +94,7 @@ export class MediaControls {
     setIcon(this.#fullscreen, isFull ? "window" : "fullscreen", isFull ? "Leave full screen" : "Full screen");
   }
 
-  /** A browser may refuse either; then nothing changes, which says it all. */
+  /** A browser may refuse either. Then nothing changes. */
   #toggleFullscreen() {
     const { ownerDocument: document } = this.#host;
     const isFull = document.fullscreenElement === this.#host;

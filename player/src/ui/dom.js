@@ -1,7 +1,7 @@
 /** Makes, styles and changes elements without HTML text. */
 
 /**
- * By hand and not from HTML text, which pages with Trusted Types forbid.
+ * Creates an element without HTML text, which pages with Trusted Types forbid.
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag @param {string} name
  */

@@ -1,8 +1,8 @@
-/** Pictures on buttons. Which ones there are is for whoever shows them. */
+/** Draws icons of buttons. */
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** @param {string} path drawn on 24 x 24 @returns {SVGSVGElement} which says nothing to readers: the button has words */
+/** @param {string} path drawn on 24 x 24 @returns {SVGSVGElement} hidden from screen readers, because the button has a label */
 export function icon(path) {
   const svg = document.createElementNS(SVG, "svg");
   const shape = document.createElementNS(SVG, "path");

@@ -32,7 +32,7 @@ export class Overlay {
   #lastError = "";
   #noteTimer = 0;
 
-  /** @param {ShadowRoot} root that has come to another document */
+  /** @param {ShadowRoot} root that has moved to another document */
   dress(root) {
     adopt(root, CSS);
   }

@@ -1,13 +1,12 @@
 /**
- * What to tell the person in front of the picture. Pure: the state in, words out, so that what is said can
- * be tested and translated in one place.
+ * Writes what the person in front of the video must know. Pure, so that the texts can be tested and translated in one place.
  */
 
 /** @typedef {import("../playback/player-state.js").PlayerState} PlayerState */
 
 /**
- * `tone`: live (nothing to say), behind (the person looks back), late (frames are old when they are shown), paused (by the person, or
- * until the click that the browser wants), busy (wait), trouble (something is wrong).
+ * Returns the status. `tone`: live (nothing to say), behind (the person looks back), late (frames are old when they are shown), paused (by the person, or
+ * until the click that the browser needs), busy (wait), trouble (something is wrong).
  * @param {PlayerState} state
  * @returns {{tone: "live" | "behind" | "late" | "paused" | "busy" | "trouble", text: string, seconds?: number}}
  *   `seconds` behind or late, whole
@@ -35,7 +34,7 @@ export function statusText(state) {
 }
 
 /**
- * What the server or the browser refuses; message "": nothing.
+ * Returns the error of the server or the browser; message "": none.
  * @param {PlayerState} state
  */
 export function errorOf({ error, unsupported }) {
@@ -50,7 +49,7 @@ function because(what, reason, otherwise = "") {
 }
 
 /**
- * What stands in the corner of a picture that is not live; "" for one that is.
+ * Returns the text in the corner of a frame that is not live, "" for a live one.
  * @param {PlayerState} state
  */
 export function overlayText({ ageMs, isFrozen, hasLongInterval, isPaused, behindLive }) {
@@ -62,7 +61,7 @@ export function overlayText({ ageMs, isFrozen, hasLongInterval, isPaused, behind
 }
 
 /**
- * The age of a picture: "4 s old", "3 min old", "2 h old".
+ * Returns the age of a frame: "4 s old", "3 min old", "2 h old".
  * @param {number} ageMs
  */
 export function ageText(ageMs) {
@@ -72,14 +71,14 @@ export function ageText(ageMs) {
   return `${Math.floor(seconds / 3600)} h old`;
 }
 
-/** A frame that is this old is not live for anybody. */
+/** Age from which a frame is not live. */
 const LATE_SECONDS = 2;
 
-/** What differs by less is the same to who reads it. */
+/** Difference that nobody needs to see. */
 const NEARLY_MS = 3;
 
 /**
- * The delay to tell when `told` was told before: the same while it is nearly true, so that the text stands still.
+ * Returns the delay to show after `told`. It stays the same while it is nearly right, so that the text stands still.
  * @param {number | null} told @param {number | null} delay
  */
 export function holdDelay(told, delay) {
@@ -87,7 +86,7 @@ export function holdDelay(told, delay) {
 }
 
 /**
- * The delay of a live picture: "84 ms", "1.2 s"; "" when there is none to tell.
+ * Returns the delay of a live frame: "84 ms", "1.2 s"; "" if there is none.
  * @param {PlayerState} state
  */
 export function delayText({ delay, isFrozen, isPaused, behindLive }) {
@@ -96,7 +95,7 @@ export function delayText({ delay, isFrozen, isPaused, behindLive }) {
 }
 
 /**
- * @param {number} count of pictures that the server left out because this viewer did not keep up
+ * @param {number} count of frames that the server skipped because this viewer did not keep up
  */
 export function skippedText(count) {
   return `Too slow: ${count} ${count === 1 ? "picture" : "pictures"} skipped`;
