@@ -9,7 +9,9 @@
 mod apply_settings;
 mod buffer_check;
 mod controls;
+mod negotiated_stream;
 mod onboard_encoder;
+mod open_error;
 pub mod raw;
 mod stall;
 mod uvc_h264_mux;
@@ -22,13 +24,12 @@ use crate::media::orientation::Orientation;
 use crate::shutdown::WaitResult;
 use crate::time::Timestamp;
 use crate::v4l2::uvc_h264_xu::H264Carriage;
-use crate::v4l2::{
-    self, DequeuedBuffer, Device, DeviceError, DeviceInfo, FourCc, NegotiatedFormat, NodeKind,
-    SetupStep, Stream,
-};
+use crate::v4l2::{self, DequeuedBuffer, Device, DeviceError, FourCc, NodeKind, SetupStep, Stream};
 use buffer_check::{BufferClassifier, BufferKind};
 use controls::V4l2Controls;
+use negotiated_stream::NegotiatedStream;
 use onboard_encoder::Encoder;
+use open_error::OpenError;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -59,52 +60,6 @@ pub fn open(path: &Path, context: &SourceContext) -> Result<Box<dyn Source>, Err
         let cause = refusal.cause();
         Error::Unavailable(refusal.message(path)).because(cause)
     })
-}
-
-/// Why a node was not started.
-enum OpenError {
-    /// It is of no use as it is.
-    Unusable(String),
-    /// A call failed.
-    Syscall(DeviceError, SetupStep, Option<DeviceInfo>),
-}
-
-impl OpenError {
-    fn cause(&self) -> Cause {
-        match self {
-            Self::Unusable(_) => Cause::NO_VIDEO,
-            Self::Syscall(failure, step, identity) => cause(*failure, *step, identity.as_ref()),
-        }
-    }
-
-    fn message(self, path: &Path) -> String {
-        let path_shown = path.display();
-        match self {
-            Self::Unusable(reason) => format!("{path_shown}: {reason}"),
-            Self::Syscall(failure, step, identity) => {
-                format!(
-                    "{path_shown}: {}",
-                    v4l2::explain(failure, step, path, identity.as_ref())
-                )
-            }
-        }
-    }
-}
-
-/// The cause of a failure that viewers are told.
-fn cause(failure: DeviceError, step: SetupStep, identity: Option<&DeviceInfo>) -> Cause {
-    match failure {
-        DeviceError::Busy | DeviceError::InvalidArgument
-            if identity.is_some_and(DeviceInfo::is_loopback)
-                && matches!(step, SetupStep::Format | SetupStep::Start) =>
-        {
-            Cause::NO_VIDEO
-        }
-        DeviceError::NoDevice if step == SetupStep::Open => Cause::NO_DEVICE,
-        DeviceError::InvalidArgument => Cause::SETTINGS,
-        DeviceError::Other(_) if step != SetupStep::Capture => Cause::UNAVAILABLE,
-        failure => failure.into(),
-    }
 }
 
 fn start(path: &Path, context: &SourceContext) -> Result<Box<dyn Source>, OpenError> {
@@ -171,55 +126,6 @@ fn start(path: &Path, context: &SourceContext) -> Result<Box<dyn Source>, OpenEr
     answer.log(path, context);
     let camera = Camera::new(path, context, stream, encoder, &answer);
     Ok(Box::new(camera))
-}
-
-/// What the driver made of what it was asked for.
-struct NegotiatedStream {
-    identity: DeviceInfo,
-    format: NegotiatedFormat,
-    rate: Option<f64>,
-    /// What the camera does of the turn and the mirrors.
-    orientation: Orientation,
-    unsupported: apply_settings::UnsupportedSettings,
-    /// Where the H.264 is.
-    carriage: H264Carriage,
-}
-
-impl NegotiatedStream {
-    fn log(&self, path: &Path, context: &SourceContext) {
-        let (name, wanted, agreed) = (&context.name, &context.settings, &self.format);
-        let (path, card, driver) = (path.display(), &self.identity.card, &self.identity.driver);
-        let (width, height) = (agreed.width, agreed.height);
-        let rate = self.rate.map_or_else(
-            || "its own rate".into(),
-            |rate| format!("{} pictures/s", (rate * 100.0).round() / 100.0),
-        );
-        if self.carriage == H264Carriage::InMjpeg {
-            log::info!("{name}: {path} ({card}, {driver}): H.264 inside of MJPEG, {rate}");
-        } else {
-            log::info!("{name}: {path} ({card}, {driver}): H.264, {width}x{height}, {rate}");
-        }
-        if self.carriage == H264Carriage::Native && (width, height) != (wanted.width, wanted.height)
-        {
-            let (width, height) = (wanted.width, wanted.height);
-            log::info!("{name}: it was asked for {width}x{height}; what is in the stream counts");
-        }
-        let fps = wanted.fps.hertz();
-        // Half a frame per second, or a tenth of a slow rate.
-        if self
-            .rate
-            .is_some_and(|rate| (rate - fps).abs() > (fps / 10.0).min(0.5))
-        {
-            log::info!("{name}: it was asked for {} pictures/s", wanted.fps);
-        }
-        self.unsupported.log(name);
-    }
-
-    /// How long no picture may come. A driver without a say in the rate is taken to give what was asked.
-    fn silence(&self, context: &SourceContext) -> SilenceLimit {
-        let rate = self.rate.unwrap_or_else(|| context.settings.fps.hertz());
-        stall::silence_limit(rate, context)
-    }
 }
 
 /// A V4L2 camera that streams.
