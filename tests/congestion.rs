@@ -36,7 +36,7 @@ fn metric(metrics: &str) -> (String, String) {
 }
 
 #[test]
-fn setting_is_what_log_and_metrics_say() {
+fn congestion_setting_is_logged_and_exported() {
     for setting in ["auto", "bbr", "cubic", "system"] {
         let server = started(&format!("congestion-{setting}"), setting);
         server.wait_for_log("congestion control: ");

@@ -71,7 +71,7 @@ fn get(server: &Server, path: &str) -> u16 {
 }
 
 #[test]
-fn twenty_cameras_at_once_stay_within_the_limit() {
+fn twenty_cameras_stay_within_decode_memory() {
     const CAMERAS: usize = 20;
     let scratch = Scratch::new("decode-memory");
     let file = encode(&scratch, "vga.264", "640x480", "-g 10 -refs 8 -bf 0");
@@ -107,7 +107,7 @@ fn twenty_cameras_at_once_stay_within_the_limit() {
 }
 
 #[test]
-fn a_camera_that_never_fits_is_told_what_it_needs() {
+fn oversized_decoder_error_names_its_need() {
     let scratch = Scratch::new("decode-memory-large");
     let large = encode(
         &scratch,
@@ -157,7 +157,7 @@ fn memory_is_returned_when_others_wait() {
 }
 
 #[test]
-fn a_damaged_keyframe_is_no_reason_to_give_up() {
+fn damaged_keyframe_is_retried() {
     let scratch = Scratch::new("damaged-keyframe");
     let path = encode(
         &scratch,

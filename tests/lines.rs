@@ -151,7 +151,7 @@ impl Watcher {
 }
 
 #[test]
-fn a_line_that_carries_a_part_of_the_stream_shows_fewer_pictures_and_not_older_ones() {
+fn congestion_lowers_frame_rate_not_latency() {
     let server = camera();
     std::thread::scope(|scope| {
         for (tenths, median_ms, pictures_per_second) in [(5, 1400, 8), (8, 1000, 15)] {
@@ -228,7 +228,7 @@ fn delays(server: &Server) -> [f64; 3] {
 /// server, so it is added to what that says. What the server knows begins with the next picture, 33 ms later. The rest of the
 /// tolerance is for a busy machine, and for the histogram, which looks only once a second at what swings by half a second.
 #[test]
-fn status_and_metrics_tell_what_a_good_and_a_bad_viewer_see_at_the_same_time() {
+fn status_reports_good_and_congested_links() {
     in_one_of(5, compare_what_is_told_and_seen);
 }
 
@@ -335,7 +335,7 @@ fn compare_what_is_told_and_seen() -> Result<(), String> {
 }
 
 #[test]
-fn after_a_hole_the_picture_is_live_at_once() {
+fn viewer_is_live_right_after_outage() {
     let server = encoder();
     let line = Line::to(server.address());
     let mut watcher = Watcher::new(&line);
@@ -355,7 +355,7 @@ fn after_a_hole_the_picture_is_live_at_once() {
 }
 
 #[test]
-fn an_adaptive_camera_follows_the_line_and_the_status_tells_who_is_slow() {
+fn adaptive_bitrate_follows_congested_link() {
     let server = Server::start(&[
         "--source",
         "test",

@@ -92,11 +92,11 @@ fn all_get_everything(setting: &str) {
 }
 
 #[test]
-fn nobody_misses_a_picture_for_others() {
+fn many_viewers_receive_every_frame() {
     all_get_everything("true");
 }
 
 #[test]
-fn nobody_misses_a_picture_for_others_without_io_uring() {
+fn many_viewers_without_io_uring_receive_every_frame() {
     all_get_everything("false");
 }

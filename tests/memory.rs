@@ -80,7 +80,7 @@ impl Camera {
 }
 
 #[test]
-fn keyframes_of_a_megabyte_reach_who_reads_and_pile_up_for_nobody() {
+fn large_keyframes_do_not_pile_up() {
     let mut camera = Camera::start();
     let picture = camera.picture(true, 1 << 20);
     camera.send(&picture);
@@ -108,7 +108,7 @@ fn keyframes_of_a_megabyte_reach_who_reads_and_pile_up_for_nobody() {
 
 /// Ten minutes of a camera that sends one keyframe, at 30 pictures per second: as good as one that never sends another.
 #[test]
-fn a_group_of_ten_minutes_takes_no_more_than_the_ring() {
+fn long_gop_memory_is_bounded() {
     let mut camera = Camera::start();
     camera.send(&camera.picture(true, 20_000));
     let mut reading = camera.server.watch("/video_websocket");

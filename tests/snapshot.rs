@@ -83,7 +83,7 @@ fn unix_ms() -> u64 {
 }
 
 #[test]
-fn the_picture_lies_as_it_is_to_be_seen_and_is_from_when_it_says() {
+fn snapshot_has_orientation_and_capture_time() {
     type Place = fn(usize, usize) -> (usize, usize);
     let lays: [(&str, [usize; 2], Place); 5] = [
         ("", [320, 240], |x, y| (x, y)),
@@ -112,7 +112,7 @@ fn the_picture_lies_as_it_is_to_be_seen_and_is_from_when_it_says() {
 }
 
 #[test]
-fn each_is_newer_than_the_one_before_and_all_who_ask_at_once_get_one() {
+fn concurrent_snapshots_share_the_newest_frame() {
     let server = Server::start(&["-d", "test", "-w", "320", "-h", "240"]);
     let clock = |picture: &Luma| picture.clock(|x, y| (x, y));
     let first = Luma::get(&server, "/snapshot/camera.jpg");
@@ -134,7 +134,7 @@ fn each_is_newer_than_the_one_before_and_all_who_ask_at_once_get_one() {
 }
 
 #[test]
-fn head_is_get_without_the_picture() {
+fn snapshot_head_is_get_without_body() {
     let server = Server::start(&["-d", "test", "-w", "320", "-h", "240"]);
     let (status, head, body) = server.request("HEAD", "/snapshot.jpg", "");
     assert_eq!((status, body.len()), (200, 0));
@@ -144,7 +144,7 @@ fn head_is_get_without_the_picture() {
 }
 
 #[test]
-fn what_cannot_be_had_is_said_in_words() {
+fn snapshot_errors_have_reasons() {
     let server = Server::start(&["-d", "/dev/video-not-there"]);
     server.wait_for("waiting", |camera| camera["state"] == "waiting");
     let (status, words) = server.get("/snapshot.jpg");
@@ -162,7 +162,7 @@ fn what_cannot_be_had_is_said_in_words() {
 }
 
 #[test]
-fn what_the_decoder_does_not_know_is_said_in_words() {
+fn unsupported_stream_error_has_a_reason() {
     for (options, reason) in [
         ("-pix_fmt yuv422p", "only 4:2:0 with 8 bits"),
         (
@@ -183,7 +183,7 @@ fn what_the_decoder_does_not_know_is_said_in_words() {
 }
 
 #[test]
-fn a_camera_on_demand_is_opened_for_it_and_not_shown_from_before() {
+fn snapshot_opens_on_demand_camera_afresh() {
     let server = Server::start(&[
         "-d",
         "test",
@@ -252,7 +252,7 @@ fn psnr(a: &[u8], b: &[u8], step: usize) -> f64 {
 }
 
 #[test]
-fn snapshots_of_real_streams_are_the_pictures_that_ffmpeg_decodes() {
+fn snapshots_match_ffmpeg() {
     for name in [
         "SVA_NL1_B.264",
         "MIDR_MW_D.264",
@@ -266,7 +266,7 @@ fn snapshots_of_real_streams_are_the_pictures_that_ffmpeg_decodes() {
 }
 
 #[test]
-fn snapshots_of_a_stream_with_b_pictures_are_right_as_well() {
+fn snapshots_of_b_frames_match_ffmpeg() {
     let scratch = Scratch::new("snapshot");
     let path = scratch.join("b-pictures.264");
     let status = Command::new("ffmpeg")
@@ -324,7 +324,7 @@ fn are_pictures_of(path: &Path) {
 }
 
 #[test]
-fn pixels_that_are_not_square_become_square() {
+fn snapshot_pixels_become_square() {
     let path = fixture("SarVui.264");
     let server = Server::start(&["-d", &format!("file:{}", path.display())]);
     let snapshot = Luma::get(&server, "/snapshot.jpg");

@@ -105,7 +105,7 @@ fn binary(viewer: &mut WebSocket<Stream>) -> Vec<u8> {
 }
 
 #[test]
-fn the_picture_comes_over_wss_as_it_does_over_ws() {
+fn wss_stream_equals_ws_stream() {
     let site = Site::start("wss", "test");
     assert!(site.get("/healthz").ends_with("ok\n"));
     let mut viewer = site.watch();
@@ -120,7 +120,7 @@ fn the_picture_comes_over_wss_as_it_does_over_ws() {
 
 /// What a client says behind its request, in the same record or the next, is heard though no event tells of it.
 #[test]
-fn what_comes_with_the_request_is_answered() {
+fn data_sent_with_the_request_is_answered() {
     let site = Site::start("leftover", "test");
     for split in [false, true] {
         let mut stream = site.tls();
@@ -175,7 +175,7 @@ fn curl_likes_it() {
 }
 
 #[test]
-fn a_large_picture_arrives_whole() {
+fn large_frame_over_tls_arrives_whole() {
     // Its keyframes are larger than a record and than what the kernel takes at once.
     let stream = fixture("VID_1280x720_cabac_temporal_direct.264");
     let site = Site::start("large", &format!("file:{}", stream.display()));
@@ -195,7 +195,7 @@ fn a_large_picture_arrives_whole() {
 }
 
 #[test]
-fn a_viewer_who_stalls_over_tls_comes_back_to_the_present() {
+fn stalled_tls_viewer_catches_up() {
     let site = Site::start("stall", "test");
     let mut viewer = site.watch();
     let mut other = site.watch();
@@ -223,7 +223,7 @@ fn a_viewer_who_stalls_over_tls_comes_back_to_the_present() {
 }
 
 #[test]
-fn plain_and_tls_addresses_are_served_side_by_side() {
+fn plain_and_tls_addresses_are_both_served() {
     let place = Scratch::new("beside");
     issue(&place);
     let content = format!(
@@ -266,7 +266,7 @@ fn plain_and_tls_addresses_are_served_side_by_side() {
 }
 
 #[test]
-fn a_renewed_certificate_is_used_without_a_restart() {
+fn renewed_certificate_needs_no_restart() {
     let site = Site::start("renewal", "test");
     let mut viewer = site.watch();
     // The certificate is looked at once a second.
@@ -305,7 +305,7 @@ fn a_handshake_that_never_ends_is_ended() {
 }
 
 #[test]
-fn a_stop_is_said_over_tls_too() {
+fn stop_closes_tls_viewers_with_1001() {
     let site = Site::start("goodbye", "test");
     let mut viewer = site.watch();
     binary(&mut viewer);
@@ -319,7 +319,7 @@ fn a_stop_is_said_over_tls_too() {
 }
 
 #[test]
-fn a_certificate_that_cannot_be_used_is_a_reason_not_to_start() {
+fn unusable_certificate_prevents_start() {
     let place = Scratch::new("refused");
     issue(&place);
     let start = |cert: &str, key: &str| {

@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn who_fails_again_and_again_rests_for_a_while_and_has_one_trial_then() {
+    fn repeated_failures_start_cooldown() {
         let trials = FailureHistory::default();
         assert!(!trials.record_failure("hardware", "it hangs", at(10)));
         assert_eq!(trials.cooldown_reason("hardware", at(10)), None);
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn who_works_is_forgiven() {
+    fn success_clears_failures() {
         let trials = FailureHistory::default();
         trials.record_failure("hardware", "it hangs", at(10));
         trials.record_success("hardware");

@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn grey_pictures_have_no_colours() {
+    fn grey_jpeg_has_neutral_chroma() {
         let mut jpeg = vec![0xFF, 0xD8, 0xFF, 0xDB, 0, 67, 0];
         jpeg.extend([1; 64]);
         // One component, 16x16: four blocks, each "no difference" (00) and "end of block" (1010).
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_jpeg_without_tables_has_the_usual_ones() {
+    fn jpeg_without_tables_uses_default_huffman() {
         let whole = fixture("422.jpg");
         let at = whole.windows(2).position(|it| it == [0xFF, 0xC4]).unwrap();
         let length = usize::from(u16::from_be_bytes([whole[at + 2], whole[at + 3]]));
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_larger_picture_the_corner_is_taken_and_a_smaller_one_is_refused() {
+    fn jpeg_larger_is_cropped_smaller_rejected() {
         let whole = fixture("420.jpg");
         let corner = decode(&whole, 48, 32).unwrap();
         assert_eq!(
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_an_error_or_a_picture_and_never_a_panic() {
+    fn damaged_jpeg_never_panics() {
         let whole = fixture("420.jpg");
         for end in (0..whole.len()).step_by(61) {
             assert_eq!(decode(&whole[..end], 96, 64), Err(JpegError::Truncated));

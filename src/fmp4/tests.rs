@@ -53,7 +53,7 @@ fn made(sample: &Sample, nals: &[Vec<u8>]) -> Vec<u8> {
 }
 
 #[test]
-fn the_init_segment_is_that_of_a_live_stream() {
+fn init_segment_has_no_duration() {
     let bytes = init();
     let mut rest = &bytes[..];
     mp4_atom::Ftyp::read_from(&mut rest).unwrap();
@@ -120,7 +120,7 @@ fn a_sample_that_is_not_square_is_declared() {
 }
 
 #[test]
-fn columns_and_rows_not_to_be_shown_are_declared() {
+fn hidden_columns_and_rows_are_in_clap() {
     let mut out = Vec::new();
     let sps = [SPS.to_vec()];
     write_init_segment(
@@ -151,7 +151,7 @@ fn columns_and_rows_not_to_be_shown_are_declared() {
 }
 
 #[test]
-fn players_of_the_2022_program_find_what_they_look_for() {
+fn trun_and_flags_stand_at_2022_offsets() {
     let key = made(&sample(), &[vec![0x65, 1]]);
     assert_eq!((&key[76..80], key[92]), (&b"trun"[..], 2));
     let other = made(

@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_is_answered_once_by_the_next_picture_that_is_good() {
+    fn jpeg_request_is_fulfilled_once() {
         let (publisher, hub) = channel();
         publisher.set_has_jpegs(true);
         publisher.set_status(CameraState::Live, "");
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_none_of_a_camera_that_is_not_live_or_has_no_such_pictures() {
+    fn no_jpeg_unless_live_mjpeg_camera() {
         let (publisher, hub) = channel();
         publisher.set_status(CameraState::Live, "");
         assert!(hub.request_jpeg().is_none());

@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pause_is_longer_the_more_viewers_pay_for_one() {
+    fn throttle_interval_grows_with_viewer_share() {
         for (viewers, slow, pause) in [
             (1, 1, 1500),
             (2, 1, 3000),
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_answer_is_not_waited_for() {
+    fn unanswered_request_is_not_pending() {
         let mut requests = KeyframeThrottle {
             is_supported: true,
             ..KeyframeThrottle::default()

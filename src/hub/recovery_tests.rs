@@ -223,7 +223,7 @@ fn snapshot_begins_where_the_refresh_is_complete() {
 }
 
 #[test]
-fn ring_is_cut_at_recovery_points() {
+fn buffer_is_pruned_at_recovery_points() {
     let mut stream = refreshed('r');
     for _ in 0..20 {
         stream.publish(&format!("r{}", "p".repeat(29)));
@@ -233,7 +233,7 @@ fn ring_is_cut_at_recovery_points() {
 }
 
 #[test]
-fn endless_gop_lets_nobody_begin_and_says_so() {
+fn endless_gop_has_no_entry_point() {
     let mut stream = Stream::new();
     stream.size = 1 << 20;
     let mut early = stream.join();
@@ -264,7 +264,7 @@ fn closed_camera_keeps_no_keyframe() {
 }
 
 #[test]
-fn next_keyframe_is_waited_for_until_told_not_to() {
+fn next_keyframe_is_awaited_until_start_now() {
     let mut stream = Stream::new();
     stream.publish("Kpp");
     stream.publisher.take_keyframe_request();

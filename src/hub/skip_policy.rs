@@ -128,7 +128,7 @@ mod tests {
     };
 
     #[test]
-    fn a_good_line_gets_everything_unless_it_is_far_behind() {
+    fn uncongested_viewer_gets_all_within_max_lag() {
         assert_eq!(next_action(GOOD), Action::Send);
         let late = PolicyInput {
             lag: ms(690),
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_line_leaves_out_what_is_spare_and_the_end_of_each_group() {
+    fn congested_viewer_skips_disposable_and_gop_end() {
         let slow = PolicyInput {
             is_congested: true,
             keyframe_request: KeyframeRequest::Unavailable,
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_keyframe_is_asked_for_when_none_is_near_and_it_is_allowed() {
+    fn keyframe_is_requested_when_late_and_available() {
         let late = PolicyInput {
             lag: ms(1100),
             is_congested: true,

@@ -96,7 +96,7 @@ fn events(viewer: &mut Subscription) -> String {
 }
 
 #[test]
-fn a_viewer_who_is_there_first_gets_everything() {
+fn first_viewer_receives_every_frame() {
     let mut stream = Stream::new();
     let mut viewer = stream.join();
     assert_eq!(events(&mut viewer), "");
@@ -107,14 +107,14 @@ fn a_viewer_who_is_there_first_gets_everything() {
 }
 
 #[test]
-fn a_late_viewer_starts_at_the_newest_keyframe() {
+fn late_viewer_starts_at_newest_keyframe() {
     let mut stream = Stream::new();
     stream.publish("KppKpp");
     assert_eq!(events(&mut stream.join()), "init:640 K3 p4 p5");
 }
 
 #[test]
-fn a_viewer_joining_before_any_keyframe_waits_for_it() {
+fn viewer_before_first_keyframe_waits() {
     let mut stream = Stream::new();
     stream.publish("pp");
     let mut viewer = stream.join();
@@ -125,7 +125,7 @@ fn a_viewer_joining_before_any_keyframe_waits_for_it() {
 }
 
 #[test]
-fn a_viewer_one_picture_behind_at_a_keyframe_skips_nothing() {
+fn viewer_one_frame_behind_skips_nothing() {
     let mut stream = Stream::new();
     let mut viewer = stream.join();
     stream.publish("Kp");
@@ -135,7 +135,7 @@ fn a_viewer_one_picture_behind_at_a_keyframe_skips_nothing() {
 }
 
 #[test]
-fn a_viewer_who_falls_behind_goes_on_at_the_newest_keyframe_and_is_told() {
+fn lagging_viewer_seeks_to_keyframe_with_count() {
     let mut stream = Stream::new();
     let mut viewer = stream.join();
     stream.publish("K");
@@ -149,7 +149,7 @@ fn a_viewer_who_falls_behind_goes_on_at_the_newest_keyframe_and_is_told() {
 }
 
 #[test]
-fn a_second_of_pictures_at_once_makes_nobody_slow() {
+fn burst_of_frames_skips_nothing() {
     let mut stream = Stream::new();
     let mut viewer = stream.join();
     let at = |ms: u64| Timestamp::from_nanos(ms * 1_000_000);
@@ -163,7 +163,7 @@ fn a_second_of_pictures_at_once_makes_nobody_slow() {
 }
 
 #[test]
-fn who_asks_often_or_leaves_takes_no_memory_while_there_is_no_news() {
+fn dropped_waiters_leave_no_wakers() {
     struct Nobody;
     impl std::task::Wake for Nobody {
         fn wake(self: Arc<Self>) {}
@@ -185,7 +185,7 @@ fn who_asks_often_or_leaves_takes_no_memory_while_there_is_no_news() {
 }
 
 #[test]
-fn without_a_newer_keyframe_a_slow_viewer_gets_every_picture() {
+fn lagging_viewer_without_keyframe_gets_all() {
     let mut stream = Stream::new();
     let mut viewer = stream.join();
     stream.publish("K");
@@ -195,7 +195,7 @@ fn without_a_newer_keyframe_a_slow_viewer_gets_every_picture() {
 }
 
 #[test]
-fn a_new_video_is_announced_before_its_first_picture() {
+fn changed_video_sends_init_first() {
     let mut stream = Stream::new();
     let mut viewer = stream.join();
     stream.publish("Kp");
@@ -206,7 +206,7 @@ fn a_new_video_is_announced_before_its_first_picture() {
 }
 
 #[test]
-fn an_endless_group_of_pictures_is_bounded_and_joiners_wait() {
+fn endless_gop_is_bounded_and_joiners_wait() {
     let mut stream = Stream::new();
     stream.size = 1 << 20;
     let mut early = stream.join();
@@ -227,7 +227,7 @@ fn an_endless_group_of_pictures_is_bounded_and_joiners_wait() {
 }
 
 #[test]
-fn the_ring_keeps_the_last_second_but_not_more_than_it_needs() {
+fn buffer_keeps_last_second_only() {
     let mut stream = Stream::new();
     for _ in 0..100 {
         stream.publish("Kpppp");
@@ -237,7 +237,7 @@ fn the_ring_keeps_the_last_second_but_not_more_than_it_needs() {
 }
 
 #[test]
-fn conditions_reach_viewers_once_and_in_order() {
+fn status_changes_arrive_once_and_in_order() {
     let mut stream = Stream::new();
     let mut viewer = stream.join();
     stream.publish("K");
@@ -251,7 +251,7 @@ fn conditions_reach_viewers_once_and_in_order() {
 }
 
 #[test]
-fn viewers_are_counted_and_joining_asks_for_a_keyframe_where_much_follows_the_newest() {
+fn join_requests_keyframe_when_gop_is_large() {
     let mut stream = Stream::new();
     let (a, b) = (stream.join(), stream.join());
     assert_eq!(stream.hub.stats().viewers, 2);
@@ -269,7 +269,7 @@ fn viewers_are_counted_and_joining_asks_for_a_keyframe_where_much_follows_the_ne
 }
 
 #[test]
-fn joining_asks_for_a_keyframe_where_many_pictures_would_be_decoded_however_small() {
+fn join_requests_keyframe_when_gop_is_long() {
     for (pictures, is_asked) in [(5, false), (6, true)] {
         let mut stream = Stream::new();
         stream.size = 1000;
@@ -299,7 +299,7 @@ fn rates_are_measured() {
 }
 
 #[test]
-fn a_decoder_gets_what_it_lacks_of_the_newest_picture() {
+fn replay_frames_continue_or_restart_at_keyframe() {
     let mut stream = Stream::new();
     let recent = |stream: &Stream, after| {
         let recent = stream.hub.replay_frames(after);
@@ -334,7 +334,7 @@ fn a_decoder_gets_what_it_lacks_of_the_newest_picture() {
 }
 
 #[test]
-fn who_holds_a_camera_keeps_it_open_and_is_no_viewer() {
+fn demand_guard_keeps_camera_open_uncounted() {
     let stream = Stream::new();
     assert!(!stream.publisher.has_demand());
     let hold = stream.hub.keep_open();
@@ -347,7 +347,7 @@ fn who_holds_a_camera_keeps_it_open_and_is_no_viewer() {
 }
 
 #[test]
-fn a_slow_line_gets_the_newest_keyframe_as_soon_as_there_is_one() {
+fn congested_viewer_seeks_to_new_keyframe() {
     let mut stream = Stream::new();
     let (mut slow, mut good) = (stream.join(), stream.join());
     stream.publish("K");
@@ -363,7 +363,7 @@ fn a_slow_line_gets_the_newest_keyframe_as_soon_as_there_is_one() {
 }
 
 #[test]
-fn on_a_slow_line_pictures_that_no_other_refers_to_are_left_out_but_no_two_in_a_row() {
+fn congested_viewer_skips_single_disposable_frames() {
     let mut stream = Stream::new();
     let (mut slow, mut good) = (stream.join(), stream.join());
     stream.publish("K");
@@ -381,7 +381,7 @@ fn on_a_slow_line_pictures_that_no_other_refers_to_are_left_out_but_no_two_in_a_
 }
 
 #[test]
-fn a_slow_line_gets_no_picture_that_would_only_delay_the_keyframe_behind_it() {
+fn congested_viewer_waits_for_due_keyframe() {
     let mut stream = Stream::new();
     let mut viewer = stream.join();
     stream.publish("KppppppppKppp");
@@ -398,7 +398,7 @@ fn a_slow_line_gets_no_picture_that_would_only_delay_the_keyframe_behind_it() {
 }
 
 #[test]
-fn a_slow_line_waits_for_the_keyframe_that_it_has_asked_for() {
+fn congested_viewer_waits_for_requested_keyframe() {
     let mut stream = Stream::new();
     stream.publisher.set_makes_keyframes_on_request(true);
     let mut viewer = stream.join();
@@ -420,7 +420,7 @@ fn a_slow_line_waits_for_the_keyframe_that_it_has_asked_for() {
 }
 
 #[test]
-fn after_a_hole_a_slow_line_gets_a_new_keyframe_rather_than_one_that_more_follows_than_it_weighs() {
+fn requests_keyframe_after_outage_if_gop_outweighs_it() {
     for (pictures, is_asked) in [(1, false), (2, true)] {
         let mut stream = Stream::new();
         stream.publisher.set_makes_keyframes_on_request(true);
@@ -436,7 +436,7 @@ fn after_a_hole_a_slow_line_gets_a_new_keyframe_rather_than_one_that_more_follow
 }
 
 #[test]
-fn an_encoder_that_does_not_answer_is_not_waited_for() {
+fn unanswered_keyframe_request_times_out() {
     let mut stream = Stream::new();
     stream.publisher.set_makes_keyframes_on_request(true);
     let mut viewer = stream.join();
@@ -450,7 +450,7 @@ fn an_encoder_that_does_not_answer_is_not_waited_for() {
 }
 
 #[test]
-fn what_a_viewer_has_not_got_is_known_from_what_is_on_its_way() {
+fn delivery_state_follows_bytes_in_flight() {
     let mut stream = Stream::new();
     let mut viewer = stream.join();
     assert_eq!(viewer.delivery_state(0), None);
@@ -477,7 +477,7 @@ fn what_a_viewer_has_not_got_is_known_from_what_is_on_its_way() {
 }
 
 #[test]
-fn the_lines_of_all_viewers_are_known_while_they_are_there() {
+fn link_summary_covers_present_viewers() {
     let stream = Stream::new();
     let (a, b, _c) = (stream.join(), stream.join(), stream.join());
     a.set_congested(slow_line(700_000));
@@ -496,7 +496,7 @@ fn the_lines_of_all_viewers_are_known_while_they_are_there() {
 }
 
 #[test]
-fn while_a_keyframe_is_on_its_way_a_viewer_sees_what_it_had_before() {
+fn delay_counts_from_last_seen_frame_after_seek() {
     let mut stream = Stream::new();
     let mut viewer = stream.join();
     stream.publish("K");
@@ -518,7 +518,7 @@ fn while_a_keyframe_is_on_its_way_a_viewer_sees_what_it_had_before() {
 }
 
 #[test]
-fn a_spare_picture_that_was_left_out_is_told_once_and_the_end_of_a_group_is_not() {
+fn skipped_flag_is_set_once_for_disposable_frames() {
     let mut stream = Stream::new();
     let mut viewer = stream.join();
     stream.publish("K");

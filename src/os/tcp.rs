@@ -183,7 +183,7 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
 
     #[test]
-    fn what_the_peer_has_not_got_is_outstanding() {
+    fn unread_bytes_are_in_flight() {
         let started = std::time::Instant::now();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();

@@ -158,14 +158,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_printed_is_read_back() {
+    fn address_display_parses_back() {
         for text in ["localhost:2020", ":8080", "[::1]:0", "https://[::1]:0"] {
             assert_eq!(Address::parse(text).unwrap().to_string(), text);
         }
     }
 
     #[test]
-    fn a_refusal_says_what_to_write() {
+    fn invalid_address_error_has_a_hint() {
         for (text, why) in [
             (
                 "http://localhost:2020/",

@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_can_be_taken_again_when_it_is_left() {
+    fn dropped_permit_is_available_again() {
         let limit = ConnectionLimit::new(1);
         let permit = limit.acquire();
         assert!(permit.is_some() && limit.acquire().is_none());
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn full_seats_are_given_where_room_is_made() {
+    fn full_limit_evicts_stalled_viewer() {
         let stalled = AtomicUsize::new(1);
         let make_room = move || stalled.swap(0, Ordering::AcqRel) > 0;
         let limit = ConnectionLimit::with_eviction(1, make_room);

@@ -32,7 +32,7 @@ mod tests {
     use super::TrimPolicy;
 
     #[test]
-    fn memory_is_given_back_once_after_half_of_many_have_gone() {
+    fn heap_is_trimmed_once_after_half_left() {
         let mut trim_policy = TrimPolicy::default();
         let mut out = |viewers| trim_policy.should_trim(viewers);
         assert!([10, 0, 99, 0].into_iter().all(|viewers| !out(viewers)));

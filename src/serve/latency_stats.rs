@@ -189,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_viewers_who_are_there_and_see_something_count() {
+    fn median_counts_only_present_reporting_viewers() {
         let delays = LatencyStats::default();
         let [one, other, blind, elsewhere] =
             ["door", "door", "door", "yard"].map(|name| delays.join(name.into()));
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn viewers_on_slow_lines_are_told_apart_and_players_know_better() {
+    fn summary_splits_congested_and_prefers_reports() {
         let delays = LatencyStats::default();
         let [good, quick, slow, new] = ["door"; 4].map(|name| delays.join(name.into()));
         good.set_estimated(Some(Duration::from_millis(20)), false);

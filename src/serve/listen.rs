@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn every_address_of_ipv6_means_ipv4_too_unless_that_is_given_beside_it() {
+    fn ipv6_any_includes_ipv4_unless_given() {
         for (addresses, found) in [
             ("[::]:80", &["[::]:80 0.0.0.0:80"][..]),
             ("[0:0::0]:80", &["[::]:80 0.0.0.0:80"]),
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn both_kinds_of_addresses_reach_it_on_one_port() {
+    fn localhost_port_serves_ipv4_and_ipv6() {
         for text in ["[::]:0", ":0"] {
             let opened = bind_all(&[Address::parse(text).unwrap()]).unwrap();
             for listening in &opened {

@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_already_needs_no_change() {
+    fn sufficient_fd_limit_is_unchanged() {
         let before = getrlimit(Resource::Nofile);
         assert_eq!(raise_nofile_limit(0, 0).note, None);
         assert_eq!(getrlimit(Resource::Nofile).current, before.current);

@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_given_in_the_order_of_asking() {
+    fn memory_is_reserved_in_request_order() {
         let budget = Budget::new(10);
         let first = reserve(&budget, 6 * MB);
         assert!(first.wait(NOW) && first.wait(NOW));
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_is_given_up_lets_the_next_one_in() {
+    fn dropped_reservation_admits_the_next() {
         let budget = Budget::new(10);
         let first = reserve(&budget, 10 * MB);
         assert!(first.wait(NOW));
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn holders_are_told_when_others_wait() {
+    fn holders_are_notified_of_contention() {
         let budget = Budget::new(10);
         let (told, hears) = channel();
         let first = budget.reserve(6 * MB, move || told.send(()).unwrap());

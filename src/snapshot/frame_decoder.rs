@@ -318,7 +318,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pictures_become_narrower_and_their_pixels_square_but_nothing_grows() {
+    fn output_size_is_square_pixels_never_larger() {
         let upright = Orientation::default();
         let turned = Orientation::new(90, false, false);
         for (size, aspect, orientation, width, expected) in [

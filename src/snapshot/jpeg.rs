@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn pixels_are_turned_and_mirrored() {
+    fn jpeg_pixels_follow_orientation() {
         for (degrees, mirrors, expected) in [
             (0, [false, false], vec![vec![1, 2, 3], vec![4, 5, 6]]),
             (90, [false, false], vec![vec![4, 1], vec![5, 2], vec![6, 3]]),

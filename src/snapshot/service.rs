@@ -413,7 +413,7 @@ mod tests {
     use bytes::Bytes;
 
     #[tokio::test]
-    async fn a_camera_that_gives_jpegs_is_asked_for_its_own() {
+    async fn snapshot_prefers_camera_jpeg() {
         let (publisher, hub) = channel();
         let service = SnapshotService::new("camera".into(), hub, Budget::new(64));
         let first = service.request(None);
@@ -441,7 +441,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_camera_too_busy_for_its_own_jpeg_has_one_later_also_without_a_decoder() {
+    async fn late_camera_jpeg_is_a_temporary_error() {
         let (publisher, hub) = channel();
         publisher.set_status(CameraState::Live, "");
         publisher.set_has_jpegs(true);
@@ -474,7 +474,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_a_camera_it_is_said_why() {
+    async fn lost_camera_error_has_its_reason() {
         let (publisher, hub) = channel();
         publisher.set_status(CameraState::Lost, "it was unplugged");
         publisher.set_has_jpegs(true);

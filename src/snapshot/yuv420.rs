@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_may_have_gaps_between_them_and_must_be_there() {
+    fn copy_honours_stride_and_rejects_short_planes() {
         let mut planes = Yuv420Frame::default();
         let luma = [1, 2, 3, 0, 4, 5, 6, 0, 7, 8, 9];
         let colour = [1, 2, 0, 3, 4];
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_smaller_picture_is_made_of_means() {
+    fn downscaled_pixels_are_means() {
         let checked = planes((8, 8), |x, y| if (x + y) % 2 == 0 { 200 } else { 100 });
         let small = checked.downscaled((4, 4));
         assert_eq!(small.size(), (4, 4));

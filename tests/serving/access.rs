@@ -164,7 +164,7 @@ fn page_is_framed_by_its_host_and_the_list() {
 }
 
 #[test]
-fn a_page_of_another_site_may_not_open_the_camera() {
+fn cross_site_page_is_rejected() {
     let server = live();
     let own = format!("Origin: {}\r\n", server.url.trim_end_matches('/'));
     assert_eq!(upgrade(&server, &own).0, 101);
@@ -186,7 +186,7 @@ fn a_page_of_another_site_may_not_open_the_camera() {
 }
 
 #[test]
-fn requests_that_hide_for_whom_they_are_are_refused() {
+fn requests_with_ambiguous_host_are_rejected() {
     let server = live();
     for headers in [
         "Origin: http://evil\u{e9}.example\r\n".to_owned(),
@@ -206,7 +206,7 @@ fn requests_that_hide_for_whom_they_are_are_refused() {
 }
 
 #[test]
-fn several_cameras_origins_and_the_limit_of_viewers_come_from_the_file() {
+fn file_sets_cameras_origins_and_viewer_limit() {
     let scratch = Scratch::new("several");
     let config = scratch.file(
         "config.yml",
@@ -242,7 +242,7 @@ fn several_cameras_origins_and_the_limit_of_viewers_come_from_the_file() {
 }
 
 #[test]
-fn with_a_list_of_its_names_it_answers_to_no_other() {
+fn unlisted_host_is_rejected() {
     let scratch = Scratch::new("hosts");
     let config = scratch.file(
         "config.yml",

@@ -4,7 +4,7 @@ use crate::support::{Scratch, Server, Viewer, fixture, is_init, is_keyframe};
 use std::time::{Duration, Instant};
 
 #[test]
-fn a_camera_that_comes_late_is_waited_for_and_one_that_changes_goes_on() {
+fn late_and_changed_cameras_are_shown() {
     let scratch = Scratch::new("late");
     let path = scratch.join("camera.264");
     let server = Server::start(&[
@@ -49,7 +49,7 @@ fn a_camera_that_comes_late_is_waited_for_and_one_that_changes_goes_on() {
 }
 
 #[test]
-fn a_camera_on_demand_is_open_only_while_somebody_watches() {
+fn on_demand_camera_opens_for_viewers_only() {
     let scratch = Scratch::new("demand");
     let (pid, clip) = (scratch.join("pid"), fixture("test_qcif_cabac.264"));
     let script = format!(
@@ -99,7 +99,7 @@ fn a_camera_on_demand_is_open_only_while_somebody_watches() {
 }
 
 #[test]
-fn the_first_picture_on_demand_is_a_new_one() {
+fn on_demand_first_frame_is_new() {
     let server = Server::start(&["-d", "test", "--on-demand", "true"]);
     server.wait_for("idle", |camera| camera["state"] == "idle");
     let begin = Instant::now();

@@ -126,7 +126,7 @@ fn close_code_is_returned_or_refused() {
 }
 
 #[test]
-fn text_that_is_not_utf8_is_closed_with_1007() {
+fn invalid_utf8_closes_with_1007() {
     let server = live();
     for sent in [
         masked(

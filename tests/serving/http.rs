@@ -125,7 +125,7 @@ fn gunzipped(content: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn the_status_tells_what_is_shown() {
+fn status_describes_the_stream() {
     let server = live();
     let camera = server.wait_for("measured", |camera| camera["frames"].as_u64() > Some(40));
     assert_eq!(
@@ -169,7 +169,7 @@ fn metrics_count_viewers() {
 }
 
 #[test]
-fn the_mp4_over_http_is_one_that_ffmpeg_likes() {
+fn ffmpeg_decodes_http_mp4() {
     let server = live();
     let output = Command::new("ffmpeg")
         .args([

@@ -11,7 +11,7 @@ use tungstenite::Message;
 use tungstenite::protocol::frame::coding::CloseCode;
 
 #[test]
-fn it_serves_on_several_addresses_and_prints_each() {
+fn several_addresses_are_served_and_printed() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_berrymse"))
         .args(["--source", "test", "-l", "127.0.0.1:0", "-l", "[::1]:0"])
         .stdout(Stdio::piped())
@@ -34,7 +34,7 @@ fn it_serves_on_several_addresses_and_prints_each() {
 }
 
 #[test]
-fn a_port_in_use_is_refused_with_the_name_of_its_user() {
+fn port_in_use_error_names_the_process() {
     let server = live();
     let output = Command::new(env!("CARGO_BIN_EXE_berrymse"))
         .args(["--source", "test", "--listen", server.address()])
@@ -47,7 +47,7 @@ fn a_port_in_use_is_refused_with_the_name_of_its_user() {
 }
 
 #[test]
-fn it_outlives_its_terminal_when_it_is_told_to() {
+fn nohup_survives_hangup() {
     let mut child = Command::new("env")
         .arg("--ignore-signal=HUP")
         .args([env!("CARGO_BIN_EXE_berrymse"), "--source", "test"])
@@ -69,7 +69,7 @@ fn it_outlives_its_terminal_when_it_is_told_to() {
 }
 
 #[test]
-fn an_address_that_another_one_covers_is_refused_as_that() {
+fn covered_address_is_rejected() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = free.local_addr().unwrap().port();
     drop(free);
@@ -123,7 +123,7 @@ fn there_is_room_for_all_viewers() {
 }
 
 #[test]
-fn a_log_that_nobody_reads_holds_up_no_picture() {
+fn unread_log_does_not_block_frames() {
     let (_reader, mut log) = std::io::pipe().unwrap();
     let capacity = rustix::pipe::fcntl_getpipe_size(&log).unwrap();
     log.write_all(&vec![b' '; capacity]).unwrap();
@@ -137,7 +137,7 @@ fn a_log_that_nobody_reads_holds_up_no_picture() {
 }
 
 #[test]
-fn an_answer_that_nobody_reads_is_no_reason_to_panic() {
+fn closed_stdout_does_not_panic() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let full = std::fs::File::options()

@@ -49,7 +49,7 @@ fn config() -> String {
 }
 
 #[test]
-fn secrets_of_cameras_leave_the_program_nowhere() {
+fn secrets_appear_in_no_output() {
     let scratch = Scratch::new("secrets");
     let file = scratch.file("config.yml", config());
     let server = Server::start_with(&["--config", &file, "--verbose"], |_| {});

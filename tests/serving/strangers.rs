@@ -79,7 +79,7 @@ fn open_files(server: &Server) -> usize {
 }
 
 #[test]
-fn readers_that_do_not_read_lock_nobody_out() {
+fn stalled_readers_do_not_lock_out_viewers() {
     let scratch = Scratch::new("unread");
     let config = scratch.file("config.yml", "server: {maxViewers: 20}\n");
     let server = Server::start_with(&TEST, |command| {
@@ -121,7 +121,7 @@ fn readers_that_do_not_read_lock_nobody_out() {
 }
 
 #[test]
-fn camera_is_opened_again_when_all_places_are_taken() {
+fn camera_reopens_when_limit_is_reached() {
     const LIMIT: usize = 128;
     let scratch = Scratch::new("descriptors");
     let stream = scratch.file("s.264", std::fs::read(fixture("BA1_FT_C.264")).unwrap());

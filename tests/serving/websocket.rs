@@ -10,7 +10,7 @@ use tungstenite::Message;
 use tungstenite::protocol::frame::coding::CloseCode;
 
 #[test]
-fn a_viewer_without_a_sub_protocol_gets_init_then_a_keyframe_and_no_text() {
+fn plain_viewer_gets_init_and_keyframe_only() {
     let server = live();
     let mut viewer = server.watch("/video_websocket");
     for number in 0..40 {
@@ -26,7 +26,7 @@ fn a_viewer_without_a_sub_protocol_gets_init_then_a_keyframe_and_no_text() {
 }
 
 #[test]
-fn a_player_is_told_who_we_are_and_how_the_camera_is() {
+fn player_receives_hello_and_state() {
     let server = live();
     let mut viewer = Viewer::connect(&server, "/live/camera", Some("berrymse.v1"));
     let hello = viewer.text();
@@ -60,7 +60,7 @@ fn a_player_is_told_who_we_are_and_how_the_camera_is() {
 }
 
 #[test]
-fn a_player_is_told_when_the_first_picture_was_taken_and_tells_the_delay_it_sees() {
+fn player_receives_timing_and_reports_delay() {
     let server = live();
     let mut viewer = Viewer::connect(&server, "/live/camera", Some("berrymse.v1"));
     let timing = loop {
@@ -106,7 +106,7 @@ fn two_viewers_get_the_same_bytes() {
 }
 
 #[test]
-fn pings_are_answered_and_a_close_is_returned() {
+fn ping_gets_pong_and_close_is_echoed() {
     let server = live();
     let mut viewer = server.watch("/video_websocket");
     viewer.socket.send(Message::Ping("abc".into())).unwrap();
@@ -124,7 +124,7 @@ fn pings_are_answered_and_a_close_is_returned() {
 }
 
 #[test]
-fn only_a_get_of_http_1_1_becomes_a_websocket() {
+fn only_http_1_1_get_upgrades() {
     let server = live();
     let headers = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     for (method, version) in [("HEAD", "1.1"), ("GET", "1.0")] {
@@ -147,7 +147,7 @@ fn only_a_get_of_http_1_1_becomes_a_websocket() {
 }
 
 #[test]
-fn what_is_too_large_or_not_the_protocol_is_refused_with_a_code() {
+fn protocol_error_closes_with_its_code() {
     let server = live();
     for (bytes, code) in [
         (vec![0x82, 0xfe, 0xff, 0xff, 0, 0, 0, 0], CloseCode::Size),
@@ -169,7 +169,7 @@ fn what_is_too_large_or_not_the_protocol_is_refused_with_a_code() {
 }
 
 #[test]
-fn a_viewer_who_floods_us_is_closed_and_disturbs_nobody() {
+fn flooding_viewer_is_closed_alone() {
     let server = live();
     let mut other = server.watch("/video_websocket");
     for flood in [
@@ -188,7 +188,7 @@ fn a_viewer_who_floods_us_is_closed_and_disturbs_nobody() {
 }
 
 #[test]
-fn a_viewer_who_stalls_comes_back_to_the_present_and_disturbs_nobody() {
+fn stalled_viewer_catches_up_alone() {
     let server = live();
     let mut other = server.watch("/video_websocket");
     let mut stalled = server.watch("/video_websocket");
@@ -224,7 +224,7 @@ fn a_viewer_who_stalls_comes_back_to_the_present_and_disturbs_nobody() {
 }
 
 #[test]
-fn who_gets_pictures_is_not_pinged_and_who_waits_for_a_camera_is() {
+fn only_idle_viewers_are_pinged() {
     let waiting = Server::start(&["--source", "exec:sleep 60"]);
     let server = live();
     let is_over = AtomicBool::new(false);

@@ -185,7 +185,7 @@ fn format(code: &[u8; 4], width: u32, height: u32, strides: [u32; 3]) -> RawVide
 }
 
 #[test]
-fn every_format_gives_the_picture_of_the_slow_sums() {
+fn conversion_matches_reference_for_all_formats() {
     for (code, recipe) in &RECIPES {
         for (width, height, padding) in [(16, 4, 0), (34, 6, 0), (34, 6, 14), (322, 2, 64)] {
             let (planes, strides) = write(recipe, width, height, padding);
@@ -220,7 +220,7 @@ fn every_format_with_a_layout_is_tested() {
 }
 
 #[test]
-fn a_picture_that_is_short_by_a_byte_is_none() {
+fn frame_short_by_a_byte_is_rejected() {
     for (code, recipe) in &RECIPES {
         let (planes, strides) = write(recipe, 16, 4, 0);
         let format = format(code, 16, 4, strides);
@@ -237,7 +237,7 @@ fn a_picture_that_is_short_by_a_byte_is_none() {
 }
 
 #[test]
-fn odd_sizes_lose_their_last_line_and_column() {
+fn odd_sizes_are_rounded_down() {
     let (planes, strides) = write(&RECIPES[0].1, 17, 5, 0);
     let format = format(b"YUYV", 17, 5, strides);
     let mut out = I420::new(17, 5, Vec::new());

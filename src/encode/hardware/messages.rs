@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_an_encoder_it_is_said_what_may_be_missing() {
+    fn missing_encoder_error_names_the_cause() {
         assert!(no_encoder_message(&[]).contains("Raspberry Pi 5"));
         let closed = [
             ("/dev/video3".into(), DeviceError::NoDevice),

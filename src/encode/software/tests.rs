@@ -62,7 +62,7 @@ fn types(unit: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn keyframes_come_at_their_interval_and_when_they_are_asked_for_with_parameter_sets() {
+fn keyframes_follow_interval_and_requests() {
     let mut encoder = encoder(500_000, 5);
     let is_keyframe: Vec<bool> = (0..12)
         .map(|number| {
@@ -81,7 +81,7 @@ fn keyframes_come_at_their_interval_and_when_they_are_asked_for_with_parameter_s
 }
 
 #[test]
-fn every_unit_is_a_picture_of_constrained_baseline_without_reordering() {
+fn encoder_emits_constrained_baseline() {
     let mut encoder = encoder(500_000, 60);
     let first = encode(encoder.as_mut(), 0, false);
     let sps = memchr::memmem::find(&first, &[0, 0, 1, 0x67]).unwrap();
@@ -134,7 +134,7 @@ fn the_bit_rate_is_held_and_can_be_changed() {
 }
 
 #[test]
-fn a_picture_that_is_too_short_is_dropped_and_counted() {
+fn short_frame_is_dropped_and_counted() {
     let mut encoder = encoder(500_000, 60);
     let mut short = picture(0);
     short.memory = FrameMemory::Owned([vec![0; 100], Vec::new(), Vec::new()]);

@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn who_brings_news_sends_it_and_wakes_nobody() {
+    fn publisher_sends_inline_without_wakeup() {
         let mut scene = Scene::new();
         scene.publish("one");
         scene.expect("one");
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn while_somebody_sends_the_thread_is_woken_and_nobody_waits() {
+    fn contended_publish_wakes_thread_without_blocking() {
         let mut scene = Scene::new();
         let shared = scene.shared.clone();
         let sending = shared.connections();

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_queued_is_sent_and_nothing_before() {
+    fn uring_sends_on_submit_only() {
         let Some(mut uring) = uring() else { return };
         let (ours, mut peers) = pairs(3);
         for round in 0..1000 {
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_full_or_gone_does_not_concern_the_others() {
+    fn send_error_of_one_viewer_does_not_affect_others() {
         let Some(mut uring) = uring() else { return };
         let (ours, mut peers) = pairs(3);
         let much = Bytes::from(vec![7; 1 << 20]);
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_room_for_so_many_and_again_after_they_are_sent() {
+    fn uring_batch_is_bounded_and_reusable() {
         let Some(mut uring) = uring() else { return };
         let (ours, _peers) = pairs(1);
         for _ in 0..3 {
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_broken_ring_did_not_send_is_told() {
+    fn broken_uring_reports_unsent_messages() {
         let Some(mut uring) = uring() else { return };
         let (ours, _peers) = pairs(2);
         let null = std::fs::File::open("/dev/null").unwrap();
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn where_it_is_forbidden_that_is_seen_when_it_is_opened() {
+    fn forbidden_uring_fails_to_open() {
         // As containers do it; for this thread alone.
         std::thread::spawn(|| {
             let [load, equal, give] = [0x20, 0x15, 0x06];

@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_path_of_the_interface_has_its_route() {
+    fn router_maps_every_interface_path() {
         for (path, expected) in [
             ("/", Some(Route::Asset("index.html"))),
             ("/berrymse.js", Some(Route::Asset("berrymse.js"))),
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_cameras_websocket_can_have_another_name() {
+    fn router_uses_configured_websocket_name() {
         assert_eq!(route("/websocket", "websocket"), Some(Route::Live(None)));
         assert_eq!(
             route("/video_websocket", "websocket"),

@@ -55,7 +55,7 @@ fn refresh(store: &Arc<CertStore>, now: Instant) {
 }
 
 #[test]
-fn what_cannot_be_used_is_refused_with_what_to_do() {
+fn unusable_certificate_error_has_a_hint() {
     let (place, good, other) = (Place::new("bad"), issue(), issue());
     let refusal = |cert: &str, key: &str| {
         place.write(&(cert.to_owned(), key.to_owned()));
@@ -101,7 +101,7 @@ fn one_file_may_hold_both() {
 }
 
 #[test]
-fn a_renewed_certificate_is_used_and_a_half_written_one_is_not() {
+fn certificate_reload_ignores_partial_files() {
     let (place, old, new) = (Place::new("renewed"), issue(), issue());
     place.write(&old);
     let provider = Arc::new(ring::default_provider());
@@ -123,7 +123,7 @@ fn a_renewed_certificate_is_used_and_a_half_written_one_is_not() {
 }
 
 #[test]
-fn certificate_files_that_are_no_files_are_refused() {
+fn non_regular_certificate_file_is_rejected() {
     let (place, made) = (Place::new("fifo"), issue());
     place.write(&made);
     fs::remove_file(place.files().key).unwrap();

@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ping_between_the_parts_of_a_message_is_fine() {
+    fn ping_between_fragments_is_accepted() {
         let bytes = [
             masked(0x01, b"a"),
             masked(0x89, b""),
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_protocol_forbids_is_refused() {
+    fn protocol_violations_are_rejected() {
         assert_eq!(
             all(&[0x81, 0x00]),
             Err(ProtocolError::Protocol),
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn large_messages_are_refused_before_they_are_stored() {
+    fn oversized_message_is_rejected_by_its_header() {
         let mut header = vec![0x82, 0x80 | 127];
         header.extend_from_slice(&u64::MAX.to_be_bytes());
         assert_eq!(all(&header), Err(ProtocolError::TooBig));

@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn sockets_get_what_was_detected() {
+    fn accepted_sockets_use_detected_algorithm() {
         for setting in CongestionSetting::ALL {
             let (socket, _peer) = accepted();
             let control = CongestionControl::detect(setting);

@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stream_query_values_unknown_ones_refused() {
+    fn mp4_query_rejects_unknown_values() {
         let of = |start, is_capture_clock| {
             Ok(Mp4Query {
                 start,

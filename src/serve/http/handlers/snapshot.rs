@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_width_is_in_the_query_or_that_of_the_picture() {
+    fn snapshot_width_query_is_validated() {
         for (query, expected) in [
             ("", Some(None)),
             ("t=1732300000", Some(None)),

@@ -83,7 +83,7 @@ impl Model {
 }
 
 #[test]
-fn a_line_that_carries_everything_is_never_full() {
+fn uncongested_link_is_never_full() {
     let mut model = Model::new(1e6);
     model.run(10, 6000.0);
     assert!(!model.line.is_congested());
@@ -91,7 +91,7 @@ fn a_line_that_carries_everything_is_never_full() {
 }
 
 #[test]
-fn a_slow_line_is_kept_busy_with_little_on_its_way() {
+fn congested_link_stays_busy_with_small_window() {
     let mut model = Model::new(90_000.0);
     model.run(1, 6000.0);
     // Now it is seen that the pictures are late.
@@ -117,7 +117,7 @@ fn a_line_that_halves_is_soon_given_half() {
 }
 
 #[test]
-fn what_a_line_did_in_better_times_is_soon_forgotten() {
+fn rate_of_full_link_decays_fast() {
     let mut model = Model::new(1e6);
     model.run(1, 34_000.0);
     model.rate = 150_000.0;
@@ -128,7 +128,7 @@ fn what_a_line_did_in_better_times_is_soon_forgotten() {
 }
 
 #[test]
-fn what_arrives_behind_a_loss_is_no_burst() {
+fn sacked_bytes_do_not_raise_the_rate() {
     let at = |ms: u64| Timestamp::from_nanos(ms * 1_000_000);
     let mut line = CongestionEstimator::new(at(0));
     for ms in (0..6000).step_by(10) {
@@ -157,7 +157,7 @@ fn what_arrives_behind_a_loss_is_no_burst() {
 }
 
 #[test]
-fn in_a_hole_the_kernel_is_given_little_more_time_again_and_again() {
+fn user_timeout_grows_in_steps_during_outage() {
     let at = |ms: u64| Timestamp::from_nanos(ms * 1_000_000);
     let mut line = CongestionEstimator::new(at(0));
     let mut told = Duration::ZERO;
@@ -195,7 +195,7 @@ fn in_a_hole_the_kernel_is_given_little_more_time_again_and_again() {
 }
 
 #[test]
-fn a_line_that_loses_much_but_gets_on_is_not_given_up() {
+fn lossy_link_with_progress_keeps_user_timeout() {
     let at = |ms: u64| Timestamp::from_nanos(ms * 1_000_000);
     let mut line = CongestionEstimator::new(at(0));
     let mut told = USER_TIMEOUT;
@@ -221,7 +221,7 @@ fn a_line_that_loses_much_but_gets_on_is_not_given_up() {
 }
 
 #[test]
-fn a_line_whose_delay_swings_is_not_taken_for_a_slow_one_for_ever() {
+fn jittery_link_recovers_from_congestion() {
     let mut model = Model::new(20_000.0);
     model.since = Some(Timestamp::from_nanos(0));
     model.run(3, 6000.0);
@@ -239,7 +239,7 @@ fn a_line_whose_delay_swings_is_not_taken_for_a_slow_one_for_ever() {
 }
 
 #[test]
-fn a_way_that_has_become_longer_is_no_slow_line() {
+fn longer_rtt_is_not_congestion() {
     let at = |ms: u64| Timestamp::from_nanos(ms * 1_000_000);
     let mut line = CongestionEstimator::new(at(0));
     for (present_ms, is_slow) in [(20, true), (220, false)] {
@@ -267,7 +267,7 @@ fn a_way_that_has_become_longer_is_no_slow_line() {
 }
 
 #[test]
-fn into_a_hole_nothing_is_thrown() {
+fn outage_closes_the_window() {
     let mut model = Model::new(180_000.0);
     model.since = Some(Timestamp::from_nanos(0));
     model.run(2, 6000.0);
@@ -282,7 +282,7 @@ fn into_a_hole_nothing_is_thrown() {
 }
 
 #[test]
-fn a_hole_says_nothing_of_what_the_line_carries() {
+fn outage_does_not_lower_the_rate() {
     for hole_seconds in 2..6 {
         let mut model = Model::new(180_000.0);
         model.since = Some(Timestamp::from_nanos(0));
@@ -299,7 +299,7 @@ fn a_hole_says_nothing_of_what_the_line_carries() {
 }
 
 #[test]
-fn a_line_is_good_again_when_nothing_was_late_for_a_while() {
+fn link_is_uncongested_after_clear_time() {
     let mut model = Model::new(1e6);
     model.since = Some(Timestamp::from_nanos(0));
     model.run(1, 6000.0);
@@ -312,7 +312,7 @@ fn a_line_is_good_again_when_nothing_was_late_for_a_while() {
 }
 
 #[test]
-fn a_line_that_is_in_time_because_pictures_are_left_out_stays_slow() {
+fn skipped_frames_keep_link_congested() {
     let mut model = Model::new(90_000.0);
     model.since = Some(Timestamp::from_nanos(0));
     model.run(1, 6000.0);
@@ -332,7 +332,7 @@ fn a_line_that_is_in_time_because_pictures_are_left_out_stays_slow() {
 }
 
 #[test]
-fn on_a_long_way_what_is_left_out_does_not_keep_a_line_slow() {
+fn long_rtt_link_recovers_despite_skipped_frames() {
     let mut line = CongestionEstimator::new(Timestamp::from_nanos(0));
     for ms in (0..8000).step_by(100) {
         let now = Timestamp::from_nanos(ms * 1_000_000);
@@ -355,7 +355,7 @@ fn on_a_long_way_what_is_left_out_does_not_keep_a_line_slow() {
 }
 
 #[test]
-fn a_line_on_which_something_begins_to_be_late_is_looked_at_more_often() {
+fn suspected_congestion_is_polled_often() {
     let mut model = Model::new(90_000.0);
     model.run(1, 2500.0);
     for (late_ms, is_critical, is_slow) in [
@@ -374,7 +374,7 @@ fn a_line_on_which_something_begins_to_be_late_is_looked_at_more_often() {
 }
 
 #[test]
-fn only_a_good_line_that_is_not_being_measured_may_rest_and_a_hole_after_that_counts_from_there() {
+fn idle_sampling_requires_uncongested_link() {
     let mut model = Model::new(90_000.0);
     assert!(
         !model.line.can_skip_sample(model.now),
