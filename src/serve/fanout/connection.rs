@@ -1,5 +1,6 @@
 //! One WebSocket viewer on the fan-out thread: what it is sent next, whether it is still there.
 
+mod closing;
 mod protocol;
 
 use crate::hub::{Event, Fragment, Subscription};
@@ -15,6 +16,7 @@ use crate::serve::ws::reader::FrameReader;
 use crate::serve::ws::stream::ViewerStream;
 use crate::time::{TIMESCALE, Timestamp};
 use bytes::Bytes;
+use closing::Closing;
 use mio::net::TcpStream;
 use serde_json::json;
 use std::collections::VecDeque;
@@ -29,12 +31,6 @@ const PING_AFTER: Duration = Duration::from_secs(8);
 
 /// Nothing heard for so long, and nothing taken by the socket: the viewer is gone.
 const DEAD_PEER_TIMEOUT: Duration = Duration::from_secs(45);
-
-/// Time in which the close frame gets out.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Time that the viewer then has to end its side.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A player reports each second; after this long without, what it said last is no longer true.
 const REPORT_MAX_AGE: Duration = Duration::from_secs(5);
@@ -56,16 +52,6 @@ pub(crate) struct NewViewer {
     pub(crate) latency: ViewerLatency,
     pub(crate) permit: Permit,
     pub(crate) loss_response: LossResponse,
-}
-
-/// The end of a connection, which we or the viewer have begun.
-struct Closing {
-    reason: String,
-    since: Instant,
-    /// The close frame is out: what still comes is not looked at.
-    is_sent: bool,
-    /// Bytes that came after that.
-    drained: usize,
 }
 
 pub(crate) struct ViewerConnection {
@@ -106,21 +92,6 @@ pub(crate) struct ViewerConnection {
     /// Media time minus capture time as the viewer was last told, in microseconds.
     last_sent_offset_us: Option<i64>,
     _permit: Permit,
-}
-
-impl Closing {
-    /// Fails if the end takes too long.
-    fn check(&self, now: Instant) -> Result<(), String> {
-        let allowed = if self.is_sent {
-            DRAIN_TIMEOUT
-        } else {
-            CLOSE_TIMEOUT
-        };
-        if now.saturating_duration_since(self.since) >= allowed {
-            return Err(self.reason.clone());
-        }
-        Ok(())
-    }
 }
 
 impl ViewerConnection {

@@ -111,7 +111,7 @@ impl FanoutShared {
         connections.next_poll_at().is_none()
     }
 
-    /// Whoever has the lock: what comes meanwhile rings the bell anew.
+    /// Whoever has the lock: updates that arrive meanwhile set the flag again.
     fn send_updates(&self, connections: &mut Connections) {
         if self.has_updates.swap(false, Ordering::AcqRel) {
             connections.send_updates();

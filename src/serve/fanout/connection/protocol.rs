@@ -1,6 +1,7 @@
 //! What a viewer says, and what it is answered.
 
-use super::{Closing, ViewerConnection};
+use super::ViewerConnection;
+use super::closing::Closing;
 use crate::message::{Opcode, frame};
 use crate::serve::limits::MAX_DRAIN_BYTES;
 use crate::serve::ws::reader::ClientFrame;
