@@ -42,9 +42,11 @@ pub struct Publisher(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     inner: Mutex<Inner>,
-    /// Counts pictures and conditions, so that who has seen all need not ask under the lock.
+    /// Counts frames and status changes, so that a subscriber that is up to date need not take the
+    /// lock.
     version: AtomicU64,
-    /// Woken at each news. Apart from the rest, as they read at once, some on the publisher's own thread.
+    /// Wakers called at each update. They have a lock of their own, as they read the hub at once,
+    /// some on the publisher's own thread.
     subscribed_wakers: Mutex<Vec<Waker>>,
     demand_changed: Condvar,
 }
@@ -60,14 +62,14 @@ struct Inner {
     dropped: u64,
     restarts: u64,
     keyframe_wanted: bool,
-    /// Somebody could not begin for want of a keyframe, since the last one.
+    /// A viewer could not start for want of a keyframe, since the last one.
     is_keyframe_missing: bool,
     keyframe_throttle: KeyframeThrottle,
     jpeg_request: jpeg_request::JpegRequest,
-    /// The slow lines of viewers, by the viewers' ids.
+    /// Congested links, by the viewers' ids.
     congested: BTreeMap<u64, CongestedLink>,
-    /// Woken at the next news: viewers by their ids, so that one who asks often, or leaves, leaves nothing behind
-    /// when there is no news for hours.
+    /// Wakers called at the next update, by the viewers' ids. A viewer that asks often, or leaves,
+    /// leaves nothing behind while there is no update for hours.
     waiting_wakers: BTreeMap<u64, Waker>,
     next_id: u64,
 }
@@ -121,13 +123,14 @@ impl Shared {
         let waiting = std::mem::take(&mut inner.waiting_wakers);
         drop(inner);
         waiting.into_values().for_each(Waker::wake);
-        // They may do their work on this thread: last, as it takes them a while.
+        // They may send on this thread, which takes up to 2 ms: last.
         self.subscribed_wakers().iter().for_each(Waker::wake_by_ref);
     }
 }
 
 impl Publisher {
-    /// Gives a picture to everybody, at the time `now`. Returns false if nobody could begin now and see the right picture.
+    /// Publishes a frame at the time `now`. Returns false if no viewer could start now and see the
+    /// right picture.
     pub fn publish(&self, fragment: Fragment, now: Timestamp) -> bool {
         let mut inner = self.0.lock();
         inner.rate_meter.add(
@@ -146,13 +149,14 @@ impl Publisher {
         has_entry
     }
 
-    /// True if somebody cannot begin for want of a keyframe.
+    /// True if a viewer cannot start for want of a keyframe.
     pub fn is_keyframe_missing(&self) -> bool {
         let inner = self.0.lock();
         inner.is_keyframe_missing && inner.has_demand() && inner.buffer.lacks_entry_point()
     }
 
-    /// Lets viewers begin at any frame, as there will be no keyframe: after the last one, with as many frames as are kept.
+    /// Lets viewers start at any frame, as there will be no keyframe: after the last one, with as
+    /// many frames as are kept.
     pub fn allow_start_anywhere(&self) {
         let mut inner = self.0.lock();
         inner.is_keyframe_missing = false;
@@ -160,12 +164,13 @@ impl Publisher {
         self.0.wake(inner);
     }
 
-    /// Says how the camera is; returns true if that is news.
+    /// Sets the status of the camera; returns true if it changed.
     pub fn set_status(&self, state: CameraState, reason: &str) -> bool {
         self.set_failure(state, reason, reason)
     }
 
-    /// Says how the camera is, with a reason for everybody and one in full; returns true if either is news.
+    /// Sets the status of the camera, with a reason for viewers and one for the log; returns true
+    /// if either changed.
     pub fn set_failure(&self, state: CameraState, reason: &str, detail: &str) -> bool {
         let mut inner = self.0.lock();
         let old = &inner.status;
@@ -178,20 +183,20 @@ impl Publisher {
             reason: reason.to_owned(),
             detail: detail.to_owned(),
         });
-        // Viewers hear nothing new when only the detail is.
+        // Viewers receive nothing new when only the detail changes.
         if !is_told {
             self.0.wake(inner);
         }
         true
     }
 
-    /// True if somebody watches, or holds the camera open.
+    /// True if a viewer or a guard needs the camera.
     pub fn has_demand(&self) -> bool {
         self.0.lock().has_demand()
     }
 
-    /// If nobody watches: says that the camera is closed, and sees to it that who joins later begins with a picture made
-    /// after that; returns true. Does nothing if somebody watches.
+    /// Marks the camera as closed if no viewer needs it, and returns true. A viewer that joins
+    /// later starts with a frame made after that. Does nothing if a viewer watches.
     pub fn enter_idle(&self) -> bool {
         let mut inner = self.0.lock();
         if inner.has_demand() {
@@ -203,7 +208,7 @@ impl Publisher {
         true
     }
 
-    /// Waits up to `time` for somebody to watch; returns whether somebody does.
+    /// Waits up to `time` for demand; returns true if there is some.
     pub fn wait_for_demand(&self, time: Duration) -> bool {
         let nobody = |inner: &mut Inner| !inner.has_demand();
         match self
@@ -216,33 +221,33 @@ impl Publisher {
         }
     }
 
-    /// Pictures published so far.
+    /// Returns the number of frames published so far.
     pub fn frames(&self) -> u64 {
         self.0.lock().buffer.next_seq()
     }
 
-    /// Counts pictures of the camera that came to nothing.
+    /// Counts frames of the camera that were lost or not encoded.
     pub fn count_dropped(&self, pictures: u64) {
         self.0.lock().dropped += pictures;
     }
 
-    /// Counts a source that worked and had to be opened anew.
+    /// Counts a source that worked and had to be opened again.
     pub fn count_restart(&self) {
         self.0.lock().restarts += 1;
     }
 
-    /// True once after viewers joined, or came back from a hole in their line, who would be served better by a keyframe than
-    /// by a replay.
+    /// Returns true once after viewers joined, or came back from an outage, whom a keyframe would
+    /// serve better than a replay.
     pub fn take_keyframe_request(&self) -> bool {
         std::mem::take(&mut self.0.lock().keyframe_wanted)
     }
 
-    /// Says whether the source that is open now makes a keyframe when it is asked.
+    /// Sets whether the open source makes keyframes on request.
     pub fn set_makes_keyframes_on_request(&self, makes_keyframes: bool) {
         self.0.lock().keyframe_throttle.is_supported = makes_keyframes;
     }
 
-    /// How the viewers' lines are now.
+    /// Summarises the viewers' links.
     pub fn link_summary(&self) -> LinkSummary {
         let inner = self.0.lock();
         LinkSummary {
@@ -257,7 +262,7 @@ impl Publisher {
 }
 
 impl Inner {
-    /// Somebody cannot begin for want of a keyframe.
+    /// Notes that a viewer cannot start for want of a keyframe.
     fn mark_keyframe_missing(&mut self) {
         self.keyframe_wanted = true;
         self.is_keyframe_missing = true;
@@ -267,10 +272,10 @@ impl Inner {
         self.viewers + self.demand_guards > 0
     }
 
-    /// How the viewer `id`, whose next picture is `number`, goes on.
+    /// Decides how the viewer `id`, whose next frame is `number`, continues.
     fn next_action(&mut self, id: u64, number: u64, has_previous: bool) -> Action {
         let line = self.congested.get(&id).copied();
-        // Nearly always: the newest picture, for who is not slow.
+        // Nearly always: the newest frame, and the link is not congested.
         if line.is_none() && number + 1 == self.buffer.next_seq() {
             return Action::Send;
         }

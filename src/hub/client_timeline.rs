@@ -29,7 +29,7 @@ pub enum ClientClock {
 #[derive(Debug)]
 pub struct ClientTimeline {
     clock: ClientClock,
-    /// What is added to the camera's times, modulo 2^64.
+    /// Offset to the camera's times, modulo 2^64.
     shift: Option<u64>,
     sequence: u32,
     /// Time of the first fragment and all durations so far.

@@ -1,29 +1,29 @@
-//! What the hub knows of its viewers' lines.
+//! Congestion of the viewers' links, as the hub knows it.
 
 use std::time::Duration;
 
-/// A line that carries less than the stream.
+/// Link that carries less than the stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CongestedLink {
-    /// What it carries, in bits per second.
+    /// Bandwidth in bits per second.
     pub bandwidth_bps: u32,
-    /// How long it is busy with what is on its way.
+    /// Time that the bytes in flight still take.
     pub queue_delay: Duration,
 }
 
 impl CongestedLink {
-    /// How long it takes for so many bytes.
+    /// Returns the time that `bytes` take on the link.
     pub(super) fn transmit_time(self, bytes: usize) -> Duration {
         let seconds = bytes as f64 * 8.0 / f64::from(self.bandwidth_bps.max(1));
         Duration::from_secs_f64(seconds.min(3600.0))
     }
 }
 
-/// The lines of a camera's viewers.
+/// Summary of the links of a camera's viewers.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct LinkSummary {
-    /// All who watch.
+    /// Number of viewers.
     pub viewers: usize,
-    /// What the slow lines among theirs carry, in bits per second.
+    /// Bandwidths of the congested links, in bits per second.
     pub congested_bps: Vec<u32>,
 }

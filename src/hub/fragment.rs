@@ -1,12 +1,12 @@
-//! What is published: a picture, and what it takes to show it.
+//! Published data: frames, and the init segment that they need.
 
 use crate::media::orientation::Orientation;
 use crate::message::Message;
 use crate::time::Timestamp;
 use std::sync::Arc;
 
-/// What a stream is, made anew when the video changes. The pointer is its identity: another `Arc` means
-/// "the video changed, send it first".
+/// Description of a stream, made again when the video changes. The pointer is its identity: another
+/// `Arc` means "the video changed, send it first".
 #[derive(Debug)]
 pub struct Init {
     /// The init segment.
@@ -17,11 +17,12 @@ pub struct Init {
     pub width: u32,
     /// Height as shown, in pixels.
     pub height: u32,
-    /// How displays are to lay the pictures.
+    /// Orientation that displays apply.
     pub orientation: Orientation,
     /// Columns at the left and rows at the top that are decoded and not shown, in pixels of the stream.
     pub hidden: (u32, u32),
-    /// The sequence and picture parameter sets (H.264, 7.3.2) that a decoder has to have, without start codes.
+    /// Sequence and picture parameter sets (H.264, 7.3.2) that a decoder needs, without start
+    /// codes.
     pub parameter_sets: Vec<Vec<u8>>,
 }
 
@@ -34,7 +35,7 @@ pub struct Recovery {
     pub is_marked: bool,
 }
 
-/// One picture, ready to be sent.
+/// One frame, ready to be sent.
 #[derive(Clone, Debug)]
 pub struct Fragment {
     /// The init segment that it belongs to.
@@ -51,6 +52,6 @@ pub struct Fragment {
     pub is_keyframe: bool,
     /// A recovery point; never set for a keyframe.
     pub recovery: Option<Recovery>,
-    /// Other pictures may refer to this one: it cannot be left out alone.
+    /// Other frames may refer to this one: it cannot be skipped alone.
     pub is_reference: bool,
 }

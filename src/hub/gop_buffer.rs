@@ -15,15 +15,16 @@ use crate::time::{TIMESCALE, Timestamp};
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Beside the pictures since the newest keyframe, those of the last second are kept: with less, a viewer who
-/// is one picture behind when a keyframe comes would have to skip for nothing.
+/// Time for which frames are kept in addition to those since the newest keyframe. With less, a
+/// viewer one frame behind would have to skip at each keyframe.
 const RETENTION: Duration = Duration::from_secs(1);
 
 /// Most bytes of fragments kept for one camera: 40 s at 1.5 Mbit/s. With longer keyframe intervals a new
 /// viewer waits for the next keyframe.
 pub(super) const MAX_BYTES: usize = 8 << 20;
 
-/// So many pictures since the newest keyframe, itself included, are decoded before a new one would be there.
+/// Frames since the newest keyframe, itself included, that are decoded before a new keyframe would
+/// arrive.
 const NEAR_KEYFRAME_FRAMES: u64 = 6;
 
 /// With more frames since the keyframe than this, viewers begin at a recovery point after it.
@@ -44,7 +45,7 @@ pub(super) enum EntryPoint {
 /// How a viewer begins at a recovery point.
 #[derive(Clone, Debug)]
 pub(super) struct LeadIn {
-    /// The kept keyframe; and the recovery point, if frames behind it are left out.
+    /// The kept keyframe; and the recovery point, if frames behind it are skipped.
     pub(super) fragments: Vec<Fragment>,
     /// The frame that follows.
     pub(super) next: u64,
@@ -64,8 +65,8 @@ struct RecoveryEntry {
     is_marked: bool,
 }
 
-/// A fragment and when it was given to viewers. That, and not when it was taken, tells who is slow: a source may
-/// give a second of pictures at once.
+/// A fragment and its time of publication. That time shows who lags: a source may deliver a second
+/// of frames at once.
 #[derive(Debug)]
 pub(super) struct BufferedFrame {
     pub(super) fragment: Fragment,
@@ -80,7 +81,7 @@ pub(super) struct GopBuffer {
     bytes: usize,
     keyframe_seq: Option<u64>,
     keyframe_bytes: usize,
-    /// Of what came after it.
+    /// Bytes of the frames after it.
     gop_bytes: usize,
     /// The last keyframe and its number, also when it is not among `kept` any more.
     last_keyframe: Option<(u64, Fragment)>,
@@ -98,7 +99,7 @@ pub(super) struct GopBuffer {
 }
 
 impl GopBuffer {
-    /// Adds the newest, and lets go of what nobody needs any more.
+    /// Adds the newest frame, and drops frames that no viewer needs.
     pub(super) fn push(&mut self, fragment: Fragment, now: Timestamp) {
         if fragment.is_keyframe {
             self.keyframe_seq = Some(self.next_seq());
@@ -170,7 +171,7 @@ impl GopBuffer {
         }
     }
 
-    /// Nobody begins at the keyframe there is, from now on.
+    /// Keeps viewers from starting at the present keyframe.
     pub(super) fn invalidate_keyframe(&mut self) {
         self.keyframe_seq = None;
         self.last_keyframe = None;
@@ -190,7 +191,7 @@ impl GopBuffer {
         self.can_start_anywhere
     }
 
-    /// There are frames, and none at which a viewer could begin and see the right picture.
+    /// True if there are frames, and none at which a viewer could start and see the right picture.
     pub(super) fn lacks_entry_point(&self) -> bool {
         let is_right = !self.can_start_anywhere && self.entry_point().is_some();
         !self.frames.is_empty() && self.last_keyframe.is_some() && !is_right
@@ -202,7 +203,8 @@ impl GopBuffer {
         self.entry_point_at(newest)
     }
 
-    /// The same for who needs one right picture soon: a recovery point after which all is right by now, if there is one.
+    /// Like `entry_point`, for a decoder that needs one right picture soon: a recovery point after
+    /// which all is right by now, if there is one.
     pub(super) fn decoder_entry_point(&self) -> Option<EntryPoint> {
         let is_complete = |point: &&RecoveryEntry| point.complete_at <= self.reference_count;
         let complete = self.usable_points().rev().find(is_complete);
@@ -280,7 +282,7 @@ impl GopBuffer {
                 fragments: vec![retimed_before(start, entry, after, 2, &sets)?, point],
                 next,
             };
-            // Those of the frames that are left out.
+            // Sets of the skipped frames.
             let skipped = self.in_band.between(number, next);
             if !skipped.is_empty() {
                 lead.fragments.push(with_sets(after, &skipped)?);
@@ -297,13 +299,13 @@ impl GopBuffer {
         self.keyframe_bytes
     }
 
-    /// What has come after the newest keyframe outweighs it: on a line that limits, a new one would be there sooner than all that. True
-    /// while there is none.
+    /// True if the frames after the newest keyframe outweigh it, or there is none: on a congested
+    /// link a new keyframe would arrive sooner than all of them.
     pub(super) fn gop_outweighs_keyframe(&self) -> bool {
         self.keyframe_seq.is_none() || self.gop_bytes > self.keyframe_bytes
     }
 
-    /// Whoever begins at the newest keyframe has caught up at once.
+    /// True if a viewer that starts at the newest keyframe catches up at once.
     pub(super) fn is_near_keyframe(&self) -> bool {
         self.keyframe_seq
             .is_some_and(|keyframe| self.next_seq() - keyframe <= NEAR_KEYFRAME_FRAMES)
@@ -324,12 +326,12 @@ impl GopBuffer {
         self.frames.back()
     }
 
-    /// Number of the oldest that is kept.
+    /// Returns the number of the oldest frame that is kept.
     pub(super) fn oldest_seq(&self) -> u64 {
         self.oldest_seq
     }
 
-    /// Number of the next one: so many were published.
+    /// Returns the number of the next frame, which is the count of published ones.
     pub(super) fn next_seq(&self) -> u64 {
         self.oldest_seq + self.frames.len() as u64
     }

@@ -1,4 +1,4 @@
-//! What serving holds of a camera: it joins as a viewer, asks for what is recent and for the figures, and publishes nothing.
+//! The reading side of a hub: subscribes viewers, returns recent frames and statistics.
 
 use super::gop_buffer::EntryPoint;
 use super::subscription::{Cursor, Position};
@@ -7,11 +7,11 @@ use crate::time::Timestamp;
 use std::sync::Arc;
 use std::task::Waker;
 
-/// The handle of those who serve; clones are the same audience.
+/// Reading handle of a hub. Clones read the same hub.
 #[derive(Clone, Debug)]
 pub struct Hub(pub(super) Arc<Shared>);
 
-/// What is needed to decode the newest picture, for who is no viewer.
+/// Frames that a decoder needs for the newest picture.
 #[derive(Clone, Debug)]
 pub struct ReplayFrames {
     /// How the camera is.
@@ -31,11 +31,11 @@ pub enum StartPosition {
     NextKeyframe,
 }
 
-/// As long as this lives a camera on demand is open, as if somebody watched.
+/// Keeps a camera on demand open while it lives.
 #[derive(Debug)]
 pub struct DemandGuard(Arc<Shared>);
 
-/// A camera's figures at one moment.
+/// Statistics of a camera at one moment.
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
 pub struct HubStats {
@@ -50,23 +50,23 @@ pub struct HubStats {
     pub viewers: usize,
     /// Pictures published since the start.
     pub frames: u64,
-    /// Pictures that slow viewers were not given, added up.
+    /// Frames skipped on congested links, over all viewers.
     pub frames_skipped: u64,
-    /// Pictures of the camera that came to nothing: lost on the way here, or not encoded for want of time.
+    /// Frames of the camera that were lost on the way here, or not encoded in time.
     pub frames_dropped: u64,
-    /// How often the source was opened anew after it had worked.
+    /// How often the source was opened again after it had worked.
     pub restarts: u64,
-    /// Capture time of the newest picture.
+    /// Capture time of the newest frame.
     pub last_frame_at: Option<Timestamp>,
 }
 
 impl Hub {
-    /// A new viewer, who begins at the newest keyframe there is, else at the next.
+    /// Subscribes a viewer, which starts at the newest keyframe, else at the next.
     pub fn subscribe(&self) -> Subscription {
         self.subscribe_at(StartPosition::Now)
     }
 
-    /// A new viewer, who begins at `start`.
+    /// Subscribes a viewer, which starts at `start`.
     pub fn subscribe_at(&self, start: StartPosition) -> Subscription {
         let mut inner = self.0.lock();
         inner.viewers += 1;
@@ -108,8 +108,9 @@ impl Hub {
         DemandGuard(self.0.clone())
     }
 
-    /// What a decoder needs for the newest picture: what came after the picture number `after`, which it has, or what came
-    /// from the newest keyframe on, if that is less or the only way. Without a keyframe at hand one is asked for.
+    /// Returns what a decoder needs for the newest picture: the frames after number `after`, or
+    /// those from the newest keyframe on if that is less or the only way. Requests a keyframe if
+    /// there is none.
     pub fn replay_frames(&self, after: Option<u64>) -> ReplayFrames {
         let mut inner = self.0.lock();
         let next = after.and_then(|after| after.checked_add(1));
@@ -130,7 +131,7 @@ impl Hub {
         };
         ReplayFrames {
             status: inner.status.clone(),
-            // What leads to it stands for the frames before.
+            // The lead-in stands for the frames before.
             first: first - lead.as_ref().map_or(0, |lead| lead.fragments.len() as u64),
             fragments: (lead.into_iter().flat_map(|lead| lead.fragments))
                 .chain(inner.buffer.from(first).cloned())
@@ -151,12 +152,12 @@ impl Hub {
         self.0.lock().keyframe_wanted = true;
     }
 
-    /// `waker` is woken at all news from now on.
+    /// Calls `waker` at every update from now on.
     pub fn subscribe_wakeups(&self, waker: Waker) {
         self.0.subscribed_wakers().push(waker);
     }
 
-    /// The present figures.
+    /// Returns the present statistics.
     pub fn stats(&self) -> HubStats {
         let inner = self.0.lock();
         let (fps, bitrate) = inner.rate_meter.rates();

@@ -1,12 +1,12 @@
-//! The JPEGs of a camera that gives such, for snapshots: who wants one leaves an order, which the camera's thread answers with the
-//! newest that it has. While nobody asks nothing is kept here.
+//! Requests for a camera's own JPEG, for snapshots. The camera's thread fulfils one with its newest
+//! JPEG. Nothing is kept here while there is no request.
 
 use super::{CameraState, Hub, Publisher};
 use crate::time::Timestamp;
 use bytes::Bytes;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-/// A picture as the camera gave it.
+/// JPEG as the camera sent it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Jpeg {
     /// The file.
@@ -15,7 +15,7 @@ pub struct Jpeg {
     pub captured_at: Timestamp,
 }
 
-/// What was asked of a camera.
+/// Request to a camera, and whether it can be made.
 #[derive(Default, Debug)]
 pub(super) struct JpegRequest {
     is_supported: bool,
@@ -23,7 +23,8 @@ pub(super) struct JpegRequest {
 }
 
 impl Publisher {
-    /// Says whether the source that is open now gives JPEGs that lie as they are to be seen. Who waits for one is told if not.
+    /// Sets whether the open source has JPEGs in the right orientation. If not, a waiting request
+    /// fails.
     pub fn set_has_jpegs(&self, gives_jpegs: bool) {
         self.0.lock().jpeg_request = JpegRequest {
             is_supported: gives_jpegs,
@@ -31,13 +32,13 @@ impl Publisher {
         };
     }
 
-    /// Answers the order for a JPEG, if there is one and `newest` has one; else the order stays.
+    /// Fulfils the pending request if `newest` returns a JPEG; else the request stays.
     pub fn fulfil_jpeg_request(&self, newest: impl FnOnce() -> Option<Jpeg>) {
         let Some(order) = self.0.lock().jpeg_request.pending.take() else {
             return;
         };
         match newest() {
-            // There is room for one. Whoever does not wait any more needs no answer.
+            // The channel has room for one. A requester that is gone needs no reply.
             Some(jpeg) => drop(order.try_send(jpeg)),
             None => {
                 self.0.lock().jpeg_request.pending.get_or_insert(order);
@@ -47,8 +48,8 @@ impl Publisher {
 }
 
 impl Hub {
-    /// Orders the camera's own newest JPEG, which the receiver is sent soon; who ordered one before is not answered any more. `None`
-    /// of a camera that is not live or has no such pictures.
+    /// Requests the camera's newest JPEG, which the receiver is sent soon; an earlier request
+    /// fails. Returns `None` if the camera is not live or has no JPEGs.
     pub fn request_jpeg(&self) -> Option<Receiver<Jpeg>> {
         let mut inner = self.0.lock();
         if !inner.jpeg_request.is_supported || inner.status.state != CameraState::Live {

@@ -1,30 +1,32 @@
-//! How often slow lines may ask the encoder for a keyframe.
+//! Limits how often congested links may request a keyframe.
 //!
-//! A keyframe costs as much as ten other pictures, and all viewers pay for it. So the pause between two of them grows with
-//! the number of viewers for each one who asks: a lone viewer on a bad line may have one each 1.5 s, one of eleven each 10 s.
+//! A keyframe costs as much as ten other frames, and all viewers pay for it. So the interval grows
+//! with the number of viewers for each congested link: a lone viewer may request one each 1.5 s,
+//! one of eleven each 10 s.
 
 use super::skip_policy::KeyframeRequest;
 use crate::time::Timestamp;
 use std::time::Duration;
 
-/// The pause when all viewers are on slow lines.
+/// Interval when all links are congested.
 const MIN_INTERVAL: Duration = Duration::from_millis(1500);
-/// The longest pause: the first to ask after a hole in the line is rarely refused.
+/// Longest interval: the first request after an outage is rarely refused.
 const MAX_INTERVAL: Duration = Duration::from_secs(10);
-/// Encoders that answer at all answer within this time; the camera's thread may hold a request back for half a second.
+/// Encoders that respond at all respond within this time; the pipeline may hold a request back for
+/// half a second.
 const RESPONSE_TIMEOUT: Duration = Duration::from_millis(600);
 
-/// The requests of all slow lines of a camera together.
+/// Keyframe requests of all congested links of a camera.
 #[derive(Debug, Default)]
 pub(super) struct KeyframeThrottle {
-    /// Whether the source can make keyframes at all.
+    /// The source can make keyframes on request.
     pub(super) is_supported: bool,
     requested_at: Option<Timestamp>,
     is_pending: bool,
 }
 
 impl KeyframeThrottle {
-    /// Where a request would lead at the time `now`.
+    /// Returns the outcome of a request at the time `now`.
     pub(super) fn availability(
         &self,
         viewers: usize,
@@ -44,12 +46,12 @@ impl KeyframeThrottle {
         }
     }
 
-    /// A request is made.
+    /// Notes a request.
     pub(super) fn mark_requested(&mut self, now: Timestamp) {
         (self.requested_at, self.is_pending) = (Some(now), true);
     }
 
-    /// A keyframe is there.
+    /// Notes a keyframe.
     pub(super) fn on_keyframe(&mut self) {
         self.is_pending = false;
     }

@@ -1,13 +1,14 @@
-//! Measures a stream: pictures and bits per second, distance of keyframes.
+//! Measures a stream: frames and bits per second, distance of keyframes.
 
 use crate::time::Timestamp;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// How far back the rates look: longer than the usual keyframe interval, so that they do not swing with it.
+/// Time over which rates are measured: longer than the usual keyframe interval, so that they do not
+/// swing with it.
 const RATE_WINDOW: Duration = Duration::from_secs(4);
 
-/// Most pictures remembered: [`SPAN`] at 240 per second.
+/// Most frames remembered: [`RATE_WINDOW`] at 240 per second.
 const MAX_FRAMES: usize = 960;
 
 #[derive(Debug, Default)]
@@ -42,7 +43,7 @@ impl RateMeter {
         }
     }
 
-    /// Pictures and bits per second; zeros before the second picture.
+    /// Returns frames and bits per second; zeros before the second frame.
     pub(super) fn rates(&self) -> (f64, u64) {
         let (Some(&(first, first_bytes)), Some(&(last, _))) =
             (self.recent.front(), self.recent.back())
@@ -64,7 +65,8 @@ impl RateMeter {
         self.keyframe_interval
     }
 
-    /// How long after the newest picture the next keyframe comes if the interval stays; `None` when that is over, or unknown.
+    /// Returns the time from the newest frame to the next keyframe if the interval stays; `None`
+    /// when that is over, or unknown.
     pub(super) fn keyframe_due_in(&self) -> Option<Duration> {
         let pictures = self.keyframe_interval.checked_sub(self.since_keyframe)? + 1;
         let (fps, _) = self.rates();

@@ -1,81 +1,85 @@
-//! How a viewer goes on: pure decisions.
+//! Decides what a viewer receives next. Pure.
 //!
-//! A line that carries half the stream gives a choice: fewer pictures, or older ones. Without pictures that others can do
-//! without, only the end of a group of pictures can be left out, since all others build on each other. So each group is
-//! sent as far as the line carries it, and given up when the next keyframe is there: the line is never idle, the picture
-//! never stands for longer than a keyframe takes, and no delay outlives its group. Stopping earlier, at some delay, would
-//! trade it for a frozen picture and an idle line. Where that is later than [`LATE`] behind, an additional keyframe ends the
-//! group early, if the encoder can make one and it does not cost the others too much.
+//! A link that carries half the stream leaves a choice: fewer frames, or older ones. Without
+//! disposable frames only the end of a GOP can be skipped, since all frames build on each other. So
+//! each GOP is sent as far as the link carries it, and abandoned when the next keyframe is there.
+//! The link is never idle, the picture never stands for longer than a keyframe takes, and no delay
+//! outlives its GOP. Stopping earlier, at some delay, would trade it for a frozen picture and an
+//! idle link. At more than [`KEYFRAME_REQUEST_LAG`] behind, an additional keyframe ends the GOP
+//! early, if the encoder can make one and it does not cost the others too much.
 
 use std::time::Duration;
 
-/// A viewer on a good line who is further behind than this goes on at a newer keyframe if there is one: one who is a few
-/// pictures late catches up faster by getting them.
+/// Lag beyond which a viewer on an uncongested link seeks to a newer keyframe. A viewer a few
+/// frames late catches up faster by receiving them.
 const MAX_LAG: Duration = Duration::from_millis(700);
 
-/// On a slow line what is further behind than this never catches up: a few pictures, so that none is left out for nothing.
+/// Lag that a congested link can still make up for: a few frames, so that none is skipped for
+/// nothing.
 const RECOVERABLE_LAG: Duration = Duration::from_millis(100);
 
-/// A picture that is still on its way when the keyframe comes delays that, and with it all pictures of the next group. So the last one is
-/// sent in time for the line to be empty by then; not later than this before the keyframe, since times are only known by pictures, ...
+/// Least time before a keyframe at which sending stops. A frame still in flight delays the keyframe
+/// and all of the next GOP, so the last one leaves in time for the link to be empty. Times are only
+/// known by frames, ...
 const MIN_KEYFRAME_LEAD: Duration = Duration::from_millis(80);
 
-/// ... and not earlier than this: what a line carries, and when the keyframe comes, are guesses.
+/// ... and the most: bandwidth and the time of the keyframe are estimates.
 const MAX_KEYFRAME_LEAD: Duration = Duration::from_millis(400);
 
-/// A slow line whose next picture is this old would be better served by a keyframe made now, if it is twice as old as the
-/// keyframe would be when it arrives: with keyframes that are large beside the line they would soon be all that is seen.
+/// Age of the next frame beyond which a keyframe made now serves a congested link better, if the
+/// age is also twice the keyframe's transmit time. Otherwise large keyframes would soon be all that
+/// is seen.
 const KEYFRAME_REQUEST_LAG: Duration = Duration::from_secs(1);
 
-/// How the viewer and the camera stand.
+/// State of the viewer and the camera.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PolicyInput {
-    /// How much older than the newest picture the viewer's next one is.
+    /// Age of the viewer's next frame, relative to the newest frame.
     pub(super) lag: Duration,
     /// The same for the newest keyframe, if it lies ahead of the viewer.
     pub(super) keyframe_lag: Option<Duration>,
-    /// The viewer has nothing yet of the newest group of pictures, and what follows the keyframe outweighs it.
+    /// The viewer has nothing yet of the newest GOP, and the frames after its keyframe outweigh it.
     pub(super) gop_outweighs_keyframe: bool,
     /// When the next keyframe is due after the newest picture, if they come at an interval.
     pub(super) keyframe_due_in: Option<Duration>,
-    /// How long the viewer's line takes for a keyframe.
+    /// Time that a keyframe takes on the viewer's link.
     pub(super) keyframe_transmit_time: Duration,
-    /// How long the line is busy with what is on its way and the next picture.
+    /// Time that the bytes in flight and the next frame take.
     pub(super) link_busy_time: Duration,
-    /// The viewer's line is full.
+    /// The viewer's link is congested.
     pub(super) is_congested: bool,
-    /// The next picture can be left out without harm to others.
+    /// No other frame refers to the next one.
     pub(super) is_disposable: bool,
     pub(super) keyframe_request: KeyframeRequest,
 }
 
-/// Whether the encoder makes a keyframe for us.
+/// Availability of a keyframe on request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum KeyframeRequest {
     /// It cannot, or has done it too recently.
     Unavailable,
     /// It can.
     Available,
-    /// It has been asked, and will give one any moment.
+    /// It was requested, and will arrive soon.
     Pending,
 }
 
-/// What to do.
+/// Action for one viewer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Action {
-    /// The next picture is sent.
+    /// Send the next frame.
     Send,
-    /// The next picture is left out.
+    /// Skip the next frame.
     Skip,
-    /// It goes on at the newest keyframe.
+    /// Continue at the newest keyframe.
     SeekToKeyframe,
-    /// A keyframe is asked for, and waited for.
+    /// Request a keyframe, and wait for it.
     RequestKeyframe,
-    /// Nothing is sent until the keyframe is there that was asked for or is due.
+    /// Send nothing until the requested or due keyframe is there.
     Wait,
 }
 
-/// How the viewer goes on.
+/// Decides how the viewer continues.
 pub(super) fn next_action(view: PolicyInput) -> Action {
     if !view.is_congested {
         let is_worth_it = view.keyframe_lag.is_some() && view.lag > MAX_LAG;
@@ -85,7 +89,7 @@ pub(super) fn next_action(view: PolicyInput) -> Action {
             Action::Send
         };
     }
-    // However far behind the viewer is: a jump leads here.
+    // A seek leads here, however far behind the viewer is.
     let best = view.keyframe_lag.unwrap_or(view.lag);
     let patience = if view.gop_outweighs_keyframe {
         Duration::ZERO

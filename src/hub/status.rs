@@ -1,22 +1,22 @@
-//! How a camera is, and why.
+//! Status of a camera.
 
-/// How the camera is.
+/// State of the camera.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CameraState {
-    /// It is being opened, no picture yet.
+    /// It is being opened; no frame yet.
     Starting,
-    /// Pictures come.
+    /// Frames arrive.
     Live,
-    /// There is no camera, or none that can be used, so far.
+    /// There is no usable camera so far.
     Waiting,
-    /// There were pictures, and now there are none.
+    /// There were frames, and now there are none.
     Lost,
-    /// It is closed, because nobody watches.
+    /// It is closed, because no viewer needs it.
     Idle,
 }
 
 impl CameraState {
-    /// The word for it in `/api/status` and in messages to viewers.
+    /// Returns its name in `/api/status` and in messages to viewers.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Starting => "starting",
@@ -28,13 +28,13 @@ impl CameraState {
     }
 }
 
-/// A state and the reason for it, in words; the reason of a live camera is empty.
+/// State and its reason; the reason of a live camera is empty.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CameraStatus {
     /// How the camera is.
     pub state: CameraState,
-    /// Reason for everybody, without paths, commands and addresses.
+    /// Reason for viewers, without paths, commands and addresses.
     pub reason: String,
-    /// Reason in full, for the log and for nobody else.
+    /// Full reason, for the log only.
     pub detail: String,
 }

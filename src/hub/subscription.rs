@@ -1,4 +1,4 @@
-//! One viewer's cursor in the ring: what it gets next, and where it stands.
+//! One viewer's cursor in the buffer.
 
 use super::gop_buffer::{EntryPoint, GopBuffer};
 use super::skip_policy::Action;
@@ -9,33 +9,34 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// What a viewer gets, in this order.
+/// Event for a viewer.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// The camera's condition is this now.
+    /// The camera's status changed.
     Status(Arc<CameraStatus>),
-    /// So many pictures were left out because the viewer was too slow; a keyframe follows.
+    /// This many frames were skipped because of congestion; a keyframe follows.
     Skipped(u64),
-    /// The video is, from the next fragment on, what this says.
+    /// Init segment of the following fragments.
     Init(Arc<Init>),
-    /// The next picture.
+    /// The next frame.
     Fragment(Fragment),
 }
 
-/// A picture as it matters to a viewer: the oldest one that it has not got, else the newest.
+/// Delivery of frames to a viewer: its oldest frame that has not arrived, else the newest frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DeliveryState {
-    /// When it was given to viewers.
+    /// Time of its publication.
     pub published_at: Timestamp,
-    /// When the camera took it; where pictures before it were left out, and it has not come yet, when the camera took the one
-    /// that the viewer sees meanwhile.
+    /// Time of its capture; for a frame in flight after skipped ones, the capture time of the frame
+    /// that the viewer still sees.
     pub captured_at: Timestamp,
-    /// The viewer has it, and everything before it.
+    /// The viewer has received it, and everything before it.
     pub is_received: bool,
 }
 
 impl DeliveryState {
-    /// How old the viewer's picture is on its arrival, or by now if it still waits for the next.
+    /// Returns the age of the viewer's picture on arrival, or by now if it still waits for the
+    /// next.
     pub fn delay(&self, one_way: Duration, now: Timestamp) -> Duration {
         if self.is_received {
             self.published_at.since(self.captured_at) + one_way
@@ -45,31 +46,32 @@ impl DeliveryState {
     }
 }
 
-/// One viewer's place in the stream.
+/// One viewer's subscription to a camera.
 #[derive(Debug)]
 pub struct Subscription {
     pub(super) shared: Arc<Shared>,
-    /// The count of news when everything there was had been given.
+    /// The hub's version when everything had been sent.
     pub(super) seen_version: Option<u64>,
     pub(super) cursor: Cursor,
 }
 
-/// What has been given to a viewer.
+/// Position of a viewer, and what it was sent.
 #[derive(Debug)]
 pub(super) struct Cursor {
     pub(super) id: u64,
     pub(super) position: Position,
     /// The kept keyframe was sent before the frame with this number; its bytes.
     pub(super) lead_in: Option<(u64, u64)>,
-    /// The picture before the next one was sent, or is not needed.
+    /// The frame before the next one was sent, or is not needed.
     pub(super) has_previous: bool,
-    /// When the camera took the picture that it was given last.
+    /// Capture time of the frame sent last.
     pub(super) last_sent_captured_at: Option<Timestamp>,
-    /// Where it went on after pictures were left out, and what it saw until that came.
+    /// Frame at which it continued after skipped ones, and the capture time of the picture seen
+    /// until then.
     pub(super) seek: Option<(u64, Timestamp)>,
-    /// It was not given a spare picture, and nobody has asked since.
+    /// A disposable frame was skipped since the last query.
     pub(super) has_skipped: bool,
-    /// What the viewer was told last.
+    /// Status sent last.
     pub(super) status: Option<Arc<CameraStatus>>,
     pub(super) init: Option<Arc<Init>>,
 }
@@ -85,7 +87,7 @@ pub(super) enum Position {
 }
 
 impl Position {
-    /// Where a viewer begins now; at the next keyframe where there is no other way.
+    /// Position at which a viewer starts now; the next keyframe where there is no other way.
     pub(super) fn newest(ring: &GopBuffer) -> Self {
         match ring.entry_point() {
             Some(entry) => entry.into(),
@@ -104,9 +106,9 @@ impl From<EntryPoint> for Position {
 }
 
 impl Subscription {
-    /// The next event, if there is one now.
+    /// Returns the next event, if there is one now.
     pub fn try_next(&mut self) -> Option<Event> {
-        // Nearly every second call: the one after the newest picture.
+        // Nearly every second call: the one after the newest frame.
         if self.seen_version == Some(self.shared.version.load(Ordering::Acquire)) {
             return None;
         }
@@ -118,7 +120,7 @@ impl Subscription {
         event
     }
 
-    /// The next event; the task is woken when there is one.
+    /// Returns the next event, or wakes the task when there is one.
     pub fn poll_next(&mut self, context: &Context<'_>) -> Poll<Event> {
         let mut inner = self.shared.lock();
         match self.cursor.next_from(&mut inner) {
@@ -134,7 +136,7 @@ impl Subscription {
         }
     }
 
-    /// Begins at the newest keyframe there is, for a viewer who still waits for the next one.
+    /// Starts at the newest keyframe, for a viewer that still waits for the next one.
     pub fn start_now(&mut self) {
         let inner = self.shared.lock();
         if let (Position::NextKeyframe(_), Some(entry)) =
@@ -145,7 +147,7 @@ impl Subscription {
         }
     }
 
-    /// Says how the viewer's line is, if that carries less than the stream.
+    /// Sets the congestion of the viewer's link.
     pub fn set_congested(&self, line: Option<CongestedLink>) {
         let mut inner = self.shared.lock();
         match line {
@@ -154,19 +156,20 @@ impl Subscription {
         };
     }
 
-    /// True once after it was not given a picture that others can do without.
+    /// Returns true once after a disposable frame was skipped.
     pub fn take_skipped_flag(&mut self) -> bool {
         std::mem::take(&mut self.cursor.has_skipped)
     }
 
-    /// Where the viewer stands while `outstanding` bytes of what it was given are on their way; `None` before its first
-    /// picture.
+    /// Returns the delivery state while `outstanding` bytes of the sent frames are in flight;
+    /// `None` before the first frame.
     pub fn delivery_state(&self, outstanding: u64) -> Option<DeliveryState> {
         let Position::At(next) = self.cursor.position else {
             return None;
         };
         let inner = self.shared.lock();
-        // The pictures before the next one are those that were given, so that nothing has to be kept for each viewer.
+        // The frames before the next one are those that were sent, so that nothing is kept for each
+        // viewer.
         let (mut number, mut bytes) = (next, 0);
         while bytes < outstanding {
             if let Some((_, lead)) = self.cursor.lead_in.filter(|(before, _)| *before == number) {
@@ -184,8 +187,8 @@ impl Subscription {
             }
             number -= 1;
         }
-        // What the ring has let go of is older than all it keeps; else a line that is silent for longer than that would count as
-        // one on which nothing waits.
+        // A frame that the buffer has dropped is older than all it keeps; otherwise a link that is
+        // silent for longer would count as idle.
         let missing = inner.buffer.get(number.max(inner.buffer.oldest_seq()));
         let kept = missing.or_else(|| inner.buffer.newest())?;
         let seen_until_then = self.cursor.seek.filter(|(to, _)| *to == number);
@@ -242,7 +245,7 @@ impl Cursor {
         Some(Event::Fragment(fragment.clone()))
     }
 
-    /// The init segment of `fragment`, if the viewer has not got it.
+    /// Returns the init segment of `fragment`, if the viewer does not have it.
     fn new_init(&mut self, fragment: &Fragment) -> Option<Event> {
         let has_it = |told: &Arc<Init>| Arc::ptr_eq(told, &fragment.init);
         if self.init.as_ref().is_some_and(has_it) {
@@ -252,7 +255,7 @@ impl Cursor {
         Some(Event::Init(fragment.init.clone()))
     }
 
-    /// The next fragment of the lead of the recovery point `number`.
+    /// Returns the next fragment of the lead-in of the recovery point `number`.
     fn next_of_lead_in(&mut self, inner: &mut Inner, number: u64, given: usize) -> Option<Event> {
         let lead = inner.buffer.lead_in(number);
         let Some((lead, fragment)) = lead.and_then(|lead| {
@@ -279,7 +282,7 @@ impl Cursor {
         Some(Event::Fragment(fragment))
     }
 
-    /// Goes on where viewers begin now, or at the next keyframe.
+    /// Continues where viewers start now, or at the next keyframe.
     fn seek_to_entry_point(&mut self, inner: &mut Inner, from: u64) -> Option<Event> {
         self.position = Position::newest(&inner.buffer);
         let to = match self.position {
@@ -289,7 +292,7 @@ impl Cursor {
                 number
             }
         };
-        // One that never went out changes nothing of what is seen.
+        // A frame that never left changes nothing of the picture that is seen.
         let seen = self.seek.filter(|(before, _)| *before == from);
         self.seek = seen
             .map(|(_, seen)| seen)
