@@ -1,7 +1,9 @@
-//! What can be changed of a camera while it runs: the list of its controls, what is wished of them, and what became of it.
+//! Controls of a camera that can change while it runs, as V4L2 has them.
 //!
-//! The camera's thread holds the [`Server`] and is the only one that touches the device, through a [`ControlBackend`]. Serving
-//! holds the [`Client`], gives orders and waits for the answer. Pure bookkeeping: neither devices nor HTTP are known here.
+//!
+//! The camera's thread holds the [`Server`] and alone touches the device, through a
+//! [`ControlBackend`]. HTTP holds the [`Client`], sends requests and waits for the answer. This
+//! room knows neither devices nor HTTP.
 
 mod batch;
 mod control;
@@ -15,47 +17,49 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// Orders that wait for the camera's thread; more at once come from nobody who means well.
+/// Largest number of requests that wait for the camera's thread. More at once is abuse.
 const MAX_PENDING: usize = 16;
 
-/// A list younger than this is not asked for again: each asking costs requests on the camera's cable.
+/// Shortest time between two readings of all controls. Each reading costs requests on the USB
+/// cable.
 const MIN_REFRESH_INTERVAL: Duration = Duration::from_millis(200);
 
-/// The controls of an open camera, as its driver (or the program that drives it) has them.
+/// Access to the controls of an open camera, through its driver or program.
 pub trait ControlBackend {
-    /// All controls with their values as of now. Names are unique.
+    /// Returns all controls with their present values. Names are unique.
     fn controls(&mut self) -> Vec<Control>;
 
-    /// Sets a control, at once, to a value that [`Control::validate`] has let pass. The error says in words why the camera refuses.
+    /// Sets a control to a value that [`Control::validate`] has accepted. The error says why the
+    /// camera refuses.
     fn set(&mut self, name: &str, value: i64) -> Result<(), String>;
 }
 
-/// Why a wish was refused, for programs.
+/// Kind of a [`ControlError`], for programs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ErrorKind {
-    /// There is no control of that name.
+    /// No control has that name.
     Unknown,
-    /// The value is of another type than the control's.
+    /// The value has another type than the control.
     WrongType,
-    /// The value is none of those that the control takes.
+    /// The value is outside the control's range.
     OutOfRange,
-    /// The control can only be read.
+    /// The control is read-only.
     ReadOnly,
-    /// The camera has it, but said no.
+    /// The camera refused the value.
     Refused,
-    /// The camera is not open at the moment.
+    /// The camera is not open.
     Closed,
-    /// Too many orders wait already.
+    /// Too many requests wait already.
     Busy,
 }
 
-/// A refused wish. Nothing of the order it was in has been done.
+/// Rejection of a request. Nothing of the request has been applied.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct ControlError {
-    /// For programs.
+    /// The kind, for programs.
     pub kind: ErrorKind,
-    /// For people: which control, what is wrong, and what it takes.
+    /// The text for people: the control, the fault, and the accepted values.
     pub message: String,
 }
 
@@ -68,22 +72,22 @@ impl ControlError {
     }
 }
 
-/// How the controls were when they were last looked at.
+/// Controls and their values at the last reading.
 #[derive(Clone, Debug)]
 pub struct ControlsSnapshot {
-    /// The camera is open, so that controls can be set.
+    /// True while the camera is open, so that controls can be set.
     pub is_open: bool,
-    /// Of the camera as it was last open; empty before, and where it has none.
+    /// Controls of the camera as last opened. Empty before that, and if it has none.
     pub controls: Arc<[Control]>,
-    /// What of the configuration (or of what was set before the camera was opened anew) the camera does not take, in words.
+    /// Texts about persistent values that the camera rejected when it was last opened.
     pub rejected: Arc<[String]>,
 }
 
-/// The camera's end. Clones are the same panel.
+/// End of the camera's thread. Clones share one state.
 #[derive(Clone, Debug)]
 pub struct Server(Arc<Mutex<Inner>>);
 
-/// The end of those who serve. Clones are the same panel.
+/// End of the HTTP side. Clones share one state.
 #[derive(Clone, Debug)]
 pub struct Client(Arc<Mutex<Inner>>);
 
@@ -91,9 +95,9 @@ pub struct Client(Arc<Mutex<Inner>>);
 struct Inner {
     snapshot: ControlsSnapshot,
     refreshed_at: Timestamp,
-    /// What of `view.refused` the log has.
+    /// Part of `snapshot.rejected` that is in the log already.
     logged_errors: Arc<[String]>,
-    /// What holds over each opening: of the configuration, then what was set since.
+    /// Values applied at each opening: those of the configuration, then those set since.
     persistent_values: BTreeMap<String, ControlValue>,
     pending: VecDeque<Request>,
 }
@@ -108,7 +112,7 @@ enum Request {
 }
 
 impl Request {
-    /// True if nobody waits for the answer any more.
+    /// Returns true if the requester no longer waits.
     fn is_abandoned(&self) -> bool {
         match self {
             Self::Refresh(sender) => sender.is_closed(),
@@ -117,7 +121,7 @@ impl Request {
     }
 }
 
-/// The two ends of a camera's panel; `wishes` are those of the configuration.
+/// Creates the two ends. `wanted` holds the configured values.
 pub fn channel(wanted: impl IntoIterator<Item = (String, ControlValue)>) -> (Server, Client) {
     let inner = Arc::new(Mutex::new(Inner {
         snapshot: ControlsSnapshot {
@@ -133,14 +137,14 @@ pub fn channel(wanted: impl IntoIterator<Item = (String, ControlValue)>) -> (Ser
     (Server(inner.clone()), Client(inner))
 }
 
-/// Nothing panics while the lock is held; if it did, the state would still be whole.
+/// Locks the state. Nothing panics while the lock is held, and the state would still be whole.
 fn lock(inner: &Mutex<Inner>) -> MutexGuard<'_, Inner> {
     inner.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Server {
-    /// Sets what holds over each opening, each control for itself, as far as the camera does not have it already; to be done
-    /// for each opening, once or more often. What is refused is in [`ControlsSnapshot::rejected`].
+    /// Sets the persistent values that the camera does not have already. Call it at each opening,
+    /// once or more often. Rejections are in [`ControlsSnapshot::rejected`].
     pub fn apply_configured(&self, mut backend: Option<&mut (dyn ControlBackend + '_)>) {
         let kept = lock(&self.0).persistent_values.clone();
         let mut refused = Vec::new();
@@ -151,7 +155,7 @@ impl Server {
             wanted.sort_by_key(|(name, _)| request(name));
             for (name, wanted) in wanted {
                 match set_if_changed(&mut backend, &controls, name, wanted) {
-                    // It may have opened or closed the way for others.
+                    // The new value may have enabled or disabled other controls.
                     Ok(true) => controls = list_controls(&mut backend),
                     Ok(false) => {}
                     Err(error) => refused.push(error.message),
@@ -161,8 +165,8 @@ impl Server {
         lock(&self.0).snapshot.rejected = refused.into();
     }
 
-    /// The camera is open: applies what is still to be applied, and takes orders from now on. Returns what is refused, in words, if
-    /// that is news.
+    /// Applies the remaining persistent values and accepts requests from now on. Returns the
+    /// rejections if they differ from the logged ones.
     pub fn on_camera_opened(
         &self,
         mut backend: Option<&mut (dyn ControlBackend + '_)>,
@@ -177,14 +181,14 @@ impl Server {
         (*said != *refused).then_some(refused)
     }
 
-    /// The camera is closed. Who waits for an answer is told.
+    /// Rejects the waiting requests, as the camera is closed.
     pub fn on_camera_closed(&self) {
         let mut inner = lock(&self.0);
         inner.snapshot.is_open = false;
         let waiting = std::mem::take(&mut inner.pending);
         drop(inner);
         for request in waiting {
-            // Whoever does not wait any more needs no answer.
+            // A requester that has gone needs no answer.
             match request {
                 Request::Refresh(sender) => drop(sender.send(())),
                 Request::Set(_, sender) => drop(sender.send(Err(closed_error()))),
@@ -192,8 +196,8 @@ impl Server {
         }
     }
 
-    /// Does what was ordered since, all at once; to be called often by the thread that has the camera. Costs next to nothing when
-    /// there is nothing to do.
+    /// Processes all waiting requests in one pass. The camera's thread calls it often; without
+    /// requests it costs one lock.
     pub fn process_requests(&self, mut backend: Option<&mut (dyn ControlBackend + '_)>) {
         let mut requests: Vec<Request> = {
             let mut inner = lock(&self.0);
@@ -243,20 +247,20 @@ impl Server {
 }
 
 impl Default for Server {
-    /// A panel that nobody has the other end of.
+    /// Creates a server without a client.
     fn default() -> Self {
         channel([]).0
     }
 }
 
 impl Client {
-    /// The controls as they were last seen.
+    /// Returns the controls as last read.
     pub fn snapshot(&self) -> ControlsSnapshot {
         lock(&self.0).snapshot.clone()
     }
 
-    /// The controls as of now, where the camera is open. Waits for its thread: the caller limits the time, and takes
-    /// [`Client::snapshot`] then.
+    /// Reads the controls again if the camera is open. Waits for the camera's thread; the caller
+    /// limits the time and then uses [`Client::snapshot`].
     pub async fn refresh(&self) -> ControlsSnapshot {
         let (sender, receiver) = oneshot::channel();
         {
@@ -266,13 +270,13 @@ impl Client {
                 return inner.snapshot.clone();
             }
         }
-        // Without an answer what was seen last has to do.
+        // Without an answer, return what was read last.
         let _ = receiver.await;
         self.snapshot()
     }
 
-    /// Sets all of `wishes`, or nothing. Waits for the camera's thread; an order that is given up by dropping the future is not
-    /// carried out any more, unless it was begun.
+    /// Sets all of `wanted`, or nothing. Waits for the camera's thread, which skips a request whose
+    /// future was dropped.
     pub async fn set(
         &self,
         wanted: Vec<(String, ControlValue)>,
@@ -318,7 +322,8 @@ fn list_controls(backend: &mut Option<&mut (dyn ControlBackend + '_)>) -> Vec<Co
         .unwrap_or_default()
 }
 
-/// Those that change others (automatic exposure and the like) come first, then the driver's order.
+/// Returns the sort key: controls that change others (auto exposure) first, then the driver's
+/// order.
 fn apply_order(controls: &[Control], name: &str) -> (bool, usize) {
     let place = controls.iter().position(|control| control.name == name);
     let changes_others = place
@@ -344,12 +349,12 @@ fn find<'a>(controls: &'a [Control], name: &str) -> Result<&'a Control, ControlE
     Err(ControlError::new(ErrorKind::Unknown, words))
 }
 
-/// True for `bitrate` and `video_bitrate`.
+/// Returns true for `bitrate` in `video_bitrate`.
 fn is_substring(typed: &str, name: &str) -> bool {
     typed.len() >= 3 && name.contains(typed)
 }
 
-/// Sets a control if it has another value; returns whether it had.
+/// Sets a control if its value differs; returns true if it was set.
 fn set_if_changed(
     backend: &mut Option<&mut (dyn ControlBackend + '_)>,
     controls: &[Control],

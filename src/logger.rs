@@ -1,7 +1,8 @@
-//! Log records to lines on standard error, and the rule that keeps a repeated error from filling the log.
+//! Writes log records as lines to standard error, and limits repeated ones.
 //!
-//! `2026-11-22T15:04:05.123Z INFO  camera front: …` for people; `<6>camera front: …` (sd-daemon(3)) for
-//! the journal of systemd, which knows the time itself.
+//!
+//! `2026-11-22T15:04:05.123Z INFO  camera front: …` for people; `<6>camera front: …` (sd-daemon(3))
+//! for the journal of systemd, which adds the time itself.
 
 mod client_quota;
 mod rate_limit;
@@ -24,23 +25,24 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Target of records that clients cause: at most 20 lines a minute in all, the rest is counted in one.
+/// Target of records that clients cause. At most 20 such lines a minute are written, the rest is
+/// counted.
 pub const CLIENT_TARGET: &str = "berrymse::clients";
 
-/// Most bytes of a line that clients cause, its time and end included.
+/// Largest size of a line that clients cause, in bytes, with time and line feed.
 pub const CLIENT_LINE_BYTES: usize = 256;
 
 thread_local! {
-    /// Notes of this thread count as those of clients.
+    /// True if `info` records of this thread count as those of clients.
     static COUNTS_AS_CLIENT: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Counts the notes (`info`) of this thread as lines of clients from now on, as that of a camera that viewers open.
+/// Counts `info` records of this thread as those of clients, for cameras that viewers open.
 pub fn count_info_as_client() {
     COUNTS_AS_CLIENT.set(true);
 }
 
-/// Starts logging to standard error; to be called once, by `main`. `journal_stream` is the value of
+/// Starts logging to standard error. `main` calls it once. `journal_stream` is the value of
 /// `JOURNAL_STREAM` in the environment.
 pub fn init(level: LevelFilter, journal_stream: Option<&OsStr>) {
     let format = if is_journal(io::stderr().as_fd(), journal_stream) {
@@ -61,7 +63,7 @@ pub fn init(level: LevelFilter, journal_stream: Option<&OsStr>) {
     }
 }
 
-/// How a line begins.
+/// Format of a line's beginning.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum OutputFormat {
     Plain,
@@ -71,7 +73,7 @@ enum OutputFormat {
 struct Logger {
     level: LevelFilter,
     format: OutputFormat,
-    /// Lines since the last one that found no room.
+    /// Lines skipped since the last written one, because standard error was full.
     skipped_lines: AtomicU64,
     /// Limits the lines of clients.
     quota: Mutex<ClientQuota>,
@@ -79,7 +81,7 @@ struct Logger {
 
 impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        // Our dependencies' details (each poll of a socket) are of no use to anybody here.
+        // Details of dependencies (each poll of a socket) help nobody here.
         let ours = metadata.target().starts_with(env!("CARGO_PKG_NAME"));
         metadata.level() <= self.level && (ours || metadata.level() <= Level::Warn)
     }
@@ -113,7 +115,7 @@ impl Log for Logger {
         let _ = io::stderr().write_all(text.as_bytes());
     }
 
-    /// Writes the count of the lines that were left out, if it is due. To be called once a second.
+    /// Writes the count of skipped lines if it is due. Call it once a second.
     fn flush(&self) {
         let mut quota = self.quota.lock().unwrap_or_else(PoisonError::into_inner);
         let summary = quota.summary(Timestamp::now());
@@ -131,14 +133,14 @@ impl Logger {
     }
 }
 
-/// The beginning of `text` that fits into `limit` bytes.
+/// Returns the beginning of `text` that fits into `limit` bytes.
 pub fn truncated(text: &str, limit: usize) -> &str {
     let fits = |end: &usize| text.is_char_boundary(*end);
     let end = (0..=limit.min(text.len())).rev().find(fits);
     text.get(..end.unwrap_or(0)).unwrap_or_default()
 }
 
-/// Cuts a line to `limit` bytes, its end included.
+/// Cuts a line to `limit` bytes, line feed included.
 fn shorten(line: &mut String, limit: usize) {
     const END: &str = "…\n";
     if line.len() > limit {
@@ -147,16 +149,16 @@ fn shorten(line: &mut String, limit: usize) {
     }
 }
 
-/// Whether a line can be written at once. The threads that log are those that bring the pictures: they must not wait
-/// until somebody types Ctrl-Q into a terminal, or reads from a pipe.
+/// Returns true if a line can be written without blocking. The threads that log also deliver
+/// frames: they must not wait for a stopped terminal (Ctrl-S) or an unread pipe.
 fn is_writable(fd: impl AsFd) -> bool {
     let mut fds = [PollFd::new(&fd, PollFlags::OUT)];
-    // An error comes to light, and does no harm, when the line is written.
+    // The write reports the error.
     !matches!(poll(&mut fds, Some(&Timespec::default())), Ok(0))
 }
 
-/// Whether `fd` leads to the journal: a program started by a service inherits the variable, but not always
-/// the descriptor (systemd.exec(5), `$JOURNAL_STREAM`).
+/// Returns true if `fd` leads to the journal. A child of a service inherits the variable, but not
+/// always the descriptor (systemd.exec(5), `$JOURNAL_STREAM`).
 fn is_journal(fd: impl AsFd, journal_stream: Option<&OsStr>) -> bool {
     let Some((device, inode)) = journal_stream
         .and_then(OsStr::to_str)
@@ -169,7 +171,8 @@ fn is_journal(fd: impl AsFd, journal_stream: Option<&OsStr>) -> bool {
         .is_ok_and(|stat| device == stat.st_dev.to_string() && inode == stat.st_ino.to_string())
 }
 
-/// One record as one line: control characters, which cameras' programs write too, are made visible.
+/// Formats one record as one line. Control characters, which cameras' programs write too, are
+/// escaped.
 fn format_line(
     format: OutputFormat,
     level: Level,
@@ -182,7 +185,7 @@ fn format_line(
         OutputFormat::Plain => write!(line, "{} {level:<5} ", Utc(now)),
         OutputFormat::Journal => write!(line, "<{}>", severity(level)),
     };
-    // The last place that every text passes.
+    // Every text passes here last.
     let _ = match message.as_str() {
         Some(text) => SingleLine(&mut line).write_str(&mask(text)),
         None => SingleLine(&mut line).write_str(&mask(&message.to_string())),
@@ -191,7 +194,7 @@ fn format_line(
     line
 }
 
-/// syslog(3).
+/// Returns the severity of syslog(3).
 const fn severity(level: Level) -> u8 {
     match level {
         Level::Error => 3,
@@ -201,7 +204,7 @@ const fn severity(level: Level) -> u8 {
     }
 }
 
-/// Passes text on with its control characters escaped.
+/// Writer that escapes control characters.
 struct SingleLine<'a>(&'a mut String);
 
 impl fmt::Write for SingleLine<'_> {
@@ -217,7 +220,7 @@ impl fmt::Write for SingleLine<'_> {
     }
 }
 
-/// A moment as RFC 3339 writes it, in UTC with milliseconds.
+/// Time as RFC 3339 writes it, in UTC with milliseconds.
 struct Utc(SystemTime);
 
 impl fmt::Display for Utc {
@@ -234,8 +237,8 @@ impl fmt::Display for Utc {
     }
 }
 
-/// Year, month and day of the Gregorian calendar, `days` after 1970-01-01. Counts from March, so that the leap day is
-/// the last of its year, in eras of 400 years (146097 days).
+/// Returns year, month and day of the Gregorian calendar, `days` after 1970-01-01. Counts from
+/// March, so that the leap day is the last of its year, in eras of 400 years (146097 days).
 const fn date(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);

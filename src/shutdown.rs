@@ -1,4 +1,4 @@
-//! The word "stop", which every blocking wait of the program can hear at once.
+//! Shutdown signal that wakes every blocking wait of the program.
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -7,23 +7,23 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Given to everything that blocks. Clones hear the same word; once said it stays said.
+/// Token passed to everything that blocks. Clones share one signal, which stays set.
 #[derive(Clone, Debug)]
 pub struct ShutdownToken(Arc<OwnedFd>);
 
-/// What ended a [`Stop::wait`].
+/// Reason why [`ShutdownToken::wait`] returned.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum WaitResult {
-    /// The descriptor is readable or has an error or hang-up pending: reading tells which.
+    /// The descriptor is readable, or has an error or hang-up pending: reading tells which.
     Ready,
-    /// The time ran out.
+    /// The time is over.
     TimedOut,
-    /// The program is to stop.
+    /// The program is shutting down.
     Shutdown,
 }
 
 impl ShutdownToken {
-    /// A stop word that has not been said. Errors when the process has no descriptors left.
+    /// Creates a token that is not triggered. Fails if the process has no descriptors left.
     pub fn new() -> io::Result<Self> {
         Ok(Self(Arc::new(eventfd(
             0,
@@ -31,28 +31,28 @@ impl ShutdownToken {
         )?)))
     }
 
-    /// Says the word; every present and later wait returns at once.
+    /// Triggers the shutdown: every present and later wait returns at once.
     pub fn trigger(&self) {
-        // An eventfd takes 2^64-2 such words before a write would block.
+        // An eventfd takes 2^64-2 such writes before one would block.
         let _ = rustix::io::write(&*self.0, &1u64.to_ne_bytes());
     }
 
-    /// True once [`Stop::stop`] was called.
+    /// Returns true once [`ShutdownToken::trigger`] was called.
     pub fn is_triggered(&self) -> bool {
         self.sleep(Duration::ZERO)
     }
 
-    /// Sleeps for `time`, or until the word is said; returns true if it was.
+    /// Sleeps for `time` or until the shutdown; returns true on shutdown.
     pub fn sleep(&self, time: Duration) -> bool {
         self.wait(None, PollFlags::empty(), time) == WaitResult::Shutdown
     }
 
-    /// Waits until `fd` can be read (or has an error), the word is said, or `time` is over.
+    /// Waits until `fd` is readable (or has an error), the shutdown, or `time` is over.
     pub fn wait_readable(&self, fd: BorrowedFd<'_>, time: Duration) -> WaitResult {
         self.wait(Some(fd), PollFlags::IN, time)
     }
 
-    /// The same for two descriptors, of which there may be none; each with what is waited for.
+    /// Waits for up to two descriptors, each with its own flags.
     pub fn wait_any(
         &self,
         wanted: &[Option<(BorrowedFd<'_>, PollFlags)>; 2],
@@ -77,7 +77,7 @@ impl ShutdownToken {
                 Ok(0) => return WaitResult::TimedOut,
                 Ok(_) => return WaitResult::Ready,
                 Err(Errno::INTR) => left = end.since(crate::time::Timestamp::now()),
-                // Not even poll works: let the caller's next read tell why.
+                // Poll itself fails: the caller's next read reports the reason.
                 Err(_) => return WaitResult::Ready,
             }
         }

@@ -1,9 +1,9 @@
-//! "Did you mean …?": the known word that is nearest to a mistyped one.
+//! "Did you mean …?": the known word closest to a mistyped one.
 
-/// The one of `known` that `typed` most likely stands for; `None` if nothing is near. Case does not count.
+/// Returns the word of `known` closest to `typed`, or `None` if none is close. Ignores case.
 pub fn closest_match<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let typed: Vec<char> = typed.to_lowercase().chars().collect();
-    // Far longer than any known word: no typing error, and not worth the quadratic comparison.
+    // Far longer than any known word: no typo, and not worth the quadratic comparison.
     if typed.len() > 64 {
         return None;
     }
@@ -21,7 +21,7 @@ pub fn closest_match<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) 
         .map(|(_, word)| word)
 }
 
-/// Edits (insert, delete, replace, swap two neighbours) that make `b` of `a`: the optimal string alignment distance.
+/// Returns the optimal string alignment distance: insertions, deletions, replacements, swaps.
 fn distance(a: &[char], b: &[char]) -> usize {
     let mut before_last: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=b.len()).collect();

@@ -1,5 +1,5 @@
-//! Orders that wait at the same time, carried out together: of two values for one control the later counts, and a value that
-//! a control has already is not set again.
+//! Requests that wait at the same time, applied together. The last value for a control wins, and a
+//! control that has the value already is not set again.
 
 use super::control::{Control, ControlType, ControlValue};
 use super::{ControlBackend, ControlError, ErrorKind, apply_order, find, list_controls};
@@ -7,8 +7,8 @@ use super::{ControlBackend, ControlError, ErrorKind, apply_order, find, list_con
 /// Controls and their new values.
 type Values = Vec<(Control, i64)>;
 
-/// Carries out `orders` in their sequence, each all or, as far as the camera lets itself be set back, not at all. Returns for
-/// each the values that hold now, or why it was refused.
+/// Applies `requests` in order, each as a whole or, if the camera allows the rollback, not at all.
+/// Returns the applied values or the error of each.
 pub(super) fn apply_all(
     backend: &mut Option<&mut (dyn ControlBackend + '_)>,
     requests: &[&[(String, ControlValue)]],
@@ -34,7 +34,7 @@ pub(super) fn apply_all(
     if apply(backend, &controls, merged).is_ok() {
         return resolved;
     }
-    // One of them is refused: now each for itself, as if it had come alone.
+    // The camera rejected one: apply each request alone.
     let mut alone = |wanted: &&[(String, ControlValue)]| {
         let controls = backend.controls();
         let values = resolve(&controls, wanted)?;
@@ -57,7 +57,7 @@ fn resolve(
         .collect()
 }
 
-/// Sets all of `values`, or sets back what was set before one was refused.
+/// Sets all of `values`, or restores those set before one was rejected.
 fn apply(
     backend: &mut dyn ControlBackend,
     controls: &[Control],
@@ -66,7 +66,7 @@ fn apply(
     values.sort_by_key(|(control, _)| apply_order(controls, &control.name));
     let mut changed: Vec<&Control> = Vec::new();
     for (control, value) in &values {
-        // What was set before may have changed this one, too.
+        // A control set before may have changed this one.
         let is_known = changed.iter().all(|before| !before.flags.changes_others);
         if is_known && has_value(control, *value) {
             continue;
@@ -87,8 +87,8 @@ fn apply(
     Ok(())
 }
 
-/// True if setting `control` to `value` would change nothing. A value that moves by itself, or that another control decides now,
-/// does not count.
+/// Returns true if setting `control` to `value` changes nothing. Values that change by themselves
+/// or through another control do not count.
 fn has_value(control: &Control, value: i64) -> bool {
     let flags = control.flags;
     let is_settled = !flags.volatile && !flags.inactive && !flags.grabbed && !flags.write_only;

@@ -1,24 +1,24 @@
-//! One control: what it is, what it takes, and what is wished of it.
+//! One control: its type, its range, and the validation of a wanted value.
 
 use super::{ControlError, ErrorKind};
 
-/// What a control's value is.
+/// Type of a control's value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ControlType {
-    /// A whole number.
+    /// Integer.
     Integer,
     /// 0 or 1.
     Boolean,
-    /// The number of one of [`Control::items`].
+    /// Value of one of [`Control::items`].
     Menu,
-    /// Bits, those of [`Control::maximum`] at most.
+    /// Bits, at most those of [`Control::maximum`].
     Bitmask,
-    /// It has no value: it is pressed.
+    /// No value: setting it triggers an action.
     Button,
 }
 
 impl ControlType {
-    /// The word for it.
+    /// Returns the name in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Integer => "integer",
@@ -30,25 +30,25 @@ impl ControlType {
     }
 }
 
-/// What else there is to say of a control.
+/// Flags of a control.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Flags {
     /// It can only be read.
     pub read_only: bool,
     /// It can only be set.
     pub write_only: bool,
-    /// Without effect as other controls are set now.
+    /// It has no effect with the present values of other controls.
     pub inactive: bool,
-    /// It changes by itself.
+    /// Its value changes by itself.
     pub volatile: bool,
-    /// It cannot be set at the moment, since something uses it.
+    /// It cannot be set now, because something uses it.
     pub grabbed: bool,
     /// Setting it changes other controls.
     pub changes_others: bool,
 }
 
 impl Flags {
-    /// The words for those that are set.
+    /// Returns the names of the flags that are set.
     pub fn names(self) -> Vec<&'static str> {
         [
             (self.read_only, "read-only"),
@@ -63,44 +63,44 @@ impl Flags {
     }
 }
 
-/// A value of a menu.
+/// Item of a menu.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MenuItem {
-    /// What is set.
+    /// Value to set.
     pub value: i64,
-    /// What it means.
+    /// Label of the camera.
     pub label: String,
 }
 
-/// A control of a camera.
+/// Control of a camera.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[allow(missing_docs)]
 pub struct Control {
-    /// Lower case, with underscores: `white_balance_automatic`.
+    /// Name in lower case with underscores: `white_balance_automatic`.
     pub name: String,
-    /// The camera's own words for it.
+    /// Name as the camera has it.
     pub label: String,
     pub control_type: ControlType,
     pub minimum: i64,
     pub maximum: i64,
-    /// Values are `minimum` and whole steps more.
+    /// Distance of two valid values, counted from `minimum`.
     pub step: u64,
     pub default: i64,
-    /// `None` for buttons, and where it cannot be read.
+    /// Present value. `None` for buttons, and if it cannot be read.
     pub value: Option<i64>,
-    /// Of a menu.
+    /// Items of a menu.
     pub items: Vec<MenuItem>,
     pub flags: Flags,
 }
 
-/// The value that somebody wants, as they wrote it.
+/// Value as a user wrote it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ControlValue {
-    /// A whole number.
+    /// Integer.
     Integer(i64),
     /// `true` or `false`.
     Bool(bool),
-    /// The words of a menu's item, or nonsense.
+    /// Label of a menu item, or any other text.
     Text(String),
 }
 
@@ -116,11 +116,11 @@ impl From<&str> for ControlValue {
     }
 }
 
-/// Most characters of a user's text, and most items of a menu, that are repeated in a refusal.
+/// Longest quotation of a user's text in an error, and most menu items, both as a count.
 const MAX_QUOTED: usize = 40;
 
 impl Control {
-    /// A number of which nothing is known so far, to be filled in.
+    /// Creates an integer control with an empty range.
     pub fn number(name: &str, label: &str) -> Self {
         Self {
             name: name.into(),
@@ -136,7 +136,7 @@ impl Control {
         }
     }
 
-    /// A button.
+    /// Creates a button.
     pub fn button(name: &str, label: &str) -> Self {
         Self {
             control_type: ControlType::Button,
@@ -144,8 +144,8 @@ impl Control {
         }
     }
 
-    /// The value to set for a wish: one in the control's range, on a step (the nearest). The error names the control
-    /// and what it takes.
+    /// Returns the value to set for `wanted`: in range, rounded to a step. The error names the
+    /// control and its range.
     pub fn validate(&self, wanted: &ControlValue) -> Result<i64, ControlError> {
         if self.flags.read_only {
             let words = format!("{} can be read only", self.name);
@@ -158,7 +158,7 @@ impl Control {
             (ControlType::Boolean, ControlValue::Integer(value)) => Err(self.out_of_range(value)),
             (ControlType::Integer, ControlValue::Integer(value)) => self.round_to_step(*value),
             (ControlType::Bitmask, ControlValue::Integer(value)) => {
-                // A mask of 32 bits is the negative number of the same bits, too.
+                // A 32-bit mask may come as the negative number of the same bits.
                 let mask = if self.maximum == 0 { !0 } else { self.maximum };
                 if value & !mask == 0 {
                     Ok(*value)
@@ -217,7 +217,7 @@ impl Control {
         ControlError::new(ErrorKind::WrongType, words)
     }
 
-    /// The values, in words.
+    /// Describes the accepted values.
     fn range_description(&self) -> String {
         match self.control_type {
             ControlType::Integer if self.step > 1 => {

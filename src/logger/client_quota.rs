@@ -5,29 +5,30 @@ use log::Level;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Time in which at most [`REFUSALS`] + [`VISITS`] + [`DETAILS`] lines and one summary are written.
+/// Window in which at most [`MAX_WARNINGS`] + [`MAX_INFOS`] + [`MAX_DEBUGS`] lines and one summary
+/// are written.
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// Most warnings in a window: requests that were refused.
+/// Largest number of warnings in a window: refused requests.
 const MAX_WARNINGS: usize = 6;
 
-/// Most notes in a window: viewers who join and leave.
+/// Largest number of `info` lines in a window: viewers who join and leave.
 const MAX_INFOS: usize = 10;
 
-/// Most lines of `--verbose` in a window.
+/// Largest number of `--verbose` lines in a window.
 const MAX_DEBUGS: usize = 2;
 
-/// Counts lines of clients and decides which are written.
+/// Counts the lines of clients and decides which are written.
 #[derive(Debug)]
 pub(super) struct ClientQuota {
     refusals: LevelQuota,
     visits: LevelQuota,
     details: LevelQuota,
-    /// When the first line was left out that no summary has counted yet.
+    /// Time of the first skipped line that no summary has counted.
     incomplete_since: Option<Timestamp>,
 }
 
-/// The part of the quota that lines of one level have.
+/// Quota of one log level.
 #[derive(Debug)]
 struct LevelQuota {
     limit: usize,
@@ -45,7 +46,8 @@ impl ClientQuota {
         }
     }
 
-    /// Returns true if a line of `level` may be written at `now`; else counts it for the summary.
+    /// Returns true if a line of `level` may be written at `now`; otherwise counts it for the
+    /// summary.
     pub(super) fn admit(&mut self, level: Level, now: Timestamp) -> bool {
         let share = match level {
             Level::Error | Level::Warn => &mut self.refusals,
@@ -59,7 +61,7 @@ impl ClientQuota {
         is_admitted
     }
 
-    /// Returns the line that counts what was left out, a window after the first of it.
+    /// Returns the summary of skipped lines, one window after the first of them.
     pub(super) fn summary(&mut self, now: Timestamp) -> Option<String> {
         let since = self.incomplete_since?;
         let elapsed = now.since(since);

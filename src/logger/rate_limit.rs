@@ -1,10 +1,10 @@
-//! Bounds what one talker adds to the log in a day: repeated lines are counted, and of what differs each time only some is logged.
+//! Limits what one source adds to the log in a day: repeated lines are counted, new ones rationed.
 
 use super::LogThrottle;
 use crate::time::Timestamp;
 use std::time::Duration;
 
-/// Lines of one talker, folded and limited.
+/// Throttle and token bucket for the lines of one source.
 #[derive(Clone, Debug)]
 pub struct LogRateLimit {
     throttle: LogThrottle,
@@ -13,7 +13,7 @@ pub struct LogRateLimit {
     /// Lines that may be logged now.
     left: u32,
     refilled_at: Option<Timestamp>,
-    /// Lines that were due and found nothing left.
+    /// Lines that were due but exceeded the limit.
     unlogged: u64,
 }
 
@@ -30,7 +30,7 @@ impl LogRateLimit {
         }
     }
 
-    /// Notes that `text` was said at `now`; returns the line to log, if one is due.
+    /// Records that `text` was logged at `now`; returns the line to write, if one is due.
     pub fn note(&mut self, text: &str, now: Timestamp) -> Option<String> {
         self.refill(now);
         let line = self.throttle.note(text, now)?;
@@ -45,7 +45,7 @@ impl LogRateLimit {
         })
     }
 
-    /// The trouble is over: what comes next is news.
+    /// Resets the limit: the next message is new.
     pub fn clear(&mut self) {
         *self = Self::new(self.burst, self.interval);
     }
@@ -71,7 +71,7 @@ mod tests {
         let at = |seconds: u64| Timestamp::from_nanos(seconds * 1_000_000_000);
         let mut lines = Vec::new();
         for second in 0..86_400 {
-            // Words, not numbers: these would be taken for the same line.
+            // Words, not numbers: those would count as the same line.
             let text: String = format!("{second:x}").replace(|c: char| c.is_ascii_digit(), "z");
             lines.extend(folded.note(&"x".repeat(second as usize % 977), at(second)));
             lines.extend(folded.note(&text, at(second)));

@@ -3,8 +3,9 @@
 use crate::time::Timestamp;
 use std::time::Duration;
 
-/// Decides when an error that comes again and again is logged: at once, after ten seconds, a minute, ten minutes, and
-/// then each hour with its count. Numbers (times, process ids, addresses) do not make it another error. Several errors that take turns are each counted for themselves.
+/// Decides when a repeated message is logged: at once, after 10 s, 60 s, 600 s, then hourly with
+/// its count. Numbers (times, process ids, addresses) do not make a message new. Alternating
+/// messages are counted separately.
 #[derive(Clone, Debug, Default)]
 pub struct LogThrottle {
     seen: Vec<SeenMessage>,
@@ -15,31 +16,31 @@ struct SeenMessage {
     shape: String,
     logged_at: Timestamp,
     last_at: Timestamp,
-    /// Times it came since it was logged.
+    /// Occurrences since it was logged.
     unlogged: u64,
     /// Lines since the first.
     lines: usize,
 }
 
 impl LogThrottle {
-    /// From one line to the next; the last one from then on.
+    /// Intervals between two lines; the last one repeats.
     const INTERVALS: [Duration; 4] = [
         Duration::from_secs(10),
         Duration::from_secs(60),
         Duration::from_secs(600),
         Duration::from_secs(3600),
     ];
-    /// An error that stayed away for so long is news again.
+    /// Time without the message after which it is new again.
     const FORGET_AFTER: Duration = Duration::from_secs(600);
-    /// Texts may differ each time; more than so many are not told apart from news.
+    /// Largest number of messages that are told apart.
     const MAX_SEEN: usize = 16;
 
-    /// Nothing has happened yet.
+    /// Creates an empty throttle.
     pub const fn new() -> Self {
         Self { seen: Vec::new() }
     }
 
-    /// Notes that `text` happened at `now`; returns the line to log, if one is due.
+    /// Records that `text` happened at `now`; returns the line to log, if one is due.
     pub fn note(&mut self, text: &str, now: Timestamp) -> Option<String> {
         self.seen
             .retain(|seen| now.since(seen.last_at) < Self::FORGET_AFTER);
@@ -73,13 +74,13 @@ impl LogThrottle {
         Some(line)
     }
 
-    /// The trouble is over: what comes next is news.
+    /// Forgets all messages: the next one is new.
     pub fn clear(&mut self) {
         self.seen.clear();
     }
 }
 
-/// Returns what stays the same when only numbers differ, decimal or hexadecimal.
+/// Returns the part of a message that stays when only numbers differ, decimal or hexadecimal.
 fn message_shape(text: &str) -> String {
     let is_other = |c: char| !c.is_ascii_hexdigit();
     let mut shape = String::with_capacity(text.len());
