@@ -1,20 +1,21 @@
-//! Causes of a failure that every viewer may know: no path, command, address or word of a program gets into them.
+//! Failure causes that every viewer may see: without paths, commands, addresses or a program's
+//! words.
 
 use crate::v4l2::DeviceError;
 use std::fmt;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-/// Public cause of a failure. What the log says in full is the text of [`super::Error`].
+/// Public cause of a failure. The log has the full text of [`super::Error`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Cause {
-    /// A program ended with this exit status, or by this signal.
+    /// A program ended with this exit status or signal.
     Exited(ExitStatus),
-    /// Nothing came for this long.
+    /// No data for this long.
     Silent(Duration),
-    /// This comes instead of H.264, and what makes H.264 of it.
+    /// Another format than H.264, and the option that converts it.
     Format(&'static str, &'static str),
-    /// Any other, in words that are part of the program.
+    /// Any other cause, as a fixed text.
     Text(&'static str),
 }
 
@@ -27,42 +28,42 @@ impl Cause {
     pub const NO_DEVICE: Self = Self::Text("no such device");
     /// No camera was found at all.
     pub const NO_CAMERA: Self = Self::Text("no camera found");
-    /// Another program has the camera.
+    /// Another program uses the camera.
     pub const BUSY: Self = Self::Text("the camera is busy");
-    /// The user that the server runs as may not use the device or file.
+    /// The server's user may not use the device or file.
     pub const NOT_PERMITTED: Self = Self::Text("permission denied");
     /// The camera was unplugged.
     pub const UNPLUGGED: Self = Self::Text("the camera is disconnected");
-    /// The USB bus carries no more.
+    /// The USB bus has no bandwidth left.
     pub const NO_BANDWIDTH: Self = Self::Text("no USB bandwidth left for the camera");
     /// The driver has no memory for its buffers.
     pub const NO_MEMORY: Self = Self::Text("no memory left for the camera");
-    /// The node gives no video.
+    /// The node delivers no video.
     pub const NO_VIDEO: Self = Self::Text("the device gives no video");
     /// The encoder failed.
     pub const ENCODER: Self = Self::Text("the encoder failed");
-    /// A program is not installed, or may not be run.
+    /// A program is not installed or not executable.
     pub const NOT_STARTED: Self = Self::Text("the program cannot be started");
-    /// A program closed its output and runs on.
+    /// A program closed its output but still runs.
     pub const CLOSED: Self = Self::Text("the program closed its output");
-    /// A program ended; how is not known.
+    /// A program ended in an unknown way.
     pub const ENDED: Self = Self::Text("the program ended");
     /// There is no such file.
     pub const NO_FILE: Self = Self::Text("no such file");
     /// The file cannot be read.
     pub const UNREADABLE: Self = Self::Text("the file cannot be read");
-    /// What comes is no H.264.
+    /// The data is no H.264.
     pub const NO_H264: Self = Self::Text("the source sends no H.264 video");
     /// H.264 without a keyframe.
     pub const NO_KEYFRAME: Self = Self::Text(
         "this camera sends no keyframes, so that nobody can begin to watch: set its keyframe interval \
          (IDR period, GOP length), or intra refresh with recovery points",
     );
-    /// Frames beyond what the standard allows.
+    /// Frames beyond the limits of the standard.
     pub const OVERSIZE: Self = Self::Text("the camera sends frames beyond the limits of H.264");
     /// Standard input has ended.
     pub const INPUT_ENDED: Self = Self::Text("the input has ended");
-    /// The settings are none that the source can do.
+    /// The source cannot apply the settings.
     pub const SETTINGS: Self = Self::Text("the camera cannot be set up as configured");
 }
 

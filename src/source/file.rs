@@ -1,4 +1,4 @@
-//! An Annex B file as if it were a camera: one access unit after the other at the asked rate, over and over.
+//! Annex B file as a camera: one access unit after the other at the configured rate, in a loop.
 
 use super::sniff::{Format, Sniffer};
 use super::{Cause, Error, InputChunk, SILENCE_LIMIT, Source, SourceContext};
@@ -11,13 +11,13 @@ use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How much is read at once.
+/// Size of a read.
 const READ_BYTES: usize = 64 << 10;
 
-/// Later than this (the machine slept), the schedule begins anew instead of being caught up.
+/// Lag after which the schedule restarts instead of catching up, as after a suspend.
 const MAX_SCHEDULE_LAG: Duration = Duration::from_secs(1);
 
-/// Bytes without a picture after which none is expected any more; an access unit is far smaller.
+/// Bytes without a picture after which none is expected. An access unit is far smaller.
 const MAX_BYTES_WITHOUT_FRAME: usize = 64 << 20;
 
 /// Opens the file at `path`.
@@ -38,7 +38,7 @@ pub(super) fn open(path: &Path, context: &SourceContext) -> Result<Box<dyn Sourc
     }))
 }
 
-/// Opens what has a beginning and an end. The open of a FIFO would wait for its writer and hear nothing meanwhile.
+/// Opens a regular file. Opening a FIFO would block without hearing the shutdown.
 fn open_regular(path: &Path) -> Result<File, (ErrorKind, String)> {
     let why = |error: io::Error| {
         let kind = error.kind();
@@ -59,7 +59,7 @@ fn open_regular(path: &Path) -> Result<File, (ErrorKind, String)> {
     }
 }
 
-/// The cause of a failure that viewers are told.
+/// Returns the cause for viewers.
 fn cause(kind: ErrorKind) -> Cause {
     match kind {
         ErrorKind::NotFound => Cause::NO_FILE,
@@ -85,16 +85,16 @@ struct LoopedFile {
     path: PathBuf,
     file: File,
     assembler: Assembler,
-    /// Access units that are read but not due yet, in Annex B.
+    /// Access units that are read but not due, in Annex B.
     queue: VecDeque<Vec<u8>>,
     current: Vec<u8>,
-    /// Access units found since the beginning of the file.
+    /// Access units in this pass through the file.
     units_in_pass: u64,
-    /// Bytes read since the last access unit was found.
+    /// Bytes read since the last access unit.
     bytes_without_frame: usize,
     sniffer: Sniffer,
     interval: Duration,
-    /// When the next access unit is to be given.
+    /// Time of the next access unit.
     due: Timestamp,
     shutdown: ShutdownToken,
 }
@@ -138,7 +138,7 @@ impl Source for LoopedFile {
 }
 
 impl LoopedFile {
-    /// Reads on, after the end from the start of what then has this name.
+    /// Reads on; at the end, re-opens the file of that name.
     fn read_chunk(&mut self) -> Result<(), Error> {
         let mut chunk = vec![0; READ_BYTES];
         let count = match self.file.read(&mut chunk) {

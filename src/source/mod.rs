@@ -1,7 +1,9 @@
-//! Where H.264 comes from: one file for each kind of source, all behind [`Source`].
+//! Sources of H.264: one file for each kind, all behind [`Source`].
 //!
-//! A source gives Annex B bytes with their capture times and knows nothing of MP4, the hub or
-//! viewers. It runs on its camera's own thread and may block, but hears [`Stop`] at once.
+//!
+//! A source delivers Annex B bytes with their capture times. It knows nothing of MP4, the hub or
+//! viewers. It runs on its camera's own thread and may block, but returns at once on shutdown
+//! ([`ShutdownToken`]).
 
 mod cause;
 mod file;
@@ -32,120 +34,123 @@ use std::time::Duration;
 
 pub use cause::Cause;
 
-/// A piece of the byte stream (ITU-T H.264 Annex B), cut anywhere.
+/// Part of the byte stream (ITU-T H.264 Annex B), cut anywhere.
 #[derive(Clone, Copy, Debug)]
 pub struct InputChunk<'a> {
-    /// The bytes; may be empty when only `end` has news.
+    /// The bytes. May be empty if only `end` carries information.
     pub annexb: &'a [u8],
-    /// When the camera took the picture, else when the first of these bytes arrived.
+    /// Time when the camera captured the frame, or else when the first of these bytes arrived.
     pub captured_at: Timestamp,
-    /// What the source knows about the place where the piece ends.
+    /// Knowledge of the source about the end of these bytes.
     pub end: ChunkEnd,
 }
 
-/// Silence after which a source that says nothing else counts as lost.
+/// Silence after which a source counts as lost, unless it overrides this.
 const SILENCE_LIMIT: Duration = Duration::from_secs(5);
 
-/// A camera, program, file or generator that is open and running.
+/// Open camera, program, file or generator.
 pub trait Source: Send {
-    /// The next piece. Blocks up to about a tenth of a second and then returns `Ok(None)` when there
-    /// is none, so that the caller can look after other things; an error ends this source, and the
-    /// caller opens it anew.
+    /// Returns the next chunk. Blocks for up to 0.1 s and returns `Ok(None)` without one, so that
+    /// the caller can do other work. An error ends this source, and the caller re-opens it.
     fn read(&mut self) -> Result<Option<InputChunk<'_>>, Error>;
 
-    /// The bytes read last are known to end an access unit: there need be no word of the pause behind them.
+    /// Skips the report of the next pause: the last bytes are known to end an access unit.
     fn skip_next_pause(&mut self) {}
 
-    /// Asks the encoder for an IDR picture soon. Does nothing where the source cannot.
+    /// Requests an IDR frame from the encoder. Does nothing if the source cannot.
     fn request_keyframe(&mut self) {}
 
-    /// True if [`Source::request_keyframe`] has an effect.
+    /// Returns true if [`Source::request_keyframe`] has an effect.
     fn can_make_keyframes(&self) -> bool {
         false
     }
 
-    /// Asks the encoder for another bit rate while it runs, in bits per second; effective at once and until this source is
-    /// closed. Returns the rate that it took, the nearest one that it has, or `None` where it cannot or refuses.
+    /// Requests another bit rate, in bits per second, until this source is closed. Returns the rate
+    /// that the encoder took, or `None` if it cannot change it.
     fn set_bitrate(&mut self, _bits_per_second: u32) -> Option<u32> {
         None
     }
 
-    /// True if [`Source::set_bitrate`] has an effect.
+    /// Returns true if [`Source::set_bitrate`] has an effect.
     fn can_set_bitrate(&self) -> bool {
         false
     }
 
-    /// How many pictures of the camera were lost since it was opened, wherever that was: by the camera, its driver, or because
-    /// there was no time to encode them.
+    /// Returns the number of frames lost since the source was opened: by the camera, by its driver,
+    /// or for lack of encoding time.
     fn dropped(&self) -> u64 {
         0
     }
 
-    /// Why no pictures come although the source is open, in words for viewers: it is seen to. `None` if all is well.
+    /// Returns the reason why an open source delivers no frames, for viewers; `None` without a
+    /// fault.
     fn stall_reason(&self) -> Option<String> {
         None
     }
 
-    /// Returns the longest silence that is no fault of this source: until then the camera is live, however old its newest frame.
+    /// Returns the longest silence that is no fault. Until then the camera is live, however old its
+    /// last frame.
     fn silence_limit(&self) -> Duration {
         SILENCE_LIMIT
     }
 
-    /// True if [`Source::newest_jpeg`] has pictures as soon as the camera has given some.
+    /// Returns true if [`Source::latest_jpeg`] returns frames once the camera has delivered some.
     fn has_jpeg(&self) -> bool {
         false
     }
 
-    /// Of a camera that gives JPEGs, the newest picture as the camera encoded it, and when it was taken.
+    /// Returns the latest frame as the camera encoded it, with its capture time, from cameras that
+    /// deliver JPEG.
     fn latest_jpeg(&self) -> Option<(Timestamp, &[u8])> {
         None
     }
 
-    /// The controls of the camera; `None` where it has none that could be set while it runs.
+    /// Returns the controls of the camera, or `None` if none can be set while it runs.
     fn controls(&mut self) -> Option<&mut dyn ControlBackend> {
         None
     }
 
-    /// How the camera itself turns and mirrors its pictures; what is missing to [`Settings::orientation`] is left to the
-    /// display.
+    /// Returns the rotation and mirroring that the camera itself applies. The display does the rest
+    /// of [`Settings::orientation`].
     fn applied_orientation(&self) -> Orientation {
         Orientation::default()
     }
 }
 
-/// Why a source could not be opened or ended. The text says what, where, why and what to try.
+/// Reason why a source could not be opened or ended. The text says what, where, why and what to
+/// try.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Error {
-    /// Not there, not ready, busy, not permitted, or not of use: trying again later may help.
+    /// Not there, not ready, busy, not permitted or unusable: a later attempt may succeed.
     #[error("{0}")]
     Unavailable(String),
-    /// It worked and is gone: unplugged, ended, reported an error.
+    /// Lost after it worked: unplugged, ended, or an error.
     #[error("{0}")]
     Lost(String),
-    /// It is open but sends nothing.
+    /// Open, but silent.
     #[error("no picture for {0:.1?}")]
     Stalled(Duration),
-    /// It ended and cannot be opened again (standard input).
+    /// Ended, and cannot be opened again (standard input).
     #[error("{0}")]
     Ended(String),
-    /// It sends something else than H.264.
+    /// Delivers another format than H.264.
     #[error("{text}")]
     NotH264 {
-        /// What it sends.
+        /// The format.
         format: sniff::Format,
-        /// Who sends it, and what to do.
+        /// The sender and the remedy.
         text: String,
     },
-    /// The program is stopping.
+    /// The program is shutting down.
     #[error("stopping")]
     Stopped,
-    /// One of the others, with the cause that everybody may know.
+    /// Any other variant, with a cause that viewers may see.
     #[error("{1}")]
     WithCause(Cause, Box<Self>),
 }
 
 impl Error {
-    /// Adds the cause that everybody may know.
+    /// Adds a cause that viewers may see.
     #[must_use]
     pub fn because(self, cause: Cause) -> Self {
         match self {
@@ -154,7 +159,7 @@ impl Error {
         }
     }
 
-    /// Returns the cause for viewers: nothing of the error's own text.
+    /// Returns the cause for viewers, without the error's own text.
     pub fn cause(&self) -> Cause {
         match self {
             Self::WithCause(cause, _) => *cause,
@@ -178,45 +183,45 @@ impl Error {
     }
 }
 
-/// Which source, as typed by the user.
+/// Source as written by the user.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SourceSpec {
-    /// The first that works.
+    /// The first source that works.
     Auto,
-    /// A V4L2 node.
+    /// V4L2 node.
     V4l2(PathBuf),
     /// Raspberry Pi camera N through rpicam-vid.
     Rpicam(u32),
-    /// A program and its arguments; H.264 on its standard output.
+    /// Program and its arguments, with H.264 on its standard output.
     Exec(Vec<String>),
-    /// An Annex B file, repeated for ever.
+    /// Annex B file, repeated for ever.
     File(PathBuf),
     /// Annex B on standard input.
     Stdin,
-    /// The built-in test picture.
+    /// Built-in test pattern.
     Test,
 }
 
-/// What is asked of a source. Where it cannot, it says so in the log and gives what it has.
+/// Settings of a source. A source that cannot apply one logs that and keeps its own.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settings {
-    /// Width of the picture, in pixels.
+    /// Width of the frame, in pixels.
     pub width: u32,
-    /// Height of the picture, in pixels.
+    /// Height of the frame, in pixels.
     pub height: u32,
     /// Frames per second.
     pub fps: FrameRate,
     /// Bits per second; `None` leaves the camera's own.
     pub bitrate: Option<u32>,
-    /// Clockwise turn of the picture in degrees (0, 90, 180, 270); `None` leaves the camera's own.
+    /// Clockwise rotation in degrees (0, 90, 180, 270); `None` leaves the camera's own.
     pub rotation: Option<u16>,
-    /// Mirrors, as seen after the turn.
+    /// Mirroring, applied after the rotation.
     pub flips: Flips,
-    /// Distance of two IDR pictures, in pictures.
+    /// Distance of two IDR frames, in frames.
     pub keyframe_interval: NonZeroU32,
 }
 
-/// Mirrors of the picture; `None` leaves the camera's own.
+/// Mirroring of the frame; `None` leaves the camera's own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Flips {
     /// Left to right.
@@ -226,7 +231,7 @@ pub struct Flips {
 }
 
 impl Settings {
-    /// How the picture is to lie, beyond what is the camera's own.
+    /// Returns the configured orientation, on top of the camera's own.
     pub fn orientation(&self) -> Orientation {
         let [horizontal, vertical] =
             [self.flips.horizontal, self.flips.vertical].map(|flip| flip.unwrap_or(false));
@@ -234,35 +239,37 @@ impl Settings {
     }
 }
 
-/// What every kind of source is opened with.
+/// Everything that a source is opened with.
 #[derive(Clone, Debug)]
 pub struct SourceContext {
-    /// The camera's name, for log lines.
+    /// Name of the camera, for log lines.
     pub name: String,
-    /// What is asked of it.
+    /// Requested settings.
     pub settings: Settings,
-    /// Which encoders may be used, if it needs one.
+    /// Encoders that may be used, if the source needs one.
     pub encoder: encode::EncoderPreference,
-    /// The format to take from the camera to be encoded, even if it gives H.264; `None` leaves the choice to the program.
+    /// Format to capture and encode, even if the camera delivers H.264; `None` leaves the choice to
+    /// the program.
     pub pixel_format: Option<FourCc>,
-    /// Silence after which an open source is opened again; `None` leaves it to what is known and learned, zero means never.
+    /// Silence after which an open source is re-opened; `None` uses the learned time, zero means
+    /// never.
     pub stall_after: Option<Duration>,
-    /// Heard by every wait.
+    /// Shutdown signal that every wait listens to.
     pub shutdown: ShutdownToken,
-    /// What is to be set of its controls at each opening.
+    /// Control values to set at each opening.
     pub controls: Server,
-    /// What the camera's encoder was expected to put into its MJPEG was not there.
+    /// True once the camera's MJPEG was found to carry no H.264 against expectation.
     has_plain_mjpeg: Arc<AtomicBool>,
-    /// Which encoders have come to nothing with this camera.
+    /// Encoders that failed with this camera.
     encoder_failures: encode::FailureHistory,
-    /// Bounds what the programs of this camera write to the log, however often they are started.
+    /// Quota of log lines for the programs of this camera, over all their restarts.
     log_quota: process::log_quota::LogQuota,
-    /// How long its programs have been silent and gone on.
+    /// Longest interval between data of its programs, over all openings.
     longest_interval: silence::LongestInterval,
 }
 
 impl SourceContext {
-    /// The context of the camera `name`; it goes on over all restarts of the source.
+    /// Creates the context of the camera `name`. It outlives all restarts of the source.
     pub fn new(name: &str, settings: Settings, shutdown: ShutdownToken) -> Self {
         Self {
             name: name.to_owned(),
@@ -279,13 +286,13 @@ impl SourceContext {
         }
     }
 
-    /// The camera has worked for a while: what its programs write to the log next is news.
+    /// Resets the log quota, as the camera is healthy: the next lines of its programs are new.
     pub fn reset_log_quota(&self) {
         self.log_quota.reset();
     }
 }
 
-/// Opens what `spec` says. To be called on the camera's own thread, which reads it, too.
+/// Opens the source. Call it on the camera's own thread, which also reads from it.
 pub fn open(spec: &SourceSpec, context: &SourceContext) -> Result<Box<dyn Source>, Error> {
     match spec {
         SourceSpec::Auto => open_first_working(context),
@@ -298,8 +305,8 @@ pub fn open(spec: &SourceSpec, context: &SourceContext) -> Result<Box<dyn Source
     }
 }
 
-/// The first camera that works: a node with H.264, else the Raspberry Pi's, else a node whose pictures have to be encoded. The
-/// error says of all why not.
+/// Opens the first camera that works: an H.264 node, else the Raspberry Pi's camera, else a node
+/// that needs an encoder. The error gives the reason of each.
 fn open_first_working(context: &SourceContext) -> Result<Box<dyn Source>, Error> {
     let first = crate::v4l2::first_camera();
     if let Ok((path, NodeKind::H264(_))) = &first {

@@ -1,12 +1,12 @@
-//! SOURCE as typed to [`SourceSpec`] and back. Opens nothing; looks at the file system only to say what an unknown word may
-//! have meant.
+//! Parses SOURCE into a [`SourceSpec`] and writes it back. Looks at the file system only to suggest
+//! what an unknown word may mean.
 
 use super::SourceSpec;
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
-/// Why a text is no source, and what to write instead.
+/// Reason why a text is no source, with a suggestion.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct ParseError(String);
@@ -46,7 +46,7 @@ impl FromStr for SourceSpec {
 }
 
 impl fmt::Display for SourceSpec {
-    /// The text that is parsed to this source again.
+    /// Writes the text that parses to this source again.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Auto => f.write_str("auto"),
@@ -70,7 +70,7 @@ impl fmt::Display for SourceSpec {
 }
 
 impl SourceSpec {
-    /// The kind of source, in one word that tells nothing else.
+    /// Returns the kind of source as one word that reveals nothing else.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Auto => "auto",
@@ -92,7 +92,7 @@ fn non_empty<'a>(path: &'a str, form: &str) -> Result<&'a str, ParseError> {
     }
 }
 
-/// The words of a command, split as a shell splits them; nothing is expanded.
+/// Splits a command as a shell does, without expansion.
 fn split_command(command: &str) -> Result<Vec<String>, ParseError> {
     let argv = shlex::split(command).ok_or_else(|| {
         ParseError(format!(

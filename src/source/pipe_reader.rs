@@ -1,9 +1,10 @@
-//! Bytes from a pipe with as little delay as there can be, for programs (`process`) and for standard
-//! input (here). Does not know what the bytes mean.
+//! Low-delay reader of a pipe, for programs (`process`) and standard input (here). It does not know
+//! what the bytes mean.
 //!
-//! A pipe has no marks between its writes. But a write that fits into the pipe is there as a whole when
-//! the reader wakes up, so the pipe is made large, all there is gets read at once, and silence right behind
-//! it tells that the writer has written what it had: [`ChunkEnd::Pause`].
+//!
+//! A pipe does not keep the borders of writes. But a write that fits into the pipe is there as a
+//! whole when the reader wakes up. So the pipe is made large and read empty, and silence right
+//! after the read shows that the write is complete: [`ChunkEnd::Pause`].
 
 mod pts_pipe;
 
@@ -21,46 +22,48 @@ use rustix::io::Errno;
 use std::io::IsTerminal;
 use std::time::Duration;
 
-/// What an unprivileged process may ask for (`/proc/sys/fs/pipe-max-size`), and more than any access unit should have.
+/// Size that an unprivileged process may request (`/proc/sys/fs/pipe-max-size`), larger than any
+/// access unit should be.
 const PIPE_BYTES: usize = 1 << 20;
-/// Silence after which the writer counts as having paused. Two writes of one access unit follow each other
-/// within some 10 µs; the next access unit is 4 ms away at 240 pictures per second.
+/// Silence that counts as a pause of the writer. Two writes of one access unit follow within some
+/// 10 µs, the next access unit after at least 4 ms (240 fps).
 const PAUSE_AFTER: Duration = Duration::from_millis(1);
-/// Silence after which the access unit counts as complete, whatever was learned of the pauses.
+/// Silence that completes the access unit, whatever was learned of the pauses.
 const SILENCE_AFTER: Duration = Duration::from_millis(500);
-/// The same when the pipe was full: its writer sleeps in the middle of a write and must first be scheduled again.
+/// Silence that counts as a pause if the pipe was full: its writer sleeps and must be scheduled
+/// first.
 const PAUSE_AFTER_WHEN_FULL: Duration = Duration::from_millis(50);
-/// How long [`PipeReader::read`] blocks when nothing comes.
+/// Longest wait of [`PipeReader::read`] without data.
 const IDLE_TIMEOUT: Duration = Duration::from_millis(100);
-/// A pipe is filled page by page, the first of which may be in part used up.
+/// Page size: pipes fill page by page, and the first may be used in part.
 const PAGE_BYTES: usize = 4096;
 
-/// What a read gave.
+/// Result of a read.
 #[derive(Debug)]
 pub(super) enum ReadEvent<'a> {
-    /// Bytes, or the news of a pause.
+    /// Data, or the report of a pause.
     Data(InputChunk<'a>),
-    /// Nothing for a tenth of a second.
+    /// No data for 0.1 s.
     Idle {
-        /// Time since the last byte, or since the beginning.
+        /// Time since the last byte, or since the start.
         silence: Duration,
-        /// True if there was a byte before.
+        /// True if data came before.
         has_begun: bool,
     },
-    /// There will be no more bytes.
+    /// End of the stream.
     End {
-        /// True if there was a byte before.
+        /// True if data came before.
         has_begun: bool,
     },
 }
 
-/// The reading end of a pipe (or a socket, or a file).
+/// Read end of a pipe, socket or file.
 #[derive(Debug)]
 pub(super) struct PipeReader {
     fd: OwnedFd,
     shutdown: ShutdownToken,
     buffer: Vec<u8>,
-    /// From so many bytes in one read on there may be a writer that waits for room.
+    /// Size of a read from which on a writer may wait for room.
     full_threshold: usize,
     state: ReadState,
     last_byte_at: Timestamp,
@@ -68,19 +71,19 @@ pub(super) struct PipeReader {
     pts: Option<PtsPipe>,
 }
 
-/// Whether the last word to the caller was a byte.
+/// State of the reader between two reads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum ReadState {
-    /// No bytes since the last silence, or none of which the end is not known.
+    /// No data since the last silence, or none with an unknown end.
     Quiet,
-    /// No bytes since the last pause. The silence that it may become is still to be told.
+    /// No data since the last pause; the silence is still to be reported.
     Paused,
-    /// Bytes, and no pause yet; it is one after so much silence.
+    /// Data, and no pause yet.
     Receiving { pause_after: Duration },
 }
 
 impl PipeReader {
-    /// Takes over `fd`, which is best non-blocking, and enlarges it if it is a pipe.
+    /// Takes over `fd`, best non-blocking, and enlarges it if it is a pipe.
     pub(super) fn new(fd: OwnedFd, shutdown: ShutdownToken) -> Self {
         let capacity = enlarge_pipe(fd.as_fd());
         Self {
@@ -95,13 +98,14 @@ impl PipeReader {
         }
     }
 
-    /// Believes `marks` about the ends and times of the access units.
+    /// Uses `pts` for the ends and times of access units.
     pub(super) fn with_pts(mut self, pts: Option<PtsPipe>) -> Self {
         self.pts = pts;
         self
     }
 
-    /// Waits for the first byte, without taking it; false after `time`, and at the end of a stream without one.
+    /// Waits for the first byte without reading it; false after `time`, or at the end of the
+    /// stream.
     pub(super) fn wait_for_byte(&self, time: Duration) -> Result<bool, Error> {
         match self.shutdown.wait_readable(self.fd.as_fd(), time) {
             WaitResult::Shutdown => Err(Error::Stopped),
@@ -112,8 +116,7 @@ impl PipeReader {
         }
     }
 
-    /// The next piece: bytes as soon as there are some, the news that they have paused, or after a tenth of a second
-    /// the news that there is nothing.
+    /// Returns the next event: data at once, a pause, or idle after 0.1 s.
     pub(super) fn read(&mut self) -> Result<ReadEvent<'_>, Error> {
         let patience = match self.state {
             ReadState::Quiet => IDLE_TIMEOUT,
@@ -130,7 +133,7 @@ impl PipeReader {
         }
         let arrived_at = Timestamp::now();
         match rustix::io::read(&self.fd, &mut self.buffer[..]) {
-            // What stands before the end is complete.
+            // The end of the stream completes what came before.
             Ok(0) => Ok(self.pause().unwrap_or(ReadEvent::End {
                 has_begun: self.has_begun,
             })),
@@ -150,12 +153,12 @@ impl PipeReader {
         }
     }
 
-    /// The next pause would be no news: the thread need not wake up for it.
+    /// Skips the report of the next pause, so that the thread need not wake up.
     pub(super) fn spare_pause(&mut self) {
         self.state = ReadState::Quiet;
     }
 
-    /// While there are no bytes, no mark can be theirs: what has come late is not to be taken for the next unit's.
+    /// Discards late PTS lines while no data comes: they must not be taken for the next unit's.
     fn discard_stale_pts(&mut self) {
         let Some(pts) = self
             .pts
@@ -169,21 +172,21 @@ impl PipeReader {
         }
     }
 
-    /// The bytes just read, with what the marks say of them.
+    /// Returns the data just read, with its PTS line.
     fn chunk(&mut self, mut length: usize) -> ReadEvent<'_> {
         let arrived_at = self.last_byte_at;
         let mark = self
             .pts
             .as_mut()
             .and_then(|pts| pts.wait(&self.shutdown, arrived_at));
-        // A read that ends before the buffer, and with room left in the pipe, ended with a write.
+        // A read that ends before the buffer, with room left in the pipe, ended with a write.
         let mut end = if length >= self.full_threshold {
             ChunkEnd::Open
         } else {
             ChunkEnd::Drained
         };
         if let Some(mark) = mark {
-            // The mark follows the unit's last byte, so that byte is there now.
+            // The line follows the unit's last byte, so that byte is there now.
             while let Some(room) = self
                 .buffer
                 .get_mut(length..)
@@ -209,7 +212,7 @@ impl PipeReader {
         Timestamp::now().since(self.last_byte_at)
     }
 
-    /// The news of a pause, once after bytes, and of the silence that it has become.
+    /// Returns the pause, once after data, and the silence that it becomes.
     fn pause(&mut self) -> Option<ReadEvent<'static>> {
         let end = match self.state {
             ReadState::Receiving { .. } => ChunkEnd::Pause,
@@ -236,13 +239,13 @@ impl PipeReader {
     }
 }
 
-/// Makes a pipe as large as it may be; returns how much it holds, "without end" for what is no pipe.
+/// Makes a pipe as large as allowed; returns its capacity, or `usize::MAX` for other files.
 fn enlarge_pipe(fd: BorrowedFd<'_>) -> usize {
     let Ok(capacity) = rustix::pipe::fcntl_getpipe_size(fd) else {
         return usize::MAX;
     };
     let mut wanted = PIPE_BYTES;
-    // A user with many pipes, or an administrator's lower limit: take what is allowed.
+    // A user with many pipes, or a lower limit: take what is allowed.
     while wanted > capacity {
         match rustix::pipe::fcntl_setpipe_size(fd, wanted) {
             Ok(_) => break,
@@ -252,8 +255,8 @@ fn enlarge_pipe(fd: BorrowedFd<'_>) -> usize {
     rustix::pipe::fcntl_getpipe_size(fd).unwrap_or(capacity)
 }
 
-/// Opens standard input: a pipe, a socket or a file; a terminal is refused. It ends for good
-/// ([`Error::Ended`]) and never stalls: nobody could open it anew.
+/// Opens standard input: a pipe, a socket or a file, but no terminal. It ends for good
+/// ([`Error::Ended`]) and never stalls, because it cannot be re-opened.
 pub fn open_stdin(context: &SourceContext) -> Result<Box<dyn Source>, Error> {
     let stdin = std::io::stdin();
     if stdin.is_terminal() {
@@ -262,8 +265,8 @@ pub fn open_stdin(context: &SourceContext) -> Result<Box<dyn Source>, Error> {
                 .to_owned(),
         ));
     }
-    // Not made non-blocking: the flag would be that of every process that shares this input. It is read
-    // only when there is something.
+    // Stays blocking: the flag would apply to every process that shares this input. It is read only
+    // when data is there.
     let fd = rustix::io::fcntl_dupfd_cloexec(stdin.as_fd(), 3)
         .map_err(|e| Error::Ended(format!("standard input cannot be used: {e}")))?;
     let kind = rustix::fs::fstat(&fd).map(|stat| FileType::from_raw_mode(stat.st_mode));
@@ -280,7 +283,7 @@ pub fn open_stdin(context: &SourceContext) -> Result<Box<dyn Source>, Error> {
     }))
 }
 
-/// Shortest silence after which the camera on standard input counts as lost.
+/// Shortest silence after which standard input counts as lost.
 const STDIN_STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Standard input as a source.
@@ -349,7 +352,7 @@ mod tests {
         )
     }
 
-    /// What the next read gives, as text.
+    /// Returns the next event as text.
     fn next(reader: &mut PipeReader) -> String {
         match reader.read() {
             Ok(ReadEvent::Data(chunk)) => format!("{} {:?}", chunk.annexb.len(), chunk.end),

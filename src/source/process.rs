@@ -1,7 +1,8 @@
-//! A program that writes H.264 to its standard output, as a source (`exec:`, and what is built on it).
+//! Program that writes H.264 to its standard output, as a source (`exec:` and `rpicam`).
 //!
-//! The program runs without a shell, in a process group of its own, and ends with us whatever way we end. It is
-//! killed when the thread that opened it ends: open it on the camera's own thread.
+//!
+//! The program runs without a shell, in its own process group, and ends with this process in every
+//! case. It is killed when the thread that opened it ends: open it on the camera's own thread.
 
 pub(super) mod log_quota;
 mod process_group;
@@ -22,19 +23,21 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 use stderr::StderrTail;
 
-/// Shortest silence after which a program that has sent bytes counts as stuck: many send only when something changes.
+/// Shortest silence after which a program that has sent data counts as stuck: many send only on
+/// changes.
 const STALL_TIMEOUT: Duration = Duration::from_secs(60);
-/// The same before its first byte: cameras are slow to start.
+/// Time until the first byte. Cameras are slow to start.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
-/// Between two looks at a program that has not begun.
+/// Interval of checks of a program that has not sent data.
 const START_POLL_INTERVAL: Duration = Duration::from_millis(20);
-/// Silence after which an ended program counts as lost although somebody holds its output open.
+/// Silence after which an ended program counts as lost, although another process holds its output
+/// open.
 const ORPHAN_TIMEOUT: Duration = Duration::from_secs(1);
-/// Time to end by itself for a program that has closed its output, so that its own exit status is reported.
+/// Time for a program that closed its output to exit, so that its own exit status is reported.
 const EXIT_GRACE_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// Starts `argv`. Call it on a thread that lives at least as long as the source. What the program writes to its
-/// standard error goes to the log, and into the error when it ends.
+/// Starts `argv` on a thread that lives at least as long as the source. The program's standard
+/// error goes to the log, and into the error when it ends.
 pub fn open_exec(argv: &[String], context: &SourceContext) -> Result<Box<dyn Source>, Error> {
     let [program, arguments @ ..] = argv else {
         return Err(Error::Unavailable(
@@ -50,19 +53,19 @@ pub fn open_exec(argv: &[String], context: &SourceContext) -> Result<Box<dyn Sou
     .map(|process| Box::new(process) as _)
 }
 
-/// How a program is dealt with.
+/// Options for running a program.
 #[derive(Debug)]
 pub(super) struct ProcessOptions {
-    /// How long it may be silent.
+    /// Limit of its silence.
     pub(super) silence: SilenceLimit,
-    /// What its last words mean, where they are known.
+    /// Function that explains its last lines of standard error.
     pub(super) explain: fn(&str) -> Option<Diagnosis>,
-    /// The writing end that it is given (under the same number as here), and what reads the other end.
+    /// Write end of the PTS pipe (same number in the program), and the reader of the other end.
     pub(super) pts: Option<(OwnedFd, PtsPipe)>,
 }
 
 impl ProcessOptions {
-    /// For a program of which nothing is known.
+    /// Returns the options for a program without known behaviour.
     fn for_unknown_program(context: &SourceContext) -> Self {
         Self {
             silence: SilenceLimit::program(STALL_TIMEOUT, START_TIMEOUT, context),
@@ -100,39 +103,39 @@ fn start_error(program: &str, e: &io::Error) -> String {
     }
 }
 
-/// A running program.
+/// Running program.
 #[derive(Debug)]
 pub(super) struct Process {
     id: u32,
-    // Dropped before the output, so that nobody is left who might write to it.
+    // Dropped before the output, so that no process is left that could write to it.
     state: ProcessState,
     output: PipeReader,
     silence: SilenceLimit,
     sniffer: Sniffer,
 }
 
-/// The program itself: whether it lives, and what it said.
+/// State of the program itself and its standard error.
 #[derive(Debug)]
 struct ProcessState {
-    /// The program's name without its directory.
+    /// Name of the program without its directory.
     program: String,
-    // Dropped in this order: the program first, so that the end of its standard error is near.
+    // Dropped in this order: the program first, so that its standard error ends soon.
     group: ProcessGroup,
     stderr: StderrTail,
     explain: fn(&str) -> Option<Diagnosis>,
 }
 
-/// Meaning of what a program said last.
+/// Explanation of a program's last lines.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Diagnosis {
-    /// For the log, with what to try.
+    /// Text for the log, with what to try.
     pub(super) message: String,
-    /// For viewers.
+    /// Cause for viewers.
     pub(super) cause: Cause,
 }
 
 impl Process {
-    /// Starts `program`. Call it on a thread that lives at least as long as the source.
+    /// Starts `program` on a thread that lives at least as long as the source.
     pub(super) fn start(
         program: &str,
         arguments: &[String],
@@ -155,7 +158,7 @@ impl Process {
         Ok(process)
     }
 
-    /// Waits until it has sent something; else says why it has not.
+    /// Waits for the first byte; the error says why none came.
     pub(super) fn wait_for_byte(&mut self) -> Result<(), Error> {
         let begin = Timestamp::now();
         loop {
@@ -172,7 +175,7 @@ impl Process {
         }
     }
 
-    /// All that is kept of what it wrote to its standard error; listens no more.
+    /// Returns all kept lines of standard error, and stops reading it.
     pub(super) fn stderr_text(&mut self) -> String {
         self.state.stderr.all_lines()
     }
@@ -185,14 +188,14 @@ impl Process {
     ) -> io::Result<Self> {
         let id = child.id();
         let (output, stderr) = (child.stdout.take(), child.stderr.take());
-        // From here on an early return ends the program.
+        // An early return ends the program from here on.
         let group = ProcessGroup::new(child);
         let (Some(output), Some(stderr)) = (output, stderr) else {
             return Err(ErrorKind::BrokenPipe.into());
         };
         let output = OwnedFd::from(output);
         rustix::io::ioctl_fionbio(&output, true)?;
-        // Our copy of the writing end is closed here: the program has its own.
+        // Our copy of the write end is closed here: the program has its own.
         let pts = options.pts.map(|(_, pts)| pts);
         Ok(Self {
             id,
@@ -210,7 +213,7 @@ impl Process {
 }
 
 impl ProcessState {
-    /// The error for a program that runs but sends nothing.
+    /// Returns the error for a program that runs but sends nothing.
     fn stall_error(&mut self, silence: Duration) -> Error {
         match (self.explain)(&self.stderr.all_lines()) {
             Some(Diagnosis {
@@ -224,7 +227,7 @@ impl ProcessState {
         }
     }
 
-    /// The error for a program that sends no more: how it ended and what it said last.
+    /// Returns the error for a program that ended, with its exit status and last lines.
     fn exit_error(&mut self, has_begun: bool) -> Error {
         let program = &self.program;
         let by_itself = self.group.wait_for_exit(EXIT_GRACE_TIMEOUT);
@@ -246,7 +249,7 @@ impl ProcessState {
         Error::Lost(text + &self.stderr_suffix()).because(cause)
     }
 
-    /// The error for a program whose output is no H.264.
+    /// Returns the error for a program whose output is no H.264.
     fn not_h264_error(&self, format: Format) -> Error {
         let (program, quotation) = (&self.program, format.quotation());
         let remedy = format.remedy_for_output();

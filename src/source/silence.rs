@@ -1,7 +1,8 @@
-//! The time that an open source may be silent before it counts as stuck. Times in, verdict out: no clock.
+//! Silence limit of an open source. Times in, limit out: no clock.
 //!
-//! A program that sends only when something changes is not stuck when nothing changes. What it has done before tells how long its
-//! silences are; a camera driven by a clock needs less.
+//!
+//! A program that sends only on changes is not stuck when nothing changes. Its earlier intervals
+//! tell how long its silences are. A camera driven by a clock needs less.
 
 use super::SourceContext;
 use crate::time::Timestamp;
@@ -9,10 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Silence of this many of the longest intervals so far means that the source is stuck.
+/// Number of longest intervals so far after which the source counts as stuck.
 const STALL_INTERVALS: u32 = 10;
 
-/// Longest interval between pieces of data of one camera, over all its openings. Clones are the same.
+/// Longest interval between data of one camera, over all its openings. Clones share one value.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LongestInterval(Arc<AtomicU64>);
 
@@ -27,23 +28,23 @@ impl LongestInterval {
     }
 }
 
-/// Time without data after which an open source is opened again.
+/// Time without data after which an open source is re-opened.
 #[derive(Clone, Debug)]
 pub(super) struct SilenceLimit {
     min: Duration,
     min_at_start: Duration,
-    /// What the user has said, instead of what is learned.
+    /// Limit set by the user, instead of the learned one.
     fixed: Option<Duration>,
-    /// Interval at the rate that the camera was asked for.
+    /// Frame interval at the configured rate.
     configured_interval: Duration,
-    /// `None` for a device, whose clock tells how long its intervals are.
+    /// Learned interval. `None` for a device, whose clock determines its intervals.
     longest: Option<LongestInterval>,
     last_data_at: Option<Timestamp>,
 }
 
 impl SilenceLimit {
-    /// Creates the limit of a program that has just been started: never below `least`, nor below `least_at_start` before its
-    /// first byte.
+    /// Creates the limit of a program just started: at least `min`, and at least `min_at_start`
+    /// before its first byte.
     pub(super) fn program(
         least: Duration,
         least_at_start: Duration,
@@ -59,8 +60,8 @@ impl SilenceLimit {
         }
     }
 
-    /// Creates the limit of a device that has just been opened. Its silence is a fault after a fixed time: it sends at its rate,
-    /// whatever it sees, and opening it again is what helps.
+    /// Creates the limit of a device just opened. Its silence is a fault after a fixed time,
+    /// because it sends at its rate, and re-opening helps.
     pub(super) fn device(
         limit: Duration,
         limit_at_start: Duration,
@@ -76,14 +77,14 @@ impl SilenceLimit {
         }
     }
 
-    /// Notes that data came at `now`.
+    /// Records that data arrived at `now`.
     pub(super) fn on_data(&mut self, now: Timestamp) {
         if let (Some(before), Some(longest)) = (self.last_data_at.replace(now), &self.longest) {
             longest.record(now.since(before));
         }
     }
 
-    /// Returns the longest silence that is no fault; [`Duration::MAX`] if none is.
+    /// Returns the longest silence that is no fault; [`Duration::MAX`] without a limit.
     pub(super) fn limit(&self) -> Duration {
         let longest = self.longest.as_ref().map(LongestInterval::get);
         let learned = self.configured_interval.max(longest.unwrap_or_default()) * STALL_INTERVALS;

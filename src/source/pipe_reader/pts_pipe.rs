@@ -1,23 +1,23 @@
-//! Lines on a second pipe by which a program tells that it has written an access unit, and when its picture was taken:
-//! what `rpicam-vid --save-pts` writes (timecode format v2: milliseconds with three digits behind the point, one line
-//! for each access unit, after it). Its clock begins with the first picture.
+//! Second pipe on which a program reports each written access unit and its capture time, as
+//! `rpicam-vid --save-pts` does (timecode format v2: one line for each access unit, milliseconds
+//! with three decimals). Its clock starts at the first frame.
 
 use crate::shutdown::{ShutdownToken, WaitResult};
 use crate::time::Timestamp;
 use rustix::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-/// A line follows its unit within some 10 µs; on a busy machine the program may lose its processor in between.
+/// Wait for a line. It follows its unit within some 10 µs; a busy machine may delay it.
 const PTS_LINE_TIMEOUT: Duration = Duration::from_millis(5);
-/// So many units without a line, and none is waited for any more.
+/// Units without a line after which none is waited for.
 const MAX_MISSES: u32 = 10;
-/// The part of a line's lateness by which the estimate of the clocks' distance follows it, so that an estimate that has
-/// become wrong mends itself within half a minute.
+/// Part of a line's lateness by which the clock offset follows it: a wrong offset corrects itself
+/// within half a minute.
 const DRIFT_DIVISOR: u32 = 256;
-/// Longer ones are no numbers.
+/// Longest line; longer ones are no numbers.
 const MAX_LINE_BYTES: usize = 32;
 
-/// The reading end of that pipe.
+/// Read end of the pipe.
 #[derive(Debug)]
 pub(in crate::source) struct PtsPipe {
     fd: OwnedFd,
@@ -26,18 +26,19 @@ pub(in crate::source) struct PtsPipe {
     clock: ClockOffset,
 }
 
-/// What a line says of the bytes before it.
+/// Content of a line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct PtsRecord {
-    /// When the picture was taken, as far as that shows from outside: the times between pictures are the camera's, and
-    /// the way from the camera to here counts as long as it ever was at its shortest.
+    /// Capture time. Intervals are the camera's; the transport counts as long as its shortest delay
+    /// so far.
     pub(super) captured_at: Timestamp,
-    /// The bytes before it end with the unit's last byte, and hold no part of another.
+    /// True if the bytes before the line end with the unit's last byte and hold no part of another.
     pub(super) is_certain: bool,
 }
 
 impl PtsPipe {
-    /// Takes over `fd`, which has to be non-blocking. `picture_time` is that of the asked rate.
+    /// Takes over `fd`, which must be non-blocking. `picture_time` is the configured frame
+    /// interval.
     pub(in crate::source) fn new(fd: OwnedFd, picture_time: Duration) -> Self {
         Self {
             fd,
@@ -47,12 +48,12 @@ impl PtsPipe {
         }
     }
 
-    /// Returns whether marks are waited for: there were some not long ago.
+    /// Returns true while lines are waited for.
     fn is_hoped_for(&self) -> bool {
         self.misses < MAX_MISSES
     }
 
-    /// The mark of the unit whose bytes have arrived, waited for shortly.
+    /// Waits for the line of the unit whose bytes have arrived.
     pub(super) fn wait(
         &mut self,
         shutdown: &ShutdownToken,
@@ -64,7 +65,7 @@ impl PtsPipe {
             Duration::ZERO
         };
         let times = match shutdown.wait_readable(self.fd.as_fd(), patience) {
-            // Read even when given up: else the pipe would be full one day, and the program would wait for us.
+            // Read even without waiting: a full pipe would block the program.
             WaitResult::Ready => self.read(),
             WaitResult::TimedOut | WaitResult::Shutdown => Vec::new(),
         };
@@ -74,17 +75,17 @@ impl PtsPipe {
         };
         self.misses = 0;
         let mut mark = self.clock.record(*last, arrived_at);
-        // Two lines: we were late, and what has arrived is more than a unit.
+        // Two lines: more than one unit has arrived.
         mark.is_certain &= times.len() == 1;
         Some(mark)
     }
 
-    /// Passes over the lines that are there.
+    /// Discards the lines that are there.
     pub(super) fn discard_pending(&mut self) {
         self.read();
     }
 
-    /// The times of all complete lines that are there.
+    /// Returns the times of all complete lines.
     fn read(&mut self) -> Vec<Duration> {
         let mut times = Vec::new();
         let mut buffer = [0; 512];
@@ -101,7 +102,7 @@ impl PtsPipe {
     }
 }
 
-/// A line's time; `None` for the heading and for what is no time.
+/// Parses a line; `None` for the heading and other text.
 fn parse_line(line: &[u8]) -> Option<Duration> {
     let (millis, micros) = std::str::from_utf8(line).ok()?.split_once('.')?;
     if micros.len() != 3 {
@@ -111,10 +112,10 @@ fn parse_line(line: &[u8]) -> Option<Duration> {
     Some(Duration::from_millis(millis) + Duration::from_micros(micros))
 }
 
-/// From the program's clock to ours.
+/// Offset from the program's clock to ours.
 #[derive(Debug)]
 struct ClockOffset {
-    /// When its clock was 0, as far as the quickest unit tells.
+    /// Time at which its clock was 0, by the quickest unit.
     zero: Option<Timestamp>,
     picture_time: Duration,
 }
@@ -127,13 +128,13 @@ impl ClockOffset {
         }
     }
 
-    /// A unit that arrives later than its successor is due may have a part of that behind it.
+    /// Converts a time. A unit later than its successor is due may already include a part of that.
     fn record(&mut self, time: Duration, arrived_at: Timestamp) -> PtsRecord {
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let zero_by_this = Timestamp::from_nanos(arrived_at.as_nanos().saturating_sub(nanos));
         let zero = *self.zero.get_or_insert(zero_by_this);
         let lateness = zero_by_this.since(zero);
-        // 0 for what is earlier than the estimate, which is then mended at once.
+        // 0 for a time before the estimate, which is then corrected at once.
         self.zero = Some(if lateness.is_zero() {
             zero_by_this
         } else {

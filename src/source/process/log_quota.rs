@@ -1,16 +1,17 @@
-//! Which lines of a camera's programs go to the log, over all their restarts.
+//! Quota of log lines for a camera's programs, over all their restarts.
 
 use crate::logger::LogRateLimit;
 use crate::time::Timestamp;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Lines at first: enough for the start-up of rpicam-vid or ffmpeg …
+/// Lines at first: enough for the start of rpicam-vid or ffmpeg …
 const BURST_LINES: u32 = 50;
-/// … and one more after each of these intervals: a program that complains and ends again and again comes to 122 lines a day.
+/// … and one more after each of these intervals: a program that fails in a loop adds at most 122
+/// lines a day.
 const REFILL_INTERVAL: Duration = Duration::from_secs(1200);
 
-/// The lines of one camera's programs. Clones are the same budget.
+/// Quota of one camera. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct LogQuota(Arc<Mutex<LogRateLimit>>);
 
@@ -24,13 +25,13 @@ impl Default for LogQuota {
 }
 
 impl LogQuota {
-    /// Notes that a program wrote `line`; returns what to log of it.
+    /// Records that a program wrote `line`; returns the line to log, if one is due.
     pub(super) fn admit(&self, line: &str, now: Timestamp) -> Option<String> {
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lines.note(line, now)
     }
 
-    /// The camera works: what its programs write next is news.
+    /// Resets the quota, as the camera works: the next lines are new.
     pub(crate) fn reset(&self) {
         self.0
             .lock()

@@ -1,4 +1,4 @@
-//! A started program with all that it starts itself (its process group): asked to end, then killed, always reaped.
+//! Process group of a started program: asked to exit, then killed, always reaped.
 
 use crate::time::Timestamp;
 use rustix::process::{
@@ -9,17 +9,18 @@ use std::process::{Child, ExitStatus};
 use std::thread;
 use std::time::Duration;
 
-/// How a program is asked to end, and how long it has: rpicam-vid closes its camera on SIGINT, others know SIGTERM only.
+/// Exit signals with their grace times: rpicam-vid closes its camera on SIGINT, others know only
+/// SIGTERM.
 const EXIT_SIGNALS: [(Signal, Duration); 2] = [
     (Signal::INT, Duration::from_millis(800)),
     (Signal::TERM, Duration::from_millis(200)),
 ];
-/// Time for the killed rest of the group to be gone, so that it has let go of the camera.
+/// Time for the killed group to disappear, so that it releases the camera.
 const REAP_TIMEOUT: Duration = Duration::from_millis(100);
-/// Between two looks.
+/// Interval of exit checks.
 const EXIT_POLL_INTERVAL: Duration = Duration::from_millis(2);
 
-/// The leader of a process group of its own.
+/// Leader of its own process group.
 #[derive(Debug)]
 pub(super) struct ProcessGroup {
     child: Child,
@@ -38,19 +39,20 @@ impl ProcessGroup {
         }
     }
 
-    /// True once the program itself has ended. Its number stays taken, so that signals reach the right group.
+    /// Returns true once the program has ended. It stays unreaped, so that signals reach the right
+    /// group.
     pub(super) fn has_exited(&self) -> bool {
         let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        // An error: somebody else has reaped it.
+        // An error: another thread has reaped it.
         !matches!(waitid(WaitId::Pid(self.leader), look), Ok(None))
     }
 
-    /// Waits up to `time` for the program to end by itself; returns whether it has.
+    /// Waits up to `time` for the program to exit; returns true if it did.
     pub(super) fn wait_for_exit(&self, time: Duration) -> bool {
         poll_until(time, || self.has_exited())
     }
 
-    /// Makes the program and its group end; returns how the program ended, `None` if that got lost.
+    /// Ends the program and its group; returns its exit status, or `None` if that was lost.
     pub(super) fn end(&mut self) -> Option<ExitStatus> {
         if self.status.is_some() {
             return self.status;
@@ -60,18 +62,18 @@ impl ProcessGroup {
             if exited {
                 break;
             }
-            // Fails only if nobody is left.
+            // Fails only if no process is left.
             let _ = kill_process_group(self.leader, signal);
             exited = self.wait_for_exit(time);
         }
-        // The leader is not reaped yet: its number cannot stand for another group.
+        // The leader is not reaped yet: its number cannot belong to another group.
         let _ = kill_process_group(self.leader, Signal::KILL);
         self.status = self.child.wait().ok();
         self.reap_group();
         self.status
     }
 
-    /// Waits for the killed rest of the group. As the first process of a container we inherit orphans and must reap them.
+    /// Reaps the killed group. As the first process of a container, this one inherits orphans.
     fn reap_group(&self) {
         poll_until(REAP_TIMEOUT, || {
             while let Ok(Some(_)) = waitpgid(self.leader, WaitOptions::NOHANG) {}
@@ -86,7 +88,7 @@ impl Drop for ProcessGroup {
     }
 }
 
-/// Looks until `is_true` or `time` is over; returns the last look.
+/// Polls until `is_true` or `time` is over; returns the last result.
 pub(super) fn poll_until(time: Duration, is_true: impl Fn() -> bool) -> bool {
     let end = Timestamp::now() + time;
     while !is_true() {

@@ -1,5 +1,5 @@
-//! What a program writes to its standard error: line by line to the log, the last lines kept for the error message.
-//! It is always read, so that a talkative program never blocks, but not everything is logged.
+//! Reader of a program's standard error: lines go to the log within a quota, the last ones into the
+//! error message. It always reads, so that the program never blocks.
 
 use super::log_quota::LogQuota;
 use super::process_group::poll_until;
@@ -14,18 +14,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// Lines kept.
+/// Number of kept lines.
 const KEPT_LINES: usize = 10;
-/// Lines of them in an error message.
+/// Number of lines in an error message.
 const QUOTED_LINES: usize = 3;
-/// Longer lines are cut.
+/// Longest line; longer ones are cut.
 const MAX_LINE_BYTES: usize = 500;
-/// Without a line for so long, the reader looks up.
+/// Interval of checks without a line.
 const IDLE_INTERVAL: Duration = Duration::from_secs(10);
 /// Time for the rest to arrive once the program has ended.
 const STDERR_DRAIN_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Reads until the program closes its standard error; dropping it ends the reading.
+/// Reads until the program closes its standard error. Dropping it ends the reading.
 #[derive(Debug)]
 pub(super) struct StderrTail {
     kept: Arc<Mutex<VecDeque<String>>>,
@@ -34,7 +34,7 @@ pub(super) struct StderrTail {
 }
 
 impl StderrTail {
-    /// Starts to read `stderr` and to log its lines as those of the camera, within its budget.
+    /// Starts to read `stderr` and to log its lines within the camera's quota.
     pub(super) fn listen(stderr: OwnedFd, context: &SourceContext) -> io::Result<Self> {
         let shutdown = ShutdownToken::new()?;
         let kept = Arc::new(Mutex::new(VecDeque::with_capacity(KEPT_LINES)));
@@ -57,12 +57,12 @@ impl StderrTail {
         })
     }
 
-    /// The last lines, on one line, once the program has ended; empty if it said nothing.
+    /// Returns the last lines, joined, once the program has ended; empty without output.
     pub(super) fn last_lines(&mut self) -> String {
         self.newest(QUOTED_LINES)
     }
 
-    /// All that is kept, on one line.
+    /// Returns all kept lines, joined.
     pub(super) fn all_lines(&mut self) -> String {
         self.newest(KEPT_LINES)
     }
@@ -78,7 +78,8 @@ impl StderrTail {
             .join(" | ")
     }
 
-    /// Ends the reading, with a moment for what is still on its way: a stranger may hold the other end open for ever.
+    /// Ends the reading after a short wait for the rest: another process may hold the other end
+    /// open for ever.
     fn finish(&mut self) {
         if let Some(thread) = self.thread.take() {
             poll_until(STDERR_DRAIN_TIMEOUT, || thread.is_finished());
@@ -94,7 +95,7 @@ impl Drop for StderrTail {
     }
 }
 
-/// The reading thread's part.
+/// State of the reading thread.
 struct StderrReader {
     camera: String,
     kept: Arc<Mutex<VecDeque<String>>>,
@@ -108,7 +109,7 @@ impl StderrReader {
         loop {
             let length = match shutdown.wait_readable(stderr.as_fd(), idle) {
                 WaitResult::Shutdown => break,
-                // A read would block, and nobody could end it.
+                // A read would block, and nothing could end it.
                 WaitResult::TimedOut => 0,
                 WaitResult::Ready => match rustix::io::read(stderr, &mut buffer[..]) {
                     Ok(0) => break,
@@ -144,7 +145,7 @@ impl StderrReader {
     }
 }
 
-/// Cuts bytes into lines at line feeds and carriage returns (progress displays); what is not UTF-8 is replaced.
+/// Splits bytes at line feeds and carriage returns (progress displays), and replaces bad UTF-8.
 #[derive(Debug, Default)]
 struct LineSplitter {
     partial: Vec<u8>,
@@ -161,11 +162,11 @@ impl LineSplitter {
         }
     }
 
-    /// The line so far; `None` if it is blank.
+    /// Returns the line so far, or `None` if it is blank.
     fn take(&mut self) -> Option<String> {
         let bytes = std::mem::take(&mut self.partial);
         let kept = bytes.get(..MAX_LINE_BYTES).unwrap_or(&bytes);
-        // What is cut off shows no half of a password.
+        // A cut at a blank shows no half of a password.
         let blank = |b: &u8| b.is_ascii_whitespace();
         let end = (bytes.len() > MAX_LINE_BYTES)
             .then(|| kept.iter().rposition(blank))
