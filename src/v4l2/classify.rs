@@ -1,4 +1,4 @@
-//! What a node is good for, and the words for one that is of no use or refuses: what, where, why and what to try.
+//! Kinds of video nodes, and explanations for unusable nodes and failed calls, with what to try.
 
 use super::abi::caps;
 use super::device::{Device, DeviceInfo, PlaneApi};
@@ -10,40 +10,40 @@ use crate::os::procfs::processes_with_open;
 use std::fmt;
 use std::path::Path;
 
-/// Drivers whose nodes give the raw data of a Raspberry Pi camera's sensor.
+/// Drivers of the raw sensor nodes of Raspberry Pi cameras.
 const SENSOR_DRIVERS: [&str; 3] = ["unicam", "bcm2835-unicam", "rp1-cfe"];
-/// Drivers of the Raspberry Pi that turn such data into pictures.
+/// Drivers of the Raspberry Pi's image signal processor.
 const ISP_DRIVERS: [&str; 2] = ["pispbe", "bcm2835-isp"];
-/// A driver that does both encoding and scaling, with a node for each.
+/// Drivers with one node each for encoding, decoding and scaling.
 const CODEC_DRIVERS: [&str; 3] = ["bcm2835-codec", "rpivid", "rpi-hevc-dec"];
 
-/// What a node is good for.
+/// Kind of a video node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NodeKind {
-    /// A camera that gives H.264, by itself or inside of its MJPEG: it can be shown as it is.
+    /// Camera that delivers H.264, directly or inside its MJPEG.
     H264(PlaneApi),
-    /// A camera that gives other formats only, which have to be encoded.
+    /// Camera with other formats only, which need an encoder.
     NeedsEncoder(PlaneApi),
-    /// Raw data of a sensor that libcamera drives.
+    /// Raw sensor that libcamera drives.
     Sensor,
-    /// The image signal processor behind such a sensor.
+    /// Image signal processor behind such a sensor.
     Isp,
-    /// Encodes to H.264, for cameras that do not.
+    /// H.264 encoder.
     Encoder,
-    /// Decodes, scales or converts.
+    /// Decoder, scaler or converter.
     Converter,
-    /// Data about pictures (the second node of a USB camera).
+    /// Metadata of frames (the second node of a USB camera).
     Metadata,
-    /// Shows pictures instead of taking them.
+    /// Output node, which shows video.
     Output,
-    /// A loopback node without a feeder.
+    /// Loopback node without a feeder.
     NotFed,
-    /// None of these: radio, teletext, touch, no format at all.
+    /// Any other node: radio, teletext, touch, or without formats.
     Other,
 }
 
 impl NodeKind {
-    /// Asks an open device.
+    /// Classifies an open device.
     pub fn of(device: &Device) -> Self {
         let identity = device.identity();
         if let Some(kind) = Self::of_driver(identity, device) {
@@ -77,7 +77,8 @@ impl NodeKind {
                 Self::Converter
             })
         } else if identity.has(caps::IO_MC) && identity.capture().is_some() {
-            // Its links and formats are set through the media controller; alone it gives nothing.
+            // Its links and formats are set through the media controller; alone it delivers
+            // nothing.
             Some(Self::Sensor)
         } else {
             None
@@ -96,7 +97,7 @@ impl NodeKind {
         }
     }
 
-    /// One word or two for a table.
+    /// Returns a short label for tables.
     pub fn label(self) -> &'static str {
         match self {
             Self::H264(_) => "H.264 camera",
@@ -112,7 +113,7 @@ impl NodeKind {
         }
     }
 
-    /// Why this is no source of pictures, and what to try; `None` if it is one.
+    /// Returns the reason why this node is no camera, and what to try; `None` for a camera.
     pub fn reason(self) -> Option<String> {
         Some(match self {
             Self::H264(_) | Self::NeedsEncoder(_) => return None,
@@ -146,16 +147,16 @@ fn has_h264_in_mjpeg(device: &Device, formats: &[PixelFormat]) -> bool {
     formats.iter().any(|format| format.fourcc == FourCc::MJPG) && UvcH264Xu::supports_mux(device)
 }
 
-/// What was asked of a node when it refused.
+/// Step at which a node failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SetupStep {
-    /// Opening it.
+    /// Opening the node.
     Open,
-    /// Asking for a format and size.
+    /// Setting format and size.
     Format,
-    /// Buffers and starting.
+    /// Allocating buffers and starting.
     Start,
-    /// Waiting for a picture or taking one.
+    /// Waiting for a frame or dequeuing it.
     Capture,
 }
 
@@ -170,8 +171,8 @@ impl fmt::Display for SetupStep {
     }
 }
 
-/// The words for a failure at `node`, without the name of the node. Looks for the holder of a busy node, so that ours should be
-/// closed by then.
+/// Explains an error at `node`, without the node's name. Looks for the process with a busy node
+/// open, so close ours first.
 pub fn explain(
     error: DeviceError,
     step: SetupStep,
@@ -180,7 +181,7 @@ pub fn explain(
 ) -> String {
     let is_loopback = identity.is_some_and(DeviceInfo::is_loopback);
     match error {
-        // A loopback node that loses its feeder between two calls, or has none, answers like this.
+        // A loopback node without a feeder, or losing it between two calls, fails like this.
         DeviceError::Busy | DeviceError::InvalidArgument if is_loopback && matches!(step, SetupStep::Format | SetupStep::Start) => {
             "nothing feeds it yet, or its feeder was just leaving: this is a loopback node (v4l2loopback), \
              which gives pictures while another program writes to it"

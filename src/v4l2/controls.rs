@@ -1,4 +1,4 @@
-//! Controls of a camera: which there are and what values they take. Setting and reading is [`Device`]'s.
+//! Controls of a V4L2 device: ids, flags, types and valid values. [`Device`] reads and sets them.
 //!
 //! [`Device`]: super::Device
 
@@ -11,71 +11,71 @@ pub mod id {
     const CODEC: u32 = 0x0099_0900;
     const CAMERA: u32 = 0x009a_0900;
 
-    /// Mirror left to right.
+    /// Mirror horizontally.
     pub const HFLIP: u32 = USER + 20;
-    /// Mirror top to bottom.
+    /// Mirror vertically.
     pub const VFLIP: u32 = USER + 21;
-    /// Clockwise turn in degrees.
+    /// Clockwise rotation in degrees.
     pub const ROTATE: u32 = USER + 34;
-    /// Pictures in a group, from one keyframe to the next.
+    /// GOP size: frames from one keyframe to the next.
     pub const GOP_SIZE: u32 = CODEC + 203;
-    /// B pictures between two others.
+    /// B frames between two others.
     pub const B_FRAMES: u32 = CODEC + 202;
-    /// Variable (0), constant (1) rate, constant quality (2).
+    /// Variable (0) or constant (1) bit rate, constant quality (2).
     pub const BITRATE_MODE: u32 = CODEC + 206;
     /// Bits per second.
     pub const BITRATE: u32 = CODEC + 207;
-    /// Parameter sets before each IDR picture.
+    /// Repeat parameter sets before each IDR frame.
     pub const REPEAT_SEQ_HEADER: u32 = CODEC + 226;
-    /// A button: the next picture is an IDR picture.
+    /// Button: the next frame is an IDR frame.
     pub const FORCE_KEY_FRAME: u32 = CODEC + 229;
-    /// Parameter sets in a buffer of their own (0) or in front of the first picture (1).
+    /// Parameter sets in their own buffer (0) or joined with the first frame (1).
     pub const HEADER_MODE: u32 = CODEC + 216;
-    /// Level, by its place in the kernel's list.
+    /// Level, as an item of the kernel's menu.
     pub const H264_LEVEL: u32 = CODEC + 359;
-    /// Profile, by its place in the kernel's list.
+    /// Profile, as an item of the kernel's menu.
     pub const H264_PROFILE: u32 = CODEC + 363;
-    /// Pictures from one I picture to the next.
+    /// Frames from one I frame to the next.
     pub const H264_I_PERIOD: u32 = CODEC + 358;
-    /// May the camera take fewer pictures in low light?
+    /// Allow a lower frame rate in low light.
     pub const EXPOSURE_AUTO_PRIORITY: u32 = CAMERA + 3;
 }
 
 /// `V4L2_CTRL_FLAG_*`
 pub mod flag {
     pub(super) const DISABLED: u32 = 0x0001;
-    /// Something uses it, so that it cannot be set now.
+    /// In use, so that it cannot be set now.
     pub const GRABBED: u32 = 0x0002;
-    /// It can only be read.
+    /// Read-only.
     pub const READ_ONLY: u32 = 0x0004;
-    /// Setting it changes others.
+    /// Setting it changes other controls.
     pub const UPDATE: u32 = 0x0008;
-    /// Without effect as others are set now.
+    /// Without effect with the present values of other controls.
     pub const INACTIVE: u32 = 0x0010;
-    /// It can only be set.
+    /// Write-only.
     pub const WRITE_ONLY: u32 = 0x0040;
-    /// It changes by itself.
+    /// Changes by itself.
     pub const VOLATILE: u32 = 0x0080;
 }
 
-/// `V4L2_CTRL_TYPE_*` of what holds one number, or is a button.
+/// `V4L2_CTRL_TYPE_*` of scalar controls and buttons.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[allow(missing_docs)]
 pub enum ControlKind {
     Integer,
     Boolean,
-    /// One of the words of [`super::Device::menu`].
+    /// Item of [`super::Device::menu`].
     Menu,
     Button,
-    /// A number of 64 bits.
+    /// 64-bit integer.
     Integer64,
     Bitmask,
-    /// One of the numbers of [`super::Device::menu`]; the value is the place in the menu.
+    /// Index into the numbers of [`super::Device::menu`].
     IntegerMenu,
 }
 
 impl ControlKind {
-    /// `None` for classes, text and what is compound.
+    /// Returns `None` for classes, strings and compound types.
     fn from_raw(raw: u32) -> Option<Self> {
         Some(match raw {
             1 => Self::Integer,
@@ -90,13 +90,13 @@ impl ControlKind {
     }
 }
 
-/// A control that holds one number, or is a button.
+/// Scalar control or button.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[allow(missing_docs)]
 pub struct Control {
     /// `V4L2_CID_*`, see [`id`].
     pub id: u32,
-    /// The driver's name for it.
+    /// Name by the driver.
     pub name: String,
     pub kind: ControlKind,
     pub minimum: i64,
@@ -108,13 +108,13 @@ pub struct Control {
 }
 
 impl Control {
-    /// `None` for what is no single number or is not there.
+    /// Returns `None` for other types and disabled controls.
     pub(super) fn from_raw(raw: &QueryExtControl) -> Option<Self> {
         if raw.flags & flag::DISABLED != 0 {
             return None;
         }
         let kind = ControlKind::from_raw(raw.kind)?;
-        // The kernel makes a bit mask's numbers, which have no sign, wider as if they had one.
+        // The kernel sign-extends bitmasks, which are unsigned.
         let unsigned = |value: i64| {
             if kind == ControlKind::Bitmask {
                 i64::from(value as u32)
@@ -134,12 +134,13 @@ impl Control {
         })
     }
 
-    /// True if any of the flags is set.
+    /// Returns true if any of the flags is set.
     pub fn has(&self, flags: u32) -> bool {
         self.flags & flags != 0
     }
 
-    /// The name as people type it: lower case, one underscore for all between two words (`white_balance_automatic`).
+    /// Returns the name in configuration files: lower case with underscores
+    /// (`white_balance_automatic`).
     pub fn config_name(&self) -> String {
         let words = self.name.split(|c: char| !c.is_ascii_alphanumeric());
         let words: Vec<String> = words
@@ -149,7 +150,7 @@ impl Control {
         words.join("_")
     }
 
-    /// The possible value nearest to `wanted`. (Items of menus may be missing nevertheless: the driver refuses those.)
+    /// Returns the valid value closest to `wanted`. Drivers may still reject missing menu items.
     pub fn nearest(&self, wanted: i64) -> i64 {
         if self.kind == ControlKind::Button || self.maximum < self.minimum {
             return wanted;

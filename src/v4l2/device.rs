@@ -1,5 +1,5 @@
-//! An open V4L2 node: what it is, what it can give, and how to ask for it. The words for that (formats, sizes, colours) are in
-//! [`super::format`], streaming is in [`super::stream`].
+//! Open V4L2 node: identity, formats, sizes, rates, controls. The types are in [`super::format`],
+//! streaming is in [`super::stream`].
 
 use super::abi::{self, buffer_type, caps};
 use super::controls::{Control, ControlKind};
@@ -9,15 +9,15 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use std::path::Path;
 
-/// More formats, sizes, rates or controls than any device has: a driver that never says "that was the last" ends here.
+/// Largest number of entries in an enumeration, against drivers that never end it.
 const MAX_ENUM_ENTRIES: u32 = 512;
 
-/// Which of the two buffer interfaces a node captures with.
+/// Buffer interface of a capture node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PlaneApi {
-    /// One piece of memory for each picture.
+    /// One plane for each frame.
     SinglePlanar,
-    /// Up to eight; H.264 uses one of them.
+    /// Up to eight planes; H.264 uses one.
     MultiPlanar,
 }
 
@@ -30,16 +30,17 @@ impl PlaneApi {
     }
 }
 
-/// Who the node says it is. A loopback node changes its mind when a feeder comes or goes: ask again with each attempt.
+/// Identity and capabilities of a node. A loopback node changes its own with its feeder: query
+/// again at each attempt.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DeviceInfo {
-    /// The kernel driver, for instance `uvcvideo`.
+    /// Kernel driver, for instance `uvcvideo`.
     pub driver: String,
-    /// The name of the camera.
+    /// Name of the camera.
     pub card: String,
-    /// Where it is plugged in.
+    /// Bus to which it is attached.
     pub bus: String,
-    /// `V4L2_CAP_*` of this node (not of the whole device, where the driver makes the difference).
+    /// `V4L2_CAP_*` of this node (not of the whole device, if the driver tells them apart).
     caps: u32,
 }
 
@@ -48,12 +49,12 @@ impl DeviceInfo {
         self.caps & caps != 0
     }
 
-    /// True for a node of v4l2loopback, whose pictures come from another program.
+    /// Returns true for a v4l2loopback node, whose frames come from another program.
     pub fn is_loopback(&self) -> bool {
         self.driver == "v4l2 loopback"
     }
 
-    /// True for an encoder, decoder or scaler: a queue to put pictures in and one to take them out.
+    /// Returns true for an encoder, decoder or scaler, with one queue in and one out.
     pub(super) fn is_memory_to_memory(&self) -> bool {
         let both = (
             caps::VIDEO_CAPTURE | caps::VIDEO_CAPTURE_MPLANE,
@@ -64,7 +65,8 @@ impl DeviceInfo {
                 || (self.has(both.0) && self.has(both.1)))
     }
 
-    /// How the node captures; `None` if it does not (metadata, output only, encoder, nothing fed to a loopback node).
+    /// Returns the capture interface; `None` for other nodes (metadata, output, encoder, loopback
+    /// without feeder).
     pub fn capture(&self) -> Option<PlaneApi> {
         if self.is_memory_to_memory() || !self.has(caps::STREAMING) {
             None
@@ -78,7 +80,7 @@ impl DeviceInfo {
     }
 }
 
-/// An open node. Closed on drop.
+/// Open node. Closed on drop.
 #[derive(Debug)]
 pub struct Device {
     fd: OwnedFd,
@@ -86,7 +88,7 @@ pub struct Device {
 }
 
 impl Device {
-    /// Opens a node and asks it who it is. Says [`Failure::Unknown`] of a file that is no video node.
+    /// Opens a node and queries its identity. Other files fail with [`DeviceError::Unsupported`].
     pub fn open(path: &Path) -> Result<Self, DeviceError> {
         let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
         let fd = rustix::fs::open(path, flags, Mode::empty())?;
@@ -105,17 +107,17 @@ impl Device {
         Ok(Self { fd, identity })
     }
 
-    /// Who it is, as of opening.
+    /// Returns the identity at the time of opening.
     pub fn identity(&self) -> &DeviceInfo {
         &self.identity
     }
 
-    /// The formats that it captures, in the driver's order.
+    /// Returns the capture formats, in the driver's order.
     pub fn formats(&self, capture: PlaneApi) -> Vec<PixelFormat> {
         self.formats_of(capture.buffer_type())
     }
 
-    /// True if it captures in this format.
+    /// Returns true if the node captures this format.
     pub fn has_format(&self, capture: PlaneApi, format: FourCc) -> bool {
         self.formats(capture)
             .iter()
@@ -132,7 +134,7 @@ impl Device {
             .collect()
     }
 
-    /// The formats of a queue that are pictures as they are; older kernels do not mark all those that are not.
+    /// Returns the uncompressed formats of a queue. Older kernels do not mark all compressed ones.
     pub(super) fn raw_formats_of(&self, kind: u32) -> Vec<FourCc> {
         const COMPRESSED: u32 = 1;
         (0..MAX_ENUM_ENTRIES)
@@ -143,7 +145,7 @@ impl Device {
             .collect()
     }
 
-    /// The sizes of a format; empty where the driver does not tell.
+    /// Returns the sizes of a format; empty if the driver does not list them.
     pub fn sizes(&self, format: FourCc) -> Vec<FrameSize> {
         (0..MAX_ENUM_ENTRIES)
             .map_while(|index| sys::enum_frame_size(self.fd(), format.number(), index).ok())
@@ -158,7 +160,8 @@ impl Device {
             .collect()
     }
 
-    /// Pictures per second of a format at a size, highest first; of a range its ends. Empty where the driver does not tell.
+    /// Returns the frame rates of a format and size, highest first; of a range its ends. Empty if
+    /// the driver does not list them.
     pub fn rates(&self, format: FourCc, width: u32, height: u32) -> Vec<f64> {
         let mut rates: Vec<f64> = (0..MAX_ENUM_ENTRIES)
             .map_while(|index| {
@@ -175,13 +178,13 @@ impl Device {
         rates
     }
 
-    /// The same of a size, or of the largest of a range of sizes.
+    /// Returns the frame rates of a size, or of the largest in a range.
     pub fn rates_of(&self, format: FourCc, size: FrameSize) -> Vec<f64> {
         let (width, height) = size.max();
         self.rates(format, width, height)
     }
 
-    /// Asks for a format and size; the answer may differ in all of it.
+    /// Sets a format and size. The driver may change all of it.
     pub fn set_format(
         &self,
         capture: PlaneApi,
@@ -204,7 +207,7 @@ impl Device {
         })
     }
 
-    /// Asks for a rate; returns the driver's, or `None` where the driver has no say in it or does not tell.
+    /// Sets the frame rate; returns the driver's, or `None` if it has no control over it.
     pub fn set_rate(&self, capture: PlaneApi, interval: (u32, u32)) -> Option<f64> {
         let answer =
             sys::set_interval(self.fd(), capture.buffer_type(), interval.0, interval.1).ok()?;
@@ -214,7 +217,7 @@ impl Device {
         rate(answer.numerator, answer.denominator)
     }
 
-    /// All controls that hold one number or are a button, also those that can only be read.
+    /// Returns all scalar controls and buttons, read-only ones included.
     pub fn controls(&self) -> Vec<Control> {
         let mut controls = Vec::new();
         let mut id = 0;
@@ -230,7 +233,7 @@ impl Device {
         controls
     }
 
-    /// The items of a menu: value and words.
+    /// Returns the items of a menu: value and label.
     pub fn menu(&self, control: &Control) -> Vec<(i64, String)> {
         let is_menu = matches!(control.kind, ControlKind::Menu | ControlKind::IntegerMenu);
         if !is_menu {
@@ -238,7 +241,7 @@ impl Device {
         }
         let first = u32::try_from(control.minimum).unwrap_or(0);
         let last = u32::try_from(control.maximum).unwrap_or(0);
-        // Refused are those that this camera leaves out.
+        // The driver rejects the items that this camera does not have.
         (first..=last.min(first.saturating_add(MAX_ENUM_ENTRIES)))
             .filter_map(|index| sys::menu_item(self.fd(), control.id, index).ok())
             .map(|item| {
@@ -258,7 +261,7 @@ impl Device {
         sys::get_control(self.fd(), control.id).map(|words| control.decode(words))
     }
 
-    /// Sets a control to the possible value nearest to `value`, and returns that.
+    /// Sets a control to the valid value closest to `value`, and returns that.
     pub fn set(&self, control: &Control, value: i64) -> Result<i64, DeviceError> {
         let value = control.nearest(value);
         sys::set_control(self.fd(), control.id, control.encode(value))?;
@@ -270,7 +273,7 @@ impl Device {
     }
 }
 
-/// A string of the kernel: up to the first zero.
+/// Converts a kernel string, up to its NUL.
 pub(super) fn text(bytes: &[u8]) -> String {
     let end = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
     String::from_utf8_lossy(bytes.get(..end).unwrap_or_default())
@@ -278,7 +281,7 @@ pub(super) fn text(bytes: &[u8]) -> String {
         .to_owned()
 }
 
-/// Pictures per second of an interval in seconds; `None` for the nonsense that drivers give when they do not know.
+/// Converts an interval in seconds to a rate; `None` for the zeros of drivers that do not know it.
 fn rate(numerator: u32, denominator: u32) -> Option<f64> {
     let rate = f64::from(denominator) / f64::from(numerator);
     (rate.is_finite() && rate > 0.0).then_some(rate)

@@ -1,4 +1,4 @@
-//! The video nodes of this machine.
+//! Discovery of the video nodes of this machine.
 
 use super::classify::{NodeKind, SetupStep, explain};
 use super::device::{Device, DeviceInfo};
@@ -9,30 +9,31 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// More sizes of a format than this are of no help to a reader (and cost a call for each rate).
+/// Largest number of sizes listed for a format: more do not help, and each costs a call for its
+/// rates.
 const MAX_SIZES_LISTED: usize = 64;
 
-/// A video node and what it is good for.
+/// Video node and its kind.
 #[derive(Clone, Debug)]
 pub struct Node {
     /// `/dev/videoN`
     pub path: PathBuf,
-    /// The name in `/dev/v4l/by-id`, which stays the same when cameras are plugged in another order.
+    /// Name in `/dev/v4l/by-id`, which does not depend on the order of plugging in.
     pub link: Option<PathBuf>,
-    /// The name of the camera, known even if the node could not be opened.
+    /// Name of the camera, known even if the node could not be opened.
     pub card: String,
-    /// Who it says it is, or why it could not be opened.
+    /// Identity, or the error of opening it.
     pub identity: Result<DeviceInfo, DeviceError>,
-    /// What it is good for; `None` if it could not be opened.
+    /// Kind; `None` if it could not be opened.
     pub purpose: Option<NodeKind>,
-    /// What it captures.
+    /// Capture formats.
     pub formats: Vec<PixelFormat>,
-    /// What it encodes to H.264, if it does.
+    /// Encoder, if it encodes to H.264.
     pub encoder: Option<m2m::EncoderNode>,
 }
 
 impl Node {
-    /// Looks at one node.
+    /// Probes one node.
     fn probe(path: PathBuf, links: &HashMap<PathBuf, PathBuf>) -> Self {
         let device = Device::open(&path);
         let purpose = device.as_ref().ok().map(NodeKind::of);
@@ -60,12 +61,12 @@ impl Node {
         }
     }
 
-    /// The name to use it by: the lasting one, if it has one.
+    /// Returns the path to use: the stable name, if there is one.
     pub fn name(&self) -> &Path {
         self.link.as_deref().unwrap_or(&self.path)
     }
 
-    /// True if its pictures can be shown.
+    /// Returns true if its video can be shown.
     pub fn is_usable(&self) -> bool {
         matches!(
             self.purpose,
@@ -73,7 +74,7 @@ impl Node {
         )
     }
 
-    /// Why it cannot be used, and what to try; `None` if it can.
+    /// Returns the reason why it is unusable, and what to try; `None` if it is usable.
     pub fn reason(&self) -> Option<String> {
         match (&self.identity, self.purpose) {
             (Err(error), _) => Some(explain(*error, SetupStep::Open, &self.path, None)),
@@ -82,7 +83,7 @@ impl Node {
         }
     }
 
-    /// Sizes and rates of a format, asked of the device now; empty where the driver does not tell.
+    /// Queries sizes and rates of a format; empty if the driver does not list them.
     pub fn sizes(&self, format: FourCc) -> Vec<(FrameSize, Vec<f64>)> {
         let Ok(device) = Device::open(&self.path) else {
             return Vec::new();
@@ -94,13 +95,13 @@ impl Node {
     }
 }
 
-/// All video nodes, by number.
+/// Returns all video nodes, by number.
 pub fn discover() -> Vec<Node> {
     probe_all().collect()
 }
 
-/// The first node that gives H.264, else the first whose pictures can be encoded, by its lasting name and with its purpose; else
-/// what was found instead, in words.
+/// Returns the first node with H.264, else the first that can be encoded, by its stable name and
+/// with its kind; else a text that lists what was found.
 pub fn first_camera() -> Result<(PathBuf, NodeKind), String> {
     let mut others = Vec::new();
     for node in probe_all() {
@@ -123,7 +124,7 @@ fn probe_all() -> impl Iterator<Item = Node> {
         .map(move |path| Node::probe(path, &links))
 }
 
-/// The nodes that might have been meant, and a few words why it is none of them.
+/// Lists the candidate nodes with a short reason why each is no camera.
 fn summary(nodes: &[Node]) -> String {
     let mut groups: Vec<(String, Vec<String>)> = Vec::new();
     for (words, node) in nodes
@@ -153,7 +154,8 @@ fn summary(nodes: &[Node]) -> String {
     )
 }
 
-/// Why a node is not the camera that is looked for, shorter than [`Node::reason`] where nothing can be done in a few words;
+/// Returns why a node is not the camera, shorter than [`Node::reason`]; `None` for nodes that
+/// nobody takes for a camera.
 /// `None` for what nobody takes for a camera.
 fn describe(node: &Node) -> Option<String> {
     match node.purpose {
@@ -163,7 +165,7 @@ fn describe(node: &Node) -> Option<String> {
     }
 }
 
-/// `videoN` in a directory, by number.
+/// Returns the `videoN` entries of a directory, by number.
 pub(super) fn nodes(dir: &Path) -> Vec<PathBuf> {
     let number = |path: &Path| {
         path.file_name()?
@@ -181,7 +183,7 @@ pub(super) fn nodes(dir: &Path) -> Vec<PathBuf> {
     found.into_iter().map(|(_, path)| path).collect()
 }
 
-/// From the node to the name that udev made for it.
+/// Returns the stable names by node.
 fn links(dir: &Path) -> HashMap<PathBuf, PathBuf> {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     entries

@@ -1,10 +1,10 @@
-//! The words in which a node and we talk of pictures: pixel formats, sizes, colours, and what was agreed on. Values only; asking
-//! is for [`super::device`].
+//! Pixel formats, frame sizes, colorimetry and the negotiated format. Values only; the calls are in
+//! [`super::device`].
 
 use super::abi;
 use std::fmt;
 
-/// A pixel format, by its four-character code.
+/// Pixel format by its four-character code.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct FourCc(u32);
 
@@ -15,15 +15,15 @@ impl FourCc {
     pub const MJPG: Self = Self(abi::fourcc(*b"MJPG"));
     /// Motion JPEG, as some drivers call it.
     pub const JPEG: Self = Self(abi::fourcc(*b"JPEG"));
-    /// YUV 4:2:0 in three planes, one behind the other: what software encoders take.
+    /// YUV 4:2:0 in three contiguous planes, the input of software encoders.
     pub const I420: Self = Self(abi::fourcc(*b"YU12"));
 
-    /// The format with this code.
+    /// Creates the format with this code.
     pub const fn new(code: [u8; 4]) -> Self {
         Self(abi::fourcc(code))
     }
 
-    /// Its four characters, the mark of a big-endian variant among them.
+    /// Returns its four characters, with the mark of a big-endian variant.
     pub const fn code(self) -> [u8; 4] {
         self.0.to_le_bytes()
     }
@@ -56,33 +56,33 @@ impl fmt::Display for FourCc {
     }
 }
 
-/// A pixel format that a node gives.
+/// Pixel format of a node.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PixelFormat {
     /// Its code.
     pub fourcc: FourCc,
-    /// The driver's words for it.
+    /// Its description by the driver.
     pub description: String,
 }
 
-/// A picture size, or a range of them.
+/// Frame size, or a range of them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FrameSize {
     /// Width and height in pixels.
     Discrete(u32, u32),
-    /// All between two, in steps; each is (width, height).
+    /// Range with a step; each is (width, height).
     Stepwise {
-        /// The smallest.
+        /// Smallest size.
         min: (u32, u32),
-        /// The largest.
+        /// Largest size.
         max: (u32, u32),
-        /// From one to the next.
+        /// Step.
         step: (u32, u32),
     },
 }
 
 impl FrameSize {
-    /// The possible size next to a width and height.
+    /// Returns the valid size closest to a width and height.
     pub fn nearest(self, width: u32, height: u32) -> (u32, u32) {
         match self {
             Self::Discrete(width, height) => (width, height),
@@ -97,13 +97,13 @@ impl FrameSize {
         }
     }
 
-    /// The largest.
+    /// Returns the largest size.
     pub fn max(self) -> (u32, u32) {
         self.nearest(u32::MAX, u32::MAX)
     }
 }
 
-/// The number next to `wanted` that is some steps above `least`; for nonsense of a driver, some number.
+/// Returns the valid number closest to `wanted`, counted in steps from the minimum.
 fn nearest(wanted: u32, least: u32, most: u32, step: u32) -> u32 {
     let step = step.max(1);
     let above = wanted.clamp(least, most.max(least)) - least;
@@ -116,27 +116,28 @@ fn nearest(wanted: u32, least: u32, most: u32, step: u32) -> u32 {
     }
 }
 
-/// The format that the driver agreed to.
+/// Format that the driver agreed to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NegotiatedFormat {
-    /// What is in the buffers.
+    /// Pixel format of the buffers.
     pub fourcc: FourCc,
-    /// Width in pixels; the parameter sets in the stream may know better.
+    /// Width in pixels. The parameter sets of the stream may differ.
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
-    /// Pieces of memory for each picture.
+    /// Number of planes.
     pub planes: u8,
-    /// Bytes of the largest picture; the buffers may have some more. 0 from drivers that do not tell. With several planes,
-    /// those of the first.
+    /// Size of the largest frame in bytes, of the first plane if there are several. 0 if the driver
+    /// does not tell.
     pub sizeimage: u32,
-    /// Bytes from a line to the next in each plane; 0 where the driver does not tell.
+    /// Bytes from one row to the next in each plane; 0 if the driver does not tell.
     pub strides: [u32; 3],
-    /// What the numbers in the picture mean, as far as the driver tells.
+    /// Colorimetry, as far as the driver tells.
     pub colorimetry: Colorimetry,
 }
 
-/// `v4l2_colorspace`, `v4l2_ycbcr_encoding` and `v4l2_quantization` as the driver gives them; 0 is each one's default.
+/// `v4l2_colorspace`, `v4l2_ycbcr_encoding` and `v4l2_quantization` of the driver; 0 is the default
+/// of each.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Colorimetry {
     colorspace: u32,
@@ -145,7 +146,7 @@ pub struct Colorimetry {
 }
 
 impl Colorimetry {
-    /// The numbers in the order of the fields.
+    /// Creates it from the numbers in the order of the fields.
     pub(super) fn new([colorspace, encoding, quantization]: [u32; 3]) -> Self {
         Self {
             colorspace,
@@ -159,7 +160,7 @@ impl Colorimetry {
     const ENCODING_709: u32 = 2;
     const FULL_RANGE: u32 = 1;
 
-    /// True if brightness and colour have the matrix of BT.709, else that of BT.601.
+    /// Returns true for the BT.709 matrix, false for BT.601.
     pub fn is_bt709(self) -> bool {
         match self.encoding {
             0 => self.colorspace == Self::REC709,
@@ -167,7 +168,7 @@ impl Colorimetry {
         }
     }
 
-    /// True if brightness goes from 0 to 255, else from 16 to 235.
+    /// Returns true for luma from 0 to 255, false for 16 to 235.
     pub fn is_full_range(self) -> bool {
         match self.quantization {
             0 => self.colorspace == Self::JPEG,

@@ -1,8 +1,10 @@
-//! The kernel's camera interface (Video for Linux 2), without libv4l or generated bindings. Knows pixels and buffers, not pictures:
-//! what is in the bytes is for others.
+//! Video for Linux 2, the kernel's camera interface, without libv4l or generated bindings. It knows
+//! pixels and buffers, not the content of coded bytes.
 //!
-//! [`Device`] and [`Stream`] are what others use, [`discover`] finds the nodes of this machine and says of each what it is good
-//! for. Below them `abi` has the structs, and `sys` the system calls with all `unsafe`.
+//!
+//! [`Device`] and [`Stream`] are the interface for other rooms; [`discover`] finds and classifies
+//! the nodes of this machine. Below them `abi` has the structs, and `sys` the system calls with all
+//! `unsafe`.
 
 mod abi;
 mod classify;

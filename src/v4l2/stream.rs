@@ -8,53 +8,53 @@ use rustix::fd::{BorrowedFd, OwnedFd};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// A buffer that the driver has filled, and ours until [`Stream::queue`].
+/// Buffer that the driver has filled. It is ours until [`Stream::queue`].
 #[derive(Debug)]
 #[must_use = "a buffer that is not given back is missing to the driver"]
 pub struct DequeuedBuffer {
     index: u32,
     planes: [PlaneData; MAX_PLANES],
-    /// The driver's count of pictures; a step of more than one is a loss.
+    /// Frame counter of the driver. A step of more than one is a loss.
     pub sequence: u32,
-    /// When the picture was taken by the driver's clock, which is `CLOCK_MONOTONIC` only if that is plausible.
+    /// Capture time by the driver's clock, which is `CLOCK_MONOTONIC` only if plausible.
     pub timestamp: Option<Timestamp>,
-    /// The driver marked it as damaged.
+    /// True if the driver marked it as damaged.
     pub is_damaged: bool,
-    /// Bytes in its first plane, not more than `room`.
+    /// Bytes in its first plane, at most `capacity`.
     pub len: usize,
-    /// Bytes that there is room for in its first plane.
+    /// Capacity of its first plane, in bytes.
     pub capacity: usize,
 }
 
 impl DequeuedBuffer {
-    /// Which of the driver's buffers it is.
+    /// Returns the index of the driver's buffer.
     pub fn index(&self) -> u32 {
         self.index
     }
 
-    /// Bytes in a plane; 0 of one that there is not.
+    /// Returns the bytes in a plane; 0 if there is no such plane.
     pub fn plane_len(&self, plane: usize) -> usize {
         self.planes.get(plane).map_or(0, |extent| extent.len)
     }
 }
 
-/// Where the picture is in a plane; within its mapping.
+/// Range of the frame within the mapping of a plane.
 #[derive(Clone, Copy, Default, Debug)]
 struct PlaneData {
     offset: usize,
     len: usize,
 }
 
-/// A filled buffer that goes back to the driver when nobody has a use for it any more.
+/// Guard of a filled buffer, which goes back to the driver on drop.
 #[derive(Debug)]
 pub struct BufferGuard {
     stream: Arc<Stream>,
-    // There until dropped.
+    // `Some` until dropped.
     buffer: Option<DequeuedBuffer>,
 }
 
 impl BufferGuard {
-    /// Takes charge of a buffer of `stream`.
+    /// Takes over a buffer of `stream`.
     pub fn new(stream: Arc<Stream>, buffer: DequeuedBuffer) -> Self {
         Self {
             stream,
@@ -62,21 +62,22 @@ impl BufferGuard {
         }
     }
 
-    /// Bytes in a plane; 0 of one that there is not.
+    /// Returns the bytes in a plane; 0 if there is no such plane.
     pub fn plane_len(&self, plane: usize) -> usize {
         self.buffer
             .as_ref()
             .map_or(0, |buffer| buffer.plane_len(plane))
     }
 
-    /// Appends the bytes in `range` of a plane to `out`; of those that there are, if it reaches beyond the end.
+    /// Appends the bytes in `range` of a plane to `out`, up to the end of the data.
     pub fn copy(&self, plane: usize, range: Range<usize>, out: &mut Vec<u8>) {
         if let Some(buffer) = &self.buffer {
             self.stream.copy_range(buffer, plane, range, out);
         }
     }
 
-    /// Copies the bytes in `range` of a plane to `at` in another driver's buffer; of those that there are.
+    /// Copies the bytes in `range` of a plane to `at` in another driver's buffer, up to the end of
+    /// the data.
     pub(super) fn copy_to(&self, plane: usize, range: Range<usize>, to: &mut Writable, at: usize) {
         if let Some(buffer) = &self.buffer
             && let Some((mapping, range)) = self.stream.plane_range(buffer, plane, range)
@@ -85,18 +86,18 @@ impl BufferGuard {
         }
     }
 
-    /// Which of the driver's buffers it is.
+    /// Returns the index of the driver's buffer.
     pub fn index(&self) -> u32 {
         self.buffer.as_ref().map_or(0, DequeuedBuffer::index)
     }
 
-    /// A descriptor of a plane, for another device to read the picture from (DMABUF). The picture begins at
-    /// [`BufferGuard::data_offset`] in it. A new one with each call: ask once for each index.
+    /// Exports a plane for another device to read (DMABUF). The frame begins at
+    /// [`BufferGuard::data_offset`]. Each call makes a new descriptor: call it once for each index.
     pub fn export(&self, plane: usize) -> Result<OwnedFd, DeviceError> {
         self.stream.export(self.index(), plane)
     }
 
-    /// Bytes of the memory of a plane; 0 of one that there is not.
+    /// Returns the capacity of a plane in bytes; 0 if there is no such plane.
     pub(super) fn plane_capacity(&self, plane: usize) -> usize {
         let place = self
             .buffer
@@ -105,7 +106,7 @@ impl BufferGuard {
         place.map_or(0, |(mapping, _)| mapping.len())
     }
 
-    /// Where the picture begins in a plane, in bytes.
+    /// Returns the offset of the frame in a plane, in bytes.
     pub fn data_offset(&self, plane: usize) -> usize {
         let buffer = self.buffer.as_ref();
         buffer
@@ -117,13 +118,13 @@ impl BufferGuard {
 impl Drop for BufferGuard {
     fn drop(&mut self) {
         if let Some(buffer) = self.buffer.take() {
-            // A device that is gone needs no buffers; who waits for the next picture is told.
+            // A removed device needs no buffers, and the next dequeue reports it.
             let _ = self.stream.queue(buffer);
         }
     }
 }
 
-/// A device that streams. Stops on drop. Pictures may be taken in one thread and given back in another.
+/// Streaming device. Stops on drop. One thread may dequeue buffers and another queue them.
 #[derive(Debug)]
 pub struct Stream {
     // The planes of each buffer. Dropped before the device is closed.
@@ -134,8 +135,8 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Asks for `count` buffers (the driver may give another number), gives them all to the driver and starts it.
-    /// The format must have been set.
+    /// Requests `count` buffers (the driver may change the number), queues them all and starts the
+    /// device. The format must have been set.
     pub fn start(device: Device, capture: PlaneApi, count: u32) -> Result<Self, DeviceError> {
         let kind = capture.buffer_type();
         let count = sys::request_buffers(device.fd(), kind, count)?;
@@ -151,7 +152,7 @@ impl Stream {
                 let len = usize::try_from(plane.length).map_err(|_| DeviceError::NoMemory)?;
                 Mapping::new(stream.device.fd(), plane.map_offset, len)
             };
-            // Planes that there are not have no length. A first one without any is the driver's refusal to be mapped.
+            // Missing planes have length 0. If the first one does, the driver refuses to be mapped.
             let mut planes = vec![map(&state.planes[0])?];
             for plane in state.planes[1..].iter().take_while(|it| it.length > 0) {
                 planes.push(map(plane)?);
@@ -168,7 +169,7 @@ impl Stream {
         Ok(stream)
     }
 
-    /// Where a buffer is; finds out, with the first one, which `v4l2_buffer` this kernel knows.
+    /// Queries a buffer. The first query finds out which `v4l2_buffer` layout this kernel knows.
     fn query(&mut self, index: u32) -> Result<sys::BufferState, DeviceError> {
         let answer = self.buffer(BufferCall::Query, index);
         let is_old_kernel = answer.as_ref().err() == Some(&DeviceError::Unsupported);
@@ -183,7 +184,7 @@ impl Stream {
         sys::buffer(self.device.fd(), what, self.kind, self.width, index)
     }
 
-    /// Takes the oldest filled buffer; [`DeviceError::WouldBlock`] when there is none.
+    /// Dequeues the oldest filled buffer; [`DeviceError::WouldBlock`] without one.
     pub fn dequeue(&self) -> Result<DequeuedBuffer, DeviceError> {
         let state = self.buffer(BufferCall::Dequeue, 0)?;
         let mapping = self
@@ -210,15 +211,17 @@ impl Stream {
         })
     }
 
-    /// Appends what is in a buffer to `out`.
+    /// Appends the data of a buffer to `out`.
     ///
-    /// There is no slice to be had of it, because what is mapped is not ours alone: a feeder of v4l2loopback overwrites it at
-    /// any time. A compressed picture has some ten kilobytes, and the driver can have its buffer back at once.
+    ///
+    /// It returns no slice, because the mapping is shared: a feeder of v4l2loopback overwrites it
+    /// at any time. A coded frame has some 10 kB, so the copy is cheap and the driver gets its
+    /// buffer back at once.
     pub fn copy(&self, buffer: &DequeuedBuffer, out: &mut Vec<u8>) {
         self.copy_range(buffer, 0, 0..buffer.len, out);
     }
 
-    /// Appends the bytes in `range` of a plane of a buffer to `out`; of those that there are, if it reaches beyond the end.
+    /// Appends the bytes in `range` of a plane to `out`, up to the end of the data.
     fn copy_range(
         &self,
         buffer: &DequeuedBuffer,
@@ -231,7 +234,7 @@ impl Stream {
         }
     }
 
-    /// Where the bytes in `range` of a plane are.
+    /// Returns the mapping of a plane and the range of these bytes in it.
     fn plane_range(
         &self,
         buffer: &DequeuedBuffer,
@@ -244,28 +247,28 @@ impl Stream {
         Some((mapping, start..end))
     }
 
-    /// A descriptor of a plane of a buffer, for other devices to read from.
+    /// Exports a plane of a buffer for other devices to read.
     fn export(&self, index: u32, plane: usize) -> Result<OwnedFd, DeviceError> {
         let plane = u32::try_from(plane).map_err(|_| DeviceError::InvalidArgument)?;
         sys::export_buffer(self.device.fd(), self.kind, index, plane)
     }
 
-    /// Gives a buffer back to the driver.
+    /// Queues a buffer to the driver.
     pub fn queue(&self, buffer: DequeuedBuffer) -> Result<(), DeviceError> {
         self.buffer(BufferCall::Queue, buffer.index).map(drop)
     }
 
-    /// The device, for its controls.
+    /// Returns the device, for its controls.
     pub fn device(&self) -> &Device {
         &self.device
     }
 
-    /// Readable when a picture is there.
+    /// Returns the descriptor, which is readable when a frame is ready.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.device.fd()
     }
 
-    /// Number of buffers.
+    /// Returns the number of buffers.
     pub fn buffer_count(&self) -> usize {
         self.mappings.len()
     }
@@ -278,7 +281,8 @@ impl Drop for Stream {
     }
 }
 
-/// Seconds and microseconds as a time; `None` for zero (header buffers of some drivers) and nonsense.
+/// Converts seconds and microseconds; `None` for zero (header buffers of some drivers) and
+/// overflow.
 pub(super) fn parse_timestamp([seconds, micros]: [i64; 2]) -> Option<Timestamp> {
     let nanos = seconds
         .checked_mul(1_000_000)?

@@ -1,7 +1,9 @@
-//! The H.264 extension unit of USB cameras: how their encoders are set up, by requests that V4L2 has no controls for.
+//! H.264 extension unit (XU) of USB cameras, for encoder settings without V4L2 controls.
 //!
-//! "USB Device Class Definition for Video Devices: H.264 Payload", 1.0; the sections named here are that document's. A camera
-//! forgets what was committed when a stream ends, so that it has to be done again before each start.
+//!
+//! "USB Device Class Definition for Video Devices: H.264 Payload", 1.0; section numbers refer to
+//! it. A camera forgets the committed settings when a stream ends, so they are committed before
+//! each start.
 
 mod configuration;
 mod descriptors;
@@ -13,7 +15,7 @@ use super::sys::{self, DeviceError};
 use std::fs;
 use std::path::PathBuf;
 
-/// `UVCX_*`, the unit's controls (table 1).
+/// `UVCX_*` selectors of the unit (table 1).
 mod selector {
     pub(super) const PROBE: u8 = 0x01;
     pub(super) const COMMIT: u8 = 0x02;
@@ -35,13 +37,13 @@ const IDR_WITH_PARAMETER_SETS: u16 = 2;
 /// `wPicType`: an IDR picture.
 const IDR: u16 = 1;
 
-/// The H.264 extension unit of a camera.
+/// H.264 extension unit of a camera.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct UvcH264Xu {
     id: u8,
 }
 
-/// What a unit can be set to, each value by itself.
+/// Range of the unit's settings, each by itself.
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
 pub struct ConfigurationLimits {
@@ -51,25 +53,26 @@ pub struct ConfigurationLimits {
 }
 
 impl UvcH264Xu {
-    /// True if a camera that says so can put H.264 into its MJPEG.
+    /// Returns true if the unit can put H.264 into MJPEG.
     pub(super) fn supports_mux(device: &Device) -> bool {
         Self::of(device)
             .and_then(|unit| unit.configuration(device, request::GET_MAX).ok())
             .is_some_and(|most| most.is_in_mjpeg())
     }
 
-    /// Looks for the unit in the camera's USB descriptors; `None` where there is none, or where the kernel shows none.
+    /// Finds the unit in the camera's USB descriptors; `None` if there is none, or the kernel shows
+    /// none.
     pub fn of(device: &Device) -> Option<Self> {
         let interface = interface_directory(device)?;
         let number = fs::read_to_string(interface.join("bInterfaceNumber")).ok()?;
         let number = u8::from_str_radix(number.trim(), 16).ok()?;
-        // Not `join("..")` by name: what is behind the link counts.
+        // Not `join("..")` by name: the target of the link counts.
         let usb_device = fs::canonicalize(&interface).ok()?.parent()?.to_owned();
         let descriptors = fs::read(usb_device.join("descriptors")).ok()?;
         descriptors::h264_unit(&descriptors, number).map(|id| Self { id })
     }
 
-    /// What it can be set to.
+    /// Returns the range of settings.
     pub fn limits(&self, device: &Device) -> Result<ConfigurationLimits, DeviceError> {
         let get = |request| self.configuration(device, request);
         Ok(ConfigurationLimits {
@@ -79,7 +82,7 @@ impl UvcH264Xu {
         })
     }
 
-    /// Sets the encoder up for the next start; returns what the camera made of it.
+    /// Commits settings for the next start; returns what the camera made of them.
     pub fn commit(
         &self,
         device: &Device,
@@ -87,7 +90,7 @@ impl UvcH264Xu {
     ) -> Result<Configuration, DeviceError> {
         let mut bytes = wanted.bytes();
         self.query(device, selector::PROBE, request::SET_CUR, &mut bytes)?;
-        // Cameras answer with what they can do; one that does not answer gets what was wanted.
+        // Cameras answer with what they can do; without an answer the request is committed.
         let granted = self
             .configuration(device, request::GET_CUR)
             .unwrap_or_else(|_| wanted.clone());
@@ -96,7 +99,7 @@ impl UvcH264Xu {
         Ok(granted)
     }
 
-    /// Asks for an IDR picture, with parameter sets where the camera knows that.
+    /// Requests an IDR frame, with parameter sets if the camera can.
     pub fn request_idr(&self, device: &Device) -> Result<(), DeviceError> {
         let ask = |kind: u16| {
             // wLayerID 0: all layers.
@@ -111,7 +114,7 @@ impl UvcH264Xu {
         ask(IDR_WITH_PARAMETER_SETS).or_else(|_| ask(IDR))
     }
 
-    /// Sets the bits per second while the camera streams; both the average and the peak.
+    /// Sets average and peak bit rate while the camera streams.
     pub fn set_bitrate(&self, device: &Device, bits_per_second: u32) -> Result<(), DeviceError> {
         let mut layers = [0; 10];
         for (to, from) in layers
@@ -146,7 +149,7 @@ impl UvcH264Xu {
     }
 }
 
-/// The directory of the USB interface that a node belongs to.
+/// Returns the directory of the USB interface of a node.
 fn interface_directory(device: &Device) -> Option<PathBuf> {
     let status = rustix::fs::fstat(device.fd()).ok()?;
     let (major, minor) = (

@@ -1,4 +1,4 @@
-//! The settings of an encoder as its controls. What a driver has no control for stays as it is.
+//! Encoder settings as V4L2 controls. Settings without a control keep the driver's value.
 
 use super::negotiate::EncoderConfig;
 use crate::v4l2::controls::id;
@@ -12,8 +12,8 @@ const JOINED_HEADERS: i64 = 1;
 /// Item of `V4L2_CID_MPEG_VIDEO_H264_PROFILE`.
 const HIGH_PROFILE: i64 = 4;
 
-/// Items of `V4L2_CID_MPEG_VIDEO_H264_LEVEL`, with the macroblocks that ITU-T H.264 table A-1 allows in a second and in a
-/// picture.
+/// Items of `V4L2_CID_MPEG_VIDEO_H264_LEVEL`, with the macroblocks per second and per frame of
+/// ITU-T H.264 table A-1.
 const LEVELS: [(i64, u32, u32); 12] = [
     (4, 11_880, 396),
     (6, 19_800, 792),
@@ -29,18 +29,18 @@ const LEVELS: [(i64, u32, u32); 12] = [
     (19, 16_711_680, 139_264),
 ];
 
-/// How much there is to encode.
+/// Frame rate, bit rate and keyframe interval.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RateControl {
-    /// Pictures per second.
+    /// Frames per second.
     pub fps: u32,
     /// Bits per second; `None` leaves the encoder's own.
     pub bitrate: Option<u32>,
-    /// From one IDR picture to the next, in pictures.
+    /// Frames from one IDR frame to the next.
     pub keyframe_interval: u32,
 }
 
-/// The controls of one encoder, and what became of them.
+/// Controls of one encoder, and notes about rejected values.
 struct DeviceControls<'a> {
     device: &'a Device,
     controls: Vec<Control>,
@@ -56,12 +56,12 @@ impl DeviceControls<'_> {
         self.device.get(self.find(id)?).ok()
     }
 
-    /// Sets a control where there is one; the value that it has then, if that is known.
+    /// Sets a control if it exists; returns its value after that, if known.
     fn try_set(&self, id: u32, value: i64) -> Option<Result<i64, DeviceError>> {
         Some(self.device.set(self.find(id)?, value))
     }
 
-    /// Sets a control that somebody asked for: a refusal or another value is told. False where there is none.
+    /// Sets a requested control and notes a rejection or another value. False if it does not exist.
     fn set(&mut self, id: u32, value: i64) -> bool {
         let Some(set) = self.try_set(id, value) else {
             return false;
@@ -80,7 +80,7 @@ impl DeviceControls<'_> {
     }
 }
 
-/// Sets up the encoder; to be done after the formats were set. What is not as asked is added to `notes`.
+/// Sets up the encoder, after the formats were set. Deviations are added to `notes`.
 pub(super) fn apply(device: &Device, wanted: &EncoderConfig, notes: &mut Vec<String>) {
     let controls = device.controls();
     let mut controls = DeviceControls {
@@ -90,8 +90,9 @@ pub(super) fn apply(device: &Device, wanted: &EncoderConfig, notes: &mut Vec<Str
     };
     let rate = wanted.rate;
     if let Some(bitrate) = rate.bitrate {
-        // With constant quality the bit rate counts for nothing. Variable rate is the Raspberry Pi's default, and its constant
-        // rate is known to stop at full HD (github.com/raspberrypi/linux/issues/5360): so whichever of the two it is stays.
+        // Constant quality ignores the bit rate. Variable rate is the Raspberry Pi's default, and
+        // its constant rate stops at full HD (github.com/raspberrypi/linux/issues/5360): so
+        // whichever of the two is set stays.
         if controls
             .get(id::BITRATE_MODE)
             .is_some_and(|mode| ![VARIABLE_RATE, CONSTANT_RATE].contains(&mode))
@@ -110,8 +111,8 @@ pub(super) fn apply(device: &Device, wanted: &EncoderConfig, notes: &mut Vec<Str
         let note = "the encoder has no control for the keyframe interval: it keeps its own";
         controls.notes.push(note.into());
     }
-    // Nobody asked for the rest: parameter sets for who joins late, no picture held back for B pictures, the profile that makes
-    // most of the bits. A driver that has no such choice is right as it is.
+    // Not requested by the user: parameter sets for late viewers, no B frames, the most efficient
+    // profile. A driver without these controls is fine as it is.
     for (id, value) in [
         (id::REPEAT_SEQ_HEADER, 1),
         (id::HEADER_MODE, JOINED_HEADERS),
@@ -123,7 +124,8 @@ pub(super) fn apply(device: &Device, wanted: &EncoderConfig, notes: &mut Vec<Str
     raise_level(&controls, wanted);
 }
 
-/// The Raspberry Pi's encoder never starts at a level below what it has to do (github.com/raspberrypi/linux/issues/4906).
+/// Raises the level: the Raspberry Pi's encoder starts below the needed one
+/// (github.com/raspberrypi/linux/issues/4906).
 fn raise_level(controls: &DeviceControls<'_>, wanted: &EncoderConfig) {
     let needed = level(wanted.raw.width, wanted.raw.height, wanted.rate.fps);
     if controls.get(id::H264_LEVEL).is_some_and(|now| now < needed) {
@@ -131,7 +133,7 @@ fn raise_level(controls: &DeviceControls<'_>, wanted: &EncoderConfig) {
     }
 }
 
-/// The lowest level for pictures of a size and rate, as an item of the control.
+/// Returns the lowest level for a frame size and rate, as an item of the control.
 fn level(width: u32, height: u32, fps: u32) -> i64 {
     let blocks = u64::from(width.div_ceil(16)) * u64::from(height.div_ceil(16));
     let per_second = blocks.saturating_mul(fps.into());

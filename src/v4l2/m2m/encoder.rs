@@ -1,4 +1,4 @@
-//! One open encoder: pictures in, coded pictures out, neither of them waited for.
+//! Open stateful encoder: raw frames in, coded frames out, without blocking.
 
 use super::controls;
 use super::find::QueueTypes;
@@ -18,53 +18,55 @@ use rustix::event::PollFlags;
 use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::collections::HashMap;
 
-/// One picture that is encoded and one that waits: the encoder never idles, and nothing gets older than that.
+/// Frames in flight: one is encoded and one waits, so the encoder never idles and delay stays low.
 const MAX_IN_FLIGHT: usize = 2;
-/// Places for the camera's buffers: more than a camera has, so that each keeps its place. They cost no memory.
+/// Slots for imported buffers: more than a camera has, so that each keeps its slot. They cost no
+/// memory.
 const IMPORT_SLOTS: u32 = 8;
-/// One that is written to, one that we read, and two for a late wake-up.
+/// Coded buffers: one is written, one is read, two are for a late wake-up.
 const CODED_BUFFERS: u32 = 4;
-/// What came out of an encoder.
+/// Output of an encoder.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum EncoderOutput {
-    /// A picture.
+    /// Coded frame.
     Frame {
-        /// When the raw one was taken.
+        /// Capture time of the raw frame.
         captured_at: Timestamp,
-        /// The driver calls it a keyframe; not all of them know.
+        /// Keyframe flag of the driver; not all drivers set it.
         is_keyframe: bool,
-        /// So many pictures that went in before it never came out.
+        /// Number of earlier frames that were never output.
         dropped: u32,
     },
-    /// More of the last picture.
+    /// More data of the last frame.
     Continuation {
-        /// When the raw one was taken.
+        /// Capture time of the raw frame.
         captured_at: Timestamp,
     },
-    /// Bytes that belong to the next picture: parameter sets.
+    /// Parameter sets, which belong to the next frame.
     ParameterSets,
-    /// A picture that the encoder failed at, or that did not fit: no bytes.
+    /// Frame that failed or did not fit: no data.
     Error,
-    /// Nothing.
+    /// Empty buffer.
     Empty,
-    /// The last one after [`Encoder::drain`]; nothing comes until [`Encoder::resume`].
+    /// Last buffer after [`Encoder::drain`]; nothing follows until [`Encoder::resume`].
     LastBuffer,
-    /// The encoder says that its pictures change; it must be opened anew.
+    /// The source changed; the encoder must be re-opened.
     SourceChange,
 }
 
-/// An encoder that runs. Stopped on drop, after which the camera has its buffers back.
+/// Running encoder. Stops on drop, which returns the camera's buffers.
 #[derive(Debug)]
 pub struct Encoder {
     raw: Queue,
     coded: Queue,
-    // Mappings go before the device is closed; pictures that it reads go back after it was stopped (see `drop`).
+    // Mappings are dropped before the device is closed; imported buffers are returned after the
+    // stop (see `drop`).
     raw_planes: Vec<Vec<Writable>>,
     coded_planes: Vec<Mapping>,
     imported: Vec<Option<BufferGuard>>,
     exported: HashMap<(u32, usize), OwnedFd>,
     device: Device,
-    /// What is copied, from where to where.
+    /// Rows to copy, from and to.
     lines: Vec<(RowLayout, RowLayout)>,
     planes: usize,
     plane_sizes: [u32; MAX_PLANES],
@@ -74,7 +76,7 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// Sets `device` up and starts it. What is not as asked is added to `notes`, in words.
+    /// Sets up `device` and starts it. Deviations are added to `notes` as text.
     pub fn start(
         device: Device,
         wanted: &EncoderConfig,
@@ -130,7 +132,7 @@ impl Encoder {
             })
             .collect::<Result<_, _>>()
             .map_err(failed("mapping its buffers"))?;
-        // Events are news where a driver has them: the flags in the buffers say the same.
+        // Not all drivers have these events; the flags of the buffers say the same.
         for kind in [event::END_OF_STREAM, event::SOURCE_CHANGE] {
             let _ = sys::subscribe(device.fd(), kind);
         }
@@ -163,7 +165,7 @@ impl Encoder {
         self.raw.stream(&self.device, true)
     }
 
-    /// Gives the driver every buffer for coded pictures that it does not have.
+    /// Queues every free coded buffer to the driver.
     fn queue_coded(&mut self) -> Result<(), DeviceError> {
         while let Some(index) = self.coded.free_index(None) {
             self.coded
@@ -172,22 +174,23 @@ impl Encoder {
         Ok(())
     }
 
-    /// True if a picture can go in: [`Encoder::queue_input`] would not say [`DeviceError::WouldBlock`].
+    /// Returns true if [`Encoder::queue_input`] would accept a frame.
     pub fn has_room(&self) -> bool {
         self.raw.queued() < MAX_IN_FLIGHT && self.raw.free_index(None).is_some()
     }
 
-    /// True while it has pictures that it has not given back.
+    /// Returns true while it holds raw frames.
     pub fn is_busy(&self) -> bool {
         self.raw.queued() > 0
     }
 
-    /// How many pictures went in and have not come out.
+    /// Returns the number of frames in flight.
     pub fn in_flight(&self) -> u64 {
         self.timestamps.in_flight()
     }
 
-    /// Puts a picture in. [`DeviceError::WouldBlock`] if it has enough of them; a picture that was not taken is given back to the camera.
+    /// Queues a raw frame. [`DeviceError::WouldBlock`] if it has enough; a rejected frame returns
+    /// to the camera.
     pub fn queue_input(
         &mut self,
         raw: InputFrame<'_>,
@@ -201,7 +204,7 @@ impl Encoder {
     }
 
     fn import(&mut self, guard: BufferGuard, captured_at: Timestamp) -> Result<(), DeviceError> {
-        // The same buffer of the camera in the same place each time: the driver then needs not look it up anew.
+        // Keeps a camera's buffer in the same slot, so that the driver need not map it again.
         let index = self
             .raw
             .free_index(Some(guard.index()))
@@ -274,7 +277,7 @@ impl Encoder {
         queued
     }
 
-    /// Takes back the pictures that it is done with: the camera gets its buffers. Returns how many of them it failed at.
+    /// Collects the raw frames that the encoder is done with; returns how many of them failed.
     pub fn collect_inputs(&mut self) -> Result<u32, DeviceError> {
         let mut failed = 0;
         loop {
@@ -291,7 +294,8 @@ impl Encoder {
         }
     }
 
-    /// Takes the oldest thing that came out, and appends its bytes to `out`; [`DeviceError::WouldBlock`] when there is none.
+    /// Dequeues the oldest output and appends its data to `out`; [`DeviceError::WouldBlock`]
+    /// without one.
     pub fn dequeue_output(&mut self, out: &mut Vec<u8>) -> Result<EncoderOutput, DeviceError> {
         if self.has_source_change() {
             return Ok(EncoderOutput::SourceChange);
@@ -314,7 +318,7 @@ impl Encoder {
         let (start, end) = (plane.data_offset as usize, plane.bytes_used as usize);
         let has_bytes = end > start;
         if state.flags & FLAG_ERROR != 0 {
-            // It has been seen to; whoever waits for it waits in vain.
+            // The frame will not come: remove it, so that nothing waits for it.
             self.timestamps.remove(state.time);
             return EncoderOutput::Error;
         }
@@ -322,7 +326,7 @@ impl Encoder {
             return if state.flags & FLAG_LAST != 0 {
                 EncoderOutput::LastBuffer
             } else {
-                // A driver's way to say that it has dropped the picture.
+                // Some drivers report a dropped frame like this.
                 match self.timestamps.remove(state.time) {
                     Match::Frame { .. } => EncoderOutput::Error,
                     Match::Continuation { .. } | Match::None => EncoderOutput::Empty,
@@ -348,7 +352,7 @@ impl Encoder {
 
     fn has_source_change(&self) -> bool {
         let mut has_changed = false;
-        // No driver has more of them than this at once.
+        // Bound of pending events; no driver has more.
         for _ in 0..16 {
             match sys::next_event(self.device.fd(), self.raw.time_width()) {
                 Ok(kind) => has_changed |= kind == event::SOURCE_CHANGE,
@@ -358,7 +362,7 @@ impl Encoder {
         has_changed
     }
 
-    /// Asks for an IDR picture; false if the driver has no control for that.
+    /// Requests an IDR frame; false if the driver has no control for it.
     pub fn force_keyframe(&self) -> Result<bool, DeviceError> {
         match &self.force_keyframe {
             Some(control) => self.device.set(control, 1).map(|_| true),
@@ -366,23 +370,23 @@ impl Encoder {
         }
     }
 
-    /// True if it makes keyframes on request.
+    /// Returns true if it makes keyframes on request.
     pub fn can_force_keyframe(&self) -> bool {
         self.force_keyframe.is_some()
     }
 
-    /// Asks it to finish all that it has: [`EncoderOutput::LastBuffer`] comes behind the last picture.
+    /// Drains the encoder: [`EncoderOutput::LastBuffer`] follows the last frame.
     pub fn drain(&mut self) -> Result<(), DeviceError> {
         sys::command(self.device.fd(), command::STOP)
     }
 
-    /// Goes on after it was drained.
+    /// Resumes after a drain.
     pub fn resume(&mut self) -> Result<(), DeviceError> {
         sys::command(self.device.fd(), command::START)?;
         self.queue_coded()
     }
 
-    /// Begins anew with a keyframe and parameter sets; what it has is lost. Returns how many pictures that were.
+    /// Restarts with a keyframe and parameter sets; returns the number of lost frames.
     pub fn reset(&mut self) -> Result<u32, DeviceError> {
         self.stop();
         self.start_streaming()?;
@@ -396,29 +400,29 @@ impl Encoder {
         self.imported.fill_with(|| None);
     }
 
-    /// True if it reads pictures from the camera's buffers.
+    /// Returns true if it imports the camera's buffers.
     pub fn is_importing(&self) -> bool {
         self.import
     }
 
-    /// The device, for its name and controls.
+    /// Returns the device, for its name and controls.
     pub fn device(&self) -> &Device {
         &self.device
     }
 
-    /// Changes the bits per second while it runs; `None` if the driver has no control for that.
+    /// Changes the bit rate while it runs; `None` if the driver has no control for it.
     pub fn set_bitrate(&self, bits_per_second: u32) -> Option<Result<i64, DeviceError>> {
         let controls = self.device.controls();
         let control = controls.iter().find(|control| control.id == id::BITRATE)?;
         Some(self.device.set(control, bits_per_second.into()))
     }
 
-    /// To be waited on, for [`Encoder::WAIT_FOR`].
+    /// Returns the descriptor to poll for [`Encoder::WAIT_FOR`].
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.device.fd()
     }
 
-    /// A coded picture, a raw one that it is done with, an event.
+    /// Poll flags: a coded frame, a finished raw frame, an event.
     pub const WAIT_FOR: PollFlags = PollFlags::IN.union(PollFlags::OUT).union(PollFlags::PRI);
 }
 
@@ -429,7 +433,7 @@ impl Drop for Encoder {
 }
 
 fn map_raw(device: &Device, state: &sys::BufferState) -> Result<Vec<Writable>, DeviceError> {
-    // Planes that there are not have no length.
+    // Missing planes have length 0.
     let planes = state.planes.iter().take_while(|plane| plane.length > 0);
     planes
         .map(|plane| Mapping::writable(device.fd(), plane.map_offset, plane.length as usize))

@@ -1,21 +1,22 @@
-//! The encoders of this machine, found by what they can do: numbers of nodes and names of drivers differ between kernels.
+//! Discovery of encoders by their capabilities: node numbers and driver names differ between
+//! kernels.
 
 use crate::v4l2::abi::{buffer_type, caps};
 use crate::v4l2::discover::nodes;
 use crate::v4l2::{Device, DeviceError, DeviceInfo, FourCc, FrameSize};
 use std::path::{Path, PathBuf};
 
-/// The two queues of an encoder, as `v4l2_buf_type`.
+/// Buffer types of an encoder's two queues (`v4l2_buf_type`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct QueueTypes {
-    /// Where raw pictures go in.
+    /// Queue of raw frames.
     pub(super) output: u32,
-    /// Where coded ones come out.
+    /// Queue of coded frames.
     pub(super) capture: u32,
 }
 
 impl QueueTypes {
-    /// `None` if the node has not both queues.
+    /// Returns `None` if the node lacks one of the queues.
     pub(super) fn of(identity: &DeviceInfo) -> Option<Self> {
         if !identity.is_memory_to_memory() || !identity.has(caps::STREAMING) {
             None
@@ -33,20 +34,20 @@ impl QueueTypes {
     }
 }
 
-/// An encoder of this machine.
+/// Encoder of this machine.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct EncoderNode {
     /// Its node.
     pub path: PathBuf,
-    /// Who it says it is.
+    /// Its identity.
     pub identity: DeviceInfo,
-    /// The raw formats that it takes.
+    /// Raw formats that it accepts.
     pub raw_formats: Vec<FourCc>,
-    /// Width and height of the largest picture; `None` where the driver does not tell.
+    /// Largest frame size; `None` if the driver does not tell.
     pub max_size: Option<(u32, u32)>,
 }
 
-/// All encoders to `coded`, by the number of the node; and the nodes that would not be opened, of which nobody knows.
+/// Returns all encoders to `coded`, by node number, and the nodes that failed to open.
 pub fn find(coded: FourCc) -> (Vec<EncoderNode>, Vec<(PathBuf, DeviceError)>) {
     let (mut found, mut unknown) = (Vec::new(), Vec::new());
     for path in nodes(Path::new("/dev")) {
@@ -59,11 +60,11 @@ pub fn find(coded: FourCc) -> (Vec<EncoderNode>, Vec<(PathBuf, DeviceError)>) {
 }
 
 impl EncoderNode {
-    /// `None` if the device is no encoder to `coded`.
+    /// Returns `None` if the device does not encode to `coded`.
     pub(in crate::v4l2) fn of(device: &Device, path: PathBuf, coded: FourCc) -> Option<Self> {
         let kinds = QueueTypes::of(device.identity())?;
-        // The raw formats are those for the coded format that is set; most encoders have but one, and to set another is for who
-        // uses it. A decoder has the coded formats on the other side, a scaler has none.
+        // The raw formats apply to the present coded format. Most encoders have only one. A decoder
+        // has the coded formats on the other queue, a scaler has none.
         let formats = device.formats_of(kinds.capture);
         let mut raw_formats = device.raw_formats_of(kinds.output);
         raw_formats.retain(|&raw| raw != coded);
@@ -85,7 +86,7 @@ fn max_size(sizes: &[FrameSize]) -> Option<(u32, u32)> {
         .max_by_key(|&(width, height)| u64::from(width) * u64::from(height))
 }
 
-/// True if the device is an encoder to `coded`.
+/// Returns true if the device encodes to `coded`.
 pub(in crate::v4l2) fn encodes(device: &Device, coded: FourCc) -> bool {
     EncoderNode::of(device, PathBuf::new(), coded).is_some()
 }

@@ -1,4 +1,4 @@
-//! A picture as it is handed to an encoder, and its way into the encoder's own buffers where it cannot stay where it is.
+//! Raw frame for an encoder: imported from the camera's buffer, or copied into the encoder's.
 
 use super::negotiate::NegotiationError;
 use super::plane_layout::{RawFormat, RowLayout};
@@ -6,16 +6,16 @@ use crate::v4l2::stream::BufferGuard;
 use crate::v4l2::sys::Writable;
 use std::ops::Range;
 
-/// A picture for the encoder.
+/// Raw frame for the encoder.
 #[derive(Debug)]
 pub enum InputFrame<'a> {
-    /// In our memory, as many pieces as the format has.
+    /// In our memory, with as many planes as the format has.
     Copy([&'a [u8]; 3]),
-    /// In a buffer of the camera, which it keeps until it is done with it.
+    /// In a buffer of the camera, which the encoder keeps until it is done.
     Import(BufferGuard),
 }
 
-/// From the lines of the camera's pictures to those of the encoder's.
+/// Returns the row copies from the camera's layout to the encoder's.
 pub(super) fn row_copies(
     from: &RawFormat,
     to: &RawFormat,
@@ -27,7 +27,7 @@ pub(super) fn row_copies(
     Ok(from.into_iter().zip(to).collect())
 }
 
-/// All at once where the lines are as far apart here as there.
+/// Equal strides allow a single copy.
 pub(super) fn copy_rows(
     raw: &InputFrame<'_>,
     from: &RowLayout,

@@ -1,6 +1,6 @@
-//! Stateful hardware encoders: memory-to-memory nodes that take raw pictures in one queue (OUTPUT) and give coded ones in the
-//! other (CAPTURE), after the kernel's "Memory-to-Memory Stateful Video Encoder Interface". What is in the coded bytes is for
-//! others, and so is what to do when an encoder fails.
+//! Stateful hardware encoders: memory-to-memory nodes with raw frames in one queue (OUTPUT) and
+//! coded frames in the other (CAPTURE), by the kernel's "Memory-to-Memory Stateful Video Encoder
+//! Interface". Other rooms interpret the coded bytes and handle failures.
 
 mod controls;
 mod encoder;

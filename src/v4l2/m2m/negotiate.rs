@@ -1,5 +1,5 @@
-//! What is asked of an encoder before it starts: formats, sizes, what part of a picture counts, and why it may not fit. Its rate
-//! and quality are in [`super::controls`].
+//! Negotiation with an encoder before it starts: formats, sizes, cropping. Its rate and quality are
+//! in [`super::controls`].
 
 use super::controls::RateControl;
 use super::find::QueueTypes;
@@ -8,40 +8,40 @@ use crate::v4l2::abi::{self, m2m::PlaneFormat};
 use crate::v4l2::sys::{self, DeviceError};
 use crate::v4l2::{Device, FourCc};
 
-/// The room for a coded picture: keyframes of a noisy scene are large, and one that does not fit is lost. Drivers' own idea
-/// (on a Raspberry Pi half a megabyte) is known to be too small.
+/// Smallest coded buffer. Keyframes of a noisy scene are large, and one that does not fit is lost.
+/// The drivers' own size (Raspberry Pi: 512 kB) is known to be too small.
 const MIN_CODED_BUFFER_BYTES: u32 = 512 * 1024;
 
-/// What an encoder is to do.
+/// Configuration of an encoder.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct EncoderConfig {
-    /// The coded format; H.264 but in tests.
+    /// Coded format: H.264, except in tests.
     pub coded: FourCc,
-    /// How the pictures lie in memory that it is to encode.
+    /// Memory layout of the raw frames.
     pub raw: RawFormat,
-    /// How many, and how good.
+    /// Frame rate, bit rate and keyframe interval.
     pub rate: RateControl,
-    /// True to read pictures where the camera's driver has put them (DMABUF): those may then only come by [`super::InputFrame::Import`], of
-    /// one and the same stream.
+    /// True to read frames from the camera's buffers (DMABUF). All frames then come by
+    /// [`super::InputFrame::Import`], from one stream.
     pub import: bool,
 }
 
-/// Why an encoder was not started.
+/// Reason why an encoder was not started.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum NegotiationError {
-    /// No memory-to-memory device, or without this format.
+    /// Not a memory-to-memory device, or without this format.
     #[error("it is no encoder to {0}")]
     NoEncoder(FourCc),
-    /// It does not take this raw format.
+    /// It does not accept this raw format.
     #[error("it does not take {0}")]
     NoRawFormat(FourCc),
-    /// It takes the format, but not this size.
+    /// It accepts the format, but not this size.
     #[error("it takes no pictures of {0}x{1}, but of {2}x{3}")]
     Size(u32, u32, u32, u32),
     /// It cannot read the camera's buffers.
     #[error("it cannot read the camera's buffers: {0}")]
     Import(String),
-    /// A call failed.
+    /// A system call failed.
     #[error("{1} while {0}")]
     Syscall(&'static str, DeviceError),
 }
@@ -80,7 +80,7 @@ pub(super) fn set_raw_format(
     let mut format =
         abi::Format::new(kinds.output, raw.fourcc.number(), raw.width, raw.height).progressive();
     for (plane, &bytes_per_line) in raw.strides.iter().enumerate() {
-        // A single-planar format has no second plane to speak of.
+        // A single-planar format has no second plane.
         if plane == 0 || bytes_per_line > 0 {
             let plane_format = PlaneFormat {
                 bytes_per_line,
@@ -99,7 +99,7 @@ pub(super) fn set_raw_format(
     Ok(answer)
 }
 
-/// How the encoder wants its pictures.
+/// Returns the memory layout that the encoder expects.
 pub(super) fn input_format(
     answer: &abi::Format<usize>,
     wanted: &EncoderConfig,
@@ -123,13 +123,13 @@ pub(super) fn input_format(
     })
 }
 
-/// Only the picture is to be encoded, not what the encoder needs around it: nobody wants to see an edge of old pictures.
+/// Crops to the frame: the encoder's padding would show an edge of old frames.
 pub(super) fn crop(
     device: &Device,
     kinds: QueueTypes,
     wanted: &EncoderConfig,
 ) -> Result<(), NegotiationError> {
-    // Kernels before 4.13 know the queues in this call by their single-planar names only, later ones by both.
+    // Kernels before 4.13 accept only the single-planar type here, later ones both.
     let kind = match kinds.output {
         abi::buffer_type::OUTPUT_MPLANE => abi::buffer_type::OUTPUT,
         kind => kind,

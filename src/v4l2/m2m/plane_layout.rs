@@ -1,21 +1,21 @@
-//! How raw pictures lie in memory, as far as it takes to copy them line by line from one driver's buffer to another's.
+//! Memory layout of raw frames, as far as copying rows between drivers' buffers needs it.
 
 use crate::v4l2::{FourCc, NegotiatedFormat};
 use std::ops::Range;
 
-/// Parts of a picture: brightness and two colours at most.
+/// Largest number of parts of a frame: luma and two chroma planes.
 const MAX_PARTS: usize = 3;
 
-/// A raw picture in memory.
+/// Raw frame layout in memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RawFormat {
-    /// What the bytes mean.
+    /// Pixel format.
     pub fourcc: FourCc,
     /// Width in pixels.
     pub width: u32,
-    /// Height in lines.
+    /// Height in rows.
     pub height: u32,
-    /// Bytes from a line to the next in each piece of memory; 0 where the driver does not tell: without a gap.
+    /// Bytes from one row to the next in each plane; 0 if unknown, which means no gap.
     pub strides: [u32; 3],
 }
 
@@ -30,39 +30,39 @@ impl From<&NegotiatedFormat> for RawFormat {
     }
 }
 
-/// One part of a picture of some format, in units of the picture's width and height.
+/// Part of a frame (luma or chroma), in units of the frame's width and height.
 #[derive(Clone, Copy, Debug)]
 struct PlanePart {
-    /// Piece of memory that it is in.
+    /// Plane that holds it.
     piece: usize,
-    /// Bytes of a group of pixels, and pixels in the group.
+    /// Bytes of a pixel group, and pixels in the group.
     bytes: (u32, u32),
-    /// Lines of the picture for each of its own.
+    /// Rows of the frame for each row of this part.
     lines: u32,
 }
 
-/// Where a part of a picture is: lines of so many bytes.
+/// Rows of a part in memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct RowLayout {
-    /// Piece of memory that it is in.
+    /// Plane that holds it.
     pub(super) piece: usize,
-    /// Of the first line.
+    /// Offset of the first row.
     pub(super) offset: usize,
-    /// From one line to the next.
+    /// Bytes from one row to the next.
     pub(super) stride: usize,
-    /// Bytes of a line that are picture.
+    /// Bytes of pixels in a row.
     pub(super) bytes: usize,
     pub(super) count: usize,
 }
 
 impl RowLayout {
-    /// The bytes of line `number`.
+    /// Returns the bytes of row `number`.
     pub(super) fn row(&self, number: usize) -> Range<usize> {
         let start = self.offset + number * self.stride;
         start..start + self.bytes
     }
 
-    /// From the first byte of the first line to the last of the last.
+    /// Returns the range from the first byte of the first row to the last of the last.
     pub(super) fn whole(&self) -> Range<usize> {
         match self.count {
             0 => self.offset..self.offset,
@@ -72,8 +72,8 @@ impl RowLayout {
 }
 
 impl RawFormat {
-    /// Where the lines of a picture of `width` x `height` pixels are that lies in the top left corner of one of this format;
-    /// `None` for formats that this file does not know and sizes beyond any memory.
+    /// Returns the rows of a frame of `width` x `height` pixels in the top left corner of this
+    /// layout. `None` for unknown formats and sizes beyond memory.
     pub(super) fn row_layouts(&self, width: u32, height: u32) -> Option<Vec<RowLayout>> {
         let (width, height) = (width.min(self.width), height.min(self.height));
         let mut out: Vec<RowLayout> = Vec::with_capacity(MAX_PARTS);
@@ -85,7 +85,8 @@ impl RawFormat {
             let own = bytes(part, self.width)?;
             let stride = match self.strides.get(part.piece) {
                 Some(&stride) if stride > 0 && part.piece == 0 => {
-                    // Drivers give the distance of the first part's lines; the others' are in proportion.
+                    // Drivers give the stride of the first part; those of the others are in
+                    // proportion.
                     let (of_part, of_first) = (part.bytes, first.bytes);
                     scale(
                         stride,
@@ -110,7 +111,7 @@ impl RawFormat {
         Some(out)
     }
 
-    /// True if a picture of this format is one of `other` byte by byte, for a size of `other` that may be larger.
+    /// Returns true if a frame of this layout has the same bytes in `other`, which may be larger.
     pub(super) fn is_within(&self, other: &Self) -> bool {
         let own = self.row_layouts(self.width, self.height);
         self.fourcc == other.fourcc
@@ -119,7 +120,7 @@ impl RawFormat {
     }
 }
 
-/// Bytes of a line of `width` pixels, a begun group being a whole one.
+/// Returns the bytes of a row of `width` pixels, rounded up to whole groups.
 fn bytes(part: &PlanePart, width: u32) -> Option<u32> {
     let (bytes, group) = part.bytes;
     width.div_ceil(group).checked_mul(bytes)
@@ -130,7 +131,7 @@ fn scale(value: u32, numerator: u32, denominator: u32) -> Option<u32> {
     u32::try_from(scaled).ok()
 }
 
-/// The parts of a format, in the order in which they are in memory.
+/// Returns the parts of a format in memory order.
 fn parts(fourcc: FourCc) -> Option<&'static [PlanePart]> {
     const fn part(piece: usize, bytes: (u32, u32), lines: u32) -> PlanePart {
         PlanePart {

@@ -4,7 +4,7 @@ use crate::v4l2::Device;
 use crate::v4l2::abi::m2m::FIELD_NONE;
 use crate::v4l2::sys::{self, BufferCall, BufferState, DeviceError, Memory, PlaneState, TimeWidth};
 
-/// Buffers of one kind. They are freed when the device is closed.
+/// Buffers of one queue. They are freed when the device is closed.
 #[derive(Debug)]
 pub(super) struct Queue {
     kind: u32,
@@ -15,7 +15,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Asks for `count` buffers (the driver may give another number) of the format that was set; returns what is said of each.
+    /// Requests `count` buffers (the driver may change the number); returns the state of each.
     pub(super) fn request(
         device: &Device,
         kind: u32,
@@ -40,7 +40,7 @@ impl Queue {
         Ok((queue, states))
     }
 
-    /// What is said of a buffer; finds out, with the first one, which `v4l2_buffer` this kernel knows.
+    /// Queries a buffer. The first query finds out which `v4l2_buffer` layout this kernel knows.
     fn query(&mut self, device: &Device, index: u32) -> Result<BufferState, DeviceError> {
         let wanted = BufferState {
             index,
@@ -65,12 +65,12 @@ impl Queue {
         sys::exchange(device.fd(), what, kind, self.width, state)
     }
 
-    /// How wide times are in this kernel.
+    /// Returns the width of times in this kernel.
     pub(super) fn time_width(&self) -> TimeWidth {
         self.width
     }
 
-    /// A buffer that the driver does not have: number `wanted`, if that is one.
+    /// Returns a buffer that the driver does not have: `wanted`, if possible.
     pub(super) fn free_index(&self, wanted: Option<u32>) -> Option<u32> {
         let is_free = |index: u32| self.queued.get(index as usize) == Some(&false);
         if let Some(wanted) = wanted {
@@ -80,12 +80,12 @@ impl Queue {
         u32::try_from(index).ok()
     }
 
-    /// How many of them the driver has.
+    /// Returns how many buffers the driver has.
     pub(super) fn queued(&self) -> usize {
         self.queued.iter().filter(|&&is_queued| is_queued).count()
     }
 
-    /// Gives a buffer to the driver.
+    /// Queues a buffer to the driver.
     pub(super) fn queue(
         &mut self,
         device: &Device,
@@ -110,7 +110,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Takes a buffer that the driver is done with; [`DeviceError::WouldBlock`] when there is none.
+    /// Dequeues a finished buffer; [`DeviceError::WouldBlock`] without one.
     pub(super) fn dequeue(&mut self, device: &Device) -> Result<BufferState, DeviceError> {
         let state = self.call(device, BufferCall::Dequeue, &BufferState::default())?;
         match self.queued.get_mut(state.index as usize) {
@@ -120,7 +120,7 @@ impl Queue {
         Ok(state)
     }
 
-    /// Starts the queue, or stops it, after which the driver has none of the buffers.
+    /// Starts or stops the queue. After a stop the driver has no buffers.
     pub(super) fn stream(&mut self, device: &Device, on: bool) -> Result<(), DeviceError> {
         if !on {
             self.queued.fill(false);

@@ -1,38 +1,38 @@
-//! Which coded picture belongs to which raw one: by the time stamp, which encoders copy from one to the other. They may drop a
-//! picture without a word, so that counting does not do.
+//! Map from coded to raw frames by timestamp, which encoders copy. Counting fails, because encoders
+//! drop frames silently.
 
 use crate::time::Timestamp;
 use std::collections::VecDeque;
 
-/// More pictures than any encoder keeps. One that copies no time stamps does not fill the memory.
+/// Largest number of tracked frames, for encoders that copy no timestamps. None holds so many.
 const MAX_TRACKED: usize = 64;
 
-/// The pictures that are in the encoder.
+/// Frames in flight in the encoder.
 #[derive(Debug, Default)]
 pub(super) struct TimestampMap {
-    /// Stamp in microseconds, and the true time.
+    /// Timestamp in microseconds, and the capture time.
     waiting: VecDeque<(u64, Timestamp)>,
     last: u64,
-    /// The picture that came out last.
+    /// Last frame that came out.
     newest: Option<(u64, Timestamp)>,
 }
 
-/// What a time stamp that came out belongs to.
+/// Raw frame that a timestamp belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Match {
-    /// This picture; so many that went in before never came out.
+    /// A frame, and the number of earlier ones that never came out.
     Frame {
         captured_at: Timestamp,
         dropped: u32,
     },
-    /// The same picture as the last one.
+    /// The same frame as the last output.
     Continuation { captured_at: Timestamp },
-    /// None: headers, or an encoder that makes up its time stamps.
+    /// None: parameter sets, or an encoder that invents timestamps.
     None,
 }
 
 impl TimestampMap {
-    /// The stamp, seconds and microseconds, for a picture that goes in. No two are alike, and they grow: cameras' do not always.
+    /// Returns the timestamp for a raw frame. They are unique and growing, unlike cameras' times.
     pub(super) fn insert(&mut self, captured_at: Timestamp) -> [i64; 2] {
         let micros = (captured_at.as_nanos() / 1000).max(self.last.saturating_add(1));
         self.last = micros;
@@ -43,12 +43,12 @@ impl TimestampMap {
         split(micros)
     }
 
-    /// The picture that was put last has not gone in.
+    /// Removes the last frame, which was not queued.
     pub(super) fn undo_insert(&mut self) {
         self.waiting.pop_back();
     }
 
-    /// What came out.
+    /// Looks up an output.
     pub(super) fn remove(&mut self, stamp: [i64; 2]) -> Match {
         let Some(micros) = join(stamp) else {
             return Match::None;
@@ -70,12 +70,12 @@ impl TimestampMap {
             })
     }
 
-    /// How many have not come out.
+    /// Returns the number of frames in flight.
     pub(super) fn in_flight(&self) -> u64 {
         self.waiting.len() as u64
     }
 
-    /// Forgets the pictures that will not come out any more, and says how many those are.
+    /// Forgets all frames in flight; returns their number.
     pub(super) fn clear(&mut self) -> u32 {
         let count = self.waiting.len();
         self.waiting.clear();
