@@ -1,10 +1,13 @@
-//! Chunks of a byte stream to access units, each as soon as it is known to be complete.
+//! Assembly of access units from chunks of a byte stream, each as soon as it is known to be
+//! complete.
 //!
-//! An access unit has no end mark: it ends where the next one begins, and to wait for that costs one frame time. So
-//! the end of a chunk counts as the end of the unit where the source knows it ([`ChunkEnd::Complete`]) or where a program has
-//! shown that it pauses only there ([`ChunkEnd::Pause`], see [`pause_heuristic`](super::pause_heuristic)). Whoever turns out to be wrong about that
-//! is not believed again, and since a picture has then been given out that lacks a part, all that follows is withheld up
-//! to the next IDR picture.
+//!
+//! An access unit has no end mark: it ends where the next one begins, and waiting for that costs
+//! one frame time. So the end of a chunk ends the unit if the source knows it
+//! ([`ChunkEnd::Complete`]), or if the program has been seen to pause only there
+//! ([`ChunkEnd::Pause`], see [`pause_heuristic`](super::pause_heuristic)). A wrong end costs the
+//! trust. An incomplete picture has then been emitted, so the assembler discards everything up to
+//! the next IDR picture.
 
 use super::ChunkEnd;
 use super::annexb::{AnnexBBuffer, NalRange, Nals, StartCode};
@@ -13,57 +16,57 @@ use super::nal::{NalHeader, NalUnitType};
 use super::pause_heuristic::{PauseFeedback, PauseHeuristic, UnitPosition};
 use crate::time::Timestamp;
 
-/// Largest access unit. Level 5.2 at its lowest compression (A.3.1) stays below; a camera's keyframe is a twentieth.
+/// Largest access unit in bytes. Level 5.2 at its lowest compression (A.3.1) stays below; a
+/// camera's keyframe is a twentieth.
 const MAX_UNIT_BYTES: usize = 8 << 20;
 
-/// Most NAL units in an access unit: a slice has at least one macroblock, and a frame at most `MaxFS` of them (Table A-1,
-/// level 6.2); the rest is for parameter sets and SEI.
+/// Largest number of NAL units in an access unit: a slice has at least one macroblock, a frame at
+/// most `MaxFS` (Table A-1, level 6.2), and the rest is for parameter sets and SEI.
 const MAX_UNIT_NALS: usize = 139_264 + 1024;
 
-/// Why an access unit was dropped: it is beyond what the standard's levels allow (Annex A).
+/// Reason why an access unit was dropped: it exceeds the levels of the standard (Annex A).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Oversize {
-    /// Of all its NAL units together.
+    /// Size of all NAL units.
     #[error(
         "a frame has more than {MAX_UNIT_BYTES} bytes, which no level of H.264 up to 5.2 needs (Annex A); lower the bit rate"
     )]
     Bytes,
-    /// Of the count of its NAL units.
+    /// Number of NAL units.
     #[error(
         "a frame has more than {MAX_UNIT_NALS} NAL units, which no level of H.264 allows (Annex A); use fewer slices"
     )]
     Nals,
 }
 
-/// How much is taken in before it is looked at, so that a long chunk does not need its size in memory again.
+/// Size of the parts in which a long chunk is ingested, so that it is not held in memory twice.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// No slice header is longer than this, as far as it is read to judge an unfinished NAL unit.
+/// Longest part of a slice header that classifying an unfinished NAL unit needs.
 const MAX_SLICE_HEADER_BYTES: usize = 128;
 
-/// Whose word is taken for the end of an access unit.
+/// Source of access unit ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum BoundaryMode {
-    /// Only the device's: pauses mean nothing.
+    /// Trust the device; ignore pauses.
     Trusted,
-    /// A program's pauses too, once they have proved right.
+    /// Trust pauses of the program too, once they are confirmed.
     Inferred,
 }
 
-/// One access unit: the NAL units of a picture and what goes with it.
+/// Access unit: the NAL units of a picture and what belongs to it.
 #[derive(Clone, Copy, Debug)]
 pub struct AccessUnit<'a> {
-    /// The NAL units in their order, without start codes and trailing zeros, none empty. While a broken picture is being
-    /// passed over there are units with parameter sets alone.
+    /// NAL units in order, without start codes and trailing zeros, none empty. Broken pictures
+    /// yield units with parameter sets alone.
     pub nals: Nals<'a>,
-    /// Time of the chunk in which the unit began. Parameter sets that came alone, in a chunk before, do not count: their
-    /// time is not that of the picture.
+    /// Time of the chunk in which the unit began. Parameter sets in an earlier chunk do not count.
     pub captured_at: Timestamp,
-    /// The unit was given out because a program paused, before its end was certain.
+    /// True if the unit was emitted at a pause, before its end was certain.
     pub is_early: bool,
 }
 
-/// Cuts a byte stream into access units.
+/// Assembler that splits a byte stream into access units.
 #[derive(Debug)]
 pub struct Assembler {
     mode: BoundaryMode,
@@ -73,34 +76,34 @@ pub struct Assembler {
     trusts_device: bool,
     trailing: Trailing,
     unit: PendingUnit,
-    /// A picture has been given out broken or not at all: nothing is of use before an IDR picture.
+    /// True after a broken or dropped picture: nothing is usable before an IDR picture.
     awaiting_idr: bool,
     discarded_bytes: u64,
     oversize: Option<Oversize>,
 }
 
-/// What the newest bytes of the stream are.
+/// State of the newest bytes.
 #[derive(Clone, Copy, Debug)]
 enum Trailing {
-    /// Not part of a NAL unit: no start code has come since this index.
+    /// Outside of NAL units: no start code since this index.
     Outside(usize),
-    /// The NAL unit whose end is not known.
+    /// NAL unit whose end is unknown.
     Nal {
         start: usize,
         captured_at: Timestamp,
         is_classified: bool,
     },
-    /// The rest of a NAL unit that is not wanted.
+    /// Rest of a NAL unit that is skipped.
     Skipped,
 }
 
-/// The access unit that is being put together.
+/// Access unit under assembly.
 #[derive(Debug)]
 struct PendingUnit {
     nals: Vec<NalRange>,
     captured_at: Option<Timestamp>,
     state: UnitState,
-    /// From this NAL unit on, all goes with the next slice; and the time it came.
+    /// Index of the first NAL unit that goes with the next slice, and its time.
     undecided_from: Option<(usize, Timestamp)>,
     has_idr: bool,
 }
@@ -108,14 +111,14 @@ struct PendingUnit {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum UnitState {
     Collecting,
-    /// Given out; what still comes for it was missing.
+    /// Emitted; whatever still comes for it was missing.
     Emitted(ChunkEnd),
     /// Too large.
     Discarded,
 }
 
 impl Assembler {
-    /// At the beginning of a stream.
+    /// Creates an assembler at the beginning of a stream.
     pub fn new(ends: BoundaryMode) -> Self {
         Self {
             mode: ends,
@@ -131,7 +134,7 @@ impl Assembler {
         }
     }
 
-    /// Takes in a chunk and gives every access unit that is complete with it to `out`.
+    /// Ingests a chunk and passes every completed access unit to `out`.
     pub fn push(
         &mut self,
         bytes: &[u8],
@@ -163,7 +166,8 @@ impl Assembler {
         self.discard_consumed();
     }
 
-    /// Gives out what is there: the stream has ended (the end of a file). After a break use [`Assembler::reset`].
+    /// Emits the rest at the end of the stream (end of file). After a break use
+    /// [`Assembler::reset`].
     pub fn flush(&mut self, out: &mut dyn FnMut(AccessUnit<'_>)) {
         self.close_nal(self.stream.end(), out);
         if self.unit.state == UnitState::Collecting && self.detector.has_picture() {
@@ -172,20 +176,20 @@ impl Assembler {
         self.resync();
     }
 
-    /// Forgets what is there: the stream was broken off and goes on elsewhere. Nothing is given out before the next
-    /// IDR picture. What was learned about the source and the parameter sets is kept.
+    /// Discards the rest, as the stream was interrupted. Nothing is emitted before the next IDR
+    /// picture. Parameter sets and what was learned of the source are kept.
     pub fn reset(&mut self) {
         self.resync();
         self.awaiting_idr = true;
     }
 
-    /// True if the unit has been given out that the newest bytes belong to: a pause behind them would be no news.
+    /// Returns true if the newest bytes belong to an emitted unit: a pause after them is no news.
     pub fn is_drained(&self) -> bool {
         matches!(self.unit.state, UnitState::Emitted(_))
             && matches!(self.trailing, Trailing::Skipped)
     }
 
-    /// Bytes so far that were no part of any NAL unit, or of an access unit too large to be real.
+    /// Returns the number of bytes outside of NAL units or in oversized access units.
     pub fn discarded_bytes(&self) -> u64 {
         self.discarded_bytes
     }
@@ -216,7 +220,7 @@ impl Assembler {
         self.classify_nal(self.stream.end(), false, out);
     }
 
-    /// The open NAL unit ends at `end` at the latest.
+    /// Closes the open NAL unit, which ends at `end` at the latest.
     fn close_nal(&mut self, end: usize, out: &mut dyn FnMut(AccessUnit<'_>)) {
         self.classify_nal(end, true, out);
         match self.trailing {
@@ -240,7 +244,7 @@ impl Assembler {
         }
     }
 
-    /// Finds out where the open NAL unit belongs, from its bytes before `end`.
+    /// Classifies the open NAL unit by its bytes before `end`.
     fn classify_nal(&mut self, end: usize, is_complete: bool, out: &mut dyn FnMut(AccessUnit<'_>)) {
         let Trailing::Nal {
             start,
@@ -281,7 +285,7 @@ impl Assembler {
         self.unit.captured_at.get_or_insert(captured_at);
     }
 
-    /// The open NAL unit is the first of a new access unit, maybe after some that were undecided.
+    /// Starts an access unit with the open NAL unit, maybe after undecided ones.
     fn begin_unit(&mut self, captured_at: Timestamp, out: &mut dyn FnMut(AccessUnit<'_>)) {
         let (count, began_at) = self
             .unit
@@ -298,7 +302,7 @@ impl Assembler {
         self.pause_heuristic.on_unit_end();
     }
 
-    /// The open NAL unit belongs to the current access unit.
+    /// Adds the open NAL unit to the current access unit.
     fn continue_unit(&mut self, is_slice: bool) {
         if is_slice {
             self.unit.undecided_from = None;
@@ -315,7 +319,7 @@ impl Assembler {
         self.trailing = Trailing::Skipped;
     }
 
-    /// The device says that the access unit ends here.
+    /// Ends the access unit, as the device says.
     fn on_complete(&mut self, out: &mut dyn FnMut(AccessUnit<'_>)) {
         self.close_nal(self.stream.end(), out);
         self.detach_trailing();
@@ -323,7 +327,7 @@ impl Assembler {
         self.end_unit(ChunkEnd::Complete, out);
     }
 
-    /// The program has paused here, or nothing more was there to be read.
+    /// Handles a pause of the program, or an empty pipe.
     fn on_pause(&mut self, end: ChunkEnd, out: &mut dyn FnMut(AccessUnit<'_>)) {
         let is_nal_end = self.stream.bytes().last().is_some_and(|&byte| byte != 0);
         let place = match self.trailing {
@@ -352,7 +356,7 @@ impl Assembler {
         }
     }
 
-    /// Gives the unit out if it holds a picture; else it waits for one.
+    /// Emits the unit if it holds a picture; otherwise it waits for one.
     fn end_unit(&mut self, end: ChunkEnd, out: &mut dyn FnMut(AccessUnit<'_>)) {
         if !self.detector.has_picture() {
             self.unit.captured_at = None;
@@ -364,7 +368,7 @@ impl Assembler {
         }
     }
 
-    /// Gives out the first `count` NAL units, if viewers may have them.
+    /// Emits the first `count` NAL units, unless viewers must not get them.
     fn emit(&mut self, count: usize, is_early: bool, out: &mut dyn FnMut(AccessUnit<'_>)) {
         let mut nals = self.unit.nals.get(..count).unwrap_or_default();
         let (Some(first), Some(last)) = (nals.first(), nals.last()) else {
@@ -400,7 +404,7 @@ impl Assembler {
         }
     }
 
-    /// Bounds the memory that an access unit takes.
+    /// Enforces the limits of an access unit.
     fn enforce_limits(&mut self) {
         if let Some(oversize) = oversize(self.unit_bytes(), self.unit.nals.len()) {
             self.discard_unit(oversize);
@@ -417,7 +421,7 @@ impl Assembler {
         self.awaiting_idr = true;
     }
 
-    /// Bytes from the first one that is kept for the unit to the newest.
+    /// Returns the bytes from the first retained one of the unit to the newest.
     fn unit_bytes(&self) -> usize {
         self.retained_from()
             .map_or(0, |from| self.stream.end().saturating_sub(from))
@@ -432,13 +436,13 @@ impl Assembler {
         self.unit.nals.first().map(|span| span.start).or(open)
     }
 
-    /// What comes next is not glued to what is there.
+    /// Separates the next bytes from the present ones.
     fn detach_trailing(&mut self) {
         self.stream.mark_searched();
         self.trailing = Trailing::Outside(self.stream.end());
     }
 
-    /// Frees the bytes that nothing refers to any more.
+    /// Frees the bytes that nothing refers to.
     fn discard_consumed(&mut self) {
         let end = self.stream.end();
         if let Trailing::Outside(from) = self.trailing {
@@ -482,7 +486,7 @@ fn oversize(bytes: usize, nals: usize) -> Option<Oversize> {
     }
 }
 
-/// True for what a picture lacks when it is missing.
+/// Returns true for NAL units without which a picture is incomplete.
 fn is_part_of_picture(unit_type: NalUnitType) -> bool {
     unit_type.has_slice_header()
         || matches!(

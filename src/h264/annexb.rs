@@ -1,11 +1,11 @@
-//! Start codes in a byte stream (Annex B) that comes in pieces: each byte is looked at once.
+//! Buffer that finds start codes (Annex B) in a stream of chunks and searches each byte once.
 
 use memchr::memmem::Finder;
 
-/// More memory than this is given back when it is not needed any more: a camera's keyframes stay below.
+/// Capacity above which unused memory is released. A camera's keyframes stay below.
 const SHRINK_ABOVE_BYTES: usize = 4 << 20;
 
-/// The bytes of a stream that are still of use, and how far they have been searched.
+/// Retained bytes of a stream, and how far they have been searched.
 #[derive(Debug)]
 pub struct AnnexBBuffer {
     bytes: Vec<u8>,
@@ -13,12 +13,12 @@ pub struct AnnexBBuffer {
     finder: Finder<'static>,
 }
 
-/// A start code (three bytes; a `zero_byte` before it counts to what is before).
+/// Start code of three bytes. A `zero_byte` before it belongs to what is before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct StartCode {
     /// Index of its first byte.
     pub at: usize,
-    /// Index of the first byte of the NAL unit after it, which may not be there yet.
+    /// Index of the first byte of the next NAL unit, which may not have arrived.
     pub nal: usize,
 }
 
@@ -33,12 +33,12 @@ impl Default for AnnexBBuffer {
 }
 
 impl AnnexBBuffer {
-    /// Adds what has come.
+    /// Appends bytes.
     pub fn append(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// The next start code that has not been returned yet.
+    /// Returns the next start code.
     pub fn next_start_code(&mut self) -> Option<StartCode> {
         let at = self
             .finder
@@ -50,30 +50,30 @@ impl AnnexBBuffer {
                 Some(StartCode { at, nal: at + 3 })
             }
             None => {
-                // The last two bytes may be the beginning of a start code.
+                // The last two bytes may begin a start code.
                 self.searched = self.searched.max(self.bytes.len().saturating_sub(2));
                 None
             }
         }
     }
 
-    /// Takes all bytes so far as searched: no start code begins in them and ends in later ones.
+    /// Marks all bytes as searched: no start code spans them and later ones.
     pub fn mark_searched(&mut self) {
         self.searched = self.bytes.len();
     }
 
-    /// Index after the last byte.
+    /// Returns the index after the last byte.
     pub fn end(&self) -> usize {
         self.bytes.len()
     }
 
-    /// All bytes kept.
+    /// Returns all retained bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The bytes between two indices, without zeros at their end (`trailing_zero_8bits`, the `zero_byte` of the next
-    /// start code): no NAL unit ends in a zero byte (7.4.1).
+    /// Returns the bytes between two indices without trailing zeros (`trailing_zero_8bits`, the
+    /// `zero_byte` of the next start code): no NAL unit ends in a zero byte (7.4.1).
     pub fn nal(&self, start: usize, end: usize) -> &[u8] {
         let bytes = self.bytes.get(start..end).unwrap_or_default();
         let length = bytes
@@ -83,8 +83,8 @@ impl AnnexBBuffer {
         bytes.get(..length).unwrap_or_default()
     }
 
-    /// Forgets the bytes before `from`, which become index 0, and returns how many bytes all indices moved by.
-    /// What may be the beginning of a start code is kept.
+    /// Discards the bytes before `from`, except a possible start of a start code. Returns by how
+    /// much all indices moved.
     pub fn discard_before(&mut self, from: usize) -> usize {
         let moved = from.min(self.searched).min(self.bytes.len());
         self.bytes.drain(..moved);
@@ -96,7 +96,7 @@ impl AnnexBBuffer {
     }
 }
 
-/// Where a NAL unit lies in a buffer.
+/// Range of a NAL unit in a buffer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NalRange {
     /// Index of its first byte.
@@ -110,12 +110,12 @@ pub struct NalRange {
 pub struct Nals<'a> {
     /// The buffer.
     pub bytes: &'a [u8],
-    /// Where in it.
+    /// Their ranges.
     pub ranges: &'a [NalRange],
 }
 
 impl<'a> Nals<'a> {
-    /// The NAL units, without start codes.
+    /// Iterates over the NAL units, without start codes.
     pub fn iter(self) -> impl Iterator<Item = &'a [u8]> + Clone {
         self.ranges
             .iter()

@@ -1,47 +1,48 @@
-//! Which NAL unit is the first of an access unit (7.4.1.2.3), and which slices belong to one picture (7.4.1.2.4).
+//! Detection of the first NAL unit of an access unit (7.4.1.2.3) and of the slices of one picture
+//! (7.4.1.2.4).
 
 use super::bits::{BitReader, Error};
 use super::nal::{NalHeader, NalUnitType};
 use super::parameter_sets::ParameterSets;
 use super::slice::SliceHeader;
 
-/// What a NAL unit is to the access unit before it.
+/// Relation of a NAL unit to the access unit before it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Boundary {
-    /// It is the first of a new access unit.
+    /// First of a new access unit.
     NewUnit,
-    /// It belongs to the same access unit.
+    /// Part of the same access unit.
     SameUnit,
-    /// It belongs to the next slice, wherever that belongs (a prefix NAL unit).
+    /// Part of the unit of the next slice (a prefix NAL unit).
     FollowsNextSlice,
     /// More of its bytes are needed.
     NeedMoreData,
 }
 
-/// Judges NAL units one after the other.
+/// Detector that classifies NAL units one after the other.
 #[derive(Debug, Default)]
 pub struct BoundaryDetector {
     sets: ParameterSets,
     has_picture: bool,
     /// Header of a slice of the picture; `None` while no slice could be read.
     slice: Option<SliceHeader>,
-    /// Colour planes of the picture whose first macroblock has been seen, as bits.
+    /// Colour planes whose first macroblock has been seen, as bits.
     planes_begun: u8,
     sequence_ended: bool,
 }
 
 impl BoundaryDetector {
-    /// True if the current access unit holds a slice.
+    /// Returns true if the current access unit holds a slice.
     pub fn has_picture(&self) -> bool {
         self.has_picture
     }
 
-    /// Takes note of a parameter set that is complete.
+    /// Adds a complete parameter set.
     pub fn add_parameter_set(&mut self, nal: &[u8]) {
         self.sets.add(nal);
     }
 
-    /// Forgets the current access unit; the parameter sets stay.
+    /// Forgets the current access unit, but not the parameter sets.
     pub fn reset_unit(&mut self) {
         self.has_picture = false;
         self.slice = None;
@@ -49,8 +50,9 @@ impl BoundaryDetector {
         self.sequence_ended = false;
     }
 
-    /// Judges the next NAL unit by its first bytes, `nal`; with all of it (`is_complete`) the verdict is never
-    /// [`Boundary::NeedMoreData`]. A longer part of the same NAL unit never gives another verdict.
+    /// Classifies the next NAL unit by its first bytes, `nal`. With all bytes (`is_complete`) the
+    /// result is never [`Boundary::NeedMoreData`]. More bytes of the same NAL unit never change the
+    /// result.
     pub fn classify(&mut self, nal: &[u8], is_complete: bool) -> Boundary {
         let Some(header) = NalHeader::of(nal) else {
             return Boundary::NeedMoreData;
@@ -86,7 +88,7 @@ impl BoundaryDetector {
         let slice = match SliceHeader::parse(nal, &self.sets) {
             Ok(slice) => Ok(slice),
             Err(Error::Short(_)) if !is_complete => return Boundary::NeedMoreData,
-            // Without its parameter sets a slice still tells its place in the picture.
+            // Without its parameter sets a slice still has its position in the picture.
             Err(_) => Err(BitReader::after_header(nal)
                 .ue("first_mb_in_slice")
                 .unwrap_or(u32::MAX)),
@@ -109,13 +111,15 @@ impl BoundaryDetector {
         }
     }
 
-    /// `slice` is its header or, where that cannot be read, its `first_mb_in_slice`.
+    /// Returns true for another picture. `slice` is its header or, if unreadable, its
+    /// `first_mb_in_slice`.
     fn starts_new_picture(&self, slice: &Result<SliceHeader, u32>) -> bool {
         match (slice, &self.slice) {
             // Redundant pictures follow their primary picture.
             (Ok(slice), _) if slice.redundant_count > 0 => false,
-            // A picture has its first macroblock once. This tells pictures apart that an encoder, against the
-            // standard, gives the same numbers (IDR pictures in a row with one idr_pic_id).
+            // A picture has its first macroblock once. This separates pictures to which an encoder,
+            // against the standard, gives equal numbers (IDR pictures in a row with one
+            // idr_pic_id).
             (Ok(slice), Some(known)) => {
                 !slice.is_same_picture(known)
                     || (slice.first_mb == 0 && self.planes_begun & 1 << slice.colour_plane != 0)

@@ -1,4 +1,4 @@
-//! The first byte of a NAL unit (7.3.1): what kind it is and whether others refer to it.
+//! NAL unit header (7.3.1): type and reference flag.
 
 /// `nal_unit_type` (Table 7-1), as far as this program treats types differently.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,21 +33,21 @@ pub enum NalUnitType {
     AuxiliarySlice,
     /// 20 and 21: slice of another layer or view.
     SliceExtension,
-    /// 0, 13, 22 and more: of no use here; belongs to the access unit in which it stands.
+    /// 0, 13, 22 and more: unused here; part of the access unit in which it stands.
     Other,
 }
 
-/// The first byte of a NAL unit.
+/// First byte of a NAL unit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NalHeader(u8);
 
 impl NalHeader {
-    /// The header of `nal`; `None` if it is empty.
+    /// Returns the header of `nal`; `None` if it is empty.
     pub fn of(nal: &[u8]) -> Option<Self> {
         nal.first().copied().map(Self)
     }
 
-    /// The kind of NAL unit.
+    /// Returns the type.
     pub fn unit_type(self) -> NalUnitType {
         match self.0 & 0x1f {
             1 => NalUnitType::Slice,
@@ -69,14 +69,14 @@ impl NalHeader {
         }
     }
 
-    /// `nal_ref_idc`, 0 to 3: 0 means that no other picture refers to this one.
+    /// Returns `nal_ref_idc`, 0 to 3: 0 means that no other picture refers to this one.
     pub fn ref_idc(self) -> u8 {
         self.0 >> 5 & 3
     }
 }
 
 impl NalUnitType {
-    /// True for the types whose NAL units begin with a slice header that belongs to the picture itself.
+    /// Returns true for types that begin with a slice header of the primary picture.
     pub fn has_slice_header(self) -> bool {
         matches!(self, Self::Slice | Self::PartitionA | Self::IdrSlice)
     }

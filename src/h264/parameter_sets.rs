@@ -1,4 +1,4 @@
-//! The parameter sets that slice headers refer to, by their ids.
+//! Parameter sets by id, for parsing slice headers.
 
 use super::bits::Error;
 use super::nal::{NalHeader, NalUnitType};
@@ -22,7 +22,7 @@ impl Default for ParameterSets {
 }
 
 impl ParameterSets {
-    /// Takes note of `nal` if it is a parameter set. One that cannot be read changes nothing.
+    /// Adds `nal` if it is a parameter set. An unreadable one changes nothing.
     pub fn add(&mut self, nal: &[u8]) {
         match NalHeader::of(nal).map(NalHeader::unit_type) {
             Some(NalUnitType::Sps) => drop(Sps::parse(nal).map(|sps| self.put_sps(sps))),
@@ -31,31 +31,31 @@ impl ParameterSets {
         }
     }
 
-    /// Replaces the set of the same id.
+    /// Replaces the sequence parameter set of the same id.
     pub fn put_sps(&mut self, sps: Sps) {
         if let Some(slot) = self.sps.get_mut(usize::from(sps.id)) {
             *slot = Some(sps);
         }
     }
 
-    /// Replaces the set of the same id.
+    /// Replaces the picture parameter set of the same id.
     pub fn put_pps(&mut self, pps: Pps) {
         if let Some(slot) = self.pps.get_mut(usize::from(pps.id)) {
             *slot = Some(pps);
         }
     }
 
-    /// The sequence parameter set `id`.
+    /// Returns the sequence parameter set `id`.
     pub fn sps(&self, id: u8) -> Option<&Sps> {
         self.sps.get(usize::from(id))?.as_ref()
     }
 
-    /// The picture parameter set `id`.
+    /// Returns the picture parameter set `id`.
     pub fn pps(&self, id: u8) -> Option<&Pps> {
         self.pps.get(usize::from(id))?.as_ref()
     }
 
-    /// The picture parameter set `id` and the sequence parameter set it belongs to.
+    /// Returns the picture parameter set `id` and its sequence parameter set.
     pub fn of_picture(&self, id: u32) -> Result<(&Pps, &Sps), Error> {
         let pps = self
             .pps

@@ -1,37 +1,39 @@
-//! Whether a program's pauses may be taken for the ends of its access units.
+//! Heuristic that takes a program's pauses for the ends of its access units.
 //!
-//! A program that writes each access unit with one `write()` pauses exactly there, and a viewer may have the unit at
-//! once; one that writes blocks pauses anywhere. Nothing in the stream tells which it is, so it is learned from what
-//! comes after the pauses, and one pause in the wrong place costs the trust.
+//!
+//! A program that writes each access unit with one `write()` pauses exactly there, and a viewer may
+//! get the unit at once. A program that writes in blocks pauses anywhere. The stream does not tell
+//! them apart, so the heuristic learns from what follows the pauses. One pause in the wrong place
+//! costs the trust.
 
 use super::au_boundary::Boundary;
 
-/// Pauses in a row that were ends of access units, before the next one is believed.
+/// Confirmed pauses in a row before the next one is trusted.
 const MIN_CONFIRMED_PAUSES: u32 = 8;
 
-/// Reads in a row that ended with the access unit, before the next one is believed: a program that writes a unit in two
-/// parts is mostly seen whole on a busy machine.
+/// Confirmed drains in a row before the next one is trusted. On a busy machine, units in two writes
+/// are mostly read whole.
 const MIN_CONFIRMED_DRAINS: u32 = 60;
 
-/// Access units for which nothing is believed after the first pause in the wrong place: about a minute.
+/// Access units without trust after the first mismatch: about a minute.
 const DISTRUST_UNITS: u32 = 2000;
 
-/// Pauses in the wrong place after which nothing is ever believed again.
+/// Mismatches after which pauses are never trusted again.
 const MAX_MISMATCHES: u32 = 2;
 
-/// Sizes that pieces of streams have when they are cut by the block: pages and stdio buffers, and the payload of a TCP
-/// segment. A pause after such a piece says nothing, and is not held against the program either: stdio writes the
-/// blocks of a unit first and its rest a moment later.
+/// Block sizes at which streams are cut: pages and stdio buffers, and the payload of a TCP segment.
+/// A pause after such a block is neutral: stdio writes the blocks of a unit first and its rest a
+/// moment later.
 const BLOCK_SIZES: [usize; 2] = [4096, 1448];
 
-/// How much larger than any unit with a proven end a unit may be. A keyframe that is larger than what the program
-/// can write at once would otherwise be the first thing to be cut.
+/// Largest ratio of a unit's size to the largest confirmed one. Otherwise a keyframe larger than
+/// one write would be cut first.
 const MAX_SIZE_RATIO: usize = 4;
 
-/// What has been learned about a program, for each of the three words that its reader has: "I have read all there is"
-/// ([`ChunkEnd::Drained`](super::ChunkEnd::Drained)), which comes at once but also between two writes that follow each other
-/// closely, "nothing came after it for a while" ([`ChunkEnd::Pause`](super::ChunkEnd::Pause)), and "nothing came for half a second"
-/// ([`ChunkEnd::Silence`](super::ChunkEnd::Silence)), which is believed without proof until it was wrong.
+/// Trackers for the three reports of a reader. [`ChunkEnd::Drained`](super::ChunkEnd::Drained)
+/// comes at once, but also between two quick writes. [`ChunkEnd::Pause`](super::ChunkEnd::Pause)
+/// comes after a millisecond. [`ChunkEnd::Silence`](super::ChunkEnd::Silence) comes after half a
+/// second and is trusted without confirmation until the first mismatch.
 #[derive(Debug)]
 pub struct PauseHeuristic {
     drains: PauseTracker,
@@ -50,7 +52,7 @@ impl Default for PauseHeuristic {
 }
 
 impl PauseHeuristic {
-    /// Takes in the next bytes.
+    /// Records the next bytes.
     pub fn on_bytes(&mut self, bytes: &[u8]) -> PauseFeedback {
         let drained = self.drains.on_bytes(bytes);
         let paused = self.pauses.on_bytes(bytes);
@@ -62,25 +64,26 @@ impl PauseHeuristic {
         }
     }
 
-    /// Takes in what the newest NAL unit was found to be. `is_slice` is true for all that is part of a picture.
+    /// Records the classification of the newest NAL unit. `is_slice` is true for all parts of a
+    /// picture.
     pub fn on_boundary(&mut self, boundary: Boundary, is_slice: bool) {
         self.drains.on_boundary(boundary, is_slice);
         self.pauses.on_boundary(boundary, is_slice);
         self.silences.on_boundary(boundary, is_slice);
     }
 
-    /// Takes in that all there was has been read; true if that may be taken for the end of the access unit.
+    /// Records a drain; returns true if it ends the access unit.
     pub fn on_drain(&mut self, place: UnitPosition) -> bool {
         let is_end = self.drains.on_pause(place);
         if is_end {
-            // The pause behind it need not be told, and what comes next is not measured together with this.
+            // Its pause need not be reported, and the next bytes are not measured with these.
             self.pauses.bytes_since_pause = 0;
             self.silences.bytes_since_pause = 0;
         }
         is_end
     }
 
-    /// Takes in a pause; true if it may be taken for the end of the access unit.
+    /// Records a pause; returns true if it ends the access unit.
     pub fn on_pause(&mut self, place: UnitPosition) -> bool {
         let is_end = self.pauses.on_pause(place);
         if is_end {
@@ -89,32 +92,32 @@ impl PauseHeuristic {
         is_end
     }
 
-    /// Takes in a silence of half a second; true if the access unit is taken for complete.
+    /// Records half a second of silence; returns true if it ends the access unit.
     pub fn on_silence(&mut self, place: UnitPosition) -> bool {
         self.silences.on_pause(place)
     }
 
-    /// Takes in that an access unit has ended, however that was found.
+    /// Records the end of an access unit, however it was found.
     pub fn on_unit_end(&mut self) {
         self.drains.on_unit_end();
         self.pauses.on_unit_end();
         self.silences.on_unit_end();
     }
 
-    /// Forgets the last words, but not what was learned: the stream goes on elsewhere.
+    /// Forgets pending pauses, but not what was learned, as the stream was interrupted.
     pub fn interrupt(&mut self) {
         self.drains.interrupt();
         self.pauses.interrupt();
         self.silences.interrupt();
     }
 
-    /// True if pauses are believed at present.
+    /// Returns true while pauses are trusted.
     pub fn is_trusted(&self) -> bool {
         self.pauses.is_trusted()
     }
 }
 
-/// What has been learned about one of the three.
+/// Tracker of one kind of report.
 #[derive(Debug)]
 struct PauseTracker {
     min_confirmed: u32,
@@ -126,36 +129,36 @@ struct PauseTracker {
     pause: PauseState,
 }
 
-/// The last pause, as far as it is not known yet what it was.
+/// State of the last pause until it is confirmed.
 #[derive(Clone, Copy, Debug, Default)]
 enum PauseState {
     #[default]
     Settled,
-    /// So many zero bytes came since.
+    /// Pause followed by this many zero bytes.
     Zeros(u32, UnitPosition),
-    /// A start code came; which unit the NAL unit after it belongs to is not known yet.
+    /// Pause followed by a start code; the NAL unit after it is not classified yet.
     StartCode(UnitPosition),
 }
 
-/// Where a pause was.
+/// Position of a pause.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum UnitPosition {
-    /// After a NAL unit that may be the last of an access unit of so many bytes.
+    /// After a NAL unit that may end an access unit of this many bytes.
     UnitEnd(usize),
-    /// After what may be a NAL unit, but not the last of its access unit.
+    /// After a NAL unit that does not end its access unit.
     BetweenNals,
-    /// Where the stream cannot go on with a start code.
+    /// Where no start code can follow.
     InsideNal,
-    /// Between bytes that are not used.
+    /// Between skipped bytes.
     Nowhere,
 }
 
-/// What has become known about the last pause.
+/// Result for the last pause.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PauseFeedback {
-    /// Nothing that calls for action.
+    /// No result, or confirmed.
     None,
-    /// It was not the end of an access unit.
+    /// Not the end of an access unit.
     Mismatch,
 }
 
@@ -172,7 +175,7 @@ impl PauseTracker {
         }
     }
 
-    /// Takes in the next bytes.
+    /// Records the next bytes.
     fn on_bytes(&mut self, bytes: &[u8]) -> PauseFeedback {
         self.bytes_since_pause = self.bytes_since_pause.saturating_add(bytes.len());
         let PauseState::Zeros(mut zeros, place) = self.pause else {
@@ -195,7 +198,8 @@ impl PauseTracker {
         PauseFeedback::None
     }
 
-    /// Takes in what the newest NAL unit was found to be. `is_slice` is true for all that is part of a picture.
+    /// Records the classification of the newest NAL unit. `is_slice` is true for all parts of a
+    /// picture.
     fn on_boundary(&mut self, boundary: Boundary, is_slice: bool) {
         let PauseState::StartCode(place) = self.pause else {
             return;
@@ -212,7 +216,7 @@ impl PauseTracker {
         self.pause = PauseState::Settled;
     }
 
-    /// Takes in a pause; true if it may be taken for the end of the access unit.
+    /// Records a pause; returns true if it ends the access unit.
     fn on_pause(&mut self, place: UnitPosition) -> bool {
         let piece_bytes = std::mem::take(&mut self.bytes_since_pause);
         if piece_bytes == 0 {
@@ -243,18 +247,18 @@ impl PauseTracker {
         }
     }
 
-    /// Takes in that an access unit has ended, however that was found.
+    /// Records the end of an access unit, however it was found.
     fn on_unit_end(&mut self) {
         self.distrust_units = self.distrust_units.saturating_sub(1);
     }
 
-    /// Forgets the last pause, but not what was learned: the stream goes on elsewhere.
+    /// Forgets the pending pause, but not what was learned, as the stream was interrupted.
     fn interrupt(&mut self) {
         self.bytes_since_pause = 0;
         self.pause = PauseState::Settled;
     }
 
-    /// True if pauses are believed at present.
+    /// Returns true while pauses are trusted.
     fn is_trusted(&self) -> bool {
         self.confirmed_pauses >= self.min_confirmed
             && self.distrust_units == 0

@@ -1,24 +1,24 @@
-//! In which order pictures are shown: picture order count (8.2.1) and the place in display order that follows from it,
-//! without looking ahead.
+//! Picture order count (8.2.1) and the display order that follows from it, without lookahead.
 
 use super::slice::{PictureStructure, PocFields, SliceHeader};
 use super::sps::{PocType, Sps};
 
-/// Pictures remembered to see how many a later one overtakes: the largest decoded picture buffer.
+/// Largest decoded picture buffer: pictures kept to count how many a later one overtakes.
 const MAX_REORDER: usize = 16;
 
-/// Further from its place in decoding order no picture is shown (A.3.1 bounds it by the decoded picture buffer): beyond
-/// that the order counts have a gap (an encoder that skips pictures), which must not become a delay.
+/// Largest distance of display from decoding order (A.3.1 bounds it by the decoded picture buffer).
+/// Larger ones are gaps in the counts (an encoder that skips pictures), which must not become a
+/// delay.
 const MAX_DISTANCE: i64 = 2 * MAX_REORDER as i64;
 
-/// Pictures without reordering after which there is taken to be none.
+/// Pictures without reordering after which none is expected.
 const NO_REORDER_AFTER_PICTURES: u32 = 16;
 
-/// The same for a stream that announces reordering: ten seconds, since an encoder that may make B pictures
-/// can leave them out for a while.
+/// The same for a stream that announces reordering: ten seconds, because encoders may omit B
+/// pictures for a while.
 const NO_REORDER_AFTER_PICTURES_DESPITE_VUI: u32 = 300;
 
-/// Picture order count of one picture after the other.
+/// Decoder of picture order counts.
 #[derive(Clone, Debug, Default)]
 pub struct PocDecoder {
     /// `prevPicOrderCntMsb` and `prevPicOrderCntLsb`.
@@ -28,8 +28,8 @@ pub struct PocDecoder {
 }
 
 impl PocDecoder {
-    /// `PicOrderCnt` (8-1) of the frame or field with this slice header; `resets` if it has memory management control
-    /// operation 5.
+    /// Returns `PicOrderCnt` (8-1) of the frame or field. `resets` is true for memory management
+    /// control operation 5.
     pub fn decode(&mut self, slice: &SliceHeader, resets: bool, sps: &Sps) -> i64 {
         let (top, bottom) = match (slice.poc, &sps.poc_type) {
             (PocFields::Type0 { lsb, delta_bottom }, PocType::Type0 { lsb_bits }) => self
@@ -68,7 +68,7 @@ impl PocDecoder {
         count
     }
 
-    /// 8.2.1.1
+    /// Type 0 (8.2.1.1).
     fn poc_type_0(
         &mut self,
         slice: &SliceHeader,
@@ -93,7 +93,7 @@ impl PocDecoder {
         (msb + lsb, msb + lsb + delta_bottom)
     }
 
-    /// `FrameNumOffset` (8-6, 8-11)
+    /// Returns `FrameNumOffset` (8-6, 8-11).
     fn frame_num_offset(&mut self, slice: &SliceHeader, sps: &Sps) -> i64 {
         let (previous, previous_offset) = self.frame_num;
         let offset = if slice.idr_id.is_some() {
@@ -108,7 +108,7 @@ impl PocDecoder {
     }
 }
 
-/// 8.2.1.2
+/// Type 1 (8.2.1.2).
 fn poc_type_1(slice: &SliceHeader, offset: i64, deltas: [i64; 2], cycle: &PocType) -> (i64, i64) {
     let PocType::Type1 {
         non_ref_offset,
@@ -156,10 +156,10 @@ fn poc_type_1(slice: &SliceHeader, offset: i64, deltas: [i64; 2], cycle: &PocTyp
     }
 }
 
-/// What the pictures of one sequence parameter set have shown so far about their order.
+/// Reordering seen so far in the pictures of one sequence parameter set.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ReorderStats {
-    /// Most pictures that were decoded before another one and are shown after it.
+    /// Most pictures decoded before another one and shown after it.
     pub depth: u32,
     pictures: u32,
     has_whole_sequence: bool,
@@ -167,8 +167,8 @@ pub struct ReorderStats {
 }
 
 impl ReorderStats {
-    /// True if enough pictures came, all in display order, to say that it stays so. `is_announced` where
-    /// the stream says that there is reordering.
+    /// Returns true after enough pictures in display order. `is_announced` is true if the stream
+    /// announces reordering.
     pub fn confirms_no_reordering(&self, is_announced: bool) -> bool {
         let enough = if is_announced {
             NO_REORDER_AFTER_PICTURES_DESPITE_VUI
@@ -178,27 +178,27 @@ impl ReorderStats {
         self.depth == 0 && self.has_whole_sequence && self.pictures >= enough
     }
 
-    /// Takes note that a coded video sequence, from one IDR picture to before the next, has been seen.
+    /// Records that a whole coded video sequence was seen, from one IDR picture to the next.
     pub fn sequence_ended(&mut self) {
         self.has_whole_sequence = true;
     }
 }
 
-/// Places of pictures in display order, within the pictures from one IDR picture (or reset) to the next.
+/// Display positions from one IDR picture (or reset) to the next.
 #[derive(Clone, Debug, Default)]
 pub struct DisplayOrder {
-    /// Order count of the picture that is shown first.
+    /// Order count of the picture shown first.
     base: i64,
-    /// Pictures decoded since.
+    /// Number of pictures decoded since.
     decoded: i64,
-    /// Pictures that a gap in the order counts seems to have shifted all others by.
+    /// Shift of all later pictures by a gap in the order counts.
     gap: i64,
     recent: std::collections::VecDeque<i64>,
 }
 
 impl DisplayOrder {
-    /// Index of the next picture in display order minus that in decoding order. `begins` if nothing before it is
-    /// shown after it.
+    /// Returns the display index of the next picture minus its decoding index. `begins` is true if
+    /// nothing before it is shown after it.
     pub fn display_offset(&mut self, count: i64, begins: bool, stats: &mut ReorderStats) -> i64 {
         if begins {
             *self = Self {
