@@ -1,10 +1,12 @@
-//! A camera that gives H.264 through V4L2: USB cameras that encode, the legacy driver of the Raspberry Pi camera, v4l2loopback.
-//! Those that give other pictures are handed to [`raw`].
+//! Camera that delivers H.264 through V4L2: USB cameras with an encoder, the legacy Raspberry Pi
+//! driver, v4l2loopback. Other formats go to [`raw`].
 //!
-//! Some USB cameras have their H.264 inside of MJPEG pictures, from where it is taken.
 //!
-//! One buffer is one access unit, so that each picture is complete when it arrives. What drivers put into buffers
-//! besides pictures (left-overs, damage, nothing) stops here; every refusal is told in words.
+//! Some USB cameras carry their H.264 inside MJPEG, from where it is extracted.
+//!
+//!
+//! One buffer is one access unit, so that each frame is complete when it arrives. Stale, damaged
+//! and empty buffers stop here. Every failure is explained in the log.
 
 mod apply_settings;
 mod buffer_check;
@@ -34,28 +36,31 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// A driver that fills one buffer while we copy another needs three; one more is for a late wake-up.
+/// Number of buffers: three while the driver fills one and we copy another, and one for a late
+/// wake-up.
 const BUFFER_COUNT: u32 = 4;
-/// [`Source::read`] returns this often without a picture.
+/// Longest wait of [`Source::read`] without a frame.
 const READ_TIMEOUT: Duration = Duration::from_millis(100);
-/// A camera that loses picture after picture is not asked for a keyframe each time: those are large.
+/// Shortest time between keyframe requests after losses: keyframes are large.
 const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_secs(1);
-/// So many JPEGs without H.264 at the start, for so long, and there will be none.
+/// JPEGs without H.264 at the start, and the time for them, after which none is expected.
 const MAX_JPEGS_WITHOUT_H264: u32 = 10;
 const JPEGS_WITHOUT_H264_TIMEOUT: Duration = Duration::from_secs(2);
 const MJPEG_WITHOUT_H264: &str =
     "its MJPEG has no H.264 inside, although the camera says that it can and was asked for it";
-/// A picture older than this (or from the future) has another clock than ours.
+/// Age from which on a timestamp belongs to another clock than ours.
 const MAX_TIMESTAMP_AGE: Duration = Duration::from_secs(5);
 
-/// Opens `path`, asks for H.264 and the settings, and starts the camera.
+/// Opens `path`, requests H.264 and the settings, and starts the camera.
 ///
-/// What the driver does not do as asked (size, rate, controls that it has not) is told in the log, once for each opening.
+///
+/// Deviations of the driver (size, rate, missing controls) are logged once for each opening.
 pub fn open(path: &Path, context: &SourceContext) -> Result<Box<dyn Source>, Error> {
     if context.shutdown.is_triggered() {
         return Err(Error::Stopped);
     }
-    // All handles are closed again by the time that a refusal is explained: we are not to be found as the holder.
+    // All handles are closed before the error is explained: this process must not be listed as the
+    // user of the camera.
     start(path, context).map_err(|refusal| {
         let cause = refusal.cause();
         Error::Unavailable(refusal.message(path)).because(cause)
@@ -80,7 +85,7 @@ fn start(path: &Path, context: &SourceContext) -> Result<Box<dyn Source>, OpenEr
     };
     let wanted = &context.settings;
     let mut report = apply_settings::UnsupportedSettings::default();
-    // Turning by 90 degrees may swap width and height: first this, then the size.
+    // A rotation by 90 degrees may swap width and height, so it comes before the size.
     let orientation = apply_settings::apply_orientation(&device, wanted, &mut report);
     let (width, height) = match mux {
         H264Carriage::Native => (wanted.width, wanted.height),
@@ -100,7 +105,7 @@ fn start(path: &Path, context: &SourceContext) -> Result<Box<dyn Source>, OpenEr
     }
     let rate = device.set_rate(capture, wanted.fps.fraction());
     let mut encoder = Encoder::set_up(&device, wanted, (&agreed, rate), mux, &mut report);
-    // Some can be set only before the camera starts.
+    // Some controls can be set only before the camera starts.
     context
         .controls
         .apply_configured(Some(&mut V4l2Controls::with(&device, &mut encoder)));
@@ -128,7 +133,7 @@ fn start(path: &Path, context: &SourceContext) -> Result<Box<dyn Source>, OpenEr
     Ok(Box::new(camera))
 }
 
-/// A V4L2 camera that streams.
+/// Streaming V4L2 camera.
 struct Camera {
     path: PathBuf,
     context: SourceContext,
@@ -136,14 +141,14 @@ struct Camera {
     encoder: Encoder,
     buffers: BufferClassifier,
     carriage: H264Carriage,
-    /// Of [`H264Carriage::InMjpeg`], what is in a buffer; `picture` is what was found in it.
+    /// Content of a buffer with [`H264Carriage::InMjpeg`]; `frame` is the H.264 in it.
     jpeg: Vec<u8>,
     /// JPEGs without H.264 since the start.
     jpegs_without_h264: u32,
     frame: Vec<u8>,
-    /// Bytes that no picture reaches.
+    /// Size that no frame reaches.
     max_bytes: usize,
-    /// When the last picture came; at first, when streaming began.
+    /// Time of the last frame; at first, of the start.
     last_frame_at: Timestamp,
     has_frames: bool,
     silence: SilenceLimit,
@@ -183,7 +188,7 @@ impl Camera {
         camera
     }
 
-    /// The end of this source, in words.
+    /// Returns the error that ends this source.
     fn lost(&self, failure: DeviceError) -> Error {
         let words = v4l2::explain(
             failure,
@@ -194,7 +199,7 @@ impl Camera {
         Error::Lost(format!("{}: {words}", self.path.display())).because(failure.into())
     }
 
-    /// The end of a source whose pictures are not of the size that the driver was told.
+    /// Returns the error for frames larger than the driver's buffers.
     fn too_large(&self) -> Error {
         let advice = if self.stream.device().identity().is_loopback() {
             "the node is still set up for the smaller pictures of an earlier feeder: end the feeder, and start it again when \
@@ -209,12 +214,12 @@ impl Camera {
         .because(Cause::SETTINGS)
     }
 
-    /// Takes one buffer; returns the time of the picture that is then in `self.picture`, if it was one.
+    /// Dequeues one buffer; returns the capture time of the frame in `self.frame`, if it held one.
     fn dequeue(&mut self) -> Result<Option<Timestamp>, Error> {
         let filled = match self.stream.dequeue() {
             Ok(filled) => filled,
             Err(DeviceError::WouldBlock) => {
-                // Woken for something that is no picture: not again at once.
+                // Woken without a frame: wait before the next attempt.
                 self.context.shutdown.sleep(Duration::from_millis(5));
                 return Ok(None);
             }
@@ -244,7 +249,7 @@ impl Camera {
                 );
             }
         }
-        // What follows a loss refers to the lost picture.
+        // Frames after a loss refer to the lost one.
         if !is_intact && now.since(self.keyframe_requested_at) >= KEYFRAME_REQUEST_INTERVAL {
             self.request_keyframe();
         }
@@ -257,7 +262,7 @@ impl Camera {
         Ok(Some(captured_at(stamp, now)))
     }
 
-    /// Copies what is in a buffer, unless the driver itself says that it is no good.
+    /// Copies a buffer, unless the driver marked it as damaged.
     fn classify(&mut self, filled: &DequeuedBuffer) -> BufferKind {
         self.frame.clear();
         if filled.is_damaged {
@@ -269,7 +274,7 @@ impl Camera {
         }
     }
 
-    /// Puts the H.264 of a buffer into `self.picture`.
+    /// Extracts the H.264 of a buffer into `self.frame`.
     fn extract_h264(&mut self, filled: &DequeuedBuffer) -> BufferKind {
         if self.carriage == H264Carriage::Native {
             self.stream.copy(filled, &mut self.frame);
@@ -376,8 +381,9 @@ impl ControlBackend for Camera {
     }
 }
 
-/// The driver's time where it can be one of our clock, else the time of arrival. The flag that names the clock is of no
-/// use: v4l2loopback does not set it, and drivers that set it give times of 0 or of the camera.
+/// Returns the driver's timestamp if plausible, else the arrival time. The flag that names the
+/// clock is useless: v4l2loopback does not set it, and some drivers set it with times of 0 or of
+/// the camera.
 fn captured_at(stamp: Option<Timestamp>, now: Timestamp) -> Timestamp {
     stamp
         .filter(|&stamp| stamp <= now && now.since(stamp) <= MAX_TIMESTAMP_AGE)

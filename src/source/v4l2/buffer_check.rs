@@ -1,4 +1,4 @@
-//! What is in the buffers of a driver: which hold pictures, which were lost, and whether each holds a whole one.
+//! Classification of driver buffers: whole frames, damage and losses.
 
 use crate::h264::ChunkEnd;
 use crate::time::Timestamp;
@@ -6,33 +6,33 @@ use memchr::memmem;
 use std::fmt;
 use std::time::Duration;
 
-/// A NAL unit with its start code has at least this many bytes.
+/// Smallest NAL unit with its start code, in bytes.
 const MIN_NAL_BYTES: usize = 5;
-/// Losses are told this often at most, with their count; while they go on, more and more rarely.
+/// Interval of log lines about losses; it doubles while they go on.
 const LOG_INTERVAL_MIN: Duration = Duration::from_secs(1);
 const LOG_INTERVAL_MAX: Duration = Duration::from_secs(60);
-/// So many cut pictures without a whole keyframe in between are no exception: the keyframes do not fit.
+/// Cut keyframes in a row after which the keyframes are known not to fit.
 const MAX_CUT_IN_A_ROW: u32 = 2;
 
-/// What a buffer turned out to be.
+/// Kind of a buffer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum BufferKind {
     /// H.264.
     Frame,
     /// Marked as damaged by the driver.
     Damaged,
-    /// Full to the last byte: cut, or left-overs.
+    /// Full to the last byte: cut or stale.
     Full,
-    /// Nothing in it, or next to nothing.
+    /// Empty, or nearly so.
     Empty,
-    /// Less than a raw picture has.
+    /// Smaller than a raw frame.
     Short,
-    /// No start code in it.
+    /// Without a start code.
     NoH264,
 }
 
 impl BufferKind {
-    /// Looks into the bytes of a buffer that the driver calls good.
+    /// Classifies the bytes of a buffer that the driver calls good.
     pub(super) fn of(bytes: &[u8]) -> Self {
         if bytes.len() < MIN_NAL_BYTES {
             Self::Empty
@@ -44,7 +44,7 @@ impl BufferKind {
     }
 }
 
-/// The losses of one camera, and whether it puts whole pictures into its buffers.
+/// Loss counter of one camera, and whether its buffers hold whole frames.
 #[derive(Default, Debug)]
 pub(super) struct BufferClassifier {
     last_sequence: Option<u32>,
@@ -53,18 +53,18 @@ pub(super) struct BufferClassifier {
     losses: LossCounter,
     lost: u64,
     logged_at: Option<Timestamp>,
-    /// Time from the last line about losses to the next.
+    /// Time from the last log line about losses to the next.
     log_pause: Duration,
-    /// Buffers filled to the last byte since the last whole keyframe.
+    /// Full buffers since the last whole keyframe.
     cut: u32,
 }
 
 impl BufferClassifier {
-    /// Counts a buffer; false if pictures were lost with or before it.
+    /// Records a buffer; returns false if frames were lost with or before it.
     pub(super) fn record(&mut self, sequence: u32, kind: BufferKind) -> bool {
         let expected = self.last_sequence.map(|last| last.wrapping_add(1));
         self.last_sequence = Some(sequence);
-        // What is thrown away ahead of the first picture is nobody's loss: v4l2loopback always begins with a stale buffer.
+        // Buffers before the first frame are no loss: v4l2loopback always begins with a stale one.
         let skipped = match expected {
             Some(expected) if self.has_frames => gap(expected, sequence),
             _ => 0,
@@ -74,7 +74,8 @@ impl BufferClassifier {
         if skipped > 0 {
             log::debug!("{skipped} pictures missing before buffer {sequence}");
         }
-        // v4l2loopback counts from 0 again when somebody else opens the node, and has a stale buffer then.
+        // v4l2loopback counts from 0 again when another program opens the node, and has a stale
+        // buffer then.
         if kind == BufferKind::Full && sequence != 0 {
             self.cut = self.cut.saturating_add(1);
         }
@@ -92,7 +93,7 @@ impl BufferClassifier {
         !self.has_frames
     }
 
-    /// What the end of a buffer with these bytes means for the access unit.
+    /// Returns what the end of this buffer means for the access unit.
     pub(super) fn chunk_end(&mut self, bytes: &[u8]) -> ChunkEnd {
         let mut has_slice = false;
         for nal in nal_units(bytes).filter(|nal| is_slice(nal)) {
@@ -110,7 +111,8 @@ impl BufferClassifier {
             }
             has_slice = true;
         }
-        // Headers without a picture (the first buffer of the legacy Raspberry Pi driver) belong to the next one.
+        // Headers without a picture (the first buffer of the legacy Raspberry Pi driver) belong to
+        // the next one.
         if has_slice && !self.delivers_slices {
             ChunkEnd::Complete
         } else {
@@ -118,17 +120,17 @@ impl BufferClassifier {
         }
     }
 
-    /// How many pictures were lost so far.
+    /// Returns the number of lost frames.
     pub(super) fn lost(&self) -> u64 {
         self.lost
     }
 
-    /// True if the keyframes do not fit into the driver's buffers, so that there is nothing to be decoded.
+    /// Returns true if the keyframes do not fit into the driver's buffers.
     pub(super) fn are_too_small(&self) -> bool {
         self.cut >= MAX_CUT_IN_A_ROW
     }
 
-    /// Tells of new losses, unless it did so a short while ago.
+    /// Logs new losses, unless it did so recently.
     pub(super) fn log(&mut self, camera: &str, now: Timestamp) {
         if self.losses == LossCounter::default() {
             return;
@@ -151,13 +153,14 @@ impl BufferClassifier {
     }
 }
 
-/// Steps from `expected` to `found`; none if that is backwards: a driver that began to count anew.
+/// Returns the steps from `expected` to `found`; 0 backwards, for a driver that restarted its
+/// count.
 fn gap(expected: u32, found: u32) -> u32 {
     let steps = found.wrapping_sub(expected);
     if steps <= u32::MAX / 2 { steps } else { 0 }
 }
 
-/// Pictures lost since the last report, by cause.
+/// Frames lost since the last report, by cause.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 struct LossCounter {
     skipped: u32,
@@ -202,7 +205,7 @@ impl fmt::Display for LossCounter {
     }
 }
 
-/// From the header of each NAL unit to the end of the buffer (which is all that is needed here).
+/// Iterates over the NAL units, each up to the end of the buffer.
 fn nal_units(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     memmem::find_iter(bytes, &[0, 0, 1])
         .filter_map(move |at| bytes.get(at.checked_add(3)?..))

@@ -1,7 +1,9 @@
-//! A camera that gives raw pictures or JPEGs, through an encoder of ours ([`crate::encode`]).
+//! Camera that delivers raw frames or JPEG, through one of our encoders ([`crate::encode`]).
 //!
-//! A thread takes pictures from the camera and keeps the newest ([`capture`]); the camera's own thread encodes that one whenever
-//! the encoder has room. Nothing else waits anywhere, so that delay is bounded by one picture whatever the machine carries.
+//!
+//! A thread captures frames and keeps the latest ([`capture`]). The camera's own thread encodes
+//! that one whenever the encoder has room. Nothing else waits, so the delay is at most one frame at
+//! any load.
 
 pub mod capture;
 mod controls;
@@ -29,12 +31,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Pictures that nobody had time for are told this often at most.
+/// Shortest time between log lines about dropped frames.
 const DROP_LOG_INTERVAL: Duration = Duration::from_secs(60);
-/// More than any raw format: a camera that has the choice has it because its cable does not carry raw pictures so large.
+/// Cost of decoding JPEG, above that of any raw format: cameras offer JPEG because their cable does
+/// not carry raw frames of that size.
 const JPEG_DECODE_COST: u32 = 100;
 
-/// How much work a pixel of a format is for an encoder; JPEGs are decoded for it.
+/// Returns the cost of a pixel of a format for an encoder, JPEG decoding included.
 pub fn cost(encoder: &dyn EncoderFactory, fourcc: FourCc) -> Option<u32> {
     if is_jpeg(fourcc) {
         encoder
@@ -49,8 +52,8 @@ fn is_jpeg(fourcc: FourCc) -> bool {
     [FourCc::MJPG, FourCc::JPEG].contains(&fourcc)
 }
 
-/// For the list of cameras: the encoder that a camera with these offers would be encoded by, and the mode that would be taken of
-/// it; else why there is none.
+/// Returns the encoder and mode that a camera with these formats would get, for the list of
+/// cameras; else the reason why there is none.
 pub fn plan(offers: &[FormatCaps], wanted: &ModeRequest) -> Result<(String, CaptureMode), String> {
     let found =
         encode::available_encoders(encode::EncoderPreference::Auto).map_err(|error| error.0)?;
@@ -65,35 +68,36 @@ pub fn plan(offers: &[FormatCaps], wanted: &ModeRequest) -> Result<(String, Capt
         .ok_or_else(|| format!("no encoder takes its formats ({})", open::formats(offers)))
 }
 
-/// A raw V4L2 camera that streams, and its encoder. Dropped in this order: the encoder may hold buffers of the stream.
+/// Streaming raw camera and its encoder. Dropped in this order: the encoder may hold buffers of the
+/// stream.
 struct Camera {
     path: PathBuf,
     context: SourceContext,
-    /// With which the encoder was opened.
+    /// Bit rate with which the encoder was opened.
     configured_bitrate: Option<u32>,
     encoder: Box<dyn Encoder>,
-    /// Since when the encoder gives pictures.
+    /// Time since when the encoder outputs frames.
     healthy_since: Option<Timestamp>,
-    /// It has, for long enough.
+    /// True once it has done so for long enough.
     is_confirmed: bool,
     mjpeg: Option<MjpegStage>,
     capture: CaptureThread,
     stream: Arc<Stream>,
     unit: Vec<u8>,
     wants_keyframe: bool,
-    /// When the last picture came from the driver; at first, when streaming began.
+    /// Time of the last frame from the driver; at first, of the start.
     arrived_at: Timestamp,
-    /// When the encoder last took a picture or gave one.
+    /// Time when the encoder last took or output a frame.
     progress_at: Timestamp,
     silence: SilenceLimit,
-    /// How long the encoder may do nothing.
+    /// Time after which an idle encoder counts as hung.
     encoder_stall: Duration,
     dropping: DropReporter,
     orientation: Orientation,
 }
 
 impl Camera {
-    /// Gives the newest picture to the encoder, if there is one.
+    /// Submits the latest frame to the encoder, if there is one.
     fn encode_latest(&mut self) -> Result<(), Error> {
         let frame = self.capture.take().map_err(|failure| self.lost(failure))?;
         let Some(CapturedFrame {
@@ -135,7 +139,7 @@ impl Camera {
         Ok(taken)
     }
 
-    /// The encoder has given a picture.
+    /// Confirms the encoder after enough frames.
     fn confirm_encoder(&mut self) {
         let since = *self.healthy_since.get_or_insert(self.progress_at);
         if !self.is_confirmed && self.progress_at.since(since) >= encode::HEALTHY_AFTER {
@@ -146,11 +150,11 @@ impl Camera {
         }
     }
 
-    /// Waits for what there is to do next.
+    /// Waits for the next work.
     fn wait(&self) -> WaitResult {
         let has_room = self.encoder.has_room();
         let picture = has_room.then(|| (self.capture.fd(), PollFlags::IN));
-        // An encoder that swallows a picture has nothing to be read, but room again.
+        // An encoder that drops a frame has no output, but room again.
         let any = PollFlags::IN | PollFlags::OUT | PollFlags::PRI;
         let encoder = self.encoder.fd().map(|fd| (fd, any));
         self.context
@@ -183,7 +187,7 @@ impl Camera {
         Error::Lost(format!("{}: {words}", self.path.display())).because(failure.into())
     }
 
-    /// The encoder has come to its end.
+    /// Returns the error of a failed encoder.
     fn encoder_error(&self, error: &encode::Error) -> Error {
         let (name, trials) = (self.encoder.name(), &self.context.encoder_failures);
         let is_enough = trials.record_failure(&name, &error.0, Timestamp::now());
@@ -200,7 +204,7 @@ impl Camera {
     }
 
     fn next_unit(&mut self) -> Result<Option<Timestamp>, Error> {
-        // An encoder that works elsewhere may have one.
+        // An encoder with its own thread may have output.
         if let Some(captured_at) = self.take_unit()? {
             return Ok(Some(captured_at));
         }
@@ -285,7 +289,7 @@ impl Source for Camera {
     }
 }
 
-/// Says now and then that pictures are left out.
+/// Reporter that logs dropped frames from time to time.
 #[derive(Default)]
 struct DropReporter {
     logged: u64,
@@ -297,7 +301,7 @@ impl DropReporter {
         let rested = self
             .logged_at
             .is_none_or(|at| now.since(at) >= DROP_LOG_INTERVAL);
-        // One now and then is no trouble of anybody's.
+        // Single drops are harmless.
         if rested && passed_over >= self.logged + 10 {
             log::warn!(
                 "{camera}: the encoder does not keep up with the camera: {} pictures left out so far; try a smaller --width and \

@@ -1,5 +1,5 @@
-//! Takes pictures from a camera on a thread of its own and keeps the newest: who encodes gets that one, however long the last
-//! one took, and what nobody had time for goes back to the driver at once and is counted.
+//! Capture thread that keeps the latest frame. The encoder gets that one, however long the last one
+//! took. Overwritten frames go back to the driver at once and are counted.
 
 use super::super::buffer_check::{BufferClassifier, BufferKind};
 use crate::shutdown::{ShutdownToken, WaitResult};
@@ -12,21 +12,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How often the thread looks after its log lines while no picture comes.
+/// Interval of log checks while no frame comes.
 const LOG_POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// A picture and the buffer that it is in.
+/// Frame in its buffer.
 #[derive(Debug)]
 pub(super) struct CapturedFrame {
     pub(super) held: BufferGuard,
     pub(super) captured_at: Timestamp,
-    /// When it was taken from the driver.
+    /// Time of dequeuing.
     pub(super) arrived_at: Timestamp,
 }
 
-/// What the thread and the encoder's side share: place for one picture.
+/// Slot for one frame, shared by the capture thread and the encoder's side.
 ///
-/// Of any kind, so that the same place serves cameras that are not V4L2 devices (tests, measurements).
+///
+/// Generic, so that tests and measurements can use it without a V4L2 device.
 #[derive(Debug)]
 pub struct LatestFrame<T> {
     slot: Mutex<Slot<T>>,
@@ -40,7 +41,7 @@ struct Slot<T> {
 }
 
 impl<T> LatestFrame<T> {
-    /// An empty place. Errors when the process has no descriptors left.
+    /// Creates an empty slot. Fails if the process has no descriptors left.
     pub fn new() -> io::Result<Self> {
         Ok(Self {
             slot: Mutex::new(Slot {
@@ -52,55 +53,55 @@ impl<T> LatestFrame<T> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Slot<T>> {
-        // Nothing in here can be half done.
+        // No operation leaves it half done.
         self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a picture there; one that nobody has taken is passed over.
+    /// Stores a frame; one that was not taken is overwritten.
     pub fn put(&self, picture: T) {
         let mut place = self.lock();
-        // To be dropped without the lock: it goes back to a driver.
+        // Dropped without the lock: it goes back to a driver.
         let old = place.picture.replace(picture);
         place.overwritten += u64::from(old.is_some());
         drop(place);
         self.wake();
     }
 
-    /// Takes the picture, if there is one.
+    /// Takes the frame, if there is one.
     pub fn take(&self) -> Option<T> {
         let mut place = self.lock();
-        // Before the place is empty for others: what is put in afterwards wakes anew.
+        // Before the slot is empty for others: a later frame signals again.
         let _ = rustix::io::read(&self.ready, &mut [0; 8]);
         place.picture.take()
     }
 
-    /// How many pictures nobody had time for.
+    /// Returns the number of overwritten frames.
     pub fn overwritten(&self) -> u64 {
         self.lock().overwritten
     }
 
-    /// Wakes who waits for [`LatestFrame::fd`].
+    /// Signals [`LatestFrame::fd`].
     fn wake(&self) {
-        // An eventfd takes 2^64-2 such words before a write would block.
+        // An eventfd takes 2^64-2 such writes before one would block.
         let _ = rustix::io::write(&self.ready, &1u64.to_ne_bytes());
     }
 
-    /// Readable when there is a picture.
+    /// Returns the descriptor, which is readable while a frame waits.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.ready.as_fd()
     }
 }
 
-/// What else the two sides tell each other.
+/// Other state shared by the two sides.
 #[derive(Default, Debug)]
 struct CaptureReport {
-    /// Why the thread has ended.
+    /// Error that ended the thread.
     end: Option<DeviceError>,
-    /// Pictures that the camera or its driver lost or damaged.
+    /// Frames that the camera or its driver lost or damaged.
     lost: u64,
 }
 
-/// The thread. Ends with this value, which waits for it.
+/// Handle of the thread, which ends on drop.
 #[derive(Debug)]
 pub(super) struct CaptureThread {
     newest: Arc<LatestFrame<CapturedFrame>>,
@@ -110,7 +111,7 @@ pub(super) struct CaptureThread {
 }
 
 impl CaptureThread {
-    /// Begins to take pictures. `is_whole` looks at how much is in a buffer.
+    /// Starts capturing. `is_whole` checks the amount of data in a buffer.
     pub(super) fn start(
         camera: &str,
         stream: Arc<Stream>,
@@ -137,7 +138,7 @@ impl CaptureThread {
         Ok(capturing)
     }
 
-    /// The newest picture that nobody has taken yet. An error is the end.
+    /// Takes the latest frame. An error is final.
     pub(super) fn take(&self) -> Result<Option<CapturedFrame>, DeviceError> {
         match self.newest.take() {
             Some(frame) => Ok(Some(frame)),
@@ -148,17 +149,17 @@ impl CaptureThread {
         }
     }
 
-    /// Readable when there is a picture, or the end.
+    /// Returns the descriptor, which is readable on a frame or the end.
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
         self.newest.fd()
     }
 
-    /// Pictures that were lost: by the camera, by its driver, and those that nobody had time for.
+    /// Returns the number of lost frames: by the camera, by its driver, and overwritten.
     pub(super) fn dropped(&self) -> u64 {
         self.newest.overwritten() + self.report().lost
     }
 
-    /// Pictures that nobody had time for.
+    /// Returns the number of overwritten frames.
     pub(super) fn overwritten(&self) -> u64 {
         self.newest.overwritten()
     }
@@ -172,7 +173,7 @@ impl Drop for CaptureThread {
     fn drop(&mut self) {
         self.shutdown.trigger();
         if let Some(thread) = self.thread.take() {
-            // The device is closed when this source is gone, not some time later.
+            // Closes the device together with this source, not later.
             let _ = thread.join();
         }
     }
@@ -198,7 +199,7 @@ impl CaptureWorker {
                 WaitResult::TimedOut => {}
                 WaitResult::Ready => match self.stream.dequeue() {
                     Ok(filled) => self.classify(filled, &is_whole),
-                    // Woken for something that is no picture: not again at once.
+                    // Woken without a frame: wait before the next attempt.
                     Err(DeviceError::WouldBlock) => {
                         let _ = self.shutdown.sleep(Duration::from_millis(5));
                     }
@@ -221,7 +222,7 @@ impl CaptureWorker {
         let arrived_at = Timestamp::now();
         let (sequence, stamp, is_damaged) = (filled.sequence, filled.timestamp, filled.is_damaged);
         let held = BufferGuard::new(self.stream.clone(), filled);
-        // What v4l2loopback gives first is of an earlier feeder.
+        // The first buffer of v4l2loopback is of an earlier feeder.
         let is_stale = sequence == 0 && self.stream.device().identity().is_loopback();
         let kind = if is_damaged {
             BufferKind::Damaged

@@ -1,5 +1,5 @@
-//! What can be set of a camera whose pictures are encoded here: its driver's controls and, under the names that V4L2 has for them,
-//! those of the encoder.
+//! Controls of a camera with one of our encoders: the driver's, and those of the encoder under
+//! V4L2's names.
 
 use super::super::controls::V4l2Controls;
 use super::Camera;
@@ -26,7 +26,7 @@ impl Camera {
 impl ControlBackend for Camera {
     fn controls(&mut self) -> Vec<Control> {
         let mut controls = V4l2Controls::new(self.stream.device()).controls();
-        // A camera may have such of an encoder in it, which has nothing to do with these pictures.
+        // Controls of an encoder in the camera have no effect on these frames.
         controls.retain(|control| ![BITRATE, KEYFRAME].contains(&control.name.as_str()));
         controls.extend(self.encoder_controls());
         controls

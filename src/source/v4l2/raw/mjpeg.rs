@@ -1,17 +1,17 @@
-//! JPEGs of a camera to pictures for an encoder, and the newest JPEG itself, for snapshots.
+//! Decoding of a camera's JPEGs for an encoder; keeps the latest JPEG for snapshots.
 
 use crate::encode::{FrameMemory, I420, JpegDecoder};
 use crate::time::Timestamp;
 use crate::v4l2::{BufferGuard, NegotiatedFormat};
 
-/// The decoder of a camera that gives JPEGs.
+/// Decoder of a camera that delivers JPEG.
 pub(super) struct MjpegStage {
     decoder: JpegDecoder,
     size: (u32, u32),
-    /// The newest picture as the camera encoded it, once it has turned out to be good.
+    /// Latest JPEG of the camera that decoded without error.
     jpeg: Vec<u8>,
     captured_at: Option<Timestamp>,
-    /// Those that were none.
+    /// Number of damaged JPEGs.
     pub(super) damaged: u64,
 }
 
@@ -26,7 +26,8 @@ impl MjpegStage {
         }
     }
 
-    /// Takes the JPEG out of the camera's buffer and decodes it into `memory`; `None` of one that is no picture, which is counted.
+    /// Copies the JPEG out of the camera's buffer and decodes it into `memory`; counts a damaged
+    /// one and returns `None`.
     pub(super) fn decode(
         &mut self,
         held: BufferGuard,

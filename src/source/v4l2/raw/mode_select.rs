@@ -1,45 +1,45 @@
-//! Which of a camera's formats, sizes and rates to take: the one nearest to what was asked and, of those, the one with the least
-//! cost. Plain values, no device.
+//! Selection of format, size and rate: the mode closest to the request and, of those, the cheapest.
+//! Plain values, no device.
 
 use crate::v4l2::{FourCc, FrameSize};
 
-/// What a camera offers: its formats, and the sizes of each with the rates of each (pictures per second, highest first). Empty
-/// where the driver does not tell.
+/// Format of a camera, with its sizes and their rates (frames per second, highest first). Empty if
+/// the driver does not list them.
 pub type FormatCaps = (FourCc, Vec<(FrameSize, Vec<f64>)>);
 
-/// What was asked for.
+/// Requested mode.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct ModeRequest {
-    /// Pixels of a line.
+    /// Width in pixels.
     pub width: u32,
-    /// Lines.
+    /// Height in pixels.
     pub height: u32,
-    /// Pictures per second.
+    /// Frames per second.
     pub fps: f64,
 }
 
-/// What to ask the camera for.
+/// Mode to request from the camera.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct CaptureMode {
     /// The format.
     pub fourcc: FourCc,
-    /// Pixels of a line.
+    /// Width in pixels.
     pub width: u32,
-    /// Lines.
+    /// Height in pixels.
     pub height: u32,
-    /// Pictures per second; `None` where the driver does not tell.
+    /// Frames per second; `None` if the driver does not tell.
     pub rate: Option<f64>,
 }
 
 impl CaptureMode {
-    /// How far it is from what was asked; 0 is "as asked". The size counts more than the rate.
+    /// Returns the distance from the request; 0 means equal. The size counts more than the rate.
     fn distance(&self, wanted: &ModeRequest) -> f64 {
         let far = |has: u32, wanted: u32| {
             let ratio = f64::from(has.max(1)) / f64::from(wanted.max(1));
             ratio.ln().abs()
         };
         let size = far(self.width, wanted.width) + far(self.height, wanted.height);
-        // 30 000/1001 is 30 to everybody.
+        // 30 000/1001 counts as 30.
         let slow = self
             .rate
             .map_or(0.0, |rate| (wanted.fps * 0.99 / rate).ln().max(0.0));
@@ -47,8 +47,8 @@ impl CaptureMode {
     }
 }
 
-/// The best of a camera's modes for an encoder that takes a format with so much `cost` a pixel, and no picture larger than
-/// `largest`. `None` if it takes none of them.
+/// Returns the best mode for an encoder with this `cost` of a pixel and frames up to `largest`.
+/// `None` if it takes none of them.
 pub fn select_mode(
     offers: &[FormatCaps],
     wanted: &ModeRequest,
@@ -64,7 +64,7 @@ pub fn select_mode(
             }
             let distance = mode.distance(wanted);
             let is_better = best.as_ref().is_none_or(|(least, least_cost, _)| {
-                // Sums of logarithms that ought to be the same differ in their last digits.
+                // Equal sums of logarithms may differ in their last digits.
                 let same = (distance - least).abs() < 1e-9;
                 (!same && distance < *least) || (same && cost < *least_cost)
             });
@@ -76,7 +76,8 @@ pub fn select_mode(
     best.map(|(_, _, mode)| mode)
 }
 
-/// The modes of a format that may be the best: each size, at the lowest rate that is enough, else at its highest.
+/// Returns the candidate modes of a format: each size at the lowest sufficient rate, else at its
+/// highest.
 fn modes(
     fourcc: FourCc,
     sizes: &[(FrameSize, Vec<f64>)],
@@ -102,7 +103,7 @@ fn modes(
         .collect()
 }
 
-/// Of the rates, highest first: the lowest that is enough, else the highest.
+/// Returns the lowest sufficient rate, else the highest; rates come highest first.
 fn rate(rates: &[f64], wanted: f64) -> Option<f64> {
     let enough = rates.iter().rev().find(|&&rate| rate >= wanted * 0.99);
     enough.or(rates.first()).copied()
@@ -131,7 +132,7 @@ mod tests {
         (FrameSize::Discrete(width, height), rates.to_vec())
     }
 
-    /// A usual webcam: raw pictures are slow over USB 2 when they are large.
+    /// A usual webcam: raw frames are slow over USB 2 when they are large.
     fn webcam() -> Vec<FormatCaps> {
         vec![
             (

@@ -1,4 +1,4 @@
-//! Opens a camera whose pictures are to be encoded: which encoder, which of the camera's modes, and the start of both.
+//! Opening of a camera that needs an encoder: selects encoder and mode, and starts both.
 
 use super::super::apply_settings::{self, UnsupportedSettings};
 use super::super::controls::V4l2Controls;
@@ -19,12 +19,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// One is the newest, one is being encoded, two are being filled, and one is for a late wake-up.
+/// Number of buffers: one is the latest, one is encoded, two are filled, one is for a late wake-up.
 const BUFFER_COUNT: u32 = 5;
-/// An encoder that does nothing for longer hangs, unless five pictures take longer.
+/// Time after which an idle encoder counts as hung, unless five frames take longer.
 const ENCODER_STALL_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// All formats, sizes and rates of a camera.
+/// Returns all formats, sizes and rates of a camera.
 fn enumerate_formats(device: &Device, capture: PlaneApi) -> Vec<FormatCaps> {
     let formats = device.formats(capture).into_iter();
     formats
@@ -41,7 +41,7 @@ pub(super) fn formats(offers: &[FormatCaps]) -> String {
     formats.join(", ")
 }
 
-/// Chooses an encoder and a mode, and starts the camera.
+/// Selects an encoder and a mode, and starts the camera.
 pub(in crate::source::v4l2) fn start(
     device: Device,
     capture: PlaneApi,
@@ -93,7 +93,7 @@ pub(in crate::source::v4l2) fn start(
     Err(useless(encode::Error(reasons.join(", and "))))
 }
 
-/// Those that have come to nothing with this camera behind the others, and the reasons for that.
+/// Sorts encoders that failed with this camera to the end, and adds the reasons.
 fn by_reliability(
     candidates: Vec<Box<dyn EncoderFactory>>,
     context: &SourceContext,
@@ -112,19 +112,19 @@ fn by_reliability(
     ordered
 }
 
-/// Why an encoder does not go with a camera.
+/// Reason why an encoder does not fit a camera.
 enum SetupError {
-    /// The camera refuses.
+    /// The camera failed.
     Camera(DeviceError, SetupStep),
-    /// Another encoder may do better.
+    /// The encoder failed; another one may work.
     Encoder(String),
 }
 
-/// A camera that is set up, and the encoder for it.
+/// Camera that is set up, and its encoder.
 struct Setup {
     mode: CaptureMode,
     agreed: NegotiatedFormat,
-    /// What the driver says of the rate.
+    /// Frame rate by the driver.
     rate: Option<f64>,
     encoder: Box<dyn Encoder>,
 }
@@ -158,7 +158,7 @@ fn setup(
             mode.fourcc, agreed.fourcc
         )));
     }
-    // The lowest rate that is enough is what the user asked for, or the camera's next one.
+    // The lowest sufficient rate is the configured one, or the camera's next.
     let rate = device.set_rate(capture, context.settings.fps.fraction());
     let settings = encode::Config {
         fps: rate.or(mode.rate).unwrap_or(wanted.fps).clamp(1.0, 240.0),
@@ -176,10 +176,10 @@ fn setup(
     })
 }
 
-/// What the encoder is given.
+/// Returns the input format of the encoder.
 fn encoder_input(agreed: &NegotiatedFormat) -> RawVideoFormat {
     if is_jpeg(agreed.fourcc) {
-        // As the decoder leaves it.
+        // As the JPEG decoder outputs it.
         return RawVideoFormat {
             fourcc: FourCc::I420,
             width: agreed.width & !1,
