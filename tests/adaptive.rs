@@ -154,7 +154,7 @@ fn serve(hub: Hub) -> String {
 }
 
 #[test]
-fn the_encoder_for_raw_cameras_follows_a_line_down_and_up() {
+fn raw_camera_bitrate_follows_the_link() {
     let shutdown = ShutdownToken::new().unwrap();
     let (publisher, hub) = hub::channel();
     let source = Box::new(RawCamera::new(shutdown.clone()));

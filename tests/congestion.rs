@@ -98,7 +98,7 @@ impl Drop for Namespace {
 }
 
 #[test]
-fn bbr_that_is_not_allowed_is_done_without() {
+fn forbidden_bbr_is_not_used() {
     if !read(AVAILABLE).contains("bbr") {
         eprintln!("skipped: this kernel has no bbr");
         return;

@@ -43,7 +43,7 @@ fn value(document: &Value, name: &str) -> Value {
 }
 
 #[test]
-fn what_a_camera_has_is_listed_with_its_range() {
+fn controls_are_listed_with_their_range() {
     let server = live(&TEST);
     let document = get(&server);
     assert_eq!(document["camera"], "camera");
@@ -61,7 +61,7 @@ fn what_a_camera_has_is_listed_with_its_range() {
 }
 
 #[test]
-fn what_is_set_has_effect_at_once() {
+fn set_control_takes_effect_at_once() {
     let server = live(&[&TEST[..], &["--keyframe-interval", "100000"]].concat());
     let mut viewer = server.watch("/live/camera");
     assert!(is_init(&viewer.binary()));
@@ -81,7 +81,7 @@ fn what_is_set_has_effect_at_once() {
 }
 
 #[test]
-fn every_refusal_has_its_status_and_its_words() {
+fn every_rejection_has_status_and_message() {
     let server = live(&TEST);
     let large = format!("{{\"a\": \"{}\"}}", "x".repeat(20_000));
     let plain = "Content-Type: text/plain\r\n";
@@ -118,7 +118,7 @@ fn every_refusal_has_its_status_and_its_words() {
 }
 
 #[test]
-fn pages_of_other_sites_set_nothing_unless_they_are_named() {
+fn other_origins_cannot_set_unless_allowed() {
     let server = configured(
         "origin",
         "server:\n  listen: 127.0.0.1:0\n  allowedOrigins: https://good.example\n",
@@ -145,7 +145,7 @@ fn pages_of_other_sites_set_nothing_unless_they_are_named() {
 }
 
 #[test]
-fn the_configuration_sets_controls_and_forbids_setting_them() {
+fn config_sets_controls_and_forbids_changes() {
     let server = configured(
         "forbidden",
         "  controls:\n    video_gop_size: 7\n    brightness: 3\n\
@@ -165,7 +165,7 @@ fn the_configuration_sets_controls_and_forbids_setting_them() {
 }
 
 #[test]
-fn a_closed_camera_takes_nothing_and_says_so() {
+fn closed_camera_rejects_controls() {
     // A program that ends at once would be open for a moment at each new attempt.
     let server = Server::start(&["--source", "exec:/nonexistent"]);
     server.wait_for("waiting", |camera| camera["state"] == "waiting");

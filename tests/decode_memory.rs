@@ -187,7 +187,7 @@ fn damaged_keyframe_is_retried() {
 }
 
 #[test]
-fn those_that_gave_up_are_not_waited_for() {
+fn abandoned_requests_are_not_waited_for() {
     let scratch = Scratch::new("decode-memory-gone");
     let file = encode(&scratch, "vga.264", "640x480", "-g 10 -refs 1 -bf 0");
     let cameras: String = (0..3)

@@ -150,7 +150,7 @@ fn errors(scratch: &Scratch, sources: &[(&str, String)]) -> BTreeMap<String, Str
 }
 
 #[test]
-fn program_that_sends_another_format_is_told_the_remedy() {
+fn other_format_from_a_program_names_the_remedy() {
     let scratch = Scratch::new("formats-exec");
     let mut sources: Vec<_> = FORMATS
         .iter()
@@ -213,7 +213,7 @@ fn rtp() -> Vec<u8> {
 }
 
 #[test]
-fn file_of_another_format_is_named_with_a_command() {
+fn other_format_in_a_file_names_a_command() {
     let scratch = Scratch::new("formats-file");
     let names = ["mp4", "h265", "ts"];
     let formats = FORMATS.iter().filter(|(name, ..)| names.contains(name));
@@ -231,7 +231,7 @@ fn file_of_another_format_is_named_with_a_command() {
 }
 
 #[test]
-fn standard_input_of_another_format_is_named() {
+fn other_format_on_standard_input_is_named() {
     let scratch = Scratch::new("formats-stdin");
     let path = make(&scratch, "mkv", "-c:v libx264 -f matroska");
     let server = Server::start_with(&["--source", "-"], |command| {

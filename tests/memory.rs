@@ -80,7 +80,7 @@ impl Camera {
 }
 
 #[test]
-fn large_keyframes_do_not_pile_up() {
+fn large_keyframes_do_not_accumulate() {
     let mut camera = Camera::start();
     let picture = camera.picture(true, 1 << 20);
     camera.send(&picture);

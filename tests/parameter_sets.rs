@@ -89,7 +89,7 @@ fn nonsense_sample_aspect_becomes_square() {
 }
 
 #[test]
-fn vague_colour_tags_become_clear() {
+fn incomplete_colour_tags_are_completed() {
     for (tags, expected) in [
         ("video_full_range_flag=1", ([6, 6, 6], true)),
         (

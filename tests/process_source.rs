@@ -92,7 +92,7 @@ fn is_dead(process: u32) -> bool {
 }
 
 #[test]
-fn a_program_has_the_usual_limit_of_descriptors_whatever_ours_is() {
+fn program_gets_the_default_descriptor_limit() {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut files = getrlimit(Resource::Nofile);
     files.current = files.maximum;
@@ -102,7 +102,7 @@ fn a_program_has_the_usual_limit_of_descriptors_whatever_ours_is() {
 }
 
 #[test]
-fn each_write_is_bytes_and_then_a_pause() {
+fn each_write_is_data_then_a_pause() {
     let mut source = shell("printf abc; sleep 0.3; printf de; exec sleep 1000");
     assert_eq!(unit(&mut *source), b"abc");
     assert_eq!(unit(&mut *source), b"de");
@@ -110,7 +110,7 @@ fn each_write_is_bytes_and_then_a_pause() {
 }
 
 #[test]
-fn a_write_larger_than_the_pipe_arrives_whole() {
+fn write_larger_than_the_pipe_arrives_whole() {
     let mut source = shell("dd if=/dev/zero bs=3000001 count=1 2>/dev/null; exec sleep 1000");
     let mut length = 0;
     while length < 3_000_001 {
@@ -121,7 +121,7 @@ fn a_write_larger_than_the_pipe_arrives_whole() {
 }
 
 #[test]
-fn the_error_has_exit_status_and_last_words() {
+fn exit_error_has_status_and_last_lines() {
     for (script, text) in [
         (
             "printf x; echo one >&2; echo two >&2; exit 255",
@@ -152,7 +152,7 @@ fn the_error_has_exit_status_and_last_words() {
 }
 
 #[test]
-fn what_cannot_be_started_is_explained() {
+fn start_errors_are_explained() {
     for (program, why) in [
         (
             "no-such-program",
@@ -175,7 +175,7 @@ fn what_cannot_be_started_is_explained() {
 }
 
 #[test]
-fn a_dropped_source_leaves_neither_program_nor_grandchildren_nor_zombie() {
+fn dropped_source_leaves_no_process() {
     let mut source = shell("sleep 1000 & echo $!; echo $$; wait");
     let processes = numbers(&mut *source, 2);
     assert!(processes.iter().all(|&process| !is_dead(process)));
@@ -185,7 +185,7 @@ fn a_dropped_source_leaves_neither_program_nor_grandchildren_nor_zombie() {
 }
 
 #[test]
-fn a_program_that_will_not_end_is_killed() {
+fn program_that_ignores_signals_is_killed() {
     let mut source = shell("trap '' INT TERM; echo $$; while :; do sleep 1; done");
     let processes = numbers(&mut *source, 1);
     drop(source);
@@ -193,7 +193,7 @@ fn a_program_that_will_not_end_is_killed() {
 }
 
 #[test]
-fn a_program_gets_the_time_to_end_in_order() {
+fn program_gets_time_to_exit() {
     let file = scratch("in-order");
     let script = format!(
         // `wait` hears the signal at once, however busy the machine: no command has to start or end first.
@@ -208,7 +208,7 @@ fn a_program_gets_the_time_to_end_in_order() {
 }
 
 #[test]
-fn a_program_hears_the_signals_that_we_were_started_to_ignore() {
+fn program_does_not_inherit_ignored_signals() {
     let file = scratch("ignored");
     let source = format!(
         "exec:sh -c 'grep SigIgn /proc/$$/status >{0}.new; mv {0}.new {0}; exec sleep 1000'",
@@ -234,7 +234,7 @@ fn a_program_hears_the_signals_that_we_were_started_to_ignore() {
 }
 
 #[test]
-fn when_the_terminal_is_closed_programs_end_with_all_that_they_started() {
+fn hangup_ends_programs_and_their_children() {
     let file = std::env::temp_dir().join(format!("berrymse-hangup-{}", std::process::id()));
     let source = format!(
         "exec:sh -c 'sleep 1000 & echo $! >{0}.new; mv {0}.new {0}; wait'",
@@ -262,13 +262,13 @@ fn when_the_terminal_is_closed_programs_end_with_all_that_they_started() {
 }
 
 #[test]
-fn a_flood_of_messages_blocks_nobody() {
+fn stderr_flood_does_not_block() {
     let mut source = shell("yes message | head -c 3000000 >&2; printf ok; exec sleep 1000");
     assert_eq!(unit(&mut *source), b"ok");
 }
 
 #[test]
-fn stopping_ends_a_read_at_once() {
+fn shutdown_ends_a_read_at_once() {
     let context = context();
     let mut source = open_exec(&["sleep".to_owned(), "1000".to_owned()], &context).unwrap();
     context.shutdown.trigger();
@@ -276,7 +276,7 @@ fn stopping_ends_a_read_at_once() {
 }
 
 #[test]
-fn the_program_dies_with_us_even_when_we_are_killed() {
+fn program_dies_when_the_server_is_killed() {
     let mut us = copy_of_us("killed").stdin(Stdio::null()).spawn().unwrap();
     let process: u32 = line_from(&mut us, "process ").parse().unwrap();
     assert!(!is_dead(process));

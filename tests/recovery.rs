@@ -317,7 +317,7 @@ fn luma_of_jpeg(jpeg: &[u8]) -> Vec<u8> {
 const LARGE: &str = "-vf noise=alls=60:allf=t -qp 4";
 
 #[test]
-fn endless_gop_is_named_and_the_program_started_again() {
+fn endless_gop_is_reported_and_restarted() {
     let server = serve(ENDLESS_GOP, LARGE);
     let camera = server.wait_for("without entry", |camera| {
         camera["error"]
@@ -333,7 +333,7 @@ fn endless_gop_is_named_and_the_program_started_again() {
 }
 
 #[test]
-fn endless_gop_on_standard_input_begins_anywhere() {
+fn endless_gop_on_stdin_starts_anywhere() {
     let words = encoder(ENDLESS_GOP, LARGE);
     let mut words = words.split_whitespace();
     let mut source = Command::new(words.next().unwrap())

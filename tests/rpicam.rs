@@ -79,7 +79,7 @@ fn words(server: &Server, part: &str) -> String {
 }
 
 #[test]
-fn pictures_come_with_the_settings_asked_for() {
+fn frames_have_the_configured_settings() {
     let stand_in = StandIn::new("settings", "rpicam-vid");
     let server = stand_in.serve(&[
         "-d", "rpicam", "-w", "320", "-h", "240", "-f", "25", "-g", "10",
@@ -116,7 +116,7 @@ fn pictures_come_with_the_settings_asked_for() {
 }
 
 #[test]
-fn an_older_program_gets_the_options_that_it_knows() {
+fn older_program_gets_only_known_options() {
     let stand_in = StandIn::new("older", "libcamera-vid");
     stand_in.is(&["unknown save-pts"]);
     let server = stand_in.serve(&["-d", "rpicam:0", "-w", "320", "-h", "240"]);
@@ -128,7 +128,7 @@ fn an_older_program_gets_the_options_that_it_knows() {
 }
 
 #[test]
-fn an_encoder_in_software_is_found_out() {
+fn software_encoder_is_detected() {
     let stand_in = StandIn::new("libav", "rpicam-vid");
     stand_in.is(&["no-context"]);
     let server = stand_in.serve(&["-d", "rpicam", "-w", "320", "-h", "240"]);
@@ -142,7 +142,7 @@ fn an_encoder_in_software_is_found_out() {
 }
 
 #[test]
-fn half_a_turn_is_made_by_the_camera() {
+fn half_turn_is_done_by_the_camera() {
     let stand_in = StandIn::new("turn", "rpicam-vid");
     let server = stand_in.serve(&["-d", "rpicam", "-w", "320", "-h", "240", "-r", "180"]);
     server.wait_for("live", is_live);
@@ -150,7 +150,7 @@ fn half_a_turn_is_made_by_the_camera() {
 }
 
 #[test]
-fn each_failure_is_told_in_words_and_pictures_follow_without_a_restart_of_ours() {
+fn each_failure_is_explained_and_recovers() {
     let stand_in = StandIn::new("failures", "rpicam-vid");
     stand_in.is(&["in-use"]);
     let server = stand_in.serve(&["-d", "rpicam", "-w", "320", "-h", "240"]);
@@ -184,7 +184,7 @@ fn each_failure_is_told_in_words_and_pictures_follow_without_a_restart_of_ours()
 }
 
 #[test]
-fn a_killed_and_a_hung_program_are_started_anew_and_viewers_stay() {
+fn killed_or_hung_program_is_restarted() {
     let stand_in = StandIn::new("killed", "rpicam-vid");
     stand_in.is(&["die 20"]);
     let server = stand_in.serve(&["-d", "rpicam", "-w", "320", "-h", "240", "-g", "10"]);
@@ -209,7 +209,7 @@ fn a_killed_and_a_hung_program_are_started_anew_and_viewers_stay() {
 }
 
 #[test]
-fn marks_give_each_picture_out_whole_and_with_its_own_time() {
+fn pts_pipe_completes_units_with_their_time() {
     let stand_in = StandIn::new("marks", "rpicam-vid");
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
@@ -278,7 +278,7 @@ fn as_another_process() {
 }
 
 #[test]
-fn auto_takes_it_where_no_node_has_pictures_and_says_why_when_it_fails() {
+fn auto_uses_rpicam_without_a_usable_node() {
     let stand_in = StandIn::new("auto", "rpicam-vid");
     stand_in.is(&["no-cameras"]);
     let server = stand_in.serve(&["-w", "320", "-h", "240"]);
@@ -292,7 +292,7 @@ fn auto_takes_it_where_no_node_has_pictures_and_says_why_when_it_fails() {
 }
 
 #[test]
-fn the_list_of_cameras_has_those_of_the_program() {
+fn camera_list_includes_rpicam_cameras() {
     let stand_in = StandIn::new("list", "rpicam-vid");
     let list = |json: bool| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_berrymse"));
@@ -317,7 +317,7 @@ fn the_list_of_cameras_has_those_of_the_program() {
 }
 
 #[test]
-fn without_the_program_it_is_said_how_to_get_it() {
+fn missing_program_error_says_how_to_install() {
     let server = Server::start_with(&["-d", "rpicam"], |command| {
         command
             .args(["--listen", "127.0.0.1:0"])

@@ -43,7 +43,7 @@ fn last_frame_before_a_silence_is_shown() {
 }
 
 #[test]
-fn program_that_is_silent_for_a_while_is_let_be() {
+fn silent_program_is_not_restarted() {
     let scratch = Scratch::new("silence-while");
     let ten = units(&scratch, "ten", 10);
     let script = format!("cat {ten}; sleep 6; cat {ten}; exec sleep 1000");
@@ -71,7 +71,7 @@ fn slow_rate_is_accepted_and_reported() {
 }
 
 #[test]
-fn stall_after_opens_a_silent_program_again() {
+fn stall_after_restarts_a_silent_program() {
     let scratch = Scratch::new("silence-stall");
     let one = units(&scratch, "one", 1);
     let source = shell(&format!("cat {one}; exec sleep 1000"));

@@ -159,7 +159,7 @@ fn decode(stream: &[u8], width: usize, height: usize) -> Vec<Picture> {
 }
 
 #[test]
-fn every_picture_decodes_moves_and_has_the_time_in_its_code() {
+fn every_frame_decodes_and_carries_its_time() {
     for (width, height, fps) in [
         (1280, 720, 30),
         (640, 480, 30),
@@ -196,7 +196,7 @@ fn every_picture_decodes_moves_and_has_the_time_in_its_code() {
 }
 
 #[test]
-fn the_largest_pictures_decode() {
+fn largest_frames_decode() {
     for (width, height) in [(3840, 2160), (4096, 2304)] {
         let case = Case {
             keyframe_interval: 3,
@@ -210,7 +210,7 @@ fn the_largest_pictures_decode() {
 }
 
 #[test]
-fn a_predicted_picture_shows_what_an_idr_picture_would() {
+fn predicted_frame_equals_an_idr_frame() {
     for (width, height, fps) in [
         (1280, 720, 30),
         (320, 240, 30),
@@ -248,7 +248,7 @@ fn a_predicted_picture_shows_what_an_idr_picture_would() {
 }
 
 #[test]
-fn without_its_spare_pictures_the_rest_decodes_and_is_the_same() {
+fn stream_decodes_without_disposable_frames() {
     // The numbers of the pictures begin anew after 256 that are kept.
     for (width, height, fps, pictures) in [(1280, 720, 30, 61), (224, 96, 240, 599)] {
         let case = Case {
@@ -273,7 +273,7 @@ fn without_its_spare_pictures_the_rest_decodes_and_is_the_same() {
 }
 
 #[test]
-fn keyframes_come_at_the_interval_and_when_forced() {
+fn keyframes_come_at_the_interval_and_on_request() {
     let mut encoder = Case {
         keyframe_interval: 4,
         ..Case::new(320, 240, 30)
@@ -292,7 +292,7 @@ fn keyframes_come_at_the_interval_and_when_forced() {
 }
 
 #[test]
-fn the_stream_says_that_nothing_is_reordered() {
+fn stream_declares_no_reordering() {
     let access_unit = Case::new(1280, 720, 30)
         .encoder()
         .encode(START_MS, false)
@@ -315,7 +315,7 @@ fn the_stream_says_that_nothing_is_reordered() {
 }
 
 #[test]
-fn the_bit_rate_is_kept() {
+fn bit_rate_is_kept() {
     for (width, height, fps, keyframe_interval, bitrate) in [
         (1280, 720, 30, 60, 1_500_000),
         (1280, 720, 30, 60, 300_000),

@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_machine_gets_help_and_the_test_picture() {
+    fn list_without_cameras_suggests_the_test_source() {
         let report = report_of(Vec::new());
         let text = report.text();
         assert!(text.starts_with("No video node found"), "{text}");
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_cannot_be_opened_is_listed_with_the_reason() {
+    fn unopened_node_is_listed_with_reason() {
         let node = Node {
             path: "/dev/video3".into(),
             link: None,
@@ -406,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_said_what_auto_takes() {
+    fn list_says_what_auto_selects() {
         let found = |path: &str, purpose| Found {
             node: Node {
                 path: path.into(),
@@ -439,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn cameras_of_the_program_are_listed_with_their_source() {
+    fn rpicam_cameras_are_listed_with_source() {
         let mut report = report_of(Vec::new());
         report.camera_program = Some("/usr/bin/rpicam-vid".into());
         assert!(

@@ -205,14 +205,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_comments_is_nothing() {
+    fn comments_alone_are_an_empty_file() {
         for text in ["", "\u{feff}", "# x\n", "\n\n"] {
             assert_eq!(read(text), Ok(None), "{text:?}");
         }
     }
 
     #[test]
-    fn what_is_not_understood_is_refused_with_its_line() {
+    fn unsupported_yaml_is_rejected_with_its_line() {
         for (text, line) in [
             ("a: &x 1\nb: *x", 1),
             ("a: 1\nb: *x", 2),

@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn single_bytes_are_searched_a_bounded_number_of_times() {
+    fn single_byte_chunks_are_searched_in_linear_time() {
         let mut stream = AnnexBBuffer::default();
         let nal = [0x5a, 0, 0, 2].repeat(25_000);
         let (mut found, mut searched) = (0, 0);

@@ -114,7 +114,7 @@ fn long_random_strings_are_masked() {
 }
 
 #[test]
-fn text_without_secrets_stays_as_it_is() {
+fn text_without_secrets_is_unchanged() {
     for text in [
         "",
         "camera front: live, 1280x720, avc1.42C01F",

@@ -39,7 +39,7 @@ fn option_beats_environment_beats_file_beats_default() {
 }
 
 #[test]
-fn the_file_is_the_named_one_or_else_that_of_the_directory() {
+fn config_file_is_the_named_or_the_local_one() {
     let place = Place::new("camera: {name: here}\n");
     place.file("named.yml", "camera: {name: named}\n");
     let env = [("BERRYMSE_CONFIG", "named.yml")];
@@ -101,7 +101,7 @@ fn controls_of_a_camera_are_names_and_values() {
 }
 
 #[test]
-fn both_names_of_a_setting_may_stand_in_one_file_if_they_agree() {
+fn both_key_names_may_be_given_if_equal() {
     let place =
         Place::new("camera:\n  source: test\n  sourceFD: test\nserver:\n  url: :1\n  listen: :1\n");
     assert_eq!(
@@ -111,7 +111,7 @@ fn both_names_of_a_setting_may_stand_in_one_file_if_they_agree() {
 }
 
 #[test]
-fn empty_blocks_are_as_good_as_none() {
+fn empty_blocks_are_ignored() {
     let place = Place::new("camera:\n  # width: 640\nserver:\n");
     assert_eq!(
         short(&place.config("", &[])),

@@ -5,7 +5,7 @@ use berrymse::cli::Command;
 use log::LevelFilter;
 
 #[test]
-fn options_are_understood_in_all_their_spellings() {
+fn options_accept_all_spellings() {
     let place = Place::new("");
     for (line, expected) in [
         ("", "camera=auto 1280x720@30 1500000b r0 g60, default"),
@@ -85,7 +85,7 @@ fn options_are_understood_in_all_their_spellings() {
 }
 
 #[test]
-fn words_behind_options_are_their_values() {
+fn words_after_options_are_their_values() {
     let place = Place::new("");
     for (line, expected) in [
         (
@@ -230,7 +230,7 @@ fn help_version_and_cameras_are_commands() {
 }
 
 #[test]
-fn the_help_fits_a_terminal_and_names_every_option() {
+fn help_fits_a_terminal_and_lists_every_option() {
     let Ok(Command::Print(text)) = Place::new("").run("--help", &[]) else {
         panic!()
     };
@@ -269,7 +269,7 @@ fn the_help_fits_a_terminal_and_names_every_option() {
 }
 
 #[test]
-fn flips_are_true_by_themselves_or_say_what_they_are() {
+fn flip_options_default_to_true() {
     let place = Place::new("camera: {hflip: false, vflip: yes}\n");
     let common = "camera=auto 1280x720@30 1500000b r0 g60";
     for (line, expected) in [
@@ -308,7 +308,7 @@ fn odd_sizes_are_accepted_with_a_note() {
 }
 
 #[test]
-fn the_log_level_comes_from_the_environment_and_is_raised_by_the_option() {
+fn log_level_is_raised_by_the_option() {
     let place = Place::new("");
     for (line, env, level) in [
         ("", "", LevelFilter::Info),

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use std::ffi::OsString;
 
 #[test]
-fn a_wrong_command_line_is_refused_in_words() {
+fn bad_command_line_is_rejected_with_reason() {
     let place = Place::new("cameras: [{name: a}, {name: b}]\n");
     let help = " (berrymse --help lists the options)";
     for (line, why) in [
@@ -58,7 +58,7 @@ fn a_wrong_command_line_is_refused_in_words() {
 }
 
 #[test]
-fn commands_refuse_what_does_not_belong_to_them() {
+fn commands_reject_foreign_options() {
     let place = Place::new("");
     let help = " (berrymse --help lists the options)";
     for (line, why) in [
@@ -97,7 +97,7 @@ fn commands_refuse_what_does_not_belong_to_them() {
 }
 
 #[test]
-fn a_wrong_environment_is_refused_with_the_name_of_the_variable() {
+fn bad_environment_value_names_the_variable() {
     let place = Place::new("");
     for (name, value, why) in [
         (
@@ -124,7 +124,7 @@ fn a_wrong_environment_is_refused_with_the_name_of_the_variable() {
 }
 
 #[test]
-fn variables_that_are_no_settings_are_named_and_what_they_may_stand_for() {
+fn unknown_variables_get_a_suggestion() {
     for (name, hint) in [
         ("BERRYMSE_WIDHT", "; did you mean BERRYMSE_WIDTH?"),
         ("BERRYMSE_width", "; did you mean BERRYMSE_WIDTH?"),
@@ -154,7 +154,7 @@ fn variables_that_are_no_settings_are_named_and_what_they_may_stand_for() {
 }
 
 #[test]
-fn a_wrong_file_is_refused_with_line_key_and_the_nearest_key() {
+fn bad_file_error_has_line_key_and_suggestion() {
     for (text, why) in [
         (
             "server:\n  listen: :1\ncamera:\n  widht: 640\n",
@@ -317,7 +317,7 @@ fn a_wrong_file_is_refused_with_line_key_and_the_nearest_key() {
 }
 
 #[test]
-fn a_file_that_nobody_named_is_refused_with_the_reason_why_it_is_read() {
+fn default_file_error_says_why_it_is_read() {
     let place = Place::new("version: '3'\n");
     assert_eq!(
         place.run("", &[]).unwrap_err().to_string(),
@@ -327,7 +327,7 @@ fn a_file_that_nobody_named_is_refused_with_the_reason_why_it_is_read() {
 }
 
 #[test]
-fn a_certificate_and_an_address_for_it_need_each_other() {
+fn certificate_and_https_address_need_each_other() {
     let place = Place::new("tls:\n  cert: a.pem\n  key: b.pem\nserver:\n  listen: https://:8443\n");
     let tls = place.config("", &[]).server.tls.unwrap();
     assert_eq!(
@@ -369,7 +369,7 @@ fn a_certificate_and_an_address_for_it_need_each_other() {
 }
 
 #[test]
-fn the_bit_rate_follows_the_lines_between_two_limits() {
+fn adaptive_range_lies_between_two_limits() {
     let adaptive = |line: &str| Place::new("").config(line, &[]).cameras[0].adaptive.clone();
     assert_eq!(adaptive(""), None);
     assert_eq!(adaptive("--adaptive true"), Some(300_000..=1_500_000));

@@ -44,7 +44,7 @@ fn real_h264_cut_anywhere_is_nothing_else() {
 }
 
 #[test]
-fn single_bytes_are_looked_at_a_bounded_number_of_times() {
+fn single_byte_reads_are_sniffed_in_linear_time() {
     // RTP of one source whose second packet never comes: the head is searched for it.
     let mut rtp = vec![0x80, 96, 0, 1, 0, 0, 0, 0, 1, 2, 3, 4];
     rtp.resize(3 * MAX_HEAD_BYTES, 0x80);

@@ -145,7 +145,7 @@ mod tests {
     use std::mem::{align_of, offset_of, size_of};
 
     #[test]
-    fn structs_and_numbers_are_those_of_the_kernel() {
+    fn structs_and_ioctl_numbers_match_the_kernel() {
         assert_eq!(size_of::<Selection>(), 64);
         assert_eq!(size_of::<EncoderCommand>(), 40);
         assert_eq!(size_of::<EventSubscription>(), 32);
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn planes_are_read_and_asked_for_where_the_kernel_looks() {
+    fn plane_fields_are_at_the_kernel_offsets() {
         // Bytes of v4l2_pix_format: bytesperline 16, sizeimage 20.
         let single = Format::<usize>::new(buffer_type::OUTPUT, 0, 320, 240)
             .progressive()

@@ -35,7 +35,7 @@ fn check_buffer<W, T>(size: usize, offsets: [usize; 8], numbers: [u32; 3]) {
 }
 
 #[test]
-fn buffers_are_laid_out_as_on_64_bit_machines() {
+fn buffer_layout_64_bit() {
     check_buffer::<u64, i64>(
         88,
         [24, 40, 56, 60, 64, 72, 76, 80],
@@ -44,7 +44,7 @@ fn buffers_are_laid_out_as_on_64_bit_machines() {
 }
 
 #[test]
-fn buffers_are_laid_out_as_on_32_bit_machines_with_short_times() {
+fn buffer_layout_32_bit_with_32_bit_times() {
     check_buffer::<u32, i32>(
         68,
         [20, 28, 44, 48, 52, 56, 60, 64],
@@ -53,7 +53,7 @@ fn buffers_are_laid_out_as_on_32_bit_machines_with_short_times() {
 }
 
 #[test]
-fn buffers_are_laid_out_as_on_32_bit_machines_with_long_times() {
+fn buffer_layout_32_bit_with_64_bit_times() {
     // i386 alone aligns 64-bit numbers to 4 bytes.
     if align_of::<i64>() == 8 {
         check_buffer::<u32, i64>(
@@ -126,13 +126,13 @@ fn queries_of_extension_units_have_both_layouts() {
 }
 
 #[test]
-fn the_layouts_in_use_are_those_of_this_machine() {
+fn native_layouts_are_used() {
     assert_eq!(size_of::<usize>(), size_of::<*const u8>());
     assert_eq!(align_of::<Format<usize>>(), align_of::<*const u8>());
 }
 
 #[test]
-fn other_structs_are_the_same_everywhere() {
+fn other_structs_have_one_layout() {
     assert_eq!(size_of::<Capability>(), 104);
     assert_eq!(offset_of!(Capability, device_caps), 88);
     assert_eq!(size_of::<FormatDescription>(), 64);
@@ -179,7 +179,7 @@ fn other_structs_are_the_same_everywhere() {
 }
 
 #[test]
-fn the_number_of_planes_is_read_where_the_kernel_writes_it() {
+fn plane_count_is_at_the_kernel_offset() {
     let mut format = Format::<usize>::new(buffer_type::CAPTURE_MPLANE, fourcc(*b"H264"), 320, 240);
     assert_eq!(format.planes(), 1);
     // Byte 180 of v4l2_pix_format_mplane is num_planes, 181 is flags.
