@@ -1,6 +1,5 @@
 //! Controls of a camera that can change while it runs, as V4L2 has them.
 //!
-//!
 //! The camera's thread holds the [`Server`] and alone touches the device, through a
 //! [`ControlBackend`]. HTTP holds the [`Client`], sends requests and waits for the answer. This
 //! room knows neither devices nor HTTP.

@@ -1,6 +1,5 @@
 //! Writes log records as lines to standard error, and limits repeated ones.
 //!
-//!
 //! `2026-11-22T15:04:05.123Z INFO  camera front: …` for people; `<6>camera front: …` (sd-daemon(3))
 //! for the journal of systemd, which adds the time itself.
 

@@ -1,7 +1,6 @@
 //! Assembly of access units from chunks of a byte stream, each as soon as it is known to be
 //! complete.
 //!
-//!
 //! An access unit has no end mark: it ends where the next one begins, and waiting for that costs
 //! one frame time. So the end of a chunk ends the unit if the source knows it
 //! ([`ChunkEnd::Complete`]), or if the program has been seen to pause only there

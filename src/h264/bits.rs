@@ -1,16 +1,16 @@
 //! Bits of a NAL unit: reading with emulation prevention bytes left out (7.3.1) and exp-Golomb
 //! codes (9.1), and writing the same.
 
-/// Why a field of a parameter set or slice header could not be read.
+/// Reason why a field of a parameter set or slice header is unreadable.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Error {
-    /// The NAL unit ends before the field does.
+    /// The NAL unit ends before the field.
     #[error("{0}: the NAL unit ends before it")]
     Short(&'static str),
-    /// The value is one that the standard forbids or that this program cannot use.
+    /// The value is forbidden by the standard or unsupported.
     #[error("{0}: value out of range")]
     Range(&'static str),
-    /// The NAL unit names a parameter set that is not there.
+    /// The NAL unit refers to a missing parameter set.
     #[error("{0}: no such parameter set")]
     Missing(&'static str),
 }
@@ -60,7 +60,7 @@ impl<'a> BitReader<'a> {
         Some(byte)
     }
 
-    /// One bit.
+    /// Reads one bit.
     pub fn flag(&mut self, field: &'static str) -> Result<bool, Error> {
         Ok(self.bits(1, field)? == 1)
     }
@@ -86,7 +86,7 @@ impl<'a> BitReader<'a> {
         Ok(value as u32)
     }
 
-    /// An unsigned exp-Golomb code, 0 to 2^32 - 2: ue(v).
+    /// Reads an unsigned exp-Golomb code, 0 to 2^32 - 2: ue(v).
     pub fn ue(&mut self, field: &'static str) -> Result<u32, Error> {
         let mut zeros = 0;
         while !self.flag(field)? {
@@ -99,7 +99,7 @@ impl<'a> BitReader<'a> {
         Ok(((1_u64 << zeros) - 1 + u64::from(rest)) as u32)
     }
 
-    /// An unsigned exp-Golomb code that must not be greater than `limit`.
+    /// Reads an unsigned exp-Golomb code up to `limit`.
     pub fn ue_to(&mut self, limit: u32, field: &'static str) -> Result<u32, Error> {
         match self.ue(field)? {
             value if value <= limit => Ok(value),
@@ -107,7 +107,7 @@ impl<'a> BitReader<'a> {
         }
     }
 
-    /// A signed exp-Golomb code: se(v).
+    /// Reads a signed exp-Golomb code: se(v).
     pub fn se(&mut self, field: &'static str) -> Result<i32, Error> {
         let code = i64::from(self.ue(field)?);
         let magnitude = (code + 1) / 2;
@@ -129,7 +129,7 @@ impl BitReader<'_> {
         end
     }
 
-    /// True if nothing but the stop bit and zeros are left (7.3.2.11).
+    /// Returns true if only the stop bit and zeros are left (7.3.2.11).
     pub fn is_at_end(&self) -> bool {
         let mut rest = self.clone();
         if rest.flag("rbsp_stop_one_bit") != Ok(true) {
@@ -189,7 +189,8 @@ impl BitWriter {
         });
     }
 
-    /// The NAL unit with this header byte: payload, stop bit (7.3.2.11), emulation prevention bytes.
+    /// Returns the NAL unit with this header byte: payload, stop bit (7.3.2.11), emulation
+    /// prevention bytes.
     pub fn into_nal(mut self, header: u8) -> Vec<u8> {
         self.flag(true);
         self.into_nal_with(header, std::iter::empty())

@@ -1,4 +1,4 @@
-//! A kept IDR picture that is decoded right before a much later one: its order count is moved to just below.
+//! Renumbering of a kept IDR picture that is decoded right before a much later one.
 //!
 //! Decoders put pictures out by their order counts. After the old IDR picture the low bits of a later one may mean a count
 //! below it (8.2.1.1): decoders then hold that picture back, or the later ones, for up to half the range of the low bits. With
@@ -12,7 +12,8 @@ use super::slice::{PocFields, SliceHeader};
 /// Order count from the kept picture to the next: room for pictures that are shown before that one.
 const POC_DISTANCE: u32 = 64;
 
-/// The NAL units of the kept picture with order counts right below those of the picture that `next` holds. They are as
+/// Returns the NAL units of the kept picture with order counts just below those of the picture in
+/// `next`. They are as
 /// they were where order counts are not sent (types 1 and 2), or something cannot be read. Each comes with its
 /// parameter sets, which may have changed between the two.
 pub fn renumber_before<'a>(

@@ -43,18 +43,18 @@ pub use access_unit::{AccessUnit, Assembler, BoundaryMode, Oversize};
 pub use parameter_tracker::VideoParameters;
 pub use sample_builder::{CodedPicture, Recovery, SampleBuilder};
 
-/// What is known about the end of a piece of byte stream. This is the latency contract: a unit that is known
-/// to be complete is sent at once, any other waits for the next start code.
+/// Knowledge about the end of a chunk. This is the latency contract: a unit that is known to be
+/// complete is sent at once, any other waits for the next start code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ChunkEnd {
-    /// Nothing: more may follow at once.
+    /// Nothing is known: more may follow at once.
     Open,
     /// All that was there has been read: the program has made no further write yet.
     Drained,
-    /// The program that writes has paused here: it may be the end of its access unit.
+    /// The program has paused here, maybe at the end of its access unit.
     Pause,
-    /// Nothing has come for half a second: the access unit is complete, if the bytes may be its end.
+    /// Nothing came for half a second: the access unit is complete if the bytes may be its end.
     Silence,
-    /// The device says that an access unit ends here (a V4L2 buffer, an encoder's packet).
+    /// The device reports the end of an access unit (a V4L2 buffer, an encoder's packet).
     Complete,
 }

@@ -1,21 +1,22 @@
-//! What viewers must know before a keyframe: the parameter sets, and what follows from them. And when that changes.
+//! Tracking of parameter sets, and of the video parameters that viewers must know before a
+//! keyframe.
 //!
-//! Parameter sets come in the stream, again and again, some new, some changed. Viewers get them in the init segment
-//! (`avcC`), and each new init segment costs them a new decoder, so:
-//!
-//! * A [`VideoParameters`] holds all sets that the stream has shown, and stays the same `Arc` as long as they do.
-//! * A set that is new or has changed makes a new `VideoParameters`, from the next keyframe on.
-//! * Until then a picture parameter set goes in-band, with the picture it came with: pictures before the keyframe may use
-//!   it. A sequence parameter set never does, since only an IDR picture can begin to use it (7.4.1.2.1); and a picture
-//!   parameter set of a sequence parameter set that viewers lack waits with that one, as decoders fail on it.
-//! * Where sets of the same id change for ever (an encoder that uses two contents in turn), the third change of that kind
-//!   is the last to make a new `VideoParameters`: from then on every keyframe carries all sets in-band, which override the
-//!   `VideoParameters`'s. Every decoder takes this, and nobody gets a new init segment each second. Where size, sample aspect, codec or
-//!   reordering change, it is a new `VideoParameters` each time, as decoders are set up for these.
-//! * Once anything went in-band, the keyframes of the same `VideoParameters` carry all sets: decoders keep the newest they saw, and a
-//!   viewer who joins has seen others.
-//! * When a sequence parameter set changes, the picture parameter sets of its old content are left out of the next `VideoParameters`
-//!   unless they come again or are used. Ids bound the number of sets.
+//! Parameter sets are repeated, added and changed in the stream. Viewers get them in the init
+//! segment (`avcC`), and each new init segment costs them a new decoder. So:
+//! * A [`VideoParameters`] holds all sets of the stream and stays the same `Arc` while they do.
+//! * A new or changed set makes a new `VideoParameters` at the next keyframe.
+//! * Until then, a picture parameter set goes in-band with its picture, because pictures before the
+//!   keyframe may use it. A sequence parameter set never does, because only an IDR picture can
+//!   activate it (7.4.1.2.1). A picture parameter set that refers to it waits with it: decoders
+//!   fail on it otherwise.
+//! * Contents that alternate under one id make a new `VideoParameters` only three times. After
+//!   that, every keyframe carries all sets in-band, which override those of the init segment. Every
+//!   decoder accepts this. A change of size, sample aspect, codec or reordering always makes a new
+//!   `VideoParameters`, because decoders are set up for these.
+//! * After any in-band set, the keyframes of the same `VideoParameters` carry all sets: decoders
+//!   keep the newest, and late viewers have seen others.
+//! * A changed sequence parameter set drops the picture parameter sets of its old content unless
+//!   they are repeated or used. Ids bound the number of sets.
 
 use super::bits::Error;
 use super::nal::{NalHeader, NalUnitType};
@@ -28,28 +29,31 @@ use super::vui::BitstreamRestriction;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// New `VideoParameters`s for sets of known ids with other contents, before such changes go in-band.
+/// Changes of content under known ids that make new parameters, before such changes go in-band.
 const MAX_CONTENT_CHANGES: u32 = 3;
 
-/// Sets in an `avcC` box: their counts have 5 and 8 bits, their lengths 16 (ISO/IEC 14496-15, 5.3.3.1.2).
+/// Limits of an `avcC` box: the counts have 5 and 8 bits, the lengths 16 (ISO/IEC 14496-15,
+/// 5.3.3.1.2).
 const MAX_SPS: usize = 31;
 const MAX_PPS: usize = 255;
 const MAX_SET_BYTES: usize = u16::MAX as usize;
 
-/// What viewers must know before a keyframe.
+/// Video parameters that viewers must know before a keyframe.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct VideoParameters {
-    /// Sequence parameter sets as viewers get them, without start codes. The first is the one that describes the pictures.
+    /// Sequence parameter sets for viewers, without start codes. The first one describes the
+    /// pictures.
     pub sps: Vec<Vec<u8>>,
     /// Picture parameter sets.
     pub pps: Vec<Vec<u8>>,
-    /// Width as shown, in pixels of the stream.
+    /// Displayed width, in pixels of the stream.
     pub width: u32,
-    /// Height as shown, in pixels of the stream.
+    /// Displayed height, in pixels of the stream.
     pub height: u32,
-    /// Columns at the left and rows at the top that viewers decode and do not show, in pixels of the stream.
+    /// Columns at the left and rows at the top that are decoded but not displayed, in pixels of the
+    /// stream.
     pub hidden: (u32, u32),
-    /// Shape of a pixel, width to height.
+    /// Sample aspect ratio, width to height.
     pub sample_aspect: (u32, u32),
     /// `chroma_format_idc` (7.4.2.1.1): 1 is 4:2:0.
     pub chroma_format: u8,
@@ -57,14 +61,14 @@ pub struct VideoParameters {
     pub luma_bits: u8,
     /// Bits of a chroma sample.
     pub chroma_bits: u8,
-    /// The `codecs` parameter of RFC 6381, such as `avc1.64001f`.
+    /// `codecs` parameter of RFC 6381, such as `avc1.64001f`.
     pub codec: String,
-    /// Most pictures that come before another one and are shown after it: by so many frame times a picture is
-    /// shown later than it is decoded.
+    /// Reorder depth: most pictures decoded before another one and displayed after it. Display is
+    /// delayed by as many frame times.
     pub reorder: u32,
 }
 
-/// The parameter sets of a stream, and the format that they make.
+/// Tracker of a stream's parameter sets and the video parameters that they make.
 #[derive(Debug, Default)]
 pub struct ParameterTracker {
     sets: ParameterSets,
@@ -83,7 +87,7 @@ struct SpsEntry {
 #[derive(Debug)]
 struct PpsEntry {
     nal: Vec<u8>,
-    /// Its sequence parameter set has changed since it came.
+    /// True if its sequence parameter set has changed since.
     is_stale: bool,
 }
 
@@ -91,13 +95,13 @@ struct PpsEntry {
 struct ActiveParameters {
     parameters: Arc<VideoParameters>,
     ids: ParameterIds,
-    /// The sequence parameter set in use; `None` when it has been replaced since the keyframe.
+    /// Active sequence parameter set; `None` if it was replaced since the keyframe.
     active_sps: Option<u8>,
-    /// Decoders may have other sets than the format's.
+    /// True if decoders may have other sets than these.
     is_overridden: bool,
 }
 
-/// Ids of the sets in a format, in its order.
+/// Ids of the sets, in their order.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct ParameterIds {
     sps: Vec<u8>,
@@ -105,17 +109,17 @@ struct ParameterIds {
 }
 
 impl ParameterTracker {
-    /// The parameter sets, to read slice headers with.
+    /// Returns the parameter sets, for parsing slice headers.
     pub fn sets(&self) -> &ParameterSets {
         &self.sets
     }
 
-    /// The format of the last keyframe.
+    /// Returns the parameters of the last keyframe.
     pub fn current(&self) -> Option<&Arc<VideoParameters>> {
         self.current.as_ref().map(|current| &current.parameters)
     }
 
-    /// What is known about the order of the pictures of a sequence parameter set.
+    /// Returns the reordering seen with a sequence parameter set.
     pub fn reorder_stats(&mut self, sps_id: u8) -> Option<(&Sps, &mut ReorderStats)> {
         Some((
             self.sets.sps(sps_id)?,
@@ -123,7 +127,7 @@ impl ParameterTracker {
         ))
     }
 
-    /// Takes in a parameter set. True if pictures before the next keyframe may need it in-band.
+    /// Adds a parameter set. Returns true if pictures before the next keyframe may need it in-band.
     pub fn push_nal(&mut self, nal: &[u8]) -> bool {
         if nal.len() > MAX_SET_BYTES {
             return false;
@@ -179,22 +183,22 @@ impl ParameterTracker {
             .is_some_and(|current| current.active_sps == Some(pps.sps_id))
     }
 
-    /// Takes note that a set went in-band.
+    /// Records that a set went in-band.
     pub fn mark_in_band(&mut self) {
         if let Some(current) = &mut self.current {
             current.is_overridden = true;
         }
     }
 
-    /// Takes note that a slice uses its picture parameter set.
+    /// Records that a slice uses its picture parameter set.
     pub fn mark_used(&mut self, slice: &SliceHeader) {
         if let Some(slot) = self.pps.get_mut(&slice.pps_id) {
             slot.is_stale = false;
         }
     }
 
-    /// Settles the format of the keyframe with this slice header. The sets that it must carry in-band, if any,
-    /// are given to `in_band`.
+    /// Determines the parameters of the keyframe with this slice header, and passes the sets that
+    /// it must carry in-band to `in_band`.
     pub fn keyframe(
         &mut self,
         slice: &SliceHeader,
@@ -226,7 +230,7 @@ impl ParameterTracker {
         Ok(())
     }
 
-    /// The format that the newest sets make, if `sps_id` is in use.
+    /// Builds the parameters of the newest sets, with `sps_id` active.
     fn build(&self, sps_id: u8) -> Result<(VideoParameters, ParameterIds), Error> {
         let (sps, nal, reorder) = self.for_init_segment(sps_id)?;
         let mut pps_ids = Vec::new();
@@ -280,8 +284,8 @@ impl ParameterTracker {
         ))
     }
 
-    /// Puts the ids in order. The first is the one that describes the pictures: as long as another says the same, that
-    /// is the one of the current format, for sets that are used in turn do not make new formats.
+    /// Sorts the ids. The first set describes the pictures. If another one says the same, the first
+    /// of the current parameters stays, because sets used in turn must not make new parameters.
     fn order_sps_ids(&self, format: &VideoParameters, sps_ids: &mut [u8]) {
         let Some(used) = sps_ids.first().copied() else {
             return;
@@ -305,8 +309,7 @@ impl ParameterTracker {
         sps_ids.sort_unstable_by_key(|id| (*id != first, *id));
     }
 
-    /// A sequence parameter set, its NAL unit, rewritten where that is right, and the number of frames that pictures
-    /// are shown later than decoded.
+    /// Returns a sequence parameter set, its NAL unit (rewritten if needed), and the reorder depth.
     fn for_init_segment(&self, sps_id: u8) -> Result<(&Sps, Vec<u8>, u32), Error> {
         const MISSING: Error = Error::Missing("seq_parameter_set_id");
         let sps = self.sets.sps(sps_id).ok_or(MISSING)?;

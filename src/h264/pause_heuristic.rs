@@ -1,6 +1,5 @@
 //! Heuristic that takes a program's pauses for the ends of its access units.
 //!
-//!
 //! A program that writes each access unit with one `write()` pauses exactly there, and a viewer may
 //! get the unit at once. A program that writes in blocks pauses anywhere. The stream does not tell
 //! them apart, so the heuristic learns from what follows the pauses. One pause in the wrong place

@@ -1,9 +1,9 @@
-//! Access units to pictures: what goes into one MP4 sample, and what must be known about it.
+//! Assembly of MP4 samples from access units.
 //!
-//! A picture holds the slices and SEI of its access unit; two fields of one frame make one picture, as a sample holds
-//! both (ISO/IEC 14496-15, 5.2.2). Left out are delimiters, filler, end marks, parameter sets that viewers have from the
-//! [`VideoParameters`], redundant slices (a decoder that has the primary ones ignores them), auxiliary pictures, and other layers
-//! and views, which need sets that are not in the format.
+//! A sample holds the slices and SEI of its access unit, or of both fields of a frame (ISO/IEC
+//! 14496-15, 5.2.2). Removed are delimiters, filler, end marks, parameter sets that are in the
+//! [`VideoParameters`], redundant slices (a decoder with the primary ones ignores them), auxiliary
+//! pictures, and other layers and views, whose sets viewers do not have.
 
 use super::access_unit::AccessUnit;
 use super::annexb::{NalRange, Nals};
@@ -15,62 +15,65 @@ use super::slice::{PictureStructure, SliceHeader, SliceType};
 use crate::time::Timestamp;
 use std::sync::Arc;
 
-/// A point at which decoding can begin without an IDR picture: pictures become right within some frames.
+/// Recovery point: decoding can begin here without an IDR picture, and is correct within some
+/// frames.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Recovery {
-    /// Reference frames until all pictures are right.
+    /// Reference frames until all pictures are correct.
     pub frames: u32,
-    /// The stream says so (D.1.8). Else it is a picture of I slices alone, and later ones may refer to earlier ones.
+    /// True if the stream marks it (D.1.8). Otherwise it has I slices alone, and later pictures may
+    /// refer to earlier ones.
     pub is_marked: bool,
 }
 
-/// One coded picture (a frame, or the fields of a frame).
+/// Coded picture: a frame, or the fields of a frame.
 #[derive(Clone, Debug)]
 pub struct CodedPicture<'a> {
-    /// When the camera took it, or when its first byte came.
+    /// Capture time, or the arrival time of its first byte.
     pub captured_at: Timestamp,
-    /// An IDR picture: decoding can begin here.
+    /// True for an IDR picture, at which decoding can begin.
     pub is_keyframe: bool,
-    /// Other pictures may refer to this one, or need parameter sets that it carries.
+    /// True if other pictures may refer to this one, or need parameter sets that it carries.
     pub is_reference: bool,
-    /// How many frame times it is shown after it is decoded: 0 in a stream without reordering; never negative
-    /// once the depth of the reordering is known to the format.
+    /// Frame times from decoding to display: 0 without reordering, and never negative once the
+    /// reorder depth is known.
     pub display_shift: i32,
-    /// Decoding can begin here, too; never set for an IDR picture.
+    /// Recovery point; never set for an IDR picture.
     pub recovery: Option<Recovery>,
-    /// What decoders must know. The `Arc` changes exactly at a keyframe, and only if something in it has changed.
+    /// Video parameters. The `Arc` changes only at a keyframe, and only if something in it has
+    /// changed.
     pub parameters: Arc<VideoParameters>,
-    /// Sets that must be in-band, a field that came before, rewritten SEI, the access unit.
+    /// In-band sets, an earlier field, rewritten SEI, the access unit.
     parts: [Nals<'a>; 4],
 }
 
 impl<'a> CodedPicture<'a> {
-    /// The NAL units to be stored, without start codes, none empty.
+    /// Iterates over the NAL units to store, without start codes, none empty.
     pub fn nals(&self) -> impl Iterator<Item = &'a [u8]> + Clone + use<'a> {
         self.parts.into_iter().flat_map(Nals::iter)
     }
 }
 
-/// Makes pictures of access units.
+/// Builder that makes samples from access units.
 #[derive(Debug, Default)]
 pub struct SampleBuilder {
     parameters: ParameterTracker,
     poc: PocDecoder,
     display: DisplayOrder,
-    /// Nothing is of use before a keyframe.
+    /// True once a keyframe has come.
     is_started: bool,
-    /// The sequence parameter set of the pictures since the last keyframe.
+    /// Sequence parameter set since the last keyframe.
     sequence_of: Option<u8>,
     /// NAL units of the access unit that are stored.
     ranges: Vec<NalRange>,
     has_unreadable_slices: bool,
     in_band: OwnedNals,
-    /// The first field of a frame, until the second one is here.
+    /// First field of a frame, until the second one arrives.
     field: Option<PendingField>,
     field_nals: OwnedNals,
-    /// A field that is given out from here.
+    /// NAL units of a released field.
     released_nals: OwnedNals,
-    /// SEI of the access unit that are stored otherwise than they came.
+    /// SEI of the access unit that were rewritten.
     rewritten: OwnedNals,
 }
 
@@ -87,7 +90,7 @@ struct PendingField {
     info: PictureInfo,
 }
 
-/// What is known about a picture besides its NAL units.
+/// Properties of a picture apart from its NAL units.
 #[derive(Clone, Copy, Debug)]
 struct PictureInfo {
     captured_at: Timestamp,
@@ -97,17 +100,18 @@ struct PictureInfo {
     sps_id: u8,
     /// Picture order count.
     count: i64,
-    /// Nothing before it is shown after it.
+    /// True if nothing before it is displayed after it.
     begins: bool,
 }
 
 impl SampleBuilder {
-    /// At the beginning of a stream.
+    /// Creates a builder at the beginning of a stream.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Forgets what is under way: pictures are missing, and the next one is a keyframe. Parameter sets are kept.
+    /// Forgets pending pictures after a loss; the next one must be a keyframe. Parameter sets are
+    /// kept.
     pub fn reset(&mut self) {
         self.is_started = false;
         self.sequence_of = None;
@@ -115,8 +119,8 @@ impl SampleBuilder {
         self.field_nals.clear();
     }
 
-    /// Takes in an access unit. `None` if it holds no picture that viewers can use: before the first keyframe; without
-    /// its parameter sets; the first field of a frame, which waits for the second.
+    /// Adds an access unit. Returns `None` without a usable picture: before the first keyframe,
+    /// without its parameter sets, or for the first of two fields.
     pub fn push<'a>(&'a mut self, unit: AccessUnit<'a>) -> Option<CodedPicture<'a>> {
         let Some(CodedSlices {
             slice,
@@ -204,7 +208,7 @@ impl SampleBuilder {
         }
     }
 
-    /// Learns the parameter sets and sorts out which NAL units are stored.
+    /// Adds the parameter sets and selects the NAL units to store.
     fn classify_nals(&mut self, nals: Nals<'_>) -> Option<CodedSlices> {
         self.ranges.clear();
         self.in_band.clear();
@@ -267,9 +271,10 @@ impl SampleBuilder {
         coded
     }
 
-    /// Browsers take recovery points for keyframes whatever the MP4 says: Chromium (156) those of I pictures, Firefox (153)
-    /// all. After a seek, Firefox also after each wait for data, they begin to decode there and fail at what refers to
-    /// pictures before it. Without the SEI they begin at the IDR picture.
+    /// Removes recovery points. Browsers take them for keyframes whatever the MP4 says: Chromium
+    /// (156) those of I pictures, Firefox (153) all. After a seek, and Firefox also after each wait
+    /// for data, they begin to decode there and fail at references to earlier pictures. Without the
+    /// SEI they begin at the IDR picture.
     fn remove_recovery_points(&mut self, bytes: &[u8]) {
         let rewritten = &mut self.rewritten;
         self.ranges.retain(|span| {
@@ -287,7 +292,7 @@ impl SampleBuilder {
         });
     }
 
-    /// An IDR picture: the format is settled, all counting begins anew.
+    /// Starts a sequence at an IDR picture: determines the parameters and resets all counting.
     fn begin_sequence(&mut self, slice: &SliceHeader) -> Option<()> {
         if let Some((_, stats)) = self
             .sequence_of
@@ -307,7 +312,7 @@ impl SampleBuilder {
         self.sequence_of.map(|_| ())
     }
 
-    /// The sets go where their field is kept. Returns whether there are some.
+    /// Stores the in-band sets with their field; returns true if there are any.
     fn store_in_band(&mut self) -> bool {
         let has_sets = !self.in_band.ranges.is_empty();
         if has_sets {
@@ -364,7 +369,7 @@ impl SampleBuilder {
     }
 }
 
-/// What the slices of an access unit say.
+/// Properties of the slices of an access unit.
 struct CodedSlices {
     slice: SliceHeader,
     resets: bool,
@@ -373,8 +378,8 @@ struct CodedSlices {
     has_inter: bool,
 }
 
-/// True if the two make a frame (3.30, 3.31); a reference field and one that is not do so as well, as far
-/// as samples are concerned.
+/// Returns true if the two fields make a frame (3.30, 3.31). In a sample, a reference and a
+/// non-reference field do too.
 fn is_second_field(first: &SliceHeader, second: &SliceHeader) -> bool {
     let is_opposite = matches!(
         (first.structure, second.structure),

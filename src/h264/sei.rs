@@ -6,19 +6,20 @@ use super::bits::{BitReader, BitWriter, Error};
 /// `payloadType` of a recovery point.
 const RECOVERY_POINT: u32 = 6;
 
-/// The header byte of an SEI NAL unit.
+/// Header byte of an SEI NAL unit.
 const SEI_HEADER: u8 = 6;
 
-/// A recovery point SEI message.
+/// Recovery point SEI message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RecoveryPoint {
     /// `recovery_frame_cnt`: reference frames until all pictures are right, 0 to 65535.
     pub frames: u32,
-    /// The NAL unit holds no other message.
+    /// True if the NAL unit holds no other message.
     pub is_alone: bool,
 }
 
-/// The recovery point in an SEI NAL unit. `None` where there is none, or the messages cannot be read.
+/// Returns the recovery point of an SEI NAL unit; `None` without one, or if the messages are
+/// unreadable.
 pub fn recovery_point(nal: &[u8]) -> Option<RecoveryPoint> {
     let mut reader = BitReader::after_header(nal);
     let (mut frames, mut messages) = (None, 0_u32);
@@ -41,7 +42,8 @@ pub fn recovery_point(nal: &[u8]) -> Option<RecoveryPoint> {
     })
 }
 
-/// The SEI NAL unit without its recovery points; `None` if nothing is left, or the messages cannot be read.
+/// Returns the SEI NAL unit without recovery points; `None` if nothing is left, or the messages are
+/// unreadable.
 pub fn without_recovery_point(nal: &[u8]) -> Option<Vec<u8>> {
     let mut reader = BitReader::after_header(nal);
     let mut writer = BitWriter::default();

@@ -7,16 +7,16 @@ use super::parameter_sets::ParameterSets;
 use super::pps::Pps;
 use super::sps::{PocType, Sps};
 
-/// The head of a slice header.
+/// Beginning of a slice header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SliceHeader {
     /// `first_mb_in_slice`.
     pub first_mb: u32,
-    /// What kinds of prediction the slice uses.
+    /// Prediction types of the slice.
     pub slice_type: SliceType,
     /// `pic_parameter_set_id`.
     pub pps_id: u8,
-    /// The sequence parameter set that the picture parameter set names.
+    /// Sequence parameter set of the picture parameter set.
     pub sps_id: u8,
     /// `colour_plane_id`; 0 where planes are not separate.
     pub colour_plane: u8,
@@ -28,7 +28,7 @@ pub struct SliceHeader {
     pub is_reference: bool,
     /// `idr_pic_id`; `None` where the picture is not IDR.
     pub idr_id: Option<u32>,
-    /// The fields from which picture order count is computed.
+    /// Fields of the picture order count.
     pub poc: PocFields,
     /// `redundant_pic_cnt`; 0 for the primary picture.
     pub redundant_count: u32,
@@ -54,7 +54,7 @@ pub enum PictureStructure {
     BottomField,
 }
 
-/// What a slice header says about picture order count, by type (8.2.1).
+/// Fields of the picture order count by type (8.2.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PocFields {
     /// Type 0.
@@ -112,7 +112,7 @@ impl SliceHeader {
         })
     }
 
-    /// True if both can be slices of one primary coded picture (7.4.1.2.4).
+    /// Returns true if both can be slices of one primary coded picture (7.4.1.2.4).
     pub fn is_same_picture(&self, other: &Self) -> bool {
         self.frame_num == other.frame_num
             && self.pps_id == other.pps_id

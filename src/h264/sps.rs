@@ -8,10 +8,10 @@ use super::vui::{BitstreamRestriction, ColourDescription, MAX_DPB_FRAMES, Vui, V
 pub use rewrite::SpsChanges;
 use std::ops::Range;
 
-/// Most macroblocks in a row or column: pictures of 16384 x 16384, four times what level 6.2 allows.
+/// Largest number of macroblocks in a row or column: 16384 x 16384 pixels, four times level 6.2.
 const MAX_SIDE_MBS: u32 = 1024;
 
-/// What a sequence parameter set says, as far as this program needs it.
+/// Fields of a sequence parameter set that this program needs.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Sps {
     /// `seq_parameter_set_id`, 0 to 31.
@@ -34,49 +34,49 @@ pub struct Sps {
     pub chroma_bits: u8,
     /// Bits of `frame_num` in slice headers, 4 to 16.
     pub frame_num_bits: u32,
-    /// How pictures are numbered for output.
+    /// Picture order count type and its fields.
     pub poc_type: PocType,
     /// `max_num_ref_frames`.
     pub max_ref_frames: u32,
     /// `frame_mbs_only_flag`: no field pictures.
     pub is_frames_only: bool,
-    /// Width as shown, in pixels.
+    /// Displayed width, in pixels.
     pub width: u32,
-    /// Height as shown, in pixels.
+    /// Displayed height, in pixels.
     pub height: u32,
-    /// Shape of a pixel, width to height; 1 to 1 where the stream does not say, or says nonsense.
+    /// Sample aspect ratio, width to height; 1:1 if missing or implausible.
     pub sample_aspect: (u32, u32),
-    /// The stream says nonsense of the shape of its pixels.
+    /// True if the stream has an implausible sample aspect ratio.
     pub has_implausible_aspect: bool,
-    /// Samples outside of the picture.
+    /// Cropping.
     pub cropping: Cropping,
-    /// What the numbers of its pictures mean.
+    /// Colour description.
     pub colour: ColourDescription,
     /// `max_num_reorder_frames` and `max_dec_frame_buffering`; `None` without `bitstream_restriction_flag`.
     pub restriction: Option<BitstreamRestriction>,
-    /// `frame_cropping_flag` and what belongs to it, in bits of the payload.
+    /// Position of `frame_cropping_flag` and its offsets, in bits of the payload.
     cropping_at: Range<usize>,
     /// Position of `gaps_in_frame_num_value_allowed_flag` in bits.
     gaps_at: usize,
     vui: VuiLayout,
 }
 
-/// Samples of a decoded picture that are not shown, at each edge, in pixels (7.4.2.1.1).
+/// Cropping of decoded pictures at each edge, in pixels (7.4.2.1.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Cropping {
-    /// At the left edge.
+    /// Left edge.
     pub left: u32,
-    /// At the right edge.
+    /// Right edge.
     pub right: u32,
-    /// At the top edge.
+    /// Top edge.
     pub top: u32,
-    /// At the bottom edge.
+    /// Bottom edge.
     pub bottom: u32,
     /// `CropUnitX` and `CropUnitY` (7-19 to 7-22): pixels in one step of an offset.
     unit: (u32, u32),
 }
 
-/// `pic_order_cnt_type` and what belongs to it (8.2.1).
+/// `pic_order_cnt_type` and its fields (8.2.1).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum PocType {
     /// Type 0: slice headers carry the low bits of the count.
@@ -166,8 +166,9 @@ impl Sps {
         })
     }
 
-    /// The NAL unit `nal` of this set with `gaps_in_frame_num_value_allowed_flag`: between a kept IDR picture and a recovery
-    /// point numbers are missing, which OpenH264 takes for lost references without it.
+    /// Sets `gaps_in_frame_num_value_allowed_flag` in the NAL unit `nal` of this set. Numbers are
+    /// missing between a kept IDR picture and a recovery point, which OpenH264 would take for lost
+    /// references.
     pub fn with_gaps_allowed(&self, nal: &[u8]) -> Result<Vec<u8>, Error> {
         let header = *nal.first().ok_or(Error::Short("nal_unit_header"))?;
         let mut reader = BitReader::after_header(nal);
@@ -179,7 +180,7 @@ impl Sps {
         Ok(writer.into_nal(header))
     }
 
-    /// The `codecs` parameter of RFC 6381, such as `avc1.64001f`.
+    /// Returns the `codecs` parameter of RFC 6381, such as `avc1.64001f`.
     pub fn codec(&self) -> String {
         format!(
             "avc1.{:02x}{:02x}{:02x}",
@@ -187,8 +188,8 @@ impl Sps {
         )
     }
 
-    /// True if the profile or the way of counting leaves no room for output in another order than that of
-    /// decoding: POC type 2, intra profiles (E.2.1), and Baseline, which has no B slices.
+    /// Returns true if output follows decoding order by profile or type: POC type 2, intra profiles
+    /// (E.2.1), and Baseline, which has no B slices.
     pub fn cannot_reorder(&self) -> bool {
         let is_intra_profile =
             matches!(self.profile, 44 | 86 | 100 | 110 | 122 | 244) && self.constraints & 0x10 != 0;
@@ -196,7 +197,7 @@ impl Sps {
     }
 }
 
-/// The profiles whose parameter sets have `chroma_format_idc` and scaling lists.
+/// Returns true for profiles with `chroma_format_idc` and scaling lists.
 fn has_chroma_format(profile: u8) -> bool {
     matches!(
         profile,
@@ -252,7 +253,7 @@ impl Chroma {
         }
     }
 
-    /// `CropUnitX` and `CropUnitY` of a frame-only sequence (7-19 to 7-22).
+    /// Returns `CropUnitX` and `CropUnitY` of a frame-only sequence (7-19 to 7-22).
     fn crop_unit(&self) -> (u32, u32) {
         match self.array_type() {
             1 => (2, 2),
@@ -262,7 +263,7 @@ impl Chroma {
     }
 }
 
-/// 7.3.2.1.1.1
+/// Skips a scaling list (7.3.2.1.1.1).
 fn skip_scaling_list(r: &mut BitReader<'_>, size: u32) -> Result<(), Error> {
     let (mut last, mut next) = (8_i32, 8_i32);
     for _ in 0..size {
@@ -304,7 +305,8 @@ impl PocType {
 }
 
 impl Cropping {
-    /// `frame_cropping_flag` and its offsets, of pictures with this coded width and height. Something is left of them.
+    /// Reads `frame_cropping_flag` and its offsets for pictures of this coded size. Fails if
+    /// nothing is left.
     fn read(
         r: &mut BitReader<'_>,
         chroma: &Chroma,

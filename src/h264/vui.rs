@@ -3,13 +3,13 @@
 use super::bits::{BitReader, Error};
 use std::ops::Range;
 
-/// Most `max_num_ref_frames`, `max_num_reorder_frames` and `max_dec_frame_buffering` (A.3.1).
+/// Limit of `max_num_ref_frames`, `max_num_reorder_frames` and `max_dec_frame_buffering` (A.3.1).
 pub(super) const MAX_DPB_FRAMES: u32 = 16;
 
 /// `video_format` where nothing is said (table E-2).
 const UNSPECIFIED_FORMAT: u8 = 5;
 
-/// How many pictures a decoder holds (E.2.1).
+/// Size of the decoded picture buffer (E.2.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BitstreamRestriction {
     /// `max_num_reorder_frames`: pictures that may be ahead of another in decoding and behind in output.
@@ -18,7 +18,7 @@ pub struct BitstreamRestriction {
     pub buffered_frames: u32,
 }
 
-/// What the numbers of a picture mean (E.2.1).
+/// Colour description (E.2.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ColourDescription {
     /// `video_full_range_flag`: luma from 0 to 255 instead of 16 to 235.
@@ -42,16 +42,16 @@ impl Default for ColourDescription {
     }
 }
 
-/// Where in the payload the rewriting takes over, in bits.
+/// Position in bits at which the rewriting takes over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum VuiEnd {
-    /// There is no VUI; `vui_parameters_present_flag` is here.
+    /// No VUI; position of `vui_parameters_present_flag`.
     NoVui { at: usize },
-    /// There is no restriction; `bitstream_restriction_flag` is here.
+    /// No restriction; position of `bitstream_restriction_flag`.
     NoRestriction { at: usize },
     /// `max_num_reorder_frames` is here.
     Restriction { at: usize },
-    /// It breaks off or makes no sense, as that of some cameras does: better left alone.
+    /// Truncated or invalid, as with some cameras: not rewritten.
     Unreadable,
 }
 
@@ -67,7 +67,7 @@ pub(super) struct VuiLayout {
     pub(super) end: VuiEnd,
 }
 
-/// What is of use of the VUI.
+/// Fields of the VUI that this program needs.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Vui {
     /// `None` where the stream does not say, or says 0.

@@ -1,6 +1,5 @@
 //! Sources of H.264: one file for each kind, all behind [`Source`].
 //!
-//!
 //! A source delivers Annex B bytes with their capture times. It knows nothing of MP4, the hub or
 //! viewers. It runs on its camera's own thread and may block, but returns at once on shutdown
 //! ([`ShutdownToken`]).

@@ -1,7 +1,6 @@
 //! Low-delay reader of a pipe, for programs (`process`) and standard input (here). It does not know
 //! what the bytes mean.
 //!
-//!
 //! A pipe does not keep the borders of writes. But a write that fits into the pipe is there as a
 //! whole when the reader wakes up. So the pipe is made large and read empty, and silence right
 //! after the read shows that the write is complete: [`ChunkEnd::Pause`].

@@ -1,6 +1,5 @@
 //! Program that writes H.264 to its standard output, as a source (`exec:` and `rpicam`).
 //!
-//!
 //! The program runs without a shell, in its own process group, and ends with this process in every
 //! case. It is killed when the thread that opened it ends: open it on the camera's own thread.
 

@@ -1,6 +1,5 @@
 //! Silence limit of an open source. Times in, limit out: no clock.
 //!
-//!
 //! A program that sends only on changes is not stuck when nothing changes. Its earlier intervals
 //! tell how long its silences are. A camera driven by a clock needs less.
 

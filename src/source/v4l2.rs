@@ -1,9 +1,7 @@
 //! Camera that delivers H.264 through V4L2: USB cameras with an encoder, the legacy Raspberry Pi
 //! driver, v4l2loopback. Other formats go to [`raw`].
 //!
-//!
 //! Some USB cameras carry their H.264 inside MJPEG, from where it is extracted.
-//!
 //!
 //! One buffer is one access unit, so that each frame is complete when it arrives. Stale, damaged
 //! and empty buffers stop here. Every failure is explained in the log.
@@ -52,7 +50,6 @@ const MJPEG_WITHOUT_H264: &str =
 const MAX_TIMESTAMP_AGE: Duration = Duration::from_secs(5);
 
 /// Opens `path`, requests H.264 and the settings, and starts the camera.
-///
 ///
 /// Deviations of the driver (size, rate, missing controls) are logged once for each opening.
 pub fn open(path: &Path, context: &SourceContext) -> Result<Box<dyn Source>, Error> {

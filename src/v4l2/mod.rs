@@ -1,7 +1,6 @@
 //! Video for Linux 2, the kernel's camera interface, without libv4l or generated bindings. It knows
 //! pixels and buffers, not the content of coded bytes.
 //!
-//!
 //! [`Device`] and [`Stream`] are the interface for other rooms; [`discover`] finds and classifies
 //! the nodes of this machine. Below them `abi` has the structs, and `sys` the system calls with all
 //! `unsafe`.

@@ -213,7 +213,6 @@ impl Stream {
 
     /// Appends the data of a buffer to `out`.
     ///
-    ///
     /// It returns no slice, because the mapping is shared: a feeder of v4l2loopback overwrites it
     /// at any time. A coded frame has some 10 kB, so the copy is cheap and the driver gets its
     /// buffer back at once.

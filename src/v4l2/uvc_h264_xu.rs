@@ -1,6 +1,5 @@
 //! H.264 extension unit (XU) of USB cameras, for encoder settings without V4L2 controls.
 //!
-//!
 //! "USB Device Class Definition for Video Devices: H.264 Payload", 1.0; section numbers refer to
 //! it. A camera forgets the committed settings when a stream ends, so they are committed before
 //! each start.

@@ -4,12 +4,12 @@ use super::{Cropping, Sps};
 use crate::h264::bits::{BitReader, BitWriter, Error};
 use crate::h264::vui::{BitstreamRestriction, ColourDescription, VuiEnd};
 
-/// Fields to be replaced; `None` and `false` leave them as they are.
+/// Changes of fields; `None` and `false` keep them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct SpsChanges {
-    /// Offsets of the cropping, in pixels. They are rounded down to the units of the stream.
+    /// Cropping in pixels, rounded down to the units of the stream.
     pub cropping: Option<Cropping>,
-    /// The sample aspect ratio becomes 1:1.
+    /// True to set the sample aspect ratio to 1:1.
     pub is_square: bool,
     /// Range, primaries, transfer and matrix.
     pub colour: Option<ColourDescription>,
@@ -17,7 +17,7 @@ pub struct SpsChanges {
     pub restriction: Option<BitstreamRestriction>,
 }
 
-/// The payload that is read and the one that is written.
+/// Payload reader and writer.
 struct RewriteCursor<'a> {
     reader: BitReader<'a>,
     writer: BitWriter,
@@ -33,7 +33,7 @@ impl RewriteCursor<'_> {
         Ok(())
     }
 
-    /// Leaves out everything up to the bit `at`.
+    /// Skips everything up to the bit `at`.
     fn skip_to(&mut self, at: usize) -> Result<(), Error> {
         while self.reader.position() < at {
             self.reader.flag("seq_parameter_set_data")?;
@@ -62,8 +62,9 @@ impl RewriteCursor<'_> {
 }
 
 impl Sps {
-    /// Returns the NAL unit `nal`, from which `self` was read, with these changes and every other bit as it was. Where the VUI
-    /// cannot be read to its end, as that of some cameras, of it only the aspect ratio is replaced.
+    /// Returns the NAL unit `nal`, from which `self` was read, with these changes and all other
+    /// bits as they were. If the VUI is unreadable, as with some cameras, only its aspect ratio
+    /// changes.
     pub fn rewrite(&self, nal: &[u8], changes: &SpsChanges) -> Result<Vec<u8>, Error> {
         let header = *nal.first().ok_or(Error::Short("nal_unit_header"))?;
         let reader = BitReader::after_header(nal);
@@ -142,8 +143,8 @@ impl Sps {
 }
 
 impl BitstreamRestriction {
-    /// `bitstream_restriction_flag` and what follows it. The other values are those that E.2.1 infers where nothing is said, so that
-    /// nothing else changes.
+    /// Writes `bitstream_restriction_flag` and its fields. The other values are those that E.2.1
+    /// infers without them, so that nothing else changes.
     fn write_new(self, w: &mut BitWriter) {
         w.flag(true); // bitstream_restriction_flag
         w.flag(true); // motion_vectors_over_pic_boundaries_flag

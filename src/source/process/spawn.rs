@@ -20,7 +20,6 @@ const RESET_SIGNALS: [libc::c_int; 4] = [libc::SIGINT, libc::SIGQUIT, libc::SIGT
 /// Has the program killed when the *thread* that starts it ends (prctl(2), `PR_SET_PDEATHSIG`).
 /// Does not reach the program's own children, nor a set-user-ID program.
 ///
-///
 /// The descriptor `kept` stays open in the program. It must be open until the program has started.
 /// No other child that is started at the same time gets it.
 #[allow(

@@ -1,6 +1,5 @@
 //! Camera that delivers raw frames or JPEG, through one of our encoders ([`crate::encode`]).
 //!
-//!
 //! A thread captures frames and keeps the latest ([`capture`]). The camera's own thread encodes
 //! that one whenever the encoder has room. Nothing else waits, so the delay is at most one frame at
 //! any load.

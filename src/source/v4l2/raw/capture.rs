@@ -26,7 +26,6 @@ pub(super) struct CapturedFrame {
 
 /// Slot for one frame, shared by the capture thread and the encoder's side.
 ///
-///
 /// Generic, so that tests and measurements can use it without a V4L2 device.
 #[derive(Debug)]
 pub struct LatestFrame<T> {
