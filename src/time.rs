@@ -1,5 +1,4 @@
-//! The one clock of the program: nanoseconds of `CLOCK_MONOTONIC`, the clock that V4L2 stamps
-//! its buffers with.
+//! Clock of the program: nanoseconds of `CLOCK_MONOTONIC`, with which V4L2 stamps its buffers.
 
 use std::ops::Add;
 use std::time::Duration;
@@ -7,28 +6,28 @@ use std::time::Duration;
 /// Ticks per second of all media times in the MP4 output (ISO/IEC 14496-12, 8.4.2 `timescale`).
 pub const TIMESCALE: u32 = 90_000;
 
-/// A moment on `CLOCK_MONOTONIC`, in nanoseconds.
+/// Time on `CLOCK_MONOTONIC`, in nanoseconds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// The present moment.
+    /// Returns the present time.
     pub fn now() -> Self {
         let t = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
         Self(t.tv_sec as u64 * 1_000_000_000 + t.tv_nsec as u64)
     }
 
-    /// The moment `nanos` nanoseconds after the clock's zero.
+    /// Creates the time `nanos` nanoseconds after the clock's zero.
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
     }
 
-    /// Nanoseconds since the clock's zero.
+    /// Returns the nanoseconds since the clock's zero.
     pub const fn as_nanos(self) -> u64 {
         self.0
     }
 
-    /// Time from `earlier` to `self`; zero if `earlier` is the later one.
+    /// Returns the time from `earlier` to `self`; zero if `earlier` is the later one.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }

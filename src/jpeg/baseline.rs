@@ -1,7 +1,9 @@
-//! Decodes baseline JPEG (ITU-T T.81) to planes of 4:2:0, as encoders take them, without making colours larger first.
+//! Decoder from baseline JPEG (ITU-T T.81) to 4:2:0 planes, as encoders take them, without
+//! upsampling chroma first.
 //!
-//! It takes what cameras send: sequential Huffman coding with 8 bits a sample, one scan, YCbCr in 4:2:0, 4:2:2, 4:4:0 or 4:4:4, or
-//! grey. Everything else, and everything that is damaged, is an error, for a decoder that takes all JPEGs and hides damage.
+//! It supports what cameras send: sequential Huffman coding with 8 bits a sample, one scan, YCbCr
+//! in 4:2:0, 4:2:2, 4:4:0 or 4:4:4, or grey. Everything else and all damage is an error, for a
+//! decoder that takes all JPEGs and hides damage.
 
 use super::huffman::{BitReader, HuffmanTable, InvalidData, TableClass};
 use super::transform::{AxisScale, InverseTransform, SIDE};
@@ -12,17 +14,17 @@ const SOF1: u8 = 0xc1;
 const DQT: u8 = 0xdb;
 const DRI: u8 = 0xdd;
 const APP14: u8 = 0xee;
-/// Frames that are coded in another way: SOF2 to SOF15, between them DHT (C4), JPG (C8) and DAC (CC).
+/// Other frame types: SOF2 to SOF15, with DHT (C4), JPG (C8) and DAC (CC) among them.
 const OTHER_FRAMES: std::ops::RangeInclusive<u8> = 0xc2..=0xcf;
-/// Pixels of the largest picture in each direction.
+/// Largest width and height, in pixels.
 const MAX_SIDE: usize = 8192;
 
-/// Where a picture goes: planes without gaps, the colours with half the width and height. Both are even.
+/// Target of a picture: planes without gaps, chroma with half the width and height. Both are even.
 #[derive(Debug)]
 pub struct Yuv420Planes<'a> {
-    /// Pixels.
+    /// Width in pixels.
     pub width: usize,
-    /// Pixels.
+    /// Height in pixels.
     pub height: usize,
     /// Y, Cb and Cr.
     pub planes: [&'a mut [u8]; 3],
@@ -37,7 +39,7 @@ impl Yuv420Planes<'_> {
     }
 }
 
-/// What the samples mean in which a picture is wanted.
+/// Range of the decoded samples.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SampleRange {
     /// 0 to 255, as JPEG has it (JFIF 1.02).
@@ -46,13 +48,13 @@ pub enum SampleRange {
     Limited,
 }
 
-/// A picture that is none for this decoder.
+/// Reason why this decoder cannot decode a picture.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum DecodeError {
-    /// Of another kind.
+    /// Unsupported kind of JPEG.
     #[error("it is no baseline JPEG in YCbCr or grey")]
     Unsupported,
-    /// Bits that mean nothing, too few or too many.
+    /// Invalid, missing or excess data.
     #[error("it is damaged")]
     Damaged,
     /// Smaller than the planes.
@@ -66,42 +68,43 @@ impl From<InvalidData> for DecodeError {
     }
 }
 
-/// A component of a frame (B.2.2) and what a scan says of it (B.2.3).
+/// Component of a frame (B.2.2) and its fields in the scan (B.2.3).
 #[derive(Clone, Copy, Default, Debug)]
 struct Component {
     id: u8,
     /// Blocks of a minimum coded unit, across and down.
     blocks: [usize; 2],
-    /// Numbers of its tables.
+    /// Indices of its tables.
     quantization: usize,
     dc: usize,
     ac: usize,
 }
 
-/// What the headers say.
+/// Fields of the headers.
 #[derive(Default, Debug)]
 struct FrameHeader {
     size: [usize; 2],
     components: Vec<Component>,
     /// In zigzag order.
     quantization: [Option<[u16; SIDE * SIDE]>; 4],
-    /// Minimum coded units from restart to restart; 0 for none.
+    /// Minimum coded units between restarts; 0 without restarts.
     restart_interval: usize,
 }
 
-/// Decodes pictures, one after the other; keeps its memory, and tables that come again.
+/// Decoder that keeps its memory and repeated tables from picture to picture.
 #[derive(Default, Debug)]
 pub struct BaselineDecoder {
     dc: [Option<HuffmanTable>; 4],
     ac: [Option<HuffmanTable>; 4],
     /// The entropy-coded data without stuffed bytes and markers.
     data: Vec<u8>,
-    /// Where in `data` each part ends that begins with a restart.
+    /// End of each restart interval in `data`.
     interval_ends: Vec<usize>,
 }
 
 impl BaselineDecoder {
-    /// Decodes a picture into `to`; of a larger one, its upper left corner. What is in `to` after an error is undefined.
+    /// Decodes a picture into `to`; of a larger one, its upper left corner. After an error the
+    /// content of `to` is undefined.
     pub fn decode(
         &mut self,
         jpeg: &[u8],
@@ -130,7 +133,7 @@ impl BaselineDecoder {
         let length = be16(scan, 0)?;
         let (header, data) = scan.split_at_checked(length).ok_or(DecodeError::Damaged)?;
         frame.read_scan(header.get(2..).ok_or(DecodeError::Damaged)?)?;
-        // A table of an earlier picture is none of this one.
+        // Tables of an earlier picture do not count.
         let mut has = frame.components.iter();
         if !has.all(|it| dc[it.dc] && ac[it.ac]) {
             return Err(DecodeError::Damaged);
@@ -169,7 +172,8 @@ impl BaselineDecoder {
         Ok(())
     }
 
-    /// Takes stuffed bytes and restart markers out of entropy-coded data (B.1.1.5), up to the end of the picture.
+    /// Removes stuffed bytes and restart markers from entropy-coded data (B.1.1.5), up to the end
+    /// of the picture.
     fn remove_stuffing(&mut self, mut coded: &[u8]) -> Result<(), DecodeError> {
         self.data.clear();
         self.interval_ends.clear();
@@ -280,7 +284,7 @@ impl BaselineDecoder {
         Ok(())
     }
 
-    /// The tables of each component.
+    /// Returns the tables of each component.
     fn tables(&self, frame: &FrameHeader) -> Result<[Option<[&HuffmanTable; 2]>; 3], DecodeError> {
         let mut tables = [None; 3];
         for (component, tables) in frame.components.iter().zip(&mut tables) {
@@ -363,7 +367,7 @@ impl FrameHeader {
         Ok(())
     }
 
-    /// Reads a scan header behind its length (B.2.3). All components must be in it, in their order.
+    /// Reads a scan header behind its length (B.2.3). It must have all components in order.
     fn read_scan(&mut self, header: &[u8]) -> Result<(), DecodeError> {
         let &[count, ref rest @ ..] = header else {
             return Err(DecodeError::Damaged);
@@ -387,12 +391,12 @@ impl FrameHeader {
         Ok(())
     }
 
-    /// Blocks of Y of a minimum coded unit, across and down.
+    /// Returns the luma blocks of a minimum coded unit, across and down.
     fn mcu(&self) -> [usize; 2] {
         self.components.first().map_or([1, 1], |it| it.blocks)
     }
 
-    /// How the blocks of each component become samples of 4:2:0.
+    /// Returns the transform of each component to 4:2:0 samples.
     fn transforms(&self, range: SampleRange) -> Result<[Option<InverseTransform>; 3], DecodeError> {
         let mcu = self.mcu();
         let mut transforms = [const { None }; 3];
@@ -427,7 +431,7 @@ fn be16(bytes: &[u8], at: usize) -> Result<usize, DecodeError> {
     Ok(usize::from(u16::from_be_bytes(bytes)))
 }
 
-/// Returns true if Adobe's segment says that three components are red, green and blue.
+/// Returns true if Adobe's segment declares red, green and blue.
 fn is_rgb(segment: Segment<'_>) -> bool {
     segment.payload.starts_with(b"Adobe") && segment.payload.get(11) == Some(&0)
 }

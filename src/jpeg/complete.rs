@@ -1,12 +1,13 @@
-//! What a camera sends as a JPEG, made a file that every program reads.
+//! Completion of camera JPEGs to files that every program can read.
 
 use super::{DHT, EOI, SOS, segments};
 
-/// Makes `jpeg` a file: what stands behind its end is cut off (some cameras fill their buffers up), and one without Huffman tables,
-/// as many webcams send it to save some bytes, gets those of the standard, which are meant then. False if its end is missing.
+/// Completes `jpeg`: cuts off bytes behind its end (some cameras pad their buffers), and inserts
+/// the standard's Huffman tables if it has none, as many webcams send it. Returns false if its end
+/// is missing.
 pub fn complete(jpeg: &mut Vec<u8>) -> bool {
     let (first_scan, has_tables) = scan_headers(jpeg);
-    // Within a picture the bytes of EOI do not occur, and in a header ahead of it (a preview) they do not count.
+    // EOI cannot occur within a picture, and one in an earlier header (a preview) does not count.
     let scan = first_scan.or_else(|| memchr::memmem::rfind(jpeg, &[0xff, SOS]));
     let end = memchr::memmem::rfind(jpeg, &[0xff, EOI]);
     let (Some(scan), Some(end)) = (scan, end) else {
@@ -22,7 +23,8 @@ pub fn complete(jpeg: &mut Vec<u8>) -> bool {
     true
 }
 
-/// Where the first scan begins, if the headers ahead of it can be read, and whether Huffman tables are among them.
+/// Returns where the first scan begins, if the headers are readable, and whether they include
+/// Huffman tables.
 fn scan_headers(jpeg: &[u8]) -> (Option<usize>, bool) {
     let mut segments = segments(jpeg);
     let mut has_tables = false;
@@ -36,7 +38,7 @@ fn scan_headers(jpeg: &[u8]) -> (Option<usize>, bool) {
     )
 }
 
-/// The segment with the tables that nearly every camera uses (ITU-T T.81, K.3): of brightness and of colours, each for DC and AC.
+/// Segment with the typical Huffman tables (ITU-T T.81, K.3): luma and chroma, each for DC and AC.
 #[rustfmt::skip]
 const STANDARD_TABLES: [u8; 420] = [
     0xff, 0xc4, 0x01, 0xa2, 0x00, 0x00, 0x01, 0x05, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x00, 0x00,
@@ -110,7 +112,7 @@ mod tests {
         for end in (0..whole.len()).step_by(61) {
             assert!(!complete(&mut whole[..end].to_vec()));
         }
-        // The end of a preview in a header.
+        // End of a preview in a header.
         assert!(!complete(&mut vec![
             0xff, 0xd8, 0xff, EOI, 0xff, SOS, 0, 2, 1
         ]));

@@ -1,28 +1,29 @@
 //! Huffman tables and entropy-coded data of baseline JPEG (ITU-T T.81, Annex C and F.2.2).
 
-/// Bits that index the look-up table. Most codes with their additional bits fit into them.
+/// Index bits of the lookup table. Most codes with their additional bits fit into them.
 const LOOKUP_BITS: u32 = 10;
 
-/// Additional bits that a coefficient of 8-bit samples has at most (F.1.2.1 and F.1.2.2).
+/// Largest number of additional bits of a coefficient of 8-bit samples (F.1.2.1 and F.1.2.2).
 const MAX_DC_BITS: u8 = 11;
 const MAX_AC_BITS: u8 = 10;
 
-/// Decodes the codes of one Huffman table.
+/// Huffman table with a lookup table for short codes.
 #[derive(Clone, Debug)]
 pub(super) struct HuffmanTable {
-    /// The bytes of its DHT segment, to keep a table that comes again with each picture.
+    /// Bytes of its DHT segment, to reuse a table that is repeated with each picture.
     source: Vec<u8>,
-    /// One [`Entry`] for each [`LOOK`] bits; 0 for longer codes.
+    /// One [`LookupEntry`] for each value of [`LOOKUP_BITS`] bits; 0 for longer codes.
     lookup: Vec<u32>,
-    /// For each code length the first code that is longer, left-aligned in 16 bits.
+    /// First longer code for each code length, left-aligned in 16 bits.
     limits: [u32; 17],
-    /// For each code length what to add to a code to have its index in `symbols`.
+    /// Offset from a code to its index in `symbols`, for each code length.
     offsets: [i32; 17],
     symbols: [LookupEntry; 256],
 }
 
-/// What a code means: bits 0 to 4 are the bits to consume, 5 to 8 the additional bits to read after them, 9 to 15 the
-/// coefficients to advance by (64 for the end of the block), 16 to 31 the value if no bits are to be read.
+/// Meaning of a code: bits 0 to 4 are the bits to consume, 5 to 8 the additional bits to read, 9 to
+/// 15 the coefficients to advance by (64 at the end of the block), 16 to 31 the value without
+/// additional bits.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 struct LookupEntry(u32);
 
@@ -51,7 +52,7 @@ impl LookupEntry {
     }
 }
 
-/// Kind of a table: its symbols mean different things.
+/// Class of a table, which determines the meaning of its symbols.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum TableClass {
     Dc,
@@ -59,7 +60,7 @@ pub(super) enum TableClass {
 }
 
 impl TableClass {
-    /// Additional bits and advance of a symbol; `None` of one that baseline JPEG does not have.
+    /// Returns additional bits and advance of a symbol; `None` if baseline JPEG does not have it.
     fn decode_symbol(self, symbol: u8) -> Option<(u32, u32)> {
         let (run, size) = (u32::from(symbol >> 4), symbol & 0xf);
         match self {
@@ -74,13 +75,13 @@ impl TableClass {
     }
 }
 
-/// Data that is no baseline JPEG, or damaged.
+/// Error for data that is damaged or no baseline JPEG.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct InvalidData;
 
 impl HuffmanTable {
-    /// Reads a table from the front of the payload of a DHT segment, behind its class and number (B.2.4.2): 16 counts and the
-    /// symbols. `source` is exactly its bytes.
+    /// Parses a table at the front of a DHT payload, behind its class and number (B.2.4.2): 16
+    /// counts and the symbols. `source` is exactly its bytes.
     pub(super) fn new(source: &[u8], class: TableClass) -> Result<Self, InvalidData> {
         let (counts, values) = source.split_at_checked(16).ok_or(InvalidData)?;
         let mut table = Self {
@@ -95,7 +96,7 @@ impl HuffmanTable {
             table.offsets[length as usize] = index as i32 - code as i32;
             for _ in 0..count {
                 let &symbol = values.get(index).ok_or(InvalidData)?;
-                // A code of all ones is reserved, and longer ones than fit are none.
+                // A code of all ones is reserved, and codes beyond their length are invalid.
                 if code + 1 >= 1 << length || index > 255 {
                     return Err(InvalidData);
                 }
@@ -111,19 +112,19 @@ impl HuffmanTable {
         Ok(table)
     }
 
-    /// Length in bytes of the table at the front of `payload`.
+    /// Returns the length in bytes of the table at the front of `payload`.
     pub(super) fn length(payload: &[u8]) -> Option<usize> {
         let counts = payload.get(..16)?;
         let symbols: usize = counts.iter().map(|&count| usize::from(count)).sum();
         (symbols <= 256 && payload.len() >= 16 + symbols).then_some(16 + symbols)
     }
 
-    /// Returns true if the table was made of these bytes.
+    /// Returns true if the table was parsed from these bytes.
     pub(super) fn has_source(&self, source: &[u8]) -> bool {
         self.source == source
     }
 
-    /// Writes all places of the look-up table that begin with a code.
+    /// Fills all entries of the lookup table that begin with a code.
     fn fill_lookup(&mut self, code: u32, entry: LookupEntry) {
         let (length, size) = (entry.consumed(), entry.additional());
         if length > LOOKUP_BITS {
@@ -171,20 +172,21 @@ impl HuffmanTable {
     }
 }
 
-/// The signed value of `size` additional bits (F.2.2.1, EXTEND); `size` is 1 to 15.
+/// Returns the signed value of `size` additional bits (F.2.2.1, EXTEND); `size` is 1 to 15.
 #[inline(always)]
 const fn extend(raw: u32, size: u32) -> i32 {
     let is_negative = raw >> (size - 1) == 0;
     raw as i32 - if is_negative { (1 << size) - 1 } else { 0 }
 }
 
-/// Reads entropy-coded data from which stuffed bytes and markers have been taken out.
+/// Reader of entropy-coded data without stuffed bytes and markers.
 #[derive(Debug)]
 pub(super) struct BitReader<'a> {
     data: &'a [u8],
-    /// The next byte that is not in `bits`.
+    /// Next byte that is not in `bits`.
     next: usize,
-    /// The next bits, the first one at the top. Below `count` of them are zeros, or bits that come again.
+    /// Next bits, the first one at the top. Below `count` of them are zeros, or bits that are read
+    /// again.
     bits: u64,
     count: u32,
 }
@@ -199,7 +201,7 @@ impl<'a> BitReader<'a> {
         }
     }
 
-    /// Makes `count` at least 56. Behind the end of the data there are zeros.
+    /// Raises `count` to at least 56. Behind the end of the data are zeros.
     #[inline(always)]
     fn refill(&mut self) {
         match self.data.get(self.next..).and_then(<[u8]>::first_chunk) {
@@ -229,7 +231,8 @@ impl<'a> BitReader<'a> {
         self.count -= count;
     }
 
-    /// Reads the value of a code, whose additional bits may be in its entry. 27 bits at most are consumed.
+    /// Reads the value of a code, whose additional bits may be in its entry. Consumes at most 27
+    /// bits.
     #[inline(always)]
     const fn value(&mut self, entry: LookupEntry) -> i32 {
         self.consume(entry.consumed());
@@ -247,8 +250,9 @@ impl<'a> BitReader<'a> {
         self.next > self.data.len() + self.count as usize / 8
     }
 
-    /// Decodes a block (F.2.2): adds each coefficient, times its factor in `scale`, to its place in `out`, which has been all
-    /// zeros. Both tables are in zigzag order. Returns the index of the last coefficient.
+    /// Decodes a block (F.2.2): adds each coefficient, times its factor in `scale`, to its position
+    /// in `out`, which is all zeros. Both tables are in zigzag order. Returns the index of the last
+    /// coefficient.
     #[inline(always)]
     pub(super) fn decode_block(
         &mut self,
@@ -264,7 +268,7 @@ impl<'a> BitReader<'a> {
         out[0] = *prediction as f32 * scale[0];
         let mut last = 0;
         while last < 63 {
-            // Twice a code of 16 bits with 10 additional bits is less than 56.
+            // Two codes of 16 bits with 10 additional bits are less than 56.
             self.refill();
             for _ in 0..2 {
                 let entry = ac.look_up(self.bits)?;

@@ -1,7 +1,8 @@
-//! The marker segments of JPEG pictures (ITU-T T.81, B.1), and the H.264 that some USB cameras put into them.
+//! Marker segments of JPEG (ITU-T T.81, B.1), and the H.264 that some USB cameras embed in them.
 //!
-//! Such cameras send MJPEG whose pictures carry an access unit of H.264 in APP4 segments: a header, the number of bytes, the bytes,
-//! cut into as many segments as it takes ("H.264 Payload" 1.0 for USB video, on multiplexed streams). No picture is decoded here.
+//! Such cameras send MJPEG with an access unit of H.264 in APP4 segments: a header, the number of
+//! bytes and the bytes, split into segments ("H.264 Payload" 1.0 for USB video, on multiplexed
+//! streams). No picture is decoded here.
 
 mod baseline;
 mod complete;
@@ -20,22 +21,22 @@ const APP4: u8 = 0xe4;
 const TEM: u8 = 0x01;
 const RST: std::ops::RangeInclusive<u8> = 0xd0..=0xd7;
 
-/// A marker segment.
+/// Marker segment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Segment<'a> {
-    /// The second byte of the marker.
+    /// Second byte of the marker.
     pub marker: u8,
-    /// What stands behind the length.
+    /// Bytes after the length.
     pub payload: &'a [u8],
 }
 
-/// The segments of a picture up to its first scan, in their order; ends early at what is none. `rest` stays there.
+/// Iterator over the segments up to the first scan; stops at anything else, where `rest` stays.
 #[derive(Clone, Debug)]
 pub struct Segments<'a> {
     rest: &'a [u8],
 }
 
-/// The segments of `jpeg`; none if it does not begin as a JPEG picture does.
+/// Returns the segments of `jpeg`; none if it does not begin as JPEG does.
 pub fn segments(jpeg: &[u8]) -> Segments<'_> {
     let rest = jpeg.strip_prefix(&[0xff, SOI]).unwrap_or_default();
     Segments { rest }
@@ -48,14 +49,14 @@ impl<'a> Iterator for Segments<'a> {
         loop {
             let rest = self.rest.strip_prefix(&[0xff])?;
             match *rest {
-                // Any number of fill bytes may stand ahead of a marker.
+                // Fill bytes may precede a marker.
                 [0xff, ..] => self.rest = rest,
                 [marker, ref rest @ ..] if marker == TEM || RST.contains(&marker) => {
                     self.rest = rest;
                 }
                 [EOI | SOS, ..] => return None,
                 [marker, high, low, ref rest @ ..] => {
-                    // The length counts its own two bytes.
+                    // The length includes its own two bytes.
                     let length = usize::from(u16::from_be_bytes([high, low])).checked_sub(2)?;
                     let Some((payload, rest)) = rest.split_at_checked(length) else {
                         self.rest = &[];
@@ -70,29 +71,30 @@ impl<'a> Iterator for Segments<'a> {
     }
 }
 
-/// What [`extract_h264`] found.
+/// Result of [`extract_h264`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum EmbeddedH264 {
-    /// No H.264 in this picture.
+    /// The picture has no H.264.
     Absent,
-    /// All of it.
+    /// All of the access unit was found.
     Complete,
-    /// Some of it is missing.
+    /// Part of it is missing.
     Truncated,
 }
 
-/// What is said of an auxiliary stream ahead of its bytes.
+/// Header of an auxiliary stream.
 struct AuxStreamHeader {
     is_h264: bool,
-    /// Bytes that follow, in this segment and in the next ones.
+    /// Bytes that follow, in this segment and the next ones.
     size: usize,
 }
 
 impl AuxStreamHeader {
-    /// Bytes from its start to the number of bytes: version and length of the header, then what the length counts in.
+    /// Position of the FourCC: after the version and the length of the header.
     const FOURCC: std::ops::Range<usize> = 4..8;
 
-    /// The header in front of `payload`, and what stands behind it. `None` if it is of something else.
+    /// Parses the header at the front of `payload`; returns it with the bytes behind it, or `None`
+    /// for other data.
     fn read(payload: &[u8]) -> Option<(Self, &[u8])> {
         let &[_, _, low, high, ..] = payload else {
             return None;
@@ -107,13 +109,14 @@ impl AuxStreamHeader {
             is_h264: code == b"H264",
             size: usize::try_from(u32::from_le_bytes(*size)).ok()?,
         };
-        // YUY2 and NV12 are the other streams that there may be.
+        // YUY2 and NV12 are the other possible streams.
         let is_known = header.is_h264 || [b"YUY2", b"NV12"].iter().any(|it| code == *it);
         is_known.then_some((header, rest))
     }
 }
 
-/// Appends to `out` the H.264 in the APP4 segments of `jpeg`: Annex B, one access unit. Nothing is appended unless all of it is there.
+/// Appends the H.264 in the APP4 segments of `jpeg` to `out`: Annex B, one access unit, or nothing
+/// if it is incomplete.
 pub fn extract_h264(jpeg: &[u8], out: &mut Vec<u8>) -> EmbeddedH264 {
     let before = out.len();
     let mut current: Option<AuxStreamHeader> = None;
@@ -127,7 +130,7 @@ pub fn extract_h264(jpeg: &[u8], out: &mut Vec<u8>) -> EmbeddedH264 {
             },
         };
         has_begun |= header.is_h264;
-        // What is behind the last byte in its segment belongs to nothing.
+        // Bytes behind the last one in its segment are padding.
         let count = bytes.len().min(header.size);
         if header.is_h264 {
             out.extend_from_slice(bytes.get(..count).unwrap_or_default());

@@ -1,22 +1,24 @@
-//! The inverse cosine transform of JPEG (ITU-T T.81, A.3.3), in eight or, to halve a picture, four samples each way.
+//! Inverse cosine transform of JPEG (ITU-T T.81, A.3.3) to eight or, for half the size, four
+//! samples each way.
 //!
-//! Halving is exact: the mean of two neighbouring samples is a sum of the same cosines at half as many places, so each coefficient
-//! goes, with a factor, to one of the lower four ([`Axis`]). All factors, also those of the dequantization and of the colour range,
-//! are multiplied once for each picture. The eight-point transform is that of Arai, Agui and Nakajima, in 32-bit floating point:
-//! exact to 1/100 of a sample, with the vector instructions that every processor of the target has.
+//! Halving is exact: the mean of two neighbouring samples is a sum of the same cosines at half as
+//! many positions, so each coefficient goes, with a factor, to one of the lower four
+//! ([`AxisScale`]). All factors, dequantization and colour range included, are multiplied once for
+//! each picture. The eight-point transform is that of Arai, Agui and Nakajima in 32-bit floating
+//! point: exact to 1/100 of a sample, with vector instructions that every target has.
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 use wide::{f32x4, f32x8, i16x8, u8x16};
 
-/// A block is this many samples in each direction.
+/// Samples of a block in each direction.
 pub(super) const SIDE: usize = 8;
 
-/// Samples of a block that are made in one direction.
+/// Scale of a block in one direction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum AxisScale {
-    /// All eight.
+    /// All eight samples.
     Full,
-    /// Four, each the mean of two.
+    /// Four samples, each the mean of two.
     Halved,
 }
 
@@ -28,12 +30,13 @@ impl AxisScale {
         }
     }
 
-    /// To which input of the transform the coefficient of frequency `k` goes (0 to 7), and its factor.
+    /// Returns the transform input for the coefficient of frequency `k` (0 to 7), and its factor.
     fn input(self, k: usize) -> (usize, f64) {
         let angle = k as f64 * PI / 16.0;
         let plain = if k == 0 { FRAC_1_SQRT_2 / 2.0 } else { 0.5 };
         match self {
-            // The scale factors of the transform: cos(k pi / 16) times the square root of 2, but 1 for the first.
+            // Scale factors of the transform: cos(k pi / 16) times the square root of 2, but 1 for
+            // the first.
             Self::Full if k == 0 => (0, plain),
             Self::Full => (k, plain * angle.cos()),
             Self::Halved => {
@@ -49,7 +52,7 @@ impl AxisScale {
     }
 }
 
-/// In zigzag order (Figure A.6), the place of each coefficient: eight times its row and its column.
+/// Position of each coefficient in zigzag order (Figure A.6): eight times its row plus its column.
 #[rustfmt::skip]
 const ZIGZAG: [u8; 64] = [
      0,  1,  8, 16,  9,  2,  3, 10, 17, 24, 32, 25, 18, 11,  4,  5,
@@ -58,26 +61,27 @@ const ZIGZAG: [u8; 64] = [
     58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
 ];
 
-/// Up to this index in zigzag order, all coefficients are in the first four rows and columns.
+/// Last index in zigzag order with all coefficients in the first four rows and columns.
 const LAST_LOW_FREQUENCY: usize = 9;
 
-/// How the blocks of a component become samples.
+/// Transform of a component's blocks to samples.
 #[derive(Clone, Debug)]
 pub(super) struct InverseTransform {
     /// Across and down.
     axes: [AxisScale; 2],
-    /// In zigzag order: where in the block of coefficients each one is added; columns are together.
+    /// Position in the block for each coefficient in zigzag order; columns are together.
     pub(super) positions: [u8; 64],
-    /// In zigzag order: the factor of each coefficient.
+    /// Factor of each coefficient in zigzag order.
     pub(super) scale: [f32; 64],
-    /// What is added to all samples.
+    /// Offset of all samples.
     offset: f32,
-    /// The least and the greatest sample.
+    /// Smallest and largest sample.
     range: [u8; 2],
 }
 
 impl InverseTransform {
-    /// `quantization` is in zigzag order; full samples, 0 to 255, are multiplied by `factor` around 128 and lie around `middle`.
+    /// Creates a transform. `quantization` is in zigzag order; samples from 0 to 255 are multiplied
+    /// by `factor` around 128 and shifted to `middle`.
     pub(super) fn new(
         axes: [AxisScale; 2],
         quantization: &[u16; 64],
@@ -102,12 +106,13 @@ impl InverseTransform {
         transform
     }
 
-    /// Width and height of a block in samples.
+    /// Returns width and height of a block in samples.
     pub(super) const fn size(&self) -> (usize, usize) {
         (self.axes[0].samples(), self.axes[1].samples())
     }
 
-    /// The samples of a block, line by line without gaps; `last` is the index of its last coefficient.
+    /// Transforms a block to samples, row by row without gaps; `last` is the index of its last
+    /// coefficient.
     #[inline(always)]
     pub(super) fn transform_block(&self, block: &mut [f32; 64], last: usize, out: &mut [u8; 64]) {
         block[0] += self.offset;
@@ -168,7 +173,7 @@ fn pack(a: f32x8, b: f32x8) -> u8x16 {
     u8x16::narrow_i16x8(words(a), words(b))
 }
 
-/// Rows of eight samples, for the first four frequencies down and, where wanted, the last four.
+/// Rows of eight samples, for the first four frequencies down and, if needed, the last four.
 type Rows = [[f32x8; 4]; 2];
 
 /// Transforms rows to eight samples. In `block` a row is a lane.
@@ -255,7 +260,7 @@ fn transform_columns_narrow(
     }
 }
 
-/// Vectors of numbers.
+/// SIMD vectors of numbers.
 trait SimdLanes:
     Copy + std::ops::Add<Output = Self> + std::ops::Sub<Output = Self> + std::ops::Mul<Output = Self>
 {
@@ -298,7 +303,7 @@ fn transform_8<T: SimdLanes>([i0, i1, i2, i3, i4, i5, i6, i7]: [T; 8]) -> [T; 8]
     combine(even, t7, t10, t11, t12)
 }
 
-/// [`transform_8`] of inputs of which the last four are zero.
+/// Equals [`transform_8`] for inputs whose last four are zero.
 #[inline(always)]
 fn transform_8_of_4<T: SimdLanes>([i0, i1, i2, i3]: [T; 4]) -> [T; 8] {
     let t12 = i2 * T::splat(SQRT_2 - 1.0);
@@ -345,7 +350,7 @@ fn transform_4<T: SimdLanes>([i0, i1, i2, i3]: [T; 4]) -> [T; 4] {
 mod tests {
     use super::*;
 
-    /// The samples of a block by the formula of the standard, then the means of neighbours.
+    /// Returns the samples of a block by the standard's formula, then the means of neighbours.
     fn by_formula(coefficients: &[f64; 64], axes: [AxisScale; 2]) -> Vec<f64> {
         let norm = |k: usize| if k == 0 { FRAC_1_SQRT_2 } else { 1.0 };
         let wave = |n: usize, k: usize| ((2 * n + 1) as f64 * k as f64 * PI / 16.0).cos();
