@@ -1,6 +1,6 @@
 //! Pictures of MJPEG cameras to I420. They are BT.601 with full range (JFIF) and become what everybody shows right, limited range.
 //!
-//! What cameras usually send goes the short way, by our own decoder ([`jpeg::Baseline`]). Other kinds of JPEG and damaged ones go
+//! What cameras usually send goes the short way, by our own decoder ([`jpeg::BaselineDecoder`]). Other kinds of JPEG and damaged ones go
 //! to zune-jpeg, which takes all kinds and makes the best of damage.
 
 use super::I420;

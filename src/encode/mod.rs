@@ -101,7 +101,7 @@ pub struct RawFrame {
 /// Whose memory the pixels are in. To drop it gives the memory back: an encoder that reads from it later keeps it until then.
 #[derive(Debug)]
 pub enum FrameMemory {
-    /// A buffer of the camera's driver, which is one short meanwhile. It can be lent to another device ([`Held::export`]).
+    /// A buffer of the camera's driver, which is one short meanwhile. It can be lent to another device ([`BufferGuard::export`]).
     Driver(BufferGuard),
     /// Ours; as many pieces of memory as the format has.
     Owned([Vec<u8>; 3]),

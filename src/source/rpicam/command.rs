@@ -1,5 +1,5 @@
-//! The command line of rpicam-vid for a camera, its settings and the machine's encoder, and how it is taken back where an
-//! older version knows less. Pure, but for the look at the machine.
+//! Command line of rpicam-vid for a camera, its settings and the machine's encoder, with fallbacks
+//! for older versions. Pure, except for the look at the machine.
 
 use crate::media::orientation::Orientation;
 use crate::source::Settings;
@@ -7,26 +7,26 @@ use std::fmt;
 use std::fs;
 use std::os::fd::RawFd;
 
-/// The names of the program, the present one first.
+/// Names of the program, the present one first.
 pub const PROGRAMS: [&str; 2] = ["rpicam-vid", "libcamera-vid"];
 
-/// Above so many macroblocks in a second (1080p at 30) the program's level 4.0 ends (H.264, table A-1); the Pi's encoder
-/// does not start with a level too low.
+/// Macroblocks per second (1080p at 30) at which the program's level 4.0 ends (H.264, table A-1).
+/// The Pi's encoder does not start with a level too low.
 const LEVEL_4_MACROBLOCKS: u32 = 245_760;
 
 const HALF_TURN: Orientation = Orientation::new(180, false, false);
 
-/// What makes H.264 of the pictures.
+/// H.264 encoder of the machine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Encoder {
-    /// The chip's (Raspberry Pi 0 to 4).
+    /// Encoder of the chip (Raspberry Pi 0 to 4).
     Own,
     /// x264 through libav (Raspberry Pi 5, which has no encoder).
     Libav,
 }
 
 impl Encoder {
-    /// As the machine says of itself.
+    /// Detects the encoder of this machine.
     pub(super) fn of_this_machine() -> Self {
         let model = fs::read_to_string("/proc/device-tree/model").unwrap_or_default();
         let nodes = fs::read_dir("/sys/class/video4linux")
@@ -39,7 +39,8 @@ impl Encoder {
         Self::of(&model, &names)
     }
 
-    /// By the machine's `model` and the `names` of its video nodes. The nodes count more: a model may be newer than this text.
+    /// Selects by the machine's `model` and the `names` of its video nodes. The nodes decide: a
+    /// model may be newer than this table.
     fn of(model: &str, names: &[String]) -> Self {
         const OLDER: [&str; 8] = [
             "Zero", "Pi 2", "Pi 3", "Pi 4", "Pi 400", "Model A", "Model B", "Module",
@@ -59,7 +60,7 @@ impl Encoder {
     }
 }
 
-/// What an older version may not know, and the camera works without.
+/// Arguments that older versions may not know, and the camera works without.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum OptionalArgument {
     SavePts,
@@ -89,7 +90,7 @@ impl OptionalArgument {
     }
 }
 
-/// What the program is asked for.
+/// Arguments for the program.
 #[derive(Clone, Debug)]
 pub(super) struct Command {
     number: u32,
@@ -108,12 +109,12 @@ impl Command {
         }
     }
 
-    /// True if the program is to be given this option.
+    /// Returns true if the program gets this argument.
     pub(super) fn has(&self, option: OptionalArgument) -> bool {
         let settings = &self.settings;
         let macroblocks = settings.width.div_ceil(16) * settings.height.div_ceil(16);
         let is_of_use = match option {
-            // It is refused with libav, unless the name of a file ends in 264.
+            // libav rejects it, unless the name of a file ends in 264.
             OptionalArgument::SavePts => self.encoder == Encoder::Own,
             OptionalArgument::LowLatency => self.encoder == Encoder::Libav,
             OptionalArgument::Level => {
@@ -126,14 +127,15 @@ impl Command {
         is_of_use && !self.dropped.contains(&option)
     }
 
-    /// Leaves an option out.
+    /// Drops an argument.
     pub(super) fn drop(&mut self, option: OptionalArgument) {
         if !self.dropped.contains(&option) {
             self.dropped.push(option);
         }
     }
 
-    /// What the camera does of the turn and the mirrors: it can turn by half and mirror, but nothing by a quarter.
+    /// Returns the orientation that the camera applies: it can turn by half and mirror, but not by
+    /// a quarter.
     pub(super) fn orientation(&self) -> Orientation {
         let wanted = self.settings.orientation();
         if wanted.swaps_axes() {
@@ -143,9 +145,10 @@ impl Command {
         }
     }
 
-    /// The arguments; `marks` is where marks are to be written to.
+    /// Returns the arguments; PTS lines are written to `marks`.
     ///
-    /// `--verbose 0` is not among them: it would silence libcamera, which alone says why a camera cannot be had.
+    /// `--verbose 0` is not among them: it would silence libcamera, which alone says why a camera
+    /// cannot be opened.
     pub(super) fn arguments(&self, pts: Option<RawFd>) -> Vec<String> {
         let settings = &self.settings;
         let mut out: Vec<String> = ["-t", "0", "-n", "--inline", "--codec", "h264", "-o", "-"]
@@ -189,7 +192,8 @@ impl Command {
         out
     }
 
-    /// Changes what the program's last words complain about; false if there is nothing to change.
+    /// Changes the arguments that the program's last lines complain about; false if nothing
+    /// changes.
     pub(super) fn drop_rejected(&mut self, words: &str) -> bool {
         let is_refused = |option: &OptionalArgument| {
             let name = option.name();
@@ -208,7 +212,7 @@ impl Command {
             self.drop(option);
             return true;
         }
-        // A machine that is not what it looked like.
+        // The machine is not what it looked like.
         if self.encoder == Encoder::Own && words.contains("libav: cannot allocate output context") {
             self.encoder = Encoder::Libav;
             return true;
@@ -218,7 +222,7 @@ impl Command {
 }
 
 impl fmt::Display for Command {
-    /// What is missing, for the log.
+    /// Writes the dropped arguments, for the log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.dropped.last() {
             Some(option) => write!(f, "without --{}", option.name()),

@@ -1,4 +1,4 @@
-//! What rpicam-vid and libcamera say, and what it means.
+//! Error messages of rpicam-vid and libcamera, with explanations.
 
 use crate::os::procfs::lock_owner;
 use crate::source::Cause;
@@ -7,7 +7,7 @@ use crate::source::process::Diagnosis;
 pub(super) const NO_PROGRAM: &str = "rpicam: neither rpicam-vid nor libcamera-vid is in PATH. On Raspberry Pi OS: \
     sudo apt install rpicam-apps-lite (on a container or another system, use exec: with a program that it has)";
 
-/// What stands in an error, and what it means. The first that fits counts.
+/// Texts in an error and their explanations. The first match counts.
 const DIAGNOSES: [(&str, &str); 12] = [
     (IN_USE, "the camera is in use by another program"),
     (
@@ -53,7 +53,7 @@ const NOT_ACQUIRED: &str = "failed to acquire camera";
 const NO_MEMORY: &str = "there is not enough memory for pictures (CMA). A smaller --width and --height needs less, and \
     dtoverlay=vc4-kms-v3d,cma-256 in /boot/firmware/config.txt gives more";
 
-/// In plain language, with the name of the program that has the camera, if that is the matter and can be seen.
+/// Explains an error, with the name of the program that uses the camera if visible.
 pub(super) fn diagnose(words: &str) -> Option<Diagnosis> {
     let (found, meaning) = DIAGNOSES.iter().find(|(part, _)| words.contains(part))?;
     if [IN_USE, NOT_ACQUIRED].contains(found) {
@@ -69,7 +69,7 @@ pub(super) fn diagnose(words: &str) -> Option<Diagnosis> {
     })
 }
 
-/// The cause that viewers are told, by what stands in an error.
+/// Returns the cause for viewers.
 fn cause(found: &str) -> Cause {
     match found {
         "no cameras available" | "selected camera is not available" => Cause::NO_CAMERA,
@@ -91,7 +91,8 @@ fn in_use(holder: Option<String>) -> String {
     }
 }
 
-/// The cameras in what `--list-cameras` writes: lines such as `0 : imx708 [4608x2592 10-bit RGGB] (/base/soc/…)`.
+/// Parses the output of `--list-cameras`: lines such as `0 : imx708 [4608x2592 10-bit RGGB]
+/// (/base/soc/…)`.
 pub(super) fn parse_list(text: &str) -> Vec<String> {
     let camera = |line: &str| {
         let (number, description) = line.split_once(" : ")?;

@@ -33,7 +33,7 @@ struct Digit {
     character: usize,
     /// Glyph of its 0; the others follow.
     zero: usize,
-    /// Which digit of [`wall_clock::digits`].
+    /// Which digit of [`civil_time::digits`].
     source: usize,
     /// The glyph in the picture that was kept.
     kept: usize,

@@ -1,4 +1,5 @@
-//! The user's settings as controls of a V4L2 camera. Whatever the driver has no control for stays as it is, and is told.
+//! Application of the user's settings to V4L2 controls. Settings without a control keep the
+//! driver's value and are logged.
 
 use crate::media::orientation::Orientation;
 use crate::source::Settings;
@@ -9,24 +10,25 @@ use crate::v4l2::{Control, Device};
 const VARIABLE_RATE: i64 = 0;
 const CONSTANT_RATE: i64 = 1;
 
-/// What became of the settings, for the log.
+/// Settings that were not applied, and notes for the log.
 #[derive(Default, Debug)]
 pub(super) struct UnsupportedSettings {
     missing: Vec<&'static str>,
     notes: Vec<String>,
 }
 
-/// Settings in [`UnsupportedSettings::missing`].
+/// Names in [`UnsupportedSettings::missing`].
 const BITRATE: &str = "bitrate";
 const KEYFRAME_INTERVAL: &str = "keyframe interval";
 
 impl UnsupportedSettings {
-    /// Adds a line for the log.
+    /// Adds a note for the log.
     pub(super) fn note(&mut self, note: String) {
         self.notes.push(note);
     }
 
-    /// Bit rate and keyframe interval are set in another way than by V4L2's controls. Returns which of them are to be.
+    /// Takes over bit rate and keyframe interval, which are set without V4L2's controls. Returns
+    /// which of them were missing.
     pub(super) fn take_missing(&mut self) -> (bool, bool) {
         let missing = std::mem::take(&mut self.missing);
         let has = |setting| missing.contains(&setting);
@@ -46,7 +48,7 @@ impl UnsupportedSettings {
     }
 }
 
-/// The controls of one camera and how to set them.
+/// Controls of one camera.
 struct DeviceControls<'a> {
     device: &'a Device,
     controls: Vec<Control>,
@@ -74,7 +76,7 @@ impl<'a> DeviceControls<'a> {
         self.controls.iter().find(|control| control.id == id)
     }
 
-    /// Whether the picture is flipped; `None` without such a control.
+    /// Returns the state of a flip control; `None` without one.
     fn flip(&self, id: u32) -> Option<bool> {
         self.get(id).map(|value| value != 0)
     }
@@ -83,7 +85,7 @@ impl<'a> DeviceControls<'a> {
         self.find(id::ROTATE).is_some()
     }
 
-    /// Sets a control; false if there is none. A refusal or another value is told.
+    /// Sets a control and notes a rejection or another value. False if it does not exist.
     fn set(&mut self, id: u32, value: i64) -> bool {
         let Some(control) = self.find(id) else {
             return false;
@@ -102,8 +104,8 @@ impl<'a> DeviceControls<'a> {
     }
 }
 
-/// Turns and mirrors the picture, as far as the driver can; to be done ahead of setting the format. Returns what of
-/// [`Settings::orientation`] the camera now does.
+/// Rotates and mirrors in the driver, before the format is set. Returns the part of
+/// [`Settings::orientation`] that the camera applies.
 pub(super) fn apply_orientation(
     device: &Device,
     settings: &Settings,
@@ -112,7 +114,7 @@ pub(super) fn apply_orientation(
     let mut controls = DeviceControls::new(device, report);
     let turn = match settings.rotation {
         Some(degrees) if controls.set(id::ROTATE, i64::from(degrees)) => {
-            // A refusal is told, and leaves what was.
+            // A rejection is noted, and the old value stays.
             let now = controls
                 .get(id::ROTATE)
                 .and_then(|now| u16::try_from(now).ok());
@@ -137,7 +139,8 @@ pub(super) fn apply_orientation(
 
 const FLIPS: [u32; 2] = [id::HFLIP, id::VFLIP];
 
-/// What to set the flips to, horizontal and vertical, for what they are `now`, if the driver has them; `None` leaves one alone.
+/// Returns the wanted flips, horizontal and vertical, given the present ones; `None` leaves one as
+/// it is.
 fn flips_to_set(
     settings: &Settings,
     now: [Option<bool>; 2],
@@ -149,11 +152,11 @@ fn flips_to_set(
         return known(said);
     };
     let has_both = now.iter().all(Option::is_some);
-    // Drivers do not agree on whether they mirror before or after a quarter of a turn: then the display mirrors.
+    // Drivers differ in whether they mirror before or after a quarter turn, so the display mirrors.
     let is_sideways = degrees % 180 == 90;
     let is_half_turn = degrees == 180 && has_both && !has_rotate;
-    // Both flips together are a turn that an earlier run may have left; one alone, of which nothing is said, is a mirror
-    // that somebody wants.
+    // Both flips together are a rotation that an earlier run may have left. A single one that is
+    // not configured is a mirror set by the user.
     let is_left_over = now == [Some(true); 2] && !has_rotate;
     if said == [None; 2] && !is_half_turn && !is_left_over {
         return [None; 2];
@@ -161,7 +164,7 @@ fn flips_to_set(
     known(said.map(|flip| Some((flip.unwrap_or(false) && !is_sideways) != is_half_turn)))
 }
 
-/// Sets V4L2's controls of the encoder; to be done after the format was set.
+/// Sets V4L2's encoder controls, after the format was set.
 pub(super) fn apply_encoder_settings(
     device: &Device,
     settings: &Settings,
@@ -169,8 +172,8 @@ pub(super) fn apply_encoder_settings(
 ) {
     let mut controls = DeviceControls::new(device, report);
     if let Some(bitrate) = settings.bitrate {
-        // With constant quality the bit rate counts for nothing. Constant rate is left to who set it: the Raspberry Pi's
-        // encoder is known to stop with it at full HD (github.com/raspberrypi/linux/issues/5360).
+        // Constant quality ignores the bit rate. Constant rate stays if it was set: the Raspberry
+        // Pi's encoder stops with it at full HD (github.com/raspberrypi/linux/issues/5360).
         if controls
             .get(id::BITRATE_MODE)
             .is_some_and(|mode| ![VARIABLE_RATE, CONSTANT_RATE].contains(&mode))
@@ -187,8 +190,8 @@ pub(super) fn apply_encoder_settings(
     if !has_period && !has_group {
         controls.report.missing.push(KEYFRAME_INTERVAL);
     }
-    // The rest is nothing that a user asked for, so that nobody is told where it is missing: parameter sets for who joins late,
-    // no pictures held back for B pictures, no slower rate in low light.
+    // Not requested by the user, so missing controls are not logged: parameter sets for late
+    // viewers, no B frames, no lower rate in low light.
     controls.set(id::REPEAT_SEQ_HEADER, 1);
     controls.set(id::B_FRAMES, 0);
     controls.set(id::EXPOSURE_AUTO_PRIORITY, 0);
@@ -225,7 +228,7 @@ mod tests {
             (Some(0), [YES, None], [None, NO], [None, NO]),
             (Some(0), [YES, YES], [None, None], [None, None]),
             (Some(0), [NO, None], [YES, NO], [NO, NO]),
-            // A mirror by somebody else, and a turn by an earlier run.
+            // A mirror set by the user, and a rotation by an earlier run.
             (Some(0), [None, None], [YES, NO], [None, None]),
             (Some(0), [None, None], [YES, YES], [NO, NO]),
             (Some(180), [None, None], [NO, NO], [YES, YES]),

@@ -1,19 +1,19 @@
-//! The controls of a V4L2 camera as the panel sees them: all that hold one number, under the names that people type, and what
-//! else its encoder lets itself be set to.
+//! Controls of a V4L2 camera: all scalar controls of the driver under their configuration names,
+//! and those of its encoder.
 
 use super::onboard_encoder::Encoder;
 use crate::controls::{Control, ControlBackend, ControlType, Flags, MenuItem};
 use crate::v4l2::controls::flag;
 use crate::v4l2::{self, ControlKind, Device, DeviceError};
 
-/// The controls of an open node.
+/// Controls of an open node.
 pub(super) struct V4l2Controls<'a> {
     device: &'a Device,
     encoder: Option<&'a mut Encoder>,
 }
 
 impl<'a> V4l2Controls<'a> {
-    /// Those of the driver.
+    /// Takes the controls of the driver.
     pub(super) fn new(device: &'a Device) -> Self {
         Self {
             device,
@@ -21,7 +21,7 @@ impl<'a> V4l2Controls<'a> {
         }
     }
 
-    /// And those of the camera's encoder.
+    /// Takes those of the driver and of the camera's encoder.
     pub(super) fn with(device: &'a Device, encoder: &'a mut Encoder) -> Self {
         Self {
             device,
@@ -29,7 +29,7 @@ impl<'a> V4l2Controls<'a> {
         }
     }
 
-    /// The driver's controls with their names; of two with the same name the second gets a number.
+    /// Returns the driver's controls with unique names: the second of the same name gets a number.
     fn named(&self) -> Vec<(String, v4l2::Control)> {
         let mut named: Vec<(String, v4l2::Control)> = Vec::new();
         for control in self.device.controls() {
@@ -74,7 +74,7 @@ impl ControlBackend for V4l2Controls<'_> {
             .map(|(name, control)| self.describe(name, &control))
             .collect();
         for more in self.encoder.iter().flat_map(|encoder| encoder.controls()) {
-            // What the driver has a control for is the driver's.
+            // The driver's controls take precedence.
             if controls.iter().all(|control| control.name != more.name) {
                 controls.push(more);
             }
@@ -98,7 +98,7 @@ impl ControlBackend for V4l2Controls<'_> {
     }
 }
 
-/// What a driver's refusal means.
+/// Explains a driver's rejection.
 fn why(failure: DeviceError, control: &v4l2::Control) -> String {
     match failure {
         DeviceError::Busy => "it cannot be changed while pictures are taken".into(),

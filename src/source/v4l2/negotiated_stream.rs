@@ -9,15 +9,15 @@ use crate::v4l2::uvc_h264_xu::H264Carriage;
 use crate::v4l2::{DeviceInfo, NegotiatedFormat};
 use std::path::Path;
 
-/// What the driver made of what it was asked for.
+/// Result of the negotiation with the driver.
 pub(super) struct NegotiatedStream {
     pub(super) identity: DeviceInfo,
     pub(super) format: NegotiatedFormat,
     pub(super) rate: Option<f64>,
-    /// What the camera does of the turn and the mirrors.
+    /// Orientation that the camera applies.
     pub(super) orientation: Orientation,
     pub(super) unsupported: apply_settings::UnsupportedSettings,
-    /// Where the H.264 is.
+    /// Carriage of the H.264.
     pub(super) carriage: H264Carriage,
 }
 
@@ -41,7 +41,7 @@ impl NegotiatedStream {
             log::info!("{name}: it was asked for {width}x{height}; what is in the stream counts");
         }
         let fps = wanted.fps.hertz();
-        // Half a frame per second, or a tenth of a slow rate.
+        // Tolerance: half a frame per second, or a tenth of a slow rate.
         if self
             .rate
             .is_some_and(|rate| (rate - fps).abs() > (fps / 10.0).min(0.5))
@@ -51,7 +51,8 @@ impl NegotiatedStream {
         self.unsupported.log(name);
     }
 
-    /// How long no picture may come. A driver without a say in the rate is taken to give what was asked.
+    /// Returns the silence limit. A driver that does not tell its rate is taken to deliver the
+    /// requested one.
     pub(super) fn silence(&self, context: &SourceContext) -> SilenceLimit {
         let rate = self.rate.unwrap_or_else(|| context.settings.fps.hertz());
         stall::silence_limit(rate, context)

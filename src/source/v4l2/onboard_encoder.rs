@@ -1,4 +1,5 @@
-//! The encoder inside a camera: V4L2's controls or, in USB cameras without those, the H.264 extension unit.
+//! Encoder inside a camera: V4L2's controls or, in USB cameras without those, the H.264 extension
+//! unit.
 
 mod uvc_xu;
 
@@ -10,7 +11,7 @@ use crate::v4l2::uvc_h264_xu::H264Carriage;
 use crate::v4l2::{Control, Device, DeviceError, NegotiatedFormat};
 use uvc_xu::UvcH264Encoder;
 
-/// What the encoder of an open camera can do.
+/// Encoder controls of an open camera.
 #[derive(Debug)]
 pub(super) struct Encoder {
     force_key_frame: Option<Control>,
@@ -19,7 +20,7 @@ pub(super) struct Encoder {
 }
 
 impl Encoder {
-    /// Sets the encoder up as the user wants it; to be done after format and rate were set, ahead of [`Encoder::start`].
+    /// Sets up the encoder, after format and rate were set and before [`Encoder::start`].
     pub(super) fn set_up(
         device: &Device,
         settings: &Settings,
@@ -33,7 +34,7 @@ impl Encoder {
         let mut unit = UvcH264Encoder::of(device);
         if let Some(unit) = &mut unit {
             let rate = rate.unwrap_or_else(|| settings.fps.hertz());
-            // With H.264 inside of MJPEG the format is that of the JPEGs.
+            // With H.264 inside MJPEG the format is that of the JPEGs.
             let size = match mux {
                 H264Carriage::Native => (agreed.width, agreed.height),
                 H264Carriage::InMjpeg => (settings.width, settings.height),
@@ -54,7 +55,7 @@ impl Encoder {
         }
     }
 
-    /// To be called right before the camera starts, each time.
+    /// Commits the settings. Call it right before each start of the camera.
     pub(super) fn start(
         &mut self,
         device: &Device,
@@ -70,7 +71,7 @@ impl Encoder {
         self.force_key_frame.is_some() || self.unit.is_some()
     }
 
-    /// Asks for a keyframe, where that can be done.
+    /// Requests a keyframe, if the camera can.
     pub(super) fn force_keyframe(&self, device: &Device) -> Result<(), DeviceError> {
         match (&self.force_key_frame, &self.unit) {
             (Some(control), _) => device.set(control, 1).map(drop),
@@ -83,7 +84,7 @@ impl Encoder {
         self.bitrate.is_some() || self.unit.is_some()
     }
 
-    /// Sets the bits per second; returns those that the camera took, `None` where it has no say in it.
+    /// Sets the bit rate; returns the one that the camera took, `None` if it cannot change it.
     pub(super) fn set_bitrate(
         &mut self,
         device: &Device,
@@ -99,7 +100,7 @@ impl Encoder {
         }
     }
 
-    /// What can be set of the extension unit, under the names that V4L2 has for it.
+    /// Returns the controls of the extension unit, under V4L2's names.
     pub(super) fn controls(&self) -> Vec<controls::Control> {
         self.unit
             .as_ref()
@@ -107,7 +108,7 @@ impl Encoder {
             .unwrap_or_default()
     }
 
-    /// Sets one of [`Encoder::controls`]; `None` if there is none of that name.
+    /// Sets one of [`Encoder::controls`]; `None` if no control has that name.
     pub(super) fn set(
         &mut self,
         device: &Device,

@@ -4,11 +4,11 @@ use crate::source::Cause;
 use crate::v4l2::{self, DeviceError, DeviceInfo, SetupStep};
 use std::path::Path;
 
-/// Why a node was not started.
+/// Reason why a node was not started.
 pub(super) enum OpenError {
-    /// It is of no use as it is.
+    /// The node is unusable.
     Unusable(String),
-    /// A call failed.
+    /// A system call failed.
     Syscall(DeviceError, SetupStep, Option<DeviceInfo>),
 }
 
@@ -34,7 +34,7 @@ impl OpenError {
     }
 }
 
-/// The cause of a failure that viewers are told.
+/// Returns the cause for viewers.
 fn cause(failure: DeviceError, step: SetupStep, identity: Option<&DeviceInfo>) -> Cause {
     match failure {
         DeviceError::Busy | DeviceError::InvalidArgument

@@ -1,14 +1,14 @@
-//! Which cameras have their H.264 inside of MJPEG, and what is asked of those.
+//! Selection of cameras with H.264 inside MJPEG, and of their JPEG size.
 
 use crate::source::{Settings, SourceContext};
 use crate::v4l2::uvc_h264_xu::H264Carriage;
 use crate::v4l2::{Device, FourCc, FrameSize, PlaneApi};
 use std::sync::atomic::Ordering;
 
-/// The least size of MJPEG that all cameras have that put H.264 into it.
+/// Smallest MJPEG size that all such cameras have.
 const SMALL_JPEG: (u32, u32) = (640, 480);
 
-/// Where a camera has its H.264; `None` if other pictures of it are to be encoded.
+/// Returns the carriage of a camera's H.264; `None` if other frames are to be encoded.
 pub(super) fn choose_carriage(
     device: &Device,
     capture: PlaneApi,
@@ -24,7 +24,7 @@ pub(super) fn choose_carriage(
     }
 }
 
-/// The size of the JPEGs around the H.264: a small one, for nobody looks at those.
+/// Returns the size of the JPEGs around the H.264: a small one, because they are discarded.
 pub(super) fn jpeg_size(device: &Device, settings: &Settings) -> (u32, u32) {
     let (width, height) = SMALL_JPEG;
     let sizes = device.sizes(FourCc::MJPG);

@@ -1,4 +1,4 @@
-//! The H.264 extension unit of a USB camera, set up as the user wants it.
+//! Encoder settings through the H.264 extension unit of a USB camera.
 
 use super::super::apply_settings::UnsupportedSettings;
 use crate::controls::{Control, ControlType, Flags, MenuItem};
@@ -10,7 +10,7 @@ const PERIOD: &str = "h264_i_frame_period";
 const PROFILE: &str = "h264_profile";
 const KEYFRAME: &str = "force_key_frame";
 
-/// `V4L2_MPEG_VIDEO_H264_PROFILE_*`, its words, and the unit's `wProfile`.
+/// `V4L2_MPEG_VIDEO_H264_PROFILE_*`, its label, and the unit's `wProfile`.
 const PROFILES: [(i64, &str, u16); 4] = [
     (0, "Baseline", 0x4200),
     (1, "Constrained Baseline", 0x4240),
@@ -18,19 +18,19 @@ const PROFILES: [(i64, &str, u16); 4] = [
     (4, "High", 0x6400),
 ];
 
-/// The unit, and what is committed to it at the next start.
+/// Extension unit, and the settings to commit at the next start.
 #[derive(Debug)]
 pub(super) struct UvcH264Encoder {
     unit: UvcH264Xu,
     limits: ConfigurationLimits,
     wanted: Configuration,
-    /// Pictures per second.
+    /// Frames per second.
     rate: f64,
     is_running: bool,
 }
 
 impl UvcH264Encoder {
-    /// `None` where there is none, or where it does not say what it can.
+    /// Returns `None` without a unit, or if it does not tell its range.
     pub(super) fn of(device: &Device) -> Option<Self> {
         let unit = UvcH264Xu::of(device)?;
         let limits = match unit.limits(device) {
@@ -50,7 +50,7 @@ impl UvcH264Encoder {
         })
     }
 
-    /// Size in pixels, pictures per second, and where the H.264 goes.
+    /// Sets frame size, frame rate and carriage.
     pub(super) fn set_up(&mut self, (width, height): (u32, u32), rate: f64, mux: H264Carriage) {
         let pixels = |count: u32| u16::try_from(count).unwrap_or(u16::MAX);
         self.rate = rate;
@@ -59,17 +59,17 @@ impl UvcH264Encoder {
         self.wanted.set_mux(mux);
     }
 
-    /// Bits per second, brought into the camera's range.
+    /// Sets the bit rate, clamped to the camera's range.
     pub(super) fn set_initial_bitrate(&mut self, bits_per_second: u32) {
         let (least, most) = self.bitrate_range();
         self.wanted.set_bitrate(bits_per_second.clamp(least, most));
     }
 
-    /// Pictures from one IDR picture to the next, brought into the camera's range.
+    /// Sets the frames from one IDR frame to the next, clamped to the camera's range.
     pub(super) fn set_keyframe_interval(&mut self, pictures: u32) {
         let period = f64::from(pictures) * 1000.0 / self.rate;
         let (least, most) = self.period_range_ms();
-        // A float too large for the number becomes the largest one.
+        // The cast saturates.
         let period = (period.round() as u16).clamp(least, most);
         self.wanted.set_idr_period_ms(period);
     }
@@ -94,7 +94,7 @@ impl UvcH264Encoder {
         self.unit.request_idr(device)
     }
 
-    /// Sets the bits per second, at once if it runs; returns those that it took.
+    /// Sets the bit rate, at once while it runs; returns the one that it took.
     pub(super) fn set_bitrate(
         &mut self,
         device: &Device,
@@ -110,7 +110,7 @@ impl UvcH264Encoder {
     }
 
     pub(super) fn controls(&self) -> Vec<Control> {
-        // While it runs, cameras do not take these.
+        // Cameras reject these while they run.
         let at_start = Flags {
             grabbed: self.is_running,
             ..Flags::default()
@@ -156,7 +156,7 @@ impl UvcH264Encoder {
         ]
     }
 
-    /// `None` if there is no control of that name.
+    /// Returns `None` if no control has that name.
     pub(super) fn set(
         &mut self,
         device: &Device,
@@ -187,7 +187,7 @@ impl UvcH264Encoder {
         Some(done.map_err(|failure| failure.to_string()))
     }
 
-    /// Bits per second; a camera that says nonsense takes anything.
+    /// Returns the range of bit rates. An invalid range accepts everything.
     fn bitrate_range(&self) -> (u32, u32) {
         match (self.limits.min.bitrate(), self.limits.max.bitrate()) {
             (least, most) if least <= most && most > 0 => (least.max(1), most),
@@ -195,7 +195,7 @@ impl UvcH264Encoder {
         }
     }
 
-    /// Milliseconds from one IDR picture to the next; so, too.
+    /// Returns the range of IDR periods in milliseconds. An invalid range accepts everything.
     fn period_range_ms(&self) -> (u16, u16) {
         let limits = [&self.limits.min, &self.limits.max];
         match limits.map(Configuration::idr_period_ms) {
