@@ -4,6 +4,7 @@
  *     node build.mjs                     writes dist/
  *     node build.mjs --out DIR           writes another folder
  *     node build.mjs --out DIR --maps    adds source maps
+ *     node build.mjs --out DIR --plain   does not minify
  *     node build.mjs --check             compares dist/ with the sources, fails if it is not current
  *
  * Each entry becomes one file under a fixed name, because an open page must find the files of a newer server. No file imports
@@ -73,13 +74,13 @@ const minifiedStyles = {
   },
 };
 
-/** @param {string} folder @param {boolean} hasMaps */
-async function write(folder, hasMaps) {
+/** @param {string} folder @param {{maps?: boolean, plain?: boolean}} [options] */
+async function write(folder, { maps = false, plain = false } = {}) {
   mkdirSync(folder, { recursive: true });
   const old = new Set(readdirSync(folder));
   const settings = /** @type {const} */ ({
-    outdir: folder, bundle: true, minify: true, write: false, target: "es2022", charset: "utf8", legalComments: "none",
-    sourcemap: hasMaps ? "linked" : false,
+    outdir: folder, bundle: true, minify: !plain, write: false, target: "es2022", charset: "utf8", legalComments: "none",
+    sourcemap: maps ? "linked" : false,
   });
   const entries = [...Object.entries(ENTRIES), ...STYLES.map((path) => [basename(path, ".css"), path])];
   const built = await Promise.all(entries.map(([name, path]) =>
@@ -108,7 +109,7 @@ function contents(folder) {
 async function check() {
   const folder = mkdtempSync(join(tmpdir(), "berrymse-dist-"));
   try {
-    await write(folder, false);
+    await write(folder);
     const [now, expected] = [contents(here("dist")), contents(folder)];
     const wrong = [...new Set([...now.keys(), ...expected.keys()])].filter((name) => !now.get(name)?.equals(expected.get(name) ?? Buffer.of()));
     if (wrong.length === 0) return;
@@ -119,5 +120,6 @@ async function check() {
   }
 }
 
-const { values } = parseArgs({ options: { out: { type: "string", default: here("dist") }, maps: { type: "boolean", default: false }, check: { type: "boolean" } } });
-await (values.check ? check() : write(values.out, values.maps));
+const flag = /** @type {const} */ ({ type: "boolean", default: false });
+const { values } = parseArgs({ options: { out: { type: "string", default: here("dist") }, maps: flag, plain: flag, check: flag } });
+await (values.check ? check() : write(values.out, values));

@@ -121,6 +121,28 @@ test("a page without a bundler plays with it", () => withPage(project, async (pa
   assert.deepEqual(page.messages, []);
 }));
 
+test("a page that is open goes on with later files of another build", () => {
+  const other = join(project, "other");
+  // Other names inside of each file, as after a change of the sources.
+  execFileSync(process.execPath, ["build.mjs", "--out", other, "--plain"], { cwd: player, stdio: "pipe" });
+  const [first, another] = ["berrymse.js", "overlay.js"].map((name) => [installed + "/dist", other].map((folder) => readFileSync(join(folder, name), "utf8")));
+  assert.notEqual(another[0], another[1]);
+  writeFileSync(join(other, "berrymse.js"), first[0]);
+  return withPage(other, async (page, camera, origin) => {
+    writeFileSync(join(other, "index.html"), `<!doctype html><link rel="icon" href="data:,"><script type="module" src="berrymse.js"></script>
+      <berry-video renderer="webcodecs" controls show-delay src="${camera}"></berry-video>`);
+    await page.goto(origin);
+    await page.until("a live picture", isLive, { given: ["berry-video"] });
+    await page.until("WebCodecs", isByCodecs);
+    await page.until("a delay", () => / ms$/.test(document.querySelector("berry-video").shadowRoot.querySelector(".delay").textContent));
+    await page.until("buttons", () => document.querySelector("berry-video").shadowRoot.querySelector(".pause"));
+    assert.ok(await page.evaluate(async () => (await document.querySelector("berry-video").snapshot()).size > 1000));
+    await page.evaluate(() => document.querySelector("berry-video").lookBack(1));
+    await page.until("the past", () => document.querySelector("berry-video").video.srcObject === null && document.querySelector("berry-video").video.currentTime > 0);
+    assert.deepEqual(page.messages, []);
+  });
+});
+
 /** Runs in the page before its scripts: which workers start and answer, and whether the page itself decodes. */
 function watchWorkers() {
   window.workers = [];
