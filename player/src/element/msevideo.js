@@ -27,7 +27,7 @@
       if (player.isPaused) player.play();
       else player.pause();
     });
-    // The picture can also be paused by the browser's own controls.
+    // The video can also be paused by the browser's own controls.
     function label() {
       if (play) play.textContent = player.isPaused ? "Play" : "Pause";
     }

@@ -28,7 +28,7 @@ const TOO_MANY_SOCKETS = "This browser has no WebSocket left (Chromium has 255, 
 const INSECURE = "This page came by https, and the browser lets it reach this camera by wss: only. Give the camera TLS, or open "
   + "this page by http.";
 const LOCAL_NETWORK = {
-  denied: "The browser does not let this page reach devices in the local network. Allow it in the site's settings, beside the "
+  denied: "The browser does not let this page reach devices in the local network. Allow it in the site's settings, next to the "
     + "page's address.",
   prompt: "The browser asks whether this page may reach devices in the local network. Allow it, to see the camera.",
 };

@@ -18,7 +18,7 @@
  */
 
 /** Poll interval: cameras change controls by themselves (automatic exposure), and so may another page. */
-const LOOK_EVERY_MS = 2000;
+const POLL_INTERVAL_MS = 2000;
 
 /** @param {string} name of the camera */
 export const controlsUrl = (name) => `api/cameras/${encodeURIComponent(name)}/controls`;
@@ -26,13 +26,13 @@ export const controlsUrl = (name) => `api/cameras/${encodeURIComponent(name)}/co
 export class CameraSettings {
   #dialog;
   #rows;
-  #said;
+  #message;
   #title;
   #camera = "";
   #shape = "";
   /** Changes since the last request was sent: name -> value. */
-  #wanted = new Map();
-  #isAsking = false;
+  #pending = new Map();
+  #isRequesting = false;
   #timer = 0;
   /** @type {HTMLElement | null} */
   #opener = null;
@@ -41,7 +41,7 @@ export class CameraSettings {
   constructor(dialog) {
     const part = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (dialog.querySelector(selector));
     this.#dialog = dialog;
-    [this.#title, this.#rows, this.#said] = ["h2", ".rows", ".said"].map(part);
+    [this.#title, this.#rows, this.#message] = ["h2", ".rows", ".said"].map(part);
     part(".close").addEventListener("click", () => this.close());
     part(".reset").addEventListener("click", () => this.#reset());
     dialog.addEventListener("keydown", (event) => {
@@ -62,49 +62,49 @@ export class CameraSettings {
     this.#shape = "";
     this.#title.textContent = camera;
     this.#rows.replaceChildren();
-    this.#say("");
+    this.#showMessage("");
     opener.ariaExpanded = "true";
-    await this.#ask();
+    await this.#request();
     this.#dialog.show();
-    this.#timer = setInterval(() => this.#look(), LOOK_EVERY_MS);
+    this.#timer = setInterval(() => this.#poll(), POLL_INTERVAL_MS);
   }
 
   close() {
     clearInterval(this.#timer);
     if (!this.#dialog.open) return;
     this.#dialog.close();
-    this.#wanted.clear();
+    this.#pending.clear();
     if (!this.#opener) return;
     this.#opener.ariaExpanded = "false";
     this.#opener.focus();
   }
 
-  #look() {
-    if (!document.hidden && !this.#isAsking) this.#ask();
+  #poll() {
+    if (!document.hidden && !this.#isRequesting) this.#request();
   }
 
   /** @param {string} name @param {number | boolean} value */
   #set(name, value) {
-    this.#wanted.set(name, value);
-    if (!this.#isAsking) this.#ask();
+    this.#pending.set(name, value);
+    if (!this.#isRequesting) this.#request();
   }
 
   /** Sends one request at a time, with the newest values: a slider has more than a camera can set. */
-  async #ask() {
-    this.#isAsking = true;
+  async #request() {
+    this.#isRequesting = true;
     do {
-      const body = this.#wanted.size > 0 ? JSON.stringify(Object.fromEntries(this.#wanted)) : undefined;
-      this.#wanted.clear();
+      const body = this.#pending.size > 0 ? JSON.stringify(Object.fromEntries(this.#pending)) : undefined;
+      this.#pending.clear();
       try {
         const headers = body ? { "Content-Type": "application/json" } : undefined;
         const answer = await fetch(controlsUrl(this.#camera), { method: body ? "POST" : "GET", body, headers, cache: "no-store" });
         if (!answer.ok) throw new Error((await answer.text()).trim());
-        if (this.#wanted.size === 0) this.#show(await answer.json());
+        if (this.#pending.size === 0) this.#show(await answer.json());
       } catch (error) {
-        this.#say(error instanceof TypeError ? "The server does not answer." : String(error).replace(/^Error: /, ""));
+        this.#showMessage(error instanceof TypeError ? "The server does not answer." : String(error).replace(/^Error: /, ""));
       }
-    } while (this.#wanted.size > 0);
-    this.#isAsking = false;
+    } while (this.#pending.size > 0);
+    this.#isRequesting = false;
   }
 
   /** @param {{open: boolean, controls: Control[], refused: string[]}} document */
@@ -127,7 +127,7 @@ export class CameraSettings {
         else one.value = String(value);
       }
     }
-    this.#say(open ? refused.join("\n") : "The camera is not open: nothing can be set now.");
+    this.#showMessage(open ? refused.join("\n") : "The camera is not open: nothing can be set now.");
   }
 
   /** @param {Control} control */
@@ -185,13 +185,13 @@ export class CameraSettings {
     const controls = JSON.parse(this.#shape || "[]");
     for (const [i, control] of controls.entries()) {
       const isFixed = this.#rows.children[i].classList.contains("fixed");
-      if (!isFixed && control.default !== undefined && control.type !== "button") this.#wanted.set(control.name, control.default);
+      if (!isFixed && control.default !== undefined && control.type !== "button") this.#pending.set(control.name, control.default);
     }
-    if (this.#wanted.size > 0 && !this.#isAsking) this.#ask();
+    if (this.#pending.size > 0 && !this.#isRequesting) this.#request();
   }
 
   /** @param {string} text */
-  #say(text) {
-    if (this.#said.textContent !== text) this.#said.textContent = text;
+  #showMessage(text) {
+    if (this.#message.textContent !== text) this.#message.textContent = text;
   }
 }

@@ -7,7 +7,7 @@ import "../element/berry-video.js";
 import { icon } from "../ui/icons.js";
 import { arrangeGrid } from "./grid-layout.js";
 
-const STATUS_EVERY_MS = 5000;
+const STATUS_INTERVAL_MS = 5000;
 const ICONS = {
   settings: "M4 6h9v2H4zM17 6h3v2h-3zM14 4h2v6h-2zM4 11h3v2H4zM11 11h9v2h-9zM8 9h2v6H8zM4 16h7v2H4zM15 16h5v2h-5zM12 14h2v6h-2z",
   snapshot: "M9 4h6l1.5 2.5H20a1 1 0 0 1 1 1V19a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V7.5a1 1 0 0 1 1-1h3.5zM12 9a4.2 4.2 0 1 0 0 8.4A4.2 4.2 0 0 0 12 9zm0 1.8a2.4 2.4 0 1 1 0 4.8 2.4 2.4 0 0 1 0-4.8z",
@@ -24,14 +24,14 @@ const TONE_WORDS = {
   trouble: () => "not live",
 };
 
-const wall = document.getElementById("cameras");
+const grid = document.getElementById("cameras");
 const summary = document.getElementById("summary");
 
 /** name -> {figure, caption, figures} */
 const shown = new Map();
 let ratio = 16 / 9;
 /** Width of a frame, in its own pixels. */
-let own = NaN;
+let frameWidth = NaN;
 
 /** Camera of a server that says nothing about its cameras: the first one. */
 const UNKNOWN = [{ name: "" }];
@@ -40,8 +40,8 @@ function show(cameras) {
   const names = cameras.map(({ name }) => name);
   if (names.length !== shown.size || names.some((name) => !shown.has(name))) {
     shown.clear();
-    wall.replaceChildren(...cameras.map(addCamera));
-    fit();
+    grid.replaceChildren(...cameras.map(addCamera));
+    layOut();
   }
   for (const camera of cameras) describe(camera);
 }
@@ -67,7 +67,7 @@ function addCamera({ name }) {
   settings.hidden = true;
   settings.ariaExpanded = "false";
   const snapshot = button("snapshot", "Save a snapshot", () => save(video, name || "camera"));
-  const share = button("share", "Link and code for a page", () => tell(name));
+  const share = button("share", "Link and code for a page", () => showLink(name));
   const back = button("back", "Back to all cameras", () => enlarge(figure));
   back.classList.add("back");
   caption.append(label, said, figures, settings, snapshot, share, back);
@@ -82,8 +82,8 @@ function addCamera({ name }) {
   video.addEventListener("resize", ({ detail }) => {
     // A single camera has a tile of its own shape. In a grid all are equal.
     ratio = shown.size === 1 ? detail.width / detail.height : 16 / 9;
-    own = detail.width;
-    fit();
+    frameWidth = detail.width;
+    layOut();
   });
   figure.append(video, caption);
   shown.set(name, { caption, figures });
@@ -123,7 +123,7 @@ async function openPanel(name, opener) {
 /** Enlarges one camera over the others, which play on below it, or makes it small again. */
 function enlarge(figure) {
   const wasLarge = figure?.classList.contains("large");
-  for (const one of wall.children) {
+  for (const one of grid.children) {
     const isLarge = one === figure && !wasLarge;
     one.classList.toggle("large", isLarge);
     // The others are out of reach for keys and screen readers, too.
@@ -134,17 +134,17 @@ function enlarge(figure) {
 }
 
 async function save(video, name) {
-  const picture = await video.snapshot();
-  if (!picture) return;
+  const snapshot = await video.snapshot();
+  if (!snapshot) return;
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(picture);
+  link.href = URL.createObjectURL(snapshot);
   link.download = `${name} ${new Date().toISOString().slice(0, 19).replaceAll(":", ".")}.jpg`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
 /** Shows the link and the code. They are copied by hand: scripts may use the clipboard with TLS only. */
-function tell(name) {
+function showLink(name) {
   const absolute = (path) => new URL(path, document.baseURI).href;
   const socket = absolute(name ? `live/${encodeURIComponent(name)}` : "video_websocket").replace(/^http/, "ws");
   document.getElementById("link").value = absolute("./");
@@ -169,17 +169,17 @@ function title() {
   document.title = bad.length > 0 ? `⚠ ${bad.join(", ")} – BerryMSE` : "BerryMSE";
 }
 
-function fit() {
-  const style = getComputedStyle(wall);
-  const width = wall.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+function layOut() {
+  const style = getComputedStyle(grid);
+  const width = grid.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
   // The height left by the bar, not that of the grid, which grows with its tiles.
-  const height = innerHeight - wall.offsetTop - parseFloat(style.paddingBottom);
+  const height = innerHeight - grid.offsetTop - parseFloat(style.paddingBottom);
   const gap = parseFloat(style.columnGap);
   const caption = parseFloat(style.getPropertyValue("--caption"));
-  const { columns, tile } = arrangeGrid({ count: shown.size, width, height, ratio, caption, gap, own: own / devicePixelRatio });
-  wall.style.setProperty("--columns", columns);
-  wall.style.setProperty("--tile", `${tile}px`);
-  wall.style.setProperty("--ratio", ratio);
+  const { columns, tile } = arrangeGrid({ count: shown.size, width, height, ratio, caption, gap, own: frameWidth / devicePixelRatio });
+  grid.style.setProperty("--columns", columns);
+  grid.style.setProperty("--tile", `${tile}px`);
+  grid.style.setProperty("--ratio", ratio);
 }
 
 async function refresh() {
@@ -200,8 +200,8 @@ for (const field of document.querySelectorAll("#share [readonly]")) field.addEve
 addEventListener("keydown", ({ key }) => {
   if (key === "Escape") enlarge(null);
 });
-const resized = new ResizeObserver(fit);
+const resized = new ResizeObserver(layOut);
 for (const selector of ["html", "header"]) resized.observe(document.querySelector(selector));
 document.addEventListener("visibilitychange", refresh);
-setInterval(refresh, STATUS_EVERY_MS);
+setInterval(refresh, STATUS_INTERVAL_MS);
 refresh();

@@ -17,7 +17,7 @@ const MIN_TARGET_SECONDS = 0.05;
 const SMOOTH_TARGET_SECONDS = 0.1;
 /**
  * Firefox drains its decoder when it has nothing to decode, and shows none then of the frames that had to wait for others. It
- * decodes so many frames ahead, and the rest is for lines that are not even.
+ * decodes that many frames ahead, and the rest is for uneven links.
  */
 const GECKO_FRAMES_AHEAD = 15;
 /**

@@ -10,9 +10,9 @@
 
 /**
  * Values per engine, as measured:
- * - `rate`: Chromium shows every picture up to 2 and drops above; Firefox does best with 1.5; WebKit
- *   drops most pictures at any rate above 1, so it plays at 1 some way behind the edge.
- * - `catchUpRate`: for the burst that a joining viewer gets; pictures may be dropped there.
+ * - `rate`: Chromium shows every frame up to 2 and drops above; Firefox does best with 1.5; WebKit
+ *   drops most frames at any rate above 1, so it plays at 1 some way behind the edge.
+ * - `catchUpRate`: for the burst that a joining viewer gets; frames may be dropped there.
  * - `landing`: how far behind the edge to land after a jump.
  * - `jump`: a larger distance is made up by a jump and not by playing faster; WebKit has nothing else.
  */
@@ -22,7 +22,7 @@ const TUNING = {
   webkit: { rate: 1, catchUpRate: 1, landing: 0.05, jump: 0.3 },
 };
 
-/** Chromium's clock runs on without pictures in a hidden tab, far past the end of the buffer. */
+/** Chromium's clock runs on without frames in a hidden tab, far past the end of the buffer. */
 const PAST_THE_END_SECONDS = 0.25;
 /**
  * A burst at a join may be a whole keyframe interval. Playing through it is faster than a seek, which decodes it, too. A seek to

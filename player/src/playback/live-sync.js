@@ -79,7 +79,7 @@ export class LiveSync {
   }
 
   /**
-   * Reports the last second, in which the picture could be seen.
+   * Reports the last second, in which the video could be seen.
    * @param {Renderer} renderer @param {number} arrived @param {number} shown
    */
   update(renderer, arrived, shown) {

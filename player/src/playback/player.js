@@ -438,7 +438,7 @@ export class Player {
     if (!stats) return this.#hasShownFrame && this.#stats.load();
     const seen = stats.lastSecond(performance.now());
     this.#delay = seen.delay;
-    // Nothing shown at all is a picture out of sight, or one for the stall detector.
+    // Nothing shown at all is a video out of sight, or one for the stall detector.
     if (seen.shown > 0 && !this.#isHidden && !this.#isPaused && this.#autoSkip) {
       this.#sync.update(this.#renderer, this.#arrived, seen.shown);
       this.#selectRenderer();

@@ -33,7 +33,7 @@ const MAX_FRAMES_AT_ONCE = 30;
  * @param {number | null} seen.shownAt when the last frame was shown; null: none
  * @param {number} seen.visibleSince when the page became visible
  * @param {FeedActivity | null} seen.feed null: none yet in the present pipeline
- * @param {number} seen.frameMs from one picture to the next
+ * @param {number} seen.frameMs from one frame to the next
  * @param {boolean} seen.canShow visible, painted by the browser, and meant to play
  * @param {number} seen.rebuilds rebuilds in a row without a frame
  * @returns {"fine" | "frozen" | "stuck"}
@@ -89,7 +89,7 @@ export class StallDetector {
 
   /**
    * @param {HTMLVideoElement} video
-   * @param {(picture?: import("../renderers/renderer.js").ShownFrame, count?: number) => void} onShown
+   * @param {(frame?: import("../renderers/renderer.js").ShownFrame, count?: number) => void} onShown
    */
   constructor(video, onShown) {
     this.#video = video;
@@ -105,12 +105,12 @@ export class StallDetector {
     const ask = () => video.requestVideoFrameCallback(shown);
     let total = 0;
     /** @type {VideoFrameRequestCallback} */
-    const shown = (_, picture) => {
+    const shown = (_, frame) => {
       if (signal.aborted) return;
       const before = total;
-      total = picture.presentedFrames;
+      total = frame.presentedFrames;
       const isTrack = video.srcObject;
-      this.noteShown(picture, isTrack ? Math.min(total - before, MAX_FRAMES_AT_ONCE) : 1);
+      this.noteShown(frame, isTrack ? Math.min(total - before, MAX_FRAMES_AT_ONCE) : 1);
       // Each callback renders the page, and frames wait for that: at 60/s many of them until the next refresh of the screen.
       isTrack ? setTimeout(ask, TRACK_POLL_INTERVAL_MS) : ask();
     };
@@ -155,13 +155,13 @@ export class StallDetector {
 
   /**
    * Notes a shown frame.
-   * @param {import("../renderers/renderer.js").ShownFrame} [picture] unknown in engines without callbacks
+   * @param {import("../renderers/renderer.js").ShownFrame} [frame] unknown in engines without callbacks
    * @param {number} [count] number since the last one
    */
-  noteShown(picture, count) {
-    this.#hasCallback ||= picture !== undefined;
+  noteShown(frame, count) {
+    this.#hasCallback ||= frame !== undefined;
     this.#shownAt = performance.now();
     this.rebuilds = 0;
-    this.#onShown(picture, count);
+    this.#onShown(frame, count);
   }
 }

@@ -6,7 +6,7 @@
  */
 
 /** Style sheet for all elements of a document, disabled where it is not needed. @type {WeakMap<Document, CSSStyleSheet>} */
-const corners = new WeakMap();
+const sheets = new WeakMap();
 
 /** @param {number} size of a window, in pixels of the screen */
 export function isInexact(size) {
@@ -20,22 +20,22 @@ export function isInexact(size) {
 export function snapToPixels(root) {
   if (!(root instanceof ShadowRoot)) return;
   const { ownerDocument: document, adoptedStyleSheets: adopted } = root;
-  const sheet = corners.get(document) ?? made(document);
+  const sheet = sheets.get(document) ?? createSheet(document);
   if (sheet && !adopted.includes(sheet)) adopted.push(sheet);
 }
 
 /** @param {Document} document */
-function made(document) {
+function createSheet(document) {
   const view = /** @type {typeof globalThis & Window | null} */ (document.defaultView);
   if (!view) return null;
   const sheet = new view.CSSStyleSheet();
   sheet.replaceSync(".video { border-radius: .1px }");
-  const look = () => {
+  const update = () => {
     const sizes = [view.outerWidth, view.outerHeight].map((size) => Math.round(size * view.devicePixelRatio));
     sheet.disabled = !sizes.some(isInexact);
   };
-  view.addEventListener("resize", look);
-  look();
-  corners.set(document, sheet);
+  view.addEventListener("resize", update);
+  update();
+  sheets.set(document, sheet);
   return sheet;
 }

@@ -19,7 +19,7 @@ export function insetsOf(style) {
 
 /**
  * Returns the insets of a frame that is rotated clockwise by that many degrees.
- * @param {{width: number, height: number, left: number, top: number}} picture @param {number} turn
+ * @param {{width: number, height: number, left: number, top: number}} visible @param {number} turn
  */
 export function insets({ width, height, left, top }, turn) {
   const edges = [top / (height + top), 0, 0, left / (width + left)];

@@ -6,7 +6,7 @@
 import { PROPERTY, insets, placed, sizeOf } from "./crop-geometry.js";
 
 /** Ends the cropping of a video. @type {WeakMap<HTMLVideoElement, AbortController>} */
-const begun = new WeakMap();
+const running = new WeakMap();
 
 /**
  * Crops a video as its init segment says, until the next call.
@@ -15,28 +15,28 @@ const begun = new WeakMap();
  * @param {((width: number, height: number) => void) | undefined} resized
  */
 export function crop(video, init, resized) {
-  begun.get(video)?.abort();
+  running.get(video)?.abort();
   const ending = new AbortController();
-  begun.set(video, ending);
+  running.set(video, ending);
   clear(video);
   const { clap } = init;
   if (!clap) return;
-  const picture = read(clap);
+  const visible = read(clap);
   const [a = 1, b = 0] = init.matrix;
-  const edges = insets(picture, (Math.round(Math.atan2(b, a) / (Math.PI / 2)) * 90 + 360) % 360);
-  let told = "";
-  const look = () => {
+  const edges = insets(visible, (Math.round(Math.atan2(b, a) / (Math.PI / 2)) * 90 + 360) % 360);
+  let lastSize = "";
+  const update = () => {
     const { videoWidth, videoHeight } = video;
     clear(video);
     // A browser that applies `clap` itself, and a track of cropped frames, need no more.
-    if (!isWhole(picture, videoWidth * videoHeight, aspectOf(init.bytes, picture))) return;
+    if (!isWhole(visible, videoWidth * videoHeight, aspectOf(init.bytes, visible))) return;
     apply(video, edges, init.isMirrored);
     const size = sizeOf(videoWidth, videoHeight, edges);
-    if (size.join() !== told) resized?.(...size);
-    told = size.join();
+    if (size.join() !== lastSize) resized?.(...size);
+    lastSize = size.join();
   };
-  video.addEventListener("resize", look, { signal: ending.signal });
-  const observer = new ResizeObserver(look);
+  video.addEventListener("resize", update, { signal: ending.signal });
+  const observer = new ResizeObserver(update);
   observer.observe(video);
   ending.signal.addEventListener("abort", () => observer.disconnect());
 }
@@ -50,7 +50,7 @@ function read(clap) {
 
 /**
  * Returns the aspect ratio of a pixel, by the width in `tkhd`.
- * @param {Uint8Array} bytes @param {{width: number, left: number}} picture
+ * @param {Uint8Array} bytes @param {{width: number, left: number}} visible
  */
 function aspectOf(bytes, { width, left }) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -62,7 +62,7 @@ function aspectOf(bytes, { width, left }) {
 
 /**
  * Returns true if a video of this area shows the whole frame. Browsers stretch one side to make pixels square.
- * @param {{width: number, height: number, left: number, top: number}} picture @param {number} area @param {number} aspect
+ * @param {{width: number, height: number, left: number, top: number}} visible @param {number} area @param {number} aspect
  */
 function isWhole({ width, height, left, top }, area, aspect) {
   const part = width * height * Math.max(aspect, 1 / aspect);

@@ -17,12 +17,12 @@ const Source = globalThis.MediaSource ?? Reflect.get(globalThis, "ManagedMediaSo
 const BACKLOG_SECONDS = 1;
 
 /** Bytes without a keyframe after which a frame is marked as one, so that old media can be removed: browsers keep 150 MiB. */
-const MARK_BYTES = 16_000_000;
+const MARK_AFTER_BYTES = 16_000_000;
 const ROUNDING_SECONDS = 0.001;
 /** A seek decodes all frames since the keyframe. With more than these another keyframe is faster. */
-const MOST_TO_DECODE = 900;
+const MAX_FRAMES_TO_DECODE = 900;
 /** Frames in the queue. Without a keyframe nothing else bounds them. */
-const MOST_WAITING = 5000;
+const MAX_QUEUED_FRAMES = 5000;
 
 /** True if this browser has Media Source Extensions. iPhones before iOS 17.1 do not. */
 export const isSupported = Source !== undefined;
@@ -44,7 +44,7 @@ function typeFor(codec) {
  * @typedef {import("../net/mp4.js").Init} Init
  * @typedef {import("./renderer.js").Fragment} Fragment
  * @typedef {{kind: "fragment", isKeyframe: boolean, isRecoveryPoint: boolean, captured: number | null, start: number, duration: number, shift: number,
- *   bytes: Uint8Array<ArrayBuffer>}} Waiting times in seconds of the server; `shift` is from decoding to presentation
+ *   bytes: Uint8Array<ArrayBuffer>}} QueuedFragment times in seconds of the server; `shift` is from decoding to presentation
  */
 
 export class MseRenderer {
@@ -60,7 +60,7 @@ export class MseRenderer {
    * @type {Init | null}
    */
   init = null;
-  /** @type {(Init | Waiting)[]} */
+  /** @type {(Init | QueuedFragment)[]} */
   #queue = [];
   isWaiting = true;
   isSeekable = true;
@@ -69,7 +69,7 @@ export class MseRenderer {
    * Times at which the buffer can be cut: keyframes, and frames marked as such.
    * @type {number[]}
    */
-  #cuts = [];
+  #cutTimes = [];
   #bytesSinceCut = 0;
   #sinceKeyframe = 0;
   /** @type {((bytes: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>) | null} */
@@ -132,7 +132,7 @@ export class MseRenderer {
       if (message.isKeyframe) this.#dropBacklog();
       const [start, duration, shift] = [message.decodeTicks, message.durationTicks, message.offsetTicks].map((ticks) => ticks / TIMESCALE);
       this.#queue.push({ ...message, start, duration, shift });
-      if (this.#queue.length > MOST_WAITING) {
+      if (this.#queue.length > MAX_QUEUED_FRAMES) {
         this.#queue = [this.init];
         this.isWaiting = true;
       }
@@ -150,7 +150,7 @@ export class MseRenderer {
   close() {
     this.#source = this.#buffer = this.init = null;
     this.#queue = [];
-    this.#cuts = [];
+    this.#cutTimes = [];
     this.#bytesSinceCut = this.#keyframe = this.#end = 0;
     this.isSeekable = true;
     this.#shifts = [0, 0];
@@ -244,12 +244,12 @@ export class MseRenderer {
       const shown = start + offset + shift;
       const bytes = next.isKeyframe ? next.bytes : this.#cuttable(next);
       if (next.isKeyframe || bytes !== next.bytes) {
-        this.#cuts.push(shown);
+        this.#cutTimes.push(shown);
         this.#bytesSinceCut = 0;
       }
       if (next.isKeyframe) this.#keyframe = shown;
       this.#sinceKeyframe = next.isKeyframe ? 0 : this.#sinceKeyframe + 1;
-      const isNear = this.#sinceKeyframe < MOST_TO_DECODE && !next.isRecoveryPoint && bytes === next.bytes;
+      const isNear = this.#sinceKeyframe < MAX_FRAMES_TO_DECODE && !next.isRecoveryPoint && bytes === next.bytes;
       this.isSeekable = next.isKeyframe || (this.isSeekable && isNear);
       this.#bytesSinceCut += bytes.length;
       this.#shifts = [Math.min(this.#shifts[0], shift), Math.max(this.#shifts[1], shift)];
@@ -264,12 +264,12 @@ export class MseRenderer {
 
   /**
    * Returns the bytes of a frame, marked as a keyframe if one is due. A frame that is shown before earlier ones cannot be marked.
-   * @param {Waiting} frame
+   * @param {QueuedFragment} frame
    */
   #cuttable({ bytes, shift }) {
-    if (this.#bytesSinceCut < MARK_BYTES || shift < this.#shifts[1]) return bytes;
+    if (this.#bytesSinceCut < MARK_AFTER_BYTES || shift < this.#shifts[1]) return bytes;
     if (this.#markAsKeyframe) return this.#markAsKeyframe(bytes);
-    this.#bytesSinceCut -= MARK_BYTES / 16;
+    this.#bytesSinceCut -= MARK_AFTER_BYTES / 16;
     import("./keyframe-marker.js").then(({ markAsKeyframe }) => { this.#markAsKeyframe = markAsKeyframe; }, console.warn);
     return bytes;
   }
@@ -279,11 +279,11 @@ export class MseRenderer {
     const point = computeEvictionEnd({
       position: this.#video.currentTime,
       end: this.#end,
-      keyframes: this.#cuts,
+      keyframes: this.#cutTimes,
       keepSeconds: this.keepSeconds,
     });
     if (point === null) return;
-    this.#cuts = this.#cuts.filter((time) => time >= point);
+    this.#cutTimes = this.#cutTimes.filter((time) => time >= point);
     this.captureTimes.forgetBefore(point);
     // Rounding must not remove the keyframe itself, and with it all up to the next one.
     buffer.remove(0, point - ROUNDING_SECONDS);

@@ -201,10 +201,10 @@ export class RendererSwitch {
       const codecs = await WebCodecsRenderer.on(this.#video, {
         ...this.#on,
         // Only a canvas reports frames, a <video> is polled.
-        shown: (picture) => {
+        shown: (frame) => {
           if (this.#current !== codecs) return;
           this.#removeFreezeFrame();
-          this.#on.shown(picture);
+          this.#on.shown(frame);
         },
         appended: () => {
           if (this.#current === codecs) this.#on.appended();

@@ -6,7 +6,7 @@
 /**
  * @typedef {{type: "target", target: OffscreenCanvas | WritableStream<VideoFrame>}
  *   | {type: "configure", config: VideoDecoderConfig, turn: number, hidden: Hidden}
- *   | {type: "picture", timestamp: number, isKeyframe: boolean, data: Uint8Array<ArrayBuffer>}
+ *   | {type: "frame", timestamp: number, isKeyframe: boolean, data: Uint8Array<ArrayBuffer>}
  *   | {type: "freeze", isFrozen: boolean}
  *   | {type: "close"}} WorkerRequest timestamps in microseconds, `turn` in degrees clockwise
  * @typedef {{left: number, top: number}} Hidden columns and rows that are decoded but not shown
@@ -19,7 +19,7 @@
  */
 
 /** Frames in the queue of a decoder that will not catch up: it continues at the next keyframe. */
-const LONGEST_QUEUE = 90;
+const MAX_QUEUE_SIZE = 90;
 
 export class Decoder {
   #respond;
@@ -39,7 +39,7 @@ export class Decoder {
   #hidden = { left: 0, top: 0 };
   #isFrozen = false;
   #isReady = false;
-  #waitsForKeyframe = true;
+  #isWaitingForKeyframe = true;
 
   /** @param {(response: WorkerResponse) => void} respond */
   constructor(respond) {
@@ -56,7 +56,7 @@ export class Decoder {
       case "configure":
         this.#configure(request.config, request.turn, request.hidden);
         break;
-      case "picture":
+      case "frame":
         this.#decode(request);
         break;
       case "freeze":
@@ -74,7 +74,7 @@ export class Decoder {
     this.#turn = turn;
     this.#hidden = hidden;
     this.#isReady = false;
-    this.#waitsForKeyframe = true;
+    this.#isWaitingForKeyframe = true;
     const decoder = new VideoDecoder({
       output: (frame) => this.#show(frame),
       error: (error) => {
@@ -91,16 +91,16 @@ export class Decoder {
     }
   }
 
-  /** @param {{timestamp: number, isKeyframe: boolean, data: Uint8Array<ArrayBuffer>}} picture */
+  /** @param {{timestamp: number, isKeyframe: boolean, data: Uint8Array<ArrayBuffer>}} frame */
   #decode({ timestamp, isKeyframe, data }) {
     const decoder = this.#decoder;
     if (decoder?.state !== "configured") return;
-    if (!this.#waitsForKeyframe && !isKeyframe && decoder.decodeQueueSize > LONGEST_QUEUE) {
-      this.#waitsForKeyframe = true;
+    if (!this.#isWaitingForKeyframe && !isKeyframe && decoder.decodeQueueSize > MAX_QUEUE_SIZE) {
+      this.#isWaitingForKeyframe = true;
       this.#respond({ type: "waiting" });
     }
-    if (this.#waitsForKeyframe && !isKeyframe) return;
-    this.#waitsForKeyframe = false;
+    if (this.#isWaitingForKeyframe && !isKeyframe) return;
+    this.#isWaitingForKeyframe = false;
     decoder.decode(new EncodedVideoChunk({ type: isKeyframe ? "key" : "delta", timestamp, data }));
   }
 

@@ -133,7 +133,7 @@ export class WebCodecsRenderer {
     this.captureTimes.forgetBefore(this.#time - 2);
     const data = dataOf(message.bytes);
     const timestamp = Math.round(shown * 1e6);
-    this.#send({ type: "picture", timestamp, isKeyframe: message.isKeyframe, data }, [data.buffer]);
+    this.#send({ type: "frame", timestamp, isKeyframe: message.isKeyframe, data }, [data.buffer]);
     // The server's times may jump, these do not.
     this.#time += this.frameSeconds;
     this.#on.appended();
