@@ -40,7 +40,7 @@ fn camera() -> Server {
             keyframe_interval: NonZeroU32::MAX,
         };
         let mut encoder = Encoder::new(&settings).unwrap();
-        let is_spare = |unit: &[u8]| unit[4] >> 5 == 0;
+        let is_disposable = |unit: &[u8]| unit[4] >> 5 == 0;
         let begin = Instant::now();
         for count in 0.. {
             let due = Duration::from_millis(count * 1000 / FPS);
@@ -53,7 +53,7 @@ fn camera() -> Server {
             };
             let mut picture = encoder.encode(count * 1000 / FPS, is_keyframe);
             // All pictures of most cameras build on each other.
-            if is_spare(picture) {
+            if is_disposable(picture) {
                 picture = encoder.encode(count * 1000 / FPS, false);
             }
             let mut unit = sei(size.saturating_sub(picture.len()));

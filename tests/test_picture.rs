@@ -257,15 +257,18 @@ fn stream_decodes_without_disposable_frames() {
             ..Case::new(width, height, fps)
         };
         let units = case.encoded();
-        let is_spare = |unit: &[u8]| unit[4] >> 5 == 0;
-        let spare = units.iter().filter(|unit| is_spare(unit)).count();
-        assert_eq!(spare, units.len() / 2);
-        let rest: Vec<_> = units.iter().filter(|unit| !is_spare(unit)).collect();
+        let is_disposable = |unit: &[u8]| unit[4] >> 5 == 0;
+        let disposable = units.iter().filter(|unit| is_disposable(unit)).count();
+        assert_eq!(disposable, units.len() / 2);
+        let rest: Vec<_> = units.iter().filter(|unit| !is_disposable(unit)).collect();
         let stream: Vec<u8> = rest.iter().flat_map(|unit| unit.iter().copied()).collect();
         let without = decode(&stream, width as usize, height as usize);
         assert_eq!(without.len(), rest.len());
         let whole = case.decoded();
-        let kept = units.iter().zip(&whole).filter(|(unit, _)| !is_spare(unit));
+        let kept = units
+            .iter()
+            .zip(&whole)
+            .filter(|(unit, _)| !is_disposable(unit));
         for (alone, (_, among_all)) in without.iter().zip(kept) {
             assert!(alone.luma == among_all.luma && alone.chroma == among_all.chroma);
         }

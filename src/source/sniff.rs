@@ -1,7 +1,8 @@
-//! Names what is no H.264 by its first bytes: containers, other codecs, text, compressed files. Bytes in, a format out: no I/O.
+//! Detection of other formats than H.264 by their first bytes: containers, other codecs, text,
+//! compressed files. Bytes in, a format out: no I/O.
 //!
-//! Runs beside the assembler and holds nothing back. Real H.264 is never taken for something else, wherever it is cut: what is
-//! known by a few bytes is known at the very start only, and with enough of them.
+//! It runs in parallel to the assembler and delays nothing. Real H.264 is never taken for another
+//! format, wherever it is cut: short magic numbers count only at the very start.
 
 mod format;
 mod magic;
@@ -11,7 +12,7 @@ pub use format::Format;
 
 use nals::NalScanner;
 
-/// Bytes from the start that are looked at for the marks of containers. Three RTP packets fit.
+/// Bytes from the start that are searched for containers. Three RTP packets fit.
 const MAX_HEAD_BYTES: usize = 8192;
 
 /// Bytes without a start code after which there will be none: an access unit is smaller.
@@ -25,7 +26,7 @@ const TEXT_BYTES: usize = 2048;
 /// … and this many when nothing follows.
 const SHORT_TEXT_BYTES: usize = 4;
 
-/// Watches a stream from its first byte on until it is known what it is.
+/// Sniffer that watches a stream from its first byte until its format is known.
 #[derive(Debug, Default)]
 pub struct Sniffer {
     head: Vec<u8>,
@@ -40,7 +41,7 @@ pub struct Sniffer {
 }
 
 impl Sniffer {
-    /// Takes the next bytes; returns what the stream is as soon as it is known to be no H.264.
+    /// Adds bytes; returns the format once it is known not to be H.264.
     pub fn push(&mut self, bytes: &[u8]) -> Option<Format> {
         if self.is_done || bytes.is_empty() {
             return None;
@@ -68,7 +69,7 @@ impl Sniffer {
         found
     }
 
-    /// Nothing more comes, or nothing for a while: returns what the little that came is.
+    /// Returns the format of a short stream that has ended or paused.
     pub fn pause(&mut self) -> Option<Format> {
         if self.is_done || self.head.len() < SHORT_TEXT_BYTES {
             return None;
@@ -78,7 +79,7 @@ impl Sniffer {
         found
     }
 
-    /// Returns what begins with the head.
+    /// Returns the format that begins with the head.
     fn look(&mut self) -> Option<Format> {
         self.next_look = self.head.len() + (self.head.len() / GROWTH).max(1);
         #[cfg(test)]

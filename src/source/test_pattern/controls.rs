@@ -1,4 +1,4 @@
-//! What of the test picture can be changed while it runs, under the names that V4L2 encoders have for it.
+//! Controls of the test pattern that can change while it runs, under V4L2's names.
 
 use super::TestPattern;
 use crate::controls::{Control, ControlBackend};
@@ -12,7 +12,8 @@ const BITRATES: (i64, i64) = (25_000, 200_000_000);
 const GROUPS: (i64, i64) = (1, 100_000);
 
 impl TestPattern {
-    /// Returns the asked rate: the picture has as much detail as it allows, but no less than a little.
+    /// Sets the bit rate and returns it: the pattern has as much detail as it allows, down to a
+    /// minimum.
     pub(super) fn change_bitrate(&mut self, bits_per_second: u32) -> Option<u32> {
         if self.settings.bitrate == Some(bits_per_second) {
             return Some(bits_per_second);

@@ -1,5 +1,5 @@
-//! Pictures of the scene, one after the other, as access units of H.264. Given the time, it reads no
-//! clock itself.
+//! Encoder of the scene: frames as H.264 access units. The caller gives the time; it reads no
+//! clock.
 
 use super::bits::{BitWriter, append_nal};
 use super::layout::Detail;
@@ -9,12 +9,12 @@ use super::parameter_sets::{self, Format, Kind};
 use super::scene::{Change, Scene};
 use crate::source::{Cause, Error, Settings};
 
-/// Largest picture, in pixels (width, height): 4K of cinemas and the size limit of level 5.
+/// Largest frame, in pixels (width, height): 4K of cinemas and the size limit of level 5.
 const MAX_SIZE: (u32, u32) = (4096, 2304);
 /// Smallest width and height, in pixels: one macroblock.
 const MIN_SIDE: u32 = 16;
 
-/// What is tried until the bit rate is kept, best first.
+/// Details to try until the bit rate is kept, best first.
 const DETAILS: [Detail; 8] = [
     Detail {
         octave: 3,
@@ -58,25 +58,25 @@ const DETAILS: [Detail; 8] = [
     },
 ];
 
-/// Pictures that are made to learn the bit rate, IDR included.
+/// Frames that are encoded to measure the bit rate, IDR included.
 const SAMPLE_FRAMES: u64 = 25;
-/// When they are made, in Unix time: so that seconds and minutes change among them.
+/// Unix time of the sample frames, at which seconds and minutes change.
 const SAMPLE_TIME_MS: u64 = 1_600_000_019_900;
-/// Tenths of the asked rate that the samples may have: other times have other digits.
+/// Tenths of the bit rate that the samples may use: other times have other digits.
 const SAMPLE_TENTHS: u64 = 9;
 
 const NAL_IDR: u8 = 0x65;
 const NAL_NON_IDR: u8 = 0x61;
-/// With nal_ref_idc 0: no other picture refers to it.
+/// `nal_ref_idc` 0: no other frame refers to it.
 const NAL_DISPOSABLE: u8 = 0x01;
 const NAL_SEQUENCE_PARAMETER_SET: u8 = 0x67;
 const NAL_PICTURE_PARAMETER_SET: u8 = 0x68;
 
-/// Makes the pictures: Constrained Baseline, one slice each, parameter sets before each IDR picture. Every second of the others is
-/// spare: what is left out on a slow line.
+/// Encoder of frames in Constrained Baseline, one slice each, with parameter sets before each IDR
+/// frame. Every second other frame is disposable, so that congested viewers can skip it.
 pub struct Encoder {
     format: Format,
-    /// Pictures from one IDR picture to the next.
+    /// Frames from one IDR frame to the next.
     keyframe_interval: u32,
     scene: Scene,
     coder: IntraCoder,
@@ -84,7 +84,7 @@ pub struct Encoder {
     samples: Samples,
     bits: BitWriter,
     access_unit: Vec<u8>,
-    /// Pictures since the last IDR picture, that one included; `None` before the first.
+    /// Frames since the last IDR frame, that one included; `None` before the first.
     since_idr: Option<u32>,
     idr_count: u32,
     /// How it was chosen, for the next change of the bit rate.
@@ -180,8 +180,8 @@ impl Encoder {
                 self.write_idr();
             }
         }
-        let is_spare = number.is_some_and(is_disposable);
-        if !is_spare {
+        let is_disposable = number.is_some_and(is_disposable);
+        if !is_disposable {
             self.scene.keep();
         }
         &self.access_unit
@@ -222,10 +222,10 @@ impl Encoder {
 
     fn write_predicted(&mut self, number: u32) {
         self.bits.clear();
-        let is_spare = is_disposable(number);
+        let is_disposable = is_disposable(number);
         let kind = Kind::Predicted {
             number: number.div_ceil(2),
-            is_spare,
+            is_disposable,
         };
         parameter_sets::write_slice_header(&mut self.bits, kind);
         self.coder.start_picture(false);
@@ -251,7 +251,7 @@ impl Encoder {
         if skipped > 0 {
             self.bits.ue(skipped);
         }
-        let header = if is_spare {
+        let header = if is_disposable {
             NAL_DISPOSABLE
         } else {
             NAL_NON_IDR

@@ -1,7 +1,7 @@
-//! What goes where in a test picture of a given size: numbers only, nothing is drawn here.
+//! Layout of a test pattern by frame size: numbers only, nothing is drawn here.
 //!
-//! From top to bottom: the code with the title beside it, the clock for the eye with the date, colour
-//! bars, and the lane in which the berry bounces. Small pictures leave out what has no room.
+//! From top to bottom: the timestamp code and the title, the clock with the date, colour bars, and
+//! the lane of the moving sprite. Small frames omit what does not fit.
 
 use super::font::digit_width;
 use super::timestamp_code;

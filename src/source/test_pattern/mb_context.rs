@@ -1,17 +1,17 @@
-//! What the coding of a macroblock takes from those around it (ITU-T H.264, 6.4.9): predictions from their edges, and the contexts
-//! of its coefficients from how many theirs have. A line of edges is all that is kept of a picture.
+//! Context of a macroblock from its neighbours (ITU-T H.264, 6.4.9): predictions from their edges,
+//! and coefficient contexts from their counts. Only a line of edges is kept.
 
 use super::cavlc::Context;
 
-/// The edges around the macroblock that comes next in raster order.
+/// Edges around the next macroblock in raster order.
 pub(super) struct MbContext {
     column: usize,
     left: Edge,
-    /// For each column, the lowest row of what was coded there last.
+    /// Lowest row of the last coded macroblock in each column.
     above: Vec<Edge>,
 }
 
-/// The side of a macroblock that a later one sees.
+/// Edge of a macroblock that later ones use.
 #[derive(Clone)]
 struct Edge {
     kind: Kind,
@@ -24,9 +24,9 @@ struct Edge {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// Not in the picture.
+    /// Outside of the frame.
     Outside,
-    /// Skipped or moved: nothing to predict from and no coefficients.
+    /// Skipped or moved: without prediction and coefficients.
     Inter,
     Intra,
 }
@@ -70,7 +70,7 @@ pub(super) struct ChromaPrediction {
 }
 
 impl MbContext {
-    /// For pictures that are `columns` macroblocks wide.
+    /// Creates the context for frames that are `columns` macroblocks wide.
     pub(super) fn new(columns: usize) -> Self {
         Self {
             column: 0,
@@ -79,7 +79,7 @@ impl MbContext {
         }
     }
 
-    /// Begins a picture of one slice.
+    /// Starts a frame of one slice.
     pub(super) fn start_picture(&mut self) {
         self.column = 0;
         self.left.kind = Kind::Outside;
@@ -88,21 +88,21 @@ impl MbContext {
         }
     }
 
-    /// Passes a macroblock that is not intra.
+    /// Skips a macroblock that is not intra.
     pub(super) fn skip(&mut self) {
         self.left.kind = Kind::Inter;
         self.above[self.column].kind = Kind::Inter;
         self.advance();
     }
 
-    /// Passes a whole row of them.
+    /// Skips a row of them.
     pub(super) fn skip_row(&mut self) {
         for edge in &mut self.above {
             edge.kind = Kind::Inter;
         }
     }
 
-    /// Passes an intra macroblock, all of which was kept.
+    /// Advances past an intra macroblock that was recorded.
     pub(super) fn pass_intra(&mut self) {
         self.left.kind = Kind::Intra;
         self.above[self.column].kind = Kind::Intra;

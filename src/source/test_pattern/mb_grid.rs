@@ -1,4 +1,5 @@
-//! The macroblocks of a picture: where each is, and which ones a part of the picture touches. They are counted in raster order.
+//! Macroblock grid of a frame, in raster order: positions, and the macroblocks that a rectangle
+//! touches.
 
 use super::layout::Rectangle;
 use super::parameter_sets::Format;
@@ -6,7 +7,7 @@ use super::parameter_sets::Format;
 /// Samples along an edge of a macroblock.
 const EDGE: u32 = 16;
 
-/// So many macroblocks across and down.
+/// Grid size in macroblocks, across and down.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct MbGrid {
     pub(super) columns: u32,
@@ -21,12 +22,12 @@ impl MbGrid {
         }
     }
 
-    /// How many there are.
+    /// Returns the number of macroblocks.
     pub(super) fn count(self) -> usize {
         (self.columns * self.rows) as usize
     }
 
-    /// The pixels of a macroblock.
+    /// Returns the pixels of a macroblock.
     pub(super) fn place(self, index: usize) -> Rectangle {
         let index = index as u32;
         Rectangle {
@@ -37,7 +38,7 @@ impl MbGrid {
         }
     }
 
-    /// The macroblocks that a rectangle touches.
+    /// Returns the macroblocks that a rectangle touches.
     pub(super) fn touched(self, rectangle: Rectangle) -> impl Iterator<Item = usize> {
         let right = rectangle.right().div_ceil(EDGE).min(self.columns);
         let bottom = rectangle.bottom().div_ceil(EDGE).min(self.rows);

@@ -1,9 +1,9 @@
-//! The `test` source: a moving picture with a running clock, made and encoded by the program itself.
+//! Test source: a moving pattern with a running clock, generated and encoded by the program.
 //!
-//! It needs no camera, no file and no codec library, and is cheap enough for the smallest Raspberry Pi,
-//! because only macroblocks that change are coded: the scene says which (`scene`, `layout`, `lettering`), the
-//! macroblock layer writes them (`macroblock`, `neighbours`, `cavlc`, `transform`, `motion`). Not a general encoder: it
-//! has the tools that this scene needs and no others.
+//! It needs no camera, file or codec library, and suits the smallest Raspberry Pi, because only
+//! changed macroblocks are coded. The scene lists them (`scene`, `layout`, `text_overlay`); the
+//! macroblock layer writes them (`macroblock`, `mb_context`, `cavlc`, `transform`, `motion`). It is
+//! no general encoder: it has the tools that this scene needs.
 
 mod bits;
 mod cavlc;

@@ -30,7 +30,7 @@ impl Format {
     }
 }
 
-/// Table A-1: level_idc, MaxMBPS, MaxFS. Lower levels than 2 are left out: their limits of the bit
+/// Table A-1: level_idc, MaxMBPS, MaxFS. Levels below 2 are not used: their limits of the bit
 /// rate are within reach of small pictures at high rates, and every decoder has level 2.
 const LEVELS: [(u8, u32, u32); 14] = [
     (20, 11_880, 396),
@@ -148,9 +148,9 @@ pub(super) fn write_picture(bits: &mut BitWriter, qp: i32) {
 pub(super) enum Kind {
     /// `id` differs between an IDR picture and the next one if nothing is between them.
     Idr { id: u32 },
-    /// Predicted from the newest picture that is not spare; `number` is that of those since the last IDR picture. No other
-    /// picture refers to a spare one.
-    Predicted { number: u32, is_spare: bool },
+    /// Predicted from the newest reference frame; `number` is that of those since the last IDR picture. No other
+    /// frame refers to a disposable one.
+    Predicted { number: u32, is_disposable: bool },
 }
 
 /// slice_header(), 7.3.3, of a picture's only slice.
@@ -169,11 +169,14 @@ pub(super) fn write_slice_header(bits: &mut BitWriter, kind: Kind) {
             bits.flag(false); // no_output_of_prior_pics_flag
             bits.flag(false); // long_term_reference_flag
         }
-        Kind::Predicted { number, is_spare } => {
+        Kind::Predicted {
+            number,
+            is_disposable,
+        } => {
             bits.put(number % (1 << FRAME_NUM_BITS), FRAME_NUM_BITS);
             bits.flag(false); // num_ref_idx_active_override_flag
             bits.flag(false); // ref_pic_list_modification_flag_l0
-            if !is_spare {
+            if !is_disposable {
                 bits.flag(false); // adaptive_ref_pic_marking_mode_flag
             }
         }

@@ -1,9 +1,9 @@
-//! The clock for programs: 48 flat blocks that say when the picture was made, to be read from a
-//! video element, a canvas or a screen.
+//! Timestamp code: 48 flat blocks with the time of the frame, to be read from a video element, a
+//! canvas or a screen.
 //!
-//! In reading order: sync 1010, 32 bits of milliseconds (most significant first), CRC-8 of those four
-//! bytes, sync 0101. White is 1. A block is one macroblock, so that none shares a transform with
-//! anything else and every decoder gives the exact levels.
+//! In reading order: sync 1010, 32 bits of milliseconds (most significant first), CRC-8 of those
+//! four bytes, sync 0101. White is 1. A block is one macroblock, so that none shares a transform
+//! with anything else and every decoder outputs the exact levels.
 
 /// Blocks in a row.
 pub const COLUMNS: u32 = 12;
@@ -11,13 +11,13 @@ pub const COLUMNS: u32 = 12;
 pub const ROWS: u32 = 4;
 /// Width and height of a block, in pixels; also the distance from the left and top edges.
 pub const BLOCK_PIXELS: u32 = 16;
-/// Smallest picture that carries the code, in pixels (width, height): the code and a block around it.
+/// Smallest frame that carries the code, in pixels (width, height): the code and a block around it.
 pub const MIN_SIZE: (u32, u32) = (224, 96);
 
 const SYNC_FRONT: u64 = 0b1010;
 const SYNC_BACK: u64 = 0b0101;
 
-/// The 48 blocks for a time: bit 47 is the first block.
+/// Returns the 48 blocks for a time: bit 47 is the first block.
 ///
 /// `unix_ms` is milliseconds of Unix time, of which the lower 32 bits are kept (49.7 days).
 pub fn encode(unix_ms: u64) -> u64 {
@@ -28,13 +28,13 @@ pub fn encode(unix_ms: u64) -> u64 {
         | SYNC_BACK
 }
 
-/// The milliseconds that 48 blocks (as from [`encode`]) say; `None` if they are no valid code.
+/// Returns the milliseconds of 48 blocks (as from [`encode`]); `None` for an invalid code.
 pub fn decode(blocks: u64) -> Option<u32> {
     let value = (blocks >> 12) as u32;
     (encode(u64::from(value)) == blocks).then_some(value)
 }
 
-/// CRC-8 with polynomial x^8+x^2+x+1, start value 0, not reflected.
+/// Returns the CRC-8 with polynomial x^8+x^2+x+1, start value 0, not reflected.
 fn crc8(bytes: [u8; 4]) -> u8 {
     bytes.iter().fold(0, |crc, byte| {
         (0..8).fold(crc ^ byte, |crc, _| {
