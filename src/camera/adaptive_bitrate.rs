@@ -1,38 +1,39 @@
-//! Which bit rate the encoder is given when viewers' lines carry less than the stream: a pure policy.
+//! Bit rate policy for congested links: pure, no clock.
 //!
-//! One encoder serves all viewers, so somebody has to pay where their lines differ. The encoder follows the line of which
-//! at most a quarter of the viewers have a worse one; those few get fewer pictures instead (`hub/skip_policy.rs`). It goes down
-//! at once, to what that line carries, and up slowly: what more it carries is only known by trying, and each try that
-//! fails is seen as a stutter, so that the next one comes later.
+//! One encoder serves all viewers. The bit rate follows the link at the worst quarter; viewers with
+//! worse links get fewer frames instead (`hub/skip_policy.rs`). It falls at once to the link's
+//! bandwidth and rises slowly: only probing shows more bandwidth, each failed probe is seen as a
+//! stutter, and so the next one waits longer.
 
 use crate::hub::LinkSummary;
 use crate::time::Timestamp;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// The part of a line that the stream may take. The rest is for keyframes, which come at once, and for headers.
+/// Part of the link's bandwidth for the stream. The rest is for keyframes, which come at once, and
+/// for headers.
 const TARGET_UTILISATION: f64 = 0.85;
 
-/// So many viewers, one is left to a worse picture for the sake of the others.
+/// Viewers for each ignored link.
 const VIEWERS_PER_IGNORED_LINK: usize = 4;
 
-/// How often the lines are looked at.
+/// Interval of policy runs.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// The line is given so long to show what a change has done.
+/// Time for a change to take effect.
 const HOLD_AFTER_CHANGE: Duration = Duration::from_secs(2);
 
-/// One step up.
+/// Factor of an increase.
 const INCREASE_FACTOR: f64 = 1.08;
 
-/// Nobody's line was slow for so long: more is tried. Doubled by each try that fails.
+/// Time without congestion before a probe. Doubles with each failed probe.
 const PROBE_INTERVAL_MIN: Duration = Duration::from_secs(5);
 const PROBE_INTERVAL_MAX: Duration = Duration::from_secs(60);
 
-/// A line that is slow so soon after a step up shows that the step was too much.
+/// Time after an increase in which congestion counts as a failed probe.
 const FAILED_PROBE_WINDOW: Duration = Duration::from_secs(10);
 
-/// The bit rate of one encoder.
+/// Controller of one encoder's bit rate.
 #[derive(Debug)]
 pub(super) struct BitrateController {
     range: RangeInclusive<u32>,
@@ -45,7 +46,7 @@ pub(super) struct BitrateController {
 }
 
 impl BitrateController {
-    /// Begins with the most that `range` (bits per second) allows.
+    /// Creates a controller at the upper limit of `range` (bits per second).
     pub(super) fn new(range: RangeInclusive<u32>) -> Self {
         Self {
             current: *range.end(),
@@ -58,7 +59,7 @@ impl BitrateController {
         }
     }
 
-    /// True four times a second: as often as the lines are looked at.
+    /// Returns true four times a second, when the policy must run.
     pub(super) fn is_due(&mut self, now: Timestamp) -> bool {
         let is_due = self
             .polled_at
@@ -69,7 +70,7 @@ impl BitrateController {
         is_due
     }
 
-    /// The bit rate to ask for, if it is to be another one.
+    /// Returns the bit rate to request, if it changes.
     pub(super) fn next_bitrate(&mut self, lines: &LinkSummary, now: Timestamp) -> Option<u32> {
         let since = |then: Option<Timestamp>| then.map_or(Duration::MAX, |then| now.since(then));
         let line = target_link(lines);
@@ -105,7 +106,7 @@ impl BitrateController {
     }
 }
 
-/// What the line carries that the encoder follows; `None` if that one carries everything.
+/// Returns the bandwidth of the link to follow; `None` if it carries everything.
 fn target_link(lines: &LinkSummary) -> Option<u32> {
     let mut slow = lines.congested_bps.clone();
     slow.sort_unstable();

@@ -1,18 +1,18 @@
-//! Keyframes of a camera: requests of viewers merged, and what is done about a camera that sends none.
+//! Keyframes of a camera: merged requests, and remedies if none come.
 
 use crate::time::Timestamp;
 use std::time::Duration;
 
-/// No two requests come closer than this, however many viewers join: keyframes cost bits.
+/// Shortest time between requests, however many viewers join: keyframes cost bits.
 const REQUEST_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Time for a keyframe that somebody waits for, asked for or by itself.
+/// Time for a keyframe that viewers wait for.
 const KEYFRAME_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// No two restarts for a keyframe come closer than this: each is an outage for all viewers.
+/// Shortest time between restarts for a keyframe: each is an outage for all viewers.
 const RESTART_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Reason of a camera whose viewers cannot begin.
+/// Status of a camera without keyframes.
 pub(super) const NO_KEYFRAMES: &str = "this camera sends no keyframes, so that nobody can begin to watch: set its keyframe \
     interval (IDR period, GOP length; ffmpeg -g 60, rpicam-vid --intra 60), or intra refresh with recovery points";
 
@@ -24,7 +24,7 @@ pub(super) struct KeyframeRequests {
 }
 
 impl KeyframeRequests {
-    /// True if one is to be made now; `is_wanted` adds one.
+    /// Returns true if a keyframe must be requested now; `is_wanted` adds a request.
     pub(super) fn is_due(&mut self, is_wanted: bool, now: Timestamp) -> bool {
         self.is_wanted |= is_wanted;
         let rested = self
@@ -38,16 +38,16 @@ impl KeyframeRequests {
     }
 }
 
-/// What helps viewers who cannot begin.
+/// Remedy for viewers who cannot start.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Remedy {
-    /// To open the source again: its first frame is a keyframe.
+    /// Re-open the source: its first frame is a keyframe.
     Restart,
-    /// To begin at any frame, after the last keyframe: with gradual intra refresh the picture becomes right.
+    /// Start at any frame after the last keyframe: gradual intra refresh completes the picture.
     StartAnywhere,
 }
 
-/// Finds out when viewers wait for a keyframe in vain. Outlives restarts of the source.
+/// Monitor that detects viewers waiting for a keyframe in vain. Outlives restarts of the source.
 #[derive(Debug, Default)]
 pub(super) struct KeyframeMonitor {
     missed_since: Option<Timestamp>,
@@ -55,7 +55,8 @@ pub(super) struct KeyframeMonitor {
 }
 
 impl KeyframeMonitor {
-    /// What to do now. `is_missed` while somebody waits; `can_restart` where the source is better opened again.
+    /// Returns the remedy that is due. `is_missed` is true while viewers wait, `can_restart` if
+    /// re-opening helps.
     pub(super) fn check(
         &mut self,
         is_missed: bool,

@@ -1,36 +1,38 @@
-//! Signs of life: what an open source that reports no error lacks all the same. Values in, a finding out: no clock.
+//! Liveness of an open source that reports no error: data, frames and keyframes in time. Values in,
+//! a fault out: no clock.
 
 use crate::h264::Oversize;
 use crate::source::{Cause, Error};
 use crate::time::Timestamp;
 use std::time::Duration;
 
-/// Data for so long without a picture, and the camera counts as lost; or five times the last interval, if that is longer.
+/// Time with data but without a frame after which the camera counts as lost; or five times the last
+/// interval, if longer.
 const NO_FRAME_TIMEOUT: Duration = Duration::from_secs(5);
 const NO_FRAME_INTERVALS: u32 = 5;
 
-/// A source that has just been opened may be in the middle of a group of pictures: cameras in networks make a
-/// keyframe each ten seconds and less often, and opening them anew would begin the wait anew.
+/// Time for the first keyframe. A source may be opened in the middle of a GOP: network cameras make
+/// a keyframe each ten seconds and less often, and re-opening would restart the wait.
 const NO_KEYFRAME_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Data that comes after a longer silence is looked at afresh.
+/// Silence after which the timeout for a frame restarts.
 const SILENCE_AFTER: Duration = Duration::from_secs(1);
 
-/// What is the matter.
+/// Fault of an open source.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Fault {
-    /// No picture for so long, and nothing else either.
+    /// Neither frames nor data for this time.
     Silent(Duration),
-    /// H.264 pictures come, but no keyframe so far.
+    /// H.264 pictures, but no keyframe so far.
     NoKeyframe { for_long: bool },
-    /// Data comes, but no picture that can be shown.
+    /// Data, but no frame that can be shown.
     NoFrame,
-    /// Data comes, but only frames beyond the limits of the standard.
+    /// Data, but only frames beyond the limits of the standard.
     Oversize(Oversize),
 }
 
 impl Fault {
-    /// The finding in words, as an error of the source.
+    /// Returns the fault as an error of the source.
     pub(super) fn error(self) -> Error {
         match self {
             Self::Silent(time) => Error::Stalled(time),
@@ -50,7 +52,7 @@ impl Fault {
         }
     }
 
-    /// Whether the source is better opened anew.
+    /// Returns true if the source should be re-opened.
     pub(super) fn is_final(self) -> bool {
         matches!(
             self,
@@ -59,14 +61,14 @@ impl Fault {
     }
 }
 
-/// What an open source has given since it was opened.
+/// Monitor of an open source since its opening.
 #[derive(Debug)]
 pub(super) struct LivenessMonitor {
     opened_at: Timestamp,
     last_frame_at: Option<Timestamp>,
     interval: Duration,
     last_data_at: Option<Timestamp>,
-    /// Data has come without a silence and without a picture since then.
+    /// Start of the present data without a silence and without a frame.
     data_without_frame_since: Option<Timestamp>,
     has_slices: bool,
     oversize: Option<Oversize>,
@@ -85,12 +87,12 @@ impl LivenessMonitor {
         }
     }
 
-    /// A frame beyond the limits of the standard has come, and was dropped.
+    /// Records a dropped frame beyond the limits of the standard.
     pub(super) fn on_oversize(&mut self, oversize: Oversize) {
         self.oversize = Some(oversize);
     }
 
-    /// Bytes have come.
+    /// Records data.
     pub(super) fn on_data(&mut self, now: Timestamp) {
         if self
             .last_data_at
@@ -102,12 +104,12 @@ impl LivenessMonitor {
         self.data_without_frame_since.get_or_insert(now);
     }
 
-    /// An access unit with a slice has come, of use or not.
+    /// Records an access unit with a slice, usable or not.
     pub(super) fn on_slice(&mut self) {
         self.has_slices = true;
     }
 
-    /// A picture that can be shown has come.
+    /// Records a frame that can be shown.
     pub(super) fn on_frame(&mut self, now: Timestamp) {
         if let Some(before) = self.last_frame_at.replace(now) {
             self.interval = now.since(before);
@@ -117,7 +119,7 @@ impl LivenessMonitor {
         self.oversize = None;
     }
 
-    /// What is the matter at present, if anything is. Silence up to `silence_limit` is no fault.
+    /// Returns the present fault, if any. Silence up to `silence_limit` is none.
     pub(super) fn check(&self, now: Timestamp, silence_limit: Duration) -> Option<Fault> {
         let limit = NO_FRAME_TIMEOUT.max(self.interval * NO_FRAME_INTERVALS);
         // Before the first byte the source itself knows how long it may take.

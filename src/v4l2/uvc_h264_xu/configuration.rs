@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Places in the structure.
+/// Offsets in the structure.
 mod at {
     pub(super) const FRAME_INTERVAL: usize = 0;
     pub(super) const BITRATE: usize = 4;
@@ -16,7 +16,7 @@ mod at {
     pub(super) const STREAM_FORMAT: usize = 34;
 }
 
-/// `bmHints`: what matters to us, of all that is set.
+/// `bmHints` that this program uses.
 mod hint {
     pub(super) const RESOLUTION: u16 = 0x0001;
     pub(super) const PROFILE: u16 = 0x0002;
@@ -31,26 +31,26 @@ const REAL_TIME: u8 = 1;
 /// `bStreamFormat`: with start codes.
 const BYTE_STREAM: u8 = 0;
 
-/// Where the H.264 goes (`bStreamMuxOption`).
+/// Carriage of the H.264 (`bStreamMuxOption`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum H264Carriage {
-    /// Into a stream of its own.
+    /// In its own stream.
     Native,
-    /// Into the pictures of the MJPEG stream, in APP4 segments.
+    /// Inside MJPEG, in APP4 segments.
     InMjpeg,
 }
 
-/// Enabled, and H.264 the auxiliary stream.
+/// Enabled, with H.264 as the auxiliary stream.
 const H264_IN_MJPEG: u8 = 0x03;
 
-/// How an encoder is, or is to be, set up.
+/// Encoder configuration.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Configuration {
     bytes: [u8; Self::LEN],
 }
 
 impl Configuration {
-    /// Bytes of the structure.
+    /// Size of the structure in bytes.
     pub const LEN: usize = 46;
 
     pub(super) fn from_bytes(bytes: [u8; Self::LEN]) -> Self {
@@ -61,7 +61,7 @@ impl Configuration {
         self.bytes
     }
 
-    /// This one without any wish, but that the H.264 comes without delay, as a byte stream.
+    /// Returns a copy without hints, for real-time H.264 as a byte stream.
     pub fn without_hints(&self) -> Self {
         let mut out = self.clone();
         out.put2(at::HINTS, 0);
@@ -71,63 +71,63 @@ impl Configuration {
         out
     }
 
-    /// Bits per second.
+    /// Returns the bit rate.
     pub fn bitrate(&self) -> u32 {
         self.get4(at::BITRATE)
     }
 
-    /// Asks for so many bits per second.
+    /// Sets the bit rate.
     pub fn set_bitrate(&mut self, bits_per_second: u32) {
         self.put4(at::BITRATE, bits_per_second);
         self.hint(hint::BITRATE);
     }
 
-    /// Milliseconds from one IDR picture to the next.
+    /// Returns the milliseconds from one IDR frame to the next.
     pub fn idr_period_ms(&self) -> u16 {
         self.get2(at::IDR_PERIOD)
     }
 
-    /// Asks for so many milliseconds from one IDR picture to the next.
+    /// Sets the milliseconds from one IDR frame to the next.
     pub fn set_idr_period_ms(&mut self, period: u16) {
         self.put2(at::IDR_PERIOD, period);
         self.hint(hint::IDR_PERIOD);
     }
 
-    /// `profile_idc` in the high byte, the constraint flags in the low one.
+    /// Returns `profile_idc` in the high byte and the constraint flags in the low one.
     pub fn profile(&self) -> u16 {
         self.get2(at::PROFILE)
     }
 
-    /// Asks for a profile.
+    /// Sets the profile.
     pub fn set_profile(&mut self, profile: u16) {
         self.put2(at::PROFILE, profile);
         self.hint(hint::PROFILE);
     }
 
-    /// Width and height in pixels.
+    /// Returns width and height in pixels.
     pub fn size(&self) -> (u16, u16) {
         (self.get2(at::WIDTH), self.get2(at::HEIGHT))
     }
 
-    /// Asks for a size, and for pictures per second.
+    /// Sets frame size and frame rate.
     pub fn set_size_and_rate(&mut self, width: u16, height: u16, pictures_per_second: f64) {
         self.put2(at::WIDTH, width);
         self.put2(at::HEIGHT, height);
         self.hint(hint::RESOLUTION);
         let interval = 10_000_000.0 / pictures_per_second;
         if interval.is_finite() && interval >= 1.0 {
-            // A float too large for the number becomes the largest one.
+            // The cast saturates.
             self.put4(at::FRAME_INTERVAL, interval.round() as u32);
             self.hint(hint::FRAME_INTERVAL);
         }
     }
 
-    /// True if the H.264 can go (or goes) into the MJPEG stream.
+    /// Returns true if H.264 can be (or is) carried in MJPEG.
     pub fn is_in_mjpeg(&self) -> bool {
         self.bytes.get(at::MUX).copied().unwrap_or(0) & H264_IN_MJPEG == H264_IN_MJPEG
     }
 
-    /// Says where the H.264 is to go.
+    /// Sets the carriage.
     pub fn set_mux(&mut self, mux: H264Carriage) {
         let option = match mux {
             H264Carriage::Native => 0,

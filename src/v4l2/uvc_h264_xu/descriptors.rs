@@ -1,4 +1,4 @@
-//! Where in a camera's USB descriptors the H.264 extension unit is (USB Video Class 1.1, 3.7.2.6).
+//! Search for the H.264 extension unit in USB descriptors (USB Video Class 1.1, 3.7.2.6).
 
 /// {A29E7641-DE04-47E3-8B2B-F4341AFF003B} in the order of the wire.
 const GUID: [u8; 16] = [
@@ -13,8 +13,8 @@ const EXTENSION_UNIT: u8 = 0x06;
 /// `bInterfaceClass` and `bInterfaceSubClass`: video, control.
 const VIDEO_CONTROL: [u8; 2] = [0x0e, 0x01];
 
-/// The id of the unit that belongs to the video control interface `interface`, in what the kernel gives as `descriptors`: those of
-/// the device and of its configurations, one behind the other.
+/// Returns the id of the unit of video control interface `interface`. `descriptors` are those of
+/// the kernel: of the device and its configurations, in sequence.
 pub(super) fn h264_unit(descriptors: &[u8], interface: u8) -> Option<u8> {
     let mut rest = descriptors;
     let mut is_ours = false;
