@@ -13,11 +13,10 @@ use berrymse::camera::{self, Activation, Config};
 use berrymse::encode::{
     self, Encoder, EncoderPreference, FrameMemory, I420, JpegDecoder, RawFrame, RawVideoFormat,
 };
-use berrymse::h264::ChunkEnd;
 use berrymse::hub::{self, Event};
 use berrymse::shutdown::{ShutdownToken, WaitResult};
 use berrymse::source::v4l2::raw::capture::LatestFrame;
-use berrymse::source::{Error, Flips, InputChunk, Settings, Source, SourceContext};
+use berrymse::source::{Error, Flips, Item, Settings, Source, SourceContext};
 use berrymse::time::Timestamp;
 use berrymse::v4l2::{Colorimetry, FourCc};
 use rustix::time::{ClockId, clock_gettime};
@@ -188,8 +187,8 @@ fn paced(work: Work, frames: &[Vec<u8>], fps: f64, count: u32) -> Result<(), Fai
             let mut delays = Vec::new();
             while !shutdown.is_triggered() {
                 match viewer.try_next() {
-                    Some(Event::Fragment(fragment)) => {
-                        let delay = Timestamp::now().since(fragment.captured_at);
+                    Some(Event::Frame(frame)) => {
+                        let delay = Timestamp::now().since(frame.captured_at);
                         delays.push(delay.as_secs_f64() * 1000.0);
                     }
                     Some(_) => {}
@@ -230,7 +229,7 @@ struct Camera {
 }
 
 impl Source for Camera {
-    fn read(&mut self) -> Result<Option<InputChunk<'_>>, Error> {
+    fn read(&mut self) -> Result<Option<Item<'_>>, Error> {
         let fd = self.newest.fd();
         if self.shutdown.wait_readable(fd, Duration::from_millis(100)) == WaitResult::Shutdown {
             return Err(Error::Stopped);
@@ -241,10 +240,9 @@ impl Source for Camera {
         }
         let taken = self.work.encoder.take_access_unit(&mut self.unit);
         let captured_at = taken.map_err(|error| Error::Lost(error.0))?;
-        Ok(captured_at.map(|captured_at| InputChunk {
+        Ok(captured_at.map(|captured_at| Item::AccessUnit {
             annexb: &self.unit,
             captured_at,
-            end: ChunkEnd::Complete,
         }))
     }
 }

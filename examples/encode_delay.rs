@@ -10,11 +10,10 @@
 
 use berrymse::camera::{self, Activation, Config};
 use berrymse::encode::{self, Encoder, EncoderPreference, FrameMemory, RawFrame, RawVideoFormat};
-use berrymse::h264::ChunkEnd;
 use berrymse::hub::{self, Event};
 use berrymse::shutdown::{ShutdownToken, WaitResult};
 use berrymse::source::v4l2::raw::capture::LatestFrame;
-use berrymse::source::{Error, Flips, InputChunk, Settings, Source, SourceContext};
+use berrymse::source::{Error, Flips, Item, Settings, Source, SourceContext};
 use berrymse::time::Timestamp;
 use berrymse::v4l2::{Colorimetry, FourCc};
 use rustix::time::{ClockId, clock_gettime};
@@ -116,8 +115,8 @@ fn run(
     let mut delays = Vec::new();
     while Timestamp::now().since(begun) < time {
         match viewer.try_next() {
-            Some(Event::Fragment(fragment)) => {
-                let delay = Timestamp::now().since(fragment.captured_at);
+            Some(Event::Frame(frame)) => {
+                let delay = Timestamp::now().since(frame.captured_at);
                 delays.push(delay.as_secs_f64() * 1000.0);
             }
             Some(_) => {}
@@ -224,7 +223,7 @@ struct MadeUp {
 }
 
 impl Source for MadeUp {
-    fn read(&mut self) -> Result<Option<InputChunk<'_>>, Error> {
+    fn read(&mut self) -> Result<Option<Item<'_>>, Error> {
         if self
             .shutdown
             .wait_readable(self.newest.fd(), Duration::from_millis(100))
@@ -240,10 +239,9 @@ impl Source for MadeUp {
         self.dropped.store(dropped, Ordering::Relaxed);
         let taken = self.encoder.take_access_unit(&mut self.unit);
         let captured_at = taken.map_err(|error| Error::Lost(error.0))?;
-        Ok(captured_at.map(|captured_at| InputChunk {
+        Ok(captured_at.map(|captured_at| Item::AccessUnit {
             annexb: &self.unit,
             captured_at,
-            end: ChunkEnd::Complete,
         }))
     }
 }

@@ -4,19 +4,19 @@
 //! growing pauses up to half a minute; the reason is in the log, in the status and with the viewers, who stay.
 
 mod adaptive_bitrate;
+mod assemble;
 mod keyframes;
 mod liveness;
 mod muxer;
 
 use crate::controls::Server;
-use crate::h264::nal::NalHeader;
-use crate::h264::{AccessUnit, Assembler, BoundaryMode, SampleBuilder};
 use crate::hub::{CameraState, Jpeg, Publisher};
 use crate::logger::{self, LogRateLimit};
 use crate::media::orientation::Orientation;
 use crate::source::{self, Cause, Error, Source, SourceSpec};
 use crate::time::Timestamp;
 use adaptive_bitrate::BitrateController;
+use assemble::{Assemble, Assembled};
 use bytes::Bytes;
 use keyframes::{KeyframeMonitor, KeyframeRequests, NO_KEYFRAMES, Remedy};
 use liveness::LivenessMonitor;
@@ -148,23 +148,12 @@ pub fn play(
     Camera::new(context, config, publisher).play(source, &as_device, &context.controls)
 }
 
-/// Sources that are programs: started again, they begin with a keyframe.
+/// Sources that begin with a keyframe when they are opened again: programs and other servers.
 fn can_restart(spec: &SourceSpec) -> bool {
     matches!(
         spec,
-        SourceSpec::Auto | SourceSpec::Rpicam(_) | SourceSpec::Exec(_)
+        SourceSpec::Auto | SourceSpec::Rpicam(_) | SourceSpec::Exec(_) | SourceSpec::Http(_)
     )
-}
-
-/// Which sources say where an access unit ends.
-fn mode(spec: &SourceSpec) -> BoundaryMode {
-    match spec {
-        SourceSpec::V4l2(_) | SourceSpec::File(_) | SourceSpec::Test => BoundaryMode::Trusted,
-        // Of the devices none ever pauses within a picture.
-        SourceSpec::Auto | SourceSpec::Rpicam(_) | SourceSpec::Exec(_) | SourceSpec::Stdin => {
-            BoundaryMode::Inferred
-        }
-    }
 }
 
 struct Camera<'a> {
@@ -222,8 +211,7 @@ impl<'a> Camera<'a> {
         spec: &SourceSpec,
         server: &Server,
     ) -> Result<(), Error> {
-        let mut assembler = Assembler::new(mode(spec));
-        let mut builder = SampleBuilder::new();
+        let mut assemble = Assemble::new();
         let mut liveness = LivenessMonitor::new(Timestamp::now());
         let mut has_keyframe = false;
         self.can_join = true;
@@ -234,26 +222,16 @@ impl<'a> Camera<'a> {
         let mut controller = self.bitrate_controller(source.as_ref());
         loop {
             server.process_requests(source.controls());
-            if let Some(chunk) = source.read()? {
-                if !chunk.annexb.is_empty() {
-                    liveness.on_data(Timestamp::now());
-                }
-                assembler.push(chunk.annexb, chunk.captured_at, chunk.end, &mut |unit| {
-                    if has_slices(&unit) {
-                        liveness.on_slice();
-                    }
-                    // The first one is a keyframe.
-                    if let Some(picture) = builder.push(unit) {
-                        liveness.on_frame(Timestamp::now());
-                        has_keyframe = true;
-                        self.publish(&picture);
-                    }
+            if let Some(item) = source.read()? {
+                assemble.push(item, &mut liveness, &mut |assembled| {
+                    has_keyframe = true;
+                    self.publish(&assembled);
                 });
-                if assembler.is_drained() {
+                if assemble.has_given_all() {
                     source.skip_next_pause();
                 }
             }
-            if let Some(oversize) = assembler.take_oversize() {
+            if let Some(oversize) = assemble.take_oversize() {
                 liveness.on_oversize(oversize);
                 self.publisher.count_dropped(1);
                 self.log_throttled(&format!("frame dropped: {oversize}"));
@@ -324,25 +302,26 @@ impl<'a> Camera<'a> {
         Some(BitrateController::new(range))
     }
 
-    fn publish(&mut self, picture: &crate::h264::CodedPicture<'_>) {
-        let fragment = self.muxer.fragment(picture);
-        let init = fragment.init.clone();
+    fn publish(&mut self, assembled: &Assembled<'_>) {
+        let frame = self.muxer.frame(assembled);
+        let parameters = frame.parameters.clone();
         // First the word, then the picture: a viewer is told in this order.
-        self.can_join |= fragment.is_keyframe;
+        self.can_join |= frame.is_keyframe;
         if !self.can_join {
             if self.publisher.set_status(CameraState::Live, NO_KEYFRAMES) {
                 self.log_throttled(NO_KEYFRAMES);
             }
         } else if self.publisher.set_status(CameraState::Live, "") {
-            let (name, width, height) = (self.name, init.width, init.height);
+            let (name, width, height) = (self.name, parameters.width, parameters.height);
             // A camera that comes and goes again and again is told as often as its troubles.
             let is_news = self.has_logged_error || !self.was_live;
             let level = if is_news { Level::Info } else { Level::Debug };
-            log::log!(level, "{name}: live, {width}x{height}, {}", init.codec);
+            let codec = &parameters.rfc6381;
+            log::log!(level, "{name}: live, {width}x{height}, {codec}");
             (self.was_live, self.has_logged_error) = (true, false);
             self.live_since = Some(Timestamp::now());
         }
-        self.can_join = self.publisher.publish(fragment, Timestamp::now());
+        self.can_join = self.publisher.publish(frame, Timestamp::now());
     }
 
     /// Waits before the source is opened again. The first viewer ends a long wait.
@@ -409,11 +388,6 @@ impl<'a> Camera<'a> {
             None => log::debug!("{}: {text}", self.name),
         }
     }
-}
-
-fn has_slices(unit: &AccessUnit<'_>) -> bool {
-    let mut headers = unit.nals.iter().filter_map(NalHeader::of);
-    headers.any(|header| header.unit_type().has_slice_header())
 }
 
 /// Whether anybody has watched of late.

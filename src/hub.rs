@@ -1,12 +1,11 @@
-//! Buffers the recent fragments of one camera and hands them to its subscribers.
+//! Buffers the recent frames of one camera and hands them to its subscribers.
 //!
 //! The camera's thread holds the [`Publisher`]; serving holds [`Hub`]s, which cannot publish. The publisher never waits for a
-//! viewer: a viewer is a cursor into the buffer of recent fragments. A viewer that falls out of the buffer continues at the
+//! viewer: a viewer is a cursor into the buffer of recent frames. A viewer that falls out of the buffer continues at the
 //! newest keyframe and receives the number of skipped frames. `skip_policy` decides what a viewer on a congested link receives.
 
 mod client_timeline;
 mod congestion;
-mod fragment;
 mod gop_buffer;
 mod handle;
 mod in_band;
@@ -17,10 +16,10 @@ mod skip_policy;
 mod status;
 mod subscription;
 
+use crate::media::Frame;
 use crate::time::Timestamp;
 pub use client_timeline::{ClientClock, ClientTimeline};
 pub use congestion::{CongestedLink, LinkSummary};
-pub use fragment::{Fragment, Init, Recovery};
 use gop_buffer::GopBuffer;
 pub use handle::{DemandGuard, Hub, HubStats, ReplayFrames, StartPosition};
 pub use jpeg_request::Jpeg;
@@ -131,19 +130,17 @@ impl Shared {
 impl Publisher {
     /// Publishes a frame at the time `now`. Returns false if no viewer could start now and see the
     /// right picture.
-    pub fn publish(&self, fragment: Fragment, now: Timestamp) -> bool {
+    pub fn publish(&self, frame: Frame, now: Timestamp) -> bool {
         let mut inner = self.0.lock();
-        inner.rate_meter.add(
-            fragment.captured_at,
-            fragment.message.len(),
-            fragment.is_keyframe,
-        );
-        if fragment.is_keyframe {
+        inner
+            .rate_meter
+            .add(frame.captured_at, frame.len(), frame.is_keyframe);
+        if frame.is_keyframe {
             inner.keyframe_wanted = false;
             inner.is_keyframe_missing = false;
             inner.keyframe_throttle.on_keyframe();
         }
-        inner.buffer.push(fragment, now);
+        inner.buffer.push(frame, now);
         let has_entry = !inner.buffer.lacks_entry_point();
         self.0.wake(inner);
         has_entry
@@ -295,9 +292,9 @@ impl Inner {
             keyframe_due_in: self.rate_meter.keyframe_due_in(),
             keyframe_transmit_time: time_for(self.buffer.keyframe_bytes()),
             link_busy_time: line.map_or(Duration::ZERO, |line| line.queue_delay)
-                + time_for(here.fragment.message.len()),
+                + time_for(here.frame.len()),
             is_congested: line.is_some(),
-            is_disposable: !here.fragment.is_reference && has_previous,
+            is_disposable: here.frame.is_disposable && has_previous,
             keyframe_request: self.keyframe_throttle.availability(
                 self.viewers,
                 self.congested.len(),

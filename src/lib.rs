@@ -28,7 +28,6 @@ pub mod camera;
 pub mod cli;
 pub mod controls;
 pub mod encode;
-pub mod fmp4;
 pub mod frame_rate;
 pub mod h264;
 pub mod hub;

@@ -51,6 +51,11 @@ impl Message {
         self.framed.len()
     }
 
+    /// Returns the size of a message with a payload of so many bytes.
+    pub fn len_with(payload_bytes: usize) -> usize {
+        header(Opcode::Binary, payload_bytes).1 + payload_bytes
+    }
+
     /// Never true: there is always a header.
     pub fn is_empty(&self) -> bool {
         self.framed.is_empty()

@@ -1,7 +1,7 @@
 //! Clock of the program: nanoseconds of `CLOCK_MONOTONIC`, with which V4L2 stamps its buffers.
 
 use std::ops::Add;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Ticks per second of all media times in the MP4 output (ISO/IEC 14496-12, 8.4.2 `timescale`).
 pub const TIMESCALE: u32 = 90_000;
@@ -31,6 +31,21 @@ impl Timestamp {
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
+}
+
+/// Returns the Unix time at the zero of [`Timestamp`]'s clock. Both clocks are read several times, as the machine may stop the
+/// thread between two readings.
+pub fn unix_at_zero() -> Duration {
+    const READINGS: usize = 5;
+    let read = |_| {
+        let before = Timestamp::now();
+        let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let spread = Timestamp::now().since(before);
+        (spread, unix.unwrap_or_default(), before)
+    };
+    let best = (0..READINGS).map(read).min_by_key(|(spread, ..)| *spread);
+    let (spread, unix, before) = best.unwrap_or_default();
+    unix.saturating_sub(Duration::from_nanos(before.as_nanos()) + spread / 2)
 }
 
 impl Add<Duration> for Timestamp {

@@ -8,11 +8,10 @@ mod support;
 use berrymse::camera::{self, Activation, Config};
 use berrymse::controls;
 use berrymse::encode::{self, Encoder, EncoderPreference, FrameMemory, RawFrame, RawVideoFormat};
-use berrymse::h264::ChunkEnd;
 use berrymse::hub::{self, Hub};
 use berrymse::serve::{self, AppState, Fanout};
 use berrymse::shutdown::ShutdownToken;
-use berrymse::source::{Error, Flips, InputChunk, Settings, Source, SourceContext};
+use berrymse::source::{Error, Flips, Item, Settings, Source, SourceContext};
 use berrymse::time::Timestamp;
 use berrymse::v4l2::{Colorimetry, FourCc};
 use std::num::NonZeroU32;
@@ -66,7 +65,7 @@ impl RawCamera {
 }
 
 impl Source for RawCamera {
-    fn read(&mut self) -> Result<Option<InputChunk<'_>>, Error> {
+    fn read(&mut self) -> Result<Option<Item<'_>>, Error> {
         let due = self.begun + Duration::from_secs(1) * self.count / FPS;
         if self.shutdown.sleep(due.since(Timestamp::now())) {
             return Err(Error::Stopped);
@@ -80,10 +79,9 @@ impl Source for RawCamera {
         let keyframe = std::mem::take(&mut self.wants_keyframe);
         self.encoder.submit(picture, keyframe).unwrap();
         let captured_at = self.encoder.take_access_unit(&mut self.unit).unwrap();
-        Ok(captured_at.map(|captured_at| InputChunk {
+        Ok(captured_at.map(|captured_at| Item::AccessUnit {
             annexb: &self.unit,
             captured_at,
-            end: ChunkEnd::Complete,
         }))
     }
 

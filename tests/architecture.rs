@@ -23,26 +23,23 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("encode", &["jpeg", "shutdown", "time", "v4l2"]),
-    ("fmp4", &["media", "time"]),
     ("h264", &["time"]),
     ("frame_rate", &[]),
     ("jpeg", &[]),
-    ("hub", &["fmp4", "h264", "message", "media", "time"]),
+    ("hub", &["h264", "media", "time"]),
     ("logger", &["redact", "time"]),
     ("redact", &[]),
     ("message", &[]),
     ("suggest", &[]),
-    ("media", &["frame_rate", "time"]),
+    ("media", &["frame_rate", "h264", "message", "time"]),
     ("controls", &["suggest", "time"]),
     (
         "camera",
         &[
-            "fmp4",
             "frame_rate",
             "h264",
             "hub",
             "logger",
-            "message",
             "media",
             "controls",
             "source",
@@ -61,9 +58,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "controls",
             "snapshot",
             "time",
+            "media",
         ],
     ),
-    ("snapshot", &["fmp4", "h264", "os", "hub", "media", "time"]),
+    ("snapshot", &["h264", "hub", "media", "os", "time"]),
     (
         "source",
         &[
@@ -235,7 +233,7 @@ fn unsafe_code_is_where_the_documents_say() {
 
 #[test]
 fn what_is_pure_reads_no_clock_and_does_no_io() {
-    for module in ["h264", "jpeg", "fmp4", "media"] {
+    for module in ["h264", "jpeg", "media"] {
         for path in files(&root().join("src").join(module), "rs")
             .iter()
             .filter(|path| !is_test(path))

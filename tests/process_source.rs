@@ -7,7 +7,7 @@ use berrymse::h264::ChunkEnd;
 use berrymse::shutdown::ShutdownToken;
 use berrymse::source::pipe_reader::open_stdin;
 use berrymse::source::process::open_exec;
-use berrymse::source::{Error, Settings, Source, SourceContext};
+use berrymse::source::{Error, Item, Settings, Source, SourceContext};
 use std::io::{self, BufRead, BufReader, Write};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -43,7 +43,7 @@ fn shell(script: &str) -> Box<dyn Source> {
 fn unit(source: &mut dyn Source) -> Vec<u8> {
     let mut all = Vec::new();
     for _ in 0..10_000 {
-        if let Some(chunk) = source.read().unwrap() {
+        if let Some(chunk) = source.read().unwrap().and_then(Item::into_chunk) {
             all.extend_from_slice(chunk.annexb);
             if chunk.end == ChunkEnd::Pause {
                 return all;
@@ -114,7 +114,8 @@ fn write_larger_than_the_pipe_arrives_whole() {
     let mut source = shell("dd if=/dev/zero bs=3000001 count=1 2>/dev/null; exec sleep 1000");
     let mut length = 0;
     while length < 3_000_001 {
-        length += source.read().unwrap().map_or(0, |chunk| chunk.annexb.len());
+        length += (source.read().unwrap().and_then(Item::into_chunk))
+            .map_or(0, |chunk| chunk.annexb.len());
     }
     assert_eq!(unit(&mut *source), b"");
     assert_eq!(length, 3_000_001);
@@ -318,7 +319,10 @@ fn as_another_process() {
             let mut all = Vec::new();
             let end = loop {
                 match source.read() {
-                    Ok(chunk) => all.extend_from_slice(chunk.map_or(&[][..], |chunk| chunk.annexb)),
+                    Ok(item) => {
+                        let chunk = item.and_then(Item::into_chunk);
+                        all.extend_from_slice(chunk.map_or(&[][..], |chunk| chunk.annexb));
+                    }
                     Err(e) => break e,
                 }
             };

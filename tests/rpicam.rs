@@ -6,7 +6,7 @@ mod support;
 
 use berrymse::h264::ChunkEnd;
 use berrymse::shutdown::ShutdownToken;
-use berrymse::source::{Settings, SourceContext, SourceSpec, open};
+use berrymse::source::{Item, Settings, SourceContext, SourceSpec, open};
 use std::ffi::OsString;
 use std::fs;
 use std::num::NonZeroU32;
@@ -252,7 +252,7 @@ fn as_another_process() {
     let mut source = open(&SourceSpec::Rpicam(0), &context).unwrap();
     let (mut whole, mut last, mut deviations_us) = (0, None, Vec::new());
     for _ in 0..10 * UNITS {
-        let Some(chunk) = source.read().unwrap() else {
+        let Some(chunk) = source.read().unwrap().and_then(Item::into_chunk) else {
             continue;
         };
         if chunk.end != ChunkEnd::Complete {

@@ -1,12 +1,13 @@
-//! Pictures to ready-made messages: the media clock, the init segment, the fragment.
+//! What was assembled to frames: the media clock, the parameters, the one copy of the bytes.
 
-use crate::fmp4::{self, Sample, VideoDescription};
+use super::assemble::Assembled;
 use crate::frame_rate::FrameRate;
 use crate::h264::{CodedPicture, VideoParameters};
-use crate::hub::{Fragment, Init, Recovery};
 use crate::media::orientation::Orientation;
 use crate::media::timeline::Timeline;
-use crate::message::Message;
+use crate::media::{Description, Frame, FrameHeader, LengthPrefixed, Parameters, Recovery};
+use crate::source::ReadyFrame;
+use crate::time::Timestamp;
 use std::sync::Arc;
 
 /// Makes the messages of one camera. It outlives the camera's restarts, so that the viewers' media time goes on.
@@ -16,11 +17,28 @@ pub(super) struct Muxer {
     orientation: Orientation,
     /// There are pictures that may be left out.
     has_disposable: bool,
-    /// What the present init segment was made for.
-    current: Option<(Arc<VideoParameters>, Orientation, Arc<Init>)>,
+    /// The present parameters and what they were made of.
+    current: Option<(Basis, Orientation, Arc<Parameters>)>,
     /// The video is not what it was at first. Programs that follow the MP4 (ffmpeg, VLC) take only the first init
     /// segment, so from now on keyframes carry their parameter sets, too.
     has_changed: bool,
+}
+
+/// What parameters are made of.
+#[derive(Clone)]
+enum Basis {
+    Video(Arc<VideoParameters>),
+    Description(Arc<Description>),
+}
+
+impl PartialEq for Basis {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Video(a), Self::Video(b)) => Arc::ptr_eq(a, b) || a == b,
+            (Self::Description(a), Self::Description(b)) => Arc::ptr_eq(a, b) || a == b,
+            _ => false,
+        }
+    }
 }
 
 impl Muxer {
@@ -40,101 +58,110 @@ impl Muxer {
         self.orientation = orientation;
     }
 
-    /// The message for `picture`.
-    pub(super) fn fragment(&mut self, picture: &CodedPicture<'_>) -> Fragment {
-        let init = self.init(&picture.parameters);
-        let is_reordered = picture.parameters.reorder > 0 || picture.display_shift != 0;
-        self.has_disposable |= !picture.is_reference;
+    /// Returns the frame of what was assembled.
+    pub(super) fn frame(&mut self, assembled: &Assembled<'_>) -> Frame {
+        match assembled {
+            Assembled::Picture(picture) => self.of_picture(picture),
+            Assembled::Ready(ready) => self.of_ready(ready),
+        }
+    }
+
+    fn of_picture(&mut self, picture: &CodedPicture<'_>) -> Frame {
+        let format = &picture.parameters;
+        let is_reordered = format.reorder > 0 || picture.display_shift != 0;
+        let mut header = self.header(
+            Basis::Video(format.clone()),
+            is_reordered,
+            !picture.is_reference,
+            picture.captured_at,
+        );
+        header.composition_offset = is_reordered.then(|| {
+            let nominal = i32::try_from(header.nominal_duration).unwrap_or(i32::MAX);
+            picture.display_shift.saturating_mul(nominal)
+        });
+        header.is_keyframe = picture.is_keyframe;
+        header.recovery = picture.recovery.map(|point| Recovery {
+            frames: point.frames,
+            is_marked: point.is_marked,
+        });
+        self.written(header, picture.nals())
+    }
+
+    fn of_ready(&mut self, ready: &ReadyFrame<'_>) -> Frame {
+        let mut header = self.header(
+            Basis::Description(ready.description.clone()),
+            ready.composition_offset.is_some(),
+            ready.is_disposable,
+            ready.captured_at,
+        );
+        header.composition_offset = ready.composition_offset;
+        header.is_keyframe = ready.is_keyframe;
+        self.written(header, LengthPrefixed(ready.nals))
+    }
+
+    /// Returns a header with the parameters and times of the next frame.
+    fn header(
+        &mut self,
+        basis: Basis,
+        is_reordered: bool,
+        is_disposable: bool,
+        captured_at: Timestamp,
+    ) -> FrameHeader {
+        let parameters = self.parameters(&basis);
+        self.has_disposable |= is_disposable;
         let is_steady = is_reordered || self.has_disposable;
-        let timing = self.timeline.timestamp(picture.captured_at, is_steady);
+        let timing = self.timeline.timestamp(captured_at, is_steady);
         self.sequence = self.sequence.wrapping_add(1);
-        let sample = Sample {
+        FrameHeader {
+            parameters,
             sequence: self.sequence,
             decode_time: timing.decode_time,
+            composition_offset: None,
             duration: timing.duration,
-            composition_offset: is_reordered.then(|| {
-                picture
-                    .display_shift
-                    .saturating_mul(i32::try_from(timing.nominal_duration).unwrap_or(i32::MAX))
-            }),
-            is_keyframe: picture.is_keyframe,
-            is_reference: picture.is_reference,
-        };
-        let sets: [&[Vec<u8>]; 2] = if self.has_changed && picture.is_keyframe {
-            [&picture.parameters.sps, &picture.parameters.pps]
-        } else {
-            [&[], &[]]
-        };
-        let sets = sets.into_iter().flatten().map(Vec::as_slice);
-        let nals = sets.chain(picture.nals());
-        let message = Message::build(fmp4::fragment_bytes(&sample, nals.clone()), |out| {
-            fmp4::write_fragment(out, &sample, nals);
-        });
-        Fragment {
-            init,
-            message,
-            decode_time: timing.decode_time,
-            frame_ticks: timing.nominal_duration,
-            captured_at: picture.captured_at,
-            is_keyframe: picture.is_keyframe,
-            recovery: picture.recovery.map(|point| Recovery {
-                frames: point.frames,
-                is_marked: point.is_marked,
-            }),
-            is_reference: picture.is_reference,
+            nominal_duration: timing.nominal_duration,
+            captured_at,
+            is_keyframe: false,
+            is_disposable,
+            recovery: None,
         }
     }
 
-    /// The init segment for `format` as it lies: the same one as long as nothing has changed, also after a restart.
-    fn init(&mut self, parameters: &Arc<VideoParameters>) -> Arc<Init> {
+    fn written<'a>(
+        &self,
+        header: FrameHeader,
+        nals: impl Iterator<Item = &'a [u8]> + Clone,
+    ) -> Frame {
+        let parameters = header.parameters.clone();
+        let sets: &[Vec<u8>] = if self.has_changed && header.is_keyframe {
+            &parameters.parameter_sets
+        } else {
+            &[]
+        };
+        // Lives as long as the sets.
+        let nals = nals.map(|nal| -> &[u8] { nal });
+        Frame::new(header, sets.iter().map(Vec::as_slice).chain(nals))
+    }
+
+    /// Returns the parameters of `basis` as it lies: the same as long as nothing has changed, also after a restart.
+    fn parameters(&mut self, basis: &Basis) -> Arc<Parameters> {
         match &mut self.current {
-            Some((known, orientation, init))
-                if *orientation == self.orientation
-                    && (Arc::ptr_eq(known, parameters) || **known == **parameters) =>
+            Some((known, orientation, parameters))
+                if *orientation == self.orientation && known == basis =>
             {
-                *known = parameters.clone();
-                init.clone()
+                *known = basis.clone();
+                parameters.clone()
             }
             _ => {
-                let init = Arc::new(init(parameters, self.orientation));
+                let description = match basis {
+                    Basis::Video(format) => Description::h264(format, self.orientation),
+                    Basis::Description(ready) => ready.turned(self.orientation),
+                };
+                let parameters = Arc::new(Parameters::new(description));
                 self.has_changed = self.current.is_some();
                 self.has_disposable = false;
-                self.current = Some((parameters.clone(), self.orientation, init.clone()));
-                init
+                self.current = Some((basis.clone(), self.orientation, parameters.clone()));
+                parameters
             }
         }
-    }
-}
-
-fn init(parameters: &VideoParameters, orientation: Orientation) -> Init {
-    let video = VideoDescription {
-        sps: &parameters.sps,
-        pps: &parameters.pps,
-        width: parameters.width,
-        height: parameters.height,
-        hidden: parameters.hidden,
-        sample_aspect: parameters.sample_aspect,
-        chroma_format: parameters.chroma_format,
-        luma_bits: parameters.luma_bits,
-        chroma_bits: parameters.chroma_bits,
-        orientation,
-    };
-    let (mut width, mut height) = (parameters.width, parameters.height);
-    if orientation.swaps_axes() {
-        (width, height) = (height, width);
-    }
-    Init {
-        message: Message::build(1024, |out| fmp4::write_init_segment(out, &video)),
-        codec: parameters.codec.clone(),
-        width,
-        height,
-        orientation,
-        hidden: parameters.hidden,
-        parameter_sets: parameters
-            .sps
-            .iter()
-            .chain(&parameters.pps)
-            .cloned()
-            .collect(),
     }
 }

@@ -39,6 +39,10 @@ const SOURCES: &[(&str, &str)] = &[
         "a program that writes H.264 (Annex B) to its standard output",
     ),
     ("file:PATH", "an H.264 (Annex B) file, repeated for ever"),
+    (
+        "http://HOST/stream.mp4",
+        "a camera of another BerryMSE, also .../stream/NAME.mp4",
+    ),
     ("-", "H.264 (Annex B) on standard input"),
     ("test", "a moving test pattern"),
 ];

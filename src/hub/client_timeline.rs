@@ -1,11 +1,11 @@
-//! Times of one client's own MP4: the shared fragments with a head of its own.
+//! FragmentTimes of one client's own MP4: the shared frames with a head of its own.
 //!
-//! Programs (VLC, OpenCV) take the time of the first fragment and then add up durations, so here those sum up to the
-//! times exactly: each sample lasts as long as the step before it took. The numbers of the fragments have a gap where
+//! Programs (VLC, OpenCV) take the time of the first frame and then add up durations, so here those sum up to the
+//! times exactly: each sample lasts as long as the step before it took. The numbers of the frames have a gap where
 //! frames were skipped: VLC then reads the time again.
 
-use super::Fragment;
-use crate::fmp4::{FragmentTimes, HEAD_BYTES, retimed_head};
+use crate::media::Frame;
+use crate::media::fmp4::{FragmentTimes, HEAD_BYTES, retimed_head};
 use crate::time::{TIMESCALE, Timestamp};
 use bytes::Bytes;
 use std::time::Duration;
@@ -32,12 +32,12 @@ pub struct ClientTimeline {
     /// Offset to the camera's times, modulo 2^64.
     shift: Option<u64>,
     sequence: u32,
-    /// Time of the first fragment and all durations so far.
+    /// Time of the first frame and all durations so far.
     end: u64,
 }
 
 impl ClientTimeline {
-    /// A timeline without any fragment yet.
+    /// A timeline without any frame yet.
     pub fn new(clock: ClientClock) -> Self {
         Self {
             clock,
@@ -47,32 +47,32 @@ impl ClientTimeline {
         }
     }
 
-    /// The bytes of `fragment` for this client: a head of its own, and the rest, which is shared.
-    pub fn retime(&mut self, fragment: &Fragment) -> (Bytes, Bytes) {
-        let payload = fragment.message.payload();
-        let times = self.times(fragment);
+    /// The bytes of `frame` for this client: a head of its own, and the rest, which is shared.
+    pub fn retime(&mut self, frame: &Frame) -> (Bytes, Bytes) {
+        let payload = frame.fmp4();
+        let times = self.times(frame);
         let Some(head) = retimed_head(&payload, times) else {
             return (payload, Bytes::new());
         };
         (Bytes::copy_from_slice(&head), payload.slice(HEAD_BYTES..))
     }
 
-    fn times(&mut self, fragment: &Fragment) -> FragmentTimes {
+    fn times(&mut self, frame: &Frame) -> FragmentTimes {
         let is_first = self.shift.is_none();
         let shift = *self.shift.get_or_insert_with(|| {
             let start = match self.clock {
                 ClientClock::Zero => 0,
-                ClientClock::Unix { at_zero } => ticks_of(at_zero, fragment.captured_at),
+                ClientClock::Unix { at_zero } => ticks_of(at_zero, frame.captured_at),
             };
-            start.wrapping_sub(fragment.decode_time)
+            start.wrapping_sub(frame.decode_time)
         });
-        let decode_time = fragment.decode_time.wrapping_add(shift);
-        let frame = u64::from(fragment.frame_ticks);
-        let is_gap = !is_first && decode_time.abs_diff(self.end) > GAP_FRAMES * frame;
+        let decode_time = frame.decode_time.wrapping_add(shift);
+        let nominal = u64::from(frame.nominal_duration);
+        let is_gap = !is_first && decode_time.abs_diff(self.end) > GAP_FRAMES * nominal;
         self.sequence = self.sequence.wrapping_add(if is_gap { 2 } else { 1 });
-        let end = decode_time.wrapping_add(frame);
+        let end = decode_time.wrapping_add(nominal);
         let duration = if is_first || is_gap {
-            frame
+            nominal
         } else {
             end.saturating_sub(self.end).max(1)
         };
@@ -98,48 +98,38 @@ fn ticks_of(at_zero: Duration, captured_at: Timestamp) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fmp4::{Sample, fragment_times, write_fragment};
-    use crate::hub::Init;
-    use crate::media::orientation::Orientation;
-    use crate::message::Message;
+    use crate::media::fmp4::read::sample_of;
+    use crate::media::{Description, FrameHeader, Parameters};
     use std::sync::Arc;
 
-    fn at(decode_time: u64, told: u32) -> Fragment {
-        let sample = Sample {
+    fn at(decode_time: u64, duration: u32) -> Frame {
+        let header = FrameHeader {
+            parameters: Arc::new(Parameters::new(Description::default())),
             sequence: 77,
             decode_time,
-            duration: told,
             composition_offset: None,
-            is_keyframe: false,
-            is_reference: true,
-        };
-        let nal: &[u8] = &[0x41, 1, 2];
-        Fragment {
-            init: Arc::new(Init {
-                message: Message::build(0, |_| {}),
-                codec: String::new(),
-                width: 16,
-                height: 16,
-                orientation: Orientation::default(),
-                hidden: (0, 0),
-                parameter_sets: Vec::new(),
-            }),
-            message: Message::build(200, |out| write_fragment(out, &sample, [nal].into_iter())),
-            decode_time,
-            frame_ticks: 3000,
+            duration,
+            nominal_duration: 3000,
             captured_at: Timestamp::from_nanos(2_000_000_000),
             is_keyframe: false,
+            is_disposable: false,
             recovery: None,
-            is_reference: true,
-        }
+        };
+        let nal: &[u8] = &[0x41, 1, 2];
+        Frame::new(header, [nal].into_iter())
     }
 
-    fn placed(timeline: &mut ClientTimeline, fragment: &Fragment) -> FragmentTimes {
-        let (head, rest) = timeline.retime(fragment);
+    fn placed(timeline: &mut ClientTimeline, frame: &Frame) -> FragmentTimes {
+        let (head, rest) = timeline.retime(frame);
         let all = [&head[..], &rest[..]].concat();
-        assert_eq!(all.len(), fragment.message.payload().len());
-        assert_eq!(all[HEAD_BYTES..], fragment.message.payload()[HEAD_BYTES..]);
-        fragment_times(&all).unwrap()
+        assert_eq!(all.len(), frame.fmp4().len());
+        assert_eq!(all[HEAD_BYTES..], frame.fmp4()[HEAD_BYTES..]);
+        let sample = sample_of(&all).unwrap();
+        FragmentTimes {
+            sequence: sample.sequence,
+            decode_time: sample.decode_time,
+            duration: sample.duration,
+        }
     }
 
     #[test]

@@ -1,16 +1,12 @@
-//! The recent fragments, each under its number: the count of those before it. And where viewers can begin among them.
+//! The recent frames, each under its number: the count of those before it. And where viewers can begin among them.
 //!
 //! A stream may have an IDR frame at its start only (intra refresh, open GOP). So the last one is kept for good:
 //! whoever begins late gets it first, with a time right before that of the newest recovery point, and goes on from there.
 
-use super::Fragment;
 use super::in_band::InBandSets;
-use crate::fmp4::{
-    FragmentTimes, composition_offset, fragment_times, nal_units, write_retimed_fragment,
-};
 use crate::h264::kept_idr;
 use crate::h264::parameter_sets::ParameterSets;
-use crate::message::Message;
+use crate::media::{Frame, FrameHeader};
 use crate::time::{TIMESCALE, Timestamp};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -19,7 +15,7 @@ use std::time::Duration;
 /// viewer one frame behind would have to skip at each keyframe.
 const RETENTION: Duration = Duration::from_secs(1);
 
-/// Most bytes of fragments kept for one camera: 40 s at 1.5 Mbit/s. With longer keyframe intervals a new
+/// Most bytes of frames kept for one camera: 40 s at 1.5 Mbit/s. With longer keyframe intervals a new
 /// viewer waits for the next keyframe.
 pub(super) const MAX_BYTES: usize = 8 << 20;
 
@@ -46,7 +42,7 @@ pub(super) enum EntryPoint {
 #[derive(Clone, Debug)]
 pub(super) struct LeadIn {
     /// The kept keyframe; and the recovery point, if frames behind it are skipped.
-    pub(super) fragments: Vec<Fragment>,
+    pub(super) frames: Vec<Frame>,
     /// The frame that follows.
     pub(super) next: u64,
 }
@@ -65,15 +61,15 @@ struct RecoveryEntry {
     is_marked: bool,
 }
 
-/// A fragment and its time of publication. That time shows who lags: a source may deliver a second
+/// A frame and its time of publication. That time shows who lags: a source may deliver a second
 /// of frames at once.
 #[derive(Debug)]
 pub(super) struct BufferedFrame {
-    pub(super) fragment: Fragment,
+    pub(super) frame: Frame,
     pub(super) published_at: Timestamp,
 }
 
-/// The recent fragments, with the newest keyframe among them.
+/// The recent frames, with the newest keyframe among them.
 #[derive(Debug, Default)]
 pub(super) struct GopBuffer {
     frames: VecDeque<BufferedFrame>,
@@ -84,7 +80,7 @@ pub(super) struct GopBuffer {
     /// Bytes of the frames after it.
     gop_bytes: usize,
     /// The last keyframe and its number, also when it is not among `kept` any more.
-    last_keyframe: Option<(u64, Fragment)>,
+    last_keyframe: Option<(u64, Frame)>,
     /// Recovery points among `kept` since the last keyframe.
     recovery_points: VecDeque<RecoveryEntry>,
     /// Parameter sets in the frames after the last keyframe.
@@ -100,32 +96,31 @@ pub(super) struct GopBuffer {
 
 impl GopBuffer {
     /// Adds the newest frame, and drops frames that no viewer needs.
-    pub(super) fn push(&mut self, fragment: Fragment, now: Timestamp) {
-        if fragment.is_keyframe {
+    pub(super) fn push(&mut self, frame: Frame, now: Timestamp) {
+        if frame.is_keyframe {
             self.keyframe_seq = Some(self.next_seq());
-            self.keyframe_bytes = fragment.message.len();
+            self.keyframe_bytes = frame.len();
             self.gop_bytes = 0;
-            self.last_keyframe = Some((self.next_seq(), fragment.clone()));
+            self.last_keyframe = Some((self.next_seq(), frame.clone()));
             self.recovery_points.clear();
             self.in_band = InBandSets::default();
             self.lead_in = None;
             self.can_start_anywhere = false;
         } else {
-            self.gop_bytes = self.gop_bytes.saturating_add(fragment.message.len());
-            let payload = fragment.message.payload();
+            self.gop_bytes = self.gop_bytes.saturating_add(frame.len());
             self.in_band
-                .learn(self.next_seq(), nal_units(&payload), self.oldest_seq);
+                .learn(self.next_seq(), frame.nals(), self.oldest_seq);
         }
         let number = self.next_seq();
-        let shown_at = shown_at(&fragment);
+        let shown_at = frame.presentation_time();
         if let Some(point) = self.recovery_points.back_mut()
             && shown_at > point.shown_at
         {
             point.next.get_or_insert(number);
         }
-        if let Some(recovery) = fragment.recovery {
+        if let Some(recovery) = frame.recovery {
             // Without reordering nothing behind it is shown before it.
-            let next = (shown_at <= fragment.decode_time).then_some(number + 1);
+            let next = (shown_at <= frame.decode_time).then_some(number + 1);
             self.recovery_points.push_back(RecoveryEntry {
                 seq: number,
                 shown_at,
@@ -134,10 +129,10 @@ impl GopBuffer {
                 is_marked: recovery.is_marked,
             });
         }
-        self.reference_count += u64::from(fragment.is_reference);
-        self.bytes += fragment.message.len();
+        self.reference_count += u64::from(!frame.is_disposable);
+        self.bytes += frame.len();
         self.frames.push_back(BufferedFrame {
-            fragment,
+            frame,
             published_at: now,
         });
         self.prune();
@@ -159,7 +154,7 @@ impl GopBuffer {
             if !unused && self.bytes <= MAX_BYTES {
                 break;
             }
-            self.bytes -= oldest.fragment.message.len();
+            self.bytes -= oldest.frame.len();
             if self.keyframe_seq == Some(self.oldest_seq) {
                 self.keyframe_seq = None;
             }
@@ -261,31 +256,31 @@ impl GopBuffer {
             .iter()
             .find(|point| point.seq == number);
         let next = point.and_then(|point| point.next).unwrap_or(number + 1);
-        let (start, entry) = (&self.last_keyframe.as_ref()?.1, &self.get(number)?.fragment);
+        let (start, entry) = (&self.last_keyframe.as_ref()?.1, &self.get(number)?.frame);
         let sets = self.in_band.before(number);
         let lead = if next == number + 1 {
-            let kept = retimed_before(start, entry, entry, 1, &sets)?;
+            let kept = retimed_before(start, entry, entry, 1, &sets);
             match sets.is_empty() {
                 true => LeadIn {
-                    fragments: vec![kept],
+                    frames: vec![kept],
                     next: number,
                 },
                 false => LeadIn {
-                    fragments: vec![kept, with_sets(entry, &sets)?],
+                    frames: vec![kept, with_sets(entry, &sets)],
                     next,
                 },
             }
         } else {
-            let after = &self.get(next)?.fragment;
-            let point = with_sets(&retimed_before(entry, entry, after, 1, &[])?, &sets)?;
+            let after = &self.get(next)?.frame;
+            let point = with_sets(&retimed_before(entry, entry, after, 1, &[]), &sets);
             let mut lead = LeadIn {
-                fragments: vec![retimed_before(start, entry, after, 2, &sets)?, point],
+                frames: vec![retimed_before(start, entry, after, 2, &sets), point],
                 next,
             };
             // Sets of the skipped frames.
             let skipped = self.in_band.between(number, next);
             if !skipped.is_empty() {
-                lead.fragments.push(with_sets(after, &skipped)?);
+                lead.frames.push(with_sets(after, &skipped));
                 lead.next += 1;
             }
             lead
@@ -316,10 +311,10 @@ impl GopBuffer {
             .get(usize::try_from(number.checked_sub(self.oldest_seq)?).ok()?)
     }
 
-    /// The fragments from this number on.
-    pub(super) fn from(&self, number: u64) -> impl Iterator<Item = &Fragment> {
+    /// The frames from this number on.
+    pub(super) fn from(&self, number: u64) -> impl Iterator<Item = &Frame> {
         let skipped = usize::try_from(number.saturating_sub(self.oldest_seq)).unwrap_or(usize::MAX);
-        self.frames.iter().skip(skipped).map(|kept| &kept.fragment)
+        self.frames.iter().skip(skipped).map(|kept| &kept.frame)
     }
 
     pub(super) fn newest(&self) -> Option<&BufferedFrame> {
@@ -337,86 +332,53 @@ impl GopBuffer {
     }
 }
 
-/// When a frame is shown, in media ticks.
-fn shown_at(fragment: &Fragment) -> u64 {
-    let offset = composition_offset(&fragment.message.payload());
-    fragment.decode_time.saturating_add_signed(offset.into())
-}
-
-/// `fragment`, which is the recovery point `entry` or goes before that, with a time `steps` frames before `next`. `sets`
+/// `frame`, which is the recovery point `entry` or goes before that, with a time `steps` frames before `next`. `sets`
 /// are the parameter sets that came between the kept keyframe and the recovery point.
-fn retimed_before(
-    fragment: &Fragment,
-    entry: &Fragment,
-    next: &Fragment,
-    steps: u32,
-    sets: &[&[u8]],
-) -> Option<Fragment> {
-    let (payload, entry_payload) = (fragment.message.payload(), entry.message.payload());
-    let next_times = fragment_times(&next.message.payload())?;
-    let frame = u64::from(next.frame_ticks);
-    let ticks = frame * u64::from(steps);
-    let decode_time = next_times.decode_time.saturating_sub(ticks);
-    let times = FragmentTimes {
-        sequence: next_times.sequence.wrapping_sub(steps),
-        decode_time,
-        duration: next_times.duration,
-    };
-    let is_entry = !fragment.is_keyframe;
-    let shown_at = shown_at(entry).saturating_sub(if is_entry { 0 } else { frame });
+fn retimed_before(frame: &Frame, entry: &Frame, next: &Frame, steps: u32, sets: &[&[u8]]) -> Frame {
+    let nominal = u64::from(next.nominal_duration);
+    let ticks = nominal * u64::from(steps);
+    let decode_time = next.decode_time.saturating_sub(ticks);
+    let is_entry = !frame.is_keyframe;
+    let before_entry = if is_entry { 0 } else { nominal };
+    let shown_at = entry.presentation_time().saturating_sub(before_entry);
     // Below 0 where frames are shown before their time: an order count that once jumped back.
     let offset = shown_at.wrapping_sub(decode_time).cast_signed();
-    let offset = i32::try_from(offset).unwrap_or(0);
-    let nals = if is_entry {
-        nal_units(&payload).map(<[u8]>::to_vec).collect()
-    } else {
-        let mut kept_sets = ParameterSets::default();
-        let all_sets = fragment.init.parameter_sets.iter().map(Vec::as_slice);
-        all_sets
-            .chain(nal_units(&payload))
-            .for_each(|nal| kept_sets.add(nal));
-        let mut entry_sets = kept_sets.clone();
-        (sets.iter().copied())
-            .chain(nal_units(&entry_payload))
-            .for_each(|nal| entry_sets.add(nal));
-        kept_idr::renumber_before(
-            (nal_units(&payload), &kept_sets),
-            (nal_units(&entry_payload), &entry_sets),
-        )
-    };
-    let message = Message::build(payload.len(), |out| {
-        let nals = nals.iter().map(Vec::as_slice);
-        write_retimed_fragment(out, &payload, times, offset, nals);
-    });
     let nanos = u128::from(ticks) * 1_000_000_000 / u128::from(TIMESCALE);
     let captured_at = next.captured_at.as_nanos();
     let captured_at = captured_at.saturating_sub(u64::try_from(nanos).unwrap_or(0));
-    Some(Fragment {
-        init: next.init.clone(),
-        message,
+    let header = FrameHeader {
+        parameters: next.parameters.clone(),
+        sequence: next.sequence.wrapping_sub(steps),
         decode_time,
-        frame_ticks: next.frame_ticks,
+        composition_offset: (frame.composition_offset).map(|_| i32::try_from(offset).unwrap_or(0)),
+        duration: next.duration,
+        nominal_duration: next.nominal_duration,
         captured_at: Timestamp::from_nanos(captured_at),
-        ..fragment.clone()
-    })
+        is_keyframe: frame.is_keyframe,
+        is_disposable: frame.is_disposable,
+        recovery: frame.recovery,
+    };
+    if is_entry {
+        return Frame::new(header, frame.nals());
+    }
+    let mut kept_sets = ParameterSets::default();
+    let all_sets = frame.parameters.parameter_sets.iter().map(Vec::as_slice);
+    all_sets
+        .chain(frame.nals())
+        .for_each(|nal| kept_sets.add(nal));
+    let mut entry_sets = kept_sets.clone();
+    (sets.iter().copied())
+        .chain(entry.nals())
+        .for_each(|nal| entry_sets.add(nal));
+    let nals = kept_idr::renumber_before((frame.nals(), &kept_sets), (entry.nals(), &entry_sets));
+    Frame::new(header, nals.iter().map(Vec::as_slice))
 }
 
-/// `fragment` with `sets` before its other NAL units.
-fn with_sets(fragment: &Fragment, sets: &[&[u8]]) -> Option<Fragment> {
+/// `frame` with `sets` before its other NAL units.
+fn with_sets(frame: &Frame, sets: &[&[u8]]) -> Frame {
     if sets.is_empty() {
-        return Some(fragment.clone());
+        return frame.clone();
     }
-    let payload = fragment.message.payload();
-    let times = fragment_times(&payload)?;
-    let offset = composition_offset(&payload);
-    let set_bytes: usize = sets.iter().map(|nal| nal.len() + 4).sum();
-    let message = Message::build(payload.len() + set_bytes, |out| {
-        let nals: Vec<&[u8]> = sets.iter().copied().chain(nal_units(&payload)).collect();
-        let nals = nals.iter().copied();
-        write_retimed_fragment(out, &payload, times, offset, nals);
-    });
-    Some(Fragment {
-        message,
-        ..fragment.clone()
-    })
+    let header = FrameHeader::clone(frame);
+    Frame::new(header, sets.iter().copied().chain(frame.nals()))
 }

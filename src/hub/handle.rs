@@ -2,7 +2,8 @@
 
 use super::gop_buffer::EntryPoint;
 use super::subscription::{Cursor, Position};
-use super::{CameraStatus, Fragment, Init, Shared, Subscription};
+use super::{CameraStatus, Shared, Subscription};
+use crate::media::{Frame, Parameters};
 use crate::time::Timestamp;
 use std::sync::Arc;
 use std::task::Waker;
@@ -16,10 +17,10 @@ pub struct Hub(pub(super) Arc<Shared>);
 pub struct ReplayFrames {
     /// How the camera is.
     pub status: Arc<CameraStatus>,
-    /// Number of the first fragment.
+    /// Number of the first frame.
     pub first: u64,
     /// Begins with a keyframe (the kept one where it is long ago), or goes on where the caller was; empty if there is nothing new, or no keyframe yet.
-    pub fragments: Vec<Fragment>,
+    pub frames: Vec<Frame>,
 }
 
 /// Where a new viewer begins.
@@ -40,7 +41,7 @@ pub struct DemandGuard(Arc<Shared>);
 #[allow(missing_docs)]
 pub struct HubStats {
     pub status: Arc<CameraStatus>,
-    pub init: Option<Arc<Init>>,
+    pub parameters: Option<Arc<Parameters>>,
     /// Pictures per second, measured over the last seconds.
     pub fps: f64,
     /// Bits per second, measured over the last seconds.
@@ -96,7 +97,8 @@ impl Hub {
                 seek: None,
                 has_skipped: false,
                 status: None,
-                init: None,
+                parameters: None,
+                bytes_of: Frame::len,
             },
         }
     }
@@ -132,8 +134,8 @@ impl Hub {
         ReplayFrames {
             status: inner.status.clone(),
             // The lead-in stands for the frames before.
-            first: first - lead.as_ref().map_or(0, |lead| lead.fragments.len() as u64),
-            fragments: (lead.into_iter().flat_map(|lead| lead.fragments))
+            first: first - lead.as_ref().map_or(0, |lead| lead.frames.len() as u64),
+            frames: (lead.into_iter().flat_map(|lead| lead.frames))
                 .chain(inner.buffer.from(first).cloned())
                 .collect(),
         }
@@ -161,10 +163,10 @@ impl Hub {
     pub fn stats(&self) -> HubStats {
         let inner = self.0.lock();
         let (fps, bitrate) = inner.rate_meter.rates();
-        let newest = inner.buffer.newest().map(|kept| &kept.fragment);
+        let newest = inner.buffer.newest().map(|kept| &kept.frame);
         HubStats {
             status: inner.status.clone(),
-            init: newest.map(|fragment| fragment.init.clone()),
+            parameters: newest.map(|frame| frame.parameters.clone()),
             fps,
             bitrate,
             keyframe_interval: inner.rate_meter.keyframe_interval(),
@@ -173,7 +175,7 @@ impl Hub {
             frames_skipped: inner.skipped,
             frames_dropped: inner.dropped,
             restarts: inner.restarts,
-            last_frame_at: newest.map(|fragment| fragment.captured_at),
+            last_frame_at: newest.map(|frame| frame.captured_at),
         }
     }
 }

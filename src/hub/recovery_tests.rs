@@ -2,19 +2,17 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::fmp4::{
-    FragmentTimes, Sample, composition_offset, fragment_times, nal_units, write_fragment,
-};
 use crate::h264::tests::synthetic::pps;
-use crate::media::orientation::Orientation;
-use crate::message::Message;
+use crate::media::fmp4::Sample;
+use crate::media::fmp4::read::sample_of;
+use crate::media::{Description, FrameHeader, Parameters, Recovery};
 
 /// 30 frames per second. `K` is a keyframe, `r` a recovery point complete after 10 frames, `R` one that is complete at
 /// once, `i` an unmarked I frame.
 struct Stream {
     publisher: Publisher,
     hub: Hub,
-    init: Arc<Init>,
+    parameters: Arc<Parameters>,
     next: u64,
     size: usize,
     /// Composition offsets in frames: B frames 0, others this.
@@ -30,15 +28,7 @@ impl Stream {
         Self {
             publisher,
             hub,
-            init: Arc::new(Init {
-                message: Message::build(0, |_| {}),
-                codec: String::new(),
-                width: 640,
-                height: 480,
-                orientation: Orientation::default(),
-                hidden: (0, 0),
-                parameter_sets: Vec::new(),
-            }),
+            parameters: Arc::new(Parameters::new(Description::default())),
             next: 0,
             size: 10,
             reorder: None,
@@ -59,24 +49,9 @@ impl Stream {
     fn publish_after(&mut self, sets: &[Vec<u8>], frames: &str) -> bool {
         let mut has_entry = true;
         for kind in frames.chars() {
-            let decode_time = self.next * TICKS;
-            let sample = Sample {
-                sequence: self.next as u32 + 1,
-                decode_time,
-                duration: TICKS as u32,
-                composition_offset: self.reorder.map(|reorder| {
-                    let frames = match kind {
-                        'K' => 1,
-                        'b' => 0,
-                        _ => reorder,
-                    };
-                    frames * TICKS as i32
-                }),
-                is_keyframe: kind == 'K',
-                is_reference: true,
-            };
             let nal = vec![kind as u8; self.size];
-            let at = Timestamp::from_nanos(1_000_000_000 + self.next * 33_333_333);
+            let number = self.next;
+            let at = Timestamp::from_nanos(1_000_000_000 + number * 33_333_333);
             self.next += 1;
             let recovery = match kind {
                 'r' => Some((10, true)),
@@ -84,20 +59,28 @@ impl Stream {
                 'i' => Some((0, false)),
                 _ => None,
             };
-            let fragment = Fragment {
-                init: self.init.clone(),
-                message: Message::build(self.size + 200, |out| {
-                    let nals = sets.iter().map(Vec::as_slice).chain([&nal[..]]);
-                    write_fragment(out, &sample, nals);
-                }),
-                decode_time,
-                frame_ticks: TICKS as u32,
+            let composition_offset = self.reorder.map(|reorder| {
+                let frames = match kind {
+                    'K' => 1,
+                    'b' => 0,
+                    _ => reorder,
+                };
+                frames * TICKS as i32
+            });
+            let header = FrameHeader {
+                parameters: self.parameters.clone(),
+                sequence: number as u32 + 1,
+                decode_time: number * TICKS,
+                composition_offset,
+                duration: TICKS as u32,
+                nominal_duration: TICKS as u32,
                 captured_at: at,
                 is_keyframe: kind == 'K',
+                is_disposable: false,
                 recovery: recovery.map(|(frames, is_marked)| Recovery { frames, is_marked }),
-                is_reference: true,
             };
-            has_entry = self.publisher.publish(fragment, at);
+            let frame = Frame::new(header, sets.iter().map(Vec::as_slice).chain([&nal[..]]));
+            has_entry = self.publisher.publish(frame, at);
         }
         has_entry
     }
@@ -109,18 +92,20 @@ impl Stream {
     }
 }
 
-/// The name of a fragment, and its times as in the bytes: `K@239:238` is a keyframe at the time of frame 239.
-fn name(fragment: &Fragment) -> String {
-    let payload = fragment.message.payload();
-    let FragmentTimes {
+/// The name of a frame, and its times as in the bytes: `K@239:238` is a keyframe at the time of frame 239.
+fn name(frame: &Frame) -> String {
+    let payload = frame.fmp4();
+    let Sample {
         sequence,
         decode_time,
+        composition_offset,
         ..
-    } = fragment_times(&payload).unwrap();
-    assert_eq!(decode_time, fragment.decode_time);
+    } = sample_of(&payload).unwrap();
+    assert_eq!(decode_time, frame.decode_time);
+    assert_eq!(composition_offset, frame.composition_offset);
     let number = decode_time / TICKS;
     assert_eq!(u64::from(sequence), number + 1);
-    assert_eq!(payload[92], if fragment.is_keyframe { 2 } else { 1 });
+    assert_eq!(payload[92], if frame.is_keyframe { 2 } else { 1 });
     format!("{}{number}", char::from(payload[payload.len() - 1]))
 }
 
@@ -132,8 +117,8 @@ fn events(viewer: &mut Subscription, most: usize) -> String {
         match event {
             Event::Status(condition) => out.push(condition.state.as_str().to_owned()),
             Event::Skipped(count) => out.push(format!("skipped:{count}")),
-            Event::Init(_) => {}
-            Event::Fragment(fragment) => out.push(name(&fragment)),
+            Event::Parameters(_) => {}
+            Event::Frame(frame) => out.push(name(&frame)),
         }
     }
     out.join(" ")
@@ -156,10 +141,7 @@ fn late_viewer_gets_keyframe_then_recovery_point() {
     assert_eq!(events(&mut stream.join(), 9), "K239 r240 p241");
     let lead = |stream: &Stream| {
         let mut inner = stream.hub.0.lock();
-        inner.buffer.lead_in(240).unwrap().fragments[0]
-            .message
-            .payload()
-            .as_ptr()
+        inner.buffer.lead_in(240).unwrap().frames[0].fmp4().as_ptr()
     };
     assert_eq!(lead(&stream), lead(&stream), "one copy is shared");
 }
@@ -173,11 +155,9 @@ fn kept_keyframe_of_early_shown_frames_is_first() {
     let mut viewer = stream.join();
     let mut shown = Vec::new();
     while let Some(event) = viewer.try_next() {
-        if let Event::Fragment(fragment) = event {
-            let offset = composition_offset(&fragment.message.payload());
-            shown.push(
-                fragment.decode_time as i64 / TICKS as i64 + i64::from(offset) / TICKS as i64,
-            );
+        if let Event::Frame(frame) = event {
+            let offset = frame.composition_offset.unwrap_or(0);
+            shown.push(frame.decode_time as i64 / TICKS as i64 + i64::from(offset) / TICKS as i64);
         }
     }
     assert_eq!(shown, [216, 217, 218]);
@@ -212,8 +192,8 @@ fn viewer_far_behind_goes_on_at_a_recovery_point() {
 fn snapshot_begins_where_the_refresh_is_complete() {
     let stream = refreshed('r');
     let names = |recent: ReplayFrames| {
-        let names: Vec<_> = recent.fragments.iter().map(name).collect();
-        (recent.first, names[..2].join(" "), recent.fragments.len())
+        let names: Vec<_> = recent.frames.iter().map(name).collect();
+        (recent.first, names[..2].join(" "), recent.frames.len())
     };
     // The point at 240 needs ten more frames.
     let recent = stream.hub.replay_frames(None);
@@ -294,11 +274,11 @@ fn leading_frames_are_skipped_and_leave_no_gap() {
     let mut viewer = stream.join();
     let mut shown = Vec::new();
     while let Some(event) = viewer.try_next() {
-        if let Event::Fragment(fragment) = event {
-            let offset = composition_offset(&fragment.message.payload());
+        if let Event::Frame(frame) = event {
+            let offset = frame.composition_offset.unwrap_or(0);
             shown.push((
-                name(&fragment),
-                fragment.decode_time / TICKS + offset as u64 / TICKS,
+                name(&frame),
+                frame.decode_time / TICKS + offset as u64 / TICKS,
             ));
         }
     }
@@ -319,9 +299,8 @@ fn leading_frames_are_skipped_and_leave_no_gap() {
 fn nal_types(viewer: &mut Subscription) -> Vec<Vec<u8>> {
     let mut out = Vec::new();
     while let Some(event) = viewer.try_next() {
-        if let Event::Fragment(fragment) = event {
-            let payload = fragment.message.payload();
-            out.push(nal_units(&payload).map(|nal| nal[0] & 31).collect());
+        if let Event::Frame(frame) = event {
+            out.push(frame.nals().map(|nal| nal[0] & 31).collect());
         }
     }
     out

@@ -2,7 +2,8 @@
 
 use super::gop_buffer::{EntryPoint, GopBuffer};
 use super::skip_policy::Action;
-use super::{CameraStatus, CongestedLink, Fragment, Init, Inner, Shared};
+use super::{CameraStatus, CongestedLink, Inner, Shared};
+use crate::media::{Frame, Parameters};
 use crate::time::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,10 +17,10 @@ pub enum Event {
     Status(Arc<CameraStatus>),
     /// This many frames were skipped because of congestion; a keyframe follows.
     Skipped(u64),
-    /// Init segment of the following fragments.
-    Init(Arc<Init>),
+    /// Parameters of the following frames.
+    Parameters(Arc<Parameters>),
     /// The next frame.
-    Fragment(Fragment),
+    Frame(Frame),
 }
 
 /// Delivery of frames to a viewer: its oldest frame that has not arrived, else the newest frame.
@@ -73,14 +74,16 @@ pub(super) struct Cursor {
     pub(super) has_skipped: bool,
     /// Status sent last.
     pub(super) status: Option<Arc<CameraStatus>>,
-    pub(super) init: Option<Arc<Init>>,
+    pub(super) parameters: Option<Arc<Parameters>>,
+    /// Size of a frame as the viewer is sent it.
+    pub(super) bytes_of: fn(&Frame) -> usize,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Position {
-    /// The fragment with this number is next.
+    /// The frame with this number is next.
     At(u64),
-    /// A viewer begins at the recovery point with this number, and has got this many fragments of its lead.
+    /// A viewer begins at the recovery point with this number, and has got this many frames of its lead.
     LeadIn(u64, usize),
     /// The first keyframe or recovery point from this number on is next.
     NextKeyframe(u64),
@@ -115,7 +118,7 @@ impl Subscription {
         let mut inner = self.shared.lock();
         let event = self.cursor.next_from(&mut inner);
         let has_all = matches!(self.cursor.position, Position::At(number) if number == inner.buffer.next_seq())
-            && matches!(event, None | Some(Event::Fragment(_)));
+            && matches!(event, None | Some(Event::Frame(_)));
         self.seen_version = has_all.then(|| self.shared.version.load(Ordering::Acquire));
         event
     }
@@ -145,6 +148,11 @@ impl Subscription {
             self.cursor.position = entry.into();
             self.seen_version = None;
         }
+    }
+
+    /// Sets how large a frame is as the viewer is sent it; else that is the size of its WebSocket message.
+    pub fn set_bytes_of(&mut self, bytes_of: fn(&Frame) -> usize) {
+        self.cursor.bytes_of = bytes_of;
     }
 
     /// Sets the congestion of the viewer's link.
@@ -182,7 +190,7 @@ impl Subscription {
                 .checked_sub(1)
                 .and_then(|before| inner.buffer.get(before))
             {
-                Some(before) => bytes += before.fragment.message.len() as u64,
+                Some(before) => bytes += (self.cursor.bytes_of)(&before.frame) as u64,
                 None => break,
             }
             number -= 1;
@@ -194,7 +202,7 @@ impl Subscription {
         let seen_until_then = self.cursor.seek.filter(|(to, _)| *to == number);
         Some(DeliveryState {
             published_at: kept.published_at,
-            captured_at: seen_until_then.map_or(kept.fragment.captured_at, |(_, seen)| seen),
+            captured_at: seen_until_then.map_or(kept.frame.captured_at, |(_, seen)| seen),
             is_received: missing.is_none(),
         })
     }
@@ -234,52 +242,52 @@ impl Cursor {
                 self.position = Position::At(number);
             }
         }
-        let fragment = &inner.buffer.get(number)?.fragment;
-        if let Some(init) = self.new_init(fragment) {
+        let frame = &inner.buffer.get(number)?.frame;
+        if let Some(event) = self.new_parameters(frame) {
             self.position = Position::At(number);
-            return Some(init);
+            return Some(event);
         }
-        self.last_sent_captured_at = Some(fragment.captured_at);
+        self.last_sent_captured_at = Some(frame.captured_at);
         self.position = Position::At(number + 1);
         self.has_previous = true;
-        Some(Event::Fragment(fragment.clone()))
+        Some(Event::Frame(frame.clone()))
     }
 
-    /// Returns the init segment of `fragment`, if the viewer does not have it.
-    fn new_init(&mut self, fragment: &Fragment) -> Option<Event> {
-        let has_it = |told: &Arc<Init>| Arc::ptr_eq(told, &fragment.init);
-        if self.init.as_ref().is_some_and(has_it) {
+    /// Returns the parameters of `frame`, if the viewer does not have them.
+    fn new_parameters(&mut self, frame: &Frame) -> Option<Event> {
+        let has_them = |told: &Arc<Parameters>| Arc::ptr_eq(told, &frame.parameters);
+        if self.parameters.as_ref().is_some_and(has_them) {
             return None;
         }
-        self.init = Some(fragment.init.clone());
-        Some(Event::Init(fragment.init.clone()))
+        self.parameters = Some(frame.parameters.clone());
+        Some(Event::Parameters(frame.parameters.clone()))
     }
 
-    /// Returns the next fragment of the lead-in of the recovery point `number`.
+    /// Returns the next frame of the lead-in of the recovery point `number`.
     fn next_of_lead_in(&mut self, inner: &mut Inner, number: u64, given: usize) -> Option<Event> {
         let lead = inner.buffer.lead_in(number);
-        let Some((lead, fragment)) = lead.and_then(|lead| {
-            let fragment = lead.fragments.get(given)?.clone();
-            Some((lead, fragment))
+        let Some((lead, frame)) = lead.and_then(|lead| {
+            let frame = lead.frames.get(given)?.clone();
+            Some((lead, frame))
         }) else {
             // Too old, or without a keyframe that could go before it.
             self.position = Position::At(number);
             return self.next_from(inner);
         };
-        if let Some(init) = self.new_init(&fragment) {
-            return Some(init);
+        if let Some(event) = self.new_parameters(&frame) {
+            return Some(event);
         }
-        self.last_sent_captured_at = Some(fragment.captured_at);
-        let is_last = given + 1 == lead.fragments.len();
+        self.last_sent_captured_at = Some(frame.captured_at);
+        let is_last = given + 1 == lead.frames.len();
         self.position = if is_last {
             Position::At(lead.next)
         } else {
             Position::LeadIn(number, given + 1)
         };
-        let bytes = lead.fragments.iter().map(|one| one.message.len() as u64);
+        let bytes = lead.frames.iter().map(|one| (self.bytes_of)(one) as u64);
         self.lead_in = Some((lead.next, bytes.sum()));
         self.has_previous = true;
-        Some(Event::Fragment(fragment))
+        Some(Event::Frame(frame))
     }
 
     /// Continues where viewers start now, or at the next keyframe.

@@ -1,17 +1,19 @@
 use super::gop_buffer::MAX_BYTES;
 use super::*;
-use crate::media::orientation::Orientation;
-use crate::message::Message;
+use crate::media::{Description, FrameHeader, Parameters};
 use std::task::Context;
 
 /// One picture each 33 ms; `K` is a keyframe, to `b` no other picture refers. An event is written as in `"live init K0 p1 skipped:3"`.
 struct Stream {
     publisher: Publisher,
     hub: Hub,
-    init: Arc<Init>,
+    parameters: Arc<Parameters>,
     next: u64,
     size: usize,
 }
+
+/// A message with a NAL unit of ten bytes: header, `moof`, `mdat` header, length.
+const FRAME_BYTES: u64 = 4 + 104 + 8 + 4 + 10;
 
 fn slow_line(capacity: u32) -> Option<CongestedLink> {
     Some(CongestedLink {
@@ -27,23 +29,18 @@ impl Stream {
         Self {
             publisher,
             hub,
-            init: Self::video(640),
+            parameters: Self::video(640),
             next: 0,
             size: 10,
         }
     }
 
-    fn video(width: u32) -> Arc<Init> {
-        let message = Message::build(0, |out| out.extend_from_slice(b"init"));
-        Arc::new(Init {
-            message,
-            codec: String::new(),
+    fn video(width: u32) -> Arc<Parameters> {
+        Arc::new(Parameters::new(Description {
             width,
             height: 480,
-            orientation: Orientation::default(),
-            hidden: (0, 0),
-            parameter_sets: Vec::new(),
-        })
+            ..Description::default()
+        }))
     }
 
     fn publish(&mut self, pictures: &str) {
@@ -54,18 +51,22 @@ impl Stream {
     }
 
     fn publish_at(&mut self, kind: char, captured_at: Timestamp, now: Timestamp) {
-        let fragment = Fragment {
-            init: self.init.clone(),
-            message: Message::build(self.size, |out| out.resize(out.len() + self.size, 0)),
+        let nal = vec![0; self.size];
+        let header = FrameHeader {
+            parameters: self.parameters.clone(),
+            sequence: 0,
             decode_time: self.next,
-            frame_ticks: 1,
+            composition_offset: None,
+            duration: 1,
+            nominal_duration: 1,
             captured_at,
             is_keyframe: kind == 'K',
+            is_disposable: kind == 'b',
             recovery: None,
-            is_reference: kind != 'b',
         };
+        let frame = Frame::new(header, [&nal[..]].into_iter());
         self.next += 1;
-        self.publisher.publish(fragment, now);
+        self.publisher.publish(frame, now);
     }
 
     fn join(&self) -> Subscription {
@@ -81,12 +82,12 @@ fn events(viewer: &mut Subscription) -> String {
         out.push(match event {
             Event::Status(condition) => condition.state.as_str().to_owned(),
             Event::Skipped(count) => format!("skipped:{count}"),
-            Event::Init(init) => format!("init:{}", init.width),
-            Event::Fragment(f) => {
-                let kind = match (f.is_keyframe, f.is_reference) {
+            Event::Parameters(parameters) => format!("init:{}", parameters.width),
+            Event::Frame(f) => {
+                let kind = match (f.is_keyframe, f.is_disposable) {
                     (true, _) => 'K',
-                    (false, true) => 'p',
-                    (false, false) => 'b',
+                    (false, false) => 'p',
+                    (false, true) => 'b',
                 };
                 format!("{kind}{}", f.decode_time)
             }
@@ -200,7 +201,7 @@ fn changed_video_sends_init_first() {
     let mut viewer = stream.join();
     stream.publish("Kp");
     assert_eq!(events(&mut viewer), "init:640 K0 p1");
-    stream.init = Stream::video(320);
+    stream.parameters = Stream::video(320);
     stream.publish("Kp");
     assert_eq!(events(&mut viewer), "init:320 K2 p3");
 }
@@ -215,7 +216,7 @@ fn endless_gop_is_bounded_and_joiners_wait() {
     stream.publish(&"p".repeat(20));
     let bytes: usize = {
         let inner = stream.hub.0.lock();
-        inner.buffer.from(0).map(|kept| kept.message.len()).sum()
+        inner.buffer.from(0).map(|kept| kept.len()).sum()
     };
     assert!(bytes <= MAX_BYTES);
     assert_eq!(events(&mut early), "skipped:20");
@@ -291,7 +292,7 @@ fn rates_are_measured() {
     let status = stream.hub.stats();
     assert!((status.fps - 30.3).abs() < 0.1, "{}", status.fps);
     assert!(
-        status.bitrate.abs_diff(30 * 1004 * 8 * 101 / 100) < 2000,
+        status.bitrate.abs_diff(30 * 1120 * 8 * 101 / 100) < 2000,
         "{}",
         status.bitrate
     );
@@ -303,14 +304,8 @@ fn replay_frames_continue_or_restart_at_keyframe() {
     let mut stream = Stream::new();
     let recent = |stream: &Stream, after| {
         let recent = stream.hub.replay_frames(after);
-        let (first, end) = (recent.first, recent.first + recent.fragments.len() as u64);
-        assert!(
-            recent
-                .fragments
-                .iter()
-                .map(|f| f.decode_time)
-                .eq(first..end)
-        );
+        let (first, end) = (recent.first, recent.first + recent.frames.len() as u64);
+        assert!(recent.frames.iter().map(|f| f.decode_time).eq(first..end));
         (first, end)
     };
     assert_eq!(recent(&stream, None), (0, 0));
@@ -466,8 +461,7 @@ fn delivery_state_follows_bytes_in_flight() {
     };
     assert_eq!(viewer.delivery_state(0), standing(2, true));
     assert_eq!(viewer.delivery_state(1), standing(2, false));
-    // Ten bytes and the two of the frame's header.
-    assert_eq!(viewer.delivery_state(13), standing(1, false));
+    assert_eq!(viewer.delivery_state(FRAME_BYTES + 1), standing(1, false));
     assert_eq!(viewer.delivery_state(u64::MAX), standing(0, false));
     stream.publish("p");
     assert_eq!(viewer.delivery_state(0), standing(3, false));
@@ -508,10 +502,10 @@ fn delay_counts_from_last_seen_frame_after_seek() {
         let standing = viewer.delivery_state(outstanding).unwrap();
         standing.captured_at.as_nanos() / 33_000_000
     };
-    assert_eq!(seen(24), 0, "the keyframe is missing");
-    assert_eq!(seen(12), 7, "it is there");
+    assert_eq!(seen(2 * FRAME_BYTES), 0, "the keyframe is missing");
+    assert_eq!(seen(FRAME_BYTES), 7, "it is there");
     assert_eq!(
-        viewer.delivery_state(24).unwrap().published_at.as_nanos() / 33_000_000,
+        (viewer.delivery_state(2 * FRAME_BYTES).unwrap().published_at).as_nanos() / 33_000_000,
         6,
         "it is not late for what it was not given"
     );

@@ -11,6 +11,7 @@
 //! | `tls` | certificates, TLS streams |
 
 mod address;
+mod annexb_cache;
 mod config;
 mod connection_limit;
 mod fanout;

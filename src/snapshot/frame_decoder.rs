@@ -1,15 +1,15 @@
-//! Keeps up with the hub: fragments to the newest decoded picture. Has the state between one request and the next.
+//! Keeps up with the hub: frames to the newest decoded picture. Has the state between one request and the next.
 
 use super::budget::Budget;
 use super::decoder::{DecodeError, Decoder};
 use super::footprint::decoder_bytes;
 use super::yuv420::Yuv420Frame;
 use super::{Snapshot, SnapshotError, is_live, jpeg};
-use crate::fmp4;
 use crate::h264::nal::{NalHeader, NalUnitType};
 use crate::h264::sps::Sps;
-use crate::hub::{Fragment, Hub, Init};
+use crate::hub::Hub;
 use crate::media::orientation::Orientation;
+use crate::media::{Frame, Parameters};
 use crate::time::Timestamp;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -38,9 +38,9 @@ pub(super) struct FrameDecoder {
     last_snapshot: Option<(Option<u32>, Snapshot)>,
 }
 
-/// What all pictures of an init segment have in common.
+/// What all pictures of the same parameters have in common.
 struct VideoDecoder {
-    init: Arc<Init>,
+    parameters: Arc<Parameters>,
     decoder: Decoder,
     sps: Sps,
 }
@@ -52,15 +52,15 @@ impl FrameDecoder {
         if !is_live(&recent.status)? {
             return Ok(None);
         }
-        let Some(newest) = recent.fragments.last() else {
+        let Some(newest) = recent.frames.last() else {
             let known = self.video.as_ref().filter(|_| self.captured_at.is_some());
             return Ok(known.map(|video| decoder_bytes(&video.sps)));
         };
         match self.video.as_ref() {
-            Some(video) if Arc::ptr_eq(&video.init, &newest.init) => {
+            Some(video) if Arc::ptr_eq(&video.parameters, &newest.parameters) => {
                 Ok(Some(decoder_bytes(&video.sps)))
             }
-            _ => Ok(Some(decoder_bytes(&sps_of(&newest.init)?))),
+            _ => Ok(Some(decoder_bytes(&sps_of(&newest.parameters)?))),
         }
     }
 
@@ -95,16 +95,16 @@ impl FrameDecoder {
         for _ in 0..MAX_ROUNDS {
             let recent = hub.replay_frames(self.last_seq);
             let live = is_live(&recent.status);
-            let is_lost = recent.fragments.is_empty()
-                && self.last_seq.is_some_and(|at| recent.first != at + 1);
+            let is_lost =
+                recent.frames.is_empty() && self.last_seq.is_some_and(|at| recent.first != at + 1);
             if live != Ok(true) || is_lost {
                 *self = Self::default();
                 return live.map(|is_live| is_live && !is_lost);
             }
-            let Some(last) = recent.fragments.len().checked_sub(1) else {
+            let Some(last) = recent.frames.len().checked_sub(1) else {
                 break;
             };
-            for (i, fragment) in recent.fragments.iter().enumerate() {
+            for (i, frame) in recent.frames.iter().enumerate() {
                 let stops = has_to_stop();
                 let is_wanted = i == last || stops;
                 if !is_wanted && decoded >= STEP_FRAMES {
@@ -113,11 +113,11 @@ impl FrameDecoder {
                     return Ok(false);
                 }
                 self.last_seq = Some(recent.first + i as u64);
-                if !is_wanted && !fragment.is_reference {
+                if !is_wanted && frame.is_disposable {
                     continue;
                 }
                 decoded += 1;
-                if self.decode(fragment, is_wanted, bytes)? && stops {
+                if self.decode(frame, is_wanted, bytes)? && stops {
                     return Ok(true);
                 }
             }
@@ -129,17 +129,17 @@ impl FrameDecoder {
     /// Decodes a picture, and keeps it if it `is_wanted`. True if it is kept.
     fn decode(
         &mut self,
-        fragment: &Fragment,
+        frame: &Frame,
         is_wanted: bool,
         bytes: u64,
     ) -> Result<bool, SnapshotError> {
         self.annexb.clear();
-        if fragment.is_keyframe {
+        if frame.is_keyframe {
             let known = self.video.as_ref();
-            if !known.is_some_and(|video| Arc::ptr_eq(&video.init, &fragment.init)) {
+            if !known.is_some_and(|video| Arc::ptr_eq(&video.parameters, &frame.parameters)) {
                 self.captured_at = None;
                 self.video = None;
-                let video = VideoDecoder::new(&fragment.init)?;
+                let video = VideoDecoder::new(&frame.parameters)?;
                 if decoder_bytes(&video.sps) > bytes {
                     self.last_seq = None;
                     return Err(SnapshotError::NoFrame(
@@ -148,7 +148,7 @@ impl FrameDecoder {
                 }
                 self.video = Some(video);
             }
-            for nal in &fragment.init.parameter_sets {
+            for nal in &frame.parameters.parameter_sets {
                 let is_sps = NalHeader::of(nal).map(NalHeader::unit_type) == Some(NalUnitType::Sps);
                 let sps = is_sps.then(|| Sps::parse(nal).ok()).flatten();
                 let of_gaps = sps.and_then(|sps| sps.with_gaps_allowed(nal).ok());
@@ -160,22 +160,23 @@ impl FrameDecoder {
         let Some(video) = &mut self.video else {
             return Ok(false);
         };
-        let payload = fragment.message.payload();
-        fmp4::nal_units(&payload).for_each(|nal| append_nal(&mut self.annexb, nal));
+        frame
+            .nals()
+            .for_each(|nal| append_nal(&mut self.annexb, nal));
         let out = is_wanted.then_some(&mut self.frame);
         match video.decoder.decode(&self.annexb, out) {
             Ok(true) if is_wanted => {
-                self.captured_at = Some(fragment.captured_at);
+                self.captured_at = Some(frame.captured_at);
                 self.last_snapshot = None;
                 return Ok(true);
             }
             Ok(_) => {}
             // A damaged picture: an older one is there, or the next keyframe brings one.
-            Err(failure) if fragment.is_keyframe && self.captured_at.is_none() => {
+            Err(failure) if frame.is_keyframe && self.captured_at.is_none() => {
                 self.video = None;
                 self.last_seq = None;
                 return Err(match failure {
-                    DecodeError::Unsupported(reason) => unsupported(&fragment.init, &reason),
+                    DecodeError::Unsupported(reason) => unsupported(&frame.parameters, &reason),
                     DecodeError::Damaged(reason) => {
                         log::debug!("snapshot: {reason}");
                         let words = "the newest keyframe is damaged; the next one may be whole";
@@ -208,7 +209,7 @@ impl FrameDecoder {
         if !budget.jpegs().has_room() {
             return Err(SnapshotError::Busy);
         }
-        let orientation = video.init.orientation;
+        let orientation = video.parameters.orientation;
         let size = output_size(
             self.frame.size(),
             video.sps.sample_aspect,
@@ -232,32 +233,32 @@ impl FrameDecoder {
 }
 
 impl VideoDecoder {
-    fn new(init: &Arc<Init>) -> Result<Self, SnapshotError> {
-        let sps = sps_of(init)?;
+    fn new(parameters: &Arc<Parameters>) -> Result<Self, SnapshotError> {
+        let sps = sps_of(parameters)?;
         Ok(Self {
-            init: init.clone(),
-            decoder: Decoder::new(&sps, init.hidden)
-                .map_err(|reason| unsupported(init, &reason))?,
+            parameters: parameters.clone(),
+            decoder: Decoder::new(&sps, parameters.hidden)
+                .map_err(|reason| unsupported(parameters, &reason))?,
             sps,
         })
     }
 }
 
 /// The sequence parameter set of pictures that can be decoded; else the reason against it.
-fn sps_of(init: &Init) -> Result<Sps, SnapshotError> {
-    let sps = init
+fn sps_of(parameters: &Parameters) -> Result<Sps, SnapshotError> {
+    let sps = parameters
         .parameter_sets
         .iter()
         .find_map(|nal| Sps::parse(nal).ok())
-        .ok_or_else(|| unsupported(init, "their parameter sets are not understood"))?;
+        .ok_or_else(|| unsupported(parameters, "their parameter sets are not understood"))?;
     match Decoder::unsupported(&sps) {
-        Some(reason) => Err(unsupported(init, reason)),
+        Some(reason) => Err(unsupported(parameters, reason)),
         None => Ok(sps),
     }
 }
 
-fn unsupported(init: &Init, reason: &str) -> SnapshotError {
-    let codec = &init.codec;
+fn unsupported(parameters: &Parameters, reason: &str) -> SnapshotError {
+    let codec = &parameters.rfc6381;
     SnapshotError::Unsupported(format!(
         "these pictures ({codec}) cannot be decoded here: {reason}"
     ))

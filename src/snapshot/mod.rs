@@ -1,7 +1,7 @@
 //! The newest picture of a camera as JPEG, when somebody asks.
 //!
 //! The camera is not opened a second time and viewers do not notice. One that gives JPEGs is asked for the newest of them (through
-//! the hub); of others, and where the picture is to be smaller, turned or mirrored, the fragments that the hub keeps are decoded, from the
+//! the hub); of others, and where the picture is to be smaller, turned or mirrored, the frames that the hub keeps are decoded, from the
 //! newest keyframe on, on a thread of this camera's own with a lower priority. Nothing runs while nobody asks. What HTTP makes of it is
 //! in `serve`.
 //!
@@ -11,7 +11,7 @@
 //! | `jpeg_quota` | memory of finished JPEGs |
 //! | `footprint` | memory that a decoder takes |
 //! | `service` | who asks, and the thread that answers all of them together |
-//! | `frame_decoder` | keeps up with the hub: fragments to the newest decoded picture |
+//! | `frame_decoder` | keeps up with the hub: frames to the newest decoded picture |
 //! | `decoder_stub` | what stands in for it in a build without openh264 |
 //! | `decoder` | openh264, and what it cannot do |
 //! | `yuv420` | a decoded picture, and a smaller one |

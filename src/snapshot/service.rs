@@ -407,9 +407,8 @@ fn reject(requests: impl IntoIterator<Item = Request>, error: &SnapshotError) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::{CameraState, Fragment, Init, Jpeg, channel};
-    use crate::media::orientation::Orientation;
-    use crate::message::Message;
+    use crate::hub::{CameraState, Jpeg, channel};
+    use crate::media::{Description, Frame, FrameHeader, Parameters};
     use bytes::Bytes;
 
     #[tokio::test]
@@ -446,26 +445,24 @@ mod tests {
         publisher.set_status(CameraState::Live, "");
         publisher.set_has_jpegs(true);
         // A video that no decoder takes is to one with a decoder what any is to one without.
-        let init = Arc::new(Init {
-            message: Message::build(0, |_| {}),
-            codec: String::new(),
-            width: 640,
-            height: 480,
-            orientation: Orientation::default(),
-            hidden: (0, 0),
+        let parameters = Arc::new(Parameters::new(Description {
             parameter_sets: vec![vec![0x67]],
-        });
-        let fragment = Fragment {
-            init,
-            message: Message::build(0, |_| {}),
+            ..Description::default()
+        }));
+        let header = FrameHeader {
+            parameters,
+            sequence: 1,
             decode_time: 0,
-            frame_ticks: 3000,
+            composition_offset: None,
+            duration: 3000,
+            nominal_duration: 3000,
             captured_at: Timestamp::from_nanos(0),
             is_keyframe: true,
+            is_disposable: false,
             recovery: None,
-            is_reference: true,
         };
-        publisher.publish(fragment, Timestamp::from_nanos(0));
+        let frame = Frame::new(header, std::iter::empty());
+        publisher.publish(frame, Timestamp::from_nanos(0));
         let service = SnapshotService::new("camera".into(), hub, Budget::new(64));
         let (whole, smaller) = (service.request(None), service.request(Some(16)));
         let words = "the camera is too busy to give one".to_owned();

@@ -61,6 +61,14 @@ impl Cause {
     );
     /// Frames beyond the limits of the standard.
     pub const OVERSIZE: Self = Self::Text("the camera sends frames beyond the limits of H.264");
+    /// The other server cannot be reached.
+    pub const NO_SERVER: Self = Self::Text("the other server does not answer");
+    /// The other server has no such stream, or it is none that can be shown.
+    pub const NO_STREAM: Self = Self::Text("the other server has no such stream");
+    /// The camera of the other server gives no frames.
+    pub const NO_FRAMES_THERE: Self = Self::Text("the other server's camera gives no frames");
+    /// The connection to the other server broke.
+    pub const SERVER_LOST: Self = Self::Text("the connection to the other server was lost");
     /// Standard input has ended.
     pub const INPUT_ENDED: Self = Self::Text("the input has ended");
     /// The source cannot apply the settings.

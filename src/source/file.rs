@@ -1,7 +1,7 @@
 //! Annex B file as a camera: one access unit after the other at the configured rate, in a loop.
 
 use super::sniff::{Format, Sniffer};
-use super::{Cause, Error, InputChunk, SILENCE_LIMIT, Source, SourceContext};
+use super::{Cause, Error, Item, SILENCE_LIMIT, Source, SourceContext};
 use crate::h264::{AccessUnit, Assembler, BoundaryMode, ChunkEnd};
 use crate::shutdown::ShutdownToken;
 use crate::time::Timestamp;
@@ -104,7 +104,7 @@ impl Source for LoopedFile {
         SILENCE_LIMIT.max(self.interval * 2)
     }
 
-    fn read(&mut self) -> Result<Option<InputChunk<'_>>, Error> {
+    fn read(&mut self) -> Result<Option<Item<'_>>, Error> {
         if self.queue.is_empty() {
             self.read_chunk()?;
         }
@@ -129,10 +129,9 @@ impl Source for LoopedFile {
         self.current = self.queue.pop_front().unwrap_or_default();
         let captured_at = self.due;
         self.due = self.due + self.interval;
-        Ok(Some(InputChunk {
+        Ok(Some(Item::AccessUnit {
             annexb: &self.current,
             captured_at,
-            end: ChunkEnd::Complete,
         }))
     }
 }
@@ -284,11 +283,11 @@ mod tests {
         let wanted = fs::read(fixture("Static.264")).unwrap();
         let mut units = 0;
         while units < 20 {
-            let Some(chunk) = source.read().unwrap() else {
+            let Some(Item::AccessUnit { annexb, .. }) = source.read().unwrap() else {
                 continue;
             };
             units += 1;
-            if chunk.annexb.len() > 100 && wanted.windows(64).any(|w| w == &chunk.annexb[20..84]) {
+            if annexb.len() > 100 && wanted.windows(64).any(|w| w == &annexb[20..84]) {
                 fs::remove_file(&path).unwrap();
                 return;
             }

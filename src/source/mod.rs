@@ -6,6 +6,7 @@
 
 mod cause;
 mod file;
+pub mod http;
 pub mod parse;
 pub mod pipe_reader;
 pub mod process;
@@ -21,6 +22,7 @@ use crate::controls::{ControlBackend, Server};
 use crate::encode;
 use crate::frame_rate::FrameRate;
 use crate::h264::ChunkEnd;
+use crate::media::Description;
 use crate::media::orientation::Orientation;
 use crate::shutdown::ShutdownToken;
 use crate::time::Timestamp;
@@ -44,14 +46,65 @@ pub struct InputChunk<'a> {
     pub end: ChunkEnd,
 }
 
+/// What a source gives.
+#[derive(Clone, Debug)]
+pub enum Item<'a> {
+    /// A piece of byte stream, cut anywhere.
+    Bytes(InputChunk<'a>),
+    /// Bytes that end an access unit.
+    AccessUnit {
+        /// The byte stream (Annex B).
+        annexb: &'a [u8],
+        /// When the camera took the picture.
+        captured_at: Timestamp,
+    },
+    /// A frame of a stream that is described: nothing of it is parsed.
+    Frame(ReadyFrame<'a>),
+}
+
+impl<'a> Item<'a> {
+    /// Returns the bytes, unless it is a ready frame.
+    pub fn into_chunk(self) -> Option<InputChunk<'a>> {
+        match self {
+            Self::Bytes(chunk) => Some(chunk),
+            Self::AccessUnit {
+                annexb,
+                captured_at,
+            } => Some(InputChunk {
+                annexb,
+                captured_at,
+                end: ChunkEnd::Complete,
+            }),
+            Self::Frame(_) => None,
+        }
+    }
+}
+
+/// A frame that needs only its media time.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadyFrame<'a> {
+    /// The stream that it belongs to.
+    pub description: &'a Arc<Description>,
+    /// When the camera took it.
+    pub captured_at: Timestamp,
+    /// It is an IDR frame.
+    pub is_keyframe: bool,
+    /// No other frame refers to it.
+    pub is_disposable: bool,
+    /// Presentation time minus decoding time in media ticks; `None` in streams in which they are the same.
+    pub composition_offset: Option<i32>,
+    /// NAL units with four bytes of length before each.
+    pub nals: &'a [u8],
+}
+
 /// Silence after which a source counts as lost, unless it overrides this.
 const SILENCE_LIMIT: Duration = Duration::from_secs(5);
 
 /// Open camera, program, file or generator.
 pub trait Source: Send {
-    /// Returns the next chunk. Blocks for up to 0.1 s and returns `Ok(None)` without one, so that
+    /// Returns the next item. Blocks for up to 0.1 s and returns `Ok(None)` without one, so that
     /// the caller can do other work. An error ends this source, and the caller re-opens it.
-    fn read(&mut self) -> Result<Option<InputChunk<'_>>, Error>;
+    fn read(&mut self) -> Result<Option<Item<'_>>, Error>;
 
     /// Skips the report of the next pause: the last bytes are known to end an access unit.
     fn skip_next_pause(&mut self) {}
@@ -195,6 +248,8 @@ pub enum SourceSpec {
     Exec(Vec<String>),
     /// Annex B file, repeated for ever.
     File(PathBuf),
+    /// The endless MP4 of another BerryMSE.
+    Http(http::Url),
     /// Annex B on standard input.
     Stdin,
     /// Built-in test pattern.
@@ -263,6 +318,8 @@ pub struct SourceContext {
     encoder_failures: encode::FailureHistory,
     /// Quota of log lines for the programs of this camera, over all their restarts.
     log_quota: process::log_quota::LogQuota,
+    /// Frames of another server's camera have come.
+    has_http_frames: Arc<AtomicBool>,
     /// Longest interval between data of its programs, over all openings.
     longest_interval: silence::LongestInterval,
 }
@@ -281,6 +338,7 @@ impl SourceContext {
             has_plain_mjpeg: Arc::default(),
             encoder_failures: encode::FailureHistory::default(),
             log_quota: process::log_quota::LogQuota::default(),
+            has_http_frames: Arc::default(),
             longest_interval: silence::LongestInterval::default(),
         }
     }
@@ -299,6 +357,7 @@ pub fn open(spec: &SourceSpec, context: &SourceContext) -> Result<Box<dyn Source
         SourceSpec::Rpicam(number) => rpicam::open(*number, context),
         SourceSpec::Exec(arguments) => process::open_exec(arguments, context),
         SourceSpec::File(path) => file::open(path, context),
+        SourceSpec::Http(url) => http::open(url, context),
         SourceSpec::Stdin => pipe_reader::open_stdin(context),
         SourceSpec::Test => test_pattern::open(context),
     }

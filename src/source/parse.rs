@@ -2,6 +2,7 @@
 //! what an unknown word may mean.
 
 use super::SourceSpec;
+use super::http::Url;
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
@@ -28,6 +29,9 @@ impl FromStr for SourceSpec {
         }
         match text.split_once(':') {
             _ if text.starts_with("/dev/") => Ok(Self::V4l2(text.into())),
+            Some(("http", _)) => Url::parse(text)
+                .map(Self::Http)
+                .ok_or_else(|| unknown_source(text)),
             Some(("v4l2", path)) => {
                 non_empty(path, "v4l2:PATH").map(|path| Self::V4l2(path.into()))
             }
@@ -63,6 +67,7 @@ impl fmt::Display for SourceSpec {
                 write!(f, "exec:{command}")
             }
             Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::Http(url) => url.fmt(f),
             Self::Stdin => f.write_str("-"),
             Self::Test => f.write_str("test"),
         }
@@ -78,6 +83,7 @@ impl SourceSpec {
             Self::Rpicam(_) => "rpicam",
             Self::Exec(_) => "exec",
             Self::File(_) => "file",
+            Self::Http(_) => "http",
             Self::Stdin => "stdin",
             Self::Test => "test",
         }
@@ -108,7 +114,7 @@ fn split_command(command: &str) -> Result<Vec<String>, ParseError> {
 }
 
 fn unknown_source(text: &str) -> ParseError {
-    const FORMS: &str = "a source is auto, /dev/videoN, v4l2:PATH, rpicam, rpicam:N, exec:COMMAND, file:PATH, - or test";
+    const FORMS: &str = "a source is auto, /dev/videoN, v4l2:PATH, rpicam, rpicam:N, exec:COMMAND, file:PATH, http://HOST/stream.mp4 of another BerryMSE, - or test";
     let lower = text.to_ascii_lowercase();
     let number = text.strip_prefix("video").unwrap_or(text);
     let hint = if text.is_empty() {
@@ -174,6 +180,11 @@ mod tests {
                 "exec:cat 'a b' c",
             ),
             ("exec:a: b:c", exec(&["a:", "b:c"]), "exec:a: b:c"),
+            (
+                "http://pi.local:2020/stream/front.mp4",
+                SourceSpec::Http(Url::parse("http://pi.local:2020/stream/front.mp4").unwrap()),
+                "http://pi.local:2020/stream/front.mp4",
+            ),
         ] {
             assert_eq!(text.parse::<SourceSpec>(), Ok(spec.clone()), "{text}");
             assert_eq!(spec.to_string(), written, "{text}");
@@ -200,6 +211,10 @@ mod tests {
             (
                 "rtsp://h/s",
                 "'exec:ffmpeg -i rtsp://h/s -c:v copy -an -f h264 -'",
+            ),
+            (
+                "http://h/video.ts",
+                "'exec:ffmpeg -i http://h/video.ts -c:v copy -an -f h264 -'",
             ),
             ("/dev/stdin", "write -"),
             ("webcam", "(a source is auto,"),

@@ -11,7 +11,7 @@ pub(super) use pts_pipe::PtsPipe;
 
 use super::silence::SilenceLimit;
 use super::sniff::{Format, Sniffer};
-use super::{Error, InputChunk, Source, SourceContext};
+use super::{Error, InputChunk, Item, Source, SourceContext};
 use crate::h264::ChunkEnd;
 use crate::shutdown::{ShutdownToken, WaitResult};
 use crate::time::Timestamp;
@@ -293,7 +293,7 @@ struct Stdin {
 }
 
 impl Source for Stdin {
-    fn read(&mut self) -> Result<Option<InputChunk<'_>>, Error> {
+    fn read(&mut self) -> Result<Option<Item<'_>>, Error> {
         match self.input.read() {
             Ok(ReadEvent::Data(chunk)) => {
                 if !chunk.annexb.is_empty() {
@@ -305,7 +305,7 @@ impl Source for Stdin {
                 };
                 match format {
                     Some(format) => Err(not_h264(format)),
-                    None => Ok(Some(chunk)),
+                    None => Ok(Some(Item::Bytes(chunk))),
                 }
             }
             Ok(ReadEvent::Idle { .. }) => Ok(None),

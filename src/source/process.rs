@@ -11,7 +11,7 @@ mod stderr;
 use super::pipe_reader::{PipeReader, PtsPipe, ReadEvent};
 use super::silence::SilenceLimit;
 use super::sniff::{Format, Sniffer};
-use super::{Cause, Error, InputChunk, Source, SourceContext};
+use super::{Cause, Error, Item, Source, SourceContext};
 use crate::h264::ChunkEnd;
 use crate::time::Timestamp;
 use process_group::ProcessGroup;
@@ -269,7 +269,7 @@ impl ProcessState {
 }
 
 impl Source for Process {
-    fn read(&mut self) -> Result<Option<InputChunk<'_>>, Error> {
+    fn read(&mut self) -> Result<Option<Item<'_>>, Error> {
         match self.output.read() {
             Ok(ReadEvent::Data(chunk)) => {
                 if !chunk.annexb.is_empty() {
@@ -281,7 +281,7 @@ impl Source for Process {
                 };
                 match format {
                     Some(format) => Err(self.state.not_h264_error(format)),
-                    None => Ok(Some(chunk)),
+                    None => Ok(Some(Item::Bytes(chunk))),
                 }
             }
             Ok(ReadEvent::Idle { silence, has_begun }) => {

@@ -12,7 +12,7 @@ pub use command::PROGRAMS;
 use super::pipe_reader::PtsPipe;
 use super::process::{Process, ProcessOptions};
 use super::silence::SilenceLimit;
-use super::{Cause, Error, InputChunk, Source, SourceContext};
+use super::{Cause, Error, Item, Source, SourceContext};
 use crate::media::orientation::Orientation;
 use command::{Command, Encoder, OptionalArgument};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -136,7 +136,7 @@ struct Camera {
 }
 
 impl Source for Camera {
-    fn read(&mut self) -> Result<Option<InputChunk<'_>>, Error> {
+    fn read(&mut self) -> Result<Option<Item<'_>>, Error> {
         self.process.read()
     }
 

@@ -17,8 +17,9 @@ mod stall;
 mod uvc_h264_mux;
 
 use super::silence::SilenceLimit;
-use super::{Cause, Error, InputChunk, Source, SourceContext};
+use super::{Cause, Error, InputChunk, Item, Source, SourceContext};
 use crate::controls::{Control, ControlBackend};
+use crate::h264::ChunkEnd;
 use crate::jpeg::{self, EmbeddedH264};
 use crate::media::orientation::Orientation;
 use crate::shutdown::WaitResult;
@@ -297,7 +298,7 @@ impl Camera {
 }
 
 impl Source for Camera {
-    fn read(&mut self) -> Result<Option<InputChunk<'_>>, Error> {
+    fn read(&mut self) -> Result<Option<Item<'_>>, Error> {
         match self
             .context
             .shutdown
@@ -315,10 +316,17 @@ impl Source for Camera {
             self.check_stall()?;
             return Ok(None);
         };
-        Ok(Some(InputChunk {
-            annexb: &self.frame,
-            captured_at,
-            end: self.buffers.chunk_end(&self.frame),
+        let annexb = &self.frame;
+        Ok(Some(match self.buffers.chunk_end(annexb) {
+            ChunkEnd::Complete => Item::AccessUnit {
+                annexb,
+                captured_at,
+            },
+            end => Item::Bytes(InputChunk {
+                annexb,
+                captured_at,
+                end,
+            }),
         }))
     }
 

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod access;
+mod annexb;
 mod camera;
 mod frames;
 mod http;

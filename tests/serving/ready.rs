@@ -32,7 +32,7 @@ fn absent_camera_is_503_with_reason() {
     let path = scratch.join("camera.264");
     let server = Server::start(&["--source", &format!("file:{}", path.display())]);
     server.wait_for("waiting", |camera| camera["state"] == "waiting");
-    for path in ["/stream.mp4", "/stream/camera.mp4?wait=0.1"] {
+    for path in ["/stream.mp4", "/stream/camera.mp4?wait=0.1", "/stream.h264"] {
         let (status, head, body) = server.request("GET", path, "");
         let body = String::from_utf8(body).unwrap();
         assert_eq!((status, &*body), (503, "No video: no such file.\n"));

@@ -3,9 +3,11 @@
 mod closing;
 mod protocol;
 
-use crate::hub::{Event, Fragment, Subscription};
+use crate::hub::{Event, Subscription};
+use crate::media::Frame;
 use crate::message::{Opcode, frame};
 use crate::os::tcp as socket;
+use crate::serve::annexb_cache::{self, AnnexB};
 use crate::serve::connection_limit::Permit;
 use crate::serve::fanout::congestion::LossResponse;
 use crate::serve::fanout::congestion::estimator::CongestionEstimator;
@@ -46,6 +48,8 @@ pub(crate) struct NewViewer {
     pub(crate) leftover: Bytes,
     pub(crate) camera: Arc<str>,
     pub(crate) subscription: Subscription,
+    /// The viewer gets Annex B instead of MP4.
+    pub(crate) annexb: Option<AnnexB>,
     /// The viewer speaks `berrymse.v1` and gets text messages too.
     pub(crate) speaks_v1: bool,
     /// Where it reports the delay that it sees.
@@ -59,6 +63,7 @@ pub(crate) struct ViewerConnection {
     peer: SocketAddr,
     camera: Arc<str>,
     subscription: Subscription,
+    annexb: Option<AnnexB>,
     speaks_v1: bool,
     /// The message that is on its way, and how much of it the socket has taken.
     sending: Option<(Bytes, usize)>,
@@ -102,7 +107,8 @@ impl ViewerConnection {
             peer,
             leftover,
             camera,
-            subscription: viewer,
+            subscription,
+            annexb,
             speaks_v1,
             latency: report,
             permit,
@@ -112,7 +118,8 @@ impl ViewerConnection {
             stream,
             peer,
             camera,
-            subscription: viewer,
+            subscription,
+            annexb,
             speaks_v1,
             sending: None,
             control: VecDeque::new(),
@@ -441,21 +448,23 @@ impl ViewerConnection {
                 self.congestion.on_frame_skipped(Timestamp::now());
             }
             match event? {
-                Event::Fragment(fragment) => {
-                    let is_told = self.send_timing_if_changed(&fragment);
-                    let picture = fragment.message.into_framed();
+                Event::Frame(frame) => {
+                    let is_told = self.send_timing_if_changed(&frame);
+                    let picture = annexb_cache::message(self.annexb.as_ref(), frame);
                     if !is_told {
                         return Some(picture);
                     }
                     // No control message waits here, so the two go out in this order.
                     self.queue_control(picture);
                 }
-                Event::Init(init) => return Some(init.message.framed().clone()),
-                Event::Status(condition) => {
-                    let state = condition.state.as_str();
-                    self.queue_text(
-                        &json!({"type": "state", "state": state, "reason": condition.reason}),
-                    );
+                Event::Parameters(parameters) if self.annexb.is_none() => {
+                    return Some(parameters.init().framed().clone());
+                }
+                // Annex B has them before each keyframe.
+                Event::Parameters(_) => {}
+                Event::Status(status) => {
+                    let (state, reason) = (status.state.as_str(), &status.reason);
+                    self.queue_text(&json!({"type": "state", "state": state, "reason": reason}));
                 }
                 Event::Skipped(count) => {
                     self.queue_text(&json!({"type": "skipped", "count": count}))
@@ -465,13 +474,13 @@ impl ViewerConnection {
     }
 
     /// Says when pictures were taken, where the viewer cannot know it from what it was told before.
-    fn send_timing_if_changed(&mut self, fragment: &Fragment) -> bool {
+    fn send_timing_if_changed(&mut self, frame: &Frame) -> bool {
         if !self.speaks_v1 {
             return false;
         }
         let micros = |nanos: u64| i64::try_from(nanos / 1000).unwrap_or(i64::MAX);
-        let captured_us = micros(fragment.captured_at.as_nanos());
-        let media_nanos = u128::from(fragment.decode_time) * 1_000_000_000 / u128::from(TIMESCALE);
+        let captured_us = micros(frame.captured_at.as_nanos());
+        let media_nanos = u128::from(frame.decode_time) * 1_000_000_000 / u128::from(TIMESCALE);
         let media_us = micros(u64::try_from(media_nanos).unwrap_or(u64::MAX));
         let now_us = media_us.saturating_sub(captured_us);
         let is_known = self
@@ -483,7 +492,7 @@ impl ViewerConnection {
         self.last_sent_offset_us = Some(now_us);
         self.queue_text(&json!({
             "type": "timing",
-            "media": fragment.decode_time,
+            "media": frame.decode_time,
             "captured_us": captured_us,
         }));
         true

@@ -307,6 +307,7 @@ mod tests {
                 leftover: bytes::Bytes::new(),
                 camera: "camera".into(),
                 subscription: hub.subscribe(),
+                annexb: None,
                 speaks_v1: true,
                 latency: LatencyStats::default().join("camera".into()),
                 permit: ConnectionLimit::new(1).acquire().unwrap(),

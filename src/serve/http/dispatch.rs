@@ -1,7 +1,7 @@
 //! Dispatches each request to its handler, after the checks that all of them need.
 
 use crate::serve::http::handlers::{
-    assets, controls, live_wait, metrics, mp4_stream, snapshot, status, websocket,
+    assets, controls, h264_stream, live_wait, metrics, mp4_stream, snapshot, status, websocket,
 };
 use crate::serve::http::refusal::Refusal;
 use crate::serve::http::response::{
@@ -36,7 +36,7 @@ pub(crate) async fn handle_request(
     use_target_host(&mut request);
     if let Some(refusal) = reject_unknown_host(app, peer, request.headers()) {
         return match route {
-            Some(Route::Live(_)) => refusal.json(),
+            Some(Route::Live(_) | Route::Raw(_)) => refusal.json(),
             _ => refusal.text(),
         };
     }
@@ -51,11 +51,15 @@ pub(crate) async fn handle_request(
         .cloned();
     let mut response = match route {
         Some(Route::Asset(name)) => assets::respond(app, name, request.headers()),
-        Some(Route::Live(name)) => websocket::upgrade(app, name, peer, &mut request),
-        Some(Route::Stream(name)) => match app.camera(name) {
+        Some(Route::Live(name)) => websocket::upgrade(app, name, false, peer, &mut request),
+        Some(Route::Raw(name)) => websocket::upgrade(app, name, true, peer, &mut request),
+        Some(Route::Stream(name) | Route::StreamH264(name)) => match app.camera(name) {
             Some(camera) => match live_wait::wait_until_live(app, camera, peer, &request).await {
                 // Held open until the client has joined.
-                Ok(_hold) => mp4_stream::respond(app, camera, peer, &request),
+                Ok(_hold) => match route {
+                    Some(Route::StreamH264(_)) => h264_stream::respond(app, camera, peer, &request),
+                    _ => mp4_stream::respond(app, camera, peer, &request),
+                },
                 Err(answer) => *answer,
             },
             None => Refusal::camera(app).text(),

@@ -18,7 +18,7 @@ pub(crate) trait PollBytes: Send {
 pub(crate) enum ResponseBody {
     /// All at once.
     Full(Option<Bytes>),
-    /// Init segment and fragments, as long as the client takes them.
+    /// Without an end, as long as the client takes it.
     Stream(Box<dyn PollBytes>),
 }
 

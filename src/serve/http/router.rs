@@ -7,8 +7,12 @@ pub enum Route<'a> {
     Asset(&'a str),
     /// The WebSocket of a camera; `None` is the first one.
     Live(Option<&'a str>),
+    /// The WebSocket of Annex B of a camera; `None` is the first one.
+    Raw(Option<&'a str>),
     /// The endless MP4 of a camera; `None` is the first one.
     Stream(Option<&'a str>),
+    /// The endless Annex B of a camera; `None` is the first one.
+    StreamH264(Option<&'a str>),
     /// The newest picture of a camera; `None` is the first one.
     Snapshot(Option<&'a str>),
     /// `/api/status`
@@ -30,21 +34,25 @@ pub fn route<'a>(path: &'a str, websocket: &str) -> Option<Route<'a>> {
     }
     Some(match path {
         "" => Route::Asset("index.html"),
+        "raw" => Route::Raw(None),
         "stream.mp4" => Route::Stream(None),
+        "stream.h264" => Route::StreamH264(None),
         "snapshot.jpg" => Route::Snapshot(None),
         "api/status" => Route::Status,
         "healthz" => Route::Health,
         "metrics" => Route::Metrics,
         _ => match path.split_once('/') {
-            Some(("api", rest)) => Route::Controls(
-                rest.strip_prefix("cameras/")?
-                    .strip_suffix("/controls")
-                    .filter(|name| is_name(name))?,
-            ),
+            Some(("api", rest)) => match rest.strip_prefix("cameras/")?.split_once('/')? {
+                (name, "controls") if is_name(name) => Route::Controls(name),
+                _ => return None,
+            },
             Some(("live", name)) if is_name(name) => Route::Live(Some(name)),
-            Some(("stream", file)) => Route::Stream(Some(
-                file.strip_suffix(".mp4").filter(|name| is_name(name))?,
-            )),
+            Some(("raw", name)) if is_name(name) => Route::Raw(Some(name)),
+            Some(("stream", file)) => match file.rsplit_once('.')? {
+                (name, "mp4") if is_name(name) => Route::Stream(Some(name)),
+                (name, "h264") if is_name(name) => Route::StreamH264(Some(name)),
+                _ => return None,
+            },
             Some(("snapshot", file)) => Route::Snapshot(Some(
                 file.strip_suffix(".jpg").filter(|name| is_name(name))?,
             )),
@@ -72,6 +80,13 @@ mod tests {
             ("/live/front", Some(Route::Live(Some("front")))),
             ("/stream.mp4", Some(Route::Stream(None))),
             ("/stream/front.mp4", Some(Route::Stream(Some("front")))),
+            ("/stream.h264", Some(Route::StreamH264(None))),
+            ("/stream/a.b.h264", Some(Route::StreamH264(Some("a.b")))),
+            ("/stream/.h264", None),
+            ("/stream/front.ts", None),
+            ("/raw", Some(Route::Raw(None))),
+            ("/raw/front", Some(Route::Raw(Some("front")))),
+            ("/raw/", None),
             ("/snapshot.jpg", Some(Route::Snapshot(None))),
             ("/snapshot/front.jpg", Some(Route::Snapshot(Some("front")))),
             ("/snapshot/front.png", None),

@@ -1,6 +1,7 @@
 //! State that all requests share.
 
 use crate::logger::{self, LogThrottle};
+use crate::serve::annexb_cache::AnnexB;
 use crate::serve::config::{CameraHandle, Config};
 use crate::serve::connection_limit::ConnectionLimit;
 use crate::serve::fanout::Fanout;
@@ -19,6 +20,8 @@ pub struct AppState {
     pub(crate) cameras: Vec<CameraHandle>,
     /// Where snapshots of the cameras are to be had, in the same order.
     pub(crate) snapshot_services: Vec<SnapshotService>,
+    /// The newest frames of the cameras in Annex B, in the same order.
+    pub(crate) annexb: Vec<AnnexB>,
     pub(crate) websocket_name: String,
     pub(crate) origins: AllowedOrigins,
     pub(crate) hosts: AllowedHosts,
@@ -46,6 +49,7 @@ impl AppState {
         let make_room = viewer_evictor(connections.clone(), fanout.clone());
         Self {
             snapshot_services: cameras.iter().map(snapshot_service).collect(),
+            annexb: cameras.iter().map(|_| AnnexB::default()).collect(),
             cameras,
             websocket_name: settings.websocket_name,
             origins: AllowedOrigins::new(settings.allowed_origins),
@@ -79,6 +83,13 @@ impl AppState {
         let of = |camera: &CameraHandle| name.is_none_or(|name| *camera.name == *name);
         self.snapshot_services
             .get(self.cameras.iter().position(of)?)
+    }
+
+    /// The frames of the camera `name` in Annex B.
+    pub(crate) fn annexb(&self, name: &str) -> AnnexB {
+        let position = (self.cameras.iter()).position(|camera| &*camera.name == name);
+        let known = position.and_then(|position| self.annexb.get(position));
+        known.cloned().unwrap_or_default()
     }
 
     pub(crate) fn camera(&self, name: Option<&str>) -> Option<&CameraHandle> {

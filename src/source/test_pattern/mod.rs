@@ -26,10 +26,9 @@ mod transform;
 
 pub use encoder::Encoder;
 
-use super::{Error, InputChunk, SILENCE_LIMIT, Settings, Source, SourceContext};
+use super::{Error, Item, SILENCE_LIMIT, Settings, Source, SourceContext};
 use crate::controls::ControlBackend;
 use crate::frame_rate::FrameRate;
-use crate::h264::ChunkEnd;
 use crate::shutdown::ShutdownToken;
 use crate::time::Timestamp;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -72,7 +71,7 @@ impl Source for TestPattern {
         SILENCE_LIMIT.max(self.schedule.fps.interval() * 2)
     }
 
-    fn read(&mut self) -> Result<Option<InputChunk<'_>>, Error> {
+    fn read(&mut self) -> Result<Option<Item<'_>>, Error> {
         let wait = self.schedule.due().since(Timestamp::now());
         if self.shutdown.sleep(wait.min(MAX_WAIT)) {
             return Err(Error::Stopped);
@@ -87,10 +86,9 @@ impl Source for TestPattern {
         self.schedule.advance(captured_at);
         let force_idr = std::mem::take(&mut self.is_keyframe_asked);
         let annexb = self.encoder.encode(unix_time.as_millis() as u64, force_idr);
-        Ok(Some(InputChunk {
+        Ok(Some(Item::AccessUnit {
             annexb,
             captured_at,
-            end: ChunkEnd::Complete,
         }))
     }
 
@@ -198,10 +196,15 @@ mod tests {
             if kinds.len() == 3 {
                 source.request_keyframe();
             }
-            if let Some(chunk) = source.read().unwrap() {
-                assert_eq!(chunk.end, ChunkEnd::Complete);
-                assert!((opened_at..=Timestamp::now()).contains(&chunk.captured_at));
-                kinds.push(chunk.annexb[4]);
+            match source.read().unwrap() {
+                Some(Item::AccessUnit {
+                    annexb,
+                    captured_at,
+                }) => {
+                    assert!((opened_at..=Timestamp::now()).contains(&captured_at));
+                    kinds.push(annexb[4]);
+                }
+                other => assert!(other.is_none(), "it knows its access units"),
             }
         }
         assert_eq!(kinds, [0x67, 0x01, 0x61, 0x67, 0x01, 0x61]);
@@ -212,8 +215,8 @@ mod tests {
         let mut source = open(&context(224, 240)).unwrap();
         let mut kinds = Vec::new();
         while kinds.len() < 8 {
-            if let Some(chunk) = source.read().unwrap() {
-                kinds.push(chunk.annexb[4]);
+            if let Some(Item::AccessUnit { annexb, .. }) = source.read().unwrap() {
+                kinds.push(annexb[4]);
             }
             let rate = if kinds.len() < 6 { 1_500_000 } else { 25_000 };
             source

@@ -15,11 +15,10 @@ pub(super) use open::start;
 use super::READ_TIMEOUT;
 use crate::controls::ControlBackend;
 use crate::encode::{self, Encoder, EncoderFactory, FrameMemory, RawFrame};
-use crate::h264::ChunkEnd;
 use crate::media::orientation::Orientation;
 use crate::shutdown::WaitResult;
 use crate::source::silence::SilenceLimit;
-use crate::source::{Cause, Error, InputChunk, Source, SourceContext};
+use crate::source::{Cause, Error, Item, Source, SourceContext};
 use crate::time::Timestamp;
 use crate::v4l2::{self, DeviceError, FourCc, SetupStep, Stream};
 use capture::{CaptureThread, CapturedFrame};
@@ -224,12 +223,11 @@ impl Camera {
 }
 
 impl Source for Camera {
-    fn read(&mut self) -> Result<Option<InputChunk<'_>>, Error> {
+    fn read(&mut self) -> Result<Option<Item<'_>>, Error> {
         let captured_at = self.next_unit()?;
-        Ok(captured_at.map(|captured_at| InputChunk {
+        Ok(captured_at.map(|captured_at| Item::AccessUnit {
             annexb: &self.unit,
             captured_at,
-            end: ChunkEnd::Complete,
         }))
     }
 

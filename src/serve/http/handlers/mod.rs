@@ -2,6 +2,8 @@
 
 pub(crate) mod assets;
 pub(crate) mod controls;
+pub(crate) mod endless;
+pub(crate) mod h264_stream;
 pub(crate) mod live_wait;
 pub(crate) mod metrics;
 pub(crate) mod mp4_stream;

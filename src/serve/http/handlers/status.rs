@@ -23,7 +23,7 @@ pub(crate) fn status(app: &AppState) -> String {
 
 fn camera_json(app: &AppState, camera: &CameraHandle) -> Value {
     let status = camera.hub.stats();
-    let init = status.init.as_ref();
+    let parameters = status.parameters.as_ref();
     let is_live = status.status.state == CameraState::Live;
     let reason = &status.status.reason;
     json!({
@@ -31,9 +31,9 @@ fn camera_json(app: &AppState, camera: &CameraHandle) -> Value {
         "source": camera.source,
         "state": status.status.state.as_str(),
         "error": (!reason.is_empty()).then_some(reason),
-        "codec": init.map(|init| &init.codec),
-        "width": init.map(|init| init.width),
-        "height": init.map(|init| init.height),
+        "codec": parameters.map(|video| &video.rfc6381),
+        "width": parameters.map(|video| video.width),
+        "height": parameters.map(|video| video.height),
         "fps": if is_live { (status.fps * 100.0).round() / 100.0 } else { 0.0 },
         "bitrate": if is_live { status.bitrate } else { 0 },
         "keyframe_interval": status.keyframe_interval,

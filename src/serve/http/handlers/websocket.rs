@@ -1,6 +1,7 @@
 //! From an HTTP request to a WebSocket viewer (RFC 6455, 4.2).
 
 use crate::logger::CLIENT_TARGET;
+use crate::media::Frame;
 use crate::serve::config::CameraHandle;
 use crate::serve::connection_limit::Permit;
 use crate::serve::fanout::connection::NewViewer;
@@ -23,10 +24,11 @@ use std::sync::Arc;
 /// Our own sub-protocol, with text messages beside the video.
 pub(crate) const SUBPROTOCOL: &str = "berrymse.v1";
 
-/// Answers the request; the viewer itself begins when the answer is out.
+/// Answers the request; the viewer itself begins when the answer is out. With `is_raw` it gets Annex B.
 pub(crate) fn upgrade(
     app: &Arc<AppState>,
     name: Option<&str>,
+    is_raw: bool,
     peer: SocketAddr,
     request: &mut Request<Incoming>,
 ) -> Response<ResponseBody> {
@@ -53,6 +55,7 @@ pub(crate) fn upgrade(
     }
     let upgrade = hyper::upgrade::on(request);
     let (app, name, hub) = (app.clone(), camera.name.clone(), camera.hub.clone());
+    let annexb = is_raw.then(|| app.annexb(&name));
     tokio::spawn(async move {
         let taken = match upgrade.await {
             Ok(upgraded) => into_viewer_stream(upgraded),
@@ -61,13 +64,18 @@ pub(crate) fn upgrade(
         match taken {
             Ok((stream, leftover)) => {
                 log::info!(target: CLIENT_TARGET, "{name}: viewer {peer} joined");
+                let mut subscription = hub.subscribe();
+                if is_raw {
+                    subscription.set_bytes_of(Frame::annexb_message_len);
+                }
                 app.fanout.add(NewViewer {
                     stream,
                     peer,
                     leftover,
                     latency: app.latency_stats.join(name.clone()),
                     camera: name,
-                    subscription: hub.subscribe(),
+                    subscription,
+                    annexb,
                     speaks_v1,
                     permit,
                     loss_response: app.congestion_control.loss_response(),

@@ -29,7 +29,12 @@ const COMPOSITION_BYTES: usize = 4;
 
 /// Size of the fragment around `nals`, in bytes.
 pub fn fragment_bytes<'a>(sample: &Sample, nals: impl Iterator<Item = &'a [u8]>) -> usize {
-    moof_bytes(sample) + MDAT_HEADER_BYTES + sample_bytes(nals)
+    head_bytes(sample) + sample_bytes(nals)
+}
+
+/// Size of what stands before the sample in the fragment, in bytes.
+pub fn head_bytes(sample: &Sample) -> usize {
+    moof_bytes(sample) + MDAT_HEADER_BYTES
 }
 
 fn moof_bytes(sample: &Sample) -> usize {
@@ -104,21 +109,6 @@ fn write_track_run(out: &mut Vec<u8>, sample: &Sample, moof: u32, size: u32) {
     if let Some(offset) = sample.composition_offset {
         out.extend_from_slice(&offset.to_be_bytes());
     }
-}
-
-/// The NAL units of the sample in a fragment, which [`fragment`] has made; of other bytes, nothing or nonsense.
-pub fn nal_units(fragment: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let moof = fragment
-        .first_chunk()
-        .map_or(0, |size| u32::from_be_bytes(*size));
-    let sample_at = (moof as usize).saturating_add(MDAT_HEADER_BYTES);
-    let mut rest = fragment.get(sample_at..).unwrap_or_default();
-    std::iter::from_fn(move || {
-        let (length, behind) = rest.split_first_chunk()?;
-        let (nal, behind) = behind.split_at_checked(u32::from_be_bytes(*length) as usize)?;
-        rest = behind;
-        Some(nal)
-    })
 }
 
 fn write_box_header(out: &mut Vec<u8>, bytes: u32, kind: &[u8; 4]) {

@@ -1,7 +1,9 @@
 //! What is written is read back by two independent readers of MP4, and the sizes that pages of the 2022
 //! program rely on are checked byte by byte. What these cannot show, that browsers play it, is in tests/browser.
 
+use super::read::{Reader, Segment};
 use super::*;
+use crate::h264::VideoParameters;
 use crate::media::orientation::Orientation;
 use mp4_atom::ReadFrom;
 use proptest::prelude::*;
@@ -10,10 +12,10 @@ use shiguredo_mp4::demux::Fmp4SegmentDemuxer;
 const SPS: [u8; 5] = [0x67, 0x64, 0x00, 0x1f, 0xac];
 const PPS: [u8; 2] = [0x68, 0xee];
 
-fn video<'a>(sps: &'a [Vec<u8>], pps: &'a [Vec<u8>]) -> VideoDescription<'a> {
-    VideoDescription {
-        sps,
-        pps,
+fn format() -> VideoParameters {
+    VideoParameters {
+        sps: vec![SPS.to_vec()],
+        pps: vec![PPS.to_vec()],
         width: 1280,
         height: 720,
         hidden: (0, 0),
@@ -21,14 +23,24 @@ fn video<'a>(sps: &'a [Vec<u8>], pps: &'a [Vec<u8>]) -> VideoDescription<'a> {
         chroma_format: 1,
         luma_bits: 8,
         chroma_bits: 8,
-        orientation: Orientation::default(),
+        codec: "avc1.64001f".to_owned(),
+        reorder: 0,
     }
 }
 
-fn init() -> Vec<u8> {
+fn init_of(format: &VideoParameters, orientation: Orientation) -> Vec<u8> {
     let mut out = Vec::new();
-    write_init_segment(&mut out, &video(&[SPS.to_vec()], &[PPS.to_vec()]));
+    let track = Track {
+        sample_entry: &avc1::sample_entry(format),
+        size: avc1::track_size(format),
+        orientation,
+    };
+    write_init_segment(&mut out, &track);
     out
+}
+
+fn init() -> Vec<u8> {
+    init_of(&format(), Orientation::default())
 }
 
 fn sample() -> Sample {
@@ -99,15 +111,11 @@ fn init_segment_has_no_duration() {
 
 #[test]
 fn a_sample_that_is_not_square_is_declared() {
-    let mut out = Vec::new();
-    let sps = [SPS.to_vec()];
-    write_init_segment(
-        &mut out,
-        &VideoDescription {
-            sample_aspect: (4, 3),
-            ..video(&sps, &[])
-        },
-    );
+    let format = VideoParameters {
+        sample_aspect: (4, 3),
+        ..format()
+    };
+    let out = init_of(&format, Orientation::default());
     let mut rest = &out[..];
     mp4_atom::Ftyp::read_from(&mut rest).unwrap();
     let moov = mp4_atom::Moov::read_from(&mut rest).unwrap();
@@ -121,17 +129,13 @@ fn a_sample_that_is_not_square_is_declared() {
 
 #[test]
 fn hidden_columns_and_rows_are_in_clap() {
-    let mut out = Vec::new();
-    let sps = [SPS.to_vec()];
-    write_init_segment(
-        &mut out,
-        &VideoDescription {
-            width: 300,
-            height: 168,
-            hidden: (26, 60),
-            ..video(&sps, &[])
-        },
-    );
+    let format = VideoParameters {
+        width: 300,
+        height: 168,
+        hidden: (26, 60),
+        ..format()
+    };
+    let out = init_of(&format, Orientation::default());
     let mut rest = &out[..];
     mp4_atom::Ftyp::read_from(&mut rest).unwrap();
     let moov = mp4_atom::Moov::read_from(&mut rest).unwrap();
@@ -170,6 +174,49 @@ fn trun_and_flags_stand_at_2022_offsets() {
     };
     let reordered = made(&reordered, &[vec![1, 1]]);
     assert_eq!((&reordered[76..80], reordered[92]), (&b"trun"[..], 1));
+}
+
+#[test]
+fn init_segment_of_another_server_is_read() {
+    for degrees in [0, 90, 180, 270] {
+        for mirror in [false, true] {
+            let orientation = Orientation::new(degrees, mirror, false);
+            let mut reader = Reader::default();
+            reader.push(&init_of(&format(), orientation));
+            let expected = read::TrackDescription {
+                sample_entry: avc1::sample_entry(&format()),
+                size: (1280, 720),
+                orientation,
+                timescale: 90_000,
+            };
+            assert_eq!(reader.next_segment(), Ok(Some(Segment::Init(expected))));
+            assert_eq!(reader.next_segment(), Ok(None));
+        }
+    }
+}
+
+#[test]
+fn stream_that_is_no_fragments_of_one_sample_is_refused() {
+    let read = |bytes: &[u8]| {
+        let mut reader = Reader::default();
+        reader.push(bytes);
+        let mut last = reader.next_segment();
+        while matches!(last, Ok(Some(_))) {
+            last = reader.next_segment();
+        }
+        last.map_err(|error| error.to_string())
+    };
+    let whole = made(&sample(), &[vec![0x65, 1]]);
+    assert_eq!(read(&whole), Ok(None));
+    assert!(read(&whole[108 - 4..]).is_err(), "media data alone");
+    let mut two = whole.clone();
+    two[87] = 2;
+    assert!(read(&two).is_err(), "two samples");
+    let mut short = whole.clone();
+    short[103] += 1;
+    assert!(read(&short).is_err(), "the sample is longer than its box");
+    assert!(read(&[0; 16]).is_err());
+    assert!(read(b"HTTP/1.1 200 OK\r\n").is_err());
 }
 
 #[test]
@@ -232,7 +279,17 @@ proptest! {
                 got.push(nal.to_vec());
                 data = rest;
             }
-            prop_assert!(nal_units(&bytes).eq(nals.iter().map(Vec::as_slice)));
+            // Cut anywhere, our own reader finds the same.
+            let mut reader = Reader::default();
+            let (start, end) = bytes.split_at(bytes.len() * number.min(7) / 7);
+            reader.push(start);
+            let early = reader.next_segment().unwrap();
+            reader.push(end);
+            let read = match early {
+                None => reader.next_segment().unwrap(),
+                whole => whole,
+            };
+            prop_assert_eq!(read, Some(Segment::Fragment(sample)));
             prop_assert_eq!(got, nals);
         }
     }

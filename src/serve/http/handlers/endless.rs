@@ -1,0 +1,148 @@
+//! What all endless answers have in common: who gets one, where it begins, its headers.
+
+use crate::hub::{Event, StartPosition, Subscription};
+use crate::serve::config::CameraHandle;
+use crate::serve::connection_limit::Permit;
+use crate::serve::http::origin::set_embedding_headers;
+use crate::serve::http::refusal::{Refusal, admit};
+use crate::serve::http::response::{PollBytes, ResponseBody, text_response};
+use crate::serve::http::state::AppState;
+use hyper::header::{self, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::Sleep;
+
+/// A client of `?start=next` begins at an older keyframe when the camera has made none within this time.
+const NEXT_KEYFRAME_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What the query asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Query {
+    pub(crate) start: StartPosition,
+    pub(crate) is_capture_clock: bool,
+}
+
+/// One client of an endless answer.
+pub(crate) struct Client {
+    viewer: Subscription,
+    /// When the client begins at an older keyframe; `None` once it has begun.
+    begins_at: Option<Pin<Box<Sleep>>>,
+    _seat: Permit,
+}
+
+impl Client {
+    /// Returns the next event; frames from a keyframe on.
+    pub(crate) fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Event> {
+        let is_due = |sleep: &mut Pin<Box<Sleep>>| sleep.as_mut().poll(context).is_ready();
+        if self.begins_at.as_mut().is_some_and(is_due) {
+            self.begins_at = None;
+            self.viewer.start_now();
+        }
+        let event = std::task::ready!(self.viewer.poll_next(context));
+        if matches!(event, Event::Frame(_)) {
+            self.begins_at = None;
+        }
+        Poll::Ready(event)
+    }
+}
+
+/// Returns the answer whose body `body` makes of the client. A page elsewhere may show it only if the WebSocket would be
+/// open to it, too.
+pub(crate) fn respond<T>(
+    app: &AppState,
+    camera: &CameraHandle,
+    peer: SocketAddr,
+    request: &Request<T>,
+    media_type: &'static str,
+    body: impl FnOnce(Client, Query) -> Result<Box<dyn PollBytes>, String>,
+) -> Response<ResponseBody> {
+    let (access, page) = match admit(app, peer, request.headers()) {
+        Ok(admitted) => admitted,
+        Err(refusal) => return *refusal,
+    };
+    let query = match parse_query(request.uri().query().unwrap_or_default()) {
+        Ok(query) => query,
+        Err(words) => return text_response(StatusCode::BAD_REQUEST, words),
+    };
+    let content = if request.method() == Method::HEAD {
+        ResponseBody::Full(None)
+    } else {
+        let Some(seat) = app.viewer_limit.acquire() else {
+            return Refusal::full(app.viewer_limit.limit(), peer)
+                .log_throttled(app)
+                .text();
+        };
+        let is_next = query.start == StartPosition::NextKeyframe;
+        let client = Client {
+            viewer: camera.hub.subscribe_at(query.start),
+            begins_at: is_next.then(|| Box::pin(tokio::time::sleep(NEXT_KEYFRAME_TIMEOUT))),
+            _seat: seat,
+        };
+        match body(client, query) {
+            Ok(body) => ResponseBody::Stream(body),
+            Err(words) => return text_response(StatusCode::BAD_REQUEST, words),
+        }
+    };
+    let mut response = Response::new(content);
+    let out = response.headers_mut();
+    out.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    out.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    set_embedding_headers(access, &page, &app.origins, out);
+    // nginx would collect before it passes on.
+    out.insert("X-Accel-Buffering", HeaderValue::from_static("no"));
+    response
+}
+
+/// Reads `start` and `clock` from a query; other keys are passed over.
+fn parse_query(query: &str) -> Result<Query, String> {
+    let mut wanted = Query {
+        start: StartPosition::Now,
+        is_capture_clock: false,
+    };
+    for (key, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+        match (key, value) {
+            ("start", "next") => wanted.start = StartPosition::NextKeyframe,
+            ("clock", "capture") => wanted.is_capture_clock = true,
+            ("start", _) => {
+                return Err(format!("start={value}: unknown; the only value is next\n"));
+            }
+            ("clock", _) => {
+                return Err(format!(
+                    "clock={value}: unknown; the only value is capture\n"
+                ));
+            }
+            _ => {}
+        }
+    }
+    Ok(wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endless_query_rejects_unknown_values() {
+        let of = |start, is_capture_clock| {
+            Ok(Query {
+                start,
+                is_capture_clock,
+            })
+        };
+        assert_eq!(parse_query(""), of(StartPosition::Now, false));
+        assert_eq!(parse_query("t=1&wait=5"), of(StartPosition::Now, false));
+        assert_eq!(
+            parse_query("start=next"),
+            of(StartPosition::NextKeyframe, false)
+        );
+        assert_eq!(
+            parse_query("clock=capture&start=next"),
+            of(StartPosition::NextKeyframe, true)
+        );
+        assert!(parse_query("start=now").is_err_and(|words| words.contains("next")));
+        assert!(parse_query("clock=x").is_err_and(|words| words.contains("capture")));
+    }
+}

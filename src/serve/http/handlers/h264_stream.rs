@@ -1,0 +1,45 @@
+//! Annex B over plain HTTP, for programs that take H.264 without a container.
+
+use crate::hub::Event;
+use crate::serve::annexb_cache::AnnexB;
+use crate::serve::config::CameraHandle;
+use crate::serve::http::handlers::endless::{self, Client};
+use crate::serve::http::response::{PollBytes, ResponseBody};
+use crate::serve::http::state::AppState;
+use bytes::Bytes;
+use hyper::{Request, Response};
+use std::net::SocketAddr;
+use std::task::{Context, Poll};
+
+/// The body of one client.
+struct H264 {
+    client: Client,
+    annexb: AnnexB,
+}
+
+/// Answers with access units, as long as the client takes them.
+pub(crate) fn respond<T>(
+    app: &AppState,
+    camera: &CameraHandle,
+    peer: SocketAddr,
+    request: &Request<T>,
+) -> Response<ResponseBody> {
+    endless::respond(app, camera, peer, request, "video/h264", |client, query| {
+        if query.is_capture_clock {
+            return Err("clock=capture: Annex B has no times; /stream.mp4 has\n".to_owned());
+        }
+        let annexb = app.annexb(&camera.name);
+        Ok(Box::new(H264 { client, annexb }))
+    })
+}
+
+impl PollBytes for H264 {
+    fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<Bytes> {
+        loop {
+            // Parameter sets are in the keyframes.
+            if let Event::Frame(frame) = std::task::ready!(self.client.poll_event(context)) {
+                return Poll::Ready(self.annexb.message(&frame).payload());
+            }
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! The endless MP4 of another BerryMSE, over plain HTTP. Its frames are ready: nothing is parsed as H.264 again.
+//!
+//! The camera's thread runs hyper on a small runtime of its own, which also makes the requests for keyframes.
+
+mod capture_clock;
+mod url;
+
+pub use url::Url;
+
+use super::{Cause, Error, Item, ReadyFrame, SILENCE_LIMIT, Source, SourceContext};
+use crate::media::fmp4::read::{Reader, Segment, TrackDescription};
+use crate::media::fmp4::{Sample, avc1};
+use crate::media::{Codec, Description};
+use crate::shutdown::ShutdownToken;
+use crate::time::{TIMESCALE, Timestamp};
+use bytes::Bytes;
+use capture_clock::CaptureClock;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper::{Request, Response, StatusCode, header};
+use hyper_util::rt::TokioIo;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::runtime::{Builder, Runtime};
+
+/// Timeout for the connection and the head of the answer. The other server may open its camera meanwhile.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Longest wait in one [`Source::read`].
+const READ_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// Timeout for a request that only asks for a keyframe.
+const KEYFRAME_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Most bytes of a refusal that are read.
+const REFUSAL_BYTES: usize = 4096;
+
+/// Opens the stream at `url`.
+pub(super) fn open(url: &Url, context: &SourceContext) -> Result<Box<dyn Source>, Error> {
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::Unavailable(format!("cannot read from {url}: {error}")))?;
+    // After a loss the frames since the newest keyframe are known already.
+    let is_again = context.has_http_frames.load(Ordering::Relaxed);
+    let asked = ask(url.clone(), is_again);
+    let answered = wait(&runtime, &context.shutdown, ANSWER_TIMEOUT, asked);
+    let no_server = |text| Err(Error::Unavailable(text).because(Cause::NO_SERVER));
+    let result = match answered {
+        Waited::Stopped => Err(Error::Stopped),
+        Waited::TimedOut => {
+            let seconds = ANSWER_TIMEOUT.as_secs();
+            no_server(format!("{url} does not answer within {seconds} s"))
+        }
+        Waited::Done(Err(text)) => no_server(format!("{url}: {text}. Does BerryMSE run there?")),
+        Waited::Done(Ok(response)) => accept(&runtime, url, response),
+    };
+    let body = match result {
+        Ok(body) => body,
+        Err(error) => {
+            runtime.shutdown_background();
+            return Err(error);
+        }
+    };
+    Ok(Box::new(HttpInput {
+        url: url.clone(),
+        runtime: Some(runtime),
+        shutdown: context.shutdown.clone(),
+        body,
+        reader: Reader::default(),
+        description: None,
+        timescale: TIMESCALE,
+        clock: CaptureClock::default(),
+        has_frames: context.has_http_frames.clone(),
+        silence_limit: match context.stall_after {
+            Some(Duration::ZERO) => Duration::MAX,
+            Some(limit) => limit,
+            None => SILENCE_LIMIT.max(context.settings.fps.interval() * 2),
+        },
+    }))
+}
+
+enum Waited<T> {
+    Stopped,
+    TimedOut,
+    Done(T),
+}
+
+/// Runs `future` up to `timeout`, or until the program stops.
+fn wait<T>(
+    runtime: &Runtime,
+    shutdown: &ShutdownToken,
+    timeout: Duration,
+    future: impl Future<Output = T>,
+) -> Waited<T> {
+    let end = Timestamp::now() + timeout;
+    let mut future = std::pin::pin!(future);
+    loop {
+        if shutdown.is_triggered() {
+            return Waited::Stopped;
+        }
+        let left = end.since(Timestamp::now());
+        if left.is_zero() {
+            return Waited::TimedOut;
+        }
+        let slice = async { tokio::time::timeout(left.min(READ_TIMEOUT), &mut future).await };
+        if let Ok(done) = runtime.block_on(slice) {
+            return Waited::Done(done);
+        }
+    }
+}
+
+/// Asks for the stream; returns the answer's head and a body that is still coming.
+async fn ask(url: Url, is_next: bool) -> Result<Response<Incoming>, String> {
+    let address = (url.host(), url.port());
+    let socket = TcpStream::connect(address).await;
+    let socket = socket.map_err(|error| error.to_string())?;
+    let handshake = http1::handshake::<_, Empty<Bytes>>(TokioIo::new(socket)).await;
+    let (mut sender, connection) = handshake.map_err(|error| error.to_string())?;
+    // Ends with the sender and the body.
+    tokio::spawn(connection);
+    let mut request = Request::get(url.target(is_next))
+        .header(header::HOST, url.authority())
+        .header(
+            header::USER_AGENT,
+            concat!("BerryMSE/", env!("CARGO_PKG_VERSION")),
+        );
+    if let Some(authorization) = url.authorization() {
+        request = request.header(header::AUTHORIZATION, authorization);
+    }
+    let request = request.body(Empty::new()).map_err(|e| e.to_string())?;
+    sender
+        .send_request(request)
+        .await
+        .map_err(|error| error.to_string())
+}
+
+/// Returns the body of an answer that is a stream, else the reason why not.
+fn accept(runtime: &Runtime, url: &Url, response: Response<Incoming>) -> Result<Incoming, Error> {
+    let status = response.status();
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let is_mp4 = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"video/mp4"));
+    if status == StatusCode::OK && is_mp4 {
+        return Ok(response.into_body());
+    }
+    if status == StatusCode::OK {
+        let text = format!("{url} is no MP4 of a BerryMSE; the path ends with stream.mp4");
+        return Err(Error::Unavailable(text).because(Cause::NO_STREAM));
+    }
+    let body = Limited::new(response.into_body(), REFUSAL_BYTES).collect();
+    let body = runtime.block_on(async { tokio::time::timeout(READ_TIMEOUT, body).await });
+    let body = body.ok().and_then(Result::ok);
+    let body = body.map(|body| body.to_bytes()).unwrap_or_default();
+    let said = String::from_utf8_lossy(&body);
+    let said = said.lines().next().unwrap_or_default();
+    let cause = match status {
+        StatusCode::SERVICE_UNAVAILABLE => Cause::NO_FRAMES_THERE,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Cause::NOT_PERMITTED,
+        _ => Cause::NO_STREAM,
+    };
+    let text = format!("{url} answers {}: {said}", status.as_u16());
+    Err(Error::Unavailable(text).because(cause))
+}
+
+struct HttpInput {
+    url: Url,
+    /// `None` only while it is dropped.
+    runtime: Option<Runtime>,
+    shutdown: ShutdownToken,
+    body: Incoming,
+    reader: Reader,
+    description: Option<Arc<Description>>,
+    timescale: u32,
+    clock: CaptureClock,
+    /// Frames of this camera have come, in this or an earlier opening.
+    has_frames: Arc<AtomicBool>,
+    silence_limit: Duration,
+}
+
+impl Drop for HttpInput {
+    fn drop(&mut self) {
+        // A name that is being looked up would be waited for.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Source for HttpInput {
+    fn read(&mut self) -> Result<Option<Item<'_>>, Error> {
+        let sample = loop {
+            let segment = self.reader.next_segment().map_err(|error| {
+                Error::Lost(format!("{}: {error}", self.url)).because(Cause::NO_STREAM)
+            })?;
+            match segment {
+                Some(Segment::Init(track)) => self.describe(&track)?,
+                Some(Segment::Fragment(sample)) => break sample,
+                None => {
+                    if !self.receive()? {
+                        return Ok(None);
+                    }
+                }
+            }
+        };
+        let Some(description) = &self.description else {
+            let text = format!("{} begins without an init segment", self.url);
+            return Err(Error::Lost(text).because(Cause::NO_STREAM));
+        };
+        self.has_frames.store(true, Ordering::Relaxed);
+        let media = nanos(sample.decode_time, self.timescale);
+        Ok(Some(Item::Frame(ReadyFrame {
+            description,
+            captured_at: self.clock.capture_time(media, Timestamp::now()),
+            is_keyframe: sample.is_keyframe,
+            is_disposable: !sample.is_reference,
+            composition_offset: offset(&sample, self.timescale),
+            nals: self.reader.data(),
+        })))
+    }
+
+    fn silence_limit(&self) -> Duration {
+        self.silence_limit
+    }
+
+    /// Each client who joins has the camera asked for a keyframe.
+    fn request_keyframe(&mut self) {
+        let asked = ask(self.url.clone(), true);
+        if let Some(runtime) = &self.runtime {
+            runtime.spawn(async { drop(tokio::time::timeout(KEYFRAME_TIMEOUT, asked).await) });
+        }
+    }
+
+    fn can_make_keyframes(&self) -> bool {
+        true
+    }
+}
+
+impl HttpInput {
+    /// Takes in what has come; false if that is nothing for a tenth of a second.
+    fn receive(&mut self) -> Result<bool, Error> {
+        let Some(runtime) = &self.runtime else {
+            return Err(Error::Stopped);
+        };
+        let body = &mut self.body;
+        let next =
+            runtime.block_on(async { tokio::time::timeout(READ_TIMEOUT, body.frame()).await });
+        if self.shutdown.is_triggered() {
+            return Err(Error::Stopped);
+        }
+        let lost = |text: String| Error::Lost(text).because(Cause::SERVER_LOST);
+        match next {
+            Err(_) => Ok(false),
+            Ok(Some(Ok(frame))) => {
+                if let Ok(data) = frame.into_data() {
+                    self.reader.push(&data);
+                }
+                Ok(true)
+            }
+            Ok(Some(Err(error))) => Err(lost(format!("{} was lost: {error}", self.url))),
+            Ok(None) => Err(lost(format!("{} has ended the stream", self.url))),
+        }
+    }
+
+    fn describe(&mut self, track: &TrackDescription) -> Result<(), Error> {
+        let Some(entry) = avc1::parse(&track.sample_entry) else {
+            let text = format!("{} is not H.264 as a BerryMSE sends it", self.url);
+            return Err(Error::Lost(text).because(Cause::NO_STREAM));
+        };
+        let (mut width, mut height) = entry.size;
+        if track.orientation.swaps_axes() {
+            (width, height) = (height, width);
+        }
+        self.timescale = track.timescale;
+        self.description = Some(Arc::new(Description {
+            codec: Codec::H264,
+            rfc6381: entry.rfc6381,
+            sample_entry: track.sample_entry.clone(),
+            parameter_sets: entry.parameter_sets,
+            width,
+            height,
+            track_size: track.size,
+            orientation: track.orientation,
+            hidden: entry.hidden,
+        }));
+        Ok(())
+    }
+}
+
+/// Nanoseconds of so many ticks.
+fn nanos(ticks: u64, timescale: u32) -> u64 {
+    let nanos = u128::from(ticks) * 1_000_000_000 / u128::from(timescale.max(1));
+    u64::try_from(nanos).unwrap_or(u64::MAX)
+}
+
+/// The composition offset in our own ticks.
+fn offset(sample: &Sample, timescale: u32) -> Option<i32> {
+    let offset = i64::from(sample.composition_offset?);
+    let scaled = offset * i64::from(TIMESCALE) / i64::from(timescale.max(1));
+    i32::try_from(scaled).ok()
+}
