@@ -11,6 +11,7 @@ mod handle;
 mod in_band;
 mod jpeg_request;
 mod keyframe_throttle;
+mod lossless;
 mod rate_meter;
 mod skip_policy;
 mod status;
@@ -24,6 +25,7 @@ use gop_buffer::GopBuffer;
 pub use handle::{DemandGuard, Hub, HubStats, ReplayFrames, StartPosition};
 pub use jpeg_request::Jpeg;
 use keyframe_throttle::KeyframeThrottle;
+pub use lossless::{LosslessEvent, LosslessSubscription};
 use rate_meter::RateMeter;
 use skip_policy::{Action, PolicyInput, next_action};
 pub use status::{CameraState, CameraStatus};
@@ -70,6 +72,8 @@ struct Inner {
     /// Wakers called at the next update, by the viewers' ids. A viewer that asks often, or leaves,
     /// leaves nothing behind while there is no update for hours.
     waiting_wakers: BTreeMap<u64, Waker>,
+    /// What waits for subscribers that must have every frame, by their ids.
+    lossless: BTreeMap<u64, lossless::Queue>,
     next_id: u64,
 }
 
@@ -94,6 +98,7 @@ pub fn channel() -> (Publisher, Hub) {
         jpeg_request: jpeg_request::JpegRequest::default(),
         congested: BTreeMap::new(),
         waiting_wakers: BTreeMap::new(),
+        lossless: BTreeMap::new(),
         next_id: 0,
     };
     let shared = Arc::new(Shared {
@@ -140,6 +145,9 @@ impl Publisher {
             inner.is_keyframe_missing = false;
             inner.keyframe_throttle.on_keyframe();
         }
+        let has_overrun =
+            (inner.lossless.values_mut()).fold(false, |is, queue| is | queue.push(&frame));
+        inner.keyframe_wanted |= has_overrun;
         inner.buffer.push(frame, now);
         let has_entry = !inner.buffer.lacks_entry_point();
         self.0.wake(inner);
