@@ -211,6 +211,8 @@ impl<'a> Camera<'a> {
         spec: &SourceSpec,
         server: &Server,
     ) -> Result<(), Error> {
+        // It has just been opened.
+        self.publisher.take_restart_request();
         let mut assemble = Assemble::new();
         let mut liveness = LivenessMonitor::new(Timestamp::now());
         let mut has_keyframe = false;
@@ -260,6 +262,11 @@ impl<'a> Camera<'a> {
                 .idle_timer
                 .should_close(now, || self.publisher.has_demand())
             {
+                return Ok(());
+            }
+            if self.publisher.take_restart_request() {
+                self.publisher.set_status(CameraState::Starting, "");
+                self.publisher.count_restart();
                 return Ok(());
             }
             if source.can_make_keyframes()
@@ -330,7 +337,8 @@ impl<'a> Camera<'a> {
         let is_watched = self.publisher.has_demand();
         loop {
             let left = end.since(Timestamp::now());
-            let is_new = pause > BACKOFF_MAX && !is_watched && self.publisher.has_demand();
+            let is_new = (pause > BACKOFF_MAX && !is_watched && self.publisher.has_demand())
+                || self.publisher.take_restart_request();
             if left.is_zero() || is_new || context.shutdown.sleep(left.min(SHUTDOWN_POLL_INTERVAL))
             {
                 return;

@@ -63,6 +63,8 @@ struct Inner {
     dropped: u64,
     restarts: u64,
     keyframe_wanted: bool,
+    /// A client wants the camera to be opened again.
+    restart_wanted: bool,
     /// A viewer could not start for want of a keyframe, since the last one.
     is_keyframe_missing: bool,
     keyframe_throttle: KeyframeThrottle,
@@ -93,6 +95,7 @@ pub fn channel() -> (Publisher, Hub) {
         dropped: 0,
         restarts: 0,
         keyframe_wanted: false,
+        restart_wanted: false,
         is_keyframe_missing: false,
         keyframe_throttle: KeyframeThrottle::default(),
         jpeg_request: jpeg_request::JpegRequest::default(),
@@ -234,6 +237,11 @@ impl Publisher {
     /// Counts frames of the camera that were lost or not encoded.
     pub fn count_dropped(&self, pictures: u64) {
         self.0.lock().dropped += pictures;
+    }
+
+    /// Returns true once after a client wanted the camera to be opened again.
+    pub fn take_restart_request(&self) -> bool {
+        std::mem::take(&mut self.0.lock().restart_wanted)
     }
 
     /// Counts a source that worked and had to be opened again.

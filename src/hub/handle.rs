@@ -103,6 +103,11 @@ impl Hub {
         }
     }
 
+    /// Has the camera closed and opened again. A closed one stays closed until somebody watches.
+    pub fn request_restart(&self) {
+        self.0.lock().restart_wanted = true;
+    }
+
     /// Keeps a camera on demand open, and opens it if it is closed.
     pub fn keep_open(&self) -> DemandGuard {
         self.0.lock().demand_guards += 1;

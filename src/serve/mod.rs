@@ -20,6 +20,7 @@ mod http;
 mod latency_stats;
 mod limits;
 pub mod listen;
+mod restart_throttle;
 mod rlimit;
 mod tls;
 mod ws;

@@ -11,6 +11,7 @@ mod http;
 mod metrics;
 mod process;
 mod ready;
+mod restart;
 mod secrets;
 mod strangers;
 #[path = "../support/mod.rs"]

@@ -1,7 +1,8 @@
 //! Dispatches each request to its handler, after the checks that all of them need.
 
 use crate::serve::http::handlers::{
-    assets, controls, h264_stream, live_wait, metrics, mp4_stream, snapshot, status, websocket,
+    assets, controls, h264_stream, live_wait, metrics, mp4_stream, restart, snapshot, status,
+    websocket,
 };
 use crate::serve::http::refusal::Refusal;
 use crate::serve::http::response::{
@@ -24,7 +25,7 @@ pub(crate) async fn handle_request(
     let path = request.uri().path().to_owned();
     let route = route(&path, &app.websocket_name);
     let is_to_be_read = request.method() == Method::GET || is_head;
-    if !is_to_be_read && !matches!(route, Some(Route::Controls(_))) {
+    if !is_to_be_read && !matches!(route, Some(Route::Controls(_) | Route::Restart(_))) {
         return method_not_allowed("GET, HEAD");
     }
     if !has_unambiguous_host_and_origin(&request) {
@@ -71,6 +72,10 @@ pub(crate) async fn handle_request(
         }
         Some(Route::Controls(name)) => match app.camera(Some(name)) {
             Some(camera) => controls::respond(app, camera, request).await,
+            None => Refusal::camera(app).text(),
+        },
+        Some(Route::Restart(name)) => match app.camera(Some(name)) {
+            Some(camera) => restart::respond(app, camera, request).await,
             None => Refusal::camera(app).text(),
         },
         Some(Route::Status) => response("application/json", status::status(app)),

@@ -19,6 +19,8 @@ pub enum Route<'a> {
     Status,
     /// `/api/cameras/NAME/controls`
     Controls(&'a str),
+    /// `/api/cameras/NAME/restart`
+    Restart(&'a str),
     /// `/healthz`
     Health,
     /// `/metrics`
@@ -44,6 +46,7 @@ pub fn route<'a>(path: &'a str, websocket: &str) -> Option<Route<'a>> {
         _ => match path.split_once('/') {
             Some(("api", rest)) => match rest.strip_prefix("cameras/")?.split_once('/')? {
                 (name, "controls") if is_name(name) => Route::Controls(name),
+                (name, "restart") if is_name(name) => Route::Restart(name),
                 _ => return None,
             },
             Some(("live", name)) if is_name(name) => Route::Live(Some(name)),
@@ -96,6 +99,8 @@ mod tests {
                 "/api/cameras/front/controls",
                 Some(Route::Controls("front")),
             ),
+            ("/api/cameras/front/restart", Some(Route::Restart("front"))),
+            ("/api/cameras//restart", None),
             ("/api/cameras//controls", None),
             ("/api/cameras/controls", None),
             ("/api/cameras/a/b/controls", None),

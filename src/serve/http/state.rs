@@ -10,6 +10,7 @@ use crate::serve::http::assets::{self, Asset};
 use crate::serve::http::connections::HttpConnections;
 use crate::serve::http::origin::{AllowedHosts, AllowedOrigins};
 use crate::serve::latency_stats::LatencyStats;
+use crate::serve::restart_throttle::RestartThrottle;
 use crate::snapshot::{Budget, SnapshotService};
 use crate::time::Timestamp;
 use std::sync::{Mutex, PoisonError};
@@ -20,6 +21,8 @@ pub struct AppState {
     pub(crate) cameras: Vec<CameraHandle>,
     /// Where snapshots of the cameras are to be had, in the same order.
     pub(crate) snapshot_services: Vec<SnapshotService>,
+    /// When the cameras were restarted, in the same order.
+    pub(crate) restart_throttles: Vec<RestartThrottle>,
     /// The newest frames of the cameras in Annex B, in the same order.
     pub(crate) annexb: Vec<AnnexB>,
     pub(crate) websocket_name: String,
@@ -49,6 +52,7 @@ impl AppState {
         let make_room = viewer_evictor(connections.clone(), fanout.clone());
         Self {
             snapshot_services: cameras.iter().map(snapshot_service).collect(),
+            restart_throttles: cameras.iter().map(|_| RestartThrottle::default()).collect(),
             annexb: cameras.iter().map(|_| AnnexB::default()).collect(),
             cameras,
             websocket_name: settings.websocket_name,
@@ -83,6 +87,11 @@ impl AppState {
         let of = |camera: &CameraHandle| name.is_none_or(|name| *camera.name == *name);
         self.snapshot_services
             .get(self.cameras.iter().position(of)?)
+    }
+
+    pub(crate) fn restart_throttle(&self, name: &str) -> Option<&RestartThrottle> {
+        let position = (self.cameras.iter()).position(|camera| &*camera.name == name)?;
+        self.restart_throttles.get(position)
     }
 
     /// The frames of the camera `name` in Annex B.

@@ -1,26 +1,21 @@
 //! `/api/cameras/NAME/controls`: what a camera lets itself be set to, as JSON, and setting it.
 //!
-//! Setting changes what a camera does, so that who may is decided more strictly than who may look: a page of another site
+//! Setting changes what a camera does, so that who may is decided more strictly than who may look: a page of another app
 //! cannot send JSON here without the browser asking first (`OPTIONS`), and its `Origin` has to be allowed as for pictures.
 
 use crate::controls::{
     Control, ControlError, ControlType, ControlValue, ControlsSnapshot, ErrorKind,
 };
 use crate::serve::config::CameraHandle;
-use crate::serve::http::response::{ResponseBody, method_not_allowed, response, text_response};
+use crate::serve::http::handlers::change_guard::{HttpError, body, check_change, preflight};
+use crate::serve::http::response::ResponseBody;
+use crate::serve::http::response::method_not_allowed;
+use crate::serve::http::response::response;
+use crate::serve::http::response::text_response;
 use crate::serve::http::state::AppState;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Body;
-use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 use std::time::Duration;
-
-/// Largest body: many times what all controls of a camera need.
-const MAX_BODY_BYTES: usize = 16 << 10;
-
-/// A body has to be there within this time.
-const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The camera's thread comes by ten times a second; a driver may take a while with each control.
 const CAMERA_TIMEOUT: Duration = Duration::from_secs(3);
@@ -37,7 +32,7 @@ pub(crate) async fn respond(
         Method::POST => set_controls(app, camera, request)
             .await
             .unwrap_or_else(|(status, words)| text_response(status, format!("{words}\n"))),
-        Method::OPTIONS => preflight(),
+        Method::OPTIONS => preflight("GET, HEAD, POST, OPTIONS"),
         _ => method_not_allowed("GET, HEAD, POST, OPTIONS"),
     }
 }
@@ -49,46 +44,13 @@ async fn refreshed_view(camera: &CameraHandle) -> ControlsSnapshot {
     }
 }
 
-/// What a browser asks ahead of a request of another site. Whether that site is let in, the headers say that every answer gets.
-fn preflight() -> Response<ResponseBody> {
-    let mut response = text_response(StatusCode::NO_CONTENT, "");
-    let out = response.headers_mut();
-    out.remove(header::CONTENT_TYPE);
-    for (name, value) in [
-        (header::ALLOW, "GET, HEAD, POST, OPTIONS"),
-        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST"),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, "Content-Type"),
-    ] {
-        out.insert(name, HeaderValue::from_static(value));
-    }
-    response
-}
-
-/// Why a request was not carried out.
-type HttpError = (StatusCode, String);
-
 async fn set_controls(
     app: &AppState,
     camera: &CameraHandle,
     request: Request<hyper::body::Incoming>,
 ) -> Result<Response<ResponseBody>, HttpError> {
-    let text = |name| {
-        let value: Option<&HeaderValue> = request.headers().get(name);
-        value.and_then(|value| value.to_str().ok())
-    };
-    if !app.allow_control_changes {
-        let words = "Controls cannot be set here: server.controls is false in the configuration.";
-        return Err((StatusCode::FORBIDDEN, words.into()));
-    }
-    if !app.origins.allow(text(header::ORIGIN), text(header::HOST)) {
-        let words = "Pages of other hosts have to be named in server.allowedOrigins.";
-        return Err((StatusCode::FORBIDDEN, words.into()));
-    }
-    if !text(header::CONTENT_TYPE).is_some_and(is_json) {
-        let words = "Controls are set with JSON: Content-Type has to be application/json.";
-        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, words.into()));
-    }
-    let body = read_body(request).await?;
+    check_change(app, request.headers())?;
+    let body = body(request).await?;
     let wishes = parse_values(&body).map_err(|refusal| match refusal.kind {
         ErrorKind::WrongType => (StatusCode::UNPROCESSABLE_ENTITY, refusal.message),
         _ => (StatusCode::BAD_REQUEST, refusal.message),
@@ -101,36 +63,6 @@ async fn set_controls(
                 "The camera did not answer in time; whether the controls were set is not known.";
             Err((StatusCode::GATEWAY_TIMEOUT, words.into()))
         }
-    }
-}
-
-/// `application/json`, with or without parameters.
-fn is_json(kind: &str) -> bool {
-    let essence = kind.split(';').next().unwrap_or_default();
-    essence.trim().eq_ignore_ascii_case("application/json")
-}
-
-async fn read_body(request: Request<hyper::body::Incoming>) -> Result<bytes::Bytes, HttpError> {
-    let too_large = || {
-        let words = format!("The body is larger than {MAX_BODY_BYTES} bytes.");
-        Err((StatusCode::PAYLOAD_TOO_LARGE, words))
-    };
-    let body = request.into_body();
-    if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
-        return too_large();
-    }
-    let collect = Limited::new(body, MAX_BODY_BYTES).collect();
-    match tokio::time::timeout(BODY_TIMEOUT, collect).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => too_large(),
-        Ok(Err(error)) => Err((
-            StatusCode::BAD_REQUEST,
-            format!("The body broke off: {error}"),
-        )),
-        Err(_) => Err((
-            StatusCode::REQUEST_TIMEOUT,
-            "The body did not come in time.".into(),
-        )),
     }
 }
 
