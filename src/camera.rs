@@ -35,7 +35,7 @@ const RPICAM_BACKOFF_MAX: Duration = Duration::from_secs(10);
 /// The same for other programs.
 const PROGRAM_BACKOFF_MAX: Duration = Duration::from_secs(30);
 
-/// Complaints about a camera that are logged at once, and the time after which there may be one more.
+/// Errors of a camera that are logged at once, and the time after which one more may be.
 const ERROR_LOG_BURST: u32 = 10;
 const ERROR_LOG_INTERVAL: Duration = Duration::from_secs(3600);
 

@@ -97,6 +97,6 @@ fn dying_program_is_logged_once_over_many_restarts() {
     }
     let log = server.log();
     let lines = log.lines().filter(|line| line.contains("oops")).count();
-    // Once by itself, once as the last words; each once more after 10 s on a busy machine.
+    // Once by itself, once in the exit error; each once more after 10 s on a busy machine.
     assert!((1..=4).contains(&lines), "{log}");
 }

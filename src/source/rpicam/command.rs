@@ -192,7 +192,7 @@ impl Command {
         out
     }
 
-    /// Changes the arguments that the program's last lines complain about; false if nothing
+    /// Changes the arguments that the program's last lines reject; returns false if nothing
     /// changes.
     pub(super) fn drop_rejected(&mut self, words: &str) -> bool {
         let is_refused = |option: &OptionalArgument| {

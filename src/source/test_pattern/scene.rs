@@ -1,5 +1,5 @@
 //! The scene of the test picture: what each macroblock shows at a time, and which macroblocks differ
-//! from the last picture that was kept to compare with. It knows nothing of how they are coded. The text is in `lettering`.
+//! from the last picture that was kept to compare with. It knows nothing of how they are coded. The text is in `text_overlay`.
 
 use super::layout::{self, Detail, Layout, Rectangle};
 use super::macroblock::{Colour, Content, Samples};
@@ -44,7 +44,7 @@ pub(super) enum Change {
     Redrawn,
 }
 
-/// What the picture shows that others are compared with; `lettering` has its own.
+/// What the picture shows that others are compared with; `text_overlay` has its own.
 struct Kept {
     code: Option<u64>,
     berry: Rectangle,

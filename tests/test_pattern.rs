@@ -1,4 +1,4 @@
-//! The test picture as others see it: decoded by ffmpeg, which must find nothing to complain of.
+//! The test pattern decoded by ffmpeg, which must report no error.
 //!
 //! The encoder is driven with given times; what the decoder shows must be exact where it has to be (the
 //! code for programs) and where it has to be it must move.
