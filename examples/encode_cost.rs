@@ -16,7 +16,7 @@ use berrymse::encode::{
 use berrymse::hub::{self, Event};
 use berrymse::shutdown::{ShutdownToken, WaitResult};
 use berrymse::source::v4l2::raw::capture::LatestFrame;
-use berrymse::source::{Error, Flips, Item, Settings, Source, SourceContext};
+use berrymse::source::{Error, Flips, Input, Item, Settings, SourceContext};
 use berrymse::time::Timestamp;
 use berrymse::v4l2::{Colorimetry, FourCc};
 use rustix::time::{ClockId, clock_gettime};
@@ -228,7 +228,7 @@ struct Camera {
     unit: Vec<u8>,
 }
 
-impl Source for Camera {
+impl Input for Camera {
     fn read(&mut self) -> Result<Option<Item<'_>>, Error> {
         let fd = self.newest.fd();
         if self.shutdown.wait_readable(fd, Duration::from_millis(100)) == WaitResult::Shutdown {

@@ -13,7 +13,7 @@ use berrymse::encode::{self, Encoder, EncoderPreference, FrameMemory, RawFrame, 
 use berrymse::hub::{self, Event};
 use berrymse::shutdown::{ShutdownToken, WaitResult};
 use berrymse::source::v4l2::raw::capture::LatestFrame;
-use berrymse::source::{Error, Flips, Item, Settings, Source, SourceContext};
+use berrymse::source::{Error, Flips, Input, Item, Settings, SourceContext};
 use berrymse::time::Timestamp;
 use berrymse::v4l2::{Colorimetry, FourCc};
 use rustix::time::{ClockId, clock_gettime};
@@ -222,7 +222,7 @@ struct MadeUp {
     dropped: Arc<AtomicU64>,
 }
 
-impl Source for MadeUp {
+impl Input for MadeUp {
     fn read(&mut self) -> Result<Option<Item<'_>>, Error> {
         if self
             .shutdown

@@ -13,7 +13,7 @@ use crate::controls::Server;
 use crate::hub::{CameraState, Jpeg, Publisher};
 use crate::logger::{self, LogRateLimit};
 use crate::media::orientation::Orientation;
-use crate::source::{self, Cause, Error, Source, SourceSpec};
+use crate::source::{self, Cause, Error, Input, SourceSpec};
 use crate::time::Timestamp;
 use adaptive_bitrate::BitrateController;
 use assemble::{Assemble, Assembled};
@@ -139,7 +139,7 @@ fn backoff_max(spec: &SourceSpec) -> Duration {
 /// Publishes what an open source gives until it fails; its pieces are access units, or say where those end. For sources that
 /// are made up (measurements, tests).
 pub fn play(
-    source: Box<dyn Source>,
+    source: Box<dyn Input>,
     context: &source::SourceContext,
     config: &Config,
     publisher: &Publisher,
@@ -207,7 +207,7 @@ impl<'a> Camera<'a> {
     /// Publishes what `source` gives until it fails, or until nobody wants it any more.
     fn play(
         &mut self,
-        mut source: Box<dyn Source>,
+        mut source: Box<dyn Input>,
         spec: &SourceSpec,
         server: &Server,
     ) -> Result<(), Error> {
@@ -300,7 +300,7 @@ impl<'a> Camera<'a> {
     }
 
     /// What keeps the bit rate to what the viewers' lines carry, if that is wanted and possible.
-    fn bitrate_controller(&mut self, source: &dyn Source) -> Option<BitrateController> {
+    fn bitrate_controller(&mut self, source: &dyn Input) -> Option<BitrateController> {
         let range = self.adaptive_bitrate.clone()?;
         if !source.can_set_bitrate() {
             self.log_throttled("adaptive: this source cannot change its bit rate while it runs");

@@ -11,7 +11,7 @@ use berrymse::encode::{self, Encoder, EncoderPreference, FrameMemory, RawFrame, 
 use berrymse::hub::{self, Hub};
 use berrymse::serve::{self, AppState, Fanout};
 use berrymse::shutdown::ShutdownToken;
-use berrymse::source::{Error, Flips, Item, Settings, Source, SourceContext};
+use berrymse::source::{Error, Flips, Input, Item, Settings, SourceContext};
 use berrymse::time::Timestamp;
 use berrymse::v4l2::{Colorimetry, FourCc};
 use std::num::NonZeroU32;
@@ -64,7 +64,7 @@ impl RawCamera {
     }
 }
 
-impl Source for RawCamera {
+impl Input for RawCamera {
     fn read(&mut self) -> Result<Option<Item<'_>>, Error> {
         let due = self.begun + Duration::from_secs(1) * self.count / FPS;
         if self.shutdown.sleep(due.since(Timestamp::now())) {

@@ -5,7 +5,7 @@ use berrymse::camera::{self, Activation, Config};
 use berrymse::hub::{self, Hub, LosslessEvent};
 use berrymse::shutdown::ShutdownToken;
 use berrymse::source::test_pattern::Encoder;
-use berrymse::source::{self, Error, Flips, Item, Settings, Source, SourceSpec};
+use berrymse::source::{self, Error, Flips, Input, Item, Settings, SourceSpec};
 use berrymse::time::Timestamp;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ struct FastCamera {
     keyframe: bool,
 }
 
-impl Source for FastCamera {
+impl Input for FastCamera {
     fn read(&mut self) -> Result<Option<Item<'_>>, Error> {
         if self.given == self.frames {
             return Err(Error::Ended("all is given".into()));

@@ -7,7 +7,7 @@ use berrymse::h264::ChunkEnd;
 use berrymse::shutdown::ShutdownToken;
 use berrymse::source::pipe_reader::open_stdin;
 use berrymse::source::process::open_exec;
-use berrymse::source::{Error, Item, Settings, Source, SourceContext};
+use berrymse::source::{Error, Input, Item, Settings, SourceContext};
 use std::io::{self, BufRead, BufReader, Write};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -31,7 +31,7 @@ fn context() -> SourceContext {
     SourceContext::new("test", settings, ShutdownToken::new().unwrap())
 }
 
-fn shell(script: &str) -> Box<dyn Source> {
+fn shell(script: &str) -> Box<dyn Input> {
     open_exec(
         &["sh".to_owned(), "-c".to_owned(), script.to_owned()],
         &context(),
@@ -40,7 +40,7 @@ fn shell(script: &str) -> Box<dyn Source> {
 }
 
 /// Reads up to the next pause.
-fn unit(source: &mut dyn Source) -> Vec<u8> {
+fn unit(source: &mut dyn Input) -> Vec<u8> {
     let mut all = Vec::new();
     for _ in 0..10_000 {
         if let Some(chunk) = source.read().unwrap().and_then(Item::into_chunk) {
@@ -54,7 +54,7 @@ fn unit(source: &mut dyn Source) -> Vec<u8> {
 }
 
 /// The numbers that a script has written.
-fn numbers(source: &mut dyn Source, count: usize) -> Vec<u32> {
+fn numbers(source: &mut dyn Input, count: usize) -> Vec<u32> {
     let mut text = String::new();
     while text.lines().count() < count {
         text += &String::from_utf8(unit(source)).unwrap();
@@ -63,7 +63,7 @@ fn numbers(source: &mut dyn Source, count: usize) -> Vec<u32> {
 }
 
 /// Reads until the source ends.
-fn error(source: &mut dyn Source) -> Error {
+fn error(source: &mut dyn Input) -> Error {
     let end = Instant::now() + Duration::from_secs(30);
     while Instant::now() < end {
         if let Err(e) = source.read() {

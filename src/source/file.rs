@@ -1,7 +1,7 @@
 //! Annex B file as a camera: one access unit after the other at the configured rate, in a loop.
 
 use super::sniff::{Format, Sniffer};
-use super::{Cause, Error, Item, SILENCE_LIMIT, Source, SourceContext};
+use super::{Cause, Error, Input, Item, SILENCE_LIMIT, SourceContext};
 use crate::h264::{AccessUnit, Assembler, BoundaryMode, ChunkEnd};
 use crate::shutdown::ShutdownToken;
 use crate::time::Timestamp;
@@ -21,7 +21,7 @@ const MAX_SCHEDULE_LAG: Duration = Duration::from_secs(1);
 const MAX_BYTES_WITHOUT_FRAME: usize = 64 << 20;
 
 /// Opens the file at `path`.
-pub(super) fn open(path: &Path, context: &SourceContext) -> Result<Box<dyn Source>, Error> {
+pub(super) fn open(path: &Path, context: &SourceContext) -> Result<Box<dyn Input>, Error> {
     Ok(Box::new(LoopedFile {
         path: path.to_owned(),
         file: open_regular(path)
@@ -99,7 +99,7 @@ struct LoopedFile {
     shutdown: ShutdownToken,
 }
 
-impl Source for LoopedFile {
+impl Input for LoopedFile {
     fn silence_limit(&self) -> Duration {
         SILENCE_LIMIT.max(self.interval * 2)
     }
@@ -238,7 +238,7 @@ mod tests {
             .join(name)
     }
 
-    fn error(source: &mut dyn Source) -> String {
+    fn error(source: &mut dyn Input) -> String {
         loop {
             if let Err(error) = source.read() {
                 return error.to_string();

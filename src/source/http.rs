@@ -7,7 +7,7 @@ mod url;
 
 pub use url::Url;
 
-use super::{Cause, Error, Item, ReadyFrame, SILENCE_LIMIT, Source, SourceContext};
+use super::{Cause, Error, Input, Item, ReadyFrame, SILENCE_LIMIT, SourceContext};
 use crate::media::fmp4::read::{Reader, Segment, TrackDescription};
 use crate::media::fmp4::{Sample, avc1};
 use crate::media::{Codec, Description};
@@ -30,7 +30,7 @@ use tokio::runtime::{Builder, Runtime};
 /// Timeout for the connection and the head of the answer. The other server may open its camera meanwhile.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Longest wait in one [`Source::read`].
+/// Longest wait in one [`Input::read`].
 const READ_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Timeout for a request that only asks for a keyframe.
@@ -40,7 +40,7 @@ const KEYFRAME_TIMEOUT: Duration = Duration::from_secs(3);
 const REFUSAL_BYTES: usize = 4096;
 
 /// Opens the stream at `url`.
-pub(super) fn open(url: &Url, context: &SourceContext) -> Result<Box<dyn Source>, Error> {
+pub(super) fn open(url: &Url, context: &SourceContext) -> Result<Box<dyn Input>, Error> {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build()
@@ -190,7 +190,7 @@ impl Drop for HttpInput {
     }
 }
 
-impl Source for HttpInput {
+impl Input for HttpInput {
     fn read(&mut self) -> Result<Option<Item<'_>>, Error> {
         let sample = loop {
             let segment = self.reader.next_segment().map_err(|error| {

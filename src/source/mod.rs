@@ -1,4 +1,4 @@
-//! Sources of H.264: one file for each kind, all behind [`Source`].
+//! Sources of H.264: one file for each kind, all behind [`Input`].
 //!
 //! A source delivers Annex B bytes with their capture times. It knows nothing of MP4, the hub or
 //! viewers. It runs on its camera's own thread and may block, but returns at once on shutdown
@@ -101,7 +101,7 @@ pub struct ReadyFrame<'a> {
 const SILENCE_LIMIT: Duration = Duration::from_secs(5);
 
 /// Open camera, program, file or generator.
-pub trait Source: Send {
+pub trait Input: Send {
     /// Returns the next item. Blocks for up to 0.1 s and returns `Ok(None)` without one, so that
     /// the caller can do other work. An error ends this source, and the caller re-opens it.
     fn read(&mut self) -> Result<Option<Item<'_>>, Error>;
@@ -112,7 +112,7 @@ pub trait Source: Send {
     /// Requests an IDR frame from the encoder. Does nothing if the source cannot.
     fn request_keyframe(&mut self) {}
 
-    /// Returns true if [`Source::request_keyframe`] has an effect.
+    /// Returns true if [`Input::request_keyframe`] has an effect.
     fn can_make_keyframes(&self) -> bool {
         false
     }
@@ -123,7 +123,7 @@ pub trait Source: Send {
         None
     }
 
-    /// Returns true if [`Source::set_bitrate`] has an effect.
+    /// Returns true if [`Input::set_bitrate`] has an effect.
     fn can_set_bitrate(&self) -> bool {
         false
     }
@@ -146,7 +146,7 @@ pub trait Source: Send {
         SILENCE_LIMIT
     }
 
-    /// Returns true if [`Source::latest_jpeg`] returns frames once the camera has delivered some.
+    /// Returns true if [`Input::latest_jpeg`] returns frames once the camera has delivered some.
     fn has_jpeg(&self) -> bool {
         false
     }
@@ -350,7 +350,7 @@ impl SourceContext {
 }
 
 /// Opens the source. Call it on the camera's own thread, which also reads from it.
-pub fn open(spec: &SourceSpec, context: &SourceContext) -> Result<Box<dyn Source>, Error> {
+pub fn open(spec: &SourceSpec, context: &SourceContext) -> Result<Box<dyn Input>, Error> {
     match spec {
         SourceSpec::Auto => open_first_working(context),
         SourceSpec::V4l2(path) => v4l2::open(path, context),
@@ -365,7 +365,7 @@ pub fn open(spec: &SourceSpec, context: &SourceContext) -> Result<Box<dyn Source
 
 /// Opens the first camera that works: an H.264 node, else the Raspberry Pi's camera, else a node
 /// that needs an encoder. The error gives the reason of each.
-fn open_first_working(context: &SourceContext) -> Result<Box<dyn Source>, Error> {
+fn open_first_working(context: &SourceContext) -> Result<Box<dyn Input>, Error> {
     let first = crate::v4l2::first_camera();
     if let Ok((path, NodeKind::H264(_))) = &first {
         return v4l2::open(path, context);

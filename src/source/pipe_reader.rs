@@ -11,7 +11,7 @@ pub(super) use pts_pipe::PtsPipe;
 
 use super::silence::SilenceLimit;
 use super::sniff::{Format, Sniffer};
-use super::{Error, InputChunk, Item, Source, SourceContext};
+use super::{Error, Input, InputChunk, Item, SourceContext};
 use crate::h264::ChunkEnd;
 use crate::shutdown::{ShutdownToken, WaitResult};
 use crate::time::Timestamp;
@@ -256,7 +256,7 @@ fn enlarge_pipe(fd: BorrowedFd<'_>) -> usize {
 
 /// Opens standard input: a pipe, a socket or a file, but no terminal. It ends for good
 /// ([`Error::Ended`]) and never stalls, because it cannot be re-opened.
-pub fn open_stdin(context: &SourceContext) -> Result<Box<dyn Source>, Error> {
+pub fn open_stdin(context: &SourceContext) -> Result<Box<dyn Input>, Error> {
     let stdin = std::io::stdin();
     if stdin.is_terminal() {
         return Err(Error::Ended(
@@ -292,7 +292,7 @@ struct Stdin {
     sniffer: Sniffer,
 }
 
-impl Source for Stdin {
+impl Input for Stdin {
     fn read(&mut self) -> Result<Option<Item<'_>>, Error> {
         match self.input.read() {
             Ok(ReadEvent::Data(chunk)) => {

@@ -11,7 +11,7 @@ mod stderr;
 use super::pipe_reader::{PipeReader, PtsPipe, ReadEvent};
 use super::silence::SilenceLimit;
 use super::sniff::{Format, Sniffer};
-use super::{Cause, Error, Item, Source, SourceContext};
+use super::{Cause, Error, Input, Item, SourceContext};
 use crate::h264::ChunkEnd;
 use crate::time::Timestamp;
 use process_group::ProcessGroup;
@@ -37,7 +37,7 @@ const EXIT_GRACE_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// Starts `argv` on a thread that lives at least as long as the source. The program's standard
 /// error goes to the log, and into the error when it ends.
-pub fn open_exec(argv: &[String], context: &SourceContext) -> Result<Box<dyn Source>, Error> {
+pub fn open_exec(argv: &[String], context: &SourceContext) -> Result<Box<dyn Input>, Error> {
     let [program, arguments @ ..] = argv else {
         return Err(Error::Unavailable(
             "exec: the command is missing".to_owned(),
@@ -268,7 +268,7 @@ impl ProcessState {
     }
 }
 
-impl Source for Process {
+impl Input for Process {
     fn read(&mut self) -> Result<Option<Item<'_>>, Error> {
         match self.output.read() {
             Ok(ReadEvent::Data(chunk)) => {

@@ -12,7 +12,7 @@ pub use command::PROGRAMS;
 use super::pipe_reader::PtsPipe;
 use super::process::{Process, ProcessOptions};
 use super::silence::SilenceLimit;
-use super::{Cause, Error, Item, Source, SourceContext};
+use super::{Cause, Error, Input, Item, SourceContext};
 use crate::media::orientation::Orientation;
 use command::{Command, Encoder, OptionalArgument};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -76,7 +76,7 @@ pub fn list_cameras(program: &Path) -> io::Result<Vec<String>> {
 
 /// Starts the program for camera `number` and waits for its first byte. Call it on a thread that lives at least as long as
 /// the source.
-pub(super) fn open(number: u32, context: &SourceContext) -> Result<Box<dyn Source>, Error> {
+pub(super) fn open(number: u32, context: &SourceContext) -> Result<Box<dyn Input>, Error> {
     let Some(program) = find_program(env::var_os("PATH").as_deref()) else {
         return Err(
             Error::Unavailable(error_messages::NO_PROGRAM.to_owned()).because(Cause::NOT_STARTED)
@@ -135,7 +135,7 @@ struct Camera {
     orientation: Orientation,
 }
 
-impl Source for Camera {
+impl Input for Camera {
     fn read(&mut self) -> Result<Option<Item<'_>>, Error> {
         self.process.read()
     }

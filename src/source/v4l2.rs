@@ -17,7 +17,7 @@ mod stall;
 mod uvc_h264_mux;
 
 use super::silence::SilenceLimit;
-use super::{Cause, Error, InputChunk, Item, Source, SourceContext};
+use super::{Cause, Error, Input, InputChunk, Item, SourceContext};
 use crate::controls::{Control, ControlBackend};
 use crate::h264::ChunkEnd;
 use crate::jpeg::{self, EmbeddedH264};
@@ -38,7 +38,7 @@ use std::time::Duration;
 /// Number of buffers: three while the driver fills one and we copy another, and one for a late
 /// wake-up.
 const BUFFER_COUNT: u32 = 4;
-/// Longest wait of [`Source::read`] without a frame.
+/// Longest wait of [`Input::read`] without a frame.
 const READ_TIMEOUT: Duration = Duration::from_millis(100);
 /// Shortest time between keyframe requests after losses: keyframes are large.
 const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_secs(1);
@@ -53,7 +53,7 @@ const MAX_TIMESTAMP_AGE: Duration = Duration::from_secs(5);
 /// Opens `path`, requests H.264 and the settings, and starts the camera.
 ///
 /// Deviations of the driver (size, rate, missing controls) are logged once for each opening.
-pub fn open(path: &Path, context: &SourceContext) -> Result<Box<dyn Source>, Error> {
+pub fn open(path: &Path, context: &SourceContext) -> Result<Box<dyn Input>, Error> {
     if context.shutdown.is_triggered() {
         return Err(Error::Stopped);
     }
@@ -65,7 +65,7 @@ pub fn open(path: &Path, context: &SourceContext) -> Result<Box<dyn Source>, Err
     })
 }
 
-fn start(path: &Path, context: &SourceContext) -> Result<Box<dyn Source>, OpenError> {
+fn start(path: &Path, context: &SourceContext) -> Result<Box<dyn Input>, OpenError> {
     let device =
         Device::open(path).map_err(|failure| OpenError::Syscall(failure, SetupStep::Open, None))?;
     let identity = device.identity().clone();
@@ -297,7 +297,7 @@ impl Camera {
     }
 }
 
-impl Source for Camera {
+impl Input for Camera {
     fn read(&mut self) -> Result<Option<Item<'_>>, Error> {
         match self
             .context

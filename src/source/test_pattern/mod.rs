@@ -26,19 +26,19 @@ mod transform;
 
 pub use encoder::Encoder;
 
-use super::{Error, Item, SILENCE_LIMIT, Settings, Source, SourceContext};
+use super::{Error, Input, Item, SILENCE_LIMIT, Settings, SourceContext};
 use crate::controls::ControlBackend;
 use crate::frame_rate::FrameRate;
 use crate::shutdown::ShutdownToken;
 use crate::time::Timestamp;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Longest wait in one [`Source::read`].
+/// Longest wait in one [`Input::read`].
 const MAX_WAIT: Duration = Duration::from_millis(100);
 
 /// Opens the test picture. Errors if the asked size is out of its range; says in the log what
 /// it gives instead of an odd size.
-pub fn open(context: &SourceContext) -> Result<Box<dyn Source>, Error> {
+pub fn open(context: &SourceContext) -> Result<Box<dyn Input>, Error> {
     let settings = &context.settings;
     let encoder = Encoder::new(settings)?;
     if settings.width % 2 + settings.height % 2 > 0 {
@@ -66,7 +66,7 @@ struct TestPattern {
     is_keyframe_asked: bool,
 }
 
-impl Source for TestPattern {
+impl Input for TestPattern {
     fn silence_limit(&self) -> Duration {
         SILENCE_LIMIT.max(self.schedule.fps.interval() * 2)
     }

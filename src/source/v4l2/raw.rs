@@ -18,7 +18,7 @@ use crate::encode::{self, Encoder, EncoderFactory, FrameMemory, RawFrame};
 use crate::media::orientation::Orientation;
 use crate::shutdown::WaitResult;
 use crate::source::silence::SilenceLimit;
-use crate::source::{Cause, Error, Item, Source, SourceContext};
+use crate::source::{Cause, Error, Input, Item, SourceContext};
 use crate::time::Timestamp;
 use crate::v4l2::{self, DeviceError, FourCc, SetupStep, Stream};
 use capture::{CaptureThread, CapturedFrame};
@@ -222,7 +222,7 @@ impl Camera {
     }
 }
 
-impl Source for Camera {
+impl Input for Camera {
     fn read(&mut self) -> Result<Option<Item<'_>>, Error> {
         let captured_at = self.next_unit()?;
         Ok(captured_at.map(|captured_at| Item::AccessUnit {

@@ -4,7 +4,7 @@
 use super::super::controls::V4l2Controls;
 use super::Camera;
 use crate::controls::{Control, ControlBackend};
-use crate::source::Source;
+use crate::source::Input;
 
 const BITRATE: &str = "video_bitrate";
 const KEYFRAME: &str = "force_key_frame";

@@ -9,7 +9,7 @@ use super::mode_select::{self, CaptureMode, FormatCaps, ModeRequest};
 use super::{Camera, DropReporter, cost, is_jpeg};
 use crate::encode::{self, Encoder, EncoderFactory, RawVideoFormat};
 use crate::media::orientation::Orientation;
-use crate::source::{Source, SourceContext};
+use crate::source::{Input, SourceContext};
 use crate::time::Timestamp;
 use crate::v4l2::{
     BufferGuard, Colorimetry, Device, DeviceError, FourCc, NegotiatedFormat, PlaneApi, SetupStep,
@@ -47,7 +47,7 @@ pub(in crate::source::v4l2) fn start(
     capture: PlaneApi,
     path: &Path,
     context: &SourceContext,
-) -> Result<Box<dyn Source>, OpenError> {
+) -> Result<Box<dyn Input>, OpenError> {
     let useless = |error: encode::Error| {
         OpenError::Unusable(format!(
             "this camera gives no H.264, and there is no encoder for it: {error}"
@@ -236,7 +236,7 @@ fn run(
     path: &Path,
     context: &SourceContext,
     orientation: Orientation,
-) -> Result<Box<dyn Source>, OpenError> {
+) -> Result<Box<dyn Input>, OpenError> {
     let identity = device.identity().clone();
     let stream = Stream::start(device, capture, BUFFER_COUNT)
         .map_err(|failure| OpenError::Syscall(failure, SetupStep::Start, Some(identity)))?;
