@@ -1,4 +1,5 @@
-//! What the kernel knows of a TCP connection, and the one option that no library has: with the `unsafe` that it takes.
+//! TCP_INFO of a connection, and the one option that no library has, with the `unsafe` that they
+//! need.
 
 #![allow(
     unsafe_code,
@@ -9,8 +10,8 @@ use std::ffi::{c_int, c_void};
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
-/// The largest pause between two attempts to get data through (Linux 6.15; the kernel takes no less than a second). Without
-/// it the pauses double, and after a hole of 30 s in the line nothing comes for up to 20 s more.
+/// Longest retransmission timeout (Linux 6.15; the kernel accepts no less than a second). Without
+/// it the timeout doubles, and after an outage of 30 s nothing arrives for up to 20 s more.
 const MAX_RTO_MS: c_int = 1000;
 
 /// `TCP_RTO_MAX_MS` of linux/tcp.h.
@@ -19,12 +20,13 @@ const TCP_RTO_MAX_MS: c_int = 44;
 /// `TCP_CC_INFO` of linux/tcp.h.
 const TCP_CC_INFO: c_int = 26;
 
-/// What the peer has, and how far away it is.
+/// Sample of a connection: what the peer has received, and the round trip.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct TcpSample {
     /// Bytes that the peer has acknowledged since the connection was made.
     pub(crate) bytes_acked: u64,
-    /// Those, and what the peer has beyond a gap that it has not acknowledged yet: grows evenly where a loss lets that stand and then jump.
+    /// Acknowledged bytes and those beyond a gap (SACK): grows evenly where a loss lets the former
+    /// stand and then jump.
     pub(crate) bytes_delivered: u64,
     /// Bytes that the kernel has taken and the peer has not acknowledged.
     pub(crate) bytes_in_flight: u64,
@@ -35,7 +37,7 @@ pub(crate) struct TcpSample {
     pub(crate) bytes_lost: u64,
     /// The shortest round trip of the last minutes; zero while none is known.
     pub(crate) min_rtt: Duration,
-    /// The round trip as it is now, smoothed, what waits on the way included.
+    /// Smoothed round trip, queues on the path included.
     pub(crate) srtt: Duration,
     /// Nothing is lost as far as the kernel knows.
     pub(crate) is_ca_open: bool,
@@ -81,7 +83,7 @@ struct TcpInfo {
 /// Length of the structure before Linux 5.0.
 const MIN_LENGTH: usize = std::mem::offset_of!(TcpInfo, duplicates);
 
-/// Looks at a connection; `None` where the kernel is too old to tell (before 4.19).
+/// Samples a connection; `None` on kernels before 4.19.
 pub(crate) fn sample(socket: &impl AsFd) -> Option<TcpSample> {
     let mut info = TcpInfo::default();
     let wanted = size_of::<TcpInfo>();
@@ -123,9 +125,9 @@ pub(crate) fn sample(socket: &impl AsFd) -> Option<TcpSample> {
     })
 }
 
-/// Returns the shortest round trip of the last ten seconds as BBR knows it, in which it empties the
-/// queue on the way now and then; `None` with other algorithms. Unlike [`TcpSample::round_trip`] it
-/// follows within that time when the way becomes longer.
+/// Returns BBR's shortest round trip of the last ten seconds, in which it drains the queue on the
+/// path now and then; `None` with other algorithms. Unlike [`TcpSample::min_rtt`] it follows within
+/// that time when the path becomes longer.
 pub(crate) fn bbr_min_rtt(socket: &impl AsFd) -> Option<Duration> {
     // `struct tcp_bbr_info` of linux/inet_diag.h: bandwidth in two halves, round trip, two gains.
     let mut info = [0_u32; 5];
@@ -145,8 +147,8 @@ pub(crate) fn bbr_min_rtt(socket: &impl AsFd) -> Option<Duration> {
     (is_bbr && info[2] != u32::MAX).then(|| Duration::from_micros(info[2].into()))
 }
 
-/// True if the peer has acknowledged all that the kernel was given: a small part of what [`look`] costs, which takes the socket's lock
-/// and copies three hundred bytes.
+/// True if the peer has acknowledged everything sent: a small part of the cost of [`sample`], which
+/// takes the socket's lock and copies three hundred bytes.
 pub(crate) fn is_all_acked(socket: &impl AsFd) -> bool {
     let mut outstanding: c_int = -1;
     // SAFETY: the kernel writes one `int` to `outstanding`, which lives during the call.
@@ -160,7 +162,7 @@ pub(crate) fn is_all_acked(socket: &impl AsFd) -> bool {
     result == 0 && outstanding == 0
 }
 
-/// Keeps the kernel's attempts to get data through at least one a second. Older kernels go on to double the pauses.
+/// Limits the retransmission timeout to one second. Older kernels go on to double it.
 pub(crate) fn set_max_rto(socket: &impl AsFd) {
     let value = MAX_RTO_MS;
     let length = libc::socklen_t::try_from(size_of::<c_int>()).unwrap_or(4);

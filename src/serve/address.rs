@@ -114,7 +114,7 @@ fn check_host(host: &str) -> Result<(), String> {
             "'{host}' is not a host; an IPv6 address is written [::1]:2020"
         ));
     }
-    // What looks like an IPv4 address and is none would be sent to the name servers and fail there without a clear word.
+    // A malformed IPv4 address would go to the name servers and fail there without a clear error.
     let numeric = !host.is_empty() && host.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     if numeric && host.parse::<Ipv4Addr>().is_err() {
         return Err(format!("'{host}' is not an IPv4 address"));

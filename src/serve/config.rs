@@ -14,7 +14,7 @@ pub struct CameraHandle {
     pub source: &'static str,
     /// Its source as the user typed it, masked: for operators, not for viewers.
     pub source_text: String,
-    /// Its pictures.
+    /// Its hub.
     pub hub: Hub,
     /// Its controls.
     pub remote: Client,
@@ -25,13 +25,14 @@ pub struct CameraHandle {
 pub struct Config {
     /// Name of the first camera's WebSocket, without a slash.
     pub websocket_name: String,
-    /// Origins that may show the cameras, beside the server's own.
+    /// Origins that may show the cameras, in addition to the server's own.
     pub allowed_origins: Vec<String>,
-    /// The only names that the server answers to, beside `localhost` and IP addresses; all if there are none.
+    /// The only names that the server answers to, in addition to `localhost` and IP addresses;
+    /// empty means all.
     pub allowed_hosts: Vec<String>,
     /// Most viewers at once, of all cameras together.
     pub max_viewers: usize,
-    /// Most connections beside those of viewers.
+    /// Most connections in addition to those of viewers.
     pub max_other_connections: usize,
     /// Viewers may set controls of the cameras.
     pub allow_control_changes: bool,

@@ -4,16 +4,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A number of places. Clones are the same places.
+/// Limit of simultaneous viewers. Clones share it.
 #[derive(Clone)]
 pub(crate) struct ConnectionLimit {
     in_use: Arc<AtomicUsize>,
     limit: usize,
-    /// Ends a viewer who only takes up a place; false if there is none.
+    /// Ends a viewer that makes no progress; returns false if there is none.
     evict: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
 }
 
-/// A place that is taken until it is dropped.
+/// Permit for one viewer, held until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Permit(Arc<AtomicUsize>);
 
@@ -26,7 +26,7 @@ impl ConnectionLimit {
         }
     }
 
-    /// Calls `make_room` when all places are taken: it ends a viewer who takes nothing, and returns false if there is none.
+    /// Creates a limit that calls `evict` when it is reached.
     pub(crate) fn with_eviction(
         limit: usize,
         make_room: impl Fn() -> bool + Send + Sync + 'static,
@@ -38,7 +38,7 @@ impl ConnectionLimit {
         }
     }
 
-    /// A place, if one is free or somebody makes room.
+    /// Returns a permit, if one is free or a viewer is evicted.
     pub(crate) fn acquire(&self) -> Option<Permit> {
         if let Some(permit) = self.try_acquire() {
             return Some(permit);
@@ -46,7 +46,7 @@ impl ConnectionLimit {
         if !self.evict.as_ref()?() {
             return None;
         }
-        // Who makes room may need a moment to leave.
+        // The evicted viewer may still hold its permit.
         self.in_use.fetch_add(1, Ordering::AcqRel);
         Some(Permit(self.in_use.clone()))
     }
@@ -63,7 +63,7 @@ impl ConnectionLimit {
         self.limit
     }
 
-    /// How many places are taken.
+    /// Returns the number of permits in use.
     pub(crate) fn in_use(&self) -> usize {
         self.in_use.load(Ordering::Acquire)
     }

@@ -1,22 +1,23 @@
-//! Memory of viewers who have gone goes back to the system.
+//! Decides when memory of viewers that left returns to the system.
 //!
-//! What was allocated for many lies between what stays, so the allocator of the GNU C library keeps it for those to come unless
-//! it is told. Others (musl) do not.
+//! Blocks of former viewers lie between blocks in use, so the allocator of the GNU C library keeps
+//! them unless it is told otherwise. Others (musl) do not.
 
-/// Fewer viewers leave nothing behind that would be worth a look through all of the memory.
+/// Fewest viewers whose memory is worth a scan of the heap.
 const TRIM_MIN_VIEWERS: usize = 100;
 
-/// How many viewers there were since memory was given back last.
+/// Highest number of viewers since the last trim.
 #[derive(Debug, Default)]
 pub(crate) struct TrimPolicy(usize);
 
 impl TrimPolicy {
-    /// True if it is to be given back when there are fewer.
+    /// True if a trim is due when viewers leave.
     pub(crate) fn is_armed(&self) -> bool {
         self.0 >= TRIM_MIN_VIEWERS
     }
 
-    /// Takes in how many there are now; true once after more than half of many have gone. Those who come and go all the time are none.
+    /// Takes the present number of viewers; returns true once after more than half of many left.
+    /// Viewers that come and go all the time do not count.
     pub(crate) fn should_trim(&mut self, viewers: usize) -> bool {
         self.0 = self.0.max(viewers);
         let is_out = self.is_armed() && viewers < self.0 / 2;

@@ -1,4 +1,5 @@
-//! How old pictures are when viewers get them: as their players say, else as the server judges by their sockets.
+//! Age of frames when viewers receive them: as their players report it, else as the server
+//! estimates it from their sockets.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -13,17 +14,17 @@ pub(crate) const BUCKET_BOUNDS: [f32; 12] = [
     0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 5.0,
 ];
 
-/// What is known of all viewers of all cameras.
+/// Latency of all viewers of all cameras.
 #[derive(Debug, Default)]
 pub(crate) struct LatencyStats(Arc<Mutex<Inner>>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// By the count of those who joined before. Who leaves is taken out at once: what lies about of thousands who were here keeps
-    /// the allocator from giving back the memory around it.
+    /// Viewers by a running number. A viewer that leaves is removed at once: leftovers of thousands
+    /// would keep the allocator from returning the memory around them.
     viewers: BTreeMap<u64, Arc<ViewerEntry>>,
     joined: u64,
-    /// They outlive the viewers whose delays they count.
+    /// Histograms, which outlive the viewers whose delays they count.
     histograms: BTreeMap<Arc<str>, Arc<Mutex<Histogram>>>,
 }
 
@@ -36,7 +37,7 @@ pub(crate) struct Histogram {
     pub(crate) sum: f64,
 }
 
-/// Viewers of one kind, and how old pictures are at theirs.
+/// Number of viewers of one kind, and their delays.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub(crate) struct LatencySummary {
     pub(crate) viewers: usize,
@@ -44,7 +45,7 @@ pub(crate) struct LatencySummary {
     pub(crate) worst_ms: Option<f32>,
 }
 
-/// What is known of one viewer; it counts until this is dropped.
+/// Latency of one viewer, which counts until this is dropped.
 #[derive(Debug)]
 pub(crate) struct ViewerLatency {
     entry: Arc<ViewerEntry>,
@@ -63,7 +64,7 @@ struct ViewerEntry {
 }
 
 impl LatencyStats {
-    /// A new viewer of `camera`, of whom nothing is known.
+    /// Adds a viewer of `camera`.
     pub(crate) fn join(&self, camera: Arc<str>) -> ViewerLatency {
         let mut all = lock(&self.0);
         let histogram = all.histograms.entry(camera.clone()).or_default().clone();
@@ -84,12 +85,12 @@ impl LatencyStats {
         }
     }
 
-    /// The median over the viewers of `camera` who have reported, in milliseconds.
+    /// Returns the median over the viewers of `camera` that report, in milliseconds.
     pub(crate) fn median_ms(&self, camera: &str) -> Option<f32> {
         median(self.filter_map_viewers(camera, |seen| load(&seen.reported)))
     }
 
-    /// The viewers of `camera` whose lines are slow, or those whose lines are not.
+    /// Summarises the viewers of `camera` on congested links, or those on the others.
     pub(crate) fn summary(&self, camera: &str, is_slow: bool) -> LatencySummary {
         let delays = self.filter_map_viewers(camera, |seen| {
             (seen.is_congested.load(Ordering::Relaxed) == is_slow).then(|| seen.delay_ms())
@@ -102,7 +103,7 @@ impl LatencyStats {
         }
     }
 
-    /// All delays of `camera` so far.
+    /// Returns all delays of `camera` so far.
     pub(crate) fn histogram(&self, camera: &str) -> Histogram {
         let histogram = lock(&self.0).histograms.get(camera).cloned();
         histogram.map_or_else(Histogram::default, |histogram| lock(&histogram).clone())
@@ -123,20 +124,21 @@ impl LatencyStats {
 }
 
 impl ViewerLatency {
-    /// What the player says; anything but a plausible number of milliseconds means that it shows nothing.
+    /// Sets the delay that the player reports; anything but a plausible number of milliseconds
+    /// means that it shows nothing.
     pub(crate) fn set_reported(&self, delay_ms: Option<f64>) {
         let ms = delay_ms.filter(|ms| (0.0..=MAX_DELAY_MS).contains(ms));
         store(&self.entry.reported, ms.map_or(f32::NAN, |ms| ms as f32));
     }
 
-    /// What the socket says: how old the newest picture is if there are pictures, and whether the line is slow.
+    /// Sets the delay estimated from the socket, and whether the link is congested.
     pub(crate) fn set_estimated(&self, delay: Option<Duration>, is_slow: bool) {
         let ms = delay.map_or(f32::NAN, |delay| delay.as_secs_f32() * 1000.0);
         store(&self.entry.estimated, ms);
         self.entry.is_congested.store(is_slow, Ordering::Relaxed);
     }
 
-    /// Counts the present delay; to be called once a second.
+    /// Adds the present delay to the histogram. Called once a second.
     pub(crate) fn observe(&self) {
         if let Some(ms) = self.entry.delay_ms() {
             lock(&self.entry.histogram).add(ms / 1000.0);
@@ -151,7 +153,7 @@ impl Drop for ViewerLatency {
 }
 
 impl ViewerEntry {
-    /// The player knows better than the socket.
+    /// Returns the reported delay, else the estimated one.
     fn delay_ms(&self) -> Option<f32> {
         load(&self.reported).or_else(|| load(&self.estimated))
     }

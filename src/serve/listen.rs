@@ -18,8 +18,9 @@ pub struct BoundListener {
     pub is_secure: bool,
 }
 
-/// Opens all `addresses`, each with all that its name stands for, on the same port. What the machine does not have, such as
-/// IPv6, is left out as long as one works; anything else that fails is a reason not to start.
+/// Opens all `addresses`, each with all socket addresses of its name, on the same port. What the
+/// machine does not have, such as IPv6, is skipped as long as one works; any other failure prevents
+/// the start.
 pub fn bind_all(addresses: &[Address]) -> Result<Vec<BoundListener>, String> {
     let mut opened = Vec::new();
     for (address, found) in resolve(addresses)? {
@@ -68,8 +69,9 @@ fn is_missing(error: &io::Error) -> bool {
     ) || error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())
 }
 
-/// What the addresses stand for. `[::]:PORT` means IPv4 too, as programs usually have it, unless an IPv4 address with this
-/// port is given beside it. That takes a socket of its own, so that it works without IPv6 and IPv4 addresses are shown as such.
+/// Resolves the addresses. `[::]:PORT` means IPv4 too, as programs usually have it, unless an IPv4
+/// address with this port is listed as well. IPv4 has a socket of its own, so that it works without
+/// IPv6 and IPv4 addresses are shown as such.
 fn resolve(addresses: &[Address]) -> Result<Vec<(&Address, Vec<SocketAddr>)>, String> {
     let mut all = Vec::new();
     for address in addresses {
@@ -101,7 +103,7 @@ fn resolve_one(address: &Address) -> Result<Vec<SocketAddr>, String> {
     };
     match address.host.as_str() {
         "" => Ok(both(Ipv4Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED)),
-        // Whatever the hosts file says: browsers try either of them first.
+        // Independent of the hosts file: browsers try either of them first.
         "localhost" => Ok(both(Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST)),
         host => {
             let found = (host, address.port).to_socket_addrs();

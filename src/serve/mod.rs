@@ -1,4 +1,4 @@
-//! Everything that is seen from outside: HTTP/1.1, WebSocket, the page, the status.
+//! Serves HTTP/1.1, WebSocket, the page and the status.
 //!
 //! One thread runs HTTP; a WebSocket viewer's socket goes to the fan-out thread. Serving knows nothing of
 //! cameras and MP4: it gives out what the hubs have.

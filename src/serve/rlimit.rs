@@ -1,8 +1,9 @@
-//! Room for many connections: each takes a file descriptor, and programs are started with 1024.
+//! Raises the limit of file descriptors: each connection takes one, and programs are started with
+//! 1024.
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-/// Connections beside those of viewers: pages, scripts, status.
+/// Connections in addition to those of viewers: pages, scripts, status.
 pub const MAX_OTHER_CONNECTIONS: usize = 256;
 
 /// Descriptors that the program itself keeps: standard streams, listeners, timers, TLS files, looks into `/proc`.
@@ -11,7 +12,7 @@ const RESERVED_FDS: u64 = 32;
 /// Descriptors that a camera keeps: device or pipes, exported buffers of an encoder, what a program needs to start.
 const FDS_PER_CAMERA: u64 = 24;
 
-/// More that is asked for, where the system has it.
+/// Descriptors requested in addition, where the system has them.
 const EXTRA_FDS: u64 = 72;
 
 /// How many connections the descriptors of this process allow.
@@ -19,9 +20,9 @@ const EXTRA_FDS: u64 = 72;
 pub struct ConnectionBudget {
     /// Most viewers at once.
     pub viewers: usize,
-    /// Connections beside those of viewers.
+    /// Connections in addition to those of viewers.
     pub other: usize,
-    /// What to do for the viewers that do not fit.
+    /// Hint for more viewers, if not all fit.
     pub note: Option<String>,
 }
 

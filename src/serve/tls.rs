@@ -1,7 +1,7 @@
-//! The server's certificate: read at the start, and again whenever its files have changed on disk, since certificates are
-//! renewed every few weeks and no viewer is to lose the picture for it. They are read by a thread of their own, as a disk
-//! in the network may not answer. Handshakes are tokio-rustls', on the HTTP
-//! thread; what follows the upgrade to a WebSocket is in `wire`.
+//! Loads the server's certificate at the start, and again whenever its files change on disk, since
+//! certificates are renewed every few weeks without a restart. A thread of its own reads them, as a
+//! disk in the network may not answer. Handshakes are tokio-rustls', on the HTTP thread;
+//! `ws::stream` has the session after the upgrade to a WebSocket.
 
 pub(crate) mod stream;
 
@@ -25,7 +25,7 @@ use tokio_rustls::TlsAcceptor;
 /// Most bytes that are encrypted at once: a TLS record (RFC 8446, 5.1).
 pub(crate) const RECORD_BYTES: usize = 16 << 10;
 
-/// The files are looked at no more often than this, however many viewers come.
+/// Interval of checks of the files, however many viewers come.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Time for the disk to answer: a handshake waits no longer, nor does the start.
@@ -38,7 +38,7 @@ const HANDSHAKE_RECORD: u8 = 22;
 /// Chains are a few kilobytes; keeps a wrong path from filling the memory.
 const MAX_PEM_BYTES: u64 = 1 << 20;
 
-/// Where the certificate and its key are.
+/// Paths of the certificate and its key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CertPaths {
     /// The certificate and those that lead to its issuer, in PEM form.
@@ -76,7 +76,8 @@ impl Tls {
         })
     }
 
-    /// The TLS handshake; a client that does not begin one gets its plain socket back, to be told so.
+    /// Performs the TLS handshake; returns the plain socket of a client that does not begin one,
+    /// for a redirect.
     pub(crate) async fn accept(&self, socket: TcpStream) -> io::Result<MaybeTlsStream> {
         let mut first = [0];
         if socket.peek(&mut first).await? == 1 && first != [HANDSHAKE_RECORD] {
@@ -93,8 +94,8 @@ impl Tls {
     }
 }
 
-/// Reads the files if they are not as seen: returns how they are now, and the certificate. May block for as long as the disk
-/// does.
+/// Reads the files if their versions differ; returns the versions and the certificate. May block
+/// for as long as the disk does.
 type ReadIfChanged =
     fn(&CertPaths, &CryptoProvider, Option<&FileVersions>) -> Option<(FileVersions, ReadResult)>;
 type ReadResult = Result<CertifiedKey, String>;
@@ -125,7 +126,7 @@ struct LoadedCert {
     is_checking: bool,
 }
 
-/// What changes when a file is written or replaced: device, inode, size, time of writing.
+/// Identity of a file's content: device, inode, size, time of writing.
 type FileVersion = (u64, u64, u64, i64, i64);
 
 impl CertStore {
@@ -167,8 +168,8 @@ impl CertStore {
         self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sees to it that the certificate is as the files are, at most once a second. Waits for the disk a moment; where that
-    /// does not answer, the certificate in use serves on.
+    /// Reloads the certificate if its files changed, at most once a second. Waits for the disk up
+    /// to [`CHECK_TIMEOUT`]; then the certificate in use serves on.
     async fn refresh(self: &Arc<Self>, now: Instant) {
         {
             let mut current = self.loaded();
@@ -196,15 +197,15 @@ impl CertStore {
         }
     }
 
-    /// Takes over what has changed on disk. Blocks.
+    /// Loads changed files. Blocks.
     fn reload_if_changed(&self) {
         let seen = self.loaded().versions;
         let found = (self.read_if_changed)(&self.paths, &self.provider, Some(&seen));
         let mut current = self.loaded();
         current.is_checking = false;
         let Some((seen, read)) = found else { return };
-        // Noted also when they cannot be used: that is said once, and tried again when they change again, as when the
-        // certificate was there before its key.
+        // Noted also for unusable files: that is logged once, and tried again when they change
+        // again, as when the certificate was there before its key.
         current.versions = seen;
         match read {
             Ok(certified) => {
@@ -230,7 +231,7 @@ impl ResolvesServerCert for CertStore {
     }
 }
 
-/// Starts a thread for what may block for ever; the process does not wait for it at its end.
+/// Starts a thread for work that may block for ever; the process does not wait for it at its end.
 fn in_background(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let thread = std::thread::Builder::new().name("certificate".to_owned());
     thread.spawn(work).map(drop)
@@ -251,7 +252,7 @@ impl CertPaths {
     }
 }
 
-/// Certificate and key, which belong together; or why not, and what to do.
+/// Loads certificate and key, which belong together; the error names a remedy.
 fn load(files: &CertPaths, provider: &CryptoProvider) -> Result<CertifiedKey, String> {
     let (cert, key) = (files.cert.display(), files.key.display());
     let cert_pem = read(&files.cert).map_err(|why| format!("tls.cert: {cert} {why}"))?;

@@ -1,4 +1,4 @@
-//! One WebSocket viewer on the fan-out thread: what it is sent next, whether it is still there.
+//! One WebSocket viewer on the fan-out thread: its queue, its link, its liveness.
 
 mod closing;
 mod protocol;
@@ -27,32 +27,33 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A connection on which nothing happened for so long gets a ping, which also keeps proxies from closing it (60 s at nginx). Pictures
-/// that are taken say as much: with pings beside them one more viewer costs some hundredths more, as its kernel acknowledges otherwise.
+/// Silence after which a connection gets a ping, which also keeps proxies from closing it (60 s at
+/// nginx). Acknowledged frames show as much. With pings in addition to them a viewer costs some
+/// hundredths more, as its kernel acknowledges otherwise.
 const PING_AFTER: Duration = Duration::from_secs(8);
 
-/// Nothing heard for so long, and nothing taken by the socket: the viewer is gone.
+/// Time without a byte received or taken after which a viewer is gone.
 const DEAD_PEER_TIMEOUT: Duration = Duration::from_secs(45);
 
-/// A player reports each second; after this long without, what it said last is no longer true.
+/// Age after which a player's last report no longer counts; players report each second.
 const REPORT_MAX_AGE: Duration = Duration::from_secs(5);
 
-/// The viewer is told anew how media and capture times belong together when that has changed by more.
+/// Change of the offset between media and capture times that is reported to the viewer.
 const TIMING_TOLERANCE_US: u64 = 1000;
 
-/// A viewer whose handshake is done.
+/// Viewer whose handshake is done.
 pub(crate) struct NewViewer {
     pub(crate) stream: ViewerStream,
     pub(crate) peer: SocketAddr,
-    /// What came behind the request.
+    /// Bytes that came after the request.
     pub(crate) leftover: Bytes,
     pub(crate) camera: Arc<str>,
     pub(crate) subscription: Subscription,
     /// The viewer gets Annex B instead of MP4.
     pub(crate) annexb: Option<AnnexB>,
-    /// The viewer speaks `berrymse.v1` and gets text messages too.
+    /// The viewer speaks `berrymse.v1` and receives text messages too.
     pub(crate) speaks_v1: bool,
-    /// Where it reports the delay that it sees.
+    /// Its latency, as it reports it and as the server estimates it.
     pub(crate) latency: ViewerLatency,
     pub(crate) permit: Permit,
     pub(crate) loss_response: LossResponse,
@@ -65,15 +66,15 @@ pub(crate) struct ViewerConnection {
     subscription: Subscription,
     annexb: Option<AnnexB>,
     speaks_v1: bool,
-    /// The message that is on its way, and how much of it the socket has taken.
+    /// Message being sent, and how much of it the socket has taken.
     sending: Option<(Bytes, usize)>,
-    /// Small messages that go before the next picture.
+    /// Small messages to send before the next frame.
     control: VecDeque<Bytes>,
-    /// The socket is full; the kernel will tell when there is room.
+    /// The socket is full; an event follows when there is room.
     is_socket_full: bool,
     congestion: CongestionEstimator,
     loss_response: LossResponse,
-    /// The line is slow and has enough on its way; nobody will tell when there is room.
+    /// The link is congested and its window is full; no event follows when there is room.
     is_throttled: bool,
     /// A close frame was queued: nothing follows it.
     closing: Option<Closing>,
@@ -81,8 +82,8 @@ pub(crate) struct ViewerConnection {
     leftover: Bytes,
     incoming_since_tick: u32,
     heard_at: Instant,
-    /// Bytes that the socket has taken; looked at once a second, as a look at the clock for each picture costs a
-    /// hundredth of it.
+    /// Bytes that the socket has taken. They are checked once a second, as reading the clock for
+    /// each frame costs a hundredth of it.
     bytes_taken: u64,
     /// The same at the last tick.
     bytes_taken_at_tick: u64,
@@ -94,7 +95,7 @@ pub(crate) struct ViewerConnection {
     pinged_at: Instant,
     latency: ViewerLatency,
     reported_at: Instant,
-    /// Media time minus capture time as the viewer was last told, in microseconds.
+    /// Media time minus capture time as sent last, in microseconds.
     last_sent_offset_us: Option<i64>,
     _permit: Permit,
 }
@@ -161,7 +162,7 @@ impl ViewerConnection {
         self.peer
     }
 
-    /// The first work for a new viewer.
+    /// Serves a new viewer for the first time.
     pub(crate) fn begin(&mut self) -> Result<(), String> {
         let leftover = std::mem::take(&mut self.leftover);
         self.on_bytes(&leftover)?;
@@ -170,7 +171,7 @@ impl ViewerConnection {
         self.flush_queue()
     }
 
-    /// There is something new at the hub.
+    /// Sends updates of the hub.
     pub(crate) fn send_updates(&mut self) -> Result<(), String> {
         if self.is_socket_full {
             Ok(())
@@ -179,7 +180,8 @@ impl ViewerConnection {
         }
     }
 
-    /// The same, but what would be written first is queued at `ring` if it can be, and [`Self::on_sent`] goes on from there.
+    /// Like `send_updates`, but queues the first write at `uring` if possible;
+    /// [`Self::on_send_complete`] continues from there.
     pub(crate) fn queue_updates(
         &mut self,
         slot: usize,
@@ -199,7 +201,7 @@ impl ViewerConnection {
         self.flush_queue()
     }
 
-    /// What was queued has been sent, or not.
+    /// Takes the result of a queued send.
     pub(crate) fn on_send_complete(&mut self, result: io::Result<usize>) -> Result<(), String> {
         if self.on_write_result(result)? {
             self.flush_queue()?;
@@ -207,17 +209,17 @@ impl ViewerConnection {
         Ok(())
     }
 
-    /// Nothing more is sent before somebody looks again.
+    /// True while nothing is sent before the next poll.
     pub(crate) fn is_throttled(&self) -> bool {
         self.is_throttled
     }
 
-    /// The line has to be looked at soon.
+    /// True if the link needs a poll soon.
     pub(crate) fn needs_frequent_poll(&self) -> bool {
         self.congestion.needs_frequent_poll()
     }
 
-    /// Looks again, if that is waited for.
+    /// Polls the link and sends updates, if either is due.
     pub(crate) fn retry_throttled(&mut self) -> Result<(), String> {
         if self.congestion.needs_frequent_poll() {
             self.sample_tcp_info();
@@ -237,7 +239,8 @@ impl ViewerConnection {
         }
     }
 
-    /// Some times a second: finds out whether pictures arrive in time. Mostly all have arrived, and that is cheaply known.
+    /// Finds out whether frames arrive in time, some times a second. Mostly everything is
+    /// acknowledged, which is cheap to know.
     pub(crate) fn poll_link(&mut self) -> Result<(), String> {
         if self.closing.is_some() {
             return Ok(());
@@ -251,7 +254,8 @@ impl ViewerConnection {
         Ok(())
     }
 
-    /// Asks the kernel for all it knows. A system call, which a viewer whose line is slow costs before each picture, too.
+    /// Samples TCP_INFO: a system call, which a viewer on a congested link costs before each frame,
+    /// too.
     fn sample_tcp_info(&mut self) {
         let Some(mut sample) = socket::sample(self.stream.socket()) else {
             return; // an old kernel: the socket being full is all that is known
@@ -289,7 +293,7 @@ impl ViewerConnection {
             .set_estimated(delay, self.congestion.is_congested());
     }
 
-    /// The kernel has news of the socket.
+    /// Handles an event of the socket.
     pub(crate) fn on_event(&mut self, readable: bool, writable: bool) -> Result<(), String> {
         if readable {
             self.receive()?;
@@ -303,7 +307,7 @@ impl ViewerConnection {
         self.send_updates()
     }
 
-    /// Once a second: find out who is gone, and ping who may be.
+    /// Ends a viewer that is gone, and pings a silent one. Called once a second.
     pub(crate) fn on_tick(&mut self, now: Instant) -> Result<(), String> {
         self.incoming_since_tick = 0;
         if self.bytes_taken != self.bytes_taken_at_tick {
@@ -329,7 +333,8 @@ impl ViewerConnection {
         self.send_updates()
     }
 
-    /// Fails if the viewer took neither a message nor 1 kB/s for [`SILENT`], although something waited all the time.
+    /// Fails if the viewer took neither a message nor 1 kB/s for [`DEAD_PEER_TIMEOUT`], although
+    /// something waited all the time.
     fn check_progress(&mut self, now: Instant) -> Result<(), String> {
         let (since, taken) = self.message_at;
         if std::mem::take(&mut self.has_taken_message) || !self.is_waiting() {
@@ -346,23 +351,23 @@ impl ViewerConnection {
         Ok(())
     }
 
-    /// Something waits that the viewer has no room for.
+    /// True if something waits that the viewer has no room for.
     fn is_waiting(&self) -> bool {
         self.sending.is_some() || self.is_throttled
     }
 
-    /// When the viewer last took something, if more waits.
+    /// Returns the time of the viewer's last progress, if more waits.
     pub(crate) fn stalled_since(&self) -> Option<Instant> {
         let is_stalled = self.is_waiting() && !self.has_taken_message;
         is_stalled.then_some(self.message_at.0.max(self.progress_at))
     }
 
-    /// The close frame is out.
+    /// True if the close frame is out.
     fn is_closed(&self) -> bool {
         self.closing.as_ref().is_some_and(|closing| closing.is_sent)
     }
 
-    /// The server stops. The socket gets what it takes at once.
+    /// Begins the close because the server stops.
     pub(crate) fn close_going_away(&mut self) -> Result<(), String> {
         self.close(1001, "the server stops");
         self.flush_queue()
@@ -384,7 +389,7 @@ impl ViewerConnection {
         }
     }
 
-    /// Notes what became of a write; returns false if the socket is full.
+    /// Takes the result of a write; returns false if the socket is full.
     fn on_write_result(&mut self, result: io::Result<usize>) -> Result<bool, String> {
         match result {
             Ok(count) => {
@@ -407,7 +412,7 @@ impl ViewerConnection {
         }
     }
 
-    /// Nothing is left to be sent, or nothing more is to be.
+    /// Flushes TLS records when the queue is empty, and finishes a close.
     fn finish_flush(&mut self) -> Result<(), String> {
         match self.stream.flush() {
             Ok(()) => {}
@@ -422,7 +427,7 @@ impl ViewerConnection {
         {
             (closing.is_sent, closing.since) = (true, Instant::now());
             self.stream.close_write();
-            // No news is sent any more.
+            // No update is sent any more.
             (self.is_socket_full, self.is_throttled) = (true, false);
             return self.receive();
         }
@@ -473,7 +478,7 @@ impl ViewerConnection {
         }
     }
 
-    /// Says when pictures were taken, where the viewer cannot know it from what it was told before.
+    /// Sends the offset of media and capture times if it changed. Returns true if it was sent.
     fn send_timing_if_changed(&mut self, frame: &Frame) -> bool {
         if !self.speaks_v1 {
             return false;

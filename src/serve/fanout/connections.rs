@@ -1,4 +1,5 @@
-//! All WebSocket viewers, and the passes over them. One thread at a time makes them; which one decides `fanout`.
+//! All WebSocket viewers, and the passes over them. One thread at a time makes them, which `thread`
+//! decides.
 
 use crate::logger::CLIENT_TARGET;
 use crate::serve::fanout::connection::{NewViewer, ViewerConnection};
@@ -8,37 +9,39 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// How often slow lines that have enough on their way are looked at, where there are no pictures to do it with.
+/// Poll interval of congested links whose window is full, where there are no frames to poll with.
 const THROTTLED_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// How often lines are looked at that are critical: where the kernel tries again and again it is told to go on doing so ten times a
-/// second, and what may be late is not to wait until all lines are looked at.
+/// Poll interval of links that need frequent polls. In a retransmission backoff the user timeout is
+/// renewed ten times a second, and a suspected congestion must not wait for the next poll of all
+/// links.
 const FREQUENT_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// So late, the thread itself has stood still.
+/// Lateness of a poll that shows a stall of this thread itself.
 const SELF_STALL: Duration = Duration::from_millis(250);
 
-/// To so many viewers a camera's thread sends itself, a system call for each: they take it 1 to 2 ms. With more, what it saves is a
-/// fiftieth and less, and the thread would lack the time for the camera; and only with more does one system call for all gain
-/// anything.
+/// Most viewers that a camera's thread sends to itself, with a system call for each: that takes 1
+/// to 2 ms. With more, the saving is a fiftieth and less, and the thread would lack the time for
+/// the camera. Only with more does io_uring gain anything.
 pub(crate) const INLINE_SEND_MAX_VIEWERS: usize = 200;
 
-/// The viewers, each at a place that is its number.
+/// Connections of all viewers, each in a slot that is its number.
 pub(crate) struct Connections {
     registry: Registry,
-    /// Those who are here and those who are on their way here.
+    /// Number of viewers here and on their way here.
     count: Arc<AtomicUsize>,
     connections: Vec<Option<ViewerConnection>>,
-    /// Empty places in `connections`.
+    /// Empty slots in `connections`.
     free: Vec<usize>,
-    /// For many viewers, if the system has it.
+    /// Batch for many viewers, if the system has io_uring.
     uring: Option<UringBatch>,
-    /// When those that are held or critical are looked at, if there are any.
+    /// Time of the next poll of throttled or suspected links, if there are any.
     next_poll_at: Option<Instant>,
 }
 
 impl Connections {
-    /// Nobody, so far. Sockets are registered at `registry`; who leaves is taken off `count`.
+    /// Creates an empty set. Sockets are registered at `registry`; leaving viewers are subtracted
+    /// from `count`.
     pub(crate) fn new(registry: Registry, count: Arc<AtomicUsize>, may_use_ring: bool) -> Self {
         Self {
             registry,
@@ -50,7 +53,7 @@ impl Connections {
         }
     }
 
-    /// True while there is nobody.
+    /// True while there is no viewer.
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -59,12 +62,12 @@ impl Connections {
         self.connections.len() - self.free.len()
     }
 
-    /// When [`Connections::look_at_held`] is to be called, if it is.
+    /// Returns the time of the next [`Connections::poll_throttled`], if one is due.
     pub(crate) fn next_poll_at(&self) -> Option<Instant> {
         self.next_poll_at
     }
 
-    /// There may be something new for everybody.
+    /// Sends updates to all viewers.
     pub(crate) fn send_updates(&mut self) {
         let viewers = self.len();
         let Some(mut uring) = self.uring.take_if(|_| viewers > INLINE_SEND_MAX_VIEWERS) else {
@@ -91,13 +94,13 @@ impl Connections {
         self.uring = Some(uring);
     }
 
-    /// Looks at those that are held, if it is time to.
+    /// Polls throttled links, if it is time to.
     pub(crate) fn poll_throttled(&mut self, now: Instant) {
         let Some(held) = self.next_poll_at.take_if(|held| now >= *held) else {
             return;
         };
         if now - held > SELF_STALL {
-            // Nobody has had the time to get what was sent just now.
+            // No viewer had the time to acknowledge what was sent just now.
             self.next_poll_at = Some(now + FREQUENT_POLL_INTERVAL);
         } else {
             self.for_each(ViewerConnection::retry_throttled);
@@ -118,7 +121,7 @@ impl Connections {
         {
             Ok(()) => {
                 self.connections[slot] = Some(connection);
-                // What the viewer sent together with its request, then what is there to be seen.
+                // Data that came with the request, then the present frames.
                 self.with_connection(slot, ViewerConnection::begin);
             }
             Err(error) => {
@@ -129,12 +132,13 @@ impl Connections {
         }
     }
 
-    /// Says goodbye to all, who then have to end their side.
+    /// Begins the close of all viewers, which then end their side.
     pub(crate) fn close_all(&mut self) {
         self.for_each(ViewerConnection::close_going_away);
     }
 
-    /// Ends the viewer who has taken nothing longest, at least since `before`. False if there is none.
+    /// Ends the viewer that has made no progress for longest, at least since `before`. Returns
+    /// false if there is none.
     pub(crate) fn evict_stalled(&mut self, before: Instant) -> bool {
         let stalled = self
             .connections
@@ -203,7 +207,7 @@ impl Connections {
     }
 }
 
-/// The ring, if the system has what it takes.
+/// Opens io_uring, if the system has what it takes.
 fn open_uring() -> Option<UringBatch> {
     UringBatch::open()
         .inspect_err(|error| {

@@ -1,15 +1,17 @@
-//! The hot path: every WebSocket viewer gets the same bytes.
+//! Hot path: every WebSocket viewer receives the same bytes.
 //!
-//! Per picture and viewer there is one `send()` of shared bytes on a non-blocking socket and nothing else, for many viewers
-//! all in one system call (`ring`); a task per viewer costs 1.17 to 1.26 times as much, and memory (docs/design/decisions/0002). A
-//! viewer whose socket is full costs no system call until the kernel says that there is room again, and its next pictures
-//! wait in the hub's ring, not here. How far behind viewers are is looked at four times a second, of which three times it is mostly
-//! the cheapest of questions, whether all has arrived; only for those on slow lines, before each picture (`line`).
+//! Per frame and viewer there is one `send()` of shared bytes on a non-blocking socket and nothing
+//! else, for many viewers all in one system call (`uring`). A task per viewer costs 1.17 to 1.26
+//! times as much, and memory (docs/design/decisions/0002). A viewer whose socket is full costs no
+//! system call until the kernel reports room again, and its next frames wait in the hub's buffer,
+//! not here. Links are polled four times a second. Three of these polls mostly ask the cheapest
+//! question, whether everything is acknowledged. Congested links are sampled before each frame
+//! (`congestion`).
 //!
-//! One thread hears of the viewers' sockets and of the time. While it sleeps, which is nearly always, a camera's thread itself
-//! sends the picture that it brings, if the viewers are not too many: to wake another thread for that costs 15 to 30 µs,
-//! as much as some viewers do, and 20 µs of delay. Whoever sends holds the lock on the viewers (`crowd`); a
-//! camera's thread never waits for it.
+//! One thread waits for the viewers' sockets and for the time. While it sleeps, which is nearly
+//! always, a camera's thread sends its own frame, if the viewers are not too many. Waking another
+//! thread costs 15 to 30 µs, as much as some viewers do, and 20 µs of delay. The sender holds the
+//! lock on the connections; a camera's thread never waits for it.
 
 use crate::hub::Hub;
 use crate::os::heap;
@@ -24,19 +26,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 
-/// Viewers have the numbers from here on.
+/// Token of the waker; viewers have the numbers from 0 on.
 const WAKE_TOKEN: Token = Token(usize::MAX);
 
-/// How often silent viewers are looked after.
+/// Interval at which silent viewers are checked.
 const TICK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often all lines are looked at: what goes into a hole before it is seen has to come out of it again.
+/// Interval at which all links are polled: bytes sent into an outage before it is seen have to come
+/// out of it again.
 const LINK_POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Time that viewers have to end their side when the program stops.
+/// Time for viewers to end their side when the program stops.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// Time in which a viewer has taken nothing before it makes room for another one: longer than most outages of a network.
+/// Time without progress after which a viewer makes room for another one: longer than most outages
+/// of a network.
 const EVICT_AFTER: Duration = Duration::from_secs(10);
 
 /// Hands viewers to the thread. Clones are the same thread's.
@@ -51,11 +55,11 @@ enum Command {
     Stop,
 }
 
-/// What the thread shares with those who have something for it.
+/// State that the thread shares with publishers and with `Fanout`.
 struct FanoutShared {
     waker: mio::Waker,
     viewers: Arc<AtomicUsize>,
-    /// A camera has published something, and nobody has begun to send it.
+    /// A camera has published something, and no thread has begun to send it.
     has_updates: AtomicBool,
     connections: Mutex<Connections>,
 }
@@ -65,8 +69,8 @@ impl Wake for FanoutShared {
         self.wake_by_ref();
     }
 
-    /// Called by the cameras' threads. With nobody there it costs one load; while those who send have not yet looked, it costs
-    /// one exchange.
+    /// Called by the cameras' threads. Without viewers it costs one load; while a sender has not
+    /// yet looked, one exchange.
     fn wake_by_ref(self: &Arc<Self>) {
         let viewers = self.viewers.load(Ordering::Acquire);
         if viewers == 0 || self.has_updates.swap(true, Ordering::AcqRel) {
@@ -99,8 +103,9 @@ impl FanoutShared {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends what is new on the calling thread. False if the fan-out's thread is to be woken: somebody sends just now and may
-    /// have looked for news already, or a viewer has to be looked at earlier than that thread would wake up.
+    /// Sends updates on the calling thread. Returns false if the fan-out's thread must wake up:
+    /// another thread sends just now and may have looked for updates already, or a viewer is due
+    /// for a poll earlier than that thread would wake up.
     fn try_send_inline(&self) -> bool {
         let mut connections = match self.connections.try_lock() {
             Ok(connections) => connections,
@@ -111,7 +116,7 @@ impl FanoutShared {
         connections.next_poll_at().is_none()
     }
 
-    /// Whoever has the lock: updates that arrive meanwhile set the flag again.
+    /// Needs the lock on the connections. Updates that arrive meanwhile set the flag again.
     fn send_updates(&self, connections: &mut Connections) {
         if self.has_updates.swap(false, Ordering::AcqRel) {
             connections.send_updates();
@@ -126,9 +131,10 @@ impl std::fmt::Debug for Fanout {
 }
 
 impl Fanout {
-    /// Starts the thread, which then follows all `audiences`.
+    /// Starts the thread, which then follows all `hubs`.
     ///
-    /// With `may_use_ring`, many viewers cost one system call together where the system has io_uring.
+    /// With `may_use_ring`, many viewers cost one system call together where the system has
+    /// io_uring.
     pub fn start<'a>(
         hubs: impl Iterator<Item = &'a Hub>,
         may_use_ring: bool,
@@ -156,13 +162,14 @@ impl Fanout {
         self.send_command(Command::AddViewer(Box::new(new_viewer)));
     }
 
-    /// Ends a viewer who takes nothing, so that another one finds a place. False if there is none.
+    /// Ends a viewer that makes no progress, to make room for another one. Returns false if there
+    /// is none.
     pub(crate) fn evict_stalled(&self) -> bool {
         let before = Instant::now().checked_sub(EVICT_AFTER);
         before.is_some_and(|before| self.shared.connections().evict_stalled(before))
     }
 
-    /// Says goodbye to all viewers and ends the thread.
+    /// Closes all viewers and ends the thread.
     pub fn stop(&self) {
         self.send_command(Command::Stop);
     }
@@ -209,7 +216,8 @@ impl FanoutThread {
             let now = Instant::now();
             connections.poll_throttled(now);
             if now >= next_look {
-                // After a standstill of our own nobody has had the time to get what was sent just now.
+                // After a stall of this thread no viewer had the time to acknowledge what was sent
+                // just now.
                 let is_late = now - next_look > LINK_POLL_INTERVAL;
                 next_look = now + LINK_POLL_INTERVAL;
                 if !is_late {
@@ -252,7 +260,8 @@ impl FanoutThread {
         true
     }
 
-    /// Lets the viewers end their side, so that none sees a reset instead of the close code.
+    /// Waits for the viewers to end their side, so that none sees a reset instead of the close
+    /// code.
     fn wait_for_closes(&mut self, connections: &mut Connections) {
         let end = Instant::now() + SHUTDOWN_TIMEOUT;
         let mut events = Events::with_capacity(1024);

@@ -1,9 +1,9 @@
 //! One system call for the sends of many viewers (io_uring).
 //!
-//! What is sent, and what becomes of it, is decided elsewhere (`viewer`): here a send is queued, and after
-//! [`UringBatch::submit`] its result is there, the same that `send()` would have had. Nothing is on its way in between, so that
-//! sockets and bytes have no lifetimes to be kept in mind. Kernels without io_uring, and containers that forbid it, are told
-//! when it is opened.
+//! The caller (`connection`) decides what is sent and handles results. Here a send is queued, and
+//! after [`UringBatch::submit`] its result is there, the same that `send()` would have had. Nothing
+//! is in flight in between, so sockets and bytes have no lifetimes to be kept in mind. Opening
+//! fails on kernels without io_uring and in containers that forbid it.
 
 #![allow(
     unsafe_code,
@@ -15,18 +15,18 @@ use io_uring::{IoUring, Probe, opcode, types};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
-/// Most sends of one system call: 150 kB of memory, most of which nobody touches who has few viewers.
+/// Most sends of one system call: 150 kB of memory, most of which stays untouched with few viewers.
 const MAX_BATCH: u32 = 1024;
 
 pub(crate) struct UringBatch {
     uring: IoUring,
-    /// What was queued since the last [`UringBatch::submit`], in this order. The kernel may read the bytes of those that are still
-    /// there.
+    /// Sends queued since the last [`UringBatch::submit`], in this order. The kernel may read the
+    /// bytes of those that are still there.
     queued: Vec<Option<PendingSend>>,
 }
 
 struct PendingSend {
-    /// Whose it is.
+    /// Slot of the viewer.
     slot: usize,
     /// Kept for the kernel.
     _bytes: Bytes,
@@ -47,13 +47,13 @@ impl UringBatch {
         })
     }
 
-    /// Nothing more can be queued before the next [`UringBatch::submit`].
+    /// True if nothing more can be queued before the next [`UringBatch::submit`].
     pub(crate) fn is_full(&self) -> bool {
         self.queued.len() >= MAX_BATCH as usize
     }
 
-    /// Queues a send that does not wait for room. Returns false if there is no room for it here. The socket is to stay open
-    /// until it is submitted, or the bytes go to whatever has its number then.
+    /// Queues a send that does not wait for room. Returns false if the batch is full. The socket
+    /// must stay open until it is submitted, or the bytes go to another socket with its number.
     pub(crate) fn queue(&mut self, slot: usize, socket: &impl AsFd, bytes: Bytes) -> bool {
         if self.is_full() {
             return false;
@@ -76,8 +76,9 @@ impl UringBatch {
         is_queued
     }
 
-    /// Sends all that is queued, and says what became of each: how many bytes the socket took, or why none. After an error
-    /// the ring is of no use any more; what it did not get to has been reported as zero bytes taken.
+    /// Sends everything queued, and reports each result: the bytes that the socket took, or an
+    /// error. After an error of its own the ring is of no use any more; sends that it did not reach
+    /// are reported as zero bytes.
     pub(crate) fn submit(
         &mut self,
         mut sent: impl FnMut(usize, io::Result<usize>),

@@ -55,7 +55,8 @@ enum Phase {
     Responding,
 }
 
-/// What a client took since something began to wait for it, since its last frame or since the last window.
+/// Bytes that a client took since something began to wait for it, since its last frame or since the
+/// last window.
 #[derive(Debug)]
 struct Window {
     since: Instant,
@@ -141,7 +142,7 @@ impl ConnectionActivity {
         self.state().waiting.is_some()
     }
 
-    /// True for the reader of a stream, which takes the place of a viewer.
+    /// True for the reader of a stream, which counts as a viewer.
     pub(crate) fn is_stream(&self) -> bool {
         self.state().is_stream
     }

@@ -1,4 +1,4 @@
-//! Counts the connections that speak HTTP. When all places are taken, the one that was idle longest makes room.
+//! Counts the connections that speak HTTP. At the limit, the one that was idle longest makes room.
 
 use crate::serve::connection_limit::ConnectionLimit;
 use crate::serve::http::activity::ConnectionActivity;
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
-/// Interval at which a connection that waits for a place tries again.
+/// Interval at which a waiting connection tries again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
 /// All connections that speak HTTP. Clones are the same connections.
@@ -28,7 +28,7 @@ struct Open {
     activities: BTreeMap<u64, Arc<ConnectionActivity>>,
 }
 
-/// The place of one connection, until it is dropped.
+/// Slot of one connection, held until it is dropped.
 #[derive(Debug)]
 pub(crate) struct ConnectionSlot {
     connections: HttpConnections,
@@ -54,7 +54,8 @@ impl HttpConnections {
         self.open().activities.len()
     }
 
-    /// Takes a place beside those of `viewers`; when all are taken, waits until the connection that was idle longest is gone.
+    /// Acquires a slot in addition to those of `viewers`; at the limit, waits until the connection
+    /// that was idle longest is gone.
     pub(crate) async fn acquire(
         &self,
         viewers: &ConnectionLimit,
@@ -82,7 +83,7 @@ impl HttpConnections {
         let mut open = self.open();
         let viewers = viewers.in_use();
         if open.activities.len() + viewers >= self.0.limit {
-            // Readers of streams have places of viewers.
+            // Readers of streams hold permits of viewers.
             let streams = open
                 .activities
                 .values()

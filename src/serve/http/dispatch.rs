@@ -15,7 +15,7 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// The answer to any request.
+/// Checks a request and passes it to its handler.
 pub(crate) async fn handle_request(
     app: &Arc<AppState>,
     peer: SocketAddr,
@@ -105,8 +105,8 @@ pub(crate) async fn handle_request(
     response
 }
 
-/// `Host` and `Origin`, which decide who may see the cameras, are readable and there once; HTTP/1.1 has a `Host` (RFC
-/// 9112, 3.2).
+/// True if `Host` and `Origin`, on which access depends, are readable and there once; HTTP/1.1 has
+/// a `Host` (RFC 9112, 3.2).
 fn has_unambiguous_host_and_origin<T>(request: &Request<T>) -> bool {
     let is_clear = |name| {
         let mut values = request.headers().get_all(name).iter();
@@ -117,7 +117,7 @@ fn has_unambiguous_host_and_origin<T>(request: &Request<T>) -> bool {
         && (request.version() < Version::HTTP_11 || request.headers().contains_key(header::HOST))
 }
 
-/// Puts the host of an absolute target in place of `Host`, which does not count then (RFC 9112, 3.2.2).
+/// Replaces `Host` by the host of an absolute target, which takes precedence (RFC 9112, 3.2.2).
 fn use_target_host<T>(request: &mut Request<T>) {
     let Some(authority) = request.uri().authority() else {
         return;
@@ -128,7 +128,7 @@ fn use_target_host<T>(request: &mut Request<T>) {
     }
 }
 
-/// The refusal of a request that calls the server by a name that is none of its own.
+/// Refuses a request whose `Host` is none of the server's names.
 fn reject_unknown_host(app: &AppState, peer: SocketAddr, headers: &HeaderMap) -> Option<Refusal> {
     let host = headers.get(header::HOST)?.to_str().unwrap_or_default();
     (!app.hosts.allow(host)).then(|| Refusal::host(host, app.hosts.list(), peer).log_throttled(app))

@@ -1,4 +1,5 @@
-//! A connection's transport under hyper: tells its pace, words the refusals that hyper makes itself, closes in order.
+//! The stream under hyper: measures activity, replaces hyper's own error responses, closes in
+//! order.
 
 use crate::serve::http::connections::ConnectionSlot;
 use crate::serve::http::loss_aware_stream::LossAwareStream;
@@ -21,7 +22,7 @@ pub(crate) struct MeteredStream {
     /// `None` once it was taken out.
     stream: Option<LossAwareStream>,
     slot: Arc<ConnectionSlot>,
-    /// What is sent in place of hyper's own refusal.
+    /// Response sent in place of hyper's own error.
     replacement: Option<Bytes>,
     /// We have said that nothing more will come.
     is_write_closed: bool,
@@ -50,7 +51,7 @@ impl MeteredStream {
         self.stream.as_mut().map(Pin::new).ok_or_else(not_connected)
     }
 
-    /// Notes what became of a write.
+    /// Takes the result of a write.
     fn on_write_result(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match &written {
             Poll::Ready(Ok(count)) => self.slot.activity().on_bytes_sent(*count, Instant::now()),
@@ -60,7 +61,7 @@ impl MeteredStream {
         written
     }
 
-    /// Sends what stands for hyper's own refusal, if there is any.
+    /// Sends the replacement of hyper's own error, if there is one.
     fn poll_replacement(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while let Some(bytes) = self.replacement.clone().filter(|bytes| !bytes.is_empty()) {
             let written = self.stream()?.poll_write(context, &bytes);
@@ -77,7 +78,8 @@ fn not_connected() -> io::Error {
     io::ErrorKind::NotConnected.into()
 }
 
-/// The whole answer in place of `head`, if that is a refusal which hyper makes without asking us.
+/// Returns the whole response in place of `head`, if that is an error that hyper sends without
+/// asking.
 fn replacement_response(head: &[u8], now: SystemTime) -> Option<Bytes> {
     let code = head.strip_prefix(b"HTTP/1.1 4")?.get(..2)?;
     let code = std::str::from_utf8(code).ok()?;
@@ -129,7 +131,7 @@ impl AsyncWrite for MeteredStream {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        // hyper refuses what it cannot read without asking, and has no place for headers of ours.
+        // hyper rejects malformed requests without asking, and has no place for additional headers.
         if self.replacement.is_none() && self.slot.activity().is_reading() {
             let head = slices.iter().find(|slice| !slice.is_empty());
             self.replacement = head.and_then(|head| replacement_response(head, SystemTime::now()));
@@ -166,7 +168,8 @@ impl AsyncWrite for MeteredStream {
 }
 
 impl Drop for MeteredStream {
-    /// Reads on for a while after the answer is out: a close with unread bytes is a reset, and hides the answer.
+    /// Drains the socket after the response is out: a close with unread bytes is a reset, and hides
+    /// the response.
     fn drop(&mut self) {
         let Some(transport) = self.stream.take() else {
             return;
@@ -174,7 +177,7 @@ impl Drop for MeteredStream {
         let (socket, _) = transport.into_parts();
         let activity = self.slot.activity();
         if activity.close_reason().is_some() && activity.is_waiting() {
-            // What waits for a client that does not read is not kept.
+            // Data for a client that does not read is discarded.
             let _ = socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO));
             return;
         }

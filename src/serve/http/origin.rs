@@ -1,8 +1,9 @@
-//! Who may open a WebSocket, and by which names the server is called.
+//! Rules for `Origin` and `Host`.
 //!
-//! A browser lets any page connect to any host, so a page that somebody opens elsewhere could pull the
-//! pictures of a camera in their network (cross-site WebSocket hijacking). The `Origin` header, which a page
-//! cannot change, must therefore name this server or be in the list of the configuration.
+//! A browser lets any page connect to any host, so a page that a user opens elsewhere could fetch
+//! the video of a camera in their network (cross-site WebSocket hijacking). The `Origin` header,
+//! which a page cannot change, must therefore name this server or be in the list of the
+//! configuration.
 
 use hyper::header::{self, HeaderMap, HeaderValue};
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -19,8 +20,8 @@ impl AllowedOrigins {
         Self { allowed }
     }
 
-    /// True if a request with this `Origin` may see pictures of the server that it calls `host`. Programs
-    /// that are no browsers send no origin and may.
+    /// True if a request with this `Origin` may see frames of the server that it calls `host`.
+    /// Programs that are no browsers send no origin and may.
     pub fn allow(&self, origin: Option<&str>, host: Option<&str>) -> bool {
         let Some(origin) = origin else { return true };
         self.allow_listed(origin) || host.is_some_and(|host| is_same_host(origin, host))
@@ -97,7 +98,7 @@ pub(crate) struct RequestOrigin<'a> {
     referer: Option<&'a str>,
     pub(crate) host: Option<&'a str>,
     is_cross_site: bool,
-    /// The user followed a link to what is to fill the tab.
+    /// The user followed a link that fills the tab.
     is_user_navigation: bool,
 }
 
@@ -166,7 +167,7 @@ pub(crate) fn frame_ancestors(host: Option<&str>, listed: &[String]) -> String {
     format!("frame-ancestors {}", sources.join(" "))
 }
 
-/// Tells a host name from what would end the policy or begin another.
+/// Tells a host name from text that would end the policy or begin another.
 fn is_csp_host(name: &str) -> bool {
     let is_host_byte =
         |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']');
@@ -189,7 +190,8 @@ pub(crate) fn without_port(host: &str) -> &str {
     }
 }
 
-/// Keeps the pages of others from showing a picture or video that they ask for without saying whence.
+/// Keeps pages of other sites from embedding a snapshot or video that they request without an
+/// origin.
 pub(crate) fn set_embedding_headers(
     access: Access<'_>,
     client: &RequestOrigin<'_>,
@@ -212,10 +214,11 @@ pub(crate) fn set_embedding_headers(
     }
 }
 
-/// The rule for `Host`.
+/// Rule for `Host`.
 ///
-/// A page whose name its owner lets lead to this server, after it was loaded (DNS rebinding), is the server's own as far as a
-/// browser can tell, and the same host by [`AllowedOrigins`]. Only its name gives it away, so a list of the server's names keeps it out.
+/// A page whose name its owner points at this server after it was loaded (DNS rebinding) is the
+/// server's own for a browser, and the same host by [`AllowedOrigins`]. Only its name gives it
+/// away, so a list of the server's names keeps it out.
 #[derive(Clone, Debug, Default)]
 pub struct AllowedHosts {
     names: Vec<String>,
@@ -232,8 +235,8 @@ impl AllowedHosts {
         &self.names
     }
 
-    /// True if a request with this `Host` may be answered. No name is needed for an IP address, and nobody else can have the
-    /// name `localhost`.
+    /// True if a request with this `Host` may be answered. An IP address needs no name, and no
+    /// other host can have the name `localhost`.
     pub fn allow(&self, host: &str) -> bool {
         if self.names.is_empty() {
             return true;

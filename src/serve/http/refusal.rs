@@ -1,6 +1,8 @@
-//! Refusals that a page or its owner can do something about: a code for programs, words with the remedy.
+//! Refusals that a page or the server's owner can act on: a code for programs, a message with the
+//! remedy.
 //!
-//! A browser tells a page only that a WebSocket failed. The page asks the same URL by GET then, and reads why.
+//! A browser tells a page only that a WebSocket failed. The page then asks the same URL by GET and
+//! reads the reason.
 
 use crate::serve::http::origin::{Access, RefusedPage, RequestOrigin};
 use crate::serve::http::response::{ResponseBody, response, text_response};
@@ -13,7 +15,7 @@ use std::net::SocketAddr;
 /// Longest name of a host or origin that is repeated, in characters: strangers choose it.
 const MAX_SHOWN_CHARS: usize = 80;
 
-/// Seconds after which to try again when all places are taken.
+/// Seconds after which to try again at the limit of viewers.
 const RETRY_AFTER: &str = "5";
 
 /// Reason for which a request is refused.
@@ -25,7 +27,7 @@ pub(crate) enum RefusalCode {
     Host,
     /// There is no such camera.
     Camera,
-    /// All places for viewers are taken.
+    /// The limit of viewers is reached.
     Full,
     /// The upgrade to a WebSocket is missing: a proxy did not pass it on, or it was not asked for.
     NoUpgrade,
@@ -54,13 +56,13 @@ impl RefusalCode {
     }
 }
 
-/// Refusal of a request, and what to do about it.
+/// Refusal of a request, with its remedy.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Refusal {
     pub(crate) code: RefusalCode,
     /// For whoever sees the page.
     pub(crate) message: String,
-    /// For the owner of the server, with the line to add.
+    /// Log text for the owner of the server, with the line to add.
     pub(crate) log: Option<String>,
 }
 
@@ -188,7 +190,7 @@ impl Refusal {
         }
     }
 
-    /// Logs what the owner can do, if there is something.
+    /// Logs the remedy for the owner, if there is one.
     pub(crate) fn log_throttled(self, app: &AppState) -> Self {
         if let Some(log) = &self.log {
             app.warn_throttled(log);
@@ -255,7 +257,7 @@ fn truncated(text: &str) -> String {
     text.chars().take(MAX_SHOWN_CHARS).collect()
 }
 
-/// Tells an origin that can be written into the list from what only looks like one.
+/// True if an origin can be written into the list.
 fn is_origin(text: &str) -> bool {
     let is_host_byte =
         |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']');
@@ -270,12 +272,12 @@ fn is_origin(text: &str) -> bool {
         })
 }
 
-/// The line of config.yml that allows `origin`, too.
+/// Returns the line of config.yml that also allows `origin`.
 fn allowed_origins(listed: &[String], origin: &str) -> String {
     list("allowedOrigins", listed, origin)
 }
 
-/// A line of config.yml: the list with one entry more; a long one is not repeated.
+/// Returns a line of config.yml: the list with one entry more; a long one is not repeated.
 fn list(key: &str, listed: &[String], more: &str) -> String {
     let entry = |text: &str| format!("\"{text}\"");
     let before: Vec<String> = listed.iter().map(|text| entry(text)).collect();

@@ -1,6 +1,6 @@
-//! What a path means. Pure, so that the whole address space of the server can be read in one table.
+//! Maps paths to routes. Pure, so that the whole address space of the server is one table.
 
-/// What is behind a path.
+/// Resource behind a path.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Route<'a> {
     /// A file of the player, by name; the page itself is `index.html`.
@@ -13,7 +13,7 @@ pub enum Route<'a> {
     Stream(Option<&'a str>),
     /// The endless Annex B of a camera; `None` is the first one.
     StreamH264(Option<&'a str>),
-    /// The newest picture of a camera; `None` is the first one.
+    /// The newest frame of a camera as JPEG; `None` is the first one.
     Snapshot(Option<&'a str>),
     /// `/api/status`
     Status,
@@ -27,8 +27,8 @@ pub enum Route<'a> {
     Metrics,
 }
 
-/// The route of `path`; `websocket` is the name of the first camera's WebSocket. What is no route is looked for
-/// among the player's files.
+/// Returns the route of `path`; `websocket` is the name of the first camera's WebSocket. Any other
+/// name is looked for among the player's files.
 pub fn route<'a>(path: &'a str, websocket: &str) -> Option<Route<'a>> {
     let path = path.strip_prefix('/')?;
     if path == websocket {

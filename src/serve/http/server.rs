@@ -1,4 +1,4 @@
-//! A client's connection while it speaks HTTP: taking it, limits of time and size, and the hand-over to [`answer`].
+//! Accepts connections and serves HTTP on them, with limits of time and size.
 
 use crate::logger::{self, LogThrottle};
 use crate::os::heap;
@@ -29,10 +29,10 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 
-/// A request's head has to be there within this time, and a TLS handshake be done.
+/// Timeout for a request's head, and for a TLS handshake.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often [`tend`] looks.
+/// Interval of [`run_maintenance`].
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Largest request head, and most bytes that wait for a slow reader of `/stream.mp4` in user space.
@@ -41,16 +41,16 @@ const MAX_HEAD_BYTES: usize = 32 << 10;
 /// Most header lines in a request.
 const MAX_HEADERS: usize = 64;
 
-/// How many unsent bytes of a connection the kernel takes. Without a limit it takes megabytes, and a viewer who
-/// comes back after a stall is shown seconds of the past. This is 85 ms at 1.5 Mbit/s.
+/// Most unsent bytes of a connection in the kernel. Without a limit it takes megabytes, and a
+/// viewer that comes back after a stall sees seconds of the past. This is 85 ms at 1.5 Mbit/s.
 const NOTSENT_LOWAT_BYTES: u32 = 16 << 10;
 
 /// Silence after which the kernel asks whether the peer is still there, and how often it asks.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Does for ever what has to be done once a second: ends clients that are too slow, gives back the memory of many who have
-/// gone, lets the log count what it left out.
+/// Runs maintenance once a second for ever: ends clients that are too slow, trims the heap after
+/// many left, flushes the log's counts.
 pub async fn run_maintenance(app: Arc<AppState>) {
     let mut ticks = tokio::time::interval(MAINTENANCE_INTERVAL);
     let mut trim_policy = TrimPolicy::default();
@@ -64,7 +64,7 @@ pub async fn run_maintenance(app: Arc<AppState>) {
     }
 }
 
-/// Takes connections of `listener` for ever; `tls` if they speak that.
+/// Accepts connections of `listener` for ever; `tls` if they speak that.
 pub async fn accept_connections(
     listener: std::net::TcpListener,
     tls: Option<Tls>,
@@ -133,7 +133,7 @@ fn spawn_connection(
     });
 }
 
-/// Speaks HTTP with `peer` until it has gone, or become a viewer.
+/// Serves HTTP to `peer` until it is gone, or a viewer.
 async fn serve_connection(
     socket: TcpStream,
     peer: SocketAddr,
@@ -218,7 +218,7 @@ impl Body for TrackedBody {
     }
 }
 
-/// The answer to plain HTTP at an address that speaks TLS.
+/// Redirects plain HTTP at an address that speaks TLS.
 fn redirect_to_https<T>(request: &Request<T>) -> Response<ResponseBody> {
     let words = "This address speaks TLS: its URL begins with https:// (wss:// for a WebSocket).\n";
     let host = request.headers().get(header::HOST);

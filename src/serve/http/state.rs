@@ -16,10 +16,10 @@ use crate::time::Timestamp;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Everything that requests are answered from.
+/// Shared state of the server.
 pub struct AppState {
     pub(crate) cameras: Vec<CameraHandle>,
-    /// Where snapshots of the cameras are to be had, in the same order.
+    /// Snapshot services of the cameras, in the same order.
     pub(crate) snapshot_services: Vec<SnapshotService>,
     /// When the cameras were restarted, in the same order.
     pub(crate) restart_throttles: Vec<RestartThrottle>,
@@ -41,7 +41,7 @@ pub struct AppState {
 }
 
 impl AppState {
-    /// A site that shows `cameras`, the first of which is the default.
+    /// Creates the state for `cameras`, the first of which is the default.
     pub fn new(cameras: Vec<CameraHandle>, settings: Config, fanout: Fanout) -> Self {
         let budget = Budget::new(settings.decode_memory_mb);
         let snapshot_service = |camera: &CameraHandle| {
@@ -70,7 +70,7 @@ impl AppState {
         }
     }
 
-    /// Logs what clients can bring about as often as they like, as seldom as that allows.
+    /// Logs a warning that clients can cause at will, throttled.
     pub(crate) fn warn_throttled(&self, words: &str) {
         // Clients choose how long their Origin is.
         let words = logger::truncated(words, logger::CLIENT_LINE_BYTES);
@@ -109,7 +109,8 @@ impl AppState {
     }
 }
 
-/// Makes room for a viewer: ends one who takes nothing. Looks for one four times a second at most.
+/// Returns a function that evicts a viewer without progress. It searches four times a second at
+/// most.
 fn viewer_evictor(streams: HttpConnections, viewers: Fanout) -> impl Fn() -> bool + Send + Sync {
     const PAUSE: Duration = Duration::from_millis(250);
     let failed_at = Mutex::new(None::<Instant>);

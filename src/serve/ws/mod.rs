@@ -1,4 +1,4 @@
-//! WebSocket (RFC 6455), without what is sent over it.
+//! WebSocket (RFC 6455): handshake, frames and sockets, without the messages.
 
 pub(crate) mod handshake;
 pub(crate) mod reader;

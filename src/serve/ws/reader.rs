@@ -1,4 +1,4 @@
-//! What viewers send over a WebSocket: small masked frames (RFC 6455, 5.2), cut anywhere.
+//! Reads frames of viewers: small and masked (RFC 6455, 5.2), cut anywhere.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ pub const MAX_MESSAGE_BYTES: usize = 4096;
 /// Longest payload of a control frame (RFC 6455, 5.5).
 const MAX_CONTROL_PAYLOAD: usize = 125;
 
-/// Something whole that a viewer sent.
+/// Complete frame or message of a viewer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ClientFrame {
     /// A text message in UTF-8.
@@ -25,14 +25,14 @@ pub enum ClientFrame {
     Partial,
 }
 
-/// Why a connection has to be closed, as the code of the close frame (RFC 6455, 7.4.1).
+/// Reason to close a connection, as the code of the close frame (RFC 6455, 7.4.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ProtocolError {
     /// 1002: not the protocol.
     Protocol,
     /// 1007: a text, or the reason of a close frame, that is not UTF-8.
     NotUtf8,
-    /// 1009: larger than [`MESSAGE_LIMIT`].
+    /// 1009: larger than [`MAX_MESSAGE_BYTES`].
     TooBig,
 }
 
@@ -73,7 +73,8 @@ struct Frame {
 }
 
 impl FrameReader {
-    /// Takes bytes from the socket and gives one [`ClientFrame`] for each frame that became whole by them.
+    /// Takes bytes from the socket and calls `each` with one [`ClientFrame`] for each frame that
+    /// they complete.
     pub fn push(
         &mut self,
         bytes: &[u8],

@@ -1,7 +1,8 @@
-//! A viewer's connection on the fan-out thread: a non-blocking socket, perhaps with TLS over it.
+//! A viewer's connection on the fan-out thread: a non-blocking socket, with or without TLS.
 //!
-//! rustls is a state machine without input and output of its own, so one loop serves both kinds. Not more than one record is
-//! encrypted ahead of what the socket takes: what waits for a slow viewer waits as shared bytes, not as a copy of its own.
+//! rustls is a state machine without input and output of its own, so one loop serves both kinds. At
+//! most one record is encrypted ahead of the socket: data for a congested viewer waits as shared
+//! bytes, not as a copy of its own.
 
 use crate::serve::tls::RECORD_BYTES;
 use mio::net::TcpStream;
@@ -29,16 +30,17 @@ impl ViewerStream {
         &mut self.socket
     }
 
-    /// The socket, if what is written to it goes out as it is.
+    /// Returns the socket, if it sends bytes unencrypted.
     pub(crate) fn plain_socket(&self) -> Option<&TcpStream> {
         self.session.is_none().then_some(&self.socket)
     }
 
-    /// Takes some of `bytes` and gives them to the socket; `WouldBlock` if that is full. With TLS, the last of what was
-    /// taken may need [`ViewerStream::flush`].
+    /// Writes some of `bytes` to the socket; `WouldBlock` if that is full. With TLS, the last of
+    /// the bytes may need [`ViewerStream::flush`].
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.session.is_none() {
-            // Not by libc, which makes each of its calls a point where a thread may be cancelled: a hundredth of all that a picture costs.
+            // Not by libc, which makes each of its calls a point where a thread may be cancelled: a
+            // hundredth of the cost of a frame.
             return Ok(rustix::net::send(&self.socket, bytes, SendFlags::NOSIGNAL)?);
         }
         self.flush()?;
@@ -53,7 +55,7 @@ impl ViewerStream {
         }
     }
 
-    /// Gives the socket what is encrypted already; `WouldBlock` if it does not take all.
+    /// Writes encrypted records to the socket; `WouldBlock` if it does not take all.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         if let Some(session) = &mut self.session {
             while session.wants_write() {
@@ -68,7 +70,7 @@ impl ViewerStream {
         Ok(())
     }
 
-    /// Reads what the viewer sent; 0 when it has closed, `WouldBlock` when nothing is there.
+    /// Reads from the viewer; 0 when it has closed, `WouldBlock` when nothing is there.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let Some(session) = &mut self.session else {
             return self.socket.read(buffer);
@@ -90,13 +92,14 @@ impl ViewerStream {
         }
     }
 
-    /// Says that nothing more will come, as far as the socket takes it.
+    /// Closes the sending side, as far as the socket takes it.
     pub(crate) fn close_write(&mut self) {
         if let Some(session) = &mut self.session {
             session.send_close_notify();
             let _ = self.flush();
         }
-        // What it sent and we have not read stays harmless: a close would be a reset, and hide what we said last.
+        // Unread bytes do no harm this way: a full close would be a reset, and hide the last
+        // message.
         let _ = self.socket.shutdown(Shutdown::Write);
     }
 }

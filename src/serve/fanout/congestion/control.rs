@@ -69,7 +69,7 @@ impl fmt::Display for CongestionSetting {
     }
 }
 
-/// Congestion control that connections are given.
+/// Congestion control of connections.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CongestionControl {
     /// Set on each socket when it is accepted.
@@ -138,7 +138,7 @@ impl CongestionControl {
         Ok(self.loss_response())
     }
 
-    /// What a connection does about lost packets.
+    /// Returns the response of a connection to lost packets.
     pub(crate) const fn loss_response(&self) -> LossResponse {
         LossResponse {
             algorithm: self.on_loss,
@@ -178,12 +178,12 @@ impl LossResponse {
         if since.is_some_and(|since| since < LOSS_WINDOW)
             && let Some(name) = self.algorithm.take()
         {
-            // Refused now, it is refused for good: rights do not come back.
+            // A refusal now is final: rights do not come back.
             let _ = set_tcp_congestion(socket, name);
         }
     }
 
-    /// Counts `bytes` that `socket` has taken, and checks it now and then.
+    /// Counts `bytes` that `socket` has taken, and checks for losses each 64 kB.
     pub(crate) fn count_written(&mut self, socket: &impl AsFd, bytes: usize) {
         if self.algorithm.is_none() {
             return;

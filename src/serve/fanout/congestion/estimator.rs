@@ -1,8 +1,10 @@
-//! One viewer's line: what it carries, whether it is full, and whether the next picture may go out.
+//! Estimates the bandwidth and congestion of one viewer's link, and whether the next frame may
+//! leave.
 //!
-//! TCP queues the past: what was handed to the kernel cannot be taken back, and on a line that is too slow it arrives
-//! seconds late. So a line that is slow is never given more than it carries in a moment, [`QUEUE`]; what else there is
-//! stays in the hub's ring, where it can still be left out. No I/O and no clock here.
+//! TCP queues the past: bytes handed to the kernel cannot be taken back, and on a congested link
+//! they arrive seconds late. So a congested link never has more in flight than it carries in
+//! [`MAX_QUEUE_DELAY`]. The rest stays in the hub's buffer, where it can still be skipped. No I/O
+//! and no clock here.
 
 use crate::hub::CongestedLink;
 use crate::os::tcp::TcpSample;
@@ -10,122 +12,127 @@ use crate::time::Timestamp;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// A line is slow when a picture has not arrived for so long after it was published, beside three round trips: so many may TCP
-/// need for a keyframe. One of a quarter of a second's bits takes less on a line that carries just the stream.
+/// Time after publication at which a frame that has not arrived is late, in addition to three round
+/// trips: TCP may need that many for a keyframe. A keyframe of a quarter of a second's bits takes
+/// less on a link that carries just the stream.
 const ACK_LATE_AFTER: Duration = Duration::from_millis(300);
 
-/// Round trip above the shortest one that shows a queue on the way. A link that only loses packets has none: what is late
-/// there waits for what was lost, and comes no sooner if less is sent.
+/// Increase of the round trip that shows a queue on the path. A link that only loses packets has no
+/// queue. What is late there waits for retransmission, and sending less does not help.
 const QUEUE_RTT_INCREASE: Duration = Duration::from_millis(100);
 
-/// A slow line is given the benefit of the doubt when nothing was late, and no spare picture left out, for so long. As long as something is
-/// left out, that little is late says only that enough is left out.
+/// Time without a late or skipped frame after which a link is no longer congested. As long as
+/// frames are skipped, punctual ones only show that enough is skipped.
 const CONGESTION_CLEAR_AFTER: Duration = Duration::from_secs(3);
 
-/// What may be on its way beside what fills two of the shortest round trips, as time on the line. Enough to keep the line busy
-/// between two pictures; what is more would only wait.
+/// Allowance in flight in addition to two shortest round trips, as time on the link. It keeps the
+/// link busy between two frames; more would only wait.
 const MAX_QUEUE_DELAY: Duration = Duration::from_millis(60);
 
-/// Twice as much may be on its way if all of it was given to the line within this time and two round trips. Else, on a line whose delay
-/// swings, what we allow would be what we measure, and the less we allow the less it would seem to carry.
+/// Age (in addition to two round trips) up to which twice the window may be in flight. Otherwise,
+/// on a link with jitter, the allowance would limit the measured rate, and that the next allowance.
 const BURST_ALLOWANCE_AGE: Duration = Duration::from_millis(100);
 
-/// The kernel remembers the shortest round trip for five minutes. When the way has become longer, that shows as the shortest of
-/// the last seconds, of one or two such stretches.
+/// Window for the shortest recent round trip, of one or two of which the minimum counts. The kernel
+/// remembers its own for five minutes, too long after the path has become longer.
 const MIN_RTT_WINDOW: Duration = Duration::from_secs(5);
 
-/// By so much at most: the rest is what waits on the way.
+/// Most increase of the shortest round trip that is believed: the rest is queue.
 const MAX_RTT_INCREASE: Duration = Duration::from_millis(300);
 
-/// Most moments of handing over that are remembered: looks at a slow line within some seconds.
+/// Most send times remembered: samples of a congested link within some seconds.
 const MAX_TRACKED_SENDS: usize = 64;
 
-/// Nothing acknowledged for so long, beside the round trip, while something should be: a hole in the line.
+/// Time without an acknowledgement, in addition to the round trip, that counts as an outage.
 const OUTAGE_AFTER: Duration = Duration::from_millis(300);
 
-/// The kernel ends a connection whose peer has not acknowledged anything for so long. Its buffers take pings alone for
-/// hours, so that without pictures nobody else would notice that the viewer is gone; with a ping each 8 s that is 50 s. Less would
-/// give up who is in a tunnel.
+/// Time after which the kernel ends a connection without acknowledgements. Its buffers take pings
+/// alone for hours, so that without frames nothing else would show that the viewer is gone; with a
+/// ping each 8 s that is 50 s. A shorter time would end viewers in a tunnel.
 const USER_TIMEOUT: Duration = Duration::from_secs(40);
 
-/// Into a hole the kernel tries again at the latest so long after it did last, if the round trip is not longer.
+/// Most time between two retransmissions in an outage, if the round trip is not longer.
 const MAX_RTO: Duration = Duration::from_millis(300);
 
-/// The kernel is told anew when this has passed. What remains of [`RETRY`] is how long this program may be kept from doing so
-/// before the kernel gives the connection up.
+/// Step in which the user timeout is renewed in an outage. The rest of [`MAX_RTO`] is how long this
+/// program may be late before the kernel ends the connection.
 const USER_TIMEOUT_STEP: Duration = Duration::from_millis(50);
 
-/// The same where nothing has to be tried again.
+/// Step where nothing is retransmitted.
 const USER_TIMEOUT_STEP_IDLE: Duration = Duration::from_secs(1);
 
-/// A line on which everything arrives is asked no more than that for so long, three looks: how far away the viewer is changes slowly.
+/// Interval of full samples of a link on which everything is acknowledged, three polls: its round
+/// trip changes slowly.
 const IDLE_SAMPLE_INTERVAL: Duration = Duration::from_millis(900);
 
-/// The rate is taken over stretches of about this length: acknowledgements come in lumps. Half of it will do if the line was
-/// done before.
+/// Window of the rate: acknowledgements come in lumps. Half of it is enough if the link was idle
+/// before.
 const RATE_WINDOW: Duration = Duration::from_millis(200);
 
-/// What others are told is the mean over at least this time, ...
+/// Window of the mean that the hub receives, ...
 const MEAN_WINDOW: Duration = Duration::from_secs(2);
 
-/// ... but for a first word: until the encoder has heard it, each picture comes later than the one before.
+/// ... and of the first mean: until the encoder adapts, each frame comes later than the one before.
 const FIRST_MEAN_WINDOW: Duration = Duration::from_secs(1);
 
-/// What was measured counts less and less: half after so long. The best of the last seconds is what the line can do, since
-/// most of the time it is the stream that limits.
+/// Half-life of the measured rate. The best of the last seconds is the bandwidth, since the stream
+/// limits most of the time.
 const RATE_HALF_LIFE: Duration = Duration::from_secs(4);
 
-/// Half after so long while pictures are late and much is on its way all the time: then it is the line that limits, and what it did in better
-/// times is the past.
+/// Half-life while frames are late and much is in flight: then the link limits, and earlier rates
+/// no longer count.
 const RATE_HALF_LIFE_FULL: Duration = Duration::from_millis(50);
 
-/// Two packets: the least that keeps a line going.
+/// Two packets: the least that keeps a link going.
 const MIN_WINDOW_BYTES: u64 = 3000;
 
-/// A time over which it is counted what the line carries.
+/// Window over which delivered bytes are counted.
 #[derive(Clone, Copy, Debug)]
 struct SampleWindow {
     since: Timestamp,
-    /// What had arrived by then.
+    /// Bytes delivered before it.
     delivered_before: u64,
-    /// The least that was on its way whenever somebody looked.
+    /// Least bytes in flight at any sample.
     min_in_flight: u64,
 }
 
-/// What is known of a line. New ones are good until the contrary is seen.
+/// Estimator for one link. A new link counts as uncongested.
 #[derive(Debug)]
 pub(crate) struct CongestionEstimator {
-    /// Nobody is late for what was published before.
+    /// Frames published before do not count as late.
     started_at: Timestamp,
-    /// When the kernel said all it knows; `None`: never.
+    /// Time of the last full sample; `None`: never.
     sampled_at: Option<Timestamp>,
     bytes_in_flight: u64,
     min_rtt: Duration,
     srtt: Duration,
-    /// When the present stretch of [`MEMORY`] began, and the shortest round trips of this one and the one before.
+    /// Start of the present [`MIN_RTT_WINDOW`], and the shortest round trips of this one and the
+    /// one before.
     recent_min_srtt: (Timestamp, [Duration; 2]),
     /// Bytes per second, if known.
     rate: Option<f64>,
     rate_window: Option<SampleWindow>,
-    /// When the present long stretch began, and what had arrived by then; there are some only while the line is slow.
+    /// Start of the present mean window, and the bytes delivered by then; set only while the link
+    /// is congested.
     mean_window: Option<(Timestamp, u64)>,
-    /// Mean of the long stretches, bytes per second.
+    /// Mean of these windows, bytes per second.
     mean_rate: Option<f64>,
-    /// Up to which byte, counted as acknowledgements are, everything had been given to the line when.
+    /// Byte position, counted as acknowledgements are, up to which everything had been sent at that
+    /// time.
     in_flight_marks: VecDeque<(u64, Timestamp)>,
     bytes_delivered: u64,
-    /// When something arrived last, or nothing was left to be.
+    /// Time of the last acknowledgement, or of nothing in flight.
     last_progress_at: Timestamp,
-    /// A picture is late.
+    /// A frame is late.
     is_late: bool,
-    /// When one was late or left out last, if the line is slow.
+    /// Time of the last late or skipped frame, if the link is congested.
     congested_at: Option<Timestamp>,
-    /// A good line that may be slow: something is on its way for half as long as it takes to be late.
+    /// The link may be congested: bytes are in flight for half the late threshold.
     is_suspected_congested: bool,
-    /// Before this the kernel had not yet tried anything again that is under way.
+    /// Last time at which the kernel retransmitted nothing.
     ca_open_at: Timestamp,
     in_rto_backoff: bool,
-    /// How long the kernel was allowed to try, when it was told last.
+    /// User timeout as set last.
     user_timeout: Duration,
 }
 
@@ -154,8 +161,8 @@ impl CongestionEstimator {
         }
     }
 
-    /// Takes in what the kernel says at the time `now`, and since when the oldest picture that the viewer has not got is
-    /// published, if there is one.
+    /// Takes a sample at the time `now`, and the publication time of the oldest frame that has not
+    /// arrived, if there is one.
     pub(crate) fn on_sample(
         &mut self,
         sample: TcpSample,
@@ -164,7 +171,8 @@ impl CongestionEstimator {
     ) {
         self.sampled_at = Some(now);
         if self.bytes_in_flight > 0 && now.since(self.last_progress_at) > FIRST_MEAN_WINDOW {
-            // A hole says nothing of what the line carries. A shorter silence may be between two lumps.
+            // An outage says nothing about the bandwidth. A shorter silence may be between two
+            // lumps.
             self.mean_window = None;
         }
         if sample.bytes_delivered > self.bytes_delivered || sample.bytes_in_flight == 0 {
@@ -204,7 +212,8 @@ impl CongestionEstimator {
         self.track_in_flight(sample, now);
     }
 
-    /// That everything has arrived is all there is to be known of it. Not while what the line carries is being measured.
+    /// True if the next poll need only know whether everything is acknowledged. Not while the rate
+    /// is measured.
     pub(crate) fn can_skip_sample(&self, now: Timestamp) -> bool {
         let is_known = self
             .sampled_at
@@ -215,22 +224,23 @@ impl CongestionEstimator {
             && self.rate_window.is_none()
     }
 
-    /// Everything has arrived, at the time `now`: what [`CongestionEstimator::learn`] makes of that, where [`CongestionEstimator::may_rest`].
+    /// Notes that everything is acknowledged: what [`CongestionEstimator::on_sample`] makes of
+    /// that, where [`CongestionEstimator::can_skip_sample`].
     pub(crate) fn on_all_acked(&mut self, now: Timestamp) {
         self.bytes_in_flight = 0;
         (self.last_progress_at, self.ca_open_at) = (now, now);
     }
 
-    /// A spare picture is not given to it, because it would not carry it. Ends of groups do not count: on a long way whose delay swings it
-    /// would be kept slow for ever by what it is not given.
+    /// Notes a disposable frame that is skipped. Skipped ends of GOPs do not count: on a long path
+    /// with jitter they would keep the link congested for ever.
     pub(crate) fn on_frame_skipped(&mut self, now: Timestamp) {
-        // Where the way is long and swings, what is allowed to be on it may be the reason.
+        // On a long path with jitter the allowance itself may be the reason.
         if self.is_congested() && self.rtt_allowance() < ACK_LATE_AFTER {
             self.congested_at = Some(now);
         }
     }
 
-    /// When what is on its way was given to the line, while it is slow.
+    /// Tracks the send times of the bytes in flight, while the link is congested.
     fn track_in_flight(&mut self, sample: TcpSample, now: Timestamp) {
         if !self.is_congested() {
             self.in_flight_marks = VecDeque::new();
@@ -254,8 +264,8 @@ impl CongestionEstimator {
         }
     }
 
-    /// While pictures are late, what the line has carried is what it carries. Over seconds, the bursts that a provider lets
-    /// through, or that come out of a buffer, do not count.
+    /// Measures the mean rate. While frames are late, the delivered rate is the bandwidth. Over
+    /// seconds, bursts that a provider lets through, or that come out of a buffer, do not count.
     fn measure_mean(&mut self, sample: TcpSample, is_late: bool, now: Timestamp) {
         let here = (now, sample.bytes_delivered);
         if !self.is_congested() {
@@ -282,8 +292,9 @@ impl CongestionEstimator {
         }
     }
 
-    /// What was carried while the line was busy from the beginning of the stretch to its end is what it carries; with pauses
-    /// in between it carries at least that. When nothing at all comes through, it is a hole, which says nothing of the rate.
+    /// Measures the rate. A window in which the link was busy shows its bandwidth, one with pauses
+    /// a lower bound. A window without any delivery is an outage, which says nothing about the
+    /// rate.
     fn measure_rate(&mut self, sample: TcpSample, now: Timestamp) {
         let is_busy = sample.bytes_in_flight > 0;
         let begin = is_busy.then_some(SampleWindow {
@@ -328,12 +339,12 @@ impl CongestionEstimator {
         }
     }
 
-    /// It carries less than the stream.
+    /// True if the link carries less than the stream.
     pub(crate) fn is_congested(&self) -> bool {
         self.congested_at.is_some()
     }
 
-    /// What the hub is to know of it, if it is slow.
+    /// Returns the congestion for the hub, if there is any.
     pub(crate) fn congested_link(&self) -> Option<CongestedLink> {
         let backlog = self.queue_delay();
         self.bandwidth_bps().map(|capacity| CongestedLink {
@@ -342,30 +353,33 @@ impl CongestionEstimator {
         })
     }
 
-    /// What a slow line carries, in bits per second; the most there is while that is not known yet.
+    /// Returns the bandwidth of a congested link in bits per second; the maximum while it is
+    /// unknown.
     fn bandwidth_bps(&self) -> Option<u32> {
         let bits = self.mean_rate.map_or(f64::MAX, |mean| mean * 8.0);
         let bits = bits.clamp(1.0, f64::from(u32::MAX));
         self.is_congested().then_some(bits as u32)
     }
 
-    /// How long the line will be busy with what is on its way, as far as that is known.
+    /// Returns the time that the bytes in flight still take, as far as that is known.
     fn queue_delay(&self) -> Duration {
         let rate = self.rate.map_or(f64::MAX, |rate| rate.max(1.0));
         Duration::from_secs_f64((self.bytes_in_flight as f64 / rate).min(3600.0))
     }
 
-    /// The time from here to there.
+    /// Returns the one-way delay.
     pub(crate) fn one_way_delay(&self) -> Duration {
         self.min_rtt / 2
     }
 
-    /// How long the kernel may try to get something through (`TCP_USER_TIMEOUT`), if it is to be told.
+    /// Returns the next user timeout (`TCP_USER_TIMEOUT`), if it must change.
     ///
-    /// It waits twice as long after each try that fails, up to a second, but never beyond the end of this time, which it counts from its first
-    /// try. So in a hole it is given little more than has passed already, again and again.
+    /// The kernel doubles its pause after each retransmission that fails, up to a second, but never
+    /// beyond the end of this time, which it counts from the first one. So in an outage it is
+    /// allowed little more than has passed already, again and again.
     pub(crate) fn next_user_timeout(&mut self, now: Timestamp) -> Option<Duration> {
-        // On a line that loses much the kernel counts from the first loss, however much has come through since.
+        // On a lossy link the kernel counts from the first loss, however much has come through
+        // since.
         let most = self.last_progress_at.since(self.ca_open_at) + USER_TIMEOUT;
         let allowed = if self.in_rto_backoff {
             let pause = MAX_RTO.max(self.min_rtt * 2).max(self.srtt);
@@ -386,26 +400,26 @@ impl CongestionEstimator {
         Some(allowed)
     }
 
-    /// It has to be looked at soon: there is something for the kernel to be told, or a keyframe on top of what waits already would be
-    /// more than the buffers on the way hold.
+    /// True if a poll is due soon: the user timeout must be renewed, or a keyframe on top of the
+    /// bytes in flight would overflow the buffers on the path.
     pub(crate) fn needs_frequent_poll(&self) -> bool {
         self.in_rto_backoff || self.is_suspected_congested
     }
 
-    /// Three round trips; two, if the way has become longer.
+    /// Returns three round trips, or two of a path that has become longer.
     fn rtt_allowance(&self) -> Duration {
         let recent = self.recent_min_srtt.1[0].min(self.recent_min_srtt.1[1]);
         let present = recent.min(self.min_rtt + MAX_RTT_INCREASE);
         (self.min_rtt * 3).max(present * 2)
     }
 
-    /// So much on its way keeps a line of `rate` bytes per second busy.
+    /// Returns the bytes in flight that keep a link of `rate` bytes per second busy.
     fn window_for_rate(&self, rate: f64) -> u64 {
         let bytes = rate * (self.min_rtt * 2 + MAX_QUEUE_DELAY).as_secs_f64();
         (bytes as u64).max(MIN_WINDOW_BYTES)
     }
 
-    /// True if the next picture would only wait, by what was learned last.
+    /// True if the next frame would only wait, by the last sample.
     pub(crate) fn is_window_full(&self, now: Timestamp) -> bool {
         let is_hole = self.bytes_in_flight > 0
             && now.since(self.last_progress_at) > self.min_rtt + OUTAGE_AFTER;

@@ -1,4 +1,4 @@
-//! What a viewer says, and what it is answered.
+//! Messages of a viewer, and the replies to them.
 
 use super::ViewerConnection;
 use super::closing::Closing;
@@ -11,22 +11,23 @@ use serde_json::{Value, json};
 use std::io;
 use std::time::Instant;
 
-/// Most answers that wait for a viewer who asks but does not read.
+/// Most replies queued for a viewer that asks but does not read.
 const MAX_QUEUED_CONTROL: usize = 16;
 
 /// Most pongs among them: the newest.
 const MAX_QUEUED_PONGS: usize = 10;
 
-/// Most reads and frames of a viewer between two ticks; more is an attack. With the limit of a frame's size it bounds
-/// the time that one viewer can keep the thread from all others.
+/// Most reads and frames of a viewer between two ticks; more is an attack. With the limit of a
+/// frame's size it bounds the time that one viewer can keep the thread from all others.
 const MAX_INCOMING_PER_TICK: u32 = 200;
 
 impl ViewerConnection {
-    /// Reads until the socket is empty. What comes while the connection is closed is not looked at, and bounded.
+    /// Reads until the socket is empty. Bytes received after the close frame are discarded, and
+    /// bounded.
     pub(crate) fn receive(&mut self) -> Result<(), String> {
         let mut buffer = [0; 4096];
         loop {
-            // What came before the close frame is out can wait until it is.
+            // Bytes that come before the close frame is out wait until it is.
             if self
                 .closing
                 .as_ref()
@@ -113,7 +114,7 @@ impl ViewerConnection {
                 self.reported_at = Instant::now();
                 self.latency.set_reported(message["delay_ms"].as_f64());
             }
-            // Types that this server does not know are those of a newer player.
+            // Unknown types are those of a newer player.
             _ => {}
         }
     }
@@ -130,7 +131,7 @@ impl ViewerConnection {
         }
     }
 
-    /// Answers a ping. Where many wait, the oldest are left out (RFC 6455, 5.5.3).
+    /// Queues a pong. Where many wait, the oldest is dropped (RFC 6455, 5.5.3).
     fn queue_pong(&mut self, payload: &[u8]) {
         let pong = frame(Opcode::Pong, payload);
         let is_pong = |other: &Bytes| other.first() == pong.first();
@@ -145,10 +146,10 @@ impl ViewerConnection {
         }
     }
 
-    /// Begins the end of the connection: nothing follows the close frame.
+    /// Begins the close: nothing follows the close frame.
     pub(crate) fn close(&mut self, code: u16, reason: &str) {
         if self.closing.is_none() {
-            // It goes before what else waits, so that it is seen.
+            // It goes before everything else, so that it is seen.
             self.control.clear();
             self.queue_control(frame(Opcode::Close, &code.to_be_bytes()));
             self.closing = Some(Closing {

@@ -6,7 +6,7 @@ use crate::serve::http::state::AppState;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Response, StatusCode};
 
-/// What the page may load: only from this server, nothing inline. Who may frame it follows.
+/// Sources that the page may load: only this server, nothing inline. `frame-ancestors` follows.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
      media-src blob:; worker-src 'self'; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'";
 
@@ -53,7 +53,7 @@ pub(crate) fn respond(app: &AppState, name: &str, headers: &HeaderMap) -> Respon
         HeaderValue::try_from(format!("{CONTENT_SECURITY_POLICY}; {ancestors}"))
             .unwrap_or(HeaderValue::from_static(CONTENT_SECURITY_POLICY)),
     );
-    // Pages elsewhere may use the script; it holds no secret, and the pictures have their own rule.
+    // Pages elsewhere may use the script; it holds no secret, and the frames have their own rule.
     out.insert(
         header::ACCESS_CONTROL_ALLOW_ORIGIN,
         HeaderValue::from_static("*"),

@@ -1,7 +1,7 @@
-//! `/api/cameras/NAME/controls`: what a camera lets itself be set to, as JSON, and setting it.
+//! `/api/cameras/NAME/controls`: lists and sets a camera's controls, as JSON.
 //!
-//! Setting changes what a camera does, so that who may is decided more strictly than who may look: a page of another app
-//! cannot send JSON here without the browser asking first (`OPTIONS`), and its `Origin` has to be allowed as for pictures.
+//! Setting has stricter rules than viewing: a page of another site cannot send JSON here without
+//! the browser asking first (`OPTIONS`), and its `Origin` must be allowed as for frames.
 
 use crate::controls::{
     Control, ControlError, ControlType, ControlValue, ControlsSnapshot, ErrorKind,
@@ -17,10 +17,11 @@ use hyper::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// The camera's thread comes by ten times a second; a driver may take a while with each control.
+/// Timeout for the camera's thread, which processes requests ten times a second; a driver may take
+/// a second with one control.
 const CAMERA_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The answer to any request for the controls of `camera`.
+/// Responds to any request for the controls of `camera`.
 pub(crate) async fn respond(
     app: &AppState,
     camera: &CameraHandle,
@@ -76,7 +77,8 @@ fn status(why: ErrorKind) -> StatusCode {
     }
 }
 
-/// The wishes in a request's body, an object of names and values. Whether the camera has such controls is not looked at here.
+/// Parses the values in a request's body, an object of names and values. The camera validates them
+/// later.
 pub fn parse_values(body: &[u8]) -> Result<Vec<(String, ControlValue)>, ControlError> {
     const EXAMPLE: &str =
         r#"what is expected is an object of names and values, such as {"brightness": 130}"#;

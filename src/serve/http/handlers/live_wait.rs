@@ -11,13 +11,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Time for a camera that is being opened to give a frame, as for a snapshot.
+/// Timeout for the first frame of a camera that is being opened, as for a snapshot.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Longest time that a client may ask to wait.
 const MAX_WAIT: Duration = Duration::from_secs(600);
 
-/// Time between two looks at the camera.
+/// Interval of polls of the camera's state.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Seconds after which a client may try again.

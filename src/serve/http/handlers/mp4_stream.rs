@@ -54,7 +54,7 @@ impl PollBytes for Mp4 {
                     self.rest = Some(rest);
                     return Poll::Ready(head);
                 }
-                // There is no place for words in an MP4.
+                // An MP4 has no place for these.
                 Event::Status(_) | Event::Skipped(_) => {}
             }
         }

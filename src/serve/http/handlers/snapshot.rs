@@ -1,4 +1,4 @@
-//! The newest picture over HTTP: `/snapshot.jpg`, and what each refusal is in HTTP's terms.
+//! `/snapshot.jpg`: the newest frame as JPEG, and the HTTP status of each error.
 
 use crate::serve::http::origin::set_embedding_headers;
 use crate::serve::http::refusal::{Refusal as Refused, admit};
@@ -11,21 +11,21 @@ use hyper::{Request, Response, StatusCode};
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
-/// Milliseconds from the picture to the answer.
+/// Header with the milliseconds from capture to response.
 pub(crate) const AGE_HEADER: &str = "X-Picture-Age-Ms";
 
 /// Widths that can be asked for, in pixels.
 const WIDTH_RANGE: std::ops::RangeInclusive<u32> = 16..=8192;
 
-/// What is to be answered when it is there.
+/// Reply to a request for a snapshot.
 pub(crate) enum SnapshotReply<F> {
-    /// This, at once.
+    /// Response without a snapshot.
     Immediate(Response<ResponseBody>),
-    /// The picture, with these headers.
+    /// Snapshot in progress, and its headers.
     Pending(F, HeaderMap),
 }
 
-/// Asks for the picture of the camera `name`.
+/// Requests a snapshot of the camera `name`.
 pub(crate) fn request<T>(
     app: &AppState,
     name: Option<&str>,
@@ -49,7 +49,7 @@ pub(crate) fn request<T>(
     }
 }
 
-/// The answer, when there is one.
+/// Returns the response, when it is ready.
 pub(crate) async fn respond(
     asked: SnapshotReply<impl Future<Output = Result<Snapshot, SnapshotError>>>,
 ) -> Response<ResponseBody> {

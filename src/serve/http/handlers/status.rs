@@ -1,4 +1,4 @@
-//! What programs ask: the status.
+//! `/api/status`: state and figures of all cameras, as JSON.
 
 use crate::hub::{CameraState, HubStats};
 use crate::serve::config::CameraHandle;

@@ -21,7 +21,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// Our own sub-protocol, with text messages beside the video.
+/// Sub-protocol with text messages in addition to the video.
 pub(crate) const SUBPROTOCOL: &str = "berrymse.v1";
 
 /// Answers the request; the viewer itself begins when the answer is out. With `is_raw` it gets Annex B.
@@ -89,7 +89,7 @@ pub(crate) fn upgrade(
     response
 }
 
-/// What is under the HTTP connection, and what was read from it beyond the request.
+/// Returns the stream under the HTTP connection, and bytes read from it beyond the request.
 fn into_viewer_stream(upgraded: Upgraded) -> io::Result<(ViewerStream, bytes::Bytes)> {
     let Parts { io, read_buf, .. } = upgraded
         .downcast::<TokioIo<MeteredStream>>()
@@ -98,9 +98,9 @@ fn into_viewer_stream(upgraded: Upgraded) -> io::Result<(ViewerStream, bytes::By
     Ok((ViewerStream::new(socket.into_std()?, session), read_buf))
 }
 
-/// Admits a viewer: returns its camera, its key and its place; else the refusal.
+/// Admits a viewer: returns its camera, its key and its permit; else the refusal.
 ///
-/// A page that could not connect asks by GET. It is told what would keep it out, if it tried again.
+/// A page that could not connect asks by GET. It receives the reason that would keep it out again.
 fn admit<'a>(
     app: &'a AppState,
     name: Option<&str>,
@@ -145,7 +145,7 @@ fn admit<'a>(
     Ok((camera, client_key(headers)?, permit))
 }
 
-/// The client's key, or the refusal.
+/// Returns the client's key, or the refusal.
 fn client_key(headers: &HeaderMap) -> Result<String, Box<Response<ResponseBody>>> {
     if headers
         .get(header::SEC_WEBSOCKET_VERSION)
