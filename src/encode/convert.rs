@@ -1,12 +1,14 @@
-//! Raw pictures of every [`PixelLayout`] to I420, line by line: each line is copied out of the camera's memory into the
-//! processor's nearest cache and converted from there, so that the picture is read once and written once.
+//! Converts raw frames of every [`PixelLayout`] to I420, row by row: each row is copied out of the
+//! camera's memory into the processor's nearest cache and converted from there, so that the frame
+//! is read once and written once.
 
 mod split;
 
 use super::{FrameMemory, PixelLayout, RawVideoFormat, pixel_layout};
 use split::{split_packed, split_pairs};
 
-/// A picture as software encoders take it: YUV 4:2:0 in three planes without gaps, of even width and height.
+/// Frame as software encoders take it: YUV 4:2:0 in three planes without gaps, of even width and
+/// height.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct I420 {
     width: usize,
@@ -16,7 +18,8 @@ pub struct I420 {
 }
 
 impl I420 {
-    /// A picture of this size (rounded down to even numbers), to be written to; `bytes` is memory to be used again.
+    /// Creates a frame of this size (rounded down to even numbers), to be written to; `bytes` is
+    /// memory to reuse.
     pub fn new(width: u32, height: u32, mut bytes: Vec<u8>) -> Self {
         let (width, height) = (width as usize & !1, height as usize & !1);
         bytes.resize(width * height / 2 * 3, 0);
@@ -32,7 +35,7 @@ impl I420 {
         (self.width, self.height)
     }
 
-    /// The planes Y, U and V, without gaps between lines.
+    /// Returns the planes Y, U and V, without gaps between rows.
     pub fn planes(&self) -> [&[u8]; 3] {
         let (y, colours) = self.bytes.split_at(self.width * self.height);
         let (u, v) = colours.split_at(colours.len() / 2);
@@ -51,14 +54,14 @@ impl I420 {
     }
 }
 
-/// True if there is a whole picture in pieces of memory of these lengths.
+/// True if buffers of these lengths hold a whole frame.
 pub fn is_whole(bytes_in: &dyn Fn(usize) -> usize, format: &RawVideoFormat) -> bool {
     pixel_layout(format.fourcc)
         .is_some_and(|layout| PlaneSources::new(format, layout).fit_in(bytes_in))
 }
 
-/// Converts a picture; false if it is shorter than its shape says, or of a format without a [`PixelLayout`]. The result has the
-/// colours of the shape, but BT.601 with limited range of RGB.
+/// Converts a frame; returns false if it is shorter than its format says, or has no
+/// [`PixelLayout`]. The result has the colours of the format, but BT.601 with limited range of RGB.
 pub fn to_i420(pixels: &FrameMemory, format: &RawVideoFormat, out: &mut I420) -> bool {
     let Some(layout) = pixel_layout(format.fourcc) else {
         return false;
@@ -94,29 +97,29 @@ pub fn to_i420(pixels: &FrameMemory, format: &RawVideoFormat, out: &mut I420) ->
     true
 }
 
-/// Where a plane of the picture begins and how far its lines are apart.
+/// Offset of a plane, and its stride.
 #[derive(Clone, Copy, Default, Debug)]
 struct PlaneSource {
-    /// The piece of memory that it is in.
+    /// Buffer that it is in.
     buffer: usize,
     offset: usize,
     stride: usize,
 }
 
-/// Where the planes of a picture are.
+/// Offsets of the planes of a frame.
 #[derive(Debug)]
 struct PlaneSources {
     planes: [PlaneSource; 3],
-    /// Lines of colour for one of brightness: 1 or, if there are half as many, 0.
+    /// There are half as many chroma rows as luma rows.
     has_half_height_chroma: bool,
-    /// Bytes that each piece of memory must have.
+    /// Least size of each buffer, in bytes.
     min_bytes: [usize; 3],
 }
 
 impl PlaneSources {
     fn new(format: &RawVideoFormat, layout: PixelLayout) -> Self {
         let (width, height) = (format.width as usize, format.height as usize);
-        // Bytes of a line of brightness, and of a line of each further plane, as a fraction of the first.
+        // Bytes of a luma row, and of a row of each further plane, as a fraction of the first.
         let (line, planes, divisor, has_half_lines, is_apart) = match layout {
             PixelLayout::Packed { .. } => (width.div_ceil(2) * 4, 1, 1, false, false),
             PixelLayout::Rgb { bytes, .. } => (width * bytes, 1, 1, false, false),
@@ -163,7 +166,7 @@ impl PlaneSources {
                     stride: (first / divisor).max(least),
                 },
             };
-            // The last line need not be padded.
+            // The last row need not be padded.
             let end = place.offset + place.stride * lines.saturating_sub(1) + least;
             all.min_bytes[place.buffer] = all.min_bytes[place.buffer].max(end);
             offset += place.stride * lines;
@@ -181,16 +184,16 @@ impl PlaneSources {
     }
 }
 
-/// Reads lines of a picture.
+/// Reads rows of a frame.
 struct LineReader<'a> {
     pixels: &'a FrameMemory,
     sources: PlaneSources,
-    /// Copies of lines, for two at a time.
+    /// Copies of rows, for two at a time.
     lines: [Vec<u8>; 2],
 }
 
 impl LineReader<'_> {
-    /// Copies `len` bytes of a line of a plane to copy number `slot`.
+    /// Copies `len` bytes of a row of a plane to copy number `slot`.
     fn fetch(&mut self, slot: usize, plane: usize, line: usize, len: usize) {
         let place = self.sources.planes[plane];
         let start = place.offset + line * place.stride;
@@ -199,7 +202,7 @@ impl LineReader<'_> {
             .copy(place.buffer, start..start + len, &mut self.lines[slot]);
     }
 
-    /// Brightness in a plane of its own.
+    /// Copies luma in a plane of its own.
     fn copy_luma(&mut self, out: &mut I420) {
         let width = out.width;
         let [y, ..] = out.planes_mut();
@@ -209,7 +212,8 @@ impl LineReader<'_> {
         }
     }
 
-    /// Fetches the two lines of colour of line `number` of the result: twice the same if there is only one.
+    /// Fetches the two chroma rows of row `number` of the result: twice the same if there is only
+    /// one.
     fn fetch_chroma(&mut self, plane: usize, number: usize, len: usize) {
         let [first, second] = if self.sources.has_half_height_chroma {
             [number; 2]

@@ -1,16 +1,18 @@
-//! Which encoders have come to nothing of late, so that another one gets its turn: some open and never give a picture.
+//! Remembers encoders that failed recently, so that another one is tried: some open and never
+//! deliver a frame.
 
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Once may be bad luck.
+/// Failures in a row before others are preferred; one may be bad luck.
 const MAX_FAILURES: u32 = 2;
-/// A driver may have been loaded anew, or a machine may have been short of memory: so much later it is tried again.
+/// Time after which a failed encoder is tried again: a driver may have been reloaded, or the
+/// machine may have been short of memory.
 const COOLDOWN: Duration = Duration::from_secs(600);
 
-/// What one camera has seen of encoders, over all its openings. Clones are the same.
+/// Failures of encoders with one camera, over all its openings. Clones share them.
 #[derive(Clone, Default, Debug)]
 pub struct FailureHistory(Arc<Mutex<BTreeMap<String, FailureRecord>>>);
 
@@ -28,12 +30,13 @@ impl FailureHistory {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An encoder of this name gives pictures, and has for a while ([`super::HEALTHY_AFTER`]).
+    /// Notes that an encoder of this name has delivered frames for [`super::HEALTHY_AFTER`].
     pub fn record_success(&self, encoder: &str) {
         self.lock().remove(encoder);
     }
 
-    /// An encoder of this name was opened and has come to its end, for this reason. True if others are to be preferred now.
+    /// Notes that an encoder of this name failed after it was opened. Returns true if others are to
+    /// be preferred now.
     pub fn record_failure(&self, encoder: &str, why: &str, now: Timestamp) -> bool {
         let mut all = self.lock();
         let failures = all.entry(encoder.to_owned()).or_insert(FailureRecord {
@@ -51,7 +54,7 @@ impl FailureHistory {
         failures.count >= MAX_FAILURES
     }
 
-    /// Why others are to be preferred to this encoder, in words; `None` if it deserves a trial.
+    /// Returns the reason to prefer others to this encoder; `None` if it may be tried.
     pub fn cooldown_reason(&self, encoder: &str, now: Timestamp) -> Option<String> {
         let all = self.lock();
         let failures = all.get(encoder)?;

@@ -1,4 +1,8 @@
-//! Encoders of the machine's hardware that V4L2 knows (memory-to-memory devices).
+//! Hardware encoders that V4L2 knows (memory-to-memory devices).
+//!
+//! An encoder that swallows frames, fails at them, stops, reports an error or vanishes is opened
+//! again with growing pauses, while the camera stays open. One that does not recover in some
+//! seconds is given up, with the reason.
 //!
 //! Whatever happens to one (it swallows pictures, fails at them, stops, reports an error, vanishes), it is opened anew with
 //! growing pauses, while the camera stays open. One that does not come back in some seconds is given up, with the reason.
@@ -23,24 +27,24 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// For a picture that nobody has set a bit rate for: bits per pixel and picture that look well. Drivers' own idea (ten megabits on
-/// a Raspberry Pi, for every size) is more than most lines carry.
+/// Default bit rate, in bits per pixel and frame that look well. Drivers' own default (ten megabits
+/// on a Raspberry Pi, for every size) is more than most links carry.
 const BITS_PER_PIXEL: f64 = 0.1;
-/// No encoder that works is silent for longer while it has pictures, or for five of them.
+/// Longest silence of a working encoder while it has frames, or five frame durations.
 const STALL_TIMEOUT: Duration = Duration::from_secs(1);
 /// Pause before an encoder is opened again: it doubles with each failure.
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
-/// One that fails so often, with some pictures in between, does not work.
+/// Failures, with some frames in between, after which an encoder is given up.
 const MAX_FAILURES: u32 = 20;
-/// Without a picture for so long, another encoder may do better.
+/// Time without a frame after which another encoder may do better.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(5);
-/// So many pictures in a row that an encoder fails at are no exception.
+/// Damaged frames in a row that are no exception any more.
 const MAX_CONSECUTIVE_DAMAGED: u32 = 10;
-/// No parameter sets are larger.
+/// Largest parameter sets.
 const MAX_HEADER_BYTES: usize = 64 * 1024;
 
-/// Those that there are, by the number of their node; at least one.
+/// Returns the factories of the hardware encoders, by the number of their node; at least one.
 pub(super) fn factories() -> Result<Vec<Box<dyn EncoderFactory>>, Error> {
     let (found, unknown) = m2m::find(FourCc::H264);
     if found.is_empty() {
@@ -98,29 +102,29 @@ enum State {
     Closed { until: Timestamp },
 }
 
-/// An encoder that is opened anew whenever it fails.
+/// Encoder that is opened again whenever it fails.
 #[derive(Debug)]
 struct RestartingEncoder {
     title: String,
     card: String,
     path: PathBuf,
     config: EncoderConfig,
-    /// How long it may be silent while it has pictures.
+    /// Longest silence while it has frames.
     stall_timeout: Duration,
     state: State,
-    /// What its control for the bit rate takes; `None` if it has none.
+    /// Range of its bit rate control; `None` if it has none.
     bitrates: Option<RangeInclusive<u32>>,
     backoff: Duration,
-    /// How often it has failed since it last worked for a while.
+    /// Failures since it last worked for [`HEALTHY_AFTER`].
     failures: u32,
     opened_at: Timestamp,
-    /// When it last gave a picture, or was given one without having any.
+    /// Time of the last frame out, or of the first frame in.
     progress_at: Timestamp,
-    /// Why it gives nothing, and since when.
+    /// Reason for its silence, and since when.
     stall: Option<(String, Timestamp)>,
     consecutive_damaged: u32,
     wants_keyframe: bool,
-    /// Parameter sets that came by themselves.
+    /// Parameter sets that came without a frame.
     headers: Vec<u8>,
     dropped: u64,
 }
@@ -128,7 +132,7 @@ struct RestartingEncoder {
 impl RestartingEncoder {
     fn new(hardware: &HardwareFactory, format: &RawVideoFormat, settings: &Config) -> Self {
         let fps = settings.fps.round().clamp(1.0, 1000.0) as u32;
-        // What a decoder of JPEG leaves is in our memory, and so is never to be imported.
+        // Frames of the JPEG decoder are in our memory, and so are never imported.
         let is_ours = format.strides == [0; 3];
         Self {
             title: hardware.title(),
@@ -208,7 +212,7 @@ impl RestartingEncoder {
         Ok(())
     }
 
-    /// Closes the encoder for a while.
+    /// Closes the encoder until the backoff is over.
     fn close_with_backoff(&mut self, why: String) {
         let now = Timestamp::now();
         if let State::Open(encoder) = &self.state {
@@ -236,7 +240,7 @@ impl RestartingEncoder {
         }
     }
 
-    /// A driver that was loaded again may have another node.
+    /// Finds the node of a driver that was reloaded.
     fn rediscover_node(&mut self) {
         if !self.path.exists() {
             let (found, _) = m2m::find(FourCc::H264);
@@ -247,7 +251,7 @@ impl RestartingEncoder {
         }
     }
 
-    /// Opens it again when that is due; an error is the end.
+    /// Opens it again when that is due; an error ends it.
     fn reopen_if_due(&mut self) -> Result<(), Error> {
         let State::Closed { until } = self.state else {
             return Ok(());
@@ -269,7 +273,7 @@ impl RestartingEncoder {
         }
     }
 
-    /// Puts a picture in; what becomes of a failure is for the caller.
+    /// Queues a frame; the caller handles a failure.
     fn queue_frame(&mut self, picture: RawFrame, keyframe: bool) -> Result<(), DeviceError> {
         let State::Open(encoder) = &mut self.state else {
             return Err(DeviceError::WouldBlock);
@@ -293,7 +297,7 @@ impl RestartingEncoder {
         }
     }
 
-    /// The next picture that came out.
+    /// Returns the next access unit.
     fn next_access_unit(&mut self, annexb: &mut Vec<u8>) -> Result<Option<Timestamp>, String> {
         let State::Open(encoder) = &mut self.state else {
             return Ok(None);
@@ -326,7 +330,7 @@ impl RestartingEncoder {
                     annexb.truncate(ahead);
                     self.dropped += 1;
                     self.consecutive_damaged += 1;
-                    // What follows may refer to it.
+                    // Later frames may refer to it.
                     self.wants_keyframe = true;
                     if self.consecutive_damaged >= MAX_CONSECUTIVE_DAMAGED {
                         return Err("it fails at every picture".into());
@@ -460,7 +464,7 @@ impl Encoder for RestartingEncoder {
     }
 }
 
-/// What the driver's control for the bit rate takes.
+/// Returns the range of the driver's bit rate control.
 fn bitrates(device: &Device) -> Option<RangeInclusive<u32>> {
     let mut controls = device.controls().into_iter();
     let control =

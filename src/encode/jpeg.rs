@@ -10,7 +10,7 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-/// Why a JPEG is no picture.
+/// Reason for a JPEG that is no frame.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum JpegError {
     /// The decoder's reason.
@@ -27,17 +27,17 @@ pub enum JpegError {
     UnsupportedColours,
 }
 
-/// Decodes pictures of one size, one after the other.
+/// Decodes JPEGs of one size, one after the other.
 #[derive(Default, Debug)]
 pub struct JpegDecoder {
     baseline: BaselineDecoder,
-    /// The picture as zune-jpeg decodes it: Y, U and V of each pixel, or Y alone.
+    /// Frame as zune-jpeg decodes it: Y, U and V of each pixel, or Y alone.
     pixels: Vec<u8>,
 }
 
 impl JpegDecoder {
-    /// Decodes a JPEG into `out`; of a larger one, its upper left corner. What a camera sent becomes a file by that
-    /// ([`jpeg::complete`]).
+    /// Decodes a JPEG into `out`; of a larger one, its upper left corner. The camera's bytes are
+    /// completed to a file first ([`jpeg::complete`]).
     pub fn decode(&mut self, jpeg: &mut Vec<u8>, out: &mut I420) -> Result<(), JpegError> {
         if !jpeg::complete(jpeg) {
             return Err(JpegError::Truncated);
@@ -63,7 +63,7 @@ impl JpegDecoder {
         let damaged =
             |error: zune_jpeg::errors::DecodeErrors| JpegError::Damaged(error.to_string());
         let (width, height) = out.size();
-        // What a camera sends may be cut or damaged: never more than this is decoded of it.
+        // A camera's JPEG may be truncated or damaged: never more than this is decoded.
         const LARGEST: usize = 8192;
         let options = DecoderOptions::default()
             .set_max_width(LARGEST)

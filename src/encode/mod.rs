@@ -24,18 +24,18 @@ use std::num::NonZeroU32;
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
-/// An encoder that has made pictures for so long works.
+/// Time of delivering frames after which an encoder counts as healthy.
 pub const HEALTHY_AFTER: Duration = Duration::from_secs(10);
 
-/// Which encoders may be used.
+/// Encoders that may be used.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum EncoderPreference {
-    /// That of the hardware where there is one that works, else the one in software.
+    /// Hardware where there is one that works, else software.
     #[default]
     Auto,
-    /// That of the hardware only.
+    /// Hardware only.
     Hardware,
-    /// The one in software only.
+    /// Software only.
     Software,
 }
 
@@ -49,67 +49,67 @@ impl fmt::Display for EncoderPreference {
     }
 }
 
-/// Why an encoder cannot be had or goes no further, in words.
+/// Reason for an encoder that cannot open or go on.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Error(pub String);
 
-/// The pictures that an encoder will be given: all are the same in this.
+/// Format of the frames for an encoder: all frames share it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RawVideoFormat {
-    /// How the pixels lie in memory; see [`pixel_layout`].
+    /// Pixel format; see [`pixel_layout`].
     pub fourcc: FourCc,
-    /// Pixels of a line that are shown.
+    /// Width in pixels.
     pub width: u32,
-    /// Lines that are shown.
+    /// Height in pixels.
     pub height: u32,
-    /// Bytes from a line to the next in each piece of memory; 0 where they follow from the width.
+    /// Stride in each buffer, in bytes; 0 where it follows from the width.
     pub strides: [u32; 3],
-    /// What the numbers mean.
+    /// Colorimetry.
     pub colour: Colorimetry,
 }
 
-/// How to encode.
+/// Configuration of an encoder.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Config {
-    /// Pictures per second that the camera gives.
+    /// Frame rate of the camera.
     pub fps: f64,
     /// Bits per second; `None` leaves it to the encoder.
     pub bitrate: Option<u32>,
-    /// Distance of two IDR pictures, in pictures.
+    /// Distance of two IDR pictures, in frames.
     pub keyframe_interval: NonZeroU32,
 }
 
-/// What an encoder aims at, in bits per second.
+/// Target bit rate of an encoder, in bits per second.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Bitrate {
     /// Now.
     pub now: u32,
-    /// What it can be told.
+    /// Range that it accepts.
     pub range: RangeInclusive<u32>,
 }
 
-/// A raw picture, and the memory that it is in.
+/// Raw frame, and the memory that holds it.
 #[derive(Debug)]
 pub struct RawFrame {
-    /// When the camera took it.
+    /// Capture time.
     pub captured_at: Timestamp,
     /// Its pixels, in the encoder's [`RawVideoFormat`].
     pub memory: FrameMemory,
 }
 
-/// Whose memory the pixels are in. To drop it gives the memory back: an encoder that reads from it later keeps it until then.
+/// Memory of the pixels. Dropping it returns the memory: an encoder that reads from it later keeps
+/// it until then.
 #[derive(Debug)]
 pub enum FrameMemory {
     /// A buffer of the camera's driver, which is one short meanwhile. It can be lent to another device ([`BufferGuard::export`]).
     Driver(BufferGuard),
-    /// Ours; as many pieces of memory as the format has.
+    /// Our own; as many buffers as the format has.
     Owned([Vec<u8>; 3]),
 }
 
 impl FrameMemory {
-    /// Appends the bytes in `range` of piece of memory number `plane` to `out`; of those that there are, if it reaches beyond
-    /// the end.
+    /// Appends the bytes in `range` of buffer number `plane` to `out`, as far as there are some.
     pub fn copy(&self, plane: usize, range: Range<usize>, out: &mut Vec<u8>) {
         match self {
             Self::Driver(held) => held.copy(plane, range, out),
@@ -121,7 +121,7 @@ impl FrameMemory {
         }
     }
 
-    /// Bytes in a piece of memory; 0 of one that there is not.
+    /// Returns the bytes in a buffer; 0 for one that does not exist.
     pub fn bytes_in(&self, plane: usize) -> usize {
         match self {
             Self::Driver(held) => held.plane_len(plane),
@@ -135,17 +135,17 @@ impl FrameMemory {
 /// The caller goes round: [`Encoder::take_access_unit`] until there is nothing; if it [`Encoder::has_room`], [`Encoder::submit`] the newest
 /// picture; wait for [`Encoder::fd`] or, with room, for a picture. An error ends the encoder; the caller opens it anew.
 pub trait Encoder: Send {
-    /// What it is, for the log: "openh264, in software".
+    /// Returns its name for the log: "openh264, in software".
     fn name(&self) -> String;
 
-    /// True if a picture would be taken now.
+    /// True if it would accept a frame now.
     fn has_room(&self) -> bool;
 
-    /// Takes a picture, to be encoded as an IDR picture if `keyframe`. May work on it there and then, or keep it. Without room
-    /// the picture is dropped and counted.
+    /// Accepts a frame, to be encoded as an IDR picture if `keyframe`. May encode it there and
+    /// then, or keep it. Without room the frame is dropped and counted.
     fn submit(&mut self, picture: RawFrame, keyframe: bool) -> Result<(), Error>;
 
-    /// Returns memory of a picture that has been encoded, for the next one; empty if there is none.
+    /// Returns memory of an encoded frame, for the next one; empty if there is none.
     fn reclaim(&mut self) -> Vec<u8> {
         Vec::new()
     }
@@ -163,43 +163,44 @@ pub trait Encoder: Send {
     /// The bit rate, which can be set; `None` of an encoder that has its own.
     fn bitrate(&self) -> Option<Bitrate>;
 
-    /// Changes the bit rate, within its range, from the next picture on; that may be a keyframe.
+    /// Changes the bit rate, within its range, from the next frame on; that may be a keyframe.
     fn set_bitrate(&mut self, bits_per_second: u32) -> Result<(), Error>;
 
-    /// Pictures that were submitted and gave no access unit.
+    /// Returns the number of submitted frames that yielded no access unit.
     fn dropped(&self) -> u64;
 
-    /// Why it gives nothing although nothing has ended yet, in words for viewers: it is being opened anew.
+    /// Returns the reason for its silence while it is opened again, in words for viewers.
     fn stall_reason(&self) -> Option<String> {
         None
     }
 }
 
-/// An encoder that this machine has, not open yet.
+/// Encoder of this machine that is not open yet.
 pub trait EncoderFactory: fmt::Debug {
-    /// What it is, for the log.
+    /// Returns its name for the log.
     fn name(&self) -> String;
 
-    /// How much work a pixel in this format is, compared with others (1 is the least); `None` if it cannot take it.
+    /// Returns the cost of a pixel in this format, relative to others (1 is the least); `None` if
+    /// it cannot take it.
     fn cost(&self, fourcc: FourCc) -> Option<u32>;
 
-    /// The largest picture, in pixels.
+    /// Returns the largest frame size, in pixels.
     fn max_size(&self) -> (u32, u32);
 
     /// Opens it.
     fn open(&self, format: &RawVideoFormat, settings: &Config) -> Result<Box<dyn Encoder>, Error>;
 }
 
-/// The encoders that this machine has for somebody.
+/// Encoders of this machine.
 #[derive(Debug)]
 pub struct AvailableEncoders {
-    /// The best first, at least one.
+    /// Factories, the best first; at least one.
     pub factories: Vec<Box<dyn EncoderFactory>>,
-    /// Why there are no others, in words for the log; `None` if no kind is missing.
+    /// Reason for the lack of others, for the log; `None` if no kind is missing.
     pub unavailable_reason: Option<String>,
 }
 
-/// The encoders that `choice` allows, or why there is none.
+/// Returns the encoders that `choice` allows, or the reason for having none.
 pub fn available_encoders(choice: EncoderPreference) -> Result<AvailableEncoders, Error> {
     let mut factories = Vec::new();
     let mut missing = Vec::new();

@@ -1,8 +1,8 @@
-//! How pixels lie in memory, for each format that can be encoded. Formats only, no pixels.
+//! Layout of pixels in memory, for each format that can be encoded. Formats only, no pixels.
 
 use crate::v4l2::FourCc;
 
-/// How the pixels of a format lie in memory.
+/// Layout of the pixels of a format in memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PixelLayout {
     /// 4:2:2, two pixels in four bytes; where in them are the first brightness (the second is two bytes on), U and V.
@@ -14,7 +14,7 @@ pub enum PixelLayout {
         /// The place of Cr.
         v: usize,
     },
-    /// A plane of brightness and one in which U and V take turns.
+    /// A luma plane, and one in which U and V alternate.
     SemiPlanar {
         /// V comes first.
         is_v_first: bool,
@@ -23,7 +23,7 @@ pub enum PixelLayout {
         /// Each plane is a piece of memory of its own.
         has_separate_buffers: bool,
     },
-    /// Three planes; those of the colours are half as wide.
+    /// Three planes; chroma is half as wide.
     Planar {
         /// V comes before U.
         is_v_first: bool,
@@ -43,7 +43,7 @@ pub enum PixelLayout {
         /// The place of blue.
         b: usize,
     },
-    /// Brightness only.
+    /// Luma only.
     Grey,
 }
 
@@ -111,7 +111,7 @@ pub(super) const LAYOUTS: [([u8; 4], PixelLayout); 32] = [
     (*b"RX24", rgb(4, 3, 2, 1)),
 ];
 
-/// How the pixels of a format lie in memory; `None` of a format that cannot be converted.
+/// Returns the layout of a format in memory; `None` for a format that cannot be converted.
 pub fn pixel_layout(fourcc: FourCc) -> Option<PixelLayout> {
     LAYOUTS
         .iter()
@@ -119,7 +119,8 @@ pub fn pixel_layout(fourcc: FourCc) -> Option<PixelLayout> {
         .map(|&(_, layout)| layout)
 }
 
-/// How much work a pixel is to convert (1 is the least): first the bytes to be read, then the sums to be done.
+/// Returns the cost of converting a pixel (1 is the least): first the bytes to be read, then the
+/// sums to be done.
 pub(super) fn conversion_cost(fourcc: FourCc) -> Option<u32> {
     Some(match pixel_layout(fourcc)? {
         PixelLayout::Planar {

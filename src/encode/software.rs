@@ -46,7 +46,7 @@ mod openh264 {
     };
     use openh264::formats::YUVSource;
 
-    /// For a picture that nobody has set a bit rate for: bits per pixel and picture that look well.
+    /// Default bit rate, in bits per pixel and frame that look well.
     const BITS_PER_PIXEL: f64 = 0.08;
 
     /// As on the command line.
@@ -96,7 +96,7 @@ mod openh264 {
         }
     }
 
-    /// Says in the log how the encoder was built: without its assembler it costs more than twice as much.
+    /// Logs the build of the encoder: without its assembler it costs more than twice as much.
     fn log_build() {
         let build = assembler::software_encoder();
         if assembler::has_assembler() {
@@ -132,7 +132,7 @@ mod openh264 {
             .bitrate(BitRate::from_bps(bitrate))
             .max_frame_rate(FrameRate::from_hz(settings.fps as f32))
             .rate_control_mode(RateControlMode::Bitrate)
-            // To leave out a picture is a delay for who watches; the rate is held by coarser pictures.
+            // A skipped frame would be a delay for viewers; coarser frames hold the rate.
             .skip_frames(false)
             .qp(QpRange::new(10, 51))
             .usage_type(UsageType::CameraVideoRealTime)
@@ -142,7 +142,7 @@ mod openh264 {
             ))
             // A keyframe for each cut costs more than it gains.
             .scene_change_detect(false)
-            // The picture is one slice, which one thread encodes.
+            // A frame is one slice, which one thread encodes.
             .num_threads(1)
             .vui(colours.full_range(format.colour.is_full_range() && !is_rgb));
         openh264::encoder::Encoder::with_api_config(OpenH264API::from_source(), config)
@@ -229,11 +229,12 @@ mod openh264 {
     }
 
     impl SoftwareEncoder {
-        /// Makes `self.picture` of it; false if it is not whole. Its memory is free afterwards.
+        /// Converts it to `self.picture`; returns false if it is not whole. Its memory is free
+        /// afterwards.
         fn convert(&mut self, pixels: FrameMemory) -> bool {
             let (width, height) = (self.format.width, self.format.height);
             match pixels {
-                // As it is needed, without gaps (what a decoder of JPEG gives).
+                // Already I420 without gaps (from the JPEG decoder).
                 FrameMemory::Owned([bytes, ..])
                     if self.format.fourcc == FourCc::I420
                         && self.format.strides == [0; 3]

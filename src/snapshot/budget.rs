@@ -26,9 +26,9 @@ struct Shared {
 struct Queue {
     reserved: u64,
     next_id: u64,
-    /// Those that wait, in the order of asking.
+    /// Waiting reservations, in the order of request.
     waiting: VecDeque<(u64, u64)>,
-    /// Those that have their memory.
+    /// Granted reservations.
     holders: BTreeMap<u64, ContentionCallback>,
 }
 
@@ -41,7 +41,7 @@ impl std::fmt::Debug for ContentionCallback {
     }
 }
 
-/// A place in the queue, later the memory itself. Dropping it gives either up.
+/// Position in the queue, later the memory itself. Dropping it releases either.
 #[derive(Debug)]
 pub(super) struct Reservation {
     shared: Arc<Shared>,
@@ -69,8 +69,8 @@ impl Budget {
         self.0.allowed
     }
 
-    /// Joins the queue for `bytes`, which is within the limit. `pressed` is called, on any thread, when others wait for what
-    /// the caller then has.
+    /// Joins the queue for `bytes`, which is within the limit. `pressed` is called, on any thread,
+    /// when others wait for the caller's memory.
     pub(super) fn reserve(
         &self,
         bytes: u64,
@@ -86,14 +86,15 @@ impl Budget {
             bytes,
             on_contention: ContentionCallback(Arc::new(pressed)),
         };
-        // It is granted in `wait`, by who waits. Meanwhile those that do not need their memory let go of it.
+        // `wait` grants it, on the thread that waits. Meanwhile decoders that do not need their
+        // memory release it.
         let holders = queue.callbacks_to_run(self.0.allowed);
         drop(queue);
         holders.iter().for_each(|holder| (holder.0)());
         reservation
     }
 
-    /// Returns whether somebody waits for memory.
+    /// Returns whether a decoder waits for memory.
     pub(super) fn is_contended(&self) -> bool {
         self.0.lock().is_contended(self.0.allowed)
     }
@@ -111,7 +112,7 @@ impl Queue {
         first.is_some_and(|(_, bytes)| self.reserved + bytes > allowed)
     }
 
-    /// Those to be told that somebody waits.
+    /// Returns the callbacks to run if a decoder waits.
     fn callbacks_to_run(&self, allowed: u64) -> Vec<ContentionCallback> {
         if self.is_contended(allowed) {
             self.holders.values().cloned().collect()
@@ -157,7 +158,7 @@ impl Reservation {
             queue.waiting.pop_front();
             queue.reserved += self.bytes;
             queue.holders.insert(self.id, self.on_contention.clone());
-            // There may be room for the next one, too; if not, those that need theirs no more let go of it.
+            // There may be room for the next one, too; if not, idle decoders release theirs.
             let holders = queue.callbacks_to_run(self.shared.allowed);
             drop(queue);
             granted.notify_all();

@@ -1,4 +1,4 @@
-//! openh264, and what it cannot do.
+//! openh264, and its limits.
 
 use super::yuv420::Yuv420Frame;
 use crate::h264::sps::Sps;
@@ -10,24 +10,24 @@ const NO_PARAMETER_SETS: i64 = 0x10;
 /// Extended profile: partitioned and switching slices.
 const EXTENDED_PROFILE: u8 = 88;
 
-/// Decodes the pictures of one sequence parameter set, one after the other.
+/// Decodes the frames of one sequence parameter set, one after the other.
 pub(super) struct Decoder {
     decoder: openh264::decoder::Decoder,
-    /// Columns at the left and rows at the top that are left out, in pixels.
+    /// Columns at the left and rows at the top that are cropped, in pixels.
     hidden: (usize, usize),
 }
 
-/// Why there is no picture.
+/// Reason for the lack of a frame.
 #[derive(Debug)]
 pub(super) enum DecodeError {
-    /// No picture of this kind can be decoded.
+    /// No frame of this kind can be decoded.
     Unsupported(String),
     /// This one could not be decoded.
     Damaged(String),
 }
 
 impl Decoder {
-    /// Returns the reason why such pictures can never be decoded, if there is one.
+    /// Returns the reason why such frames can never be decoded, if there is one.
     pub(super) fn unsupported(sps: &Sps) -> Option<&'static str> {
         if !sps.is_frames_only {
             Some("they are interlaced")
@@ -40,7 +40,8 @@ impl Decoder {
         }
     }
 
-    /// A decoder for such pictures, which leaves out `hidden` columns at the left and rows at the top; or the reason why there is none.
+    /// Opens a decoder for such frames, which crops `hidden` columns at the left and rows at the
+    /// top.
     pub(super) fn new(sps: &Sps, hidden: (u32, u32)) -> Result<Self, String> {
         if let Some(reason) = Self::unsupported(sps) {
             return Err(reason.to_owned());
@@ -53,7 +54,8 @@ impl Decoder {
             .map_err(|error| error.to_string())
     }
 
-    /// Decodes an access unit (Annex B); its picture goes into `out`, if that is given. False if it brought no picture.
+    /// Decodes an access unit (Annex B) into `out`, if that is given. Returns false if it yields no
+    /// frame.
     pub(super) fn decode(
         &mut self,
         annexb: &[u8],

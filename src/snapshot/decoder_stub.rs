@@ -1,4 +1,4 @@
-//! Stands in for `frame_decoder` in a program without a decoder: says so.
+//! Stands in for `frame_decoder` in a program without a decoder, and says so.
 
 use super::budget::Budget;
 use super::{Snapshot, SnapshotError, is_live};
@@ -9,7 +9,7 @@ use crate::hub::Hub;
 pub(super) struct FrameDecoder {}
 
 impl FrameDecoder {
-    /// Refuses a camera that is live; there is never a picture.
+    /// Fails for a camera that is live; there is never a frame.
     pub(super) fn bytes_needed(&self, hub: &Hub) -> Result<Option<u64>, SnapshotError> {
         if is_live(&hub.stats().status)? {
             return Err(missing());

@@ -14,23 +14,23 @@
 
 use crate::h264::sps::Sps;
 
-/// Bytes kept of each macroblock of a decoded picture: motion vectors, reference indices, type.
+/// Bytes kept of each macroblock of a decoded frame: motion vectors, reference indices, type.
 const FRAME_MACROBLOCK_BYTES: u64 = 168;
 
 /// Bytes of a macroblock's state while it is decoded: 768 of coefficients, motion vectors and their differences, modes.
 const STATE_MACROBLOCK_BYTES: u64 = 1280;
 
-/// Pictures that openh264 has beside the references.
+/// Frames that openh264 has in addition to the references.
 const EXTRA_FRAMES: u64 = 2;
 
-/// Border around the planes on each side, and what their sizes are multiples of, in pixels.
+/// Border around the planes on each side, and alignment of their sizes, in pixels.
 const PLANE_BORDER: u64 = 32;
 const PLANE_ALIGNMENT: u64 = 32;
 
 /// Coded data, tables and the thread itself.
 const FIXED_BYTES: u64 = 5 << 20;
 
-/// Returns the bytes that decoding such pictures takes, JPEG included.
+/// Returns the bytes that decoding such frames takes, JPEG included.
 pub(super) fn decoder_bytes(sps: &Sps) -> u64 {
     let (width, height) = (
         u64::from(sps.width + sps.cropping.left + sps.cropping.right),

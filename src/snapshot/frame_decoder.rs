@@ -14,10 +14,12 @@ use crate::time::Timestamp;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Time that decoding may take while the decoders of other cameras wait. What is decoded by then is given, and its age with it.
+/// Time for decoding while the decoders of other cameras wait. The newest frame decoded by then is
+/// returned, with its age.
 const CONTENDED_DECODE_TIME: Duration = Duration::from_millis(400);
 
-/// While pictures are decoded, more come. So often they are looked for again, where decoding is too slow to ever be through.
+/// Rounds of decoding the frames that arrived during the last round, where decoding is too slow to
+/// catch up.
 const MAX_ROUNDS: usize = 3;
 
 /// Frames that are decoded in one go: 10 s at 30 frames/s. A decoder further behind goes on in the next.
@@ -27,14 +29,14 @@ const STEP_FRAMES: u64 = 300;
 #[derive(Default)]
 pub(super) struct FrameDecoder {
     video: Option<VideoDecoder>,
-    /// The number of the newest picture that the decoder was given.
+    /// Number of the newest frame that was decoded.
     last_seq: Option<u64>,
     /// It has more to decode than it could in one go.
     is_behind: bool,
     annexb: Vec<u8>,
     frame: Yuv420Frame,
     captured_at: Option<Timestamp>,
-    /// The JPEG of the present picture and the width that was asked for.
+    /// JPEG of the present frame, and the requested width.
     last_snapshot: Option<(Option<u32>, Snapshot)>,
 }
 
@@ -46,7 +48,8 @@ struct VideoDecoder {
 }
 
 impl FrameDecoder {
-    /// Memory for the decoder of the pictures that come now, in bytes; `None` if there is no picture so far.
+    /// Returns the bytes that the decoder of the present frames needs; `None` if there is no frame
+    /// so far.
     pub(super) fn bytes_needed(&self, hub: &Hub) -> Result<Option<u64>, SnapshotError> {
         let recent = hub.replay_frames(self.last_seq);
         if !is_live(&recent.status)? {
@@ -80,8 +83,9 @@ impl FrameDecoder {
         self.video.is_some()
     }
 
-    /// Decodes what has come, with decoders of at most `bytes`; true if there is a picture then. It stops early, with an older
-    /// picture, where that takes long while `is_short` says that others wait, and without one after [`STEP_FRAMES`].
+    /// Decodes the frames that arrived, with decoders of at most `bytes`; true if there is a frame
+    /// then. It stops early, with an older frame, where that takes long while `is_short` reports
+    /// that others wait, and without one after [`STEP_FRAMES`].
     pub(super) fn advance(
         &mut self,
         hub: &Hub,
@@ -126,7 +130,7 @@ impl FrameDecoder {
         Ok(self.captured_at.is_some())
     }
 
-    /// Decodes a picture, and keeps it if it `is_wanted`. True if it is kept.
+    /// Decodes a frame, and keeps it if it `is_wanted`. Returns true if it is kept.
     fn decode(
         &mut self,
         frame: &Frame,
@@ -171,7 +175,7 @@ impl FrameDecoder {
                 return Ok(true);
             }
             Ok(_) => {}
-            // A damaged picture: an older one is there, or the next keyframe brings one.
+            // A damaged frame: an older one is there, or the next keyframe brings one.
             Err(failure) if frame.is_keyframe && self.captured_at.is_none() => {
                 self.video = None;
                 self.last_seq = None;
@@ -189,7 +193,7 @@ impl FrameDecoder {
         Ok(false)
     }
 
-    /// The present picture as JPEG.
+    /// Returns the present frame as JPEG.
     pub(super) fn snapshot(
         &mut self,
         width: Option<u32>,
@@ -244,7 +248,7 @@ impl VideoDecoder {
     }
 }
 
-/// The sequence parameter set of pictures that can be decoded; else the reason against it.
+/// Returns the sequence parameter set of frames that can be decoded; else the reason against it.
 fn sps_of(parameters: &Parameters) -> Result<Sps, SnapshotError> {
     let sps = parameters
         .parameter_sets
@@ -281,8 +285,8 @@ fn cap_level(annexb: &mut [u8], length: usize) {
     }
 }
 
-/// The size, before the turn, at which a picture of this `size` has square pixels and is, after the turn, no wider than `width`.
-/// Never larger than it is, in neither direction.
+/// Returns the size, before rotation, at which a frame of this `size` has square pixels and is,
+/// after rotation, no wider than `width`. It never exceeds `size`.
 fn output_size(
     (width, height): (u32, u32),
     (across, down): (u32, u32),

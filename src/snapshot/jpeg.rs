@@ -1,15 +1,15 @@
-//! Planes to JPEG: colours as JFIF has them, turned and mirrored. One line after the other, so that there is never a second
-//! picture in memory.
+//! Encodes planes as JPEG: colours as JFIF has them, rotated and mirrored. Row by row, so that
+//! there is never a second frame in memory.
 
 use super::yuv420::Yuv420Frame;
 use crate::h264::vui::ColourDescription;
 use crate::media::orientation::Orientation;
 use jpeg_encoder::{Encoder, ImageBuffer, JpegColorType, SamplingFactor};
 
-/// Hardly to be told from the camera's picture, and half of the size that 95 has.
+/// Hardly distinguishable from the camera's frame, at half the size of quality 95.
 const JPEG_QUALITY: u8 = 85;
 
-/// The JPEG of a picture with these colours, laid as `orientation` says; or why there is none.
+/// Encodes a frame with these colours, oriented as `orientation` says.
 pub(super) fn encode(
     picture: &Yuv420Frame,
     colour: ColourDescription,
@@ -25,13 +25,14 @@ pub(super) fn encode(
     Ok(out)
 }
 
-/// The picture as it is to be seen.
+/// Frame in its final orientation.
 struct OrientedImage<'a> {
     picture: &'a Yuv420Frame,
     conversion: YuvToJfif,
     width: u16,
     height: u16,
-    /// Where the first pixel is in the picture, and where a step to the right and one down lead there.
+    /// Position of the first pixel in the frame, and the steps there for one to the right and one
+    /// down.
     origin: (isize, isize),
     steps: [(isize, isize); 2],
 }
@@ -95,7 +96,7 @@ impl ImageBuffer for OrientedImage<'_> {
 struct YuvToJfif {
     black: i32,
     luma: i32,
-    /// What blue and red difference add to luma, to blue and to red difference.
+    /// Contributions of blue and red difference to luma, to blue and to red difference.
     blue: [i32; 3],
     red: [i32; 3],
 }
@@ -103,7 +104,8 @@ struct YuvToJfif {
 impl YuvToJfif {
     fn new(colour: ColourDescription) -> Self {
         let colour = colour.for_viewers();
-        // The shares of red and blue in luma (ITU-T H.264, table E-5). What is not tagged is BT.709 in browsers, at every size.
+        // Shares of red and blue in luma (ITU-T H.264, table E-5). Untagged video is BT.709 in
+        // browsers, at every size.
         let (kr, kb) = match colour.matrix {
             1 | 2 => (0.2126, 0.0722),
             4 => (0.30, 0.11),

@@ -43,25 +43,25 @@ use bytes::Bytes;
 #[cfg(not(feature = "software-encoder"))]
 use decoder_stub as frame_decoder;
 
-/// A picture as a file.
+/// A frame as a file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Snapshot {
     /// JPEG (JFIF), turned and mirrored as it is to be seen.
     pub jpeg: Bytes,
-    /// When the camera took the picture.
+    /// Capture time of the frame.
     pub captured_at: Timestamp,
 }
 
 /// Why there is none, in words.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum SnapshotError {
-    /// The camera gives no picture now; trying again later may help.
+    /// There is no frame now; trying again later may help.
     #[error("{0}")]
     NoFrame(String),
-    /// Pictures of this kind cannot be decoded here.
+    /// Frames of this kind cannot be decoded here.
     #[error("{0}")]
     Unsupported(String),
-    /// A decoder for these pictures needs more memory than all decoders may have, both in bytes.
+    /// A decoder for these frames needs more memory than all decoders may have, both in bytes.
     #[error(
         "the decoder needs {} MB, {} MB are allowed; raise server.decodeMemory",
         needed.div_ceil(1 << 20), allowed >> 20
@@ -72,12 +72,12 @@ pub enum SnapshotError {
         /// The limit.
         allowed: u64,
     },
-    /// Too many ask at once.
+    /// Too many requests at once.
     #[error("too many snapshots are asked for at once")]
     Busy,
 }
 
-/// True if pictures come, false if some may come soon; else why there are none.
+/// Returns true if frames arrive, false if some may arrive soon; else the reason for their lack.
 fn is_live(condition: &CameraStatus) -> Result<bool, SnapshotError> {
     match condition.state {
         CameraState::Live => Ok(true),

@@ -1,4 +1,5 @@
-//! Who asks for a camera's newest picture, and the thread that answers all who wait together: never more than one decodes.
+//! Requests for a camera's newest frame, and the thread that answers all of them together: never
+//! more than one decodes.
 
 use super::budget::{Budget, Reservation};
 use super::frame_decoder::FrameDecoder;
@@ -19,22 +20,22 @@ const DECODER_IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Where a new decoder would have much to decode, the one there is follows the stream for so long after the last who asked.
 const FOLLOW_WINDOW: Duration = Duration::from_secs(600);
 
-/// A camera that is being opened has so long to give a picture.
+/// Timeout for the first frame of a camera that is being opened.
 const FIRST_FRAME_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The camera's thread looks for orders several times a second; one that is late leaves it to the decoder.
 const CAMERA_JPEG_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Meanwhile a picture is looked for this often.
+/// Interval of polls for that frame.
 const FRAME_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Timeout for a decoder's turn, while those of other cameras have the memory.
 const TURN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A request that waits for its turn is checked for whether somebody still waits for it this often.
+/// Interval at which a request that waits for its turn is checked for being abandoned.
 const TURN_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Most who wait for one camera's picture.
+/// Most requests that wait for one camera's frame.
 const MAX_PENDING: usize = 64;
 
 /// Behind the cameras, the fan-out and HTTP, where there are not enough cores for all.
@@ -42,7 +43,7 @@ const NICENESS: i32 = 10;
 
 type Answer = Result<Snapshot, SnapshotError>;
 
-/// One camera's place to ask. Clones are the same place.
+/// Snapshot service of one camera. Clones share it.
 #[derive(Clone, Debug)]
 pub struct SnapshotService(Arc<Shared>);
 
@@ -96,17 +97,17 @@ impl Drop for DecoderState {
     }
 }
 
-/// What has become of the camera's own JPEG.
+/// Outcome of a request for the camera's own JPEG.
 enum CameraJpeg {
     Ready(Snapshot),
-    /// It has some, but did not give one in time.
+    /// It has some, but did not deliver one in time.
     TimedOut,
-    /// It has none, or nobody wants it.
+    /// It has none, or no request needs it.
     Unavailable,
 }
 
 impl SnapshotService {
-    /// The place for the camera `name`, whose decoder is within `budget`.
+    /// Creates the service for the camera `name`, whose decoder is within `budget`.
     pub fn new(name: Arc<str>, hub: Hub, budget: Budget) -> Self {
         Self(Arc::new(Shared {
             name,
@@ -116,8 +117,9 @@ impl SnapshotService {
         }))
     }
 
-    /// The newest picture, `width` pixels wide if that is less than it has. A camera that is being opened, or is closed until
-    /// somebody watches, has ten seconds to give one. Whoever no longer wants it drops the future.
+    /// Returns the newest frame, `width` pixels wide if that is less than it has. A camera that is
+    /// being opened, or is closed for lack of viewers, has ten seconds to deliver one. Dropping the
+    /// future cancels the request.
     pub fn request(&self, width: Option<u32>) -> impl Future<Output = Answer> + use<> {
         let (sender, receiver) = oneshot::channel();
         self.enqueue(width, sender);
@@ -160,7 +162,8 @@ impl Queue {
     }
 }
 
-/// A thread that works. One that panics (a decoder met something new) makes room for the next, and refuses those who wait.
+/// Guard of the working thread. A thread that panics (a decoder met something new) makes room for
+/// the next, and its requests fail.
 struct WorkerGuard<'a>(&'a Queue);
 
 impl Drop for WorkerGuard<'_> {
@@ -174,7 +177,7 @@ impl Drop for WorkerGuard<'_> {
 }
 
 impl Shared {
-    /// Answers until nobody has asked for a while.
+    /// Answers requests until there was none for [`DECODER_IDLE_TIMEOUT`].
     fn run(&self) {
         // Where it may not be changed it is right as it is.
         let _ = rustix::process::setpriority_process(None, NICENESS);
@@ -210,7 +213,7 @@ impl Shared {
                     return;
                 }
                 drop(inner);
-                // It keeps no camera open that nobody watches.
+                // It keeps no camera open without a viewer.
                 hold = None;
                 if !matches!(self.decode(&mut decoding), Some(Ok(_))) {
                     decoding.release();
@@ -240,7 +243,8 @@ impl Shared {
             && (decoding.decoder.is_behind() || FrameDecoder::is_costly(&self.hub))
     }
 
-    /// Waits for this camera's turn to have a decoder of so many bytes. False if there is nobody left to wait for.
+    /// Waits for this camera's turn to have a decoder of `bytes`. Returns false if no request is
+    /// left.
     fn wait_for_turn(&self, decoding: &mut DecoderState, bytes: u64) -> bool {
         if decoding
             .reservation
@@ -276,7 +280,8 @@ impl Shared {
         true
     }
 
-    /// Decodes what has come, when it is this camera's turn. True if there is a picture then; `None` if nobody waits any more.
+    /// Decodes the frames that arrived, when it is this camera's turn. True if there is a frame
+    /// then; `None` if no request is left.
     fn decode(&self, decoding: &mut DecoderState) -> Option<Result<bool, SnapshotError>> {
         let bytes = match decoding.decoder.bytes_needed(&self.hub) {
             Ok(Some(bytes)) => bytes,
@@ -298,7 +303,7 @@ impl Shared {
         Some(found)
     }
 
-    /// The picture as the camera itself has encoded it, if somebody wants it whole and there is one.
+    /// Requests the camera's own JPEG, if a request wants full size.
     fn camera_jpeg(&self) -> CameraJpeg {
         let mut inner = self.queue.lock();
         inner.pending.retain(|request| !request.answer.is_closed());
@@ -316,10 +321,10 @@ impl Shared {
         }
     }
 
-    /// Gives the camera's own picture to all who want it whole; true if nobody is left.
+    /// Sends the camera's own JPEG to all full-size requests; returns true if no request is left.
     fn reply_full_size(&self, snapshot: &Snapshot) -> bool {
         let mut inner = self.queue.lock();
-        // Those who came meanwhile are served as well.
+        // Requests that came meanwhile are served as well.
         let (whole, smaller) = split_full_size(std::mem::take(&mut inner.pending));
         let is_done = smaller.is_empty();
         inner.pending = smaller;
@@ -330,7 +335,7 @@ impl Shared {
         is_done
     }
 
-    /// Answers those who wait, or leaves them waiting if there is no picture yet.
+    /// Answers the pending requests, or leaves them pending if there is no frame yet.
     fn reply(&self, decoding: &mut DecoderState) {
         let own = self.camera_jpeg();
         if let CameraJpeg::Ready(snapshot) = &own
@@ -393,7 +398,7 @@ impl Shared {
     }
 }
 
-/// Those who want the picture as large as it is, and the others.
+/// Splits requests into those for full size and the others.
 fn split_full_size(requests: impl IntoIterator<Item = Request>) -> (Vec<Request>, Vec<Request>) {
     requests.into_iter().partition(|one| one.width.is_none())
 }

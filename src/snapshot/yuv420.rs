@@ -1,6 +1,6 @@
-//! A decoded picture: luma, and both colours at half its width and height (4:2:0).
+//! Decoded frame: luma, and chroma at half its width and height (4:2:0).
 
-/// The planes, without gaps between lines. Sides are at most 16384, as in H.264.
+/// Planes without gaps between rows. Sides are at most 16384, as in H.264.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Yuv420Frame {
     width: usize,
@@ -9,7 +9,7 @@ pub(super) struct Yuv420Frame {
 }
 
 impl Yuv420Frame {
-    /// Takes in a picture: for each plane its bytes and how many there are from one line to the next. False if there are too few.
+    /// Copies a frame: for each plane its bytes and its stride. Returns false if there are too few.
     pub(super) fn copy_from(
         &mut self,
         (width, height): (usize, usize),
@@ -56,7 +56,7 @@ impl Yuv420Frame {
         ]
     }
 
-    /// The same picture in a size that is not larger: each pixel is the mean of those in its place.
+    /// Returns the frame in a smaller or equal size: each pixel is the mean of those in its place.
     pub(super) fn downscaled(&self, (width, height): (u32, u32)) -> Self {
         let (width, height) = (width as usize, height as usize);
         let [luma, blue, red] = &self.planes;

@@ -1,4 +1,4 @@
-//! What there is to say of encoders that are missing or fail.
+//! Messages about encoders that are missing or fail.
 
 use crate::v4l2::DeviceError;
 use std::path::PathBuf;
@@ -33,7 +33,7 @@ pub(super) fn no_encoder_message(unknown: &[(PathBuf, DeviceError)]) -> String {
     }
 }
 
-/// What a failure means for an encoder.
+/// Returns the message for a failure of an encoder.
 pub(super) fn message(failure: DeviceError) -> String {
     match failure {
         DeviceError::NoDevice | DeviceError::NotFound => "it is gone: its driver was unloaded".into(),

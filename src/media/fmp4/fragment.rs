@@ -13,13 +13,13 @@ pub struct Sample {
     pub sequence: u32,
     /// Decoding time, in [`TIMESCALE`](crate::time::TIMESCALE) ticks.
     pub decode_time: u64,
-    /// Nominal duration in ticks. Never 0: browsers drop pictures without a duration.
+    /// Nominal duration in ticks. Never 0: browsers drop frames without a duration.
     pub duration: u32,
     /// Composition time minus decoding time in ticks; `None` for streams in which they are the same.
     pub composition_offset: Option<i32>,
     /// An IDR picture.
     pub is_keyframe: bool,
-    /// Other pictures may depend on it.
+    /// Other frames may depend on it.
     pub is_reference: bool,
 }
 
