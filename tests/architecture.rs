@@ -123,8 +123,6 @@ const LONG_FILES: &[(&str, &str)] = &[
     ),
     ("src/h264/sps/tests.rs", "parameter sets of many encoders"),
     ("src/hub/tests.rs", "one suite with one stream of its own"),
-    ("src/logger.rs", "still to be split"),
-    ("src/source/v4l2.rs", "still to be split"),
 ];
 
 fn root() -> &'static Path {

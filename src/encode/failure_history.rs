@@ -61,7 +61,7 @@ impl FailureHistory {
         let is_resting = failures.count >= MAX_FAILURES && now.since(failures.last_at) < COOLDOWN;
         is_resting.then(|| {
             format!(
-                "{encoder}: came to nothing {} times ({}), and is not tried again for {} minutes",
+                "{encoder}: failed {} times ({}); not tried again for {} minutes",
                 failures.count,
                 failures.why,
                 COOLDOWN.as_secs() / 60

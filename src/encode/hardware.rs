@@ -3,9 +3,6 @@
 //! An encoder that swallows frames, fails at them, stops, reports an error or vanishes is opened
 //! again with growing pauses, while the camera stays open. One that does not recover in some
 //! seconds is given up, with the reason.
-//!
-//! Whatever happens to one (it swallows pictures, fails at them, stops, reports an error, vanishes), it is opened anew with
-//! growing pauses, while the camera stays open. One that does not come back in some seconds is given up, with the reason.
 
 mod messages;
 
@@ -234,7 +231,7 @@ impl RestartingEncoder {
                 *known = why;
             }
             None => {
-                log::debug!("{}: {why}; it is opened anew", self.title);
+                log::debug!("{}: {why}; opening it again", self.title);
                 self.stall = Some((why, now));
             }
         }
@@ -337,7 +334,7 @@ impl RestartingEncoder {
                     }
                 }
                 Ok(EncoderOutput::LastBuffer) => return Err("it has stopped by itself".into()),
-                Ok(EncoderOutput::SourceChange) => return Err("it wants to be set up anew".into()),
+                Ok(EncoderOutput::SourceChange) => return Err("it must be set up again".into()),
                 Err(DeviceError::WouldBlock) => {
                     self.headers.append(annexb);
                     return Ok(None);

@@ -133,7 +133,7 @@ impl FrameMemory {
 /// An encoder that is open, for pictures of one shape.
 ///
 /// The caller goes round: [`Encoder::take_access_unit`] until there is nothing; if it [`Encoder::has_room`], [`Encoder::submit`] the newest
-/// picture; wait for [`Encoder::fd`] or, with room, for a picture. An error ends the encoder; the caller opens it anew.
+/// picture; wait for [`Encoder::fd`] or, with room, for a picture. An error ends the encoder; the caller opens it again.
 pub trait Encoder: Send {
     /// Returns its name for the log: "openh264, in software".
     fn name(&self) -> String;

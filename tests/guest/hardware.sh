@@ -118,7 +118,7 @@ watch never
 expect 60 "state live ''"
 logged 1 "/dev/video10: $title: it takes pictures and gives none, again: another encoder is taken"
 logged 1 'encoded by openh264'
-logged 1 "no other encoder, because: .*$title: came to nothing 2 times \(it takes pictures and gives none\)"
+logged 1 "no other encoder, because: .*$title: failed 2 times \(it takes pictures and gives none\)"
 [ "$(grep -c -E "encoded by $title" "$log")" = 2 ] || fail "it was not tried twice"
 pictures 5
 leave

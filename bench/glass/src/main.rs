@@ -29,7 +29,7 @@ looks at the screen, 1000; EVENTS: a file for the delay of every picture.";
 /// How long a page may take until its first picture.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Without a clock for so long, it is looked for anew.
+/// Without a clock for so long, it is looked for again.
 const LOST: Duration = Duration::from_secs(2);
 
 struct Settings {

@@ -145,7 +145,7 @@ impl Viewer {
         true
     }
 
-    /// Takes all whole frames; returns the bytes used, or `None` when the server says goodbye.
+    /// Takes all whole frames; returns the bytes used, or `None` when the server closes.
     fn parse(
         &mut self,
         bytes: &[u8],
