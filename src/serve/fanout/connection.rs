@@ -4,7 +4,6 @@ mod closing;
 mod protocol;
 
 use crate::hub::{Event, Subscription};
-use crate::media::Frame;
 use crate::message::{Opcode, frame};
 use crate::os::tcp as socket;
 use crate::serve::annexb_cache::{self, AnnexB};
@@ -16,7 +15,7 @@ use crate::serve::latency_stats::ViewerLatency;
 use crate::serve::limits::MIN_WINDOW_BYTES;
 use crate::serve::ws::reader::FrameReader;
 use crate::serve::ws::stream::ViewerStream;
-use crate::time::{TIMESCALE, Timestamp};
+use crate::time::Timestamp;
 use bytes::Bytes;
 use closing::Closing;
 use mio::net::TcpStream;
@@ -37,9 +36,6 @@ const DEAD_PEER_TIMEOUT: Duration = Duration::from_secs(45);
 
 /// Age after which a player's last report no longer counts; players report each second.
 const REPORT_MAX_AGE: Duration = Duration::from_secs(5);
-
-/// Change of the offset between media and capture times that is reported to the viewer.
-const TIMING_TOLERANCE_US: u64 = 1000;
 
 /// Viewer whose handshake is done.
 pub(crate) struct NewViewer {
@@ -476,30 +472,5 @@ impl ViewerConnection {
                 }
             }
         }
-    }
-
-    /// Sends the offset of media and capture times if it changed. Returns true if it was sent.
-    fn send_timing_if_changed(&mut self, frame: &Frame) -> bool {
-        if !self.speaks_v1 {
-            return false;
-        }
-        let micros = |nanos: u64| i64::try_from(nanos / 1000).unwrap_or(i64::MAX);
-        let captured_us = micros(frame.captured_at.as_nanos());
-        let media_nanos = u128::from(frame.decode_time) * 1_000_000_000 / u128::from(TIMESCALE);
-        let media_us = micros(u64::try_from(media_nanos).unwrap_or(u64::MAX));
-        let now_us = media_us.saturating_sub(captured_us);
-        let is_known = self
-            .last_sent_offset_us
-            .is_some_and(|told| told.abs_diff(now_us) <= TIMING_TOLERANCE_US);
-        if is_known {
-            return false;
-        }
-        self.last_sent_offset_us = Some(now_us);
-        self.queue_text(&json!({
-            "type": "timing",
-            "media": frame.decode_time,
-            "captured_us": captured_us,
-        }));
-        true
     }
 }
