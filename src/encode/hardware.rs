@@ -186,7 +186,7 @@ impl RestartingEncoder {
         let mut encoder = start(&self.config);
         if let Err(NegotiationError::Import(why)) = &encoder {
             self.config.import = false;
-            log::debug!("{}: pictures are copied to it: {why}", self.title);
+            log::debug!("{}: frames are copied to it ({why})", self.title);
             encoder = start(&self.config);
         }
         let encoder = encoder.map_err(|refusal| match refusal {
@@ -301,7 +301,7 @@ impl RestartingEncoder {
         };
         let failed = encoder.collect_inputs().map_err(message)?;
         if failed > 0 {
-            log::debug!("{}: it fails at {failed} pictures", self.title);
+            log::debug!("{}: {failed} frames failed", self.title);
             self.wants_keyframe = true;
         }
         loop {
@@ -314,7 +314,7 @@ impl RestartingEncoder {
                     ..
                 }) => {
                     if dropped > 0 {
-                        log::debug!("{}: it has swallowed {dropped} pictures", self.title);
+                        log::debug!("{}: {dropped} frames dropped", self.title);
                     }
                     self.dropped += u64::from(dropped);
                     self.consecutive_damaged = 0;
@@ -383,7 +383,7 @@ impl Encoder for RestartingEncoder {
             // Buffers of one driver that another cannot read are refused only when the first one comes.
             Err(failure) if self.config.import && failure != DeviceError::NoDevice => {
                 log::info!(
-                    "{}: it cannot read the camera's buffers ({failure}), pictures are copied to it",
+                    "{}: it cannot read the camera's buffers ({failure}); frames are copied to it",
                     self.title
                 );
                 self.config.import = false;

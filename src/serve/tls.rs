@@ -210,9 +210,12 @@ impl CertStore {
         match read {
             Ok(certified) => {
                 current.certified = certified.into();
-                log::info!("new certificate: {}", self.paths.cert.display());
+                log::info!(
+                    "tls: new certificate loaded ({})",
+                    self.paths.cert.display()
+                );
             }
-            Err(error) => log::warn!("{error} Going on with the certificate in use."),
+            Err(error) => log::warn!("{error} The certificate in use stays."),
         }
     }
 }

@@ -86,7 +86,9 @@ impl Connections {
                 self.with_connection(slot, |connection| connection.on_send_complete(result));
             });
             if let Err(error) = submitted {
-                log::warn!("io_uring fails, going on without: {error}");
+                log::warn!(
+                    "io_uring: disabled ({error}); each frame costs one system call per viewer"
+                );
                 self.for_each(ViewerConnection::send_updates);
                 return;
             }
@@ -125,7 +127,7 @@ impl Connections {
                 self.with_connection(slot, ViewerConnection::begin);
             }
             Err(error) => {
-                log::warn!(target: CLIENT_TARGET, "cannot serve a viewer: {error}");
+                log::warn!(target: CLIENT_TARGET, "viewer: not served ({error})");
                 self.free.push(slot);
                 self.count.fetch_sub(1, Ordering::AcqRel);
             }
@@ -211,7 +213,9 @@ impl Connections {
 fn open_uring() -> Option<UringBatch> {
     UringBatch::open()
         .inspect_err(|error| {
-            log::debug!("each picture costs a system call for each viewer, as io_uring is not to be had: {error}");
+            log::debug!(
+                "io_uring: not available ({error}); each frame costs one system call per viewer"
+            );
         })
         .ok()
 }

@@ -199,7 +199,7 @@ impl FanoutThread {
             if let Err(error) = self.poll.poll(&mut events, wait)
                 && error.kind() != io::ErrorKind::Interrupted
             {
-                log::error!("the fan-out cannot wait for its sockets: {error}");
+                log::error!("fan-out: cannot wait for sockets ({error})");
                 std::thread::sleep(TICK_INTERVAL);
             }
             let mut connections = shared.connections();
