@@ -74,7 +74,7 @@ struct Inner {
     /// Wakers called at the next update, by the viewers' ids. A viewer that asks often, or leaves,
     /// leaves nothing behind while there is no update for hours.
     waiting_wakers: BTreeMap<u64, Waker>,
-    /// What waits for subscribers that must have every frame, by their ids.
+    /// Queues of lossless subscribers, by their ids.
     lossless: BTreeMap<u64, lossless::Queue>,
     next_id: u64,
 }

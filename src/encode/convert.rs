@@ -340,7 +340,7 @@ const U_RED: i32 = -9_714;
 const U_GREEN: i32 = -19_070;
 const V_GREEN: i32 = -24_103;
 const V_BLUE: i32 = -4_681;
-/// Of blue to U and of red to V.
+/// Factor of blue to U and of red to V.
 const U_BLUE_V_RED: i32 = 28_784;
 
 const fn luma(r: i32, g: i32, b: i32) -> u8 {

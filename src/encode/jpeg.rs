@@ -1,7 +1,8 @@
-//! Pictures of MJPEG cameras to I420. They are BT.601 with full range (JFIF) and become what everybody shows right, limited range.
+//! Decodes JPEGs of MJPEG cameras to I420. They are BT.601 with full range (JFIF), and become limited range, which all players show right.
 //!
-//! What cameras usually send goes the short way, by our own decoder ([`jpeg::BaselineDecoder`]). Other kinds of JPEG and damaged ones go
-//! to zune-jpeg, which takes all kinds and makes the best of damage.
+//! The usual JPEGs of cameras take the fast path, our own decoder ([`jpeg::BaselineDecoder`]).
+//! Other kinds and damaged ones go to zune-jpeg, which takes all kinds and makes the best of
+//! damage.
 
 use super::I420;
 use crate::jpeg::{self, BaselineDecoder, DecodeError, SampleRange, Yuv420Planes};

@@ -20,7 +20,7 @@ pub(super) fn factory() -> Result<Box<dyn EncoderFactory>, Error> {
     Ok(Box::new(openh264::OpenH264Factory))
 }
 
-/// Why there is none.
+/// Returns the reason for having no encoder.
 #[cfg(not(feature = "software-encoder"))]
 pub(super) fn factory() -> Result<Box<dyn EncoderFactory>, Error> {
     Err(Error(
@@ -49,7 +49,7 @@ mod openh264 {
     /// Default bit rate, in bits per pixel and frame that look well.
     const BITS_PER_PIXEL: f64 = 0.08;
 
-    /// As on the command line.
+    /// Range as on the command line.
     const BITRATES: std::ops::RangeInclusive<u32> = 25_000..=200_000_000;
 
     #[derive(Debug)]

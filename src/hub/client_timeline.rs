@@ -13,7 +13,7 @@ use std::time::Duration;
 /// A longer gap than this many frame durations is one in the stream, and not made up for by a duration.
 const GAP_FRAMES: u64 = 3;
 
-/// Where a client's times begin.
+/// Start of a client's times.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ClientClock {
     /// At 0.

@@ -29,7 +29,7 @@ const MAX_REPLAY_FRAMES: u64 = 60;
 /// The same for an I frame that the stream does not mark: frames after it may refer to frames before it.
 const MAX_REPLAY_FRAMES_UNMARKED: u64 = 300;
 
-/// Where a viewer can begin.
+/// Frame at which a viewer can start.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum EntryPoint {
     /// At the keyframe with this number.
@@ -38,7 +38,7 @@ pub(super) enum EntryPoint {
     Recovery(u64),
 }
 
-/// How a viewer begins at a recovery point.
+/// Frames for a viewer that starts at a recovery point.
 #[derive(Clone, Debug)]
 pub(super) struct LeadIn {
     /// The kept keyframe; and the recovery point, if frames behind it are skipped.
@@ -51,7 +51,7 @@ pub(super) struct LeadIn {
 #[derive(Clone, Copy, Debug)]
 struct RecoveryEntry {
     seq: u64,
-    /// When it is shown, in media ticks.
+    /// Presentation time in media ticks.
     shown_at: u64,
     /// The first frame behind it that is shown after it, once it is known which. Those between are shown before it and may
     /// refer to frames that a new viewer has not got.
@@ -87,8 +87,7 @@ pub(super) struct GopBuffer {
     in_band: InBandSets,
     /// Reference frames so far.
     reference_count: u64,
-    /// What goes out before the viewer's next frame, for the recovery point with this number: made for the first viewer,
-    /// shared by all.
+    /// Lead-in for the recovery point with this number: made for the first viewer, shared by all.
     lead_in: Option<(u64, LeadIn)>,
     /// Viewers may begin at any frame, as the stream has neither keyframes nor recovery points.
     can_start_anywhere: bool,
@@ -192,7 +191,8 @@ impl GopBuffer {
         !self.frames.is_empty() && self.last_keyframe.is_some() && !is_right
     }
 
-    /// Where a viewer begins: the newest keyframe, or the newest recovery point where that is long ago.
+    /// Returns where a viewer starts: the newest keyframe, or the newest recovery point where that
+    /// is long ago.
     pub(super) fn entry_point(&self) -> Option<EntryPoint> {
         let newest = self.usable_points().next_back().map(|point| point.seq);
         self.entry_point_at(newest)
@@ -246,7 +246,8 @@ impl GopBuffer {
         })
     }
 
-    /// How a viewer begins at the frame `number`. `None` if that or the keyframe is not kept any more.
+    /// Returns the lead-in of the frame `number`; `None` if that or the keyframe is not kept any
+    /// more.
     pub(super) fn lead_in(&mut self, number: u64) -> Option<LeadIn> {
         if let Some((_, lead)) = self.lead_in.as_ref().filter(|(of, _)| *of == number) {
             return Some(lead.clone());

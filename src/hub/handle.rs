@@ -15,7 +15,7 @@ pub struct Hub(pub(super) Arc<Shared>);
 /// Frames that a decoder needs for the newest picture.
 #[derive(Clone, Debug)]
 pub struct ReplayFrames {
-    /// How the camera is.
+    /// Status of the camera.
     pub status: Arc<CameraStatus>,
     /// Number of the first frame.
     pub first: u64,
@@ -23,7 +23,7 @@ pub struct ReplayFrames {
     pub frames: Vec<Frame>,
 }
 
-/// Where a new viewer begins.
+/// Start position of a new viewer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum StartPosition {
     /// At the newest keyframe there is, else at the next.
@@ -55,7 +55,7 @@ pub struct HubStats {
     pub frames_skipped: u64,
     /// Frames of the camera that were lost on the way here, or not encoded in time.
     pub frames_dropped: u64,
-    /// How often the source was opened again after it had worked.
+    /// Number of times that a working source was opened again.
     pub restarts: u64,
     /// Capture time of the newest frame.
     pub last_frame_at: Option<Timestamp>,

@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 pub struct Jpeg {
     /// The file.
     pub bytes: Bytes,
-    /// When the camera took it.
+    /// Capture time.
     pub captured_at: Timestamp,
 }
 

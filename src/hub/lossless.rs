@@ -10,16 +10,16 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// What a lossless subscriber gets.
+/// Event for a lossless subscriber.
 #[derive(Clone, Debug)]
 pub enum LosslessEvent {
     /// The next frame. The first one is a keyframe, and so is the one after an overrun, or a recovery point.
     Frame(Frame),
-    /// So many frames were lost since the last event: the reader was too slow for its byte limit.
+    /// This many frames were lost since the last event: the reader was too slow for its byte limit.
     Overrun(u64),
 }
 
-/// One subscriber's end of its queue.
+/// Reading end of a subscriber's queue.
 #[derive(Debug)]
 pub struct LosslessSubscription {
     shared: Arc<Shared>,
@@ -41,7 +41,8 @@ enum State {
     Flowing,
     /// It waits for its first frame.
     Starting,
-    /// It waits for a keyframe or recovery point, and has lost so many frames since the last event.
+    /// It waits for a keyframe or recovery point, and has lost this many frames since the last
+    /// event.
     Overrun(u64),
 }
 

@@ -40,7 +40,7 @@ pub(super) struct PolicyInput {
     pub(super) keyframe_lag: Option<Duration>,
     /// The viewer has nothing yet of the newest GOP, and the frames after its keyframe outweigh it.
     pub(super) gop_outweighs_keyframe: bool,
-    /// When the next keyframe is due after the newest picture, if they come at an interval.
+    /// Time until the next keyframe after the newest frame, if they come at an interval.
     pub(super) keyframe_due_in: Option<Duration>,
     /// Time that a keyframe takes on the viewer's link.
     pub(super) keyframe_transmit_time: Duration,
@@ -56,9 +56,9 @@ pub(super) struct PolicyInput {
 /// Availability of a keyframe on request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum KeyframeRequest {
-    /// It cannot, or has done it too recently.
+    /// The encoder cannot make one, or made one too recently.
     Unavailable,
-    /// It can.
+    /// The encoder can make one.
     Available,
     /// It was requested, and will arrive soon.
     Pending,

@@ -31,7 +31,7 @@ impl CameraState {
 /// State and its reason; the reason of a live camera is empty.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CameraStatus {
-    /// How the camera is.
+    /// State of the camera.
     pub state: CameraState,
     /// Reason for viewers, without paths, commands and addresses.
     pub reason: String,

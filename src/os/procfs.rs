@@ -15,7 +15,7 @@ pub struct ProcessInfo {
 }
 
 impl ProcessInfo {
-    /// It is this program itself.
+    /// True if it is this program itself.
     pub fn is_self(&self) -> bool {
         self.pid == std::process::id()
     }

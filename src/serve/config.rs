@@ -5,7 +5,7 @@ use crate::hub::Hub;
 use crate::serve::fanout::congestion::CongestionControl;
 use std::sync::Arc;
 
-/// One camera as it is served.
+/// Camera as the server sees it.
 #[derive(Clone, Debug)]
 pub struct CameraHandle {
     /// Its name in URLs.

@@ -1,4 +1,4 @@
-//! How many viewers may be connected at once.
+//! Limits the number of simultaneous viewers.
 
 use std::fmt;
 use std::sync::Arc;

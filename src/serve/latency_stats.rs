@@ -31,7 +31,7 @@ struct Inner {
 /// Delays once a second from each viewer, added up since the start.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(crate) struct Histogram {
-    /// How many were at most the bound; the last are those above all bounds.
+    /// Counts of delays up to each bound; the last one counts those above all bounds.
     pub(crate) counts: [u64; BUCKET_BOUNDS.len() + 1],
     /// The sum of all, in seconds.
     pub(crate) sum: f64,

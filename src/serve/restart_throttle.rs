@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 /// Shortest time between two restarts of a camera. Some cameras take seconds to open, and a program takes a machine's time.
 const RESTART_INTERVAL: Duration = Duration::from_secs(5);
 
-/// When one camera was last restarted by a client.
+/// Time of a camera's last restart by a client.
 #[derive(Debug, Default)]
 pub(crate) struct RestartThrottle(Mutex<Option<Instant>>);
 

@@ -15,7 +15,7 @@ const FDS_PER_CAMERA: u64 = 24;
 /// Descriptors requested in addition, where the system has them.
 const EXTRA_FDS: u64 = 72;
 
-/// How many connections the descriptors of this process allow.
+/// Connections that the descriptors of this process allow.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ConnectionBudget {
     /// Most viewers at once.

@@ -1,4 +1,4 @@
-//! One limit of memory for all cameras: decoders reserve it in the order of asking.
+//! Memory limit of all cameras together: decoders reserve it in the order of request.
 
 #[cfg(feature = "software-encoder")]
 use super::jpeg_quota::JpegQuota;

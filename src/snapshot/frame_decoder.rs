@@ -40,7 +40,7 @@ pub(super) struct FrameDecoder {
     last_snapshot: Option<(Option<u32>, Snapshot)>,
 }
 
-/// What all pictures of the same parameters have in common.
+/// Decoder for frames with the same parameters.
 struct VideoDecoder {
     parameters: Arc<Parameters>,
     decoder: Decoder,

@@ -52,7 +52,7 @@ pub struct Snapshot {
     pub captured_at: Timestamp,
 }
 
-/// Why there is none, in words.
+/// Reason for the lack of a snapshot.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum SnapshotError {
     /// There is no frame now; trying again later may help.

@@ -17,7 +17,8 @@ use tokio::sync::oneshot;
 /// the keyframe again.
 const DECODER_IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where a new decoder would have much to decode, the one there is follows the stream for so long after the last who asked.
+/// Time after the last request for which a decoder follows the stream, where a new one would have
+/// much to decode.
 const FOLLOW_WINDOW: Duration = Duration::from_secs(600);
 
 /// Timeout for the first frame of a camera that is being opened.

@@ -3,7 +3,7 @@
 use crate::v4l2::DeviceError;
 use std::path::PathBuf;
 
-/// Why no encoder was found; `unknown` are the nodes that could not be looked at.
+/// Returns the reason for finding no encoder; `unknown` are the nodes that could not be opened.
 pub(super) fn no_encoder_message(unknown: &[(PathBuf, DeviceError)]) -> String {
     let of = |failure, words: &str| {
         let paths: Vec<String> = unknown

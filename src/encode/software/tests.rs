@@ -1,4 +1,4 @@
-//! What openh264 makes of a moving texture.
+//! Encodes a moving texture by openh264.
 
 #![allow(clippy::unwrap_used)]
 

@@ -86,7 +86,7 @@ pub(crate) struct ViewerConnection {
     progress_at: Instant,
     /// A message was taken to its end since the last tick.
     has_taken_message: bool,
-    /// When the last message was, or nothing waited; and how many bytes had been taken then.
+    /// Time of the last complete message, or of an empty queue; and the bytes taken by then.
     message_at: (Instant, u64),
     pinged_at: Instant,
     latency: ViewerLatency,

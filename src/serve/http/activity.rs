@@ -25,7 +25,7 @@ pub(crate) struct ConnectionActivity {
 #[derive(Debug)]
 struct State {
     phase: Phase,
-    /// When the phase began.
+    /// Start of the phase.
     since: Instant,
     /// Set while bytes wait that the socket does not take.
     waiting: Option<Window>,
@@ -39,7 +39,7 @@ struct State {
 struct Frames {
     /// Bytes that the socket took.
     taken: u64,
-    /// Where each frame ends among those bytes, without what HTTP puts between them.
+    /// End of each frame among those bytes, without HTTP's chunk headers.
     ends: VecDeque<u64>,
     /// Bytes of all frames.
     total: u64,
@@ -164,7 +164,7 @@ impl ConnectionActivity {
         self.close("it reads too slowly");
     }
 
-    /// How long the connection has done nothing of use, if it may make room for another one.
+    /// Returns the idle time of a connection that may make room for another one.
     pub(crate) fn idle_time(&self, now: Instant) -> Option<Duration> {
         let state = self.state();
         if state.is_stream || state.close_reason.is_some() {
@@ -178,7 +178,7 @@ impl ConnectionActivity {
         (age >= least).then_some(age)
     }
 
-    /// How long the reader of a stream has taken nothing, if it may make room for another viewer.
+    /// Returns the time without progress of a stream's reader that may make room for a viewer.
     pub(crate) fn stalled_time(&self, now: Instant) -> Option<Duration> {
         let state = self.state();
         let window = state.waiting.as_ref()?;
@@ -194,7 +194,7 @@ impl ConnectionActivity {
         self.end.notify_one();
     }
 
-    /// Why the connection was ended from outside, if it was.
+    /// Returns the reason for which the connection was ended from outside.
     pub(crate) fn close_reason(&self) -> Option<&'static str> {
         self.state().close_reason
     }

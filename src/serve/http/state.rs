@@ -21,7 +21,7 @@ pub struct AppState {
     pub(crate) cameras: Vec<CameraHandle>,
     /// Snapshot services of the cameras, in the same order.
     pub(crate) snapshot_services: Vec<SnapshotService>,
-    /// When the cameras were restarted, in the same order.
+    /// Restart throttles of the cameras, in the same order.
     pub(crate) restart_throttles: Vec<RestartThrottle>,
     /// The newest frames of the cameras in Annex B, in the same order.
     pub(crate) annexb: Vec<AnnexB>,

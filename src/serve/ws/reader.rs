@@ -139,7 +139,7 @@ impl FrameReader {
     }
 }
 
-/// Whether `text` is UTF-8; one that is not whole may end within a character (RFC 6455, 8.1).
+/// True if `text` is UTF-8; an incomplete text may end within a character (RFC 6455, 8.1).
 fn is_utf8(text: &[u8], is_whole: bool) -> bool {
     match std::str::from_utf8(text) {
         Ok(_) => true,

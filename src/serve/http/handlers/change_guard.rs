@@ -1,7 +1,7 @@
-//! Who may change what a camera does, and the bodies of such requests.
+//! Guards requests that change a camera, and reads their bodies.
 //!
-//! That is decided more strictly than who may look: a page of another app cannot send JSON here without the browser asking
-//! first (`OPTIONS`), and its `Origin` has to be allowed as for frames.
+//! The rules are stricter than for viewing: a page of another site cannot send JSON here without
+//! the browser asking first (`OPTIONS`), and its `Origin` must be allowed as for frames.
 
 use crate::serve::http::response::{ResponseBody, text_response};
 use crate::serve::http::state::AppState;
@@ -17,7 +17,7 @@ const BODY_BYTES: usize = 16 << 10;
 /// A body has to be there within this time.
 const BODY_TIME: Duration = Duration::from_secs(5);
 
-/// Why a request was not carried out.
+/// Status and reason of a request that failed.
 pub(crate) type HttpError = (StatusCode, String);
 
 /// Returns the refusal of a change that the client may not ask for.
@@ -72,7 +72,8 @@ pub(crate) async fn body(
     }
 }
 
-/// What a browser asks ahead of a request of another app. Whether that app is let in, the headers say that every answer gets.
+/// Responds to the preflight of another site's request. The common headers say whether that site is
+/// allowed.
 pub(crate) fn preflight(allowed: &'static str) -> Response<ResponseBody> {
     let mut response = text_response(StatusCode::NO_CONTENT, "");
     let out = response.headers_mut();

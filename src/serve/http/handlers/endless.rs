@@ -1,4 +1,4 @@
-//! What all endless answers have in common: who gets one, where it begins, its headers.
+//! Common part of all endless responses: admission, start position, headers.
 
 use crate::hub::{Event, StartPosition, Subscription};
 use crate::serve::config::CameraHandle;
@@ -18,17 +18,17 @@ use tokio::time::Sleep;
 /// A client of `?start=next` begins at an older keyframe when the camera has made none within this time.
 const NEXT_KEYFRAME_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What the query asks for.
+/// Parameters of the query.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Query {
     pub(crate) start: StartPosition,
     pub(crate) is_capture_clock: bool,
 }
 
-/// One client of an endless answer.
+/// Client of an endless response.
 pub(crate) struct Client {
     viewer: Subscription,
-    /// When the client begins at an older keyframe; `None` once it has begun.
+    /// Deadline for starting at an older keyframe; `None` once it has started.
     begins_at: Option<Pin<Box<Sleep>>>,
     _seat: Permit,
 }

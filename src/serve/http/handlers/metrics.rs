@@ -1,6 +1,7 @@
 //! `/metrics`: Prometheus' text format, version 0.0.4, by the rules of `promtool check metrics`.
 //!
-//! What is not known has no sample. A metric with a better name is there under both for one version; HELP says so.
+//! Unknown values have no sample. A renamed metric keeps its old name, too, for one version; HELP
+//! says so.
 
 use crate::build_info::{self, COMMIT, VERSION};
 use crate::hub::{CameraState, HubStats};
