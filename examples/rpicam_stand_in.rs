@@ -295,7 +295,7 @@ fn film(options: &Options, mood: &Mood) -> Result<(), String> {
     let mut lines = String::from("# timecode format v2\n");
     let begin = Instant::now();
     for picture in 0.. {
-        let due = fps.time_of(picture.into());
+        let due = fps.duration_of(picture.into());
         thread::sleep(due.saturating_sub(begin.elapsed()));
         if mood.is_time_for("die", picture) {
             std::process::abort();

@@ -60,11 +60,11 @@ impl FrameRate {
 
     /// Returns the time from one frame to the next.
     pub const fn interval(self) -> Duration {
-        self.time_of(1)
+        self.duration_of(1)
     }
 
     /// Returns the time that `frames` frames take; nothing adds up over many of them.
-    pub const fn time_of(self, frames: u64) -> Duration {
+    pub const fn duration_of(self, frames: u64) -> Duration {
         let nanos = frames as u128 * MICRO as u128 * 1_000_000_000 / self.micro_hertz() as u128;
         if nanos > u64::MAX as u128 {
             Duration::from_nanos(u64::MAX)
@@ -74,7 +74,7 @@ impl FrameRate {
     }
 
     /// Returns how many whole frames have passed after `time`.
-    pub fn frames_in(self, time: Duration) -> u64 {
+    pub fn frames_within(self, time: Duration) -> u64 {
         let frames =
             time.as_nanos() * u128::from(self.micro_hertz()) / (u128::from(MICRO) * 1_000_000_000);
         u64::try_from(frames).unwrap_or(u64::MAX)
@@ -173,8 +173,8 @@ mod tests {
     #[test]
     fn time_of_a_day_of_frames_is_exact() {
         let ntsc: FrameRate = "29.97".parse().unwrap();
-        assert_eq!(ntsc.time_of(2997 * 864), Duration::from_secs(86_400));
-        assert_eq!(ntsc.frames_in(Duration::from_secs(86_400)), 2997 * 864);
+        assert_eq!(ntsc.duration_of(2997 * 864), Duration::from_secs(86_400));
+        assert_eq!(ntsc.frames_within(Duration::from_secs(86_400)), 2997 * 864);
         assert_eq!(ntsc.fraction(), (100, 2997));
         assert_eq!(FrameRate::MIN.fraction(), (1000, 1));
         assert_eq!(FrameRate::MIN.interval(), Duration::from_secs(1000));

@@ -35,8 +35,8 @@ fn main() -> ExitCode {
             config.notes.extend(cli::unknown_variables(variables));
             for camera in &config.cameras {
                 match &camera.source {
-                    SourceSpec::Exec(words) => redact::learn(words),
-                    _ => redact::learn(&[&camera.source_text]),
+                    SourceSpec::Exec(words) => redact::add_secrets(words),
+                    _ => redact::add_secrets(&[&camera.source_text]),
                 }
             }
             logger::init(config.log, std::env::var_os("JOURNAL_STREAM").as_deref());

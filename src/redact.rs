@@ -14,32 +14,32 @@ use std::sync::{PoisonError, RwLock};
 const MASK: &str = "***";
 
 /// Shorter secrets of the configuration, and these, are masked by their shape only: elsewhere they are words like others.
-const SHORTEST: usize = 5;
-const COMMON: [&str; 11] = [
+const MIN_SECRET_CHARS: usize = 5;
+const COMMON_WORDS: [&str; 11] = [
     "admin", "camera", "guest", "password", "picture", "public", "source", "stream", "token",
     "video", "viewer",
 ];
 
 /// Most secrets kept. A configuration has a few for each camera.
-const MOST: usize = 512;
+const MAX_SECRETS: usize = 512;
 
 /// Secrets of the configuration, longest first.
-static KNOWN: RwLock<Vec<String>> = RwLock::new(Vec::new());
+static SECRETS: RwLock<Vec<String>> = RwLock::new(Vec::new());
 
 /// Returns `text` with its secrets masked.
 pub fn mask(text: &str) -> Cow<'_, str> {
-    let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
+    let known = SECRETS.read().unwrap_or_else(PoisonError::into_inner);
     mask_with(text, &known)
 }
 
 /// Adds the secrets in the words of a command line to those that are masked wherever they appear.
-pub fn learn<T: AsRef<str>>(words: &[T]) {
-    let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
+pub fn add_secrets<T: AsRef<str>>(words: &[T]) {
+    let mut known = SECRETS.write().unwrap_or_else(PoisonError::into_inner);
     let mut all: BTreeSet<String> = std::mem::take(&mut *known).into_iter().collect();
     all.extend(secrets(words));
     let mut all: Vec<String> = all.into_iter().collect();
     all.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-    all.truncate(MOST);
+    all.truncate(MAX_SECRETS);
     *known = all;
 }
 
@@ -98,17 +98,19 @@ fn secrets<T: AsRef<str>>(words: &[T]) -> Vec<String> {
     for secret in found {
         // user:password
         if let Some((user, password)) = secret.split_once(':') {
-            all.extend(forms(password));
+            all.extend(spellings(password));
             all.push(shapes::base64(format!("{user}:{password}").as_bytes()));
         }
-        all.extend(forms(&secret));
+        all.extend(spellings(&secret));
     }
-    all.retain(|secret| secret.chars().count() >= SHORTEST && !COMMON.contains(&secret.as_str()));
+    all.retain(|secret| {
+        secret.chars().count() >= MIN_SECRET_CHARS && !COMMON_WORDS.contains(&secret.as_str())
+    });
     all
 }
 
 /// A secret as it is, and without its percent-encoding.
-fn forms(secret: &str) -> Vec<String> {
+fn spellings(secret: &str) -> Vec<String> {
     let decoded = shapes::percent_decoded(secret);
     let mut forms = vec![secret.to_owned()];
     if decoded != secret {

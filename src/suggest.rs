@@ -12,7 +12,7 @@ pub fn closest_match<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) 
         .into_iter()
         .map(|word| {
             (
-                distance(&typed, &word.to_lowercase().chars().collect::<Vec<_>>()),
+                edit_distance(&typed, &word.to_lowercase().chars().collect::<Vec<_>>()),
                 word,
             )
         })
@@ -22,7 +22,7 @@ pub fn closest_match<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) 
 }
 
 /// Returns the optimal string alignment distance: insertions, deletions, replacements, swaps.
-fn distance(a: &[char], b: &[char]) -> usize {
+fn edit_distance(a: &[char], b: &[char]) -> usize {
     let mut before_last: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=b.len()).collect();
     for i in 1..=a.len() {

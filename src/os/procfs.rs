@@ -65,7 +65,7 @@ pub fn lock_owner(prefix: &str) -> Option<ProcessInfo> {
     let pid = locking_process(&table, &inodes)?;
     Some(ProcessInfo {
         pid,
-        name: name(pid),
+        name: process_name(pid),
     })
 }
 
@@ -95,7 +95,7 @@ fn find_open(is_it: impl Fn(&Path) -> bool) -> Vec<ProcessInfo> {
         .filter(|&pid| has_open(pid, &is_it))
         .map(|pid| ProcessInfo {
             pid,
-            name: name(pid),
+            name: process_name(pid),
         })
         .collect();
     found.sort_by_key(|holder| holder.pid);
@@ -110,7 +110,7 @@ fn has_open(pid: u32, is_it: impl Fn(&Path) -> bool) -> bool {
         .any(|fd| fs::read_link(fd.path()).is_ok_and(|target| is_it(&target)))
 }
 
-fn name(pid: u32) -> String {
+fn process_name(pid: u32) -> String {
     fs::read_to_string(format!("/proc/{pid}/comm"))
         .unwrap_or_default()
         .trim()

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 /// Names whose values are secrets: whole words of a name, and what a name may end with.
-const NAMES: [&str; 24] = [
+const SECRET_NAMES: [&str; 24] = [
     "token",
     "tokens",
     "key",
@@ -29,7 +29,7 @@ const NAMES: [&str; 24] = [
     "bearer",
     "cookie",
 ];
-const ENDINGS: [&str; 11] = [
+const SECRET_SUFFIXES: [&str; 11] = [
     "token",
     "passwd",
     "password",
@@ -49,16 +49,16 @@ const COLON_NEEDS_QUOTES: [&str; 8] = [
 ];
 
 /// Schemes of the Authorization header (RFC 9110, 11.6.2).
-const SCHEMES: [&str; 4] = ["basic", "bearer", "digest", "token"];
+const AUTH_SCHEMES: [&str; 4] = ["basic", "bearer", "digest", "token"];
 
 /// Random strings of at least this many characters are taken for keys.
-const LONG: usize = 24;
-const LONG_HEX: usize = 32;
+const MIN_RANDOM_CHARS: usize = 24;
+const MIN_RANDOM_HEX: usize = 32;
 /// The same for a segment of a URL's path: stream keys of cameras stand there.
-const LONG_SEGMENT: usize = 12;
+const MIN_RANDOM_SEGMENT: usize = 12;
 
 /// A scheme's end as it is written, and the sign before the host that belongs to it.
-const SCHEME_ENDS: [(&str, &[&str]); 5] = [
+const URL_SCHEME_ENDS: [(&str, &[&str]); 5] = [
     ("//", &["@"]),
     (":\\/\\/", &["@"]),
     ("%3a%2f%2f", &["@", "%40"]),
@@ -67,7 +67,7 @@ const SCHEME_ENDS: [(&str, &[&str]); 5] = [
 ];
 
 /// Most URLs of a word that are looked at; what follows them is masked.
-const MOST_URLS: usize = 32;
+const MAX_URLS: usize = 32;
 
 type Span = Range<usize>;
 
@@ -78,11 +78,11 @@ pub(super) fn spans(text: &str) -> Vec<Span> {
     let mut spans = Vec::new();
     for (index, word) in words.iter().enumerate() {
         let rest = words.get(index + 1..).unwrap_or_default();
-        urls(&lower, word, rest, &mut spans);
-        values(text, &lower, word, rest, &mut spans);
-        options(text, &lower, word, rest, &mut spans);
-        schemes(text, &lower, word, rest, &mut spans);
-        random(text, word, &mut spans);
+        find_url_credentials(&lower, word, rest, &mut spans);
+        find_named_values(text, &lower, word, rest, &mut spans);
+        find_option_values(text, &lower, word, rest, &mut spans);
+        find_auth_credentials(text, &lower, word, rest, &mut spans);
+        find_random_strings(text, word, &mut spans);
     }
     spans
 }
@@ -92,9 +92,9 @@ pub(super) fn secrets_of(word: &str) -> Vec<String> {
     let lower = word.to_ascii_lowercase();
     let whole = 0..word.len();
     let mut spans = Vec::new();
-    urls(&lower, &whole, &[], &mut spans);
+    find_url_credentials(&lower, &whole, &[], &mut spans);
     if !word.contains(char::is_whitespace) {
-        values(word, &lower, &whole, &[], &mut spans);
+        find_named_values(word, &lower, &whole, &[], &mut spans);
     }
     spans.extend(self::spans(word));
     // Names of hosts and users are said often, and are nobody's secret.
@@ -157,15 +157,15 @@ fn words(text: &str) -> Vec<Span> {
     words
 }
 
-fn part<'a>(text: &'a str, span: &Span) -> &'a str {
+fn slice<'a>(text: &'a str, span: &Span) -> &'a str {
     text.get(span.clone()).unwrap_or_default()
 }
 
 /// The user part of URLs. It reaches to the last `@` of the word, as people write passwords with `/`, `?` and `@` in them.
-fn urls(lower: &str, word: &Span, rest: &[Span], spans: &mut Vec<Span>) {
-    let here = part(lower, word);
+fn find_url_credentials(lower: &str, word: &Span, rest: &[Span], spans: &mut Vec<Span>) {
+    let here = slice(lower, word);
     let mut has_scheme = false;
-    for (end, ats) in SCHEME_ENDS {
+    for (end, ats) in URL_SCHEME_ENDS {
         let mut done = word.start;
         for (number, (at, _)) in here.match_indices(end).enumerate() {
             has_scheme = true;
@@ -173,7 +173,7 @@ fn urls(lower: &str, word: &Span, rest: &[Span], spans: &mut Vec<Span>) {
             if user < done {
                 continue;
             }
-            if number == MOST_URLS {
+            if number == MAX_URLS {
                 spans.push(user..word.end);
                 break;
             }
@@ -185,12 +185,12 @@ fn urls(lower: &str, word: &Span, rest: &[Span], spans: &mut Vec<Span>) {
             };
             let last = ats
                 .iter()
-                .filter_map(|at| part(lower, &(user..limit)).rfind(at));
+                .filter_map(|at| slice(lower, &(user..limit)).rfind(at));
             if let Some(length) = last.max() {
                 done = user + length;
                 spans.push(user..done);
             } else {
-                unfinished(lower, user..limit, rest, spans);
+                find_unfinished_authority(lower, user..limit, rest, spans);
             }
         }
     }
@@ -207,9 +207,9 @@ fn urls(lower: &str, word: &Span, rest: &[Span], spans: &mut Vec<Span>) {
 }
 
 /// A user part whose `@` is not in this word: there is a blank in the password, or the line is cut off.
-fn unfinished(lower: &str, tail: Span, rest: &[Span], spans: &mut Vec<Span>) {
+fn find_unfinished_authority(lower: &str, tail: Span, rest: &[Span], spans: &mut Vec<Span>) {
     let end = find_in(lower, tail.clone(), &["/", "?", "#", "%2f", "\\"]).unwrap_or(tail.end);
-    let authority = part(lower, &(tail.start..end));
+    let authority = slice(lower, &(tail.start..end));
     let Some((_, port)) = authority
         .split_once(':')
         .or_else(|| authority.split_once("%3a"))
@@ -223,7 +223,7 @@ fn unfinished(lower: &str, tail: Span, rest: &[Span], spans: &mut Vec<Span>) {
     }
     // A few words on, and before the next URL.
     let later = rest.iter().take(4).find_map(|word| {
-        let here = part(lower, word);
+        let here = slice(lower, word);
         let at = here.find('@')?;
         (!here.get(..at)?.contains("//")).then_some(word.start + at)
     });
@@ -231,8 +231,8 @@ fn unfinished(lower: &str, tail: Span, rest: &[Span], spans: &mut Vec<Span>) {
 }
 
 /// Values behind a name and `=` or `:`.
-fn values(text: &str, lower: &str, word: &Span, rest: &[Span], spans: &mut Vec<Span>) {
-    let here = part(lower, word);
+fn find_named_values(text: &str, lower: &str, word: &Span, rest: &[Span], spans: &mut Vec<Span>) {
+    let here = slice(lower, word);
     let mut done = word.start;
     for (at, sign) in here.match_indices(['=', ':', '%']) {
         if word.start + at < done {
@@ -279,7 +279,7 @@ fn value(text: &str, lower: &str, start: usize, word_end: usize) -> Span {
         let open = start + tail.len() - bare.len() + 1;
         let line = text.get(open..).and_then(|it| it.find('\n'));
         let line = line.map_or(text.len(), |length| open + length);
-        let close = part(text, &(open..line)).find(quote);
+        let close = slice(text, &(open..line)).find(quote);
         return open..close.map_or(line, |length| open + length);
     }
     start..find_in(lower, start..word_end, &["&", "%26"]).unwrap_or(word_end)
@@ -300,11 +300,11 @@ fn line_end(text: &str, start: usize, before: &str) -> usize {
 }
 
 /// Values of options, in the next word.
-fn options(text: &str, lower: &str, word: &Span, rest: &[Span], spans: &mut Vec<Span>) {
+fn find_option_values(text: &str, lower: &str, word: &Span, rest: &[Span], spans: &mut Vec<Span>) {
     let Some(next) = rest.first() else { return };
     let quotes = ['"', '\'', ',', '[', '('];
-    let option = option_in(part(text, word)).trim_end_matches(quotes);
-    let shown = part(text, next);
+    let option = option_in(slice(text, word)).trim_end_matches(quotes);
+    let shown = slice(text, next);
     if takes_secret(option, shown.trim_matches(quotes)) {
         spans.push(value(text, lower, next.start, next.end));
     }
@@ -330,15 +330,21 @@ fn option_in(word: &str) -> &str {
 }
 
 /// Credentials behind the name of their scheme.
-fn schemes(text: &str, lower: &str, word: &Span, rest: &[Span], spans: &mut Vec<Span>) {
+fn find_auth_credentials(
+    text: &str,
+    lower: &str,
+    word: &Span,
+    rest: &[Span],
+    spans: &mut Vec<Span>,
+) {
     let is_quote = |c: char| !c.is_ascii_alphanumeric();
-    let scheme = part(lower, word).trim_matches(is_quote);
+    let scheme = slice(lower, word).trim_matches(is_quote);
     let scheme = scheme.rsplit(is_quote).next().unwrap_or_default();
-    if !SCHEMES.contains(&scheme) {
+    if !AUTH_SCHEMES.contains(&scheme) {
         return;
     }
     let Some(next) = rest.first() else { return };
-    let value = part(text, next).trim_matches(['"', '\'', ',', ';', ')']);
+    let value = slice(text, next).trim_matches(['"', '\'', ',', ';', ')']);
     let is_mask = match scheme {
         "bearer" => value.len() >= 6,
         // Not the word as it stands in prose.
@@ -350,8 +356,8 @@ fn schemes(text: &str, lower: &str, word: &Span, rest: &[Span], spans: &mut Vec<
 }
 
 /// Long strings that look drawn by lot, JSON web tokens, keys in paths of URLs.
-fn random(text: &str, word: &Span, spans: &mut Vec<Span>) {
-    let here = part(text, word);
+fn find_random_strings(text: &str, word: &Span, spans: &mut Vec<Span>) {
+    let here = slice(text, word);
     let is_path = here
         .trim_start_matches(['"', '\'', '(', '['])
         .starts_with('/');
@@ -396,10 +402,14 @@ fn random(text: &str, word: &Span, spans: &mut Vec<Span>) {
 
 fn is_random(piece: &str, in_url: bool) -> bool {
     let hex = piece.bytes().filter(u8::is_ascii_hexdigit).count();
-    if is_hex(piece) && hex >= LONG_HEX {
+    if is_hex(piece) && hex >= MIN_RANDOM_HEX {
         return true;
     }
-    let least = if in_url { LONG_SEGMENT } else { LONG };
+    let least = if in_url {
+        MIN_RANDOM_SEGMENT
+    } else {
+        MIN_RANDOM_CHARS
+    };
     piece.len() >= least && is_mixed(piece)
 }
 
@@ -435,7 +445,7 @@ fn name_before(text: &str) -> &str {
 fn is_secret_name(name: &str) -> bool {
     let mut parts = name.split(['_', '-', '.']);
     let last = parts.next_back().unwrap_or_default();
-    NAMES.contains(&last) || ENDINGS.iter().any(|ending| last.ends_with(ending))
+    SECRET_NAMES.contains(&last) || SECRET_SUFFIXES.iter().any(|ending| last.ends_with(ending))
 }
 
 fn is_port(text: &str) -> bool {
@@ -443,7 +453,7 @@ fn is_port(text: &str) -> bool {
 }
 
 fn find_in(text: &str, span: Span, signs: &[&str]) -> Option<usize> {
-    let here = part(text, &span);
+    let here = slice(text, &span);
     let first = signs.iter().filter_map(|sign| here.find(sign)).min();
     first.map(|at| span.start + at)
 }

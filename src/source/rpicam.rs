@@ -115,7 +115,7 @@ pub(super) fn open(number: u32, context: &SourceContext) -> Result<Box<dyn Input
 }
 
 fn process_options(pts: Option<(OwnedFd, PtsPipe)>, context: &SourceContext) -> ProcessOptions {
-    let stall = STALL_TIMEOUT.max(context.settings.fps.time_of(STALL_FRAMES));
+    let stall = STALL_TIMEOUT.max(context.settings.fps.duration_of(STALL_FRAMES));
     ProcessOptions {
         silence: SilenceLimit::device(stall, START_TIMEOUT, context),
         explain: error_messages::diagnose,

@@ -285,7 +285,7 @@ impl Encoder {
     /// Makes a few pictures and returns their sizes.
     fn sample(mut self) -> Sample {
         let bits_at = |encoder: &mut Self, count: u64| {
-            let unix_ms = SAMPLE_TIME_MS + encoder.format.fps.time_of(count).as_millis() as u64;
+            let unix_ms = SAMPLE_TIME_MS + encoder.format.fps.duration_of(count).as_millis() as u64;
             8 * encoder.encode(unix_ms, count == 0).len() as u64
         };
         let idr = bits_at(&mut self, 0);

@@ -133,14 +133,18 @@ impl Schedule {
 
     /// When the next picture is due.
     fn due(&self) -> Timestamp {
-        self.start + self.fps.time_of(self.next)
+        self.start + self.fps.duration_of(self.next)
     }
 
     /// Goes on after a picture made at `now`. Pictures that should have been made by then are left out:
     /// after a standstill the stream goes on in the present.
     fn advance(&mut self, now: Timestamp) {
         let behind = now.since(self.start);
-        self.next = self.fps.frames_in(behind).max(self.next).saturating_add(1);
+        self.next = self
+            .fps
+            .frames_within(behind)
+            .max(self.next)
+            .saturating_add(1);
     }
 }
 
