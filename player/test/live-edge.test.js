@@ -115,6 +115,10 @@ test("a late viewer's timeline begins at zero", () => {
 
 test("a restarted server's times go on where the old ones ended", () => {
   assert.equal(computeTimestampOffset({ ...frame, offset: -5000, end: 60, start: 0 }), 60);
+  // Shown before it is decoded: a picture order count once jumped back.
+  const early = { ...frame, start: 5000, shift: -0.75 };
+  assert.ok(computeTimestampOffset({ ...early, offset: 0, end: 0 }) + early.start + early.shift > 0);
+  assert.equal(computeTimestampOffset({ ...early, offset: -5000, end: 60, start: 5060 }), -5000);
 });
 
 test("times that follow, early or late by less than two pictures, are left alone", () => {

@@ -236,7 +236,7 @@ export class MseRenderer {
       const next = this.#queue[0];
       if (next?.kind !== "fragment") break;
       const { start, duration, shift } = next;
-      const offset = computeTimestampOffset({ offset: buffer.timestampOffset, end: this.#end, start, duration });
+      const offset = computeTimestampOffset({ offset: buffer.timestampOffset, end: this.#end, start, duration, shift });
       if (offset !== buffer.timestampOffset) {
         if (batch.length > 0) break;
         buffer.timestampOffset = offset;

@@ -1,5 +1,8 @@
 /** Decides what a SourceBuffer gets and forgets. Pure; seconds of the timeline of the video element. */
 
+/** Browsers round times to microseconds. */
+const ROUNDING_SECONDS = 0.001;
+
 /**
  * Returns the newest buffered range, null if there is none. A frame that is shown after later ones is appended before them. Until
  * these arrive there is a gap, which is no end of the range.
@@ -20,11 +23,14 @@ export function newestRange(buffered, reorderSeconds) {
  * Returns the timestampOffset that makes a fragment follow the buffered media. The server's times start anywhere for a late viewer,
  * start again after a restart, and jump after skipped frames or when a clock was set. On the element's timeline all joins
  * without a gap, so there is nothing to seek over and no black frame between.
- * @param {{offset: number, end: number, start: number, duration: number}} fragment
- *   `end`: of the buffered media on the element's timeline; `start`: on the server's.
+ * @param {{offset: number, end: number, start: number, duration: number, shift?: number}} fragment
+ *   `end`: of the buffered media on the element's timeline, 0 if there are none; `start`: on the server's; `shift`: from decoding
+ *   to presentation.
  */
-export function computeTimestampOffset({ offset, end, start, duration }) {
+export function computeTimestampOffset({ offset, end, start, duration, shift = 0 }) {
   const TOLERANCE_IN_FRAMES = 2;
+  // A browser drops a frame that is shown before 0, and with a keyframe all that refer to it.
+  if (end === 0 && shift < 0) return ROUNDING_SECONDS - shift - start;
   const isContiguous = Math.abs(start + offset - end) <= TOLERANCE_IN_FRAMES * duration;
   return isContiguous ? offset : end - start;
 }
