@@ -115,15 +115,7 @@ const KNOWN_CIRCLES: &[(&str, &str)] = &[
 ];
 
 /// Files of more than 500 lines, and the reason for each.
-const LONG_FILES: &[(&str, &str)] = &[
-    ("src/h264/access_unit/tests.rs", "one suite for all cuts"),
-    (
-        "src/h264/sample_builder/tests.rs",
-        "one suite for all orders",
-    ),
-    ("src/h264/sps/tests.rs", "parameter sets of many encoders"),
-    ("src/hub/tests.rs", "one suite with one stream of its own"),
-];
+const LONG_FILES: &[(&str, &str)] = &[("src/hub/tests.rs", "one suite with one stream of its own")];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

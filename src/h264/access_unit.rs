@@ -8,35 +8,17 @@
 //! trust. An incomplete picture has then been emitted, so the assembler discards everything up to
 //! the next IDR picture.
 
+mod oversize;
+
+pub use oversize::Oversize;
+
 use super::ChunkEnd;
 use super::annexb::{AnnexBBuffer, NalRange, Nals, StartCode};
 use super::au_boundary::{Boundary, BoundaryDetector};
 use super::nal::{NalHeader, NalUnitType};
 use super::pause_heuristic::{PauseFeedback, PauseHeuristic, UnitPosition};
 use crate::time::Timestamp;
-
-/// Largest access unit in bytes. Level 5.2 at its lowest compression (A.3.1) stays below; a
-/// camera's keyframe is a twentieth.
-const MAX_UNIT_BYTES: usize = 8 << 20;
-
-/// Largest number of NAL units in an access unit: a slice has at least one macroblock, a frame at
-/// most `MaxFS` (Table A-1, level 6.2), and the rest is for parameter sets and SEI.
-const MAX_UNIT_NALS: usize = 139_264 + 1024;
-
-/// Reason why an access unit was dropped: it exceeds the levels of the standard (Annex A).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Oversize {
-    /// Size of all NAL units.
-    #[error(
-        "a frame has more than {MAX_UNIT_BYTES} bytes, which no level of H.264 up to 5.2 needs (Annex A); lower the bit rate"
-    )]
-    Bytes,
-    /// Number of NAL units.
-    #[error(
-        "a frame has more than {MAX_UNIT_NALS} NAL units, which no level of H.264 allows (Annex A); use fewer slices"
-    )]
-    Nals,
-}
+use oversize::oversize;
 
 /// Size of the parts in which a long chunk is ingested, so that it is not held in memory twice.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -474,14 +456,6 @@ impl PendingUnit {
             undecided_from: None,
             has_idr: false,
         }
-    }
-}
-
-fn oversize(bytes: usize, nals: usize) -> Option<Oversize> {
-    if bytes > MAX_UNIT_BYTES {
-        Some(Oversize::Bytes)
-    } else {
-        (nals > MAX_UNIT_NALS).then_some(Oversize::Nals)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Tests that memory and time stay bounded.
 
 use super::*;
+use crate::h264::access_unit::oversize::{MAX_UNIT_BYTES, MAX_UNIT_NALS};
 
 #[test]
 fn stream_without_start_codes_uses_no_memory() {
