@@ -1,7 +1,8 @@
-//! The media half of one camera: source to pictures to fragments to hub, on the camera's own thread, for ever.
+//! Supervisor of one camera: source to frames to hub, on the camera's own thread, until shutdown.
 //!
-//! Whatever happens to the source (absent, busy, unplugged, frozen, garbage, another size), it is opened anew, with
-//! growing pauses up to half a minute; the reason is in the log, in the status and with the viewers, who stay.
+//! After any failure of the source (absent, busy, unplugged, frozen, garbage, another size) it is
+//! re-opened with exponential back-off. The reason is in the log, in the status and with the
+//! viewers, who stay.
 
 mod adaptive_bitrate;
 mod assemble;
@@ -26,48 +27,48 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Pause before a source is opened again: it doubles with each failure.
+/// First back-off before a source is re-opened; doubles with each failure.
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
-/// Longest pause before a device or a file is opened again: a camera that is plugged in is soon found.
+/// Longest back-off for devices and files: a camera that is plugged in is soon found.
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
-/// The same for Raspberry Pi cameras, whose program takes a small machine seconds to start.
+/// Longest back-off for Raspberry Pi cameras, whose program takes seconds to start.
 const RPICAM_BACKOFF_MAX: Duration = Duration::from_secs(10);
-/// The same for other programs.
+/// Longest back-off for other programs.
 const PROGRAM_BACKOFF_MAX: Duration = Duration::from_secs(30);
 
 /// Errors of a camera that are logged at once, and the time after which one more may be.
 const ERROR_LOG_BURST: u32 = 10;
 const ERROR_LOG_INTERVAL: Duration = Duration::from_secs(3600);
 
-/// A camera that has been live for so long works: the next trouble is news.
+/// Time live after which a camera counts as healthy: its next error is new.
 const HEALTHY_AFTER: Duration = Duration::from_secs(60);
 
-/// A camera that is opened on demand is closed when nobody has watched for so long: a page that is loaded anew, or a line
-/// that breaks for a moment, finds it open.
+/// Time without viewers after which an on-demand camera is closed. A reloaded page or a short
+/// outage finds it open.
 const ON_DEMAND_LINGER: Duration = Duration::from_secs(10);
 
-/// While nobody watches, the word "stop" is looked for this often.
+/// Interval of shutdown checks without viewers.
 const SHUTDOWN_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// When a camera is open.
+/// Activation of a camera.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Activation {
-    /// From the start to the end.
+    /// Open from start to shutdown.
     Always,
-    /// While somebody watches, and ten seconds longer.
+    /// Open while viewers watch, and ten seconds longer.
     OnDemand,
 }
 
-/// What a camera does beside giving pictures.
+/// Configuration of the supervisor.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Config {
-    /// When it is open.
+    /// Activation of the camera.
     pub activation: Activation,
-    /// Its bit rate follows the viewers' lines within this range (bits per second), where its encoder can.
+    /// Range of the adaptive bit rate (bits per second), if the encoder can change it.
     pub adaptive_bitrate: Option<RangeInclusive<u32>>,
 }
 
-/// Runs a camera until the program stops.
+/// Runs a camera until shutdown.
 pub fn run(
     spec: &SourceSpec,
     context: &source::SourceContext,
@@ -96,7 +97,7 @@ pub fn run(
                 let wanted = context.settings.orientation();
                 let left = wanted.remaining_after(source.applied_orientation());
                 camera.muxer.set_orientation(left);
-                // In a JPEG there is no word on how it is to be laid.
+                // A JPEG carries no orientation.
                 let is_upright = left == Orientation::default();
                 publisher.set_has_jpegs(is_upright && source.has_jpeg());
                 let end = camera.play(source, spec, &context.controls);
@@ -114,7 +115,7 @@ pub fn run(
             break;
         }
         camera.report_failure(&error, context);
-        // Standard input cannot be opened again.
+        // Standard input cannot be re-opened.
         let is_final = *spec == SourceSpec::Stdin && matches!(error.kind(), Error::NotH264 { .. });
         if is_final || matches!(error.kind(), Error::Ended(_)) {
             break;
@@ -136,8 +137,8 @@ fn backoff_max(spec: &SourceSpec) -> Duration {
     }
 }
 
-/// Publishes what an open source gives until it fails; its pieces are access units, or say where those end. For sources that
-/// are made up (measurements, tests).
+/// Publishes the frames of an open source until it fails. Its chunks must be or mark access units.
+/// For synthetic sources (measurements, tests).
 pub fn play(
     source: Box<dyn Input>,
     context: &source::SourceContext,
@@ -148,7 +149,7 @@ pub fn play(
     Camera::new(context, config, publisher).play(source, &as_device, &context.controls)
 }
 
-/// Sources that begin with a keyframe when they are opened again: programs and other servers.
+/// Returns true for sources that begin with a keyframe when re-opened: programs and other servers.
 fn can_restart(spec: &SourceSpec) -> bool {
     matches!(
         spec,
@@ -162,12 +163,12 @@ struct Camera<'a> {
     muxer: Muxer,
     was_live: bool,
     error_log: LogRateLimit,
-    /// A complaint stands in the log that is not answered by the word "live".
+    /// True if the log has an error that no "live" line has followed.
     has_logged_error: bool,
     live_since: Option<Timestamp>,
     idle_timer: IdleTimer,
     keyframes: KeyframeMonitor,
-    /// Whoever joins now can begin.
+    /// True if viewers who join now can start.
     can_join: bool,
     adaptive_bitrate: Option<RangeInclusive<u32>>,
 }
@@ -189,7 +190,7 @@ impl<'a> Camera<'a> {
         }
     }
 
-    /// Says that the camera is closed, and returns when somebody watches; false if the program stops.
+    /// Reports the camera as closed and waits for viewers; returns false on shutdown.
     fn wait_for_demand(&mut self, context: &source::SourceContext) -> bool {
         if self.publisher.enter_idle() {
             log::info!("{}: closed until somebody watches", self.name);
@@ -204,7 +205,7 @@ impl<'a> Camera<'a> {
         true
     }
 
-    /// Publishes what `source` gives until it fails, or until nobody wants it any more.
+    /// Publishes the frames of `source` until it fails, or until the viewers are gone.
     fn play(
         &mut self,
         mut source: Box<dyn Input>,
@@ -252,7 +253,7 @@ impl<'a> Camera<'a> {
             if let Some(words) = source.stall_reason() {
                 self.report_fault(&Error::Lost(words).because(Cause::ENCODER));
             } else if let Some(fault) = liveness.check(now, source.silence_limit()) {
-                // Standard input cannot be opened anew, and what was learned from it would be lost.
+                // Standard input cannot be re-opened, and what was learned from it would be lost.
                 if fault.is_final() && *spec != SourceSpec::Stdin {
                     return Err(fault.error());
                 }
@@ -285,7 +286,7 @@ impl<'a> Camera<'a> {
         }
     }
 
-    /// Does what can be done for viewers who cannot begin for want of a keyframe.
+    /// Applies the remedy for viewers who cannot start without a keyframe.
     fn recover_missing_keyframe(&mut self, spec: &SourceSpec, now: Timestamp) -> Result<(), Error> {
         let is_missed = !self.can_join && self.publisher.is_keyframe_missing();
         match self.keyframes.check(is_missed, can_restart(spec), now) {
@@ -299,7 +300,7 @@ impl<'a> Camera<'a> {
         Ok(())
     }
 
-    /// What keeps the bit rate to what the viewers' lines carry, if that is wanted and possible.
+    /// Returns the controller of the adaptive bit rate, if configured and possible.
     fn bitrate_controller(&mut self, source: &dyn Input) -> Option<BitrateController> {
         let range = self.adaptive_bitrate.clone()?;
         if !source.can_set_bitrate() {
@@ -312,7 +313,7 @@ impl<'a> Camera<'a> {
     fn publish(&mut self, assembled: &Assembled<'_>) {
         let frame = self.muxer.frame(assembled);
         let parameters = frame.parameters.clone();
-        // First the word, then the picture: a viewer is told in this order.
+        // The status comes before the frame, as viewers get them in this order.
         self.can_join |= frame.is_keyframe;
         if !self.can_join {
             if self.publisher.set_status(CameraState::Live, NO_KEYFRAMES) {
@@ -320,7 +321,7 @@ impl<'a> Camera<'a> {
             }
         } else if self.publisher.set_status(CameraState::Live, "") {
             let (name, width, height) = (self.name, parameters.width, parameters.height);
-            // A camera that comes and goes again and again is told as often as its troubles.
+            // A camera that comes and goes is logged as often as its errors.
             let is_news = self.has_logged_error || !self.was_live;
             let level = if is_news { Level::Info } else { Level::Debug };
             let codec = &parameters.rfc6381;
@@ -331,7 +332,7 @@ impl<'a> Camera<'a> {
         self.can_join = self.publisher.publish(frame, Timestamp::now());
     }
 
-    /// Waits before the source is opened again. The first viewer ends a long wait.
+    /// Waits before the source is re-opened. The first viewer ends a long wait.
     fn back_off(&self, pause: Duration, context: &source::SourceContext) {
         let end = Timestamp::now() + pause;
         let is_watched = self.publisher.has_demand();
@@ -346,7 +347,7 @@ impl<'a> Camera<'a> {
         }
     }
 
-    /// The source has failed.
+    /// Reports a failure of the source.
     fn report_failure(&mut self, error: &Error, context: &source::SourceContext) {
         let now = Timestamp::now();
         let has_worked = |since: Timestamp| now.since(since) >= HEALTHY_AFTER;
@@ -358,21 +359,21 @@ impl<'a> Camera<'a> {
         self.log_throttled(&error.to_string());
     }
 
-    /// The camera does not take some of the controls that are wished for.
+    /// Logs the configured controls that the camera rejected.
     fn log_rejected_controls(&mut self, news: Option<&[String]>) {
         for words in news.unwrap_or_default() {
             log::warn!("{}: controls: {words}", self.name);
         }
     }
 
-    /// The source is open, but something is the matter: said once.
+    /// Reports a fault of an open source once.
     fn report_fault(&mut self, error: &Error) {
         if self.set_failure_status(error) {
             self.log_throttled(&error.to_string());
         }
     }
 
-    /// Tells viewers the public cause; returns true if anything about the error is news.
+    /// Sets the public cause in the status; returns true if the error is new.
     fn set_failure_status(&self, error: &Error) -> bool {
         let reason = error.cause().to_string();
         self.publisher
@@ -398,7 +399,7 @@ impl<'a> Camera<'a> {
     }
 }
 
-/// Whether anybody has watched of late.
+/// Timer of an on-demand camera without viewers.
 struct IdleTimer {
     activation: Activation,
     last_demand_at: Timestamp,
@@ -412,7 +413,7 @@ impl IdleTimer {
         }
     }
 
-    /// True if the camera may be closed.
+    /// Returns true if the camera should be closed.
     fn should_close(&mut self, now: Timestamp, is_watched: impl FnOnce() -> bool) -> bool {
         if self.activation == Activation::Always {
             return false;

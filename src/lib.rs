@@ -6,11 +6,11 @@
 //!
 //! | module | job |
 //! |---|---|
-//! | [`source`] | a camera, program, file or the test picture: bytes of H.264 with their capture times |
+//! | [`source`] | a camera, program, file or the test pattern: bytes of H.264 with their capture times |
 //! | [`v4l2`] | the kernel's camera interface; the only place with `unsafe` |
 //! | [`h264`] | Annex B bytes to access units, parameter sets, picture order |
 //! | [`jpeg`] | H.264 inside of JPEG pictures |
-//! | [`fmp4`] | access units to init segments and fragments (ISO BMFF) |
+//! | [`media`] | frames and parameters as every output gets them, init segments and fragments (ISO BMFF) |
 //! | [`camera`] | one camera: source to hub, supervised, restarted |
 //! | [`hub`] | the recent fragments of one camera and everybody who follows them |
 //! | [`os`] | operating-system plumbing: allocator, socket options, `/proc` |

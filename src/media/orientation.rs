@@ -1,19 +1,20 @@
-//! How pictures lie: turned by quarters, mirrored, and both one after the other. Plain values; whether a camera, a display
-//! or nobody does it is decided elsewhere.
+//! Orientation of frames: quarter turns and mirroring. Plain values; other rooms decide whether a
+//! camera or a display applies it.
 
-/// A turn and a mirror: the eight ways to lay a picture.
+/// Rotation and mirror: the eight orientations of a frame.
 ///
-/// It is first turned clockwise, then mirrored left to right. A mirror from top to bottom is half a turn and that.
+/// Rotated clockwise first, then mirrored left to right. A vertical mirror is a half turn and a
+/// horizontal one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Orientation {
-    /// Quarters of a turn, 0 to 3.
+    /// Quarter turns, 0 to 3.
     quarter_turns: u8,
     is_mirrored: bool,
 }
 
 impl Orientation {
-    /// Turned clockwise by `degrees` (whole turns are left out; what is no multiple of 90 is no turn), then mirrored left to
-    /// right and top to bottom as asked.
+    /// Creates it from a clockwise rotation by `degrees` (modulo 360; no multiple of 90 is no
+    /// rotation), then horizontal and vertical mirrors.
     pub const fn new(degrees: u16, horizontal: bool, vertical: bool) -> Self {
         let quarters = match degrees % 360 {
             90 => 1,
@@ -27,27 +28,27 @@ impl Orientation {
         }
     }
 
-    /// Clockwise quarters of a turn, 0 to 3; they come before the mirror.
+    /// Returns the clockwise quarter turns, 0 to 3; they come before the mirror.
     pub const fn quarter_turns(self) -> u8 {
         self.quarter_turns
     }
 
-    /// True if it is mirrored left to right after the turn.
+    /// Returns true if it is mirrored left to right after the rotation.
     pub const fn is_mirrored(self) -> bool {
         self.is_mirrored
     }
 
-    /// True if width and height change places.
+    /// Returns true if width and height change places.
     pub const fn swaps_axes(self) -> bool {
         self.quarter_turns % 2 == 1
     }
 
-    /// True if there is nothing to do.
+    /// Returns true without rotation and mirror.
     pub const fn is_identity(self) -> bool {
         self.quarter_turns == 0 && !self.is_mirrored
     }
 
-    /// This one and then the `next`.
+    /// Returns this orientation followed by `next`.
     pub const fn compose(self, next: Self) -> Self {
         // Behind a mirror clockwise is anticlockwise.
         let turn = if self.is_mirrored {
@@ -61,9 +62,9 @@ impl Orientation {
         }
     }
 
-    /// What takes it back.
+    /// Returns the inverse.
     pub const fn inverse(self) -> Self {
-        // A mirrored picture, laid the same way again, is as it was.
+        // A mirrored orientation is its own inverse.
         if self.is_mirrored {
             self
         } else {
@@ -74,12 +75,12 @@ impl Orientation {
         }
     }
 
-    /// What is left to do when `done` has been done and this is wanted.
+    /// Returns what remains to be applied after `done`.
     pub const fn remaining_after(self, done: Self) -> Self {
         done.inverse().compose(self)
     }
 
-    /// Where a step to the right and a step down lead after it: (right, down) of each.
+    /// Returns where a step right and a step down lead: (right, down) of each.
     pub const fn steps(self) -> [(i8, i8); 2] {
         let [(ax, ay), (bx, by)] = match self.quarter_turns {
             1 => [(0, 1), (-1, 0)],
@@ -168,7 +169,8 @@ mod tests {
 
     #[test]
     fn mirrors_apply_after_the_turn() {
-        // What is right in the camera's picture is below after a quarter, and above when that is mirrored top to bottom.
+        // The right of the camera's frame is at the bottom after a quarter turn, and at the top if
+        // that is mirrored vertically.
         assert_eq!(
             Orientation::new(90, false, true).steps(),
             [(0, -1), (-1, 0)]

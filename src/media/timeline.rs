@@ -1,95 +1,97 @@
 //! Media times from capture times.
 //!
-//! Browsers drop everything up to the next keyframe when a decoding time is more than twice the last
-//! duration after the one before (Media Source Extensions, coded frame processing). So media time follows
-//! the capture times closely and without drift, but a lost picture, a stall or a jump of the camera's clock
-//! never makes a larger step: what cannot be caught up softly is left behind, and the capture time is kept
-//! beside the media time for those who need it. In a stream with pictures that may be left out this holds for any two
-//! steps in a row, too. Where "captured" means "arrived", pictures may come in bursts
-//! that tell nothing of when they were taken: they are spread over the gap before them.
+//! Browsers drop everything up to the next keyframe if a decoding time is more than twice the last
+//! duration after the previous one (Media Source Extensions, coded frame processing). So media time
+//! follows the capture times closely and without drift, but a lost frame, a stall or a jump of the
+//! camera's clock never makes a larger step. What cannot be caught up smoothly is dropped; the
+//! capture time stays available next to the media time. In a stream with disposable frames this
+//! holds for any two steps in a row. Where capture time is arrival time, frames may come in bursts
+//! that do not show when they were captured: they are spread over the gap before them.
 
 use crate::frame_rate::FrameRate;
 use crate::time::{TIMESCALE, Timestamp};
 use std::collections::VecDeque;
 
-/// Media time may be this far from the capture time before the two are aligned anew.
+/// Largest drift between media and capture time before they are re-aligned.
 const MAX_DRIFT_TICKS: i64 = TIMESCALE as i64 / 4;
 
-/// A longer interval between two shorter ones is a stall and tells nothing about the rate. Several in a row are the rate.
+/// Interval above which a single gap is a stall. Several in a row are the rate.
 const STALL_TICKS: i64 = TIMESCALE as i64 * 2;
 
 /// Longest interval that can be a rate: 3 hours.
 const MAX_INTERVAL_TICKS: i64 = TIMESCALE as i64 * 10_800;
 
-/// Intervals in a row on the other side of [`STALL_TICKS`] after which the rate has changed.
+/// Intervals in a row beyond [`STALL_TICKS`] after which the rate has changed.
 const RATE_CHANGE_INTERVALS: u32 = 2;
 
-/// Shortest step of slow cameras. Frames that follow each other faster do not run ahead of the clock for long.
+/// Shortest step of slow cameras. Faster frames do not run ahead of the clock for long.
 const SLOW_STEP_TICKS: i64 = TIMESCALE as i64 / 20;
 
-/// Part of the duration by which a steady step may be longer than the pictures take, to catch up. Durations are told with it.
+/// Divisor of the duration by which a steady step may exceed it, to catch up. Reported durations
+/// include it.
 const CATCH_UP_DIVISOR: u32 = 64;
 
-/// How many of the last picture intervals decide the nominal duration.
+/// Number of intervals for the median, which is the nominal duration.
 const MEDIAN_WINDOW: usize = 9;
 
-/// How many of the last pictures tell the average interval: more than come in one burst.
+/// Number of intervals for the average: more than one burst has.
 const AVERAGE_WINDOW: usize = 64;
 
-/// When and for how long a picture is shown, in [`TIMESCALE`] ticks.
+/// Decoding time and duration of a sample, in [`TIMESCALE`] ticks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SampleTiming {
-    /// Decoding time; strictly larger than that of the picture before.
+    /// Decoding time, larger than the previous one.
     pub decode_time: u64,
-    /// What is told of its duration, never 0, and known without waiting for the next picture: with steady steps the two that
-    /// follow are shorter than twice this.
+    /// Reported duration, never 0, known without the next frame. Two steady steps after it are
+    /// shorter than twice this.
     pub duration: u32,
-    /// How long pictures take at present, never 0.
+    /// Present frame interval, never 0.
     pub nominal_duration: u32,
 }
 
-/// The media clock of one camera. It goes on over restarts of the source.
+/// Media clock of one camera. It continues over restarts of the source.
 #[derive(Debug)]
 pub struct Timeline {
     last: Option<LastSample>,
-    /// The last intervals between captures, in ticks, in a ring; that of a burst is the average of its pictures.
+    /// Last capture intervals in ticks, as a ring; a burst counts with its average.
     intervals: [u32; MEDIAN_WINDOW],
     next_interval: usize,
-    /// Ticks between the last pictures, each for itself.
+    /// Ticks between the last frames, each by itself.
     averaged: VecDeque<u32>,
     averaged_sum: u64,
-    /// Intervals in a row that were on the other side of [`STALL_TICKS`] than the nominal duration.
+    /// Intervals in a row on the other side of [`STALL_TICKS`] than the nominal duration.
     other_intervals: u32,
-    /// An interval has been learned: the nominal duration is not only what was asked for.
+    /// True once an interval was measured; before, the nominal duration is the configured one.
     has_learned: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct LastSample {
     timing: SampleTiming,
-    /// What was told of the picture before it.
+    /// Reported duration of the previous sample.
     duration_before: u32,
     captured_at: Timestamp,
-    /// Capture time that media time has still to follow, in ticks; negative where media time is ahead.
+    /// Capture time that media time has yet to follow, in ticks; negative if media time is ahead.
     drift_ticks: i64,
-    /// Ticks left out at the last gap. A burst behind it shows that pictures were taken meanwhile and came late
-    /// (a program that writes by the block, a network that paused): these claim their durations back.
+    /// Ticks dropped at the last gap. A burst after it shows that frames were captured meanwhile
+    /// and came late (a program that writes in blocks, a network outage): these reclaim their
+    /// durations.
     gap_ticks: i64,
     burst: Burst,
 }
 
-/// Pictures that came one right behind the other after a gap. Where there was no gap it is one picture only: the
-/// next ones may come so fast because the camera has become so fast.
+/// Burst of frames right after a gap. Without a gap it is one frame: the next ones may be fast
+/// because the rate has changed.
 #[derive(Clone, Copy, Debug)]
 struct Burst {
-    /// Ticks from the picture before it to its last one.
+    /// Ticks from the previous frame to its last one.
     ticks: i64,
     frames: i64,
     follows_gap: bool,
 }
 
 impl Timeline {
-    /// A clock at 0 for a camera that is expected to give `fps` frames per second.
+    /// Creates a clock at 0 for a camera with this frame rate.
     pub fn new(fps: FrameRate) -> Self {
         Self {
             last: None,
@@ -102,9 +104,9 @@ impl Timeline {
         }
     }
 
-    /// The slot of the picture taken at `captured_at`. With `steady` the steps between decoding times are at least nine tenths of what
-    /// pictures take, which keeps composition times in order where they are reordered, and so short that any one
-    /// can be left out.
+    /// Returns the timing of the frame captured at `captured_at`. With `steady` the steps between
+    /// decoding times are at least nine tenths of the frame interval, which keeps reordered
+    /// composition times in order, and so short that any one frame can be skipped.
     pub fn timestamp(&mut self, captured_at: Timestamp, steady: bool) -> SampleTiming {
         let next = match self.last {
             Some(last) => self.next_timing(last, captured_at, steady),
@@ -134,7 +136,7 @@ impl Timeline {
         let (mut gap_ticks, mut burst) = (last.gap_ticks, last.burst);
         let (mut least, mut most) = if steady {
             let told = last.timing.duration.min(last.duration_before);
-            // Browsers count in microseconds, and round.
+            // Browsers count in microseconds, rounded.
             (duration - duration / 10, i64::from(told) - 1)
         } else {
             ((duration / 8).min(SLOW_STEP_TICKS), duration + duration / 2)
@@ -146,7 +148,7 @@ impl Timeline {
             most = most.min(duration);
             burst.add(interval);
         } else {
-            // A burst gives no exact count of what a gap cost; a larger rest was a stall.
+            // A burst does not measure a gap exactly; a larger rest was a stall.
             if burst.frames > 1 && gap_ticks < burst.ticks / 4 {
                 wanted += gap_ticks;
             }
@@ -189,8 +191,8 @@ impl Timeline {
         }
     }
 
-    /// The median of the last intervals: one late picture does not change it, a new rate soon does. Where it is far
-    /// below the average, the camera is not that fast: its pictures come in bursts.
+    /// Returns the median of the last intervals: one late frame does not change it, a new rate soon
+    /// does. Far below the average, the frames come in bursts and the average is used.
     fn nominal(&self) -> u32 {
         let mut sorted = self.intervals;
         sorted.sort_unstable();
@@ -205,7 +207,7 @@ impl Timeline {
 
     fn update_rate(&mut self, burst: Burst) {
         let interval = burst.ticks / burst.frames;
-        // Two pictures in less than a millisecond tell nothing.
+        // Two frames within a millisecond are no measurement.
         if !(i64::from(TIMESCALE) / 1000..=MAX_INTERVAL_TICKS).contains(&interval) {
             return;
         }
@@ -241,14 +243,14 @@ impl Timeline {
         }
     }
 
-    /// True while intervals longer than [`STALL_TICKS`] are the rate.
+    /// Returns true while intervals above [`STALL_TICKS`] are the rate.
     fn is_slow(&self) -> bool {
         i64::from(self.nominal()) > STALL_TICKS
     }
 }
 
 impl Burst {
-    /// Begins `ticks` after the picture before, which was to last for `duration`.
+    /// Creates a burst `ticks` after the previous frame of this duration.
     const fn new(ticks: i64, duration: i64) -> Self {
         Self {
             ticks,
@@ -257,7 +259,7 @@ impl Burst {
         }
     }
 
-    /// Whether a picture right behind the last one belongs to it.
+    /// Returns true if a frame right after the last one belongs to it.
     const fn accepts_more(&self) -> bool {
         self.follows_gap && self.frames < AVERAGE_WINDOW as i64
     }
@@ -469,7 +471,7 @@ mod tests {
                     prop_assert!(step > 0 && step <= u64::from(before.duration) * 3 / 2);
                 }
                 if let Some(before) = before[1].filter(|_| steady) {
-                    // One is left out.
+                    // One is skipped.
                     prop_assert!(timing.decode_time - before.decode_time < u64::from(before.duration) * 2);
                 }
                 before = [Some(timing), before[0]];

@@ -127,7 +127,7 @@ fn run_before(zeros_left: usize, run: usize) -> Code {
     }
 }
 
-/// Table 9-5 for nC of 0-1, 2-3 and 4-7: [number of coefficients][trailing ones].
+/// Table 9-5 for nC of 0-1, 2-3 and 4-7: `[number of coefficients][trailing ones]`.
 #[rustfmt::skip]
 const TOKENS: [[[Code; 4]; 17]; 3] = [
     [
@@ -189,7 +189,7 @@ const TOKENS: [[[Code; 4]; 17]; 3] = [
     ],
 ];
 
-/// Table 9-5 for chroma DC: [number of coefficients][trailing ones].
+/// Table 9-5 for chroma DC: `[number of coefficients][trailing ones]`.
 #[rustfmt::skip]
 const CHROMA_DC_TOKENS: [[Code; 4]; 5] = [
     [(1, 2), (0, 0), (0, 0), (0, 0)],
@@ -199,7 +199,7 @@ const CHROMA_DC_TOKENS: [[Code; 4]; 5] = [
     [(2, 6), (3, 8), (2, 8), (0, 7)],
 ];
 
-/// Tables 9-7 and 9-8: [number of coefficients - 1][zeros].
+/// Tables 9-7 and 9-8: `[number of coefficients - 1][zeros]`.
 #[rustfmt::skip]
 const TOTAL_ZEROS: [&[Code]; 15] = [
     &[(1, 1), (3, 3), (2, 3), (3, 4), (2, 4), (3, 5), (2, 5), (3, 6), (2, 6), (3, 7), (2, 7), (3, 8), (2, 8), (3, 9), (2, 9), (1, 9)],
@@ -219,7 +219,7 @@ const TOTAL_ZEROS: [&[Code]; 15] = [
     &[(0, 1), (1, 1)],
 ];
 
-/// Table 9-9 (a): [number of coefficients - 1][zeros].
+/// Table 9-9 (a): `[number of coefficients - 1][zeros]`.
 #[rustfmt::skip]
 const CHROMA_DC_TOTAL_ZEROS: [&[Code]; 3] = [
     &[(1, 1), (1, 2), (1, 3), (0, 3)],
@@ -227,7 +227,7 @@ const CHROMA_DC_TOTAL_ZEROS: [&[Code]; 3] = [
     &[(1, 1), (0, 1)],
 ];
 
-/// Table 9-10 up to six zeros left: [zeros left - 1][run].
+/// Table 9-10 up to six zeros left: `[zeros left - 1][run]`.
 #[rustfmt::skip]
 const RUNS: [&[Code]; 6] = [
     &[(1, 1), (0, 1)],
