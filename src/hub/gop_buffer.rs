@@ -119,7 +119,7 @@ impl GopBuffer {
         }
         if let Some(recovery) = frame.recovery {
             // Without reordering nothing behind it is shown before it.
-            let next = (shown_at <= frame.decode_time).then_some(number + 1);
+            let next = frame.composition_offset.is_none().then_some(number + 1);
             self.recovery_points.push_back(RecoveryEntry {
                 seq: number,
                 shown_at,

@@ -62,7 +62,7 @@ impl Stream {
             let composition_offset = self.reorder.map(|reorder| {
                 let frames = match kind {
                     'K' => 1,
-                    'b' => 0,
+                    'b' => reorder - 3,
                     _ => reorder,
                 };
                 frames * TICKS as i32
@@ -293,6 +293,16 @@ fn leading_frames_are_skipped_and_leave_no_gap() {
     ];
     assert_eq!(shown, expected);
     assert_eq!(stream.hub.replay_frames(None).first, 92);
+}
+
+/// Frames are shown before their time, as after an order count that once jumped back.
+#[test]
+fn leading_frames_that_are_shown_early_are_skipped() {
+    let mut stream = Stream::new();
+    stream.reorder = Some(-20);
+    stream.publish(&format!("K{}Rbbpbbp", "pbb".repeat(30)));
+    let seen = events(&mut stream.join(), 9);
+    assert_eq!(seen, "K92 R93 p94 b95 b96 p97");
 }
 
 /// Types of NAL units that viewers get.
