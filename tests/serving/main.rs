@@ -1,5 +1,6 @@
 //! The program as its users and their programs meet it, by what they meet: the URLs (`http`), the viewer's connection
-//! (`websocket`, `frames`), who may open it (`access`), what a camera does meanwhile (`camera`), start and end (`process`), and what
+//! (`websocket`, `frames`), who may open it (`access`, and
+//! `routes` for every row of the table), what a camera does meanwhile (`camera`), start and end (`process`), and what
 //! strangers can cost (`strangers`).
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
@@ -12,6 +13,7 @@ mod metrics;
 mod process;
 mod ready;
 mod restart;
+mod routes;
 mod secrets;
 mod strangers;
 #[path = "../support/mod.rs"]

@@ -5,6 +5,7 @@ pub(crate) mod assets;
 pub(crate) mod coding;
 pub(crate) mod connections;
 pub(crate) mod dispatch;
+pub(crate) mod guard;
 pub(crate) mod handlers;
 pub(crate) mod loss_aware_stream;
 pub(crate) mod metered_stream;

@@ -4,10 +4,10 @@
 //! A browser tells a page only that a WebSocket failed. The page then asks the same URL by GET and
 //! reads the reason.
 
-use crate::serve::http::origin::{Access, RefusedPage, RequestOrigin};
+use crate::serve::http::origin::{RefusedPage, RequestOrigin};
 use crate::serve::http::response::{ResponseBody, response, text_response};
 use crate::serve::http::state::AppState;
-use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::header::{self, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde_json::json;
 use std::net::SocketAddr;
@@ -233,22 +233,6 @@ impl Refusal {
             header::X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
         );
-    }
-}
-
-/// Returns how a client may have frames by a plain request, or its refusal.
-pub(crate) fn admit<'a>(
-    app: &AppState,
-    peer: SocketAddr,
-    headers: &'a HeaderMap,
-) -> Result<(Access<'a>, RequestOrigin<'a>), Box<Response<ResponseBody>>> {
-    let client = RequestOrigin::new(headers);
-    match app.origins.check(&client) {
-        Access::Refused(foreign) => {
-            let refusal = Refusal::origin(foreign, &client, app.origins.list(), peer);
-            Err(Box::new(refusal.log_throttled(app).text()))
-        }
-        access => Ok((access, client)),
     }
 }
 

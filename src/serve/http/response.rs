@@ -58,12 +58,12 @@ impl Body for ResponseBody {
     }
 }
 
-pub(crate) fn method_not_allowed(allowed: &'static str) -> Response<ResponseBody> {
+pub(crate) fn method_not_allowed(allowed: &str) -> Response<ResponseBody> {
     let words = format!("Only {allowed} are served here.\n");
     let mut response = text_response(StatusCode::METHOD_NOT_ALLOWED, words);
-    response
-        .headers_mut()
-        .insert(header::ALLOW, HeaderValue::from_static(allowed));
+    if let Ok(allowed) = HeaderValue::from_str(allowed) {
+        response.headers_mut().insert(header::ALLOW, allowed);
+    }
     response
 }
 

@@ -1,72 +1,173 @@
-//! Maps paths to routes. Pure, so that the whole address space of the server is one table.
+//! The table of all routes: method and path to permission and handler.
 
-/// Resource behind a path.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Route<'a> {
-    /// A file of the player, by name; the page itself is `index.html`.
-    Asset(&'a str),
-    /// The WebSocket of a camera; `None` is the first one.
-    Live(Option<&'a str>),
-    /// The WebSocket of Annex B of a camera; `None` is the first one.
-    Raw(Option<&'a str>),
-    /// The endless MP4 of a camera; `None` is the first one.
-    Stream(Option<&'a str>),
-    /// The endless Annex B of a camera; `None` is the first one.
-    StreamH264(Option<&'a str>),
-    /// The newest frame of a camera as JPEG; `None` is the first one.
-    Snapshot(Option<&'a str>),
-    /// `/api/status`
-    Status,
-    /// `/api/cameras/NAME/controls`
-    Controls(&'a str),
-    /// `/api/cameras/NAME/restart`
-    Restart(&'a str),
-    /// `/healthz`
-    Health,
-    /// `/metrics`
-    Metrics,
+use crate::serve::config::CameraHandle;
+use crate::serve::http::guard::{Admitted, Permission, Requirements};
+use crate::serve::http::handlers::{
+    assets, controls, h264_stream, metrics, mp4_stream, restart, snapshot, status, websocket,
+};
+use crate::serve::http::response::{ResponseBody, not_found, response, text_response};
+use hyper::{Method, Response, StatusCode};
+use std::pin::Pin;
+
+/// Response of a handler.
+pub(crate) type Answer = Pin<Box<dyn Future<Output = Response<ResponseBody>> + Send>>;
+
+/// Handler of a route.
+#[derive(Clone, Copy)]
+pub(crate) enum Handler {
+    /// Answers for the server.
+    Server(fn(Admitted) -> Answer),
+    /// Answers for the camera of the path, or the first one.
+    Camera(fn(Admitted, CameraHandle) -> Answer),
 }
 
-/// Returns the route of `path`; `websocket` is the name of the first camera's WebSocket. Any other
-/// name is looked for among the player's files.
-pub fn route<'a>(path: &'a str, websocket: &str) -> Option<Route<'a>> {
-    let path = path.strip_prefix('/')?;
-    if path == websocket {
-        return Some(Route::Live(None));
+/// Row of the table.
+pub struct Route {
+    /// `GET` stands for `HEAD` too.
+    pub method: Method,
+    /// Path with at most one placeholder: `{camera}`, `{file}`, or `{websocket}` for the configured name.
+    pub path: &'static str,
+    /// What a client needs.
+    pub permission: Permission,
+    pub(crate) handler: Handler,
+}
+
+/// Declares rows whose handlers are expressions of the request and the camera.
+macro_rules! routes {
+    ($($method:ident $path:literal $permission:ident
+        |$request:ident $(, $camera:ident)?| $answer:expr;)*) => {
+        &[$(Route {
+            method: Method::$method,
+            path: $path,
+            permission: Permission::$permission,
+            handler: routes!(@handler |$request $(, $camera)?| $answer),
+        }),*]
+    };
+    (@handler |$request:ident| $answer:expr) => {
+        Handler::Server(|$request| Box::pin(async move { $answer }))
+    };
+    (@handler |$request:ident, $camera:ident| $answer:expr) => {
+        Handler::Camera(|$request, $camera| Box::pin(async move { $answer }))
+    };
+}
+
+/// All routes. The first row whose path matches decides; rows of one path stand together.
+pub static ROUTES: &[Route] = routes! {
+    GET "/{websocket}" WebSocket |request, camera| websocket::upgrade(request, &camera, false);
+    GET "/live/{camera}" WebSocket |request, camera| websocket::upgrade(request, &camera, false);
+    GET "/raw" WebSocket |request, camera| websocket::upgrade(request, &camera, true);
+    GET "/raw/{camera}" WebSocket |request, camera| websocket::upgrade(request, &camera, true);
+    GET "/stream.mp4" Stream |request, camera| mp4_stream::respond(&request, &camera).await;
+    GET "/stream/{camera}.mp4" Stream |request, camera| mp4_stream::respond(&request, &camera).await;
+    GET "/stream.h264" Stream |request, camera| h264_stream::respond(&request, &camera).await;
+    GET "/stream/{camera}.h264" Stream |request, camera| h264_stream::respond(&request, &camera).await;
+    GET "/snapshot.jpg" Frames |request, camera| snapshot::respond(request, &camera).await;
+    GET "/snapshot/{camera}.jpg" Frames |request, camera| snapshot::respond(request, &camera).await;
+    GET "/api/status" Public |request| response("application/json", status::status(request.app()));
+    GET "/api/cameras/{camera}/controls" Public |request, camera| controls::show(&request, &camera).await;
+    POST "/api/cameras/{camera}/controls" Change |request, camera| controls::set(request, &camera).await;
+    POST "/api/cameras/{camera}/restart" Change |request, camera| restart::respond(request, &camera).await;
+    GET "/metrics" Public |request| response(metrics::CONTENT_TYPE, metrics::metrics(request.app()));
+    GET "/healthz" Public |_request| text_response(StatusCode::OK, "ok\n");
+    GET "/" Public |request| assets::respond(&request, "index.html");
+    GET "/{file}" Public |request| assets::respond(&request, request.path().trim_start_matches('/'));
+};
+
+/// Routes of all paths that are not in the table.
+static NO_ROUTE: &[Route] = routes! {
+    GET "" Public |_request| not_found();
+};
+
+/// Routes of one path.
+#[derive(Clone, Copy)]
+pub struct Resource<'a> {
+    rows: &'static [Route],
+    /// Camera in the path; `None` is the first one.
+    pub camera: Option<&'a str>,
+}
+
+impl Resource<'_> {
+    /// Returns the path's pattern; empty if the path is not in the table.
+    pub fn pattern(&self) -> &'static str {
+        self.rows.first().map_or("", |row| row.path)
     }
-    Some(match path {
-        "" => Route::Asset("index.html"),
-        "raw" => Route::Raw(None),
-        "stream.mp4" => Route::Stream(None),
-        "stream.h264" => Route::StreamH264(None),
-        "snapshot.jpg" => Route::Snapshot(None),
-        "api/status" => Route::Status,
-        "healthz" => Route::Health,
-        "metrics" => Route::Metrics,
-        _ => match path.split_once('/') {
-            Some(("api", rest)) => match rest.strip_prefix("cameras/")?.split_once('/')? {
-                (name, "controls") if is_name(name) => Route::Controls(name),
-                (name, "restart") if is_name(name) => Route::Restart(name),
-                _ => return None,
-            },
-            Some(("live", name)) if is_name(name) => Route::Live(Some(name)),
-            Some(("raw", name)) if is_name(name) => Route::Raw(Some(name)),
-            Some(("stream", file)) => match file.rsplit_once('.')? {
-                (name, "mp4") if is_name(name) => Route::Stream(Some(name)),
-                (name, "h264") if is_name(name) => Route::StreamH264(Some(name)),
-                _ => return None,
-            },
-            Some(("snapshot", file)) => Route::Snapshot(Some(
-                file.strip_suffix(".jpg").filter(|name| is_name(name))?,
-            )),
-            Some(_) => return None,
-            None => Route::Asset(path),
-        },
+
+    /// Returns the row of a method.
+    pub(crate) fn route(&self, method: &Method) -> Option<&'static Route> {
+        let method = if *method == Method::HEAD {
+            &Method::GET
+        } else {
+            method
+        };
+        self.rows.iter().find(|row| row.method == *method)
+    }
+
+    fn permits(&self, permission: Permission) -> bool {
+        self.rows.iter().any(|row| row.permission == permission)
+    }
+
+    /// Returns what the guard checks of a request by `method`.
+    pub(crate) fn requirements(&self, method: &Method) -> Requirements<'_> {
+        Requirements {
+            permission: self.route(method).map(|row| row.permission),
+            camera: self.is_of_camera().then_some(self.camera),
+            has_changes: self.permits(Permission::Change),
+            has_websocket: self.permits(Permission::WebSocket),
+            allowed_methods: self.allowed_methods(),
+        }
+    }
+
+    fn is_of_camera(&self) -> bool {
+        let is_of_camera = |row: &Route| matches!(row.handler, Handler::Camera(_));
+        self.rows.iter().any(is_of_camera)
+    }
+
+    /// Returns the value of `Allow`. Changes are preflighted by `OPTIONS`.
+    fn allowed_methods(&self) -> String {
+        let mut methods = Vec::new();
+        for row in self.rows {
+            methods.push(row.method.as_str());
+            if row.method == Method::GET {
+                methods.push("HEAD");
+            }
+        }
+        if self.permits(Permission::Change) {
+            methods.push("OPTIONS");
+        }
+        methods.join(", ")
+    }
+}
+
+/// Returns the routes of `path`. `websocket` is the name of the first camera's WebSocket.
+pub fn route<'a>(path: &'a str, websocket: &str) -> Resource<'a> {
+    let mut rows = ROUTES.chunk_by(|a, b| a.path == b.path);
+    let found = rows.find_map(|rows| {
+        let camera = match_path(rows.first()?.path, path, websocket)?;
+        Some(Resource { rows, camera })
+    });
+    found.unwrap_or(Resource {
+        rows: NO_ROUTE,
+        camera: None,
     })
 }
 
-fn is_name(name: &str) -> bool {
-    !name.is_empty() && !name.contains('/')
+/// Returns the camera in `path` if the path matches the pattern.
+fn match_path<'a>(pattern: &str, path: &'a str, websocket: &str) -> Option<Option<&'a str>> {
+    let Some((prefix, (placeholder, suffix))) = pattern
+        .split_once('{')
+        .and_then(|(prefix, rest)| Some((prefix, rest.split_once('}')?)))
+    else {
+        return (pattern == path).then_some(None);
+    };
+    let segment = path.strip_prefix(prefix)?.strip_suffix(suffix)?;
+    if segment.is_empty() || segment.contains('/') {
+        return None;
+    }
+    match placeholder {
+        "websocket" => (segment == websocket).then_some(None),
+        "camera" => Some(Some(segment)),
+        _ => Some(None),
+    }
 }
 
 #[cfg(test)]
@@ -75,55 +176,66 @@ mod tests {
 
     #[test]
     fn router_maps_every_interface_path() {
-        for (path, expected) in [
-            ("/", Some(Route::Asset("index.html"))),
-            ("/berrymse.js", Some(Route::Asset("berrymse.js"))),
-            ("/berryMSE.js", Some(Route::Asset("berryMSE.js"))),
-            ("/video_websocket", Some(Route::Live(None))),
-            ("/live/front", Some(Route::Live(Some("front")))),
-            ("/stream.mp4", Some(Route::Stream(None))),
-            ("/stream/front.mp4", Some(Route::Stream(Some("front")))),
-            ("/stream.h264", Some(Route::StreamH264(None))),
-            ("/stream/a.b.h264", Some(Route::StreamH264(Some("a.b")))),
-            ("/stream/.h264", None),
-            ("/stream/front.ts", None),
-            ("/raw", Some(Route::Raw(None))),
-            ("/raw/front", Some(Route::Raw(Some("front")))),
-            ("/raw/", None),
-            ("/snapshot.jpg", Some(Route::Snapshot(None))),
-            ("/snapshot/front.jpg", Some(Route::Snapshot(Some("front")))),
-            ("/snapshot/front.png", None),
-            ("/snapshot/.jpg", None),
-            ("/api/status", Some(Route::Status)),
+        for (path, pattern, camera) in [
+            ("/", "/", None),
+            ("/berrymse.js", "/{file}", None),
+            ("/berryMSE.js", "/{file}", None),
+            ("/video_websocket", "/{websocket}", None),
+            ("/live/front", "/live/{camera}", Some("front")),
+            ("/stream.mp4", "/stream.mp4", None),
+            ("/stream/front.mp4", "/stream/{camera}.mp4", Some("front")),
+            ("/stream.h264", "/stream.h264", None),
+            ("/stream/a.b.h264", "/stream/{camera}.h264", Some("a.b")),
+            ("/stream/.h264", "", None),
+            ("/stream/front.ts", "", None),
+            ("/raw", "/raw", None),
+            ("/raw/front", "/raw/{camera}", Some("front")),
+            ("/raw/", "", None),
+            ("/snapshot.jpg", "/snapshot.jpg", None),
+            (
+                "/snapshot/front.jpg",
+                "/snapshot/{camera}.jpg",
+                Some("front"),
+            ),
+            ("/snapshot/front.png", "", None),
+            ("/snapshot/.jpg", "", None),
+            ("/api/status", "/api/status", None),
             (
                 "/api/cameras/front/controls",
-                Some(Route::Controls("front")),
+                "/api/cameras/{camera}/controls",
+                Some("front"),
             ),
-            ("/api/cameras/front/restart", Some(Route::Restart("front"))),
-            ("/api/cameras//restart", None),
-            ("/api/cameras//controls", None),
-            ("/api/cameras/controls", None),
-            ("/api/cameras/a/b/controls", None),
-            ("/api/cameras/a/controls/b", None),
-            ("/healthz", Some(Route::Health)),
-            ("/metrics", Some(Route::Metrics)),
-            ("/live/", None),
-            ("/live/a/b", None),
-            ("/stream/.mp4", None),
-            ("/stream/front", None),
-            ("/api/other", None),
-            ("", None),
+            (
+                "/api/cameras/front/restart",
+                "/api/cameras/{camera}/restart",
+                Some("front"),
+            ),
+            ("/api/cameras//restart", "", None),
+            ("/api/cameras//controls", "", None),
+            ("/api/cameras/controls", "", None),
+            ("/api/cameras/a/b/controls", "", None),
+            ("/api/cameras/a/controls/b", "", None),
+            ("/healthz", "/healthz", None),
+            ("/metrics", "/metrics", None),
+            ("/live/", "", None),
+            ("/live/a/b", "", None),
+            ("/stream/.mp4", "", None),
+            ("/stream/front", "", None),
+            ("/api/other", "", None),
+            ("*", "", None),
+            ("", "", None),
         ] {
-            assert_eq!(route(path, "video_websocket"), expected, "{path}");
+            let found = route(path, "video_websocket");
+            assert_eq!((found.pattern(), found.camera), (pattern, camera), "{path}");
         }
     }
 
     #[test]
     fn router_uses_configured_websocket_name() {
-        assert_eq!(route("/websocket", "websocket"), Some(Route::Live(None)));
-        assert_eq!(
-            route("/video_websocket", "websocket"),
-            Some(Route::Asset("video_websocket"))
-        );
+        for name in ["websocket", "stream.mp4"] {
+            let path = format!("/{name}");
+            assert_eq!(route(&path, name).pattern(), "/{websocket}");
+        }
+        assert_eq!(route("/video_websocket", "websocket").pattern(), "/{file}");
     }
 }

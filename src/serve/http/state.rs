@@ -83,10 +83,9 @@ impl AppState {
         }
     }
 
-    pub(crate) fn snapshot_service(&self, name: Option<&str>) -> Option<&SnapshotService> {
-        let of = |camera: &CameraHandle| name.is_none_or(|name| *camera.name == *name);
-        self.snapshot_services
-            .get(self.cameras.iter().position(of)?)
+    pub(crate) fn snapshot_service(&self, name: &str) -> Option<&SnapshotService> {
+        let position = (self.cameras.iter()).position(|camera| &*camera.name == name)?;
+        self.snapshot_services.get(position)
     }
 
     pub(crate) fn restart_throttle(&self, name: &str) -> Option<&RestartThrottle> {

@@ -4,6 +4,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper::header::{self, HeaderMap};
 
+/// Returns true if a browser began a handshake. A proxy that drops `Upgrade` passes on the key.
+pub(crate) fn is_handshake(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::SEC_WEBSOCKET_KEY)
+}
+
 /// True if `key` is 16 bytes in base64 (4.2.1, item 5).
 pub(crate) fn is_key(key: &str) -> bool {
     STANDARD.decode(key).is_ok_and(|key| key.len() == 16)

@@ -1,16 +1,17 @@
 //! Sends a file of the player.
 
+use crate::serve::http::guard::Admitted;
 use crate::serve::http::origin::frame_ancestors;
 use crate::serve::http::response::{ResponseBody, not_found, response};
-use crate::serve::http::state::AppState;
-use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::header::{self, HeaderValue};
 use hyper::{Response, StatusCode};
 
 /// Sources that the page may load: only this server, nothing inline. `frame-ancestors` follows.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
      media-src blob:; worker-src 'self'; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'";
 
-pub(crate) fn respond(app: &AppState, name: &str, headers: &HeaderMap) -> Response<ResponseBody> {
+pub(crate) fn respond(request: &Admitted, name: &str) -> Response<ResponseBody> {
+    let (app, headers) = (request.app(), request.headers());
     let Some(asset) = app.assets.iter().find(|asset| asset.name == name) else {
         return not_found();
     };

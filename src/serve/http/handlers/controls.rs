@@ -1,19 +1,16 @@
 //! `/api/cameras/NAME/controls`: lists and sets a camera's controls, as JSON.
-//!
-//! Setting has stricter rules than viewing: a page of another site cannot send JSON here without
-//! the browser asking first (`OPTIONS`), and its `Origin` must be allowed as for frames.
 
 use crate::controls::{
     Control, ControlError, ControlType, ControlValue, ControlsSnapshot, ErrorKind,
 };
 use crate::serve::config::CameraHandle;
-use crate::serve::http::handlers::change_guard::{HttpError, body, check_change, preflight};
+use crate::serve::http::guard::Admitted;
+use crate::serve::http::handlers::request_body::{HttpError, body};
 use crate::serve::http::response::ResponseBody;
-use crate::serve::http::response::method_not_allowed;
 use crate::serve::http::response::response;
 use crate::serve::http::response::text_response;
 use crate::serve::http::state::AppState;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -21,21 +18,21 @@ use std::time::Duration;
 /// a second with one control.
 const CAMERA_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Responds to any request for the controls of `camera`.
-pub(crate) async fn respond(
-    app: &AppState,
-    camera: &CameraHandle,
-    request: Request<hyper::body::Incoming>,
-) -> Response<ResponseBody> {
-    match *request.method() {
-        Method::GET => controls_response(app, camera, &refreshed_view(camera).await),
-        Method::HEAD => controls_response(app, camera, &camera.remote.snapshot()),
-        Method::POST => set_controls(app, camera, request)
-            .await
-            .unwrap_or_else(|(status, words)| text_response(status, format!("{words}\n"))),
-        Method::OPTIONS => preflight("GET, HEAD, POST, OPTIONS"),
-        _ => method_not_allowed("GET, HEAD, POST, OPTIONS"),
-    }
+/// Returns the controls of `camera`. `HEAD` does not ask the camera.
+pub(crate) async fn show(request: &Admitted, camera: &CameraHandle) -> Response<ResponseBody> {
+    let view = if request.method() == Method::HEAD {
+        camera.remote.snapshot()
+    } else {
+        refreshed_view(camera).await
+    };
+    controls_response(request.app(), camera, &view)
+}
+
+/// Sets controls of `camera`, and returns them all.
+pub(crate) async fn set(request: Admitted, camera: &CameraHandle) -> Response<ResponseBody> {
+    set_controls(request, camera)
+        .await
+        .unwrap_or_else(|(status, words)| text_response(status, format!("{words}\n")))
 }
 
 async fn refreshed_view(camera: &CameraHandle) -> ControlsSnapshot {
@@ -46,18 +43,17 @@ async fn refreshed_view(camera: &CameraHandle) -> ControlsSnapshot {
 }
 
 async fn set_controls(
-    app: &AppState,
+    request: Admitted,
     camera: &CameraHandle,
-    request: Request<hyper::body::Incoming>,
 ) -> Result<Response<ResponseBody>, HttpError> {
-    check_change(app, request.headers())?;
+    let app = request.app().clone();
     let body = body(request).await?;
     let wishes = parse_values(&body).map_err(|refusal| match refusal.kind {
         ErrorKind::WrongType => (StatusCode::UNPROCESSABLE_ENTITY, refusal.message),
         _ => (StatusCode::BAD_REQUEST, refusal.message),
     })?;
     match tokio::time::timeout(CAMERA_TIMEOUT, camera.remote.set(wishes)).await {
-        Ok(Ok(view)) => Ok(controls_response(app, camera, &view)),
+        Ok(Ok(view)) => Ok(controls_response(&app, camera, &view)),
         Ok(Err(refusal)) => Err((status(refusal.kind), refusal.message)),
         Err(_) => {
             let words =

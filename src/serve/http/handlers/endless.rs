@@ -1,15 +1,14 @@
-//! Common part of all endless responses: admission, start position, headers.
+//! Common part of all endless responses: start position, headers.
 
 use crate::hub::{Event, StartPosition, Subscription};
 use crate::serve::config::CameraHandle;
 use crate::serve::connection_limit::Permit;
-use crate::serve::http::origin::set_embedding_headers;
-use crate::serve::http::refusal::{Refusal, admit};
+use crate::serve::http::guard::Admitted;
+use crate::serve::http::handlers::live_wait::wait_until_live;
+use crate::serve::http::refusal::Refusal;
 use crate::serve::http::response::{PollBytes, ResponseBody, text_response};
-use crate::serve::http::state::AppState;
 use hyper::header::{self, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode};
-use std::net::SocketAddr;
+use hyper::{Method, Response, StatusCode};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -49,21 +48,20 @@ impl Client {
     }
 }
 
-/// Returns the answer whose body `body` makes of the client. A page elsewhere may show it only if the WebSocket would be
-/// open to it, too.
-pub(crate) fn respond<T>(
-    app: &AppState,
+/// Returns the answer whose body `body` makes of the client, as soon as the camera has frames.
+pub(crate) async fn respond(
+    request: &Admitted,
     camera: &CameraHandle,
-    peer: SocketAddr,
-    request: &Request<T>,
     media_type: &'static str,
     body: impl FnOnce(Client, Query) -> Result<Box<dyn PollBytes>, String>,
 ) -> Response<ResponseBody> {
-    let (access, page) = match admit(app, peer, request.headers()) {
-        Ok(admitted) => admitted,
-        Err(refusal) => return *refusal,
+    let app = request.app();
+    // Held open until the client has joined.
+    let _hold = match wait_until_live(camera, request.query()).await {
+        Ok(hold) => hold,
+        Err(answer) => return *answer,
     };
-    let query = match parse_query(request.uri().query().unwrap_or_default()) {
+    let query = match parse_query(request.query()) {
         Ok(query) => query,
         Err(words) => return text_response(StatusCode::BAD_REQUEST, words),
     };
@@ -71,7 +69,7 @@ pub(crate) fn respond<T>(
         ResponseBody::Full(None)
     } else {
         let Some(seat) = app.viewer_limit.acquire() else {
-            return Refusal::full(app.viewer_limit.limit(), peer)
+            return Refusal::full(app.viewer_limit.limit(), request.peer())
                 .log_throttled(app)
                 .text();
         };
@@ -90,7 +88,7 @@ pub(crate) fn respond<T>(
     let out = response.headers_mut();
     out.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     out.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    set_embedding_headers(access, &page, &app.origins, out);
+    out.extend(request.embedding_headers());
     // nginx would collect before it passes on.
     out.insert("X-Accel-Buffering", HeaderValue::from_static("no"));
     response

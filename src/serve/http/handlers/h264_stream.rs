@@ -3,12 +3,11 @@
 use crate::hub::Event;
 use crate::serve::annexb_cache::AnnexB;
 use crate::serve::config::CameraHandle;
+use crate::serve::http::guard::Admitted;
 use crate::serve::http::handlers::endless::{self, Client};
 use crate::serve::http::response::{PollBytes, ResponseBody};
-use crate::serve::http::state::AppState;
 use bytes::Bytes;
-use hyper::{Request, Response};
-use std::net::SocketAddr;
+use hyper::Response;
 use std::task::{Context, Poll};
 
 /// The body of one client.
@@ -18,19 +17,15 @@ struct H264 {
 }
 
 /// Answers with access units, as long as the client takes them.
-pub(crate) fn respond<T>(
-    app: &AppState,
-    camera: &CameraHandle,
-    peer: SocketAddr,
-    request: &Request<T>,
-) -> Response<ResponseBody> {
-    endless::respond(app, camera, peer, request, "video/h264", |client, query| {
+pub(crate) async fn respond(request: &Admitted, camera: &CameraHandle) -> Response<ResponseBody> {
+    endless::respond(request, camera, "video/h264", |client, query| {
         if query.is_capture_clock {
             return Err("clock=capture: Annex B has no times; /stream.mp4 has\n".to_owned());
         }
-        let annexb = app.annexb(&camera.name);
+        let annexb = request.app().annexb(&camera.name);
         Ok(Box::new(H264 { client, annexb }))
     })
+    .await
 }
 
 impl PollBytes for H264 {

@@ -2,12 +2,9 @@
 
 use crate::hub::{CameraState, DemandGuard, HubStats};
 use crate::serve::config::CameraHandle;
-use crate::serve::http::refusal::admit;
 use crate::serve::http::response::{ResponseBody, text_response};
-use crate::serve::http::state::AppState;
 use hyper::header::{self, HeaderValue};
-use hyper::{Request, Response, StatusCode};
-use std::net::SocketAddr;
+use hyper::{Response, StatusCode};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -26,15 +23,11 @@ const RETRY_AFTER: &str = "2";
 /// Waits until `camera` has frames, and keeps it open until the returned value is dropped; else returns the answer.
 ///
 /// Without `wait` in the query a camera that is being opened has ten seconds, and one that fails none.
-pub(crate) async fn wait_until_live<T>(
-    app: &AppState,
+pub(crate) async fn wait_until_live(
     camera: &CameraHandle,
-    peer: SocketAddr,
-    request: &Request<T>,
+    query: &str,
 ) -> Result<DemandGuard, Box<Response<ResponseBody>>> {
-    // Before the camera is opened.
-    admit(app, peer, request.headers())?;
-    let wait = match parse_wait(request.uri().query().unwrap_or_default()) {
+    let wait = match parse_wait(query) {
         Ok(wait) => wait,
         Err(words) => return Err(Box::new(text_response(StatusCode::BAD_REQUEST, words))),
     };

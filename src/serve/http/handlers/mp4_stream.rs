@@ -2,13 +2,12 @@
 
 use crate::hub::{ClientClock, ClientTimeline, Event};
 use crate::serve::config::CameraHandle;
+use crate::serve::http::guard::Admitted;
 use crate::serve::http::handlers::endless::{self, Client};
 use crate::serve::http::response::{PollBytes, ResponseBody};
-use crate::serve::http::state::AppState;
 use crate::time::unix_at_zero;
 use bytes::Bytes;
-use hyper::{Request, Response};
-use std::net::SocketAddr;
+use hyper::Response;
 use std::task::{Context, Poll};
 
 /// The body of one client.
@@ -20,13 +19,8 @@ struct Mp4 {
 }
 
 /// Answers with init segment and frames, as long as the client takes them.
-pub(crate) fn respond<T>(
-    app: &AppState,
-    camera: &CameraHandle,
-    peer: SocketAddr,
-    request: &Request<T>,
-) -> Response<ResponseBody> {
-    endless::respond(app, camera, peer, request, "video/mp4", |client, query| {
+pub(crate) async fn respond(request: &Admitted, camera: &CameraHandle) -> Response<ResponseBody> {
+    endless::respond(request, camera, "video/mp4", |client, query| {
         let clock = if query.is_capture_clock {
             let at_zero = unix_at_zero();
             ClientClock::Unix { at_zero }
@@ -39,6 +33,7 @@ pub(crate) fn respond<T>(
             rest: None,
         }))
     })
+    .await
 }
 
 impl PollBytes for Mp4 {

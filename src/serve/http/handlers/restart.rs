@@ -1,35 +1,26 @@
 //! `POST /api/cameras/NAME/restart`: the camera is closed and opened again.
 
 use crate::serve::config::CameraHandle;
-use crate::serve::http::handlers::change_guard::{HttpError, body, check_change, preflight};
-use crate::serve::http::response::{ResponseBody, method_not_allowed, response, text_response};
-use crate::serve::http::state::AppState;
+use crate::serve::http::guard::Admitted;
+use crate::serve::http::handlers::request_body::{HttpError, body};
+use crate::serve::http::response::{ResponseBody, response, text_response};
 use hyper::header::{self, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Response, StatusCode};
 use serde_json::json;
 use std::time::Instant;
 
-/// The answer to any request for a restart of `camera`.
-pub(crate) async fn respond(
-    app: &AppState,
-    camera: &CameraHandle,
-    request: Request<hyper::body::Incoming>,
-) -> Response<ResponseBody> {
-    match *request.method() {
-        Method::POST => restart(app, camera, request)
-            .await
-            .unwrap_or_else(|(status, words)| text_response(status, format!("{words}\n"))),
-        Method::OPTIONS => preflight("POST, OPTIONS"),
-        _ => method_not_allowed("POST, OPTIONS"),
-    }
+/// Restarts `camera`.
+pub(crate) async fn respond(request: Admitted, camera: &CameraHandle) -> Response<ResponseBody> {
+    restart(request, camera)
+        .await
+        .unwrap_or_else(|(status, words)| text_response(status, format!("{words}\n")))
 }
 
 async fn restart(
-    app: &AppState,
+    request: Admitted,
     camera: &CameraHandle,
-    request: Request<hyper::body::Incoming>,
 ) -> Result<Response<ResponseBody>, HttpError> {
-    check_change(app, request.headers())?;
+    let app = request.app().clone();
     body(request).await?;
     if camera.source == "stdin" {
         let words = "Standard input cannot be opened again.";

@@ -1,14 +1,13 @@
 //! `/snapshot.jpg`: the newest frame as JPEG, and the HTTP status of each error.
 
-use crate::serve::http::origin::set_embedding_headers;
-use crate::serve::http::refusal::{Refusal as Refused, admit};
+use crate::serve::config::CameraHandle;
+use crate::serve::http::guard::Admitted;
+use crate::serve::http::refusal::Refusal;
 use crate::serve::http::response::{ResponseBody, response, text_response};
-use crate::serve::http::state::AppState;
 use crate::snapshot::{Snapshot, SnapshotError};
 use crate::time::Timestamp;
 use hyper::header::{self, HeaderMap, HeaderValue};
-use hyper::{Request, Response, StatusCode};
-use std::net::SocketAddr;
+use hyper::{Response, StatusCode};
 use std::time::SystemTime;
 
 /// Header with the milliseconds from capture to response.
@@ -17,48 +16,21 @@ pub(crate) const AGE_HEADER: &str = "X-Picture-Age-Ms";
 /// Widths that can be asked for, in pixels.
 const WIDTH_RANGE: std::ops::RangeInclusive<u32> = 16..=8192;
 
-/// Reply to a request for a snapshot.
-pub(crate) enum SnapshotReply<F> {
-    /// Response without a snapshot.
-    Immediate(Response<ResponseBody>),
-    /// Snapshot in progress, and its headers.
-    Pending(F, HeaderMap),
-}
-
-/// Requests a snapshot of the camera `name`.
-pub(crate) fn request<T>(
-    app: &AppState,
-    name: Option<&str>,
-    peer: SocketAddr,
-    request: &Request<T>,
-) -> SnapshotReply<impl Future<Output = Result<Snapshot, SnapshotError>> + use<T>> {
-    let (access, client) = match admit(app, peer, request.headers()) {
-        Ok(admitted) => admitted,
-        Err(refusal) => return SnapshotReply::Immediate(*refusal),
+/// Returns the newest frame of `camera` as JPEG, as soon as there is one.
+pub(crate) async fn respond(request: Admitted, camera: &CameraHandle) -> Response<ResponseBody> {
+    let Some(snapshot_service) = request.app().snapshot_service(&camera.name) else {
+        return Refusal::camera(request.app()).text();
     };
-    let Some(snapshot_service) = app.snapshot_service(name) else {
-        return SnapshotReply::Immediate(Refused::camera(app).text());
+    let width = match parse_width(request.query()) {
+        Ok(width) => width,
+        Err(words) => return text_response(StatusCode::BAD_REQUEST, words),
     };
-    match parse_width(request.uri().query().unwrap_or_default()) {
-        Ok(width) => {
-            let mut headers = HeaderMap::new();
-            set_embedding_headers(access, &client, &app.origins, &mut headers);
-            SnapshotReply::Pending(snapshot_service.request(width), headers)
-        }
-        Err(words) => SnapshotReply::Immediate(text_response(StatusCode::BAD_REQUEST, words)),
-    }
-}
-
-/// Returns the response, when it is ready.
-pub(crate) async fn respond(
-    asked: SnapshotReply<impl Future<Output = Result<Snapshot, SnapshotError>>>,
-) -> Response<ResponseBody> {
-    match asked {
-        SnapshotReply::Immediate(answer) => answer,
-        SnapshotReply::Pending(picture, headers) => match picture.await {
-            Ok(snapshot) => snapshot_response(snapshot, headers),
-            Err(refusal) => error_response(&refusal),
-        },
+    let headers = request.embedding_headers();
+    let snapshot = snapshot_service.request(width);
+    drop(request);
+    match snapshot.await {
+        Ok(snapshot) => snapshot_response(snapshot, headers),
+        Err(refusal) => error_response(&refusal),
     }
 }
 

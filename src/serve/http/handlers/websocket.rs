@@ -5,38 +5,34 @@ use crate::media::Frame;
 use crate::serve::config::CameraHandle;
 use crate::serve::connection_limit::Permit;
 use crate::serve::fanout::connection::NewViewer;
+use crate::serve::http::guard::Admitted;
 use crate::serve::http::metered_stream::MeteredStream;
-use crate::serve::http::origin::{Access, RequestOrigin};
 use crate::serve::http::refusal::Refusal;
 use crate::serve::http::response::{ResponseBody, text_response};
-use crate::serve::http::state::AppState;
-use crate::serve::ws::handshake::{accept_key, has_token, is_key, offers_subprotocol};
+use crate::serve::ws::handshake::{
+    accept_key, has_token, is_handshake, is_key, offers_subprotocol,
+};
 use crate::serve::ws::stream::ViewerStream;
-use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::upgrade::{Parts, Upgraded};
-use hyper::{Method, Request, Response, StatusCode, Version};
+use hyper::{Method, Response, StatusCode, Version};
 use hyper_util::rt::TokioIo;
 use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
 
 /// Sub-protocol with text messages in addition to the video.
 pub(crate) const SUBPROTOCOL: &str = "berrymse.v1";
 
 /// Answers the request; the viewer itself begins when the answer is out. With `is_raw` it gets Annex B.
 pub(crate) fn upgrade(
-    app: &Arc<AppState>,
-    name: Option<&str>,
+    mut request: Admitted,
+    camera: &CameraHandle,
     is_raw: bool,
-    peer: SocketAddr,
-    request: &mut Request<Incoming>,
 ) -> Response<ResponseBody> {
-    let admitted = admit(app, name, peer, request);
-    let (camera, key, permit) = match admitted {
-        Ok(admitted) => admitted,
+    let (key, permit) = match reserve(&request) {
+        Ok(reserved) => reserved,
         Err(refusal) => return *refusal,
     };
+    let (app, peer) = (request.app().clone(), request.peer());
     let headers = request.headers();
     let speaks_v1 = offers_subprotocol(headers, SUBPROTOCOL);
     let mut response = Response::new(ResponseBody::Full(None));
@@ -53,8 +49,8 @@ pub(crate) fn upgrade(
             HeaderValue::from_static(SUBPROTOCOL),
         );
     }
-    let upgrade = hyper::upgrade::on(request);
-    let (app, name, hub) = (app.clone(), camera.name.clone(), camera.hub.clone());
+    let upgrade = request.upgrade();
+    let (name, hub) = (camera.name.clone(), camera.hub.clone());
     let annexb = is_raw.then(|| app.annexb(&name));
     tokio::spawn(async move {
         let taken = match upgrade.await {
@@ -98,18 +94,10 @@ fn into_viewer_stream(upgraded: Upgraded) -> io::Result<(ViewerStream, bytes::By
     Ok((ViewerStream::new(socket.into_std()?, session), read_buf))
 }
 
-/// Admits a viewer: returns its camera, its key and its permit; else the refusal.
-///
-/// A page that could not connect asks by GET. It receives the reason that would keep it out again.
-fn admit<'a>(
-    app: &'a AppState,
-    name: Option<&str>,
-    peer: SocketAddr,
-    request: &Request<Incoming>,
-) -> Result<(&'a CameraHandle, String, Permit), Box<Response<ResponseBody>>> {
-    let headers = request.headers();
-    // A proxy drops Upgrade, and passes on the key.
-    let is_handshake = headers.contains_key(header::SEC_WEBSOCKET_KEY);
+/// Returns the key of a handshake and a permit for its viewer, or the refusal.
+fn reserve(request: &Admitted) -> Result<(String, Permit), Box<Response<ResponseBody>>> {
+    let (app, peer, headers) = (request.app(), request.peer(), request.headers());
+    let is_handshake = is_handshake(headers);
     // RFC 6455, 4.1: GET and HTTP/1.1; hyper does not look.
     let upgrades = request.method() == Method::GET
         && request.version() >= Version::HTTP_11
@@ -124,17 +112,6 @@ fn admit<'a>(
         };
         Box::new(refusal.json())
     };
-    let mut client = RequestOrigin::new(headers);
-    if !is_handshake {
-        client = client.or_referer();
-    }
-    if let Access::Refused(foreign) = app.origins.check(&client) {
-        let listed = app.origins.list();
-        return Err(refuse(Refusal::origin(foreign, &client, listed, peer)));
-    }
-    let Some(camera) = app.camera(name) else {
-        return Err(refuse(Refusal::camera(app)));
-    };
     // Dropped at once if there is no viewer to take it.
     let Some(permit) = app.viewer_limit.acquire() else {
         return Err(refuse(Refusal::full(app.viewer_limit.limit(), peer)));
@@ -142,7 +119,7 @@ fn admit<'a>(
     if !upgrades {
         return Err(refuse(Refusal::no_upgrade(is_handshake, peer)));
     }
-    Ok((camera, client_key(headers)?, permit))
+    Ok((client_key(headers)?, permit))
 }
 
 /// Returns the client's key, or the refusal.

@@ -1,0 +1,154 @@
+//! Every row of the route table is behind the gate: its method, the host, the page that asks.
+
+use crate::support::{PATIENCE, Scratch, Server};
+use berrymse::serve::{Permission, ROUTES, Route};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+const JSON: &str = "Content-Type: application/json\r\nContent-Length: 2\r\n";
+
+/// Rows that a page elsewhere may ask, though it cannot read the answer.
+const PUBLIC: [&str; 6] = [
+    "/api/status",
+    "/api/cameras/{camera}/controls",
+    "/metrics",
+    "/healthz",
+    "/",
+    "/{file}",
+];
+
+/// Rows that change a camera.
+const CHANGE: [&str; 2] = [
+    "/api/cameras/{camera}/controls",
+    "/api/cameras/{camera}/restart",
+];
+
+/// A server that answers to `localhost` and addresses only, and lets no page elsewhere in.
+fn guarded(name: &str) -> Server {
+    let scratch = Scratch::new(name);
+    let config = scratch.file(
+        "config.yml",
+        "camera: {source: test, width: 320, height: 240}\n\
+         server: {listen: '127.0.0.1:0', hosts: cam.example.org}\n",
+    );
+    Server::start_with(&["--config", &config], |_| {})
+}
+
+fn path(route: &Route) -> String {
+    route
+        .path
+        .replace("{camera}", "camera")
+        .replace("{file}", "berrymse.js")
+        .replace("{websocket}", "video_websocket")
+}
+
+/// Returns status and head of an answer, read no further: streams have no end.
+fn ask(server: &Server, method: &str, path: &str, headers: &str) -> (u16, String) {
+    let mut socket = TcpStream::connect(server.address()).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(socket, "{method} {path} HTTP/1.1\r\n{headers}\r\n{{}}").unwrap();
+    let (mut answer, mut chunk) = (Vec::new(), [0; 4096]);
+    while !answer.windows(4).any(|bytes| bytes == b"\r\n\r\n") {
+        let count = socket.read(&mut chunk).unwrap();
+        assert!(count > 0, "{method} {path}: closed");
+        answer.extend_from_slice(&chunk[..count]);
+    }
+    let text = String::from_utf8_lossy(&answer).into_owned();
+    let (head, _) = text.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, head.to_owned())
+}
+
+#[test]
+fn routes_permissions_are_as_documented() {
+    let of = |permission| {
+        let rows = ROUTES
+            .iter()
+            .filter(move |row| row.permission == permission);
+        rows.map(|row| row.path).collect::<Vec<_>>()
+    };
+    assert_eq!(of(Permission::Public), PUBLIC);
+    assert_eq!(of(Permission::Change), CHANGE);
+    for row in ROUTES {
+        let is_change = row.permission == Permission::Change;
+        assert_eq!(row.method == "POST", is_change, "{}", row.path);
+    }
+}
+
+#[test]
+fn every_route_refuses_a_foreign_host() {
+    let server = guarded("routes-host");
+    for row in ROUTES {
+        let headers = format!("Host: evil.example\r\n{JSON}");
+        let path = path(row);
+        let (status, head) = ask(&server, row.method.as_str(), &path, &headers);
+        assert_eq!(status, 421, "{} {path}: {head}", row.method);
+        let (status, head) = ask(&server, row.method.as_str(), &path, JSON);
+        assert_eq!(status, 400, "{} {path}: {head}", row.method);
+    }
+}
+
+#[test]
+fn every_route_with_frames_refuses_foreign_pages() {
+    let server = guarded("routes-origin");
+    let host = format!("Host: {}\r\n{JSON}", server.address());
+    let foreign = format!("{host}Origin: http://evil.example\r\n");
+    let cross = format!("{host}Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\n");
+    for row in ROUTES {
+        let (method, path) = (row.method.as_str(), path(row));
+        let from_origin = ask(&server, method, &path, &foreign);
+        let from_site = ask(&server, method, &path, &cross);
+        let expected = match row.permission {
+            Permission::Public => [200, 200],
+            Permission::Frames | Permission::Stream | Permission::WebSocket => [403, 403],
+            // Browsers send Origin with each POST.
+            Permission::Change => {
+                assert_eq!(from_origin.0, 403, "{path}: {}", from_origin.1);
+                let form = host.replace("application/json", "text/plain");
+                let (status, head) = ask(&server, method, &path, &form);
+                assert_eq!(status, 415, "{path}: {head}");
+                continue;
+            }
+        };
+        assert_eq!(
+            [from_origin.0, from_site.0],
+            expected,
+            "{method} {path}: {} {}",
+            from_origin.1,
+            from_site.1
+        );
+    }
+}
+
+#[test]
+fn every_route_refuses_other_methods() {
+    let server = guarded("routes-method");
+    let host = format!("Host: {}\r\n{JSON}", server.address());
+    for row in ROUTES {
+        let mut allowed = Vec::new();
+        for same in ROUTES.iter().filter(|other| other.path == row.path) {
+            match same.permission {
+                Permission::Change => allowed.extend(["POST", "OPTIONS"]),
+                _ => allowed.extend(["GET", "HEAD"]),
+            }
+        }
+        let path = path(row);
+        for method in ["GET", "POST", "PUT", "DELETE", "PATCH", "TRACE"] {
+            if allowed.contains(&method) {
+                continue;
+            }
+            let (status, head) = ask(&server, method, &path, &host);
+            assert_eq!(status, 405, "{method} {path}: {head}");
+            let expected = format!("allow: {}", allowed.join(", "));
+            assert!(head.lines().any(|line| line == expected), "{path}: {head}");
+        }
+        let (status, head) = ask(&server, "OPTIONS", &path, &host);
+        if allowed.contains(&"OPTIONS") {
+            assert_eq!(status, 204, "{path}: {head}");
+            let headers = "access-control-allow-headers: Content-Type";
+            assert!(head.lines().any(|line| line == headers), "{path}: {head}");
+        } else {
+            assert_eq!(status, 405, "{path}: {head}");
+        }
+    }
+}
