@@ -1,17 +1,7 @@
-//! Texts of help, version, completions and manual page.
+//! Texts of help and manual page that the option table does not have.
 
-use super::command::{self, PROGRAM};
 use super::options::{ConfigSection, OPTIONS, OptionSpec};
-use crate::build_info::{self, COMMIT, COMMIT_DATE, VERSION};
-use clap::Arg;
-use clap_complete::aot::{Bash, Fish, Generator, Zsh};
-use clap_mangen::Man;
-use clap_mangen::roff::{Roff, bold, roman};
 use std::fmt::Write;
-use std::io;
-
-/// Purpose of the program, as whatis(1) lists it.
-const PURPOSE: &str = "show a camera in any browser with the least delay there is";
 
 /// Usage of each command, aligned behind `Usage: `.
 pub(super) const USAGE: &str = "\
@@ -21,7 +11,7 @@ berrymse [OPTIONS]
        berrymse man";
 
 /// Sources with their descriptions.
-const SOURCES: &[(&str, &str)] = &[
+pub(super) const SOURCES: &[(&str, &str)] = &[
     (
         "auto",
         "the first camera that works: V4L2 with H.264, then rpicam, then V4L2 with an encoder",
@@ -48,7 +38,7 @@ const SOURCES: &[(&str, &str)] = &[
 ];
 
 /// Statements about the three places of a setting.
-const PLACES: &[&str] = &[
+pub(super) const PLACES: &[&str] = &[
     "An option beats the environment, the environment beats the file. Of an option that is given twice the last counts; addresses \
      add up. Options of the camera count for all cameras; --source is refused when the file has several.",
     "Variables of the environment are named after the options: BERRYMSE_WIDTH=640. BERRYMSE_LISTEN separates addresses by commas. \
@@ -57,7 +47,7 @@ const PLACES: &[&str] = &[
 ];
 
 /// A configuration file.
-const EXAMPLE_FILE: &str = "\
+pub(super) const EXAMPLE_FILE: &str = "\
 camera:                       # or cameras:, a list of such blocks, each with a name
   source: /dev/video0
   controls:
@@ -68,7 +58,7 @@ tls:
   cert: server.crt";
 
 /// Command lines.
-const EXAMPLES: &[(&str, &str)] = &[
+pub(super) const EXAMPLES: &[(&str, &str)] = &[
     ("berrymse", "the first camera, on http://localhost:2020/"),
     (
         "berrymse -d test -l :8080",
@@ -89,7 +79,7 @@ const EXAMPLES: &[(&str, &str)] = &[
 ];
 
 /// Files that the program reads.
-const FILES: &[(&str, &str)] = &[
+pub(super) const FILES: &[(&str, &str)] = &[
     ("config.yml", "configuration, in the current directory"),
     (
         "/etc/berrymse/config.yml",
@@ -97,7 +87,7 @@ const FILES: &[(&str, &str)] = &[
     ),
 ];
 /// Exit codes.
-const EXIT_STATUS: &[(&str, &str)] = &[
+pub(super) const EXIT_STATUS: &[(&str, &str)] = &[
     ("0", "after SIGINT, SIGTERM or SIGHUP, and after a command"),
     (
         "1",
@@ -105,21 +95,6 @@ const EXIT_STATUS: &[(&str, &str)] = &[
     ),
     ("2", "wrong command line, environment or configuration file"),
 ];
-
-/// Returns the text of `--version`.
-pub(super) fn version() -> String {
-    let mut out = format!("{PROGRAM} {VERSION} (commit {COMMIT})\n");
-    for (name, description) in build_info::parts() {
-        let _ = writeln!(out, "{name}: {description}");
-    }
-    out
-}
-
-/// Returns the text of `--help`, wrapped at the terminal's width.
-pub(super) fn text() -> String {
-    let help = command::documented().render_help().to_string();
-    format!("{}\n", help.trim_end())
-}
 
 /// Returns the help after the options. clap wraps each line and keeps its indentation.
 pub(super) fn sections() -> String {
@@ -163,7 +138,7 @@ fn keys(section: ConfigSection) -> Vec<&'static str> {
 }
 
 /// Returns the settings that only the file has, with their defaults.
-fn file_only() -> impl Iterator<Item = (String, String)> {
+pub(super) fn file_only() -> impl Iterator<Item = (String, String)> {
     let describe = |option: &OptionSpec| match option.default {
         Some(default) => format!("{} [default: {default}]", option.help),
         None => option.help.to_owned(),
@@ -172,106 +147,4 @@ fn file_only() -> impl Iterator<Item = (String, String)> {
         .iter()
         .filter(|option| option.name().is_none())
         .filter_map(move |option| Some((option.file_key()?, describe(option))))
-}
-
-/// Line of clap_complete's script for fish that fails while the last option lacks its value. fish then offers files.
-const FISH_PARSE: &str = "    argparse -s (__fish_berrymse_global_optspecs) -- $cmd 2>/dev/null\n";
-/// The line, and a second try with a value for that option.
-const FISH_PARSE_WITH_VALUE: &str =
-    "    argparse -s (__fish_berrymse_global_optspecs) -- $cmd 2>/dev/null
-    or argparse -s (__fish_berrymse_global_optspecs) -- $cmd value 2>/dev/null\n";
-
-/// Returns the completions for a shell, one of [`command::SHELLS`].
-pub(super) fn completions(shell: &str) -> String {
-    let mut command = command::documented();
-    if shell == "zsh" {
-        command = command.mut_args(with_escaped_value_name);
-    }
-    command.set_bin_name(PROGRAM);
-    command.build();
-    let script = printed(|out| match shell {
-        "bash" => Bash.try_generate(&command, out),
-        "zsh" => Zsh.try_generate(&command, out),
-        _ => Fish.try_generate(&command, out),
-    });
-    match shell {
-        "fish" => script.replace(FISH_PARSE, FISH_PARSE_WITH_VALUE),
-        _ => script,
-    }
-}
-
-/// Escapes the colon of `HOST:PORT`, which ends a message in zsh's `_arguments`. clap_complete does not.
-fn with_escaped_value_name(arg: Arg) -> Arg {
-    let names = arg.get_value_names().unwrap_or_default();
-    let names: Vec<String> = names.iter().map(|name| name.replace(':', "\\:")).collect();
-    match names.is_empty() {
-        true => arg,
-        false => arg.value_names(names),
-    }
-}
-
-/// Returns the manual page in the form that man(1) reads.
-pub(super) fn manual_page() -> String {
-    let man = Man::new(command::documented());
-    let mut end = Roff::default();
-    end.control("SH", ["COMMANDS"]);
-    for command in command::documented().get_subcommands() {
-        let about = command.get_about().map(ToString::to_string);
-        item(&mut end, command.get_name(), &about.unwrap_or_default());
-    }
-    end.control("SH", ["SOURCES"]);
-    items(&mut end, SOURCES);
-    end.control("SH", ["CONFIGURATION"]);
-    for place in PLACES {
-        end.text([roman(*place)]);
-        end.control("PP", []);
-    }
-    end.control("nf", []);
-    for line in EXAMPLE_FILE.lines() {
-        end.text([roman(line)]);
-    }
-    end.control("fi", []);
-    end.control("PP", []);
-    end.text([roman("Only in the file:")]);
-    for (key, help) in file_only() {
-        item(&mut end, &key, &help);
-    }
-    for (title, entries) in [
-        ("FILES", FILES),
-        ("EXIT STATUS", EXIT_STATUS),
-        ("EXAMPLES", EXAMPLES),
-    ] {
-        end.control("SH", [title]);
-        items(&mut end, entries);
-    }
-    printed(|out| {
-        // clap_mangen leaves an unknown date out, which moves the fields after it.
-        writeln!(
-            out,
-            ".TH BERRYMSE 1 \"{COMMIT_DATE}\" \"{PROGRAM} {VERSION}\" \"User Commands\""
-        )?;
-        writeln!(out, ".SH NAME\n{PROGRAM} \\- {PURPOSE}")?;
-        man.render_synopsis_section(out)?;
-        man.render_options_section(out)?;
-        end.to_writer(out)
-    })
-}
-
-fn items(page: &mut Roff, entries: &[(&str, &str)]) {
-    for (term, description) in entries {
-        item(page, term, description);
-    }
-}
-
-fn item(page: &mut Roff, term: &str, description: &str) {
-    page.control("TP", []);
-    page.text([bold(term)]);
-    page.text([roman(description)]);
-}
-
-/// Returns the text that `print` writes. Writing to memory cannot fail.
-fn printed(print: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> String {
-    let mut out = Vec::new();
-    let _ = print(&mut out);
-    String::from_utf8_lossy(&out).into_owned()
 }

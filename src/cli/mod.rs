@@ -9,6 +9,7 @@
 
 mod arguments;
 mod command;
+mod documents;
 mod file;
 mod help;
 pub mod list_cameras;
@@ -142,12 +143,12 @@ pub fn parse(
 ) -> Result<Command, Error> {
     let environment = environment(&env)?;
     let (settings, verbose) = match arguments::parse(args)? {
-        ParsedArgs::Help => return Ok(Command::Print(help::text())),
-        ParsedArgs::Version => return Ok(Command::Print(help::version())),
+        ParsedArgs::Help => return Ok(Command::Print(documents::text())),
+        ParsedArgs::Version => return Ok(Command::Print(documents::version())),
         ParsedArgs::Completions { shell } => {
-            return Ok(Command::Print(help::completions(&shell)));
+            return Ok(Command::Print(documents::completions(&shell)));
         }
-        ParsedArgs::Man => return Ok(Command::Print(help::manual_page())),
+        ParsedArgs::Man => return Ok(Command::Print(documents::manual_page())),
         ParsedArgs::Cameras { json, verbose } => {
             let log = log_level(&env, LevelFilter::Warn, verbose)?;
             return Ok(Command::Cameras { json, log });

@@ -363,3 +363,11 @@ impl<W> ExtControls<W> {
     pub(super) const G_EXT_CTRLS: Opcode = opcode::read_write::<Self>(V, 71);
     pub(super) const S_EXT_CTRLS: Opcode = opcode::read_write::<Self>(V, 72);
 }
+
+/// Converts a kernel string, up to its NUL.
+pub(super) fn text(bytes: &[u8]) -> String {
+    let end = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
+    String::from_utf8_lossy(bytes.get(..end).unwrap_or_default())
+        .trim()
+        .to_owned()
+}

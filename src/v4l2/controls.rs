@@ -2,8 +2,7 @@
 //!
 //! [`Device`]: super::Device
 
-use super::abi::QueryExtControl;
-use super::device::text;
+use super::abi::{QueryExtControl, text};
 
 /// `V4L2_CID_*`
 pub mod id {

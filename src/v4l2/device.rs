@@ -1,7 +1,7 @@
 //! Open V4L2 node: identity, formats, sizes, rates, controls. The types are in [`super::format`],
 //! streaming is in [`super::stream`].
 
-use super::abi::{self, buffer_type, caps};
+use super::abi::{self, buffer_type, caps, text};
 use super::controls::{Control, ControlKind};
 use super::format::{Colorimetry, FourCc, FrameSize, NegotiatedFormat, PixelFormat};
 use super::sys::{self, DeviceError};
@@ -273,14 +273,6 @@ impl Device {
     }
 }
 
-/// Converts a kernel string, up to its NUL.
-pub(super) fn text(bytes: &[u8]) -> String {
-    let end = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
-    String::from_utf8_lossy(bytes.get(..end).unwrap_or_default())
-        .trim()
-        .to_owned()
-}
-
 /// Converts an interval in seconds to a rate; `None` for the zeros of drivers that do not know it.
 fn rate(numerator: u32, denominator: u32) -> Option<f64> {
     let rate = f64::from(denominator) / f64::from(numerator);
@@ -327,11 +319,5 @@ mod tests {
     fn intervals_are_converted_to_rates() {
         assert_eq!(rate(1, 30), Some(30.0));
         assert_eq!((rate(0, 30), rate(1, 0), rate(0, 0)), (None, None, None));
-    }
-
-    #[test]
-    fn text_ends_at_nul() {
-        assert_eq!(text(b"uvcvideo\0\0\xff"), "uvcvideo");
-        assert_eq!(text(b"\xff"), "\u{fffd}");
     }
 }

@@ -4,6 +4,7 @@ use super::classify::{NodeKind, SetupStep, explain};
 use super::device::{Device, DeviceInfo};
 use super::format::{FourCc, FrameSize, PixelFormat};
 use super::m2m;
+use super::nodes::nodes;
 use super::sys::DeviceError;
 use std::collections::HashMap;
 use std::fs;
@@ -163,24 +164,6 @@ fn describe(node: &Node) -> Option<String> {
         Some(NodeKind::Sensor) | None => node.reason(),
         Some(purpose) => Some(purpose.label().into()),
     }
-}
-
-/// Returns the `videoN` entries of a directory, by number.
-pub(super) fn nodes(dir: &Path) -> Vec<PathBuf> {
-    let number = |path: &Path| {
-        path.file_name()?
-            .to_str()?
-            .strip_prefix("video")?
-            .parse::<u32>()
-            .ok()
-    };
-    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    let mut found: Vec<(u32, PathBuf)> = entries
-        .map(|entry| entry.path())
-        .filter_map(|path| Some((number(&path)?, path)))
-        .collect();
-    found.sort();
-    found.into_iter().map(|(_, path)| path).collect()
 }
 
 /// Returns the stable names by node.

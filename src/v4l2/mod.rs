@@ -12,6 +12,7 @@ mod device;
 mod discover;
 mod format;
 pub mod m2m;
+mod nodes;
 mod stream;
 mod sys;
 pub mod uvc_h264_xu;

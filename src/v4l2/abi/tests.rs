@@ -190,3 +190,9 @@ fn plane_count_is_at_the_kernel_offset() {
         ((320, 240), 0x3436_3248)
     );
 }
+
+#[test]
+fn text_ends_at_nul() {
+    assert_eq!(text(b"uvcvideo\0\0\xff"), "uvcvideo");
+    assert_eq!(text(b"\xff"), "\u{fffd}");
+}

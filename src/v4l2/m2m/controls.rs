@@ -29,17 +29,6 @@ const LEVELS: [(i64, u32, u32); 12] = [
     (19, 16_711_680, 139_264),
 ];
 
-/// Frame rate, bit rate and keyframe interval.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct RateControl {
-    /// Frames per second.
-    pub fps: u32,
-    /// Bits per second; `None` leaves the encoder's own.
-    pub bitrate: Option<u32>,
-    /// Frames from one IDR frame to the next.
-    pub keyframe_interval: u32,
-}
-
 /// Controls of one encoder, and notes about rejected values.
 struct DeviceControls<'a> {
     device: &'a Device,

@@ -2,7 +2,7 @@
 //! kernels.
 
 use crate::v4l2::abi::{buffer_type, caps};
-use crate::v4l2::discover::nodes;
+use crate::v4l2::nodes::nodes;
 use crate::v4l2::{Device, DeviceError, DeviceInfo, FourCc, FrameSize};
 use std::path::{Path, PathBuf};
 

@@ -11,10 +11,9 @@ mod plane_layout;
 mod queue;
 mod timestamp_map;
 
-pub use controls::RateControl;
 pub use encoder::{Encoder, EncoderOutput};
 pub(super) use find::encodes;
 pub use find::{EncoderNode, find};
 pub use input_frame::InputFrame;
-pub use negotiate::{EncoderConfig, NegotiationError};
+pub use negotiate::{EncoderConfig, NegotiationError, RateControl};
 pub use plane_layout::RawFormat;

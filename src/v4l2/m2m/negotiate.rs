@@ -1,7 +1,6 @@
 //! Negotiation with an encoder before it starts: formats, sizes, cropping. Its rate and quality are
 //! in [`super::controls`].
 
-use super::controls::RateControl;
 use super::find::QueueTypes;
 use super::plane_layout::RawFormat;
 use crate::v4l2::abi::{self, m2m::PlaneFormat};
@@ -11,6 +10,17 @@ use crate::v4l2::{Device, FourCc};
 /// Smallest coded buffer. Keyframes of a noisy scene are large, and one that does not fit is lost.
 /// The drivers' own size (Raspberry Pi: 512 kB) is known to be too small.
 const MIN_CODED_BUFFER_BYTES: u32 = 512 * 1024;
+
+/// Frame rate, bit rate and keyframe interval.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RateControl {
+    /// Frames per second.
+    pub fps: u32,
+    /// Bits per second; `None` leaves the encoder's own.
+    pub bitrate: Option<u32>,
+    /// Frames from one IDR frame to the next.
+    pub keyframe_interval: u32,
+}
 
 /// Configuration of an encoder.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
