@@ -1,27 +1,35 @@
-//! BerryMSE shows a camera in any browser with the least delay there is.
+//! BerryMSE shows an H.264 camera in any browser, with the least delay that a browser allows.
 //!
-//! One OS thread per camera turns whatever the camera gives into access units and each access
-//! unit, once, into one ready-made message; the hub keeps the recent ones; serving hands the same
-//! bytes to every viewer. Data flows one way:
+//! The program is `main.rs`, which only starts the parts of this library in order. The library exists so
+//! that tests, examples and fuzz targets reach the parts. `ARCHITECTURE.md` has the rules between
+//! them, and a table of where to change what.
+//!
+//! # The way of a frame
+//!
+//! 1. [`source`] opens a camera, a program, a file, another server or the test pattern. It returns
+//!    H.264 with its capture times. Cameras without H.264 go through [`encode`]. [`v4l2`] is the
+//!    kernel's camera interface, and [`jpeg`] reads the JPEGs of webcams.
+//! 2. [`camera`] supervises one source on a thread of its own, and opens it again when it fails.
+//! 3. [`h264`] finds the access units in the byte stream, and reads parameter sets and picture
+//!    order. It does no I/O and reads no clock.
+//! 4. [`media`] is the media model: the parameters of a stream, and frames, each written once into
+//!    one allocation that all outputs read. Media times are made there, too.
+//! 5. [`hub`] keeps the recent frames of one camera. A viewer is a cursor into them.
+//! 6. [`serve`] sends the same bytes to all viewers, and answers HTTP. [`snapshot`] decodes the
+//!    newest frame on request.
+//!
+//! # Around it
 //!
 //! | module | job |
 //! |---|---|
-//! | [`source`] | a camera, program, file or the test pattern: bytes of H.264 with their capture times |
-//! | [`v4l2`] | the kernel's camera interface; the only place with `unsafe` |
-//! | [`h264`] | Annex B bytes to access units, parameter sets, picture order |
-//! | [`jpeg`] | H.264 inside of JPEG pictures |
-//! | [`media`] | frames and parameters as every output gets them, init segments and fragments (ISO BMFF) |
-//! | [`camera`] | one camera: source to hub, supervised, restarted |
-//! | [`hub`] | the recent fragments of one camera and everybody who follows them |
-//! | [`os`] | operating-system plumbing: allocator, socket options, `/proc` |
-//! | [`snapshot`] | the newest picture of a camera as JPEG, when somebody asks |
-//! | [`controls`] | what can be changed of a camera while it runs |
-//! | [`serve`] | HTTP, WebSocket, the page, the status |
-//! | [`build_info`] | version, commit and built-in parts, for `--version` and `/metrics` |
-//! | [`frame_rate`] | the rate that a camera is asked for |
-//! | [`cli`] | what was typed, the environment and the file to one checked configuration |
-//!
-//! `h264` and `fmp4` do no I/O and read no clock.
+//! | [`cli`] | arguments, environment and file to one checked configuration |
+//! | [`controls`] | changes of a camera's controls while it runs |
+//! | [`frame_rate`] | the requested frame rate |
+//! | [`message`] | a ready WebSocket message |
+//! | [`logger`], [`redact`] | the log, without passwords, tokens and keys |
+//! | [`os`] | allocator, socket options, `/proc` |
+//! | [`build_info`] | version, commit and built-in parts |
+//! | [`shutdown`], [`time`], [`suggest`] | the request to stop, the clock, suggestions for wrong names |
 
 pub mod build_info;
 pub mod camera;

@@ -193,8 +193,21 @@ test("files and folders that documents name exist", () => {
 
 test("each URL of the router is in the reference of HTTP", () => {
   const [router] = files("src/**/router.rs").map(read);
-  const urls = [...router.matchAll(/\(\s*"(\/[^"]*)",\s*Some\(Route/g)].map((match) => match[1].replace(/front|a\.b/, "NAME"));
+  const urls = [...router.matchAll(/^ +(?:GET|POST) "(\/[^"]*)"/gm)].map((match) => match[1].replace("{camera}", "NAME").replace("{websocket}", "video_websocket"))
+    .filter((url) => url !== "/{file}");
   ok(urls.length > 10, `${urls}`);
   const page = read("docs/reference/http.md");
   deepEqual(urls.filter((url) => !page.includes(`\`${url}\``)), []);
+});
+
+test("documents use the field's words", () => {
+  // Words that code may still have, and no document: see tests/banned-words.txt for the others.
+  const wrong = /(?<![\w-])(?:anew|so many|so long|comes? to nothing|test pictures?|slow lines?|last words|spare pictures?)(?![\w-])/i;
+  const found = [];
+  for (const document of documents.filter((name) => !/^(bench\/results|CHANGELOG|ARCHITECTURE)/.test(name))) {
+    prose(read(document)).split("\n").forEach((line, index) => {
+      if (wrong.test(line)) found.push(`${document}:${index + 1}: ${line.match(wrong)[0]}`);
+    });
+  }
+  deepEqual(found, []);
 });
