@@ -9,14 +9,15 @@
 
 #![allow(clippy::print_stdout, reason = "it prints what it has measured")]
 
-use berrymse::camera::{self, Activation, Config};
+use berrymse::camera::{self, Config};
+use berrymse::controls::Server;
 use berrymse::encode::{
     self, Encoder, EncoderPreference, FrameMemory, I420, JpegDecoder, RawFrame, RawVideoFormat,
 };
 use berrymse::hub::{self, Event};
 use berrymse::shutdown::{ShutdownToken, WaitResult};
 use berrymse::source::v4l2::raw::capture::LatestFrame;
-use berrymse::source::{Error, Flips, Input, Item, Settings, SourceContext};
+use berrymse::source::{Error, Flips, Input, Item, Settings, SourceSpec};
 use berrymse::time::Timestamp;
 use berrymse::v4l2::{Colorimetry, FourCc};
 use rustix::time::{ClockId, clock_gettime};
@@ -164,11 +165,8 @@ fn paced(work: Work, frames: &[Vec<u8>], fps: f64, count: u32) -> Result<(), Fai
             keyframe_interval: NonZeroU32::MIN,
         };
         move || {
-            let context = SourceContext::new("made-up", settings, shutdown.clone());
-            let config = Config {
-                activation: Activation::Always,
-                adaptive_bitrate: None,
-            };
+            let config = Config::new("made-up", SourceSpec::Test, settings);
+            let context = config.source_context(shutdown.clone(), Server::default());
             let unit = Vec::new();
             let source = Camera {
                 newest,

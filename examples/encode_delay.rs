@@ -8,12 +8,13 @@
 
 #![allow(clippy::print_stdout, reason = "it prints what it has measured")]
 
-use berrymse::camera::{self, Activation, Config};
+use berrymse::camera::{self, Config};
+use berrymse::controls::Server;
 use berrymse::encode::{self, Encoder, EncoderPreference, FrameMemory, RawFrame, RawVideoFormat};
 use berrymse::hub::{self, Event};
 use berrymse::shutdown::{ShutdownToken, WaitResult};
 use berrymse::source::v4l2::raw::capture::LatestFrame;
-use berrymse::source::{Error, Flips, Input, Item, Settings, SourceContext};
+use berrymse::source::{Error, Flips, Input, Item, Settings, SourceSpec};
 use berrymse::time::Timestamp;
 use berrymse::v4l2::{Colorimetry, FourCc};
 use rustix::time::{ClockId, clock_gettime};
@@ -97,11 +98,9 @@ fn run(
             unit: Vec::new(),
             dropped: dropped.clone(),
         };
-        let (context, cpu) = (context(width, height, &shutdown), cpu.clone());
-        let config = Config {
-            activation: Activation::Always,
-            adaptive_bitrate: None,
-        };
+        let config = Config::new("made-up", SourceSpec::Test, settings(width, height));
+        let context = config.source_context(shutdown.clone(), Server::default());
+        let cpu = cpu.clone();
         move || {
             let end = camera::play(Box::new(source), &context, &config, &publisher);
             let now = clock_gettime(ClockId::ThreadCPUTime);
@@ -140,8 +139,8 @@ fn run(
     })
 }
 
-fn context(width: u32, height: u32, shutdown: &ShutdownToken) -> SourceContext {
-    let settings = Settings {
+fn settings(width: u32, height: u32) -> Settings {
+    Settings {
         width,
         height,
         fps: berrymse::frame_rate::FrameRate::MIN,
@@ -149,8 +148,7 @@ fn context(width: u32, height: u32, shutdown: &ShutdownToken) -> SourceContext {
         rotation: None,
         flips: Flips::default(),
         keyframe_interval: NonZeroU32::MIN,
-    };
-    SourceContext::new("made-up", settings, shutdown.clone())
+    }
 }
 
 fn encoder(width: u32, height: u32, fps: f64) -> Result<Box<dyn Encoder>, encode::Error> {

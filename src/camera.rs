@@ -10,12 +10,15 @@ mod keyframes;
 mod liveness;
 mod muxer;
 
-use crate::controls::Server;
+use crate::controls::{ControlValue, Server};
+use crate::encode::EncoderPreference;
 use crate::hub::{CameraState, Jpeg, Publisher};
 use crate::logger::{self, LogRateLimit};
 use crate::media::orientation::Orientation;
-use crate::source::{self, Cause, Error, Input, SourceSpec};
+use crate::shutdown::ShutdownToken;
+use crate::source::{self, Cause, Error, Input, SourceContext, SourceSpec};
 use crate::time::Timestamp;
+use crate::v4l2::FourCc;
 use adaptive_bitrate::BitrateController;
 use assemble::{Assemble, Assembled};
 use bytes::Bytes;
@@ -59,22 +62,62 @@ pub enum Activation {
     OnDemand,
 }
 
-/// Configuration of the supervisor.
+/// Configuration of a camera.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Config {
+    /// Name in URLs: letters, digits, dot, dash and underscore.
+    pub name: String,
+    /// Source of the frames.
+    pub source: SourceSpec,
+    /// The source as the user wrote it.
+    pub source_text: String,
+    /// Settings that are requested from the source.
+    pub settings: source::Settings,
+    /// Encoders that may be used, if the camera needs one.
+    pub encoder: EncoderPreference,
+    /// Format to take from the camera and encode; `None` takes the cheapest.
+    pub pixel_format: Option<FourCc>,
     /// Activation of the camera.
     pub activation: Activation,
-    /// Range of the adaptive bit rate (bits per second), if the encoder can change it.
+    /// Time without data after which the source is re-opened; zero means never, `None` means a learned time.
+    pub stall_after: Option<Duration>,
+    /// Values of controls, by name. Whether the camera has them shows when it is opened.
+    pub controls: Vec<(String, ControlValue)>,
+    /// Range of an adaptive bit rate, in bits per second, where the encoder can change it.
     pub adaptive_bitrate: Option<RangeInclusive<u32>>,
 }
 
+impl Config {
+    /// Returns the configuration of a camera that is always open, without settings beyond `settings`.
+    pub fn new(name: &str, source: SourceSpec, settings: source::Settings) -> Self {
+        Self {
+            name: name.to_owned(),
+            source,
+            source_text: String::new(),
+            settings,
+            encoder: EncoderPreference::Auto,
+            pixel_format: None,
+            activation: Activation::Always,
+            stall_after: None,
+            controls: Vec::new(),
+            adaptive_bitrate: None,
+        }
+    }
+
+    /// Returns the context in which the source is opened. It outlives all restarts of the source.
+    pub fn source_context(&self, shutdown: ShutdownToken, controls: Server) -> SourceContext {
+        let mut context = SourceContext::new(&self.name, self.settings.clone(), shutdown);
+        context.controls = controls;
+        context.encoder = self.encoder;
+        context.pixel_format = self.pixel_format;
+        context.stall_after = self.stall_after;
+        context
+    }
+}
+
 /// Runs a camera until shutdown.
-pub fn run(
-    spec: &SourceSpec,
-    context: &source::SourceContext,
-    config: &Config,
-    publisher: &Publisher,
-) {
+pub fn run(config: &Config, context: &SourceContext, publisher: &Publisher) {
+    let spec = &config.source;
     if config.activation == Activation::OnDemand {
         logger::count_info_as_client();
     }
@@ -141,7 +184,7 @@ fn backoff_max(spec: &SourceSpec) -> Duration {
 /// For synthetic sources (measurements, tests).
 pub fn play(
     source: Box<dyn Input>,
-    context: &source::SourceContext,
+    context: &SourceContext,
     config: &Config,
     publisher: &Publisher,
 ) -> Result<(), Error> {
@@ -174,7 +217,7 @@ struct Camera<'a> {
 }
 
 impl<'a> Camera<'a> {
-    fn new(context: &'a source::SourceContext, config: &Config, publisher: &'a Publisher) -> Self {
+    fn new(context: &'a SourceContext, config: &Config, publisher: &'a Publisher) -> Self {
         Self {
             name: &context.name,
             publisher,
@@ -191,7 +234,7 @@ impl<'a> Camera<'a> {
     }
 
     /// Reports the camera as closed and waits for viewers; returns false on shutdown.
-    fn wait_for_demand(&mut self, context: &source::SourceContext) -> bool {
+    fn wait_for_demand(&mut self, context: &SourceContext) -> bool {
         if self.publisher.enter_idle() {
             log::info!("{}: closed until somebody watches", self.name);
             while !self.publisher.wait_for_demand(SHUTDOWN_POLL_INTERVAL) {
@@ -333,7 +376,7 @@ impl<'a> Camera<'a> {
     }
 
     /// Waits before the source is re-opened. The first viewer ends a long wait.
-    fn back_off(&self, pause: Duration, context: &source::SourceContext) {
+    fn back_off(&self, pause: Duration, context: &SourceContext) {
         let end = Timestamp::now() + pause;
         let is_watched = self.publisher.has_demand();
         loop {
@@ -348,7 +391,7 @@ impl<'a> Camera<'a> {
     }
 
     /// Reports a failure of the source.
-    fn report_failure(&mut self, error: &Error, context: &source::SourceContext) {
+    fn report_failure(&mut self, error: &Error, context: &SourceContext) {
         let now = Timestamp::now();
         let has_worked = |since: Timestamp| now.since(since) >= HEALTHY_AFTER;
         if self.live_since.take().is_some_and(has_worked) {

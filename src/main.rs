@@ -1,10 +1,10 @@
 //! Reads the settings, starts the log, serves and decides on the exit code.
 
-use berrymse::camera::{self, Activation};
+use berrymse::camera;
 use berrymse::cli::{self, Command, Config, list_cameras};
 use berrymse::serve::{self, AppState, BoundListener, Fanout, Tls};
 use berrymse::shutdown::ShutdownToken;
-use berrymse::source::{SourceContext, SourceSpec};
+use berrymse::source::SourceSpec;
 use berrymse::{controls, hub, logger, os, redact};
 use std::io::Write;
 use std::process::ExitCode;
@@ -85,7 +85,7 @@ fn serve(config: Config) -> Result<(), String> {
     if let Some(note) = &room.note {
         log::warn!("{note}");
     }
-    let tls = config.server.tls.map(Tls::open).transpose()?;
+    let tls = config.server.tls.clone().map(Tls::open).transpose()?;
     let listening = serve::listen::bind_all(&config.server.listen)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -99,46 +99,26 @@ fn serve(config: Config) -> Result<(), String> {
     let (mut threads, mut served) = (Vec::new(), Vec::new());
     for camera in config.cameras {
         let (publisher, hub) = hub::channel();
-        let (server, remote) = controls::channel(camera.controls);
-        let mut context = SourceContext::new(&camera.name, camera.settings, shutdown.clone());
-        context.controls = server;
-        (context.encoder, context.pixel_format) = (camera.encoder, camera.pixel_format);
-        context.stall_after = camera.stall_after;
+        let (server, remote) = controls::channel(camera.controls.iter().cloned());
+        let context = camera.source_context(shutdown.clone(), server);
         served.push(serve::CameraHandle {
-            name: camera.name.clone().into(),
+            name: camera.name.as_str().into(),
             source: camera.source.kind(),
             source_text: redact::mask(&camera.source_text).into_owned(),
             hub,
             remote,
         });
-        let activation = if camera.on_demand {
-            Activation::OnDemand
-        } else {
-            Activation::Always
-        };
-        let camera_config = camera::Config {
-            activation,
-            adaptive_bitrate: camera.adaptive,
-        };
-        let run = move || camera::run(&camera.source, &context, &camera_config, &publisher);
-        let thread = std::thread::Builder::new().name(camera.name).spawn(run);
+        let name = camera.name.clone();
+        let run = move || camera::run(&camera, &context, &publisher);
+        let thread = std::thread::Builder::new().name(name).spawn(run);
         threads.push(thread.map_err(|error| format!("cannot start a camera's thread: {error}"))?);
     }
     let hubs = served.iter().map(|camera| &camera.hub);
     let (fanout, fanout_thread) = Fanout::start(hubs, config.server.io_uring)
         .map_err(|error| format!("cannot start the fan-out: {error}"))?;
     threads.push(fanout_thread);
-    let settings = serve::Config {
-        websocket_name: config.server.websocket,
-        allowed_origins: config.server.allowed_origins,
-        allowed_hosts: config.server.hosts,
-        max_viewers: room.viewers,
-        max_other_connections: room.other,
-        allow_control_changes: config.server.controls,
-        decode_memory_mb: config.server.decode_memory,
-        congestion_control: serve::CongestionControl::detect(config.server.congestion),
-    };
-    let site = Arc::new(AppState::new(served, settings, fanout.clone()));
+    let app = AppState::new(served, config.server, &room, fanout.clone());
+    let site = Arc::new(app);
     runtime.block_on(until_signal(signals, listening, tls, site))?;
     shutdown.trigger();
     fanout.stop();

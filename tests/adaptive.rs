@@ -5,13 +5,13 @@
 
 mod support;
 
-use berrymse::camera::{self, Activation, Config};
+use berrymse::camera::{self, Config};
 use berrymse::controls;
 use berrymse::encode::{self, Encoder, EncoderPreference, FrameMemory, RawFrame, RawVideoFormat};
 use berrymse::hub::{self, Hub};
 use berrymse::serve::{self, AppState, Fanout};
 use berrymse::shutdown::ShutdownToken;
-use berrymse::source::{Error, Flips, Input, Item, Settings, SourceContext};
+use berrymse::source::{Error, Flips, Input, Item, Settings, SourceSpec};
 use berrymse::time::Timestamp;
 use berrymse::v4l2::{Colorimetry, FourCc};
 use std::num::NonZeroU32;
@@ -127,17 +127,24 @@ fn serve(hub: Hub) -> String {
         hub,
         remote,
     };
-    let settings = serve::Config {
+    let config = serve::Config {
+        listen: Vec::new(),
+        tls: None,
         websocket_name: "video_websocket".into(),
         allowed_origins: Vec::new(),
         allowed_hosts: Vec::new(),
         max_viewers: 10,
         decode_memory_mb: 64,
-        max_other_connections: 10,
         allow_control_changes: false,
-        congestion_control: serve::CongestionControl::detect(serve::CongestionSetting::System),
+        io_uring: true,
+        congestion: serve::CongestionSetting::System,
     };
-    let site = Arc::new(AppState::new(vec![camera], settings, fanout));
+    let room = serve::ConnectionBudget {
+        viewers: 10,
+        other: 10,
+        note: None,
+    };
+    let site = Arc::new(AppState::new(vec![camera], config, &room, fanout));
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -166,11 +173,9 @@ fn raw_camera_bitrate_follows_the_link() {
             flips: Flips::default(),
             keyframe_interval: NonZeroU32::new(60).unwrap(),
         };
-        let context = SourceContext::new("camera", settings, shutdown);
-        let config = Config {
-            activation: Activation::Always,
-            adaptive_bitrate: Some(LEAST..=MOST),
-        };
+        let mut config = Config::new("camera", SourceSpec::Test, settings);
+        config.adaptive_bitrate = Some(LEAST..=MOST);
+        let context = config.source_context(shutdown, controls::Server::default());
         camera::play(source, &context, &config, &publisher)
     });
     let line = Line::to(&serve(hub.clone()));

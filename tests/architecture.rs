@@ -12,6 +12,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "cli",
         &[
             "build_info",
+            "camera",
             "encode",
             "frame_rate",
             "os",
@@ -36,14 +37,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "camera",
         &[
+            "encode",
             "frame_rate",
             "h264",
             "hub",
             "logger",
             "media",
             "controls",
+            "shutdown",
             "source",
             "time",
+            "v4l2",
         ],
     ),
     ("os", &[]),

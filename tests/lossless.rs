@@ -1,11 +1,12 @@
 //! A writer that must have every frame, as recording and publishing do: a thread of its own that follows a camera.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
-use berrymse::camera::{self, Activation, Config};
+use berrymse::camera::{self, Config};
+use berrymse::controls::Server;
 use berrymse::hub::{self, Hub, LosslessEvent};
 use berrymse::shutdown::ShutdownToken;
 use berrymse::source::test_pattern::Encoder;
-use berrymse::source::{self, Error, Flips, Input, Item, Settings, SourceSpec};
+use berrymse::source::{Error, Flips, Input, Item, Settings, SourceSpec};
 use berrymse::time::Timestamp;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -129,12 +130,8 @@ fn write(
 fn lossless_writer_gets_every_frame_of_ten_minutes() {
     let frames = u64::from(FPS) * 600;
     let (publisher, hub) = hub::channel();
-    let context =
-        source::SourceContext::new("fast", settings(224, 96), ShutdownToken::new().unwrap());
-    let config = Config {
-        activation: Activation::Always,
-        adaptive_bitrate: None,
-    };
+    let config = Config::new("fast", SourceSpec::Test, settings(224, 96));
+    let context = config.source_context(ShutdownToken::new().unwrap(), Server::default());
     let (written, is_over) = (Arc::new(AtomicU64::new(0)), AtomicBool::new(false));
     let camera = FastCamera {
         encoder: Encoder::new(&settings(224, 96)).unwrap(),
@@ -170,11 +167,8 @@ fn lossless_writer_gets_every_frame_of_ten_minutes() {
 fn soak(run: Duration, pause: Option<Duration>, max_bytes: usize) -> (Written, u64) {
     let (publisher, hub) = hub::channel();
     let shutdown = ShutdownToken::new().unwrap();
-    let context = source::SourceContext::new("soak", settings(640, 480), shutdown.clone());
-    let config = Config {
-        activation: Activation::Always,
-        adaptive_bitrate: None,
-    };
+    let config = Config::new("soak", SourceSpec::Test, settings(640, 480));
+    let context = config.source_context(shutdown.clone(), Server::default());
     let (is_paused, is_over) = (AtomicBool::new(false), AtomicBool::new(false));
     let count = AtomicU64::new(0);
     thread::scope(|scope| {
@@ -182,7 +176,7 @@ fn soak(run: Duration, pause: Option<Duration>, max_bytes: usize) -> (Written, u
         while !publisher.has_demand() {
             thread::sleep(Duration::from_millis(1));
         }
-        let camera = scope.spawn(|| camera::run(&SourceSpec::Test, &context, &config, &publisher));
+        let camera = scope.spawn(|| camera::run(&config, &context, &publisher));
         let begun = Instant::now();
         thread::sleep(run / 3);
         if let Some(pause) = pause {

@@ -20,20 +20,15 @@ mod spellings;
 mod validate;
 mod yaml;
 
-use crate::controls::ControlValue;
-use crate::encode;
-use crate::serve::{Address, CertPaths, CongestionSetting};
-use crate::source;
+use crate::camera;
+use crate::serve;
 use crate::suggest::closest_match;
-use crate::v4l2::FourCc;
 use arguments::ParsedArgs;
 use log::LevelFilter;
 use options::{OPTIONS, Setting};
 use raw_setting::{RawSetting, SettingSource};
 use std::ffi::OsString;
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// Prefix of all environment variables.
 const PREFIX: &str = "BERRYMSE_";
@@ -62,66 +57,15 @@ pub enum Command {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Config {
     /// At least one; the first is the one that `/video_websocket` and `/stream.mp4` show. Names are unique.
-    pub cameras: Vec<Camera>,
+    pub cameras: Vec<camera::Config>,
     /// The serving side.
-    pub server: Server,
+    pub server: serve::Config,
     /// Log level.
     pub log: LevelFilter,
     /// The configuration file that was read.
     pub file: Option<PathBuf>,
     /// Warnings for the log at start-up, about settings that are allowed but surprise.
     pub notes: Vec<String>,
-}
-
-/// A camera.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Camera {
-    /// Name in URLs: letters, digits, dot, dash and underscore.
-    pub name: String,
-    /// Source of the frames.
-    pub source: source::SourceSpec,
-    /// The source as the user wrote it.
-    pub source_text: String,
-    /// Settings that are requested from the source.
-    pub settings: source::Settings,
-    /// Encoders that may be used, if the camera needs one.
-    pub encoder: encode::EncoderPreference,
-    /// Format to take from the camera and encode; `None` takes the cheapest.
-    pub pixel_format: Option<FourCc>,
-    /// Open only while there are viewers.
-    pub on_demand: bool,
-    /// Time without data after which the source is re-opened; zero means never, `None` means a learned time.
-    pub stall_after: Option<Duration>,
-    /// Values of controls, by name. Whether the camera has them shows when it is opened.
-    pub controls: Vec<(String, ControlValue)>,
-    /// Range of an adaptive bit rate, in bits per second.
-    pub adaptive: Option<RangeInclusive<u32>>,
-}
-
-/// The serving side.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Server {
-    /// At least one; unresolved.
-    pub listen: Vec<Address>,
-    /// Files of the certificate, if an address has TLS; not yet read.
-    pub tls: Option<CertPaths>,
-    /// Path of the first camera's live stream, without the slash; one segment of URL-safe characters.
-    pub websocket: String,
-    /// Origins in addition to the server's own whose pages may connect, as browsers write them
-    /// (`https://example.com:8443`); `*` stands for all.
-    pub allowed_origins: Vec<String>,
-    /// Names, in lower case, that the server answers to in addition to `localhost` and IP addresses; empty means all.
-    pub hosts: Vec<String>,
-    /// Limit of viewers at the same time, over all cameras.
-    pub max_viewers: usize,
-    /// Memory for the decoders of snapshots, of all cameras together, in megabytes.
-    pub decode_memory: u32,
-    /// Permits viewers to set controls of the cameras.
-    pub controls: bool,
-    /// Permits io_uring for many viewers, where the kernel has it.
-    pub io_uring: bool,
-    /// TCP congestion control to request from the kernel.
-    pub congestion: CongestionSetting,
 }
 
 /// Error of the settings, on one line: what, where, why and what to try.

@@ -3,8 +3,9 @@
 use super::file::{CameraSection, File};
 use super::options::{OPTIONS, Setting};
 use super::raw_setting::{RawSetting, SettingSource};
-use super::{Camera, Config, Error, Server, parsers};
-use crate::serve::{Address, CertPaths};
+use super::{Config, Error, parsers};
+use crate::camera::{self, Activation};
+use crate::serve::{self, Address, CertPaths};
 use crate::source::{Flips, Settings, SourceSpec};
 use log::LevelFilter;
 use std::ops::RangeInclusive;
@@ -58,7 +59,7 @@ fn one_source_for_all(layers: &[&[RawSetting]], cameras: usize) -> Result<(), Er
 }
 
 /// Refuses two cameras of one name, and two that read standard input.
-fn unique(cameras: &[Camera], list: &[(String, Vec<RawSetting>)]) -> Result<(), Error> {
+fn unique(cameras: &[camera::Config], list: &[(String, Vec<RawSetting>)]) -> Result<(), Error> {
     for (i, (camera, (place, _))) in cameras.iter().zip(list).enumerate() {
         let before = cameras.get(..i).unwrap_or_default();
         if before.iter().any(|other| other.name == camera.name) {
@@ -78,7 +79,7 @@ fn unique(cameras: &[Camera], list: &[(String, Vec<RawSetting>)]) -> Result<(), 
     Ok(())
 }
 
-fn camera(layers: LayeredSettings<'_>, notes: &mut Vec<String>) -> Result<Camera, Error> {
+fn camera(layers: LayeredSettings<'_>, notes: &mut Vec<String>) -> Result<camera::Config, Error> {
     let source = layers.effective(Setting::Source);
     let settings = Settings {
         width: layers.parse(Setting::Width, parsers::pixels)?,
@@ -111,18 +112,22 @@ fn camera(layers: LayeredSettings<'_>, notes: &mut Vec<String>) -> Result<Camera
         .into_iter()
         .map(|raw| parsers::control(&raw.text).map_err(|why| raw.error(why)))
         .collect::<Result<_, _>>()?;
-    let adaptive = adaptive(layers, settings.bitrate)?;
-    Ok(Camera {
+    let adaptive_bitrate = adaptive(layers, settings.bitrate)?;
+    Ok(camera::Config {
         name,
         source: spec,
         source_text: source.text,
         settings,
         encoder: layers.parse(Setting::Encoder, parsers::encoder)?,
         pixel_format: layers.parse(Setting::PixelFormat, parsers::pixel_format)?,
-        on_demand,
+        activation: if on_demand {
+            Activation::OnDemand
+        } else {
+            Activation::Always
+        },
         stall_after: layers.parse_if_set(Setting::StallAfter, parsers::stall_after)?,
         controls,
-        adaptive,
+        adaptive_bitrate,
     })
 }
 
@@ -146,7 +151,7 @@ fn adaptive(
     Ok(Some(least.min(most)..=most))
 }
 
-fn server(layers: LayeredSettings<'_>) -> Result<Server, Error> {
+fn server(layers: LayeredSettings<'_>) -> Result<serve::Config, Error> {
     let mut listen: Vec<Address> = Vec::new();
     for raw in layers.all(Setting::Listen) {
         for address in parsers::listen(&raw.text).map_err(|why| raw.error(why))? {
@@ -160,20 +165,20 @@ fn server(layers: LayeredSettings<'_>) -> Result<Server, Error> {
     for raw in layers.all(Setting::AllowedOrigins) {
         allowed_origins.extend(parsers::origins(&raw.text).map_err(|why| raw.error(why))?);
     }
-    let mut hosts = Vec::new();
+    let mut allowed_hosts = Vec::new();
     for raw in layers.all(Setting::Hosts) {
-        hosts.extend(parsers::hosts(&raw.text).map_err(|why| raw.error(why))?);
+        allowed_hosts.extend(parsers::hosts(&raw.text).map_err(|why| raw.error(why))?);
     }
     let tls = tls(layers, &listen)?;
-    Ok(Server {
+    Ok(serve::Config {
         listen,
         tls,
-        websocket: layers.parse(Setting::Websocket, parsers::websocket)?,
+        websocket_name: layers.parse(Setting::Websocket, parsers::websocket)?,
         allowed_origins,
-        hosts,
+        allowed_hosts,
         max_viewers: layers.parse(Setting::MaxViewers, parsers::viewers)?,
-        decode_memory: layers.parse(Setting::DecodeMemory, parsers::decode_memory)?,
-        controls: layers.parse(Setting::AllowControlChanges, parsers::parse_bool)?,
+        decode_memory_mb: layers.parse(Setting::DecodeMemory, parsers::decode_memory)?,
+        allow_control_changes: layers.parse(Setting::AllowControlChanges, parsers::parse_bool)?,
         io_uring: layers.parse(Setting::IoUring, parsers::parse_bool)?,
         congestion: layers.parse(Setting::Congestion, parsers::congestion)?,
     })

@@ -2,7 +2,9 @@
 
 use crate::controls::Client;
 use crate::hub::Hub;
-use crate::serve::fanout::congestion::CongestionControl;
+use crate::serve::address::Address;
+use crate::serve::fanout::congestion::CongestionSetting;
+use crate::serve::tls::CertPaths;
 use std::sync::Arc;
 
 /// Camera as the server sees it.
@@ -20,24 +22,28 @@ pub struct CameraHandle {
     pub remote: Client,
 }
 
-/// Settings of the server.
-#[derive(Clone, Debug)]
+/// Configuration of the server, as read from command line, environment and file.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Config {
-    /// Name of the first camera's WebSocket, without a slash.
+    /// At least one; unresolved.
+    pub listen: Vec<Address>,
+    /// Files of the certificate, if an address has TLS; not yet read.
+    pub tls: Option<CertPaths>,
+    /// Path of the first camera's WebSocket, without the slash; one segment of URL-safe characters.
     pub websocket_name: String,
-    /// Origins that may show the cameras, in addition to the server's own.
+    /// Origins in addition to the server's own whose pages may connect, as browsers write them
+    /// (`https://example.com:8443`); `*` stands for all.
     pub allowed_origins: Vec<String>,
-    /// The only names that the server answers to, in addition to `localhost` and IP addresses;
-    /// empty means all.
+    /// Names, in lower case, that the server answers to in addition to `localhost` and IP addresses; empty means all.
     pub allowed_hosts: Vec<String>,
-    /// Most viewers at once, of all cameras together.
+    /// Limit of viewers at the same time, over all cameras.
     pub max_viewers: usize,
-    /// Most connections in addition to those of viewers.
-    pub max_other_connections: usize,
-    /// Viewers may set controls of the cameras.
-    pub allow_control_changes: bool,
     /// Memory for the decoders of snapshots, of all cameras together, in megabytes.
     pub decode_memory_mb: u32,
-    /// TCP congestion control of all connections.
-    pub congestion_control: CongestionControl,
+    /// Permits viewers to set controls of the cameras.
+    pub allow_control_changes: bool,
+    /// Permits io_uring for many viewers, where the kernel has it.
+    pub io_uring: bool,
+    /// TCP congestion control to request from the kernel.
+    pub congestion: CongestionSetting,
 }

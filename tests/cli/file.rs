@@ -93,11 +93,11 @@ fn controls_of_a_camera_are_names_and_values() {
     ];
     let wishes = wishes.map(|(name, wish)| (name.to_owned(), wish));
     assert_eq!(config.cameras[0].controls, wishes);
-    assert!(!config.server.controls && !config.server.io_uring);
-    assert_eq!(config.server.decode_memory, 128);
+    assert!(!config.server.allow_control_changes && !config.server.io_uring);
+    assert_eq!(config.server.decode_memory_mb, 128);
     let server = Place::new("").config("", &[]).server;
-    assert!(server.controls && server.io_uring);
-    assert_eq!(server.decode_memory, 64);
+    assert!(server.allow_control_changes && server.io_uring);
+    assert_eq!(server.decode_memory_mb, 64);
 }
 
 #[test]

@@ -97,12 +97,12 @@ fn short(config: &Config) -> String {
         .map(ToString::to_string)
         .collect();
     out.push(format!("on {}", listen.join(" ")));
-    out.push(format!("/{}", config.server.websocket));
+    out.push(format!("/{}", config.server.websocket_name));
     if !config.server.allowed_origins.is_empty() {
         out.push(config.server.allowed_origins.join(" "));
     }
-    if !config.server.hosts.is_empty() {
-        out.push(format!("only {}", config.server.hosts.join(" ")));
+    if !config.server.allowed_hosts.is_empty() {
+        out.push(format!("only {}", config.server.allowed_hosts.join(" ")));
     }
     if config.server.max_viewers != 2000 {
         out.push(format!("{} viewers", config.server.max_viewers));

@@ -370,7 +370,11 @@ fn certificate_and_https_address_need_each_other() {
 
 #[test]
 fn adaptive_range_lies_between_two_limits() {
-    let adaptive = |line: &str| Place::new("").config(line, &[]).cameras[0].adaptive.clone();
+    let adaptive = |line: &str| {
+        Place::new("").config(line, &[]).cameras[0]
+            .adaptive_bitrate
+            .clone()
+    };
     assert_eq!(adaptive(""), None);
     assert_eq!(adaptive("--adaptive true"), Some(300_000..=1_500_000));
     assert_eq!(

@@ -11,6 +11,7 @@ use crate::serve::http::connections::HttpConnections;
 use crate::serve::http::origin::{AllowedHosts, AllowedOrigins};
 use crate::serve::latency_stats::LatencyStats;
 use crate::serve::restart_throttle::RestartThrottle;
+use crate::serve::rlimit::ConnectionBudget;
 use crate::snapshot::{Budget, SnapshotService};
 use crate::time::Timestamp;
 use std::sync::{Mutex, PoisonError};
@@ -41,26 +42,31 @@ pub struct AppState {
 }
 
 impl AppState {
-    /// Creates the state for `cameras`, the first of which is the default.
-    pub fn new(cameras: Vec<CameraHandle>, settings: Config, fanout: Fanout) -> Self {
-        let budget = Budget::new(settings.decode_memory_mb);
+    /// Creates the state of a server that shows `cameras`, the first of which is the default. `room` is what the descriptors
+    /// of the process allow.
+    pub fn new(
+        cameras: Vec<CameraHandle>,
+        config: Config,
+        room: &ConnectionBudget,
+        fanout: Fanout,
+    ) -> Self {
+        let budget = Budget::new(config.decode_memory_mb);
         let snapshot_service = |camera: &CameraHandle| {
             SnapshotService::new(camera.name.clone(), camera.hub.clone(), budget.clone())
         };
-        let connections =
-            HttpConnections::new(settings.max_viewers + settings.max_other_connections);
+        let connections = HttpConnections::new(room.viewers + room.other);
         let make_room = viewer_evictor(connections.clone(), fanout.clone());
         Self {
             snapshot_services: cameras.iter().map(snapshot_service).collect(),
             restart_throttles: cameras.iter().map(|_| RestartThrottle::default()).collect(),
             annexb: cameras.iter().map(|_| AnnexB::default()).collect(),
             cameras,
-            websocket_name: settings.websocket_name,
-            origins: AllowedOrigins::new(settings.allowed_origins),
-            hosts: AllowedHosts::new(settings.allowed_hosts),
-            allow_control_changes: settings.allow_control_changes,
-            congestion_control: settings.congestion_control,
-            viewer_limit: ConnectionLimit::with_eviction(settings.max_viewers, make_room),
+            websocket_name: config.websocket_name,
+            origins: AllowedOrigins::new(config.allowed_origins),
+            hosts: AllowedHosts::new(config.allowed_hosts),
+            allow_control_changes: config.allow_control_changes,
+            congestion_control: CongestionControl::detect(config.congestion),
+            viewer_limit: ConnectionLimit::with_eviction(room.viewers, make_room),
             connections,
             fanout,
             latency_stats: LatencyStats::default(),
