@@ -18,7 +18,7 @@ const SEQUENCE: std::ops::Range<usize> = 20..24;
 const DECODE_TIME: std::ops::Range<usize> = 64..72;
 const DURATION: std::ops::Range<usize> = 96..100;
 
-/// The first [`HEAD_BYTES`] of `fragment`, which [`fragment`](super::fragment) has made, with these times. `None`
+/// The first [`HEAD_BYTES`] of `fragment`, which `super::fragment` has made, with these times. `None`
 /// for bytes that are too short to be one.
 pub fn retimed_head(fragment: &[u8], times: FragmentTimes) -> Option<[u8; HEAD_BYTES]> {
     let mut head = *fragment.first_chunk::<HEAD_BYTES>()?;
