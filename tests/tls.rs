@@ -151,7 +151,7 @@ fn data_sent_with_the_request_is_answered() {
 }
 
 #[test]
-fn curl_likes_it() {
+fn curl_accepts_tls() {
     let site = Site::start("curl", "test");
     let curl = |arguments: &[&str]| {
         let output = Command::new("curl")
@@ -281,7 +281,7 @@ fn renewed_certificate_needs_no_restart() {
 }
 
 #[test]
-fn a_handshake_that_never_ends_is_ended() {
+fn endless_handshake_times_out() {
     let site = Site::start("slow", "test");
     let mut silent = site.tcp();
     let mut slow = site.tcp();
