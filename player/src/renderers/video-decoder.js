@@ -20,6 +20,8 @@
 
 /** Frames in the queue of a decoder that will not catch up: it continues at the next keyframe. */
 const MAX_QUEUE_SIZE = 90;
+/** Time from the first frame in which the server sends what came before: all frames since a keyframe that is long ago. */
+const REPLAY_MS = 1000;
 
 export class Decoder {
   #respond;
@@ -40,6 +42,9 @@ export class Decoder {
   #isFrozen = false;
   #isReady = false;
   #isWaitingForKeyframe = true;
+  #beganAt = 0;
+  /** Frames of the replay that may still be in the queue. They do not count against it. */
+  #replayed = 0;
 
   /** @param {(response: WorkerResponse) => void} respond */
   constructor(respond) {
@@ -95,7 +100,10 @@ export class Decoder {
   #decode({ timestamp, isKeyframe, data }) {
     const decoder = this.#decoder;
     if (decoder?.state !== "configured") return;
-    if (!this.#isWaitingForKeyframe && !isKeyframe && decoder.decodeQueueSize > MAX_QUEUE_SIZE) {
+    const now = performance.now();
+    if (this.#isWaitingForKeyframe && isKeyframe) [this.#beganAt, this.#replayed] = [now, 0];
+    this.#replayed = now < this.#beganAt + REPLAY_MS ? this.#replayed + 1 : Math.min(this.#replayed, decoder.decodeQueueSize);
+    if (!this.#isWaitingForKeyframe && !isKeyframe && decoder.decodeQueueSize > MAX_QUEUE_SIZE + this.#replayed) {
       this.#isWaitingForKeyframe = true;
       this.#respond({ type: "waiting" });
     }
