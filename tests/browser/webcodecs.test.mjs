@@ -168,3 +168,31 @@ test("a tab that was hidden is live at once, and a server that was stopped is fo
   await tab.page.until("a live picture", isLiveOn, { given: ["video"], within: 3000 });
   t.diagnostic(`${Date.now() - from} ms after the stall`);
 });
+
+test("late viewer of a stream with one keyframe sees the picture without a second connection", async () => {
+  const origin = await serve(["--width", "320", "--height", "240"]);
+  const encoder = `ffmpeg -v error -fflags nobuffer -flags low_delay -probesize 32768 -i http://127.0.0.1:${origin.port}/stream.mp4
+    -c:v libx264 -preset ultrafast -tune zerolatency -x264-params keyint=infinite:scenecut=0 -b:v 1M -flush_packets 1 -f h264 -`;
+  const server = await serve(["--source", `exec:${encoder.replace(/\s+/g, " ")}`]);
+  try {
+    const frames = async () => (await (await fetch(new URL("api/status", server.url))).json()).cameras[0].frames;
+    // Three times as many as the decoder's queue may hold.
+    while ((await frames()) < 270) await new Promise((resolve) => setTimeout(resolve, 100));
+    const countSockets = () => {
+      window.sockets = 0;
+      window.WebSocket = class extends WebSocket {
+        constructor(...given) {
+          super(...given);
+          window.sockets += 1;
+        }
+      };
+    };
+    await open([countSockets], { url: server.url });
+    await tab.page.until("a live picture", isLiveOn, { given: ["video"] });
+    assert.ok(await tab.page.evaluate(isByCodecs));
+    assert.equal(await tab.page.evaluate(() => window.sockets), 1);
+  } finally {
+    await server.end();
+    await origin.end();
+  }
+});
