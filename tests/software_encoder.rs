@@ -9,7 +9,8 @@ fn encoder_line() -> String {
     let program = env!("CARGO_BIN_EXE_berrymse");
     let output = Command::new(program).arg("--version").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    let line = text.lines().nth(1).unwrap_or_default().to_owned();
+    let of_encoder = |line: &str| line.strip_prefix("software_encoder: ").map(str::to_owned);
+    let line = text.lines().find_map(of_encoder).unwrap_or_default();
     assert!(line.starts_with("openh264 2."), "{text}");
     line
 }
