@@ -249,7 +249,7 @@ fn predicted_frame_equals_an_idr_frame() {
 
 #[test]
 fn stream_decodes_without_disposable_frames() {
-    // The numbers of the pictures begin anew after 256 that are kept.
+    // The numbers of the pictures begin again after 256 that are kept.
     for (width, height, fps, pictures) in [(1280, 720, 30, 61), (224, 96, 240, 599)] {
         let case = Case {
             keyframe_interval: 600,

@@ -96,7 +96,7 @@ test("the new one is kept if the old one stays silent", () => {
   assert.deepEqual(told, ["connecting", "open", "hello", "gone", "open", "hello", "timing"]);
 });
 
-test("one that does not come through is tried anew, and after long silence all begins anew", () => {
+test("one that does not come through is tried again, and after long silence all begins again", () => {
   const { connection, first } = opened();
   mock.timers.tick(3000);
   Socket.all[1].onclose();

@@ -184,7 +184,7 @@ test("a page left and come back to is live again", async (t) => {
   await tab.page.evaluate(() => history.back());
   await tab.page.until("the page", () => location.pathname.endsWith("page.html") && Boolean(window.clock));
   await tab.page.until("a live picture", isLive, { given: ["berry-video"], within: 5000 });
-  t.diagnostic(`${await tab.page.evaluate(() => window.isKept) ? "kept" : "loaded anew"}, live after ${Date.now() - from} ms`);
+  t.diagnostic(`${await tab.page.evaluate(() => window.isKept) ? "kept" : "loaded again"}, live after ${Date.now() - from} ms`);
 });
 
 for (const file of ["renderer-switch.js", "decode-worker.js"]) {

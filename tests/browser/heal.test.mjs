@@ -91,7 +91,7 @@ test("with 1 % of the pictures lost at the source the rest is shown, and live", 
   t.diagnostic(await viewing.assertHealed({ within: KEYFRAME_MS }));
 });
 
-test("damaged pictures stop playing for no longer than it takes to begin anew at a keyframe", async (t) => {
+test("damaged pictures stop playing for no longer than it takes to begin again at a keyframe", async (t) => {
   const { server } = await relayed("corrupt=150");
   await open(server.url);
   const good = ({ longestPause }) => longestPause < 4 * KEYFRAME_MS;
@@ -163,12 +163,12 @@ test("a tab that was hidden for 30 seconds is at the live edge at once when it i
   t.diagnostic(await viewing.assertHealed({ within: 2 * KEYFRAME_MS }));
 });
 
-test("a page that was left and is come back to is live, from the browser's memory or loaded anew", async (t) => {
+test("a page that was left and is come back to is live, from the browser's memory or loaded again", async (t) => {
   const server = await started();
   await open(server.url);
   await viewing.page.goto(new URL("api/status", server.url).href);
   await pause(3000);
   await viewing.page.back();
   const isSame = await viewing.page.evaluate(() => window.sameDocument === true);
-  t.diagnostic(`${isSame ? "the same page" : "loaded anew"}; live after ${await viewing.untilLive(4 * KEYFRAME_MS)} ms`);
+  t.diagnostic(`${isSame ? "the same page" : "loaded again"}; live after ${await viewing.untilLive(4 * KEYFRAME_MS)} ms`);
 });

@@ -312,7 +312,7 @@ test("an error that a server tells stands in its words where the picture would b
     const words = "Not allowed: ask <b>Ada</b>";
     assert.deepEqual(heard, [["error", words], ["state", words]]);
     assert.equal(await page.evaluate(said), words);
-    // A connection that is made anew begins without it.
+    // A connection that is made again begins without it.
     await page.evaluate(() => sockets.at(-1).onmessage({ data: '{"type":"hello"}' }));
     assert.match(await page.evaluate(said), /^No signal: /);
   } finally {

@@ -126,7 +126,7 @@ export class Viewing {
     const live = await this.untilLive(within);
     const figures = await this.untilGood("as young as before", ({ median }) => median < this.before + AS_BEFORE_MS);
     const { same, without } = await this.page.evaluate(() => ({ same: window.sameDocument, without: window.without }));
-    assert.equal(same, true, "the page was loaded anew");
+    assert.equal(same, true, "the page was loaded again");
     if (keepsBuffer) assert.equal(without, 0, "there were moments without any picture");
     return `live after ${live} ms; then ${inWords(figures)}; before: ${this.before.toFixed(0)} ms`;
   }

@@ -102,7 +102,7 @@ test("without WebCodecs, as on a page that did not come by TLS, Media Source Ext
   assert.deepEqual(await tab.page.evaluate(surfaces), ["video"]);
 });
 
-test("a decoder that breaks is made anew, and one that breaks each time is left without a black picture", async (t) => {
+test("a decoder that breaks is made again, and one that breaks each time is left without a black picture", async (t) => {
   await open([() => {
     // In the page, where the test can break it.
     delete globalThis.Worker;

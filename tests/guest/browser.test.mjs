@@ -123,7 +123,7 @@ test("a guest's USB camera plays in a browser, and again after it was unplugged"
   await plays(page);
   assert.equal(await page.evaluate(said), "");
   assert.equal(await page.evaluate(() => window.isSamePage), true);
-  // On a loaded machine the player may find its video slow and begin it anew; it says so, and it is no error.
+  // On a loaded machine the player may find its video slow and begin it again; it says so, and it is no error.
   const [warnings, errors] = [true, false].map((isOwn) => page.messages.filter((line) => isOwn === line.startsWith("warning: berrymse:")));
   for (const line of warnings) t.diagnostic(line);
   assert.deepEqual(errors, []);

@@ -14,7 +14,7 @@ luma() {
 is_darker_than() { [ "$(luma)" -lt "$1" ]; }
 is_brighter_than() { [ "$(luma)" -gt "$1" ]; }
 
-step "vivid: brightness over HTTP is seen in the picture, and holds when the camera is lost and opened anew"
+step "vivid: brightness over HTTP is seen in the picture, and holds when the camera is lost and opened again"
 start -d /dev/video10 -w 320 -h 180 -f 10
 watch vivid
 live_again 20
@@ -25,7 +25,7 @@ dark=$(luma)
 set_controls '{"brightness": 255}'
 until_true 20 is_brighter_than $((dark + 60)) || fail "not bright: $(luma)"
 step "(luma $dark, then $(luma))"
-# What another program sets is gone when we open it anew, what was set here is back.
+# What another program sets is gone when we open it again, what was set here is back.
 v4l2-ctl -d 10 -c brightness=0
 control_is brightness 0
 v4l2-ctl -d 10 -c disconnect=1

@@ -89,7 +89,7 @@ echo m2m-h264.0 >/sys/bus/platform/drivers/m2m-h264/unbind
 expect 10 "state lost '/dev/video10: the encoder \($title\): it is gone: its driver was unloaded'"
 echo m2m-h264.0 >/sys/bus/platform/drivers/m2m-h264/bind
 live_again 10
-[ "$(grep -c 'camera: /dev/video10 ' "$log")" = "$opened" ] || fail "the camera was opened anew"
+[ "$(grep -c 'camera: /dev/video10 ' "$log")" = "$opened" ] || fail "the camera was opened again"
 
 step "one that does not come back is given up: the encoder in software goes on"
 fault closed 1
@@ -125,7 +125,7 @@ leave
 stop
 step "whoever insists on it has it tried again, and is told so"
 start -d /dev/video10 -w 320 -h 180 -f 10 --encoder hardware
-logged 60 "$title: it takes pictures and gives none, again and again; it is opened anew"
+logged 60 "$title: it takes pictures and gives none, again and again; it is re-opened"
 fault stall 0
 watch again
 live_again 30

@@ -82,7 +82,7 @@ while ($at + 8 <= length $bytes) {
     $count++;
     $keyframes++ if $is_idr;
     my $is_next = grep { my $number = $_; grep { $after{$_} eq $number } @last } @here;
-    # Who begins anew does so with a keyframe: the feeder with its clip, the program wherever it finds one.
+    # Who begins again does so with a keyframe: the feeder with its clip, the program wherever it finds one.
     my $is_anew = $is_idr && ($has_been_lost || grep { / 0$/ } @here);
     if (@last && @here && !$is_next && !$is_anew) {
         $gaps++;

@@ -137,7 +137,7 @@ leave() {
 same_viewer() {
     alive
     kill -0 "${viewers[$viewer]}" 2>/dev/null || fail "viewer $viewer has ended"
-    [ "$(grep -c -E '^[0-9.]+ hello ' "$t/$viewer.events")" = 1 ] || fail "viewer $viewer has connected anew"
+    [ "$(grep -c -E '^[0-9.]+ hello ' "$t/$viewer.events")" = 1 ] || fail "viewer $viewer has connected again"
 }
 
 # expect SECONDS REGEX: an event of the viewer that begins so, after the one that the last expect found; its time is then in `at`

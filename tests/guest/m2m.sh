@@ -41,7 +41,7 @@ for interface in single-planar multi-planar; do
     encode 10 cropped size=644x364 format=YU12 count=5
     grep -q 'width: 644, height: 364' "$t/cropped" || fail "the camera has other sizes: $(head -1 "$t/cropped")"
     looks cropped YU12 5
-    step "$interface: it is drained, goes on, and is begun anew"
+    step "$interface: it is drained, goes on, and is begun again"
     v4l2-ctl -d 10 -i 0 >/dev/null
     encode 10 drained size=640x360 count=20 import drain=8 reset=12
     grep -q '^goes on' "$t/drained" || fail "it was not drained"

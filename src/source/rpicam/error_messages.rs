@@ -40,7 +40,7 @@ const DIAGNOSES: [(&str, &str); 12] = [
     (
         "legacy camera stack",
         "the system is set up for the camera stack of before 2021: take the camera at /dev/video0, or switch the legacy \
-         camera off in raspi-config and start anew",
+         camera off in raspi-config and start again",
     ),
     (
         "only supports the Raspberry Pi platforms",

@@ -254,7 +254,7 @@ mod tests {
         );
         assert!(
             buffers.record(1, BufferKind::Frame),
-            "a driver that starts anew has lost nothing"
+            "a driver that starts again has lost nothing"
         );
         assert!(!buffers.record(9, BufferKind::Frame));
     }

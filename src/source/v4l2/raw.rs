@@ -194,7 +194,7 @@ impl Camera {
                 ", again: another encoder is taken if there is one (--encoder auto)"
             }
             encode::EncoderPreference::Hardware if is_enough => {
-                ", again and again; it is opened anew (--encoder hardware wants no other)"
+                ", again and again; it is re-opened (--encoder hardware wants no other)"
             }
             _ => "",
         };
