@@ -70,13 +70,13 @@ for node in 10 11; do
     until_true 10 grep -q 'picture 5:' "$t/raw" || fail "no raw pictures"
     v4l2-ctl -d$node --set-ctrl disconnect=1
     wait "$raw"
-    says 'end: Err\(Gone\)' "$(cat "$t/raw")"
+    says 'end: Err\(NoDevice\)' "$(cat "$t/raw")"
     says 'end: Ok' "$("$RAW" /dev/video$node 3)"
 done
 
 step "buffers refused"
 v4l2-ctl -d10 -c inject_vidioc_reqbufs_error=1
-says 'end: Err\(Invalid\)' "$("$RAW" /dev/video10 3)"
+says 'end: Err\(InvalidArgument\)' "$("$RAW" /dev/video10 3)"
 says 'end: Ok' "$("$RAW" /dev/video10 3)"
 
 step "auto where no camera has H.264: the one whose pictures can be encoded"
