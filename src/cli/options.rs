@@ -424,7 +424,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         file: Some((ConfigSection::Server, &["congestion"])),
         value: "auto|bbr|cubic|system",
         default: Some("auto"),
-        help: "TCP congestion control; auto is bbr where the kernel allows it",
+        help: "TCP congestion control; auto takes bbr once packets are lost",
     },
 ];
 
