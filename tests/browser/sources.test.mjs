@@ -175,10 +175,21 @@ for (const renderer of ["mse", "webcodecs"]) {
     await open(["--source", x264("smptebars", "keyint=30", "-vf scale=out_color_matrix=bt709")], `renderer="${renderer}"`);
     const isOther = (a, b) => a.flat().some((value, i) => Math.abs(value - b.flat()[i]) > 4);
     const wanted = [[0, 190, 6], [190, 0, 0]];
+    // A busy machine takes its time to a state. Colours that are right stay right.
     const look = async (state) => {
-      const [seen, kept] = [await page.evaluate(colours, await page.screenshot()), await page.evaluate(colours, "")];
-      t.diagnostic(`${state}: ${seen.join("  ")}, snapshot ${kept.join("  ")}`);
-      assert.equal(isOther(seen, wanted) || isOther(kept, wanted), false, state);
+      const isRight = async () => {
+        const [seen, kept] = [await page.evaluate(colours, await page.screenshot()), await page.evaluate(colours, "")];
+        const words = `${state}: ${seen.join("  ")}, snapshot ${kept.join("  ")}`;
+        return { isRight: !isOther(seen, wanted) && !isOther(kept, wanted), words };
+      };
+      let now = await isRight();
+      for (const until = Date.now() + PATIENCE.within; !now.isRight && Date.now() < until; now = await isRight()) await rest();
+      t.diagnostic(now.words);
+      assert.ok(now.isRight, now.words);
+      for (const _ of [1, 2]) {
+        const then = await isRight();
+        assert.ok(then.isRight, `at first ${now.words}, then ${then.words}`);
+      }
     };
     const rest = () => new Promise((resolve) => setTimeout(resolve, 700));
     await rest();
@@ -186,7 +197,10 @@ for (const renderer of ["mse", "webcodecs"]) {
     for (const [state, act] of [
       ["paused", () => document.querySelector("berry-video").pause()],
       ["played on", () => document.querySelector("berry-video").play()],
-      ["paused by the browser", () => document.querySelector("berry-video").video.pause()],
+      ...[1, 2, 3, 4].flatMap((turn) => [
+        [`paused by the browser, ${turn}`, () => document.querySelector("berry-video").video.pause()],
+        [`played on, ${turn}`, () => document.querySelector("berry-video").play()],
+      ]),
       ["live again", () => document.querySelector("berry-video").live()],
       ["looked back", () => document.querySelector("berry-video").lookBack(1)],
       ["back", () => document.querySelector("berry-video").live()],

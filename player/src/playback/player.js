@@ -366,13 +366,14 @@ export class Player {
     this.#notify();
   }
 
-  /** Freezes at the next frame of a track, which has its colours again then. */
-  #pauseAtNextFrame() {
+  /** Freezes a track once its colours are back; the first frame after a pause may still be the paused copy. */
+  async #pauseAtNextFrame() {
+    const video = this.#video;
     this.#isPaused = true;
-    this.#video.requestVideoFrameCallback(() => {
+    await video.play().catch(() => {});
+    video.requestVideoFrameCallback(() => video.requestVideoFrameCallback(() => {
       if (this.#isPaused) this.#renderer.freeze?.(true);
-    });
-    this.#video.play().catch(() => {});
+    }));
   }
 
   // ---- what the browser does
