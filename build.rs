@@ -8,11 +8,12 @@ use std::process::Command;
 use std::{env, fs};
 
 /// Files that decide what is in the executable, as git's path patterns.
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 7] = [
     ".cargo",
     "Cargo.lock",
     "Cargo.toml",
     "build.rs",
+    "crates",
     "player/dist",
     "src",
 ];

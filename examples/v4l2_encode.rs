@@ -11,10 +11,6 @@
 
 use berrymse::shutdown::{ShutdownToken, WaitResult};
 use berrymse::time::Timestamp;
-use berrymse::v4l2::m2m::{
-    Encoder, EncoderConfig, EncoderOutput, InputFrame, RateControl, RawFormat,
-};
-use berrymse::v4l2::{BufferGuard, Device, DeviceError, FourCc, Stream};
 use std::collections::HashMap;
 use std::error::Error;
 use std::fs::File;
@@ -22,6 +18,8 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use v4l2::m2m::{Encoder, EncoderConfig, EncoderOutput, InputFrame, RateControl, RawFormat};
+use v4l2::{BufferGuard, Device, DeviceError, FourCc, Stream};
 
 /// No encoder of a test takes longer for a picture.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -155,7 +153,7 @@ impl Test<'_> {
         }
         let (sequence, captured_at) = (
             filled.sequence,
-            filled.timestamp.unwrap_or(Timestamp::now()),
+            filled.timestamp.unwrap_or(Timestamp::now().into()),
         );
         let held = BufferGuard::new(Arc::clone(&self.stream), filled);
         let mut bytes = Vec::new();

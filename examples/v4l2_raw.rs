@@ -8,9 +8,9 @@
 #![allow(clippy::print_stdout, reason = "a program for tests")]
 
 use berrymse::shutdown::{ShutdownToken, WaitResult};
-use berrymse::v4l2::{Device, DeviceError, Stream};
 use std::path::Path;
 use std::time::Duration;
+use v4l2::{Device, DeviceError, Stream};
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();

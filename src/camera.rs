@@ -18,7 +18,6 @@ use crate::media::orientation::Orientation;
 use crate::shutdown::ShutdownToken;
 use crate::source::{self, Cause, Error, Input, SourceContext, SourceSpec};
 use crate::time::Timestamp;
-use crate::v4l2::FourCc;
 use adaptive_bitrate::BitrateController;
 use assemble::{Assemble, Assembled};
 use bytes::Bytes;
@@ -29,6 +28,7 @@ use muxer::Muxer;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
+use v4l2::FourCc;
 
 /// First back-off before a source is re-opened; doubles with each failure.
 const BACKOFF_MIN: Duration = Duration::from_millis(100);

@@ -48,6 +48,20 @@ pub fn unix_at_zero() -> Duration {
     unix.saturating_sub(Duration::from_nanos(before.as_nanos()) + spread / 2)
 }
 
+impl From<Duration> for Timestamp {
+    /// Returns the time that long after the clock's zero.
+    fn from(since_zero: Duration) -> Self {
+        Self::default() + since_zero
+    }
+}
+
+impl From<Timestamp> for Duration {
+    /// Returns the time since the clock's zero.
+    fn from(time: Timestamp) -> Self {
+        Self::from_nanos(time.as_nanos())
+    }
+}
+
 impl Add<Duration> for Timestamp {
     type Output = Self;
 

@@ -13,12 +13,12 @@ use berrymse::serve::{self, AppState, Fanout};
 use berrymse::shutdown::ShutdownToken;
 use berrymse::source::{Error, Flips, Input, Item, Settings, SourceSpec};
 use berrymse::time::Timestamp;
-use berrymse::v4l2::{Colorimetry, FourCc};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use support::Viewer;
 use support::line::Line;
+use v4l2::{Colorimetry, FourCc};
 
 const WIDTH: u32 = 320;
 const HEIGHT: u32 = 240;

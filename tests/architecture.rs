@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Which modules a module may use.
+/// Packages of the workspace besides the program. They depend on nothing of it.
+const CRATES: [&str; 1] = ["v4l2"];
+
+/// Which modules and crates a module may use.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("build_info", &["encode"]),
     (
@@ -84,7 +87,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("shutdown", &["time"]),
     ("time", &[]),
-    ("v4l2", &["os", "shutdown", "time"]),
     (
         "main",
         &[
@@ -96,13 +98,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// The only files with unsafe code.
 const UNSAFE: [&str; 7] = [
+    "crates/v4l2/src/sys/ioctl.rs",
+    "crates/v4l2/src/sys/mapping.rs",
     "src/encode/software/assembler.rs",
     "src/os/heap.rs",
     "src/os/tcp.rs",
     "src/serve/fanout/uring.rs",
     "src/source/process/spawn.rs",
-    "src/v4l2/sys/ioctl.rs",
-    "src/v4l2/sys/mapping.rs",
 ];
 
 /// Circles of modules inside a room that are still to be ended: room, and one module of the circle.
@@ -113,6 +115,21 @@ const LONG_FILES: &[(&str, &str)] = &[("src/hub/tests.rs", "one suite with one s
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Directories with the sources of the program and of the crates.
+fn source_directories() -> Vec<PathBuf> {
+    let crates = CRATES.iter().map(|name| root().join("crates").join(name));
+    std::iter::once(root().to_owned())
+        .chain(crates)
+        .map(|package| package.join("src"))
+        .collect()
+}
+
+/// All source files of the program and of the crates.
+fn source_files() -> Vec<PathBuf> {
+    let directories = source_directories();
+    directories.iter().flat_map(|it| files(it, "rs")).collect()
 }
 
 /// Modules that exist in tests only.
@@ -158,6 +175,26 @@ fn module_of(path: &Path) -> String {
     first.trim_end_matches(".rs").to_owned()
 }
 
+/// True if the code has a path that begins with this crate.
+fn uses_crate(code: &str, name: &str) -> bool {
+    code.match_indices(&format!("{name}::")).any(|(at, _)| {
+        let before = &code[..at];
+        let before = before.strip_suffix("::").unwrap_or(before);
+        !before.ends_with(|c: char| c.is_alphanumeric() || c == '_')
+    })
+}
+
+#[test]
+fn crates_are_all_known() {
+    let found: BTreeSet<String> = fs::read_dir(root().join("crates"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(found, CRATES.map(str::to_owned).into());
+    assert!(uses_crate("use v4l2::Device;", "v4l2") && uses_crate("x(::v4l2::Y)", "v4l2"));
+    assert!(!uses_crate("source::v4l2::open; my_v4l2::f", "v4l2"));
+}
+
 #[test]
 fn modules_use_only_what_the_table_allows() {
     let mut wrong = Vec::new();
@@ -187,6 +224,7 @@ fn modules_use_only_what_the_table_allows() {
                     .unwrap_or(rest.len())]
             })
             .filter(|used| MAY_USE.iter().any(|(name, _)| name == used))
+            .chain(CRATES.into_iter().filter(|name| uses_crate(&code, name)))
             .collect();
         wrong.extend(
             used.into_iter()
@@ -199,7 +237,7 @@ fn modules_use_only_what_the_table_allows() {
 
 #[test]
 fn unsafe_code_is_where_the_documents_say() {
-    let found: Vec<String> = files(&root().join("src"), "rs")
+    let found: Vec<String> = source_files()
         .into_iter()
         .filter(|path| code(path).contains("unsafe {") || code(path).contains("unsafe fn"))
         .map(|path| {
@@ -291,14 +329,13 @@ fn used_modules(module: &Module, code: &str, known: &BTreeSet<Module>) -> BTreeS
     used
 }
 
-#[test]
-fn modules_of_a_room_have_no_circles() {
-    let source = root().join("src");
-    let modules: BTreeMap<Module, PathBuf> = files(&source, "rs")
+/// Which modules of each room use which, with all that is below them.
+fn uses_in_rooms(source: &Path) -> BTreeMap<Module, BTreeMap<String, BTreeSet<String>>> {
+    let modules: BTreeMap<Module, PathBuf> = files(source, "rs")
         .into_iter()
         .filter(|path| !is_test(path) && !path.ends_with("recovery_tests.rs"))
         .filter_map(|path| {
-            let inside = path.strip_prefix(&source).unwrap().with_extension("");
+            let inside = path.strip_prefix(source).unwrap().with_extension("");
             let mut module: Module = inside
                 .iter()
                 .map(|part| part.to_str().unwrap().to_owned())
@@ -309,7 +346,6 @@ fn modules_of_a_room_have_no_circles() {
         })
         .collect();
     let known: BTreeSet<Module> = modules.keys().cloned().collect();
-    // For each room: which of its modules use which, with all that is below them.
     let mut rooms: BTreeMap<Module, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
     for (module, path) in &modules {
         for used in used_modules(module, &code(path), &known) {
@@ -320,8 +356,17 @@ fn modules_of_a_room_have_no_circles() {
             }
         }
     }
-    assert!(rooms.len() > 10, "rooms are found: {:?}", rooms.keys());
+    rooms
+}
+
+#[test]
+fn modules_of_a_room_have_no_circles() {
     let mut circles = Vec::new();
+    let rooms: Vec<_> = source_directories()
+        .iter()
+        .flat_map(|source| uses_in_rooms(source))
+        .collect();
+    assert!(rooms.len() > 10, "rooms are found: {rooms:?}");
     for (room, uses) in &rooms {
         for start in uses.keys() {
             let mut reached = BTreeSet::new();
@@ -344,7 +389,7 @@ fn modules_of_a_room_have_no_circles() {
 
 #[test]
 fn files_of_more_than_500_lines_are_listed() {
-    for path in files(&root().join("src"), "rs") {
+    for path in source_files() {
         let name = path.strip_prefix(root()).unwrap().to_str().unwrap();
         let lines = fs::read_to_string(&path).unwrap().lines().count();
         let is_listed = LONG_FILES.iter().any(|(listed, _)| *listed == name);

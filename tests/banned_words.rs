@@ -84,11 +84,11 @@ fn documents_comments_and_logs_have_no_banned_word() {
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
         .collect();
     let mut documents = vec![root().join("README.md"), root().join("ARCHITECTURE.md")];
-    for directory in ["docs", "player"] {
+    for directory in ["docs", "player", "crates"] {
         files(&root().join(directory), "md", &mut documents);
     }
     let mut sources = Vec::new();
-    for directory in ["src", "tests", "examples", "fuzz", "bench"] {
+    for directory in ["src", "crates", "tests", "examples", "fuzz", "bench"] {
         files(&root().join(directory), "rs", &mut sources);
     }
     assert!(documents.len() > 10 && sources.len() > 100);

@@ -2,12 +2,12 @@
 
 use crate::os::procfs::{ProcessInfo, processes_with_open};
 use crate::source::rpicam;
-use crate::source::v4l2::raw;
-use crate::v4l2::{FourCc, FrameSize, Node, NodeKind, discover, m2m};
+use crate::source::v4l2::{explain::node_reason, raw};
 use serde_json::{Value, json};
 use std::env;
 use std::fmt::Write;
 use std::path::PathBuf;
+use v4l2::{FourCc, FrameSize, Node, NodeKind, discover, m2m};
 
 /// Limits of formats and sizes in the text, H.264 first. JSON has all of them.
 const FORMATS_SHOWN: usize = 6;
@@ -59,7 +59,7 @@ pub fn report() -> Report {
         rpicam::list_cameras(program).map_err(|error| error.to_string())
     });
     Report {
-        nodes: discover().into_iter().map(found).collect(),
+        nodes: discover().map(found).collect(),
         camera_program,
         program_cameras,
     }
@@ -175,7 +175,7 @@ fn write_node(
     if let Ok(identity) = &node.identity {
         let _ = writeln!(out, "    driver {}, at {}", identity.driver, identity.bus);
     }
-    match node.reason() {
+    match node_reason(node) {
         None => {
             let _ = writeln!(out, "    --source {}", node.name().display());
             if matches!(node.purpose, Some(NodeKind::NeedsEncoder(_))) {
@@ -321,7 +321,7 @@ fn node_json(
         "bus": identity.map(|identity| &identity.bus),
         "purpose": node.purpose.map(NodeKind::label),
         "source": node.is_usable().then(|| node.name().to_string_lossy()),
-        "reason": node.reason(),
+        "reason": node_reason(node),
         "formats": formats.collect::<Vec<_>>(),
         "encoder": node.encoder.as_ref().map(encoder_json),
         "open_in": holders.iter().map(|holder| json!({ "pid": holder.pid, "name": holder.name })).collect::<Vec<_>>(),
@@ -353,7 +353,7 @@ fn size_json(size: &FrameSize, rates: &[f64]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::v4l2::DeviceError;
+    use v4l2::DeviceError;
 
     fn report_of(nodes: Vec<Found>) -> Report {
         Report {
@@ -420,7 +420,7 @@ mod tests {
             sizes: Vec::new(),
             holders: Vec::new(),
         };
-        let capture = crate::v4l2::PlaneApi::SinglePlanar;
+        let capture = v4l2::PlaneApi::SinglePlanar;
         let raw = found("/dev/video0", NodeKind::NeedsEncoder(capture));
         let mut report = report_of(vec![raw, found("/dev/video1", NodeKind::Metadata)]);
         let takes = |report: &Report, what: &str| {

@@ -5,10 +5,10 @@ use crate::encode;
 use crate::frame_rate::{self, FrameRate};
 use crate::serve::{Address, CongestionSetting};
 use crate::source::SourceSpec;
-use crate::v4l2::FourCc;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::time::Duration;
+use v4l2::FourCc;
 
 /// Range in pixels. H.264 (level 6.2) goes to 16384, MSE decoders to 8192, and a macroblock is 16.
 const PIXELS: RangeInclusive<u32> = 16..=8192;

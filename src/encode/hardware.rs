@@ -12,17 +12,17 @@ use super::{
     RawVideoFormat, pixel_layout,
 };
 use crate::time::Timestamp;
-use crate::v4l2::controls::{flag, id};
-use crate::v4l2::m2m::{
-    self, EncoderConfig, EncoderNode, EncoderOutput, InputFrame, NegotiationError, RateControl,
-    RawFormat,
-};
-use crate::v4l2::{Device, DeviceError, FourCc};
 use messages::{message, no_encoder_message};
 use rustix::fd::BorrowedFd;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
+use v4l2::controls::{flag, id};
+use v4l2::m2m::{
+    self, EncoderConfig, EncoderNode, EncoderOutput, InputFrame, NegotiationError, RateControl,
+    RawFormat,
+};
+use v4l2::{Device, DeviceError, FourCc};
 
 /// Default bit rate, in bits per pixel and frame that look well. Drivers' own default (ten megabits
 /// on a Raspberry Pi, for every size) is more than most links carry.
@@ -283,13 +283,12 @@ impl RestartingEncoder {
             encoder.force_keyframe()?;
             self.wants_keyframe = false;
         }
+        let captured_at = picture.captured_at.into();
         match picture.memory {
-            FrameMemory::Driver(held) => {
-                encoder.queue_input(InputFrame::Import(held), picture.captured_at)
-            }
+            FrameMemory::Driver(held) => encoder.queue_input(InputFrame::Import(held), captured_at),
             FrameMemory::Owned(pieces) => {
                 let [a, b, c] = &pieces;
-                encoder.queue_input(InputFrame::Copy([a, b, c]), picture.captured_at)
+                encoder.queue_input(InputFrame::Copy([a, b, c]), captured_at)
             }
         }
     }
@@ -318,9 +317,11 @@ impl RestartingEncoder {
                     }
                     self.dropped += u64::from(dropped);
                     self.consecutive_damaged = 0;
-                    return Ok(Some(captured_at));
+                    return Ok(Some(captured_at.into()));
                 }
-                Ok(EncoderOutput::Continuation { captured_at }) => return Ok(Some(captured_at)),
+                Ok(EncoderOutput::Continuation { captured_at }) => {
+                    return Ok(Some(captured_at.into()));
+                }
                 Ok(EncoderOutput::ParameterSets) => {}
                 Ok(EncoderOutput::Empty) => annexb.truncate(ahead),
                 Ok(EncoderOutput::Error) => {
@@ -486,7 +487,7 @@ mod tests {
             width: 1280,
             height: 720,
             strides: [0; 3],
-            colour: crate::v4l2::Colorimetry::default(),
+            colour: v4l2::Colorimetry::default(),
         };
         assert_eq!(default_bitrate(&format, 30), 2_764_800);
     }

@@ -17,12 +17,12 @@ pub use pixel_layout::{PixelLayout, pixel_layout};
 pub use software::software_encoder;
 
 use crate::time::Timestamp;
-use crate::v4l2::{BufferGuard, Colorimetry, FourCc};
 use rustix::fd::BorrowedFd;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
+use v4l2::{BufferGuard, Colorimetry, FourCc};
 
 /// Time of delivering frames after which an encoder counts as healthy.
 pub const HEALTHY_AFTER: Duration = Duration::from_secs(10);

@@ -1,6 +1,6 @@
 //! Layout of pixels in memory, for each format that can be encoded. Formats only, no pixels.
 
-use crate::v4l2::FourCc;
+use v4l2::FourCc;
 
 /// Layout of the pixels of a format in memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

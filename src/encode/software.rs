@@ -38,13 +38,13 @@ mod openh264 {
     };
     use super::assembler;
     use crate::time::Timestamp;
-    use crate::v4l2::FourCc;
     use openh264::OpenH264API;
     use openh264::encoder::{
         BitRate, Complexity, EncoderConfig, FrameRate, FrameType, IntraFramePeriod, Profile,
         QpRange, RateControlMode, UsageType, VuiConfig,
     };
     use openh264::formats::YUVSource;
+    use v4l2::FourCc;
 
     /// Default bit rate, in bits per pixel and frame that look well.
     const BITS_PER_PIXEL: f64 = 0.08;

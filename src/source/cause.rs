@@ -1,10 +1,10 @@
 //! Failure causes that every viewer may see: without paths, commands, addresses or a program's
 //! words.
 
-use crate::v4l2::DeviceError;
 use std::fmt;
 use std::process::ExitStatus;
 use std::time::Duration;
+use v4l2::DeviceError;
 
 /// Public cause of a failure. The log has the full text of [`super::Error`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -26,7 +26,7 @@ use crate::media::Description;
 use crate::media::orientation::Orientation;
 use crate::shutdown::ShutdownToken;
 use crate::time::Timestamp;
-use crate::v4l2::{FourCc, NodeKind};
+use ::v4l2::{FourCc, NodeKind};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -366,7 +366,7 @@ pub fn open(spec: &SourceSpec, context: &SourceContext) -> Result<Box<dyn Input>
 /// Opens the first camera that works: an H.264 node, else the Raspberry Pi's camera, else a node
 /// that needs an encoder. The error gives the reason of each.
 fn open_first_working(context: &SourceContext) -> Result<Box<dyn Input>, Error> {
-    let first = crate::v4l2::first_camera();
+    let first = v4l2::first_camera();
     if let Ok((path, NodeKind::H264(_))) = &first {
         return v4l2::open(path, context);
     }

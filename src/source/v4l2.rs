@@ -9,6 +9,8 @@
 mod apply_settings;
 mod buffer_check;
 mod controls;
+pub(crate) mod explain;
+mod first_camera;
 mod negotiated_stream;
 mod onboard_encoder;
 mod open_error;
@@ -24,16 +26,18 @@ use crate::jpeg::{self, EmbeddedH264};
 use crate::media::orientation::Orientation;
 use crate::shutdown::WaitResult;
 use crate::time::Timestamp;
-use crate::v4l2::uvc_h264_xu::H264Carriage;
-use crate::v4l2::{self, DequeuedBuffer, Device, DeviceError, FourCc, NodeKind, SetupStep, Stream};
 use buffer_check::{BufferClassifier, BufferKind};
 use controls::V4l2Controls;
+use explain::{SetupStep, explain, kind_reason};
+pub(super) use first_camera::first_camera;
 use negotiated_stream::NegotiatedStream;
 use onboard_encoder::Encoder;
 use open_error::OpenError;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use v4l2::uvc_h264_xu::H264Carriage;
+use v4l2::{DequeuedBuffer, Device, DeviceError, FourCc, NodeKind, Stream};
 
 /// Number of buffers: three while the driver fills one and we copy another, and one for a late
 /// wake-up.
@@ -79,7 +83,7 @@ fn start(path: &Path, context: &SourceContext) -> Result<Box<dyn Input>, OpenErr
             None => return raw::start(device, capture, path, context),
         },
         NodeKind::NeedsEncoder(capture) => return raw::start(device, capture, path, context),
-        other => return Err(OpenError::Unusable(other.reason().unwrap_or_default())),
+        other => return Err(OpenError::Unusable(kind_reason(other).unwrap_or_default())),
     };
     let wanted = &context.settings;
     let mut report = apply_settings::UnsupportedSettings::default();
@@ -188,7 +192,7 @@ impl Camera {
 
     /// Returns the error that ends this source.
     fn lost(&self, failure: DeviceError) -> Error {
-        let words = v4l2::explain(
+        let words = explain(
             failure,
             SetupStep::Capture,
             &self.path,
@@ -224,7 +228,7 @@ impl Camera {
             Err(failure) => return Err(self.lost(failure)),
         };
         let now = Timestamp::now();
-        let (sequence, stamp) = (filled.sequence, filled.timestamp);
+        let (sequence, stamp) = (filled.sequence, filled.timestamp.map(Timestamp::from));
         let kind = self.classify(&filled);
         let is_plain = self.carriage == H264Carriage::InMjpeg && kind == BufferKind::NoH264;
         self.stream

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::encode::Colorimetry;
-use crate::v4l2::FourCc;
+use v4l2::FourCc;
 
 /// Brightness, U and V (or red, green and blue) of a pixel: noise, the same in each run.
 fn value(channel: usize, x: usize, y: usize) -> u8 {

@@ -1,7 +1,7 @@
 //! Messages about encoders that are missing or fail.
 
-use crate::v4l2::DeviceError;
 use std::path::PathBuf;
+use v4l2::DeviceError;
 
 /// Returns the reason for finding no encoder; `unknown` are the nodes that could not be opened.
 pub(super) fn no_encoder_message(unknown: &[(PathBuf, DeviceError)]) -> String {

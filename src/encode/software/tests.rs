@@ -7,8 +7,8 @@ use crate::encode::{Config, Encoder, FrameMemory, RawFrame, RawVideoFormat};
 use crate::h264::sps::Sps;
 use crate::h264::{AccessUnit, Assembler, BoundaryMode, ChunkEnd, SampleBuilder};
 use crate::time::Timestamp;
-use crate::v4l2::{Colorimetry, FourCc};
 use std::num::NonZeroU32;
+use v4l2::{Colorimetry, FourCc};
 
 const WIDTH: u32 = 320;
 const HEIGHT: u32 = 240;

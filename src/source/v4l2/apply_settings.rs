@@ -3,8 +3,8 @@
 
 use crate::media::orientation::Orientation;
 use crate::source::Settings;
-use crate::v4l2::controls::{flag, id};
-use crate::v4l2::{Control, Device};
+use v4l2::controls::{flag, id};
+use v4l2::{Control, Device};
 
 /// Items of `V4L2_CID_MPEG_VIDEO_BITRATE_MODE`.
 const VARIABLE_RATE: i64 = 0;

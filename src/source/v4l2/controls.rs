@@ -3,8 +3,8 @@
 
 use super::onboard_encoder::Encoder;
 use crate::controls::{Control, ControlBackend, ControlType, Flags, MenuItem};
-use crate::v4l2::controls::flag;
-use crate::v4l2::{self, ControlKind, Device, DeviceError};
+use v4l2::controls::flag;
+use v4l2::{self, ControlKind, Device, DeviceError};
 
 /// Controls of an open node.
 pub(super) struct V4l2Controls<'a> {

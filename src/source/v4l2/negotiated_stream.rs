@@ -5,9 +5,9 @@ use super::stall;
 use crate::media::orientation::Orientation;
 use crate::source::SourceContext;
 use crate::source::silence::SilenceLimit;
-use crate::v4l2::uvc_h264_xu::H264Carriage;
-use crate::v4l2::{DeviceInfo, NegotiatedFormat};
 use std::path::Path;
+use v4l2::uvc_h264_xu::H264Carriage;
+use v4l2::{DeviceInfo, NegotiatedFormat};
 
 /// Result of the negotiation with the driver.
 pub(super) struct NegotiatedStream {

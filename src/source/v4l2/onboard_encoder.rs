@@ -6,10 +6,10 @@ mod uvc_xu;
 use super::apply_settings::{self, UnsupportedSettings};
 use crate::controls;
 use crate::source::Settings;
-use crate::v4l2::controls::id;
-use crate::v4l2::uvc_h264_xu::H264Carriage;
-use crate::v4l2::{Control, Device, DeviceError, NegotiatedFormat};
 use uvc_xu::UvcH264Encoder;
+use v4l2::controls::id;
+use v4l2::uvc_h264_xu::H264Carriage;
+use v4l2::{Control, Device, DeviceError, NegotiatedFormat};
 
 /// Encoder controls of an open camera.
 #[derive(Debug)]

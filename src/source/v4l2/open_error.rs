@@ -1,8 +1,9 @@
 //! Reasons why a V4L2 camera was not started, for the log and for viewers.
 
+use super::explain::{SetupStep, explain};
 use crate::source::Cause;
-use crate::v4l2::{self, DeviceError, DeviceInfo, SetupStep};
 use std::path::Path;
+use v4l2::{DeviceError, DeviceInfo};
 
 /// Reason why a node was not started.
 pub(super) enum OpenError {
@@ -27,7 +28,7 @@ impl OpenError {
             Self::Syscall(failure, step, identity) => {
                 format!(
                     "{path_shown}: {}",
-                    v4l2::explain(failure, step, path, identity.as_ref())
+                    explain(failure, step, path, identity.as_ref())
                 )
             }
         }

@@ -13,6 +13,7 @@ mod open;
 pub(super) use open::start;
 
 use super::READ_TIMEOUT;
+use super::explain::{SetupStep, explain};
 use crate::controls::ControlBackend;
 use crate::encode::{self, Encoder, EncoderFactory, FrameMemory, RawFrame};
 use crate::media::orientation::Orientation;
@@ -20,7 +21,6 @@ use crate::shutdown::WaitResult;
 use crate::source::silence::SilenceLimit;
 use crate::source::{Cause, Error, Input, Item, SourceContext};
 use crate::time::Timestamp;
-use crate::v4l2::{self, DeviceError, FourCc, SetupStep, Stream};
 use capture::{CaptureThread, CapturedFrame};
 use mjpeg::MjpegStage;
 use mode_select::{CaptureMode, FormatCaps, ModeRequest};
@@ -28,6 +28,7 @@ use rustix::event::PollFlags;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use v4l2::{DeviceError, FourCc, Stream};
 
 /// Shortest time between log lines about dropped frames.
 const DROP_LOG_INTERVAL: Duration = Duration::from_secs(60);
@@ -181,7 +182,7 @@ impl Camera {
 
     fn lost(&self, failure: DeviceError) -> Error {
         let identity = self.stream.device().identity();
-        let words = v4l2::explain(failure, SetupStep::Capture, &self.path, Some(identity));
+        let words = explain(failure, SetupStep::Capture, &self.path, Some(identity));
         Error::Lost(format!("{}: {words}", self.path.display())).because(failure.into())
     }
 

@@ -1,9 +1,9 @@
 //! Selection of cameras with H.264 inside MJPEG, and of their JPEG size.
 
 use crate::source::{Settings, SourceContext};
-use crate::v4l2::uvc_h264_xu::H264Carriage;
-use crate::v4l2::{Device, FourCc, FrameSize, PlaneApi};
 use std::sync::atomic::Ordering;
+use v4l2::uvc_h264_xu::H264Carriage;
+use v4l2::{Device, FourCc, FrameSize, PlaneApi};
 
 /// Smallest MJPEG size that all such cameras have.
 const SMALL_JPEG: (u32, u32) = (640, 480);

@@ -2,8 +2,8 @@
 
 use super::super::apply_settings::UnsupportedSettings;
 use crate::controls::{Control, ControlType, Flags, MenuItem};
-use crate::v4l2::uvc_h264_xu::{Configuration, ConfigurationLimits, H264Carriage};
-use crate::v4l2::{Device, DeviceError, UvcH264Xu};
+use v4l2::uvc_h264_xu::{Configuration, ConfigurationLimits, H264Carriage};
+use v4l2::{Device, DeviceError, UvcH264Xu};
 
 const BITRATE: &str = "video_bitrate";
 const PERIOD: &str = "h264_i_frame_period";

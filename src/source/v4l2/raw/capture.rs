@@ -4,13 +4,13 @@
 use super::super::buffer_check::{BufferClassifier, BufferKind};
 use crate::shutdown::{ShutdownToken, WaitResult};
 use crate::time::Timestamp;
-use crate::v4l2::{BufferGuard, DeviceError, Stream};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use v4l2::{BufferGuard, DeviceError, Stream};
 
 /// Interval of log checks while no frame comes.
 const LOG_POLL_INTERVAL: Duration = Duration::from_millis(500);
@@ -213,13 +213,10 @@ impl CaptureWorker {
         }
     }
 
-    fn classify(
-        &mut self,
-        filled: crate::v4l2::DequeuedBuffer,
-        is_whole: impl Fn(&BufferGuard) -> bool,
-    ) {
+    fn classify(&mut self, filled: v4l2::DequeuedBuffer, is_whole: impl Fn(&BufferGuard) -> bool) {
         let arrived_at = Timestamp::now();
-        let (sequence, stamp, is_damaged) = (filled.sequence, filled.timestamp, filled.is_damaged);
+        let (sequence, is_damaged) = (filled.sequence, filled.is_damaged);
+        let stamp = filled.timestamp.map(Timestamp::from);
         let held = BufferGuard::new(self.stream.clone(), filled);
         // The first buffer of v4l2loopback is of an earlier feeder.
         let is_stale = sequence == 0 && self.stream.device().identity().is_loopback();

@@ -2,7 +2,7 @@
 
 use crate::encode::{FrameMemory, I420, JpegDecoder};
 use crate::time::Timestamp;
-use crate::v4l2::{BufferGuard, NegotiatedFormat};
+use v4l2::{BufferGuard, NegotiatedFormat};
 
 /// Decoder of a camera that delivers JPEG.
 pub(super) struct MjpegStage {

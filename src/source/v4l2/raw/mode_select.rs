@@ -1,7 +1,7 @@
 //! Selection of format, size and rate: the mode closest to the request and, of those, the cheapest.
 //! Plain values, no device.
 
-use crate::v4l2::{FourCc, FrameSize};
+use v4l2::{FourCc, FrameSize};
 
 /// Format of a camera, with its sizes and their rates (frames per second, highest first). Empty if
 /// the driver does not list them.

@@ -2,6 +2,7 @@
 
 use super::super::apply_settings::{self, UnsupportedSettings};
 use super::super::controls::V4l2Controls;
+use super::super::explain::SetupStep;
 use super::super::{OpenError, stall};
 use super::capture::CaptureThread;
 use super::mjpeg::MjpegStage;
@@ -11,13 +12,12 @@ use crate::encode::{self, Encoder, EncoderFactory, RawVideoFormat};
 use crate::media::orientation::Orientation;
 use crate::source::{Input, SourceContext};
 use crate::time::Timestamp;
-use crate::v4l2::{
-    BufferGuard, Colorimetry, Device, DeviceError, FourCc, NegotiatedFormat, PlaneApi, SetupStep,
-    Stream,
-};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use v4l2::{
+    BufferGuard, Colorimetry, Device, DeviceError, FourCc, NegotiatedFormat, PlaneApi, Stream,
+};
 
 /// Number of buffers: one is the latest, one is encoded, two are filled, one is for a late wake-up.
 const BUFFER_COUNT: u32 = 5;

@@ -1,6 +1,6 @@
 //! Memory layout of raw frames, as far as copying rows between drivers' buffers needs it.
 
-use crate::v4l2::{FourCc, NegotiatedFormat};
+use crate::{FourCc, NegotiatedFormat};
 use std::ops::Range;
 
 /// Largest number of parts of a frame: luma and two chroma planes.

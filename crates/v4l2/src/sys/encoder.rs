@@ -2,11 +2,11 @@
 
 use super::ioctl;
 use super::{DeviceError, TimeWidth};
-use crate::v4l2::abi::m2m;
+use crate::abi::m2m;
 use rustix::fd::BorrowedFd;
 
 /// Sets the part of the pictures that is encoded, from the top left corner; returns the driver's answer.
-pub(in crate::v4l2) fn crop(
+pub(crate) fn crop(
     fd: BorrowedFd<'_>,
     kind: u32,
     width: u32,
@@ -23,7 +23,7 @@ pub(in crate::v4l2) fn crop(
 }
 
 /// Gives an encoder a command.
-pub(in crate::v4l2) fn command(fd: BorrowedFd<'_>, cmd: u32) -> Result<(), DeviceError> {
+pub(crate) fn command(fd: BorrowedFd<'_>, cmd: u32) -> Result<(), DeviceError> {
     let command = m2m::EncoderCommand {
         cmd,
         ..Default::default()
@@ -32,7 +32,7 @@ pub(in crate::v4l2) fn command(fd: BorrowedFd<'_>, cmd: u32) -> Result<(), Devic
 }
 
 /// Asks to be told of events of a kind.
-pub(in crate::v4l2) fn subscribe(fd: BorrowedFd<'_>, kind: u32) -> Result<(), DeviceError> {
+pub(crate) fn subscribe(fd: BorrowedFd<'_>, kind: u32) -> Result<(), DeviceError> {
     let subscription = m2m::EventSubscription {
         kind,
         ..Default::default()
@@ -41,10 +41,7 @@ pub(in crate::v4l2) fn subscribe(fd: BorrowedFd<'_>, kind: u32) -> Result<(), De
 }
 
 /// Takes the oldest event, and says of what kind it is; `NoEntry` when there is none.
-pub(in crate::v4l2) fn next_event(
-    fd: BorrowedFd<'_>,
-    width: TimeWidth,
-) -> Result<u32, DeviceError> {
+pub(crate) fn next_event(fd: BorrowedFd<'_>, width: TimeWidth) -> Result<u32, DeviceError> {
     match width {
         TimeWidth::Bits64 => ioctl::DQEVENT_64
             .call(fd, m2m::Event::default())

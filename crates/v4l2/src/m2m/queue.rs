@@ -1,8 +1,8 @@
 //! One of the two queues of an encoder: its buffers, and which of them the driver has.
 
-use crate::v4l2::Device;
-use crate::v4l2::abi::m2m::FIELD_NONE;
-use crate::v4l2::sys::{self, BufferCall, BufferState, DeviceError, Memory, PlaneState, TimeWidth};
+use crate::Device;
+use crate::abi::m2m::FIELD_NONE;
+use crate::sys::{self, BufferCall, BufferState, DeviceError, Memory, PlaneState, TimeWidth};
 
 /// Buffers of one queue. They are freed when the device is closed.
 #[derive(Debug)]

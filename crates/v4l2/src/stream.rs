@@ -3,10 +3,10 @@
 use super::abi::{FLAG_ERROR, MAX_PLANES};
 use super::device::{Device, PlaneApi};
 use super::sys::{self, BufferCall, DeviceError, Mapping, PlaneState, TimeWidth, Writable};
-use crate::time::Timestamp;
 use rustix::fd::{BorrowedFd, OwnedFd};
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Buffer that the driver has filled. It is ours until [`Stream::queue`].
 #[derive(Debug)]
@@ -16,8 +16,9 @@ pub struct DequeuedBuffer {
     planes: [PlaneData; MAX_PLANES],
     /// Frame counter of the driver. A step of more than one is a loss.
     pub sequence: u32,
-    /// Capture time by the driver's clock, which is `CLOCK_MONOTONIC` only if plausible.
-    pub timestamp: Option<Timestamp>,
+    /// Capture time since the zero of the driver's clock, which is `CLOCK_MONOTONIC` only if
+    /// plausible.
+    pub timestamp: Option<Duration>,
     /// True if the driver marked it as damaged.
     pub is_damaged: bool,
     /// Bytes in its first plane, at most `capacity`.
@@ -282,7 +283,7 @@ impl Drop for Stream {
 
 /// Converts seconds and microseconds; `None` for zero (header buffers of some drivers) and
 /// overflow.
-pub(super) fn parse_timestamp([seconds, micros]: [i64; 2]) -> Option<Timestamp> {
+pub(super) fn parse_timestamp([seconds, micros]: [i64; 2]) -> Option<Duration> {
     let nanos = seconds
         .checked_mul(1_000_000)?
         .checked_add(micros)?
@@ -290,7 +291,7 @@ pub(super) fn parse_timestamp([seconds, micros]: [i64; 2]) -> Option<Timestamp> 
     u64::try_from(nanos)
         .ok()
         .filter(|&nanos| nanos != 0)
-        .map(Timestamp::from_nanos)
+        .map(Duration::from_nanos)
 }
 
 #[cfg(test)]
@@ -301,7 +302,7 @@ mod tests {
     fn timestamp_zero_or_out_of_range_is_none() {
         assert_eq!(
             parse_timestamp([3, 250_000]),
-            Some(Timestamp::from_nanos(3_250_000_000))
+            Some(Duration::from_nanos(3_250_000_000))
         );
         assert_eq!(parse_timestamp([0, 0]), None);
         assert_eq!(parse_timestamp([-1, 0]), None);

@@ -8,7 +8,7 @@
 )]
 
 use super::DeviceError;
-use crate::v4l2::abi::{self, Buffer, ExtControl, ExtControls, Format, Plane, buffer_type, m2m};
+use crate::abi::{self, Buffer, ExtControl, ExtControls, Format, Plane, buffer_type, m2m};
 use rustix::fd::{BorrowedFd, FromRawFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::ioctl::{Ioctl, IoctlOutput, Opcode};
@@ -104,7 +104,7 @@ pub(super) const DQEVENT_32: Plain<m2m::Event<i32>> = Plain::new(m2m::Event::<i3
 
 /// `VIDIOC_S_FMT`: asks for a format; the driver's answer may differ. `Invalid` of all that is no queue of pictures: the format of
 /// an overlay has an address in it.
-pub(in crate::v4l2) fn set_format(
+pub(crate) fn set_format(
     fd: BorrowedFd<'_>,
     mut format: Format<usize>,
 ) -> Result<Format<usize>, DeviceError> {
@@ -172,7 +172,7 @@ pub(super) fn control(
 
 /// `UVCIOC_CTRL_QUERY`: one request to an extension unit of a USB camera, whose answer or argument is `data`. The kernel refuses
 /// all but the length that the camera says. `Other(EPIPE)` and the like: the camera refuses.
-pub(in crate::v4l2) fn query_extension_unit(
+pub(crate) fn query_extension_unit(
     fd: BorrowedFd<'_>,
     unit: u8,
     selector: u8,
@@ -193,7 +193,7 @@ pub(in crate::v4l2) fn query_extension_unit(
 
 /// What to do with a buffer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(in crate::v4l2) enum BufferCall {
+pub(crate) enum BufferCall {
     /// Ask where it is.
     Query,
     /// Give it to the driver.

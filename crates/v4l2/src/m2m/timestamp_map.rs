@@ -1,8 +1,8 @@
 //! Map from coded to raw frames by timestamp, which encoders copy. Counting fails, because encoders
 //! drop frames silently.
 
-use crate::time::Timestamp;
 use std::collections::VecDeque;
+use std::time::Duration;
 
 /// Largest number of tracked frames, for encoders that copy no timestamps. None holds so many.
 const MAX_TRACKED: usize = 64;
@@ -11,30 +11,28 @@ const MAX_TRACKED: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct TimestampMap {
     /// Timestamp in microseconds, and the capture time.
-    waiting: VecDeque<(u64, Timestamp)>,
+    waiting: VecDeque<(u64, Duration)>,
     last: u64,
     /// Last frame that came out.
-    newest: Option<(u64, Timestamp)>,
+    newest: Option<(u64, Duration)>,
 }
 
 /// Raw frame that a timestamp belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Match {
     /// A frame, and the number of earlier ones that never came out.
-    Frame {
-        captured_at: Timestamp,
-        dropped: u32,
-    },
+    Frame { captured_at: Duration, dropped: u32 },
     /// The same frame as the last output.
-    Continuation { captured_at: Timestamp },
+    Continuation { captured_at: Duration },
     /// None: parameter sets, or an encoder that invents timestamps.
     None,
 }
 
 impl TimestampMap {
     /// Returns the timestamp for a raw frame. They are unique and growing, unlike cameras' times.
-    pub(super) fn insert(&mut self, captured_at: Timestamp) -> [i64; 2] {
-        let micros = (captured_at.as_nanos() / 1000).max(self.last.saturating_add(1));
+    pub(super) fn insert(&mut self, captured_at: Duration) -> [i64; 2] {
+        let micros = u64::try_from(captured_at.as_micros()).unwrap_or(u64::MAX);
+        let micros = micros.max(self.last.saturating_add(1));
         self.last = micros;
         if self.waiting.len() == MAX_TRACKED {
             self.waiting.pop_front();
@@ -98,8 +96,8 @@ fn join([seconds, micros]: [i64; 2]) -> Option<u64> {
 mod tests {
     use super::*;
 
-    const fn at(micros: u64) -> Timestamp {
-        Timestamp::from_nanos(micros * 1000 + 7)
+    const fn at(micros: u64) -> Duration {
+        Duration::from_nanos(micros * 1000 + 7)
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub(super) use mapping::{Mapping, Writable};
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::v4l2::abi::{Format, buffer_type};
+    use crate::abi::{Format, buffer_type};
     use rustix::fd::AsFd;
     use std::fs::File;
 

@@ -14,7 +14,7 @@ use std::ptr::NonNull;
 /// A buffer of the driver in our address space. The driver (or, with v4l2loopback, any feeder) may write to it at any time, so
 /// there is no slice of it to be had, only copies.
 #[derive(Debug)]
-pub(in crate::v4l2) struct Mapping {
+pub(crate) struct Mapping {
     start: NonNull<u8>,
     len: usize,
 }
@@ -26,16 +26,12 @@ unsafe impl Sync for Mapping {}
 
 impl Mapping {
     /// Maps the buffer that the driver calls `offset`, to read from it.
-    pub(in crate::v4l2) fn new(
-        fd: BorrowedFd<'_>,
-        offset: u32,
-        len: usize,
-    ) -> Result<Self, DeviceError> {
+    pub(crate) fn new(fd: BorrowedFd<'_>, offset: u32, len: usize) -> Result<Self, DeviceError> {
         Self::with(fd, offset, len, ProtFlags::READ)
     }
 
     /// Maps the buffer that the driver calls `offset`, to write to it.
-    pub(in crate::v4l2) fn writable(
+    pub(crate) fn writable(
         fd: BorrowedFd<'_>,
         offset: u32,
         len: usize,
@@ -65,12 +61,12 @@ impl Mapping {
     }
 
     /// Length in bytes, as mapped.
-    pub(in crate::v4l2) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 
     /// Appends a copy of the bytes in `range` to `out`; of those that there are, if it reaches beyond the end.
-    pub(in crate::v4l2) fn append_to(&self, range: Range<usize>, out: &mut Vec<u8>) {
+    pub(crate) fn append_to(&self, range: Range<usize>, out: &mut Vec<u8>) {
         let end = range.end.min(self.len);
         let start = range.start.min(end);
         let count = end - start;
@@ -87,16 +83,16 @@ impl Mapping {
 
 /// A mapping that was made to be written to.
 #[derive(Debug)]
-pub(in crate::v4l2) struct Writable(Mapping);
+pub(crate) struct Writable(Mapping);
 
 impl Writable {
     /// Length in bytes, as mapped.
-    pub(in crate::v4l2) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len
     }
 
     /// Copies `bytes` to `at`; of them what there is room for.
-    pub(in crate::v4l2) fn write(&mut self, at: usize, bytes: &[u8]) {
+    pub(crate) fn write(&mut self, at: usize, bytes: &[u8]) {
         let at = at.min(self.0.len);
         let count = bytes.len().min(self.0.len - at);
         // SAFETY: `at + count` is within the mapping, which is writable while `self` lives, and no slice of ours is in it.
@@ -107,7 +103,7 @@ impl Writable {
     }
 
     /// Copies the bytes in `range` of another mapping to `at`; of them what there is and what there is room for.
-    pub(in crate::v4l2) fn write_from(&mut self, at: usize, from: &Mapping, range: Range<usize>) {
+    pub(crate) fn write_from(&mut self, at: usize, from: &Mapping, range: Range<usize>) {
         let end = range.end.min(from.len);
         let start = range.start.min(end);
         let at = at.min(self.0.len);
@@ -137,7 +133,7 @@ mod tests {
 
     #[test]
     fn copies_never_reach_beyond_the_mapping() {
-        let path = std::env::temp_dir().join(format!("berrymse-mapping-{}", std::process::id()));
+        let path = std::env::temp_dir().join(format!("v4l2-mapping-{}", std::process::id()));
         let mut file = File::options()
             .read(true)
             .write(true)

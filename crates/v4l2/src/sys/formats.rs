@@ -2,18 +2,16 @@
 
 use super::DeviceError;
 use super::ioctl;
-use crate::v4l2::abi;
+use crate::abi;
 use rustix::fd::BorrowedFd;
 
 /// Who the node is, and what it can do.
-pub(in crate::v4l2) fn query_capability(
-    fd: BorrowedFd<'_>,
-) -> Result<abi::Capability, DeviceError> {
+pub(crate) fn query_capability(fd: BorrowedFd<'_>) -> Result<abi::Capability, DeviceError> {
     ioctl::QUERYCAP.call(fd, abi::Capability::default())
 }
 
 /// Format number `index`; `Invalid` behind the last.
-pub(in crate::v4l2) fn enum_format(
+pub(crate) fn enum_format(
     fd: BorrowedFd<'_>,
     kind: u32,
     index: u32,
@@ -27,7 +25,7 @@ pub(in crate::v4l2) fn enum_format(
 }
 
 /// Size (or range of sizes) number `index` of a format; `Invalid` behind the last.
-pub(in crate::v4l2) fn enum_frame_size(
+pub(crate) fn enum_frame_size(
     fd: BorrowedFd<'_>,
     pixel_format: u32,
     index: u32,
@@ -41,7 +39,7 @@ pub(in crate::v4l2) fn enum_frame_size(
 }
 
 /// Interval (or range of intervals) number `index` of a size; `Invalid` behind the last.
-pub(in crate::v4l2) fn enum_frame_interval(
+pub(crate) fn enum_frame_interval(
     fd: BorrowedFd<'_>,
     pixel_format: u32,
     (width, height): (u32, u32),
@@ -58,7 +56,7 @@ pub(in crate::v4l2) fn enum_frame_interval(
 }
 
 /// Asks for a time for each picture, in seconds; returns the driver's answer.
-pub(in crate::v4l2) fn set_interval(
+pub(crate) fn set_interval(
     fd: BorrowedFd<'_>,
     kind: u32,
     numerator: u32,

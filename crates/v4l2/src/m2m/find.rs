@@ -1,9 +1,9 @@
 //! Discovery of encoders by their capabilities: node numbers and driver names differ between
 //! kernels.
 
-use crate::v4l2::abi::{buffer_type, caps};
-use crate::v4l2::nodes::nodes;
-use crate::v4l2::{Device, DeviceError, DeviceInfo, FourCc, FrameSize};
+use crate::abi::{buffer_type, caps};
+use crate::nodes::nodes;
+use crate::{Device, DeviceError, DeviceInfo, FourCc, FrameSize};
 use std::path::{Path, PathBuf};
 
 /// Buffer types of an encoder's two queues (`v4l2_buf_type`).
@@ -61,7 +61,7 @@ pub fn find(coded: FourCc) -> (Vec<EncoderNode>, Vec<(PathBuf, DeviceError)>) {
 
 impl EncoderNode {
     /// Returns `None` if the device does not encode to `coded`.
-    pub(in crate::v4l2) fn of(device: &Device, path: PathBuf, coded: FourCc) -> Option<Self> {
+    pub(crate) fn of(device: &Device, path: PathBuf, coded: FourCc) -> Option<Self> {
         let kinds = QueueTypes::of(device.identity())?;
         // The raw formats apply to the present coded format. Most encoders have only one. A decoder
         // has the coded formats on the other queue, a scaler has none.
@@ -87,6 +87,6 @@ fn max_size(sizes: &[FrameSize]) -> Option<(u32, u32)> {
 }
 
 /// Returns true if the device encodes to `coded`.
-pub(in crate::v4l2) fn encodes(device: &Device, coded: FourCc) -> bool {
+pub(crate) fn encodes(device: &Device, coded: FourCc) -> bool {
     EncoderNode::of(device, PathBuf::new(), coded).is_some()
 }

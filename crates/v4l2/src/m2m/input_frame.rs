@@ -2,8 +2,8 @@
 
 use super::negotiate::NegotiationError;
 use super::plane_layout::{RawFormat, RowLayout};
-use crate::v4l2::stream::BufferGuard;
-use crate::v4l2::sys::Writable;
+use crate::stream::BufferGuard;
+use crate::sys::Writable;
 use std::ops::Range;
 
 /// Raw frame for the encoder.

@@ -2,11 +2,11 @@
 
 use super::DeviceError;
 use super::ioctl::{self, Access};
-use crate::v4l2::abi;
+use crate::abi;
 use rustix::fd::BorrowedFd;
 
 /// The control that follows `id`, of any class, skipping compound ones; `Invalid` behind the last.
-pub(in crate::v4l2) fn next_control(
+pub(crate) fn next_control(
     fd: BorrowedFd<'_>,
     id: u32,
 ) -> Result<abi::QueryExtControl, DeviceError> {
@@ -19,7 +19,7 @@ pub(in crate::v4l2) fn next_control(
 }
 
 /// Item number `index` of a menu; `Invalid` where there is none: menus may have gaps.
-pub(in crate::v4l2) fn menu_item(
+pub(crate) fn menu_item(
     fd: BorrowedFd<'_>,
     id: u32,
     index: u32,
@@ -33,15 +33,11 @@ pub(in crate::v4l2) fn menu_item(
 }
 
 /// The value of a control, as it lies in the kernel's union.
-pub(in crate::v4l2) fn get_control(fd: BorrowedFd<'_>, id: u32) -> Result<[u32; 2], DeviceError> {
+pub(crate) fn get_control(fd: BorrowedFd<'_>, id: u32) -> Result<[u32; 2], DeviceError> {
     ioctl::control(fd, Access::Get, id, [0; 2])
 }
 
 /// Sets a control to a value, as it lies in the kernel's union.
-pub(in crate::v4l2) fn set_control(
-    fd: BorrowedFd<'_>,
-    id: u32,
-    value: [u32; 2],
-) -> Result<(), DeviceError> {
+pub(crate) fn set_control(fd: BorrowedFd<'_>, id: u32, value: [u32; 2]) -> Result<(), DeviceError> {
     ioctl::control(fd, Access::Set, id, value).map(drop)
 }

@@ -7,16 +7,16 @@ use super::negotiate::{self, EncoderConfig, NegotiationError};
 use super::plane_layout::RowLayout;
 use super::queue::Queue;
 use super::timestamp_map::{Match, TimestampMap};
-use crate::time::Timestamp;
-use crate::v4l2::abi::m2m::{FLAG_KEYFRAME, FLAG_LAST, command, event};
-use crate::v4l2::abi::{FLAG_ERROR, MAX_PLANES};
-use crate::v4l2::controls::id;
-use crate::v4l2::stream::BufferGuard;
-use crate::v4l2::sys::{self, DeviceError, Mapping, Memory, PlaneState, Writable};
-use crate::v4l2::{Control, Device};
+use crate::abi::m2m::{FLAG_KEYFRAME, FLAG_LAST, command, event};
+use crate::abi::{FLAG_ERROR, MAX_PLANES};
+use crate::controls::id;
+use crate::stream::BufferGuard;
+use crate::sys::{self, DeviceError, Mapping, Memory, PlaneState, Writable};
+use crate::{Control, Device};
 use rustix::event::PollFlags;
 use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::collections::HashMap;
+use std::time::Duration;
 
 /// Frames in flight: one is encoded and one waits, so the encoder never idles and delay stays low.
 const MAX_IN_FLIGHT: usize = 2;
@@ -31,7 +31,7 @@ pub enum EncoderOutput {
     /// Coded frame.
     Frame {
         /// Capture time of the raw frame.
-        captured_at: Timestamp,
+        captured_at: Duration,
         /// Keyframe flag of the driver; not all drivers set it.
         is_keyframe: bool,
         /// Number of earlier frames that were never output.
@@ -40,7 +40,7 @@ pub enum EncoderOutput {
     /// More data of the last frame.
     Continuation {
         /// Capture time of the raw frame.
-        captured_at: Timestamp,
+        captured_at: Duration,
     },
     /// Parameter sets, which belong to the next frame.
     ParameterSets,
@@ -194,7 +194,7 @@ impl Encoder {
     pub fn queue_input(
         &mut self,
         raw: InputFrame<'_>,
-        captured_at: Timestamp,
+        captured_at: Duration,
     ) -> Result<(), DeviceError> {
         match raw {
             InputFrame::Import(guard) if self.import => self.import(guard, captured_at),
@@ -203,7 +203,7 @@ impl Encoder {
         }
     }
 
-    fn import(&mut self, guard: BufferGuard, captured_at: Timestamp) -> Result<(), DeviceError> {
+    fn import(&mut self, guard: BufferGuard, captured_at: Duration) -> Result<(), DeviceError> {
         // Keeps a camera's buffer in the same slot, so that the driver need not map it again.
         let index = self
             .raw
@@ -239,7 +239,7 @@ impl Encoder {
         u32::try_from(fd.as_raw_fd()).map_err(|_| DeviceError::InvalidArgument)
     }
 
-    fn copy(&mut self, raw: &InputFrame<'_>, captured_at: Timestamp) -> Result<(), DeviceError> {
+    fn copy(&mut self, raw: &InputFrame<'_>, captured_at: Duration) -> Result<(), DeviceError> {
         let index = self.raw.free_index(None).ok_or(DeviceError::WouldBlock)?;
         let pieces = self
             .raw_planes
@@ -265,7 +265,7 @@ impl Encoder {
     fn queue_raw(
         &mut self,
         index: u32,
-        captured_at: Timestamp,
+        captured_at: Duration,
         planes: [PlaneState; MAX_PLANES],
     ) -> Result<(), DeviceError> {
         let stamp = self.timestamps.insert(captured_at);

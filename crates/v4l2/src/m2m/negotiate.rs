@@ -3,9 +3,9 @@
 
 use super::find::QueueTypes;
 use super::plane_layout::RawFormat;
-use crate::v4l2::abi::{self, m2m::PlaneFormat};
-use crate::v4l2::sys::{self, DeviceError};
-use crate::v4l2::{Device, FourCc};
+use crate::abi::{self, m2m::PlaneFormat};
+use crate::sys::{self, DeviceError};
+use crate::{Device, FourCc};
 
 /// Smallest coded buffer. Keyframes of a noisy scene are large, and one that does not fit is lost.
 /// The drivers' own size (Raspberry Pi: 512 kB) is known to be too small.

@@ -1,8 +1,8 @@
 //! Encoder settings as V4L2 controls. Settings without a control keep the driver's value.
 
 use super::negotiate::EncoderConfig;
-use crate::v4l2::controls::id;
-use crate::v4l2::{Control, Device, DeviceError};
+use crate::controls::id;
+use crate::{Control, Device, DeviceError};
 
 /// Items of `V4L2_CID_MPEG_VIDEO_BITRATE_MODE`.
 const VARIABLE_RATE: i64 = 0;

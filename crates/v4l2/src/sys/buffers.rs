@@ -3,12 +3,12 @@
 
 use super::DeviceError;
 use super::ioctl::{self, BufferCall};
-use crate::v4l2::abi::{self, Buffer, Plane, m2m};
+use crate::abi::{self, Buffer, Plane, m2m};
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::OFlags;
 
 /// Asks for `count` buffers to be mapped (0 frees them); returns how many there are.
-pub(in crate::v4l2) fn request_buffers(
+pub(crate) fn request_buffers(
     fd: BorrowedFd<'_>,
     kind: u32,
     count: u32,
@@ -17,7 +17,7 @@ pub(in crate::v4l2) fn request_buffers(
 }
 
 /// Asks for `count` buffers (0 frees them); returns how many there are.
-pub(in crate::v4l2) fn request_buffers_of(
+pub(crate) fn request_buffers_of(
     fd: BorrowedFd<'_>,
     kind: u32,
     memory: Memory,
@@ -33,7 +33,7 @@ pub(in crate::v4l2) fn request_buffers_of(
 }
 
 /// A descriptor of a plane of a buffer of memory kind mmap, for other devices to read the picture from (DMABUF).
-pub(in crate::v4l2) fn export_buffer(
+pub(crate) fn export_buffer(
     fd: BorrowedFd<'_>,
     kind: u32,
     index: u32,
@@ -51,7 +51,7 @@ pub(in crate::v4l2) fn export_buffer(
 }
 
 /// Starts or stops streaming.
-pub(in crate::v4l2) fn stream(fd: BorrowedFd<'_>, kind: u32, on: bool) -> Result<(), DeviceError> {
+pub(crate) fn stream(fd: BorrowedFd<'_>, kind: u32, on: bool) -> Result<(), DeviceError> {
     let call = if on {
         ioctl::STREAMON
     } else {
@@ -62,7 +62,7 @@ pub(in crate::v4l2) fn stream(fd: BorrowedFd<'_>, kind: u32, on: bool) -> Result
 
 /// How wide seconds and microseconds are in `v4l2_buffer`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(in crate::v4l2) enum TimeWidth {
+pub(crate) enum TimeWidth {
     /// All 64-bit kernels, and 32-bit ones from 5.6.
     Bits64,
     /// 32-bit kernels before 5.6. V4L2 times count from the start of the machine, so nothing ends in 2038.
@@ -71,7 +71,7 @@ pub(in crate::v4l2) enum TimeWidth {
 
 /// All of a buffer, as told to the driver or by it.
 #[derive(Clone, Copy, Default, Debug)]
-pub(in crate::v4l2) struct BufferState {
+pub(crate) struct BufferState {
     pub index: u32,
     pub flags: u32,
     pub field: u32,
@@ -86,7 +86,7 @@ pub(in crate::v4l2) struct BufferState {
 
 /// A plane of a buffer, as told to the driver or by it (unchecked).
 #[derive(Clone, Copy, Default, Debug)]
-pub(in crate::v4l2) struct PlaneState {
+pub(crate) struct PlaneState {
     pub bytes_used: u32,
     /// Where the picture begins in the plane (multi-planar API only).
     pub data_offset: u32,
@@ -97,7 +97,7 @@ pub(in crate::v4l2) struct PlaneState {
 }
 
 /// Queries, queues or dequeues a buffer of memory kind mmap. `index` is not looked at when dequeuing.
-pub(in crate::v4l2) fn buffer(
+pub(crate) fn buffer(
     fd: BorrowedFd<'_>,
     what: BufferCall,
     kind: u32,
@@ -114,7 +114,7 @@ pub(in crate::v4l2) fn buffer(
 
 /// Whose memory a buffer is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(in crate::v4l2) enum Memory {
+pub(crate) enum Memory {
     /// The driver's own, to be mapped.
     Mapped,
     /// Another driver's, lent for as long as the buffer is queued.
@@ -131,7 +131,7 @@ impl Memory {
 }
 
 /// Queries, queues or dequeues a buffer with all that belongs to it. What of `state` is looked at depends on the call.
-pub(in crate::v4l2) fn exchange(
+pub(crate) fn exchange(
     fd: BorrowedFd<'_>,
     what: BufferCall,
     (kind, memory): (u32, Memory),
