@@ -8,8 +8,6 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use berrymse::frame_rate::FrameRate;
-use berrymse::source::Settings;
-use berrymse::source::test_pattern::Encoder;
 use std::collections::HashMap;
 use std::env;
 use std::fs::{self, File, OpenOptions};
@@ -18,6 +16,7 @@ use std::num::NonZeroU32;
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use testsrc::{Encoder, Settings};
 
 /// Options with a value: long name, letter.
 const VALUES: &[&str] = &[
@@ -271,16 +270,15 @@ fn film(options: &Options, mood: &Mood) -> Result<(), String> {
         .map_or("30", String::as_str)
         .parse()
         .map_err(|_| "the argument for option '--framerate' is invalid")?;
+    let (seconds, frames) = fps.fraction();
     let settings = Settings {
         width: number("width", 640)?,
         height: number("height", 480)?,
-        fps,
+        frame_rate: (frames, seconds),
         bitrate: options
             .get("bitrate")
             .map(|_| number("bitrate", 0))
             .transpose()?,
-        rotation: None,
-        flips: berrymse::source::Flips::default(),
         keyframe_interval: positive(number("intra", 60)?)?,
     };
     let mut encoder = Encoder::new(&settings).map_err(|e| e.to_string())?;

@@ -8,7 +8,8 @@
 //!
 //! 1. [`source`] opens a camera, a program, a file, another server or the test pattern. It returns
 //!    H.264 with its capture times. Cameras without H.264 go through [`encode`]. The crate
-//!    [`v4l2`] is the kernel's camera interface, and [`jpeg`] reads the JPEGs of webcams.
+//!    [`v4l2`] is the kernel's camera interface, [`jpeg`] reads the JPEGs of webcams, and the crate
+//!    [`testsrc`] makes the test pattern.
 //! 2. [`camera`] supervises one source on a thread of its own, and opens it again when it fails.
 //! 3. [`h264`] finds the access units in the byte stream, and reads parameter sets and picture
 //!    order. It does no I/O and reads no clock.

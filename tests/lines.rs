@@ -3,14 +3,13 @@
 
 mod support;
 
-use berrymse::source::test_pattern::Encoder;
-use berrymse::source::{Flips, Settings};
 use std::io::Write;
 use std::num::NonZeroU32;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use support::line::Line;
 use support::{PATIENCE, Server, Viewer, in_one_of};
+use testsrc::{Encoder, Settings};
 use tungstenite::Message;
 
 /// Pictures per second of [`Camera`].
@@ -33,10 +32,8 @@ fn camera() -> Server {
         let settings = Settings {
             width: 64,
             height: 48,
-            fps: berrymse::frame_rate::FrameRate::whole(FPS as u32),
+            frame_rate: (FPS as u32, 1),
             bitrate: None,
-            rotation: None,
-            flips: Flips::default(),
             keyframe_interval: NonZeroU32::MAX,
         };
         let mut encoder = Encoder::new(&settings).unwrap();

@@ -5,7 +5,6 @@ use berrymse::camera::{self, Config};
 use berrymse::controls::Server;
 use berrymse::hub::{self, Hub, LosslessEvent};
 use berrymse::shutdown::ShutdownToken;
-use berrymse::source::test_pattern::Encoder;
 use berrymse::source::{Error, Flips, Input, Item, Settings, SourceSpec};
 use berrymse::time::Timestamp;
 use std::num::NonZeroU32;
@@ -13,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+use testsrc::Encoder;
 
 const FPS: u32 = 60;
 
@@ -134,7 +134,14 @@ fn lossless_writer_gets_every_frame_of_ten_minutes() {
     let context = config.source_context(ShutdownToken::new().unwrap(), Server::default());
     let (written, is_over) = (Arc::new(AtomicU64::new(0)), AtomicBool::new(false));
     let camera = FastCamera {
-        encoder: Encoder::new(&settings(224, 96)).unwrap(),
+        encoder: Encoder::new(&testsrc::Settings {
+            width: 224,
+            height: 96,
+            frame_rate: (FPS, 1),
+            bitrate: Some(3_000_000),
+            ..testsrc::Settings::default()
+        })
+        .unwrap(),
         begun: Timestamp::now(),
         given: 0,
         frames,

@@ -4,23 +4,16 @@
 
 mod support;
 
-use berrymse::frame_rate::FrameRate;
-use berrymse::source::test_pattern::Encoder;
-use berrymse::source::{Flips, Settings};
-use std::num::NonZeroU32;
 use std::time::Duration;
 use support::{Scratch, Server};
+use testsrc::{Encoder, Settings};
 
 /// Writes the first `count` access units of the test pattern to a file; returns its path.
 fn units(scratch: &Scratch, name: &str, count: u64) -> String {
     let mut encoder = Encoder::new(&Settings {
         width: 320,
         height: 240,
-        fps: FrameRate::whole(30),
-        bitrate: None,
-        rotation: None,
-        flips: Flips::default(),
-        keyframe_interval: NonZeroU32::new(60).unwrap(),
+        ..Settings::default()
     })
     .unwrap();
     let bytes: Vec<u8> = (0..count)

@@ -13,7 +13,7 @@ pub mod process;
 pub mod rpicam;
 mod silence;
 pub mod sniff;
-pub mod test_pattern;
+mod test_pattern;
 #[cfg(test)]
 mod testing;
 pub mod v4l2;

@@ -2,12 +2,6 @@
 //! block of the test picture from the screen, and takes the arrival of the same pictures at a client of its own on
 //! the loopback as the moment at which the server had them. Pages, browsers and players are nothing that it knows of.
 
-#[path = "../../../src/source/test_pattern/timestamp_code.rs"]
-#[allow(
-    dead_code,
-    reason = "shared with the program, which encodes and this decodes"
-)]
-mod clock_code;
 mod report;
 mod screen;
 mod websocket;

@@ -1,10 +1,10 @@
 //! The clock of the test picture, found on a screen and read from it, at whatever size the page shows it.
 
-use crate::clock_code::{COLUMNS, ROWS, decode};
 use crate::x11::{Area, BYTES_PER_PIXEL, Display};
 use std::error::Error;
 use std::io;
 use std::time::{Duration, Instant};
+use testsrc::timestamp_code::{COLUMNS, ROWS, decode};
 
 /// Where the clock is on the screen.
 #[derive(Clone, Copy, Debug)]

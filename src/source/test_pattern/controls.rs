@@ -1,6 +1,6 @@
 //! Controls of the test pattern that can change while it runs, under V4L2's names.
 
-use super::TestPattern;
+use super::{TestPattern, encoder_settings};
 use crate::controls::{Control, ControlBackend};
 use std::num::NonZeroU32;
 
@@ -20,7 +20,7 @@ impl TestPattern {
         }
         let mut settings = self.settings.clone();
         settings.bitrate = Some(bits_per_second);
-        self.encoder.reconfigure(&settings);
+        self.encoder.reconfigure(&encoder_settings(&settings));
         self.settings = settings;
         Some(bits_per_second)
     }
@@ -31,7 +31,7 @@ impl TestPattern {
         }
         let mut settings = self.settings.clone();
         settings.keyframe_interval = pictures;
-        self.encoder.reconfigure(&settings);
+        self.encoder.reconfigure(&encoder_settings(&settings));
         self.settings = settings;
         Some(())
     }

@@ -1,46 +1,25 @@
-//! Test source: a moving pattern with a running clock, generated and encoded by the program.
-//!
-//! It needs no camera, file or codec library, and suits the smallest Raspberry Pi, because only
-//! changed macroblocks are coded. The scene lists them (`scene`, `layout`, `text_overlay`); the
-//! macroblock layer writes them (`macroblock`, `mb_context`, `cavlc`, `transform`, `motion`). It is
-//! no general encoder: it has the tools that this scene needs.
+//! Test source: a moving pattern with a running clock, made and encoded by [`testsrc`]. Here are its
+//! schedule and its controls.
 
-mod bits;
-mod cavlc;
-mod civil_time;
 mod controls;
-mod encoder;
-mod font;
-mod layout;
-mod macroblock;
-mod mb_context;
-mod mb_grid;
-mod motion;
-mod parameter_sets;
-mod scene;
-mod sprite;
-mod sprite_motion;
-mod text_overlay;
-pub mod timestamp_code;
-mod transform;
 
-pub use encoder::Encoder;
-
-use super::{Error, Input, Item, SILENCE_LIMIT, Settings, SourceContext};
+use super::{Cause, Error, Input, Item, SILENCE_LIMIT, Settings, SourceContext};
 use crate::controls::ControlBackend;
 use crate::frame_rate::FrameRate;
 use crate::shutdown::ShutdownToken;
 use crate::time::Timestamp;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use testsrc::Encoder;
 
 /// Longest wait in one [`Input::read`].
 const MAX_WAIT: Duration = Duration::from_millis(100);
 
 /// Opens the test picture. Errors if the asked size is out of its range; says in the log what
 /// it gives instead of an odd size.
-pub fn open(context: &SourceContext) -> Result<Box<dyn Input>, Error> {
+pub(super) fn open(context: &SourceContext) -> Result<Box<dyn Input>, Error> {
     let settings = &context.settings;
-    let encoder = Encoder::new(settings)?;
+    let encoder =
+        Encoder::new(&encoder_settings(settings)).map_err(|error| unavailable(error, settings))?;
     if settings.width % 2 + settings.height % 2 > 0 {
         let (width, height) = (settings.width / 2 * 2, settings.height / 2 * 2);
         log::warn!(
@@ -56,6 +35,32 @@ pub fn open(context: &SourceContext) -> Result<Box<dyn Input>, Error> {
         shutdown: context.shutdown.clone(),
         is_keyframe_asked: false,
     }))
+}
+
+fn encoder_settings(settings: &Settings) -> testsrc::Settings {
+    let (seconds, frames) = settings.fps.fraction();
+    testsrc::Settings {
+        width: settings.width,
+        height: settings.height,
+        frame_rate: (frames, seconds),
+        bitrate: settings.bitrate,
+        keyframe_interval: settings.keyframe_interval,
+    }
+}
+
+fn unavailable(error: testsrc::Error, settings: &Settings) -> Error {
+    let text = match error {
+        testsrc::Error::Size => {
+            let (least, (max_width, max_height)) = (Encoder::MIN_SIDE, Encoder::MAX_SIZE);
+            format!(
+                "the test picture cannot be {}x{}: choose a --width of {least} to {max_width} and a --height of {least} to {max_height}",
+                settings.width, settings.height
+            )
+        }
+        // No setting leads here: the ranges are the same.
+        testsrc::Error::FrameRate => error.to_string(),
+    };
+    Error::Unavailable(text).because(Cause::SETTINGS)
 }
 
 struct TestPattern {

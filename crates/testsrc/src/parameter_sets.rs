@@ -2,7 +2,7 @@
 
 use super::bits::BitWriter;
 use super::macroblock::CHROMA_OCTAVES;
-use crate::frame_rate::FrameRate;
+use super::rate::Rate;
 
 /// Bits of frame_num.
 const FRAME_NUM_BITS: u32 = 8;
@@ -15,7 +15,7 @@ pub(super) struct Format {
     /// Even, in pixels.
     pub(super) height: u32,
     /// Frames per second.
-    pub(super) fps: FrameRate,
+    pub(super) fps: Rate,
 }
 
 impl Format {
@@ -107,7 +107,7 @@ fn write_vui(bits: &mut BitWriter, format: Format) {
     }
     bits.flag(false); // chroma_loc_info_present_flag
     bits.flag(true); // timing_info_present_flag
-    let (seconds, frames) = format.fps.fraction();
+    let (frames, seconds) = format.fps.fraction();
     bits.put(seconds, 32); // num_units_in_tick
     bits.put(2 * frames, 32); // time_scale, in fields
     bits.flag(false); // fixed_frame_rate_flag: a busy machine makes some pictures late
@@ -195,7 +195,7 @@ mod tests {
         Format {
             width,
             height,
-            fps: FrameRate::whole(fps),
+            fps: Rate::new(fps, 1).unwrap(),
         }
     }
 

@@ -6,13 +6,9 @@ use super::layout::Detail;
 use super::macroblock::{IntraCoder, Samples};
 use super::motion::{Motion, Vector};
 use super::parameter_sets::{self, Format, Kind};
+use super::rate::Rate;
 use super::scene::{Change, Scene};
-use crate::source::{Cause, Error, Settings};
-
-/// Largest frame, in pixels (width, height): 4K of cinemas and the size limit of level 5.
-const MAX_SIZE: (u32, u32) = (4096, 2304);
-/// Smallest width and height, in pixels: one macroblock.
-const MIN_SIDE: u32 = 16;
+use super::settings::{Error, Settings};
 
 /// Details to try until the bit rate is kept, best first.
 const DETAILS: [Detail; 8] = [
@@ -106,14 +102,20 @@ impl Sample {
         let interval = u128::from(interval);
         let others = u128::from(self.others) * (interval - 1) / u128::from(SAMPLE_FRAMES - 1);
         let interval_bits = u128::from(self.idr) + others;
-        let bitrate = interval_bits * u128::from(format.fps.micro_hertz()) / (interval * 1_000_000);
+        let (frames, seconds) = format.fps.fraction();
+        let bitrate = interval_bits * u128::from(frames) / (interval * u128::from(seconds));
         u64::try_from(bitrate).unwrap_or(u64::MAX)
     }
 }
 
 impl Encoder {
+    /// Largest frame, in pixels (width, height): 4K of cinemas and the size limit of level 5.
+    pub const MAX_SIZE: (u32, u32) = (4096, 2304);
+    /// Smallest width and height, in pixels: one macroblock.
+    pub const MIN_SIDE: u32 = 16;
+
     /// An encoder for pictures of the asked size (odd sizes are rounded down to even) and rate, with as
-    /// much detail as the asked bit rate allows. Errors if the size is out of range.
+    /// much detail as the asked bit rate allows. Errors if size or rate is out of range.
     pub fn new(settings: &Settings) -> Result<Self, Error> {
         let format = checked_format(settings)?;
         let mut samples = [None; DETAILS.len()];
@@ -285,7 +287,7 @@ impl Encoder {
     /// Makes a few pictures and returns their sizes.
     fn sample(mut self) -> Sample {
         let bits_at = |encoder: &mut Self, count: u64| {
-            let unix_ms = SAMPLE_TIME_MS + encoder.format.fps.duration_of(count).as_millis() as u64;
+            let unix_ms = SAMPLE_TIME_MS + encoder.format.fps.milliseconds_of(count);
             8 * encoder.encode(unix_ms, count == 0).len() as u64
         };
         let idr = bits_at(&mut self, 0);
@@ -332,13 +334,13 @@ fn write_copied(bits: &mut BitWriter, vector: Vector, predicted: Vector) {
 
 fn checked_format(settings: &Settings) -> Result<Format, Error> {
     let (width, height) = (settings.width / 2 * 2, settings.height / 2 * 2);
-    let fps = settings.fps;
-    if !(MIN_SIDE..=MAX_SIZE.0).contains(&width) || !(MIN_SIDE..=MAX_SIZE.1).contains(&height) {
-        return Err(Error::Unavailable(format!(
-            "the test picture cannot be {}x{}: choose a --width of {MIN_SIDE} to {} and a --height of {MIN_SIDE} to {}",
-            settings.width, settings.height, MAX_SIZE.0, MAX_SIZE.1
-        ))
-        .because(Cause::SETTINGS));
+    let (max_width, max_height) = Encoder::MAX_SIZE;
+    if !(Encoder::MIN_SIDE..=max_width).contains(&width)
+        || !(Encoder::MIN_SIDE..=max_height).contains(&height)
+    {
+        return Err(Error::Size);
     }
+    let (frames, seconds) = settings.frame_rate;
+    let fps = Rate::new(frames, seconds).ok_or(Error::FrameRate)?;
     Ok(Format { width, height, fps })
 }

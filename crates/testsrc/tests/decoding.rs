@@ -4,11 +4,10 @@
 //! code for programs) and where it has to be it must move.
 #![allow(clippy::unwrap_used)]
 
-use berrymse::source::Settings;
-use berrymse::source::test_pattern::{Encoder, timestamp_code};
 use std::io::{Read, Write};
 use std::num::NonZeroU32;
 use std::process::{Command, Stdio};
+use testsrc::{Encoder, Settings, timestamp_code};
 
 /// A moment shortly before midnight of a leap day, so that all digits change.
 const START_MS: u64 = 1_709_251_199_700;
@@ -38,10 +37,8 @@ impl Case {
         let settings = Settings {
             width: self.width,
             height: self.height,
-            fps: berrymse::frame_rate::FrameRate::whole(self.fps),
+            frame_rate: (self.fps, 1),
             bitrate: self.bitrate,
-            rotation: None,
-            flips: berrymse::source::Flips::default(),
             keyframe_interval: NonZeroU32::new(self.keyframe_interval).unwrap(),
         };
         Encoder::new(&settings).unwrap()
