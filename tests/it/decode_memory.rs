@@ -1,0 +1,207 @@
+//! Snapshots of many and of large cameras: the memory for decoders is one limit for all, and everybody gets a turn.
+#![cfg(feature = "software-encoder")]
+
+use crate::support::{Scratch, Server};
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::Command;
+use std::time::Duration;
+
+/// Writes an H.264 file made with these options of ffmpeg and returns its path.
+fn encode(scratch: &Scratch, name: &str, size: &str, options: &str) -> String {
+    let path = scratch.join(name);
+    let status = Command::new("ffmpeg")
+        .args(["-v", "error", "-y", "-f", "lavfi", "-i"])
+        .arg(format!("testsrc2=size={size}:rate=10:duration=2"))
+        .args([
+            "-pix_fmt",
+            "yuv420p",
+            "-c:v",
+            "libx264",
+            "-preset",
+            "ultrafast",
+        ])
+        .args(options.split_whitespace())
+        .arg(&path)
+        .status();
+    assert!(
+        status
+            .expect("ffmpeg is needed: apt-get install ffmpeg")
+            .success()
+    );
+    path.to_str().unwrap().to_owned()
+}
+
+/// A line of /proc/PID/status, in kB.
+fn memory_kb(server: &Server, key: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(key));
+    let kilobytes = line.unwrap().trim().trim_end_matches("kB").trim();
+    kilobytes.parse().unwrap()
+}
+
+/// The highest resident memory since this call, as `memory_kb` of "VmHWM:" has it.
+fn reset_peak(server: &Server) {
+    fs::write(format!("/proc/{}/clear_refs", server.child.id()), "5").unwrap();
+}
+
+/// The status of a request that is made again while the server asks for that: decoding has a low priority, and this machine may
+/// be busy.
+fn get(server: &Server, path: &str) -> u16 {
+    loop {
+        let mut socket = TcpStream::connect(server.address()).unwrap();
+        socket
+            .set_read_timeout(Some(Duration::from_secs(120)))
+            .unwrap();
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        socket.write_all(request.as_bytes()).unwrap();
+        let mut response = Vec::new();
+        socket.read_to_end(&mut response).unwrap();
+        let status: Vec<u8> = response.iter().copied().skip(9).take(3).collect();
+        match String::from_utf8_lossy(&status).parse().unwrap() {
+            503 => std::thread::sleep(Duration::from_secs(2)),
+            status => return status,
+        }
+    }
+}
+
+#[test]
+fn twenty_cameras_stay_within_decode_memory() {
+    const CAMERAS: usize = 20;
+    let scratch = Scratch::new("decode-memory");
+    let file = encode(&scratch, "vga.264", "640x480", "-g 10 -refs 8 -bf 0");
+    let cameras: String = (0..CAMERAS)
+        .map(|i| format!("  - {{name: c{i}, fps: 10, source: 'file:{file}'}}\n"))
+        .collect();
+    // One decoder takes 16 MB.
+    let config = scratch.file(
+        "config.yml",
+        format!("cameras:\n{cameras}server: {{decodeMemory: 24}}\n"),
+    );
+    let server = Server::start(&["--config", &config]);
+    let is_ready = |server: &Server| {
+        let status = server.status();
+        let cameras = status["cameras"].as_array().unwrap().clone();
+        // All of the file was there once: the memory for it does not grow any more.
+        cameras.iter().all(|it| it["frames"].as_u64() > Some(25))
+    };
+    while !is_ready(&server) {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    reset_peak(&server);
+    let before = memory_kb(&server, "VmRSS:");
+    std::thread::scope(|scope| {
+        for i in 0..CAMERAS {
+            let server = &server;
+            scope.spawn(move || assert_eq!(get(server, &format!("/snapshot/c{i}.jpg")), 200));
+        }
+    });
+    let growth = memory_kb(&server, "VmHWM:").saturating_sub(before);
+    // A quarter more for JPEGs, and what the program itself takes when it decodes for the first time.
+    assert!(growth < (24 + 6 + 10) * 1024, "{growth} kB");
+}
+
+#[test]
+fn oversized_decoder_error_names_its_need() {
+    let scratch = Scratch::new("decode-memory-large");
+    let large = encode(
+        &scratch,
+        "large.264",
+        "1280x720",
+        "-g 10 -refs 16 -bf 0 -x264-params level=5.2",
+    );
+    let small = encode(&scratch, "small.264", "320x240", "-g 10 -refs 1 -bf 0");
+    let config = scratch.file(
+        "config.yml",
+        format!(
+            "cameras:\n  - {{name: large, source: 'file:{large}'}}\n  - {{name: small, source: 'file:{small}'}}\n\
+             server: {{decodeMemory: 20}}\n"
+        ),
+    );
+    let server = Server::start(&["--config", &config]);
+    server.wait_for("live", |camera| camera["state"] == "live");
+    let (status, head, body) = server.request("GET", "/snapshot/large.jpg", "");
+    let words = String::from_utf8_lossy(&body).into_owned();
+    assert_eq!(status, 501, "{words}");
+    assert!(!head.to_lowercase().contains("retry-after"), "{head}");
+    assert!(
+        words.contains("needs 51 MB, 20 MB are allowed") && words.contains("server.decodeMemory"),
+        "{words}"
+    );
+    assert_eq!(get(&server, "/snapshot/small.jpg"), 200);
+}
+
+#[test]
+fn memory_is_returned_when_others_wait() {
+    let scratch = Scratch::new("decode-memory-turns");
+    let file = encode(&scratch, "vga.264", "640x480", "-g 10 -refs 1 -bf 0");
+    let cameras: String = (0..4)
+        .map(|i| format!("  - {{name: c{i}, fps: 10, source: 'file:{file}'}}\n"))
+        .collect();
+    // Room for one decoder, while each is kept for five seconds if nobody else needs the memory.
+    let config = scratch.file(
+        "config.yml",
+        format!("cameras:\n{cameras}server: {{decodeMemory: 12}}\n"),
+    );
+    let server = Server::start(&["--config", &config]);
+    for round in 0..5 {
+        for i in 0..4 {
+            assert_eq!(get(&server, &format!("/snapshot/c{i}.jpg")), 200, "{round}");
+        }
+    }
+}
+
+#[test]
+fn damaged_keyframe_is_retried() {
+    let scratch = Scratch::new("damaged-keyframe");
+    let path = encode(
+        &scratch,
+        "whole.264",
+        "320x240",
+        "-g 5 -bf 0 -x264-params slices=1:cabac=0",
+    );
+    let mut bytes = fs::read(path).unwrap();
+    // The slice data of each IDR picture, behind its header.
+    let starts: Vec<usize> = (0..bytes.len() - 4)
+        .filter(|&i| bytes[i..i + 3] == [0, 0, 1] && bytes[i + 3] & 0x1f == 5)
+        .collect();
+    for start in starts {
+        for byte in &mut bytes[start + 40..start + 400] {
+            *byte = 0x5a;
+        }
+    }
+    let damaged = scratch.file("damaged.264", bytes);
+    let server = Server::start(&["-d", &format!("file:{damaged}")]);
+    server.wait_for("live", |camera| camera["state"] == "live");
+    let (status, head, body) = server.request("GET", "/snapshot.jpg", "");
+    let words = String::from_utf8_lossy(&body).into_owned();
+    assert_eq!(status, 503, "{words}");
+    assert!(head.to_lowercase().contains("retry-after: 2"), "{head}");
+    assert!(words.contains("the newest keyframe is damaged"), "{words}");
+    assert!(!words.contains("native"), "{words}");
+}
+
+#[test]
+fn abandoned_requests_are_not_waited_for() {
+    let scratch = Scratch::new("decode-memory-gone");
+    let file = encode(&scratch, "vga.264", "640x480", "-g 10 -refs 1 -bf 0");
+    let cameras: String = (0..3)
+        .map(|i| format!("  - {{name: c{i}, fps: 10, source: 'file:{file}'}}\n"))
+        .collect();
+    let config = scratch.file(
+        "config.yml",
+        format!("cameras:\n{cameras}server: {{decodeMemory: 12}}\n"),
+    );
+    let server = Server::start(&["--config", &config]);
+    server.wait_for("live", |camera| camera["state"] == "live");
+    for _ in 0..30 {
+        for i in 0..2 {
+            let mut socket = TcpStream::connect(server.address()).unwrap();
+            let request = format!("GET /snapshot/c{i}.jpg HTTP/1.1\r\nHost: localhost\r\n\r\n");
+            socket.write_all(request.as_bytes()).unwrap();
+        }
+    }
+    assert_eq!(get(&server, "/snapshot/c2.jpg"), 200);
+}

@@ -1,0 +1,37 @@
+//! The program as its users and their programs meet it, by what they meet: the URLs (`http`), the viewer's connection
+//! (`websocket`, `frames`), who may open it (`access`, and
+//! `routes` for every row of the table), what a camera does meanwhile (`camera`), start and end (`process`), and what
+//! strangers can cost (`strangers`).
+
+mod access;
+mod annexb;
+mod camera;
+mod frames;
+mod http;
+mod metrics;
+mod process;
+mod ready;
+mod restart;
+mod routes;
+mod secrets;
+mod strangers;
+mod websocket;
+
+use crate::support::Server;
+
+const TEST: [&str; 8] = [
+    "--source",
+    "test",
+    "--width",
+    "320",
+    "--height",
+    "240",
+    "--keyframe-interval",
+    "30",
+];
+
+fn live() -> Server {
+    let server = Server::start(&TEST);
+    server.wait_for("live", |camera| camera["state"] == "live");
+    server
+}
