@@ -11,7 +11,9 @@ impl Package {
     fn new(name: &str) -> Self {
         let directory = format!("berrymse-version-{}-{name}", std::process::id());
         let package = Self(std::env::temp_dir().join(directory));
-        let manifest = "[package]\nname = \"small\"\nversion = \"0.1.0\"\nedition = \"2024\"\n";
+        // A workspace of its own: cargo does not look for one around it.
+        let manifest =
+            "[package]\nname = \"small\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n";
         package.write("Cargo.toml", manifest);
         let build_script = Path::new(env!("CARGO_MANIFEST_DIR")).join("build.rs");
         package.write("build.rs", &fs::read_to_string(build_script).unwrap());
