@@ -204,7 +204,7 @@ fn forced_overrun_is_reported_with_its_count() {
     let (written, published) = soak(
         Duration::from_secs(6),
         Some(Duration::from_secs(3)),
-        256 << 10,
+        64 << 10,
     );
     println!("{written:?} of {published}");
     assert!(written.overruns > 0);
