@@ -10,11 +10,11 @@
 #![allow(clippy::print_stdout, reason = "it prints what it has measured")]
 
 use berrymse::camera::{self, Config};
-use berrymse::controls::Server;
+use berrymse::camera_handle;
 use berrymse::encode::{
     self, Encoder, EncoderPreference, FrameMemory, I420, JpegDecoder, RawFrame, RawVideoFormat,
 };
-use berrymse::hub::{self, Event};
+use berrymse::hub::Event;
 use berrymse::shutdown::{ShutdownToken, WaitResult};
 use berrymse::source::v4l2::raw::capture::LatestFrame;
 use berrymse::source::{Error, Flips, Input, Item, Settings, SourceSpec};
@@ -151,7 +151,7 @@ fn flat(
 fn paced(work: Work, frames: &[Vec<u8>], fps: f64, count: u32) -> Result<(), Failure> {
     let shutdown = ShutdownToken::new()?;
     let newest = Arc::new(LatestFrame::new()?);
-    let (publisher, hub) = hub::channel();
+    let (endpoint, handle) = camera_handle::channel([]);
     let encoding = std::thread::spawn({
         let (newest, shutdown) = (newest.clone(), shutdown.clone());
         let (width, height) = work.size;
@@ -166,7 +166,6 @@ fn paced(work: Work, frames: &[Vec<u8>], fps: f64, count: u32) -> Result<(), Fai
         };
         move || {
             let config = Config::new("made-up", SourceSpec::Test, settings);
-            let context = config.source_context(shutdown.clone(), Server::default());
             let unit = Vec::new();
             let source = Camera {
                 newest,
@@ -174,11 +173,11 @@ fn paced(work: Work, frames: &[Vec<u8>], fps: f64, count: u32) -> Result<(), Fai
                 shutdown,
                 unit,
             };
-            let _ = camera::play(Box::new(source), &context, &config, &publisher);
+            let _ = camera::play(Box::new(source), &config, &endpoint);
             cpu()
         }
     });
-    let mut viewer = hub.subscribe();
+    let mut viewer = handle.hub().subscribe();
     let watching = std::thread::spawn({
         let shutdown = shutdown.clone();
         move || {

@@ -9,9 +9,9 @@
 #![allow(clippy::print_stdout, reason = "it prints what it has measured")]
 
 use berrymse::camera::{self, Config};
-use berrymse::controls::Server;
+use berrymse::camera_handle;
 use berrymse::encode::{self, Encoder, EncoderPreference, FrameMemory, RawFrame, RawVideoFormat};
-use berrymse::hub::{self, Event};
+use berrymse::hub::Event;
 use berrymse::shutdown::{ShutdownToken, WaitResult};
 use berrymse::source::v4l2::raw::capture::LatestFrame;
 use berrymse::source::{Error, Flips, Input, Item, Settings, SourceSpec};
@@ -87,7 +87,7 @@ fn run(
         move || film(width, height, fps, &newest, &shutdown)
     });
     let encoder = encoder(width, height, fps)?;
-    let (publisher, hub) = hub::channel();
+    let (endpoint, handle) = camera_handle::channel([]);
     let dropped = Arc::new(AtomicU64::new(0));
     let cpu = Arc::new(Mutex::new(Duration::ZERO));
     let encoding = std::thread::spawn({
@@ -99,10 +99,9 @@ fn run(
             dropped: dropped.clone(),
         };
         let config = Config::new("made-up", SourceSpec::Test, settings(width, height));
-        let context = config.source_context(shutdown.clone(), Server::default());
         let cpu = cpu.clone();
         move || {
-            let end = camera::play(Box::new(source), &context, &config, &publisher);
+            let end = camera::play(Box::new(source), &config, &endpoint);
             let now = clock_gettime(ClockId::ThreadCPUTime);
             *cpu.lock().unwrap_or_else(PoisonError::into_inner) =
                 Duration::new(now.tv_sec as u64, now.tv_nsec as u32);
@@ -110,7 +109,7 @@ fn run(
         }
     });
     let begun = Timestamp::now();
-    let mut viewer = hub.subscribe();
+    let mut viewer = handle.hub().subscribe();
     let mut delays = Vec::new();
     while Timestamp::now().since(begun) < time {
         match viewer.try_next() {

@@ -6,13 +6,15 @@
 
 mod adaptive_bitrate;
 mod assemble;
+mod commands;
 mod keyframes;
 mod liveness;
 mod muxer;
 
+use crate::camera_handle::Endpoint;
 use crate::controls::{ControlValue, Server};
 use crate::encode::EncoderPreference;
-use crate::hub::{CameraState, Jpeg, Publisher};
+use crate::hub::{CameraState, Publisher};
 use crate::logger::{self, LogRateLimit};
 use crate::media::orientation::Orientation;
 use crate::shutdown::ShutdownToken;
@@ -20,7 +22,7 @@ use crate::source::{self, Cause, Error, Input, SourceContext, SourceSpec};
 use crate::time::Timestamp;
 use adaptive_bitrate::BitrateController;
 use assemble::{Assemble, Assembled};
-use bytes::Bytes;
+use commands::PendingCommands;
 use keyframes::{KeyframeMonitor, KeyframeRequests, NO_KEYFRAMES, Remedy};
 use liveness::LivenessMonitor;
 use log::Level;
@@ -105,7 +107,7 @@ impl Config {
     }
 
     /// Returns the context in which the source is opened. It outlives all restarts of the source.
-    pub fn source_context(&self, shutdown: ShutdownToken, controls: Server) -> SourceContext {
+    fn source_context(&self, shutdown: ShutdownToken, controls: Server) -> SourceContext {
         let mut context = SourceContext::new(&self.name, self.settings.clone(), shutdown);
         context.controls = controls;
         context.encoder = self.encoder;
@@ -116,12 +118,13 @@ impl Config {
 }
 
 /// Runs a camera until shutdown.
-pub fn run(config: &Config, context: &SourceContext, publisher: &Publisher) {
+pub fn run(config: &Config, shutdown: ShutdownToken, endpoint: &Endpoint) {
     let spec = &config.source;
     if config.activation == Activation::OnDemand {
         logger::count_info_as_client();
     }
-    let mut camera = Camera::new(context, config, publisher);
+    let context = &config.source_context(shutdown, endpoint.controls.clone());
+    let mut camera = Camera::new(config, endpoint);
     let mut pause = BACKOFF_MIN;
     while !context.shutdown.is_triggered() {
         if camera.idle_timer.activation == Activation::OnDemand && !camera.wait_for_demand(context)
@@ -131,21 +134,17 @@ pub fn run(config: &Config, context: &SourceContext, publisher: &Publisher) {
         let pictures_before = camera.publisher.frames();
         let end = match source::open(spec, context) {
             Ok(mut source) => {
-                camera.log_rejected_controls(
-                    context
-                        .controls
-                        .on_camera_opened(source.controls())
-                        .as_deref(),
-                );
+                let rejected = endpoint.controls.on_camera_opened(source.controls());
+                camera.log_rejected_controls(rejected.as_deref());
                 let wanted = context.settings.orientation();
                 let left = wanted.remaining_after(source.applied_orientation());
                 camera.muxer.set_orientation(left);
                 // A JPEG carries no orientation.
                 let is_upright = left == Orientation::default();
-                publisher.set_has_jpegs(is_upright && source.has_jpeg());
-                let end = camera.play(source, spec, &context.controls);
-                publisher.set_has_jpegs(false);
-                context.controls.on_camera_closed();
+                endpoint.commands.open(is_upright && source.has_jpeg());
+                let end = camera.play(source, spec);
+                endpoint.controls.on_camera_closed();
+                endpoint.commands.close();
                 end
             }
             Err(error) => Err(error),
@@ -182,14 +181,9 @@ fn backoff_max(spec: &SourceSpec) -> Duration {
 
 /// Publishes the frames of an open source until it fails. Its chunks must be or mark access units.
 /// For synthetic sources (measurements, tests).
-pub fn play(
-    source: Box<dyn Input>,
-    context: &SourceContext,
-    config: &Config,
-    publisher: &Publisher,
-) -> Result<(), Error> {
+pub fn play(source: Box<dyn Input>, config: &Config, endpoint: &Endpoint) -> Result<(), Error> {
     let as_device = SourceSpec::V4l2(PathBuf::new());
-    Camera::new(context, config, publisher).play(source, &as_device, &context.controls)
+    Camera::new(config, endpoint).play(source, &as_device)
 }
 
 /// Returns true for sources that begin with a keyframe when re-opened: programs and other servers.
@@ -202,6 +196,7 @@ fn can_restart(spec: &SourceSpec) -> bool {
 
 struct Camera<'a> {
     name: &'a str,
+    endpoint: &'a Endpoint,
     publisher: &'a Publisher,
     muxer: Muxer,
     was_live: bool,
@@ -217,11 +212,12 @@ struct Camera<'a> {
 }
 
 impl<'a> Camera<'a> {
-    fn new(context: &'a SourceContext, config: &Config, publisher: &'a Publisher) -> Self {
+    fn new(config: &'a Config, endpoint: &'a Endpoint) -> Self {
         Self {
-            name: &context.name,
-            publisher,
-            muxer: Muxer::new(context.settings.fps),
+            name: &config.name,
+            endpoint,
+            publisher: &endpoint.publisher,
+            muxer: Muxer::new(config.settings.fps),
             was_live: false,
             error_log: LogRateLimit::new(ERROR_LOG_BURST, ERROR_LOG_INTERVAL),
             has_logged_error: false,
@@ -249,14 +245,8 @@ impl<'a> Camera<'a> {
     }
 
     /// Publishes the frames of `source` until it fails, or until the viewers are gone.
-    fn play(
-        &mut self,
-        mut source: Box<dyn Input>,
-        spec: &SourceSpec,
-        server: &Server,
-    ) -> Result<(), Error> {
-        // It has just been opened.
-        self.publisher.take_restart_request();
+    fn play(&mut self, mut source: Box<dyn Input>, spec: &SourceSpec) -> Result<(), Error> {
+        let mut commands = PendingCommands::default();
         let mut assemble = Assemble::new();
         let mut liveness = LivenessMonitor::new(Timestamp::now());
         let mut has_keyframe = false;
@@ -267,7 +257,6 @@ impl<'a> Camera<'a> {
             .set_makes_keyframes_on_request(source.can_make_keyframes());
         let mut controller = self.bitrate_controller(source.as_ref());
         loop {
-            server.process_requests(source.controls());
             if let Some(item) = source.read()? {
                 assemble.push(item, &mut liveness, &mut |assembled| {
                     has_keyframe = true;
@@ -282,11 +271,8 @@ impl<'a> Camera<'a> {
                 self.publisher.count_dropped(1);
                 self.log_throttled(&format!("frame dropped: {oversize}"));
             }
-            self.publisher.fulfil_jpeg_request(|| {
-                let (captured_at, jpeg) = source.latest_jpeg()?;
-                let bytes = Bytes::copy_from_slice(jpeg);
-                Some(Jpeg { bytes, captured_at })
-            });
+            commands.take(&self.endpoint.commands);
+            commands.serve(&mut *source, &self.endpoint.controls);
             let lost = source.dropped();
             if lost > dropped {
                 self.publisher.count_dropped(lost - dropped);
@@ -308,13 +294,13 @@ impl<'a> Camera<'a> {
             {
                 return Ok(());
             }
-            if self.publisher.take_restart_request() {
+            if commands.wants_restart() {
                 self.publisher.set_status(CameraState::Starting, "");
                 self.publisher.count_restart();
                 return Ok(());
             }
             if source.can_make_keyframes()
-                && keyframes.is_due(self.publisher.take_keyframe_request() || !has_keyframe, now)
+                && keyframes.is_due(commands.take_keyframe() || !has_keyframe, now)
             {
                 source.request_keyframe();
             }
@@ -382,7 +368,7 @@ impl<'a> Camera<'a> {
         loop {
             let left = end.since(Timestamp::now());
             let is_new = (pause > BACKOFF_MAX && !is_watched && self.publisher.has_demand())
-                || self.publisher.take_restart_request();
+                || self.endpoint.commands.take_restart();
             if left.is_zero() || is_new || context.shutdown.sleep(left.min(SHUTDOWN_POLL_INTERVAL))
             {
                 return;

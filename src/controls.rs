@@ -1,8 +1,8 @@
 //! Controls of a camera that can change while it runs, as V4L2 has them.
 //!
 //! The camera's thread holds the [`Server`] and alone touches the device, through a
-//! [`ControlBackend`]. HTTP holds the [`Client`], sends requests and waits for the answer. This
-//! room knows neither devices nor HTTP.
+//! [`ControlBackend`]. [`Request`]s reach it by the queue of `camera_handle`. A [`View`] has the values
+//! as last read. This room knows neither devices nor HTTP.
 
 mod batch;
 mod control;
@@ -11,13 +11,10 @@ pub use control::{Control, ControlType, ControlValue, Flags, MenuItem};
 
 use crate::suggest::closest_match;
 use crate::time::Timestamp;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
-
-/// Largest number of requests that wait for the camera's thread. More at once is abuse.
-const MAX_PENDING: usize = 16;
 
 /// Shortest time between two readings of all controls. Each reading costs requests on the USB
 /// cable.
@@ -69,6 +66,20 @@ impl ControlError {
             message: words.into(),
         }
     }
+
+    pub(crate) fn closed() -> Self {
+        Self::new(
+            ErrorKind::Closed,
+            "the camera is not open now, so that nothing of it can be set; /api/status says why",
+        )
+    }
+
+    pub(crate) fn busy() -> Self {
+        Self::new(
+            ErrorKind::Busy,
+            "too many others set controls of this camera at the same time; try again",
+        )
+    }
 }
 
 /// Controls and their values at the last reading.
@@ -86,9 +97,9 @@ pub struct ControlsSnapshot {
 #[derive(Clone, Debug)]
 pub struct Server(Arc<Mutex<Inner>>);
 
-/// End of the HTTP side. Clones share one state.
+/// Controls and values as last read. Clones share one state.
 #[derive(Clone, Debug)]
-pub struct Client(Arc<Mutex<Inner>>);
+pub struct View(Arc<Mutex<Inner>>);
 
 #[derive(Debug)]
 struct Inner {
@@ -98,12 +109,15 @@ struct Inner {
     logged_errors: Arc<[String]>,
     /// Values applied at each opening: those of the configuration, then those set since.
     persistent_values: BTreeMap<String, ControlValue>,
-    pending: VecDeque<Request>,
 }
 
+/// Request to the camera's thread, and where the answer goes. A dropped sender means that the camera
+/// was closed.
 #[derive(Debug)]
-enum Request {
+pub enum Request {
+    /// Reads all controls again.
     Refresh(oneshot::Sender<()>),
+    /// Sets all of these values, or none.
     Set(
         Vec<(String, ControlValue)>,
         oneshot::Sender<Result<(), ControlError>>,
@@ -112,7 +126,7 @@ enum Request {
 
 impl Request {
     /// Returns true if the requester no longer waits.
-    fn is_abandoned(&self) -> bool {
+    pub(crate) fn is_abandoned(&self) -> bool {
         match self {
             Self::Refresh(sender) => sender.is_closed(),
             Self::Set(_, sender) => sender.is_closed(),
@@ -121,7 +135,7 @@ impl Request {
 }
 
 /// Creates the two ends. `wanted` holds the configured values.
-pub fn channel(wanted: impl IntoIterator<Item = (String, ControlValue)>) -> (Server, Client) {
+pub fn channel(wanted: impl IntoIterator<Item = (String, ControlValue)>) -> (Server, View) {
     let inner = Arc::new(Mutex::new(Inner {
         snapshot: ControlsSnapshot {
             is_open: false,
@@ -131,9 +145,8 @@ pub fn channel(wanted: impl IntoIterator<Item = (String, ControlValue)>) -> (Ser
         refreshed_at: Timestamp::default(),
         logged_errors: Arc::new([]),
         persistent_values: wanted.into_iter().collect(),
-        pending: VecDeque::new(),
     }));
-    (Server(inner.clone()), Client(inner))
+    (Server(inner.clone()), View(inner))
 }
 
 /// Locks the state. Nothing panics while the lock is held, and the state would still be whole.
@@ -164,8 +177,8 @@ impl Server {
         lock(&self.0).snapshot.rejected = refused.into();
     }
 
-    /// Applies the remaining persistent values and accepts requests from now on. Returns the
-    /// rejections if they differ from the logged ones.
+    /// Applies the remaining persistent values. Returns the rejections if they differ from the
+    /// logged ones.
     pub fn on_camera_opened(
         &self,
         mut backend: Option<&mut (dyn ControlBackend + '_)>,
@@ -180,31 +193,17 @@ impl Server {
         (*said != *refused).then_some(refused)
     }
 
-    /// Rejects the waiting requests, as the camera is closed.
+    /// Notes that the camera is closed.
     pub fn on_camera_closed(&self) {
-        let mut inner = lock(&self.0);
-        inner.snapshot.is_open = false;
-        let waiting = std::mem::take(&mut inner.pending);
-        drop(inner);
-        for request in waiting {
-            // A requester that has gone needs no answer.
-            match request {
-                Request::Refresh(sender) => drop(sender.send(())),
-                Request::Set(_, sender) => drop(sender.send(Err(closed_error()))),
-            }
-        }
+        lock(&self.0).snapshot.is_open = false;
     }
 
-    /// Processes all waiting requests in one pass. The camera's thread calls it often; without
-    /// requests it costs one lock.
-    pub fn process_requests(&self, mut backend: Option<&mut (dyn ControlBackend + '_)>) {
-        let mut requests: Vec<Request> = {
-            let mut inner = lock(&self.0);
-            if inner.pending.is_empty() {
-                return;
-            }
-            inner.pending.drain(..).collect()
-        };
+    /// Processes all `requests` in one pass.
+    pub fn process_requests(
+        &self,
+        mut requests: Vec<Request>,
+        mut backend: Option<&mut (dyn ControlBackend + '_)>,
+    ) {
         requests.retain(|request| !request.is_abandoned());
         if requests.is_empty() {
             return;
@@ -237,7 +236,9 @@ impl Server {
             match request {
                 Request::Refresh(sender) => drop(sender.send(())),
                 Request::Set(_, sender) => {
-                    let result = results.next().unwrap_or_else(|| Err(closed_error()));
+                    let result = results
+                        .next()
+                        .unwrap_or_else(|| Err(ControlError::closed()));
                     drop(sender.send(result.map(drop)));
                 }
             }
@@ -246,72 +247,29 @@ impl Server {
 }
 
 impl Default for Server {
-    /// Creates a server without a client.
+    /// Creates a server without a view.
     fn default() -> Self {
         channel([]).0
     }
 }
 
-impl Client {
+impl View {
     /// Returns the controls as last read.
     pub fn snapshot(&self) -> ControlsSnapshot {
         lock(&self.0).snapshot.clone()
     }
 
-    /// Reads the controls again if the camera is open. Waits for the camera's thread; the caller
-    /// limits the time and then uses [`Client::snapshot`].
-    pub async fn refresh(&self) -> ControlsSnapshot {
-        let (sender, receiver) = oneshot::channel();
-        {
-            let mut inner = lock(&self.0);
-            let is_fresh = Timestamp::now().since(inner.refreshed_at) < MIN_REFRESH_INTERVAL;
-            if is_fresh || inner.enqueue(Request::Refresh(sender)).is_err() {
-                return inner.snapshot.clone();
-            }
-        }
-        // Without an answer, return what was read last.
-        let _ = receiver.await;
-        self.snapshot()
-    }
-
-    /// Sets all of `wanted`, or nothing. Waits for the camera's thread, which skips a request whose
-    /// future was dropped.
-    pub async fn set(
-        &self,
-        wanted: Vec<(String, ControlValue)>,
-    ) -> Result<ControlsSnapshot, ControlError> {
-        let (sender, receiver) = oneshot::channel();
-        lock(&self.0).enqueue(Request::Set(wanted, sender))?;
-        receiver.await.unwrap_or_else(|_| Err(closed_error()))?;
-        Ok(self.snapshot())
+    /// Returns true if the last reading is so recent that another one is not worth it.
+    pub(crate) fn is_fresh(&self, now: Timestamp) -> bool {
+        now.since(lock(&self.0).refreshed_at) < MIN_REFRESH_INTERVAL
     }
 }
 
 impl Inner {
-    fn enqueue(&mut self, request: Request) -> Result<(), ControlError> {
-        self.pending.retain(|request| !request.is_abandoned());
-        if !self.snapshot.is_open {
-            return Err(closed_error());
-        }
-        if self.pending.len() >= MAX_PENDING {
-            let words = "too many others set controls of this camera at the same time; try again";
-            return Err(ControlError::new(ErrorKind::Busy, words));
-        }
-        self.pending.push_back(request);
-        Ok(())
-    }
-
     fn set_controls(&mut self, controls: Vec<Control>) {
         self.snapshot.controls = controls.into();
         self.refreshed_at = Timestamp::now();
     }
-}
-
-fn closed_error() -> ControlError {
-    ControlError::new(
-        ErrorKind::Closed,
-        "the camera is not open now, so that nothing of it can be set; /api/status says why",
-    )
 }
 
 fn list_controls(backend: &mut Option<&mut (dyn ControlBackend + '_)>) -> Vec<Control> {

@@ -9,7 +9,6 @@ mod congestion;
 mod gop_buffer;
 mod handle;
 mod in_band;
-mod jpeg_request;
 mod keyframe_throttle;
 mod lossless;
 mod rate_meter;
@@ -23,7 +22,6 @@ pub use client_timeline::{ClientClock, ClientTimeline};
 pub use congestion::{CongestedLink, LinkSummary};
 use gop_buffer::GopBuffer;
 pub use handle::{DemandGuard, Hub, HubStats, ReplayFrames, StartPosition};
-pub use jpeg_request::Jpeg;
 use keyframe_throttle::KeyframeThrottle;
 pub use lossless::{LosslessEvent, LosslessSubscription};
 use rate_meter::RateMeter;
@@ -62,13 +60,10 @@ struct Inner {
     skipped: u64,
     dropped: u64,
     restarts: u64,
-    keyframe_wanted: bool,
-    /// A client wants the camera to be opened again.
-    restart_wanted: bool,
+    keyframes: Arc<dyn KeyframeRequests>,
     /// A viewer could not start for want of a keyframe, since the last one.
     is_keyframe_missing: bool,
     keyframe_throttle: KeyframeThrottle,
-    jpeg_request: jpeg_request::JpegRequest,
     /// Congested links, by the viewers' ids.
     congested: BTreeMap<u64, CongestedLink>,
     /// Wakers called at the next update, by the viewers' ids. A viewer that asks often, or leaves,
@@ -79,8 +74,17 @@ struct Inner {
     next_id: u64,
 }
 
-/// A hub for one camera and its audience.
-pub fn channel() -> (Publisher, Hub) {
+/// Requests for keyframes, as the hub makes them. Called with the hub's lock held.
+pub trait KeyframeRequests: std::fmt::Debug + Send + Sync {
+    /// Requests a keyframe: it would serve subscribers better than the frames that are kept.
+    fn request(&self);
+
+    /// Clears the requests so far, as a keyframe has come.
+    fn clear(&self);
+}
+
+/// A hub for one camera and its audience, which requests keyframes at `keyframes`.
+pub fn channel(keyframes: Arc<dyn KeyframeRequests>) -> (Publisher, Hub) {
     let inner = Inner {
         status: Arc::new(CameraStatus {
             state: CameraState::Starting,
@@ -94,11 +98,9 @@ pub fn channel() -> (Publisher, Hub) {
         skipped: 0,
         dropped: 0,
         restarts: 0,
-        keyframe_wanted: false,
-        restart_wanted: false,
+        keyframes,
         is_keyframe_missing: false,
         keyframe_throttle: KeyframeThrottle::default(),
-        jpeg_request: jpeg_request::JpegRequest::default(),
         congested: BTreeMap::new(),
         waiting_wakers: BTreeMap::new(),
         lossless: BTreeMap::new(),
@@ -144,13 +146,15 @@ impl Publisher {
             .rate_meter
             .add(frame.captured_at, frame.len(), frame.is_keyframe);
         if frame.is_keyframe {
-            inner.keyframe_wanted = false;
+            inner.keyframes.clear();
             inner.is_keyframe_missing = false;
             inner.keyframe_throttle.on_keyframe();
         }
         let has_overrun =
             (inner.lossless.values_mut()).fold(false, |is, queue| is | queue.push(&frame));
-        inner.keyframe_wanted |= has_overrun;
+        if has_overrun {
+            inner.keyframes.request();
+        }
         inner.buffer.push(frame, now);
         let has_entry = !inner.buffer.lacks_entry_point();
         self.0.wake(inner);
@@ -239,20 +243,9 @@ impl Publisher {
         self.0.lock().dropped += pictures;
     }
 
-    /// Returns true once after a client wanted the camera to be opened again.
-    pub fn take_restart_request(&self) -> bool {
-        std::mem::take(&mut self.0.lock().restart_wanted)
-    }
-
     /// Counts a source that worked and had to be opened again.
     pub fn count_restart(&self) {
         self.0.lock().restarts += 1;
-    }
-
-    /// Returns true once after viewers joined, or came back from an outage, whom a keyframe would
-    /// serve better than a replay.
-    pub fn take_keyframe_request(&self) -> bool {
-        std::mem::take(&mut self.0.lock().keyframe_wanted)
     }
 
     /// Sets whether the open source makes keyframes on request.
@@ -277,7 +270,7 @@ impl Publisher {
 impl Inner {
     /// Notes that a viewer cannot start for want of a keyframe.
     fn mark_keyframe_missing(&mut self) {
-        self.keyframe_wanted = true;
+        self.keyframes.request();
         self.is_keyframe_missing = true;
     }
 
@@ -319,7 +312,7 @@ impl Inner {
         });
         if course == Action::RequestKeyframe {
             self.keyframe_throttle.mark_requested(now);
-            self.keyframe_wanted = true;
+            self.keyframes.request();
         }
         course
     }
@@ -327,5 +320,7 @@ impl Inner {
 
 #[cfg(test)]
 mod recovery_tests;
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;

@@ -24,6 +24,7 @@
 //! | module | job |
 //! |---|---|
 //! | [`cli`] | arguments, environment and file to one checked configuration |
+//! | [`camera_handle`] | both ends of a camera: frames out, commands in |
 //! | [`controls`] | changes of a camera's controls while it runs |
 //! | [`frame_rate`] | the requested frame rate |
 //! | [`message`] | a ready WebSocket message |
@@ -34,6 +35,7 @@
 
 pub mod build_info;
 pub mod camera;
+pub mod camera_handle;
 pub mod cli;
 pub mod controls;
 pub mod encode;

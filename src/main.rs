@@ -5,7 +5,7 @@ use berrymse::cli::{self, Command, Config, list_cameras};
 use berrymse::serve::{self, AppState, BoundListener, Fanout, Tls};
 use berrymse::shutdown::ShutdownToken;
 use berrymse::source::SourceSpec;
-use berrymse::{controls, hub, logger, os, redact};
+use berrymse::{camera_handle, logger, os, redact};
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -98,22 +98,20 @@ fn serve(config: Config) -> Result<(), String> {
     let shutdown = ShutdownToken::new().map_err(|error| format!("cannot start: {error}"))?;
     let (mut threads, mut served) = (Vec::new(), Vec::new());
     for camera in config.cameras {
-        let (publisher, hub) = hub::channel();
-        let (server, remote) = controls::channel(camera.controls.iter().cloned());
-        let context = camera.source_context(shutdown.clone(), server);
-        served.push(serve::CameraHandle {
+        let (endpoint, handle) = camera_handle::channel(camera.controls.iter().cloned());
+        served.push(serve::Camera {
             name: camera.name.as_str().into(),
             source: camera.source.kind(),
             source_text: redact::mask(&camera.source_text).into_owned(),
-            hub,
-            remote,
+            handle,
         });
         let name = camera.name.clone();
-        let run = move || camera::run(&camera, &context, &publisher);
+        let shutdown = shutdown.clone();
+        let run = move || camera::run(&camera, shutdown, &endpoint);
         let thread = std::thread::Builder::new().name(name).spawn(run);
         threads.push(thread.map_err(|error| format!("cannot start a camera's thread: {error}"))?);
     }
-    let hubs = served.iter().map(|camera| &camera.hub);
+    let hubs = served.iter().map(|camera| camera.handle.hub());
     let (fanout, fanout_thread) = Fanout::start(hubs, config.server.io_uring)
         .map_err(|error| format!("cannot start the fan-out: {error}"))?;
     threads.push(fanout_thread);

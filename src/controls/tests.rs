@@ -69,26 +69,26 @@ impl ControlBackend for FakeCamera {
     }
 }
 
-/// Gives an order as serving does, and lets the camera's thread come by.
-fn set(
-    server: &Server,
-    client: &Client,
-    camera: &mut FakeCamera,
-    wanted: &[(&str, ControlValue)],
-) -> Result<ControlsSnapshot, ControlError> {
+type Answer = oneshot::Receiver<Result<(), ControlError>>;
+
+fn request(wanted: &[(&str, ControlValue)]) -> (Request, Answer) {
     let wanted = wanted
         .iter()
         .map(|(name, wanted)| ((*name).to_owned(), wanted.clone()))
         .collect();
-    let mut request = std::pin::pin!(client.set(wanted));
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    for _ in 0..2 {
-        if let std::task::Poll::Ready(result) = request.as_mut().poll(&mut context) {
-            return result;
-        }
-        server.process_requests(Some(&mut *camera));
-    }
-    panic!("no answer");
+    let (sender, receiver) = oneshot::channel();
+    (Request::Set(wanted, sender), receiver)
+}
+
+/// Sets values on the camera's thread.
+fn set(
+    server: &Server,
+    camera: &mut FakeCamera,
+    wanted: &[(&str, ControlValue)],
+) -> Result<(), ControlError> {
+    let (request, mut answer) = request(wanted);
+    server.process_requests(vec![request], Some(camera));
+    answer.try_recv().unwrap()
 }
 
 fn value(view: &ControlsSnapshot, name: &str) -> Option<i64> {
@@ -97,27 +97,22 @@ fn value(view: &ControlsSnapshot, name: &str) -> Option<i64> {
 
 #[test]
 fn set_value_is_reported_and_reapplied_on_reopen() {
-    let (server, client) = channel([]);
+    let (server, view) = channel([]);
     let mut camera = fake_camera();
     assert_eq!(server.on_camera_opened(Some(&mut camera)), None);
-    let view = set(
-        &server,
-        &client,
-        &mut camera,
-        &[("brightness", ControlValue::Integer(200))],
-    )
-    .unwrap();
-    assert_eq!(value(&view, "brightness"), Some(200));
+    let wanted = [("brightness", ControlValue::Integer(200))];
+    set(&server, &mut camera, &wanted).unwrap();
+    assert_eq!(value(&view.snapshot(), "brightness"), Some(200));
     server.on_camera_closed();
     let mut again = fake_camera();
     server.on_camera_opened(Some(&mut again));
     assert_eq!(again.sets, [("brightness".to_owned(), 200)]);
-    assert_eq!(value(&client.snapshot(), "brightness"), Some(200));
+    assert_eq!(value(&view.snapshot(), "brightness"), Some(200));
 }
 
 #[test]
 fn bad_configured_values_are_logged_once() {
-    let (server, client) = channel([
+    let (server, view) = channel([
         ("brightness".to_owned(), ControlValue::from("9")),
         ("brightnes".to_owned(), ControlValue::from("9")),
         ("video_bitrate".to_owned(), ControlValue::from("1")),
@@ -138,29 +133,28 @@ fn bad_configured_values_are_logged_once() {
         None,
         "it is known"
     );
-    assert_eq!(*client.snapshot().rejected, *refused);
+    assert_eq!(*view.snapshot().rejected, *refused);
 }
 
 #[test]
 fn camera_without_controls_is_reported() {
-    let (server, client) = channel([("brightness".to_owned(), ControlValue::Integer(1))]);
+    let (server, view) = channel([("brightness".to_owned(), ControlValue::Integer(1))]);
     let refused = server.on_camera_opened(None).unwrap();
     assert_eq!(
         *refused,
         ["there is no control \"brightness\"; this camera has no controls"]
     );
-    assert!(client.snapshot().controls.is_empty());
+    assert!(view.snapshot().controls.is_empty());
 }
 
 #[test]
 fn set_is_all_or_nothing() {
-    let (server, client) = channel([]);
+    let (server, view) = channel([]);
     let mut camera = fake_camera();
     server.on_camera_opened(Some(&mut camera));
     let one = |name, value| (name, ControlValue::Integer(value));
     let error = set(
         &server,
-        &client,
         &mut camera,
         &[one("brightness", 1), one("brightness", 300)],
     );
@@ -168,7 +162,6 @@ fn set_is_all_or_nothing() {
     assert!(camera.sets.is_empty(), "nothing was tried");
     let error = set(
         &server,
-        &client,
         &mut camera,
         &[one("brightness", 1), one("stuck", 1)],
     );
@@ -179,11 +172,7 @@ fn set_is_all_or_nothing() {
             "the camera refuses 1 for stuck: it is stuck"
         )
     );
-    assert_eq!(
-        value(&client.snapshot(), "brightness"),
-        Some(128),
-        "set back"
-    );
+    assert_eq!(value(&view.snapshot(), "brightness"), Some(128), "set back");
     server.on_camera_closed();
     let mut again = fake_camera();
     server.on_camera_opened(Some(&mut again));
@@ -192,76 +181,63 @@ fn set_is_all_or_nothing() {
 
 #[test]
 fn controls_that_change_others_are_set_first() {
-    let (server, client) = channel([]);
+    let (server, _) = channel([]);
     let mut camera = fake_camera();
     server.on_camera_opened(Some(&mut camera));
     let wanted = [
         ("brightness", ControlValue::Integer(1)),
         ("white_balance_automatic", ControlValue::Bool(false)),
     ];
-    set(&server, &client, &mut camera, &wanted).unwrap();
+    set(&server, &mut camera, &wanted).unwrap();
     let names: Vec<&str> = camera.sets.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["white_balance_automatic", "brightness"]);
 }
 
-/// Gives orders that wait at the same time; returns whether each was carried out.
+/// Processes requests that wait at the same time; returns whether each was carried out.
 fn set_concurrently(
     server: &Server,
-    client: &Client,
     camera: &mut FakeCamera,
     requests: &[(&str, i64)],
 ) -> Vec<bool> {
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    let mut waiting: Vec<_> = requests
-        .iter()
-        .map(|(name, value)| {
-            Box::pin(client.set(vec![((*name).to_owned(), ControlValue::Integer(*value))]))
-        })
-        .collect();
-    for request in &mut waiting {
-        assert!(request.as_mut().poll(&mut context).is_pending());
-    }
-    server.process_requests(Some(camera));
-    let answers = waiting
-        .iter_mut()
-        .map(|request| request.as_mut().poll(&mut context));
-    answers
-        .map(|answer| matches!(answer, std::task::Poll::Ready(Ok(_))))
-        .collect()
+    let of = |(name, value): &(&str, i64)| request(&[(*name, ControlValue::Integer(*value))]);
+    let (requests, answers): (Vec<_>, Vec<_>) = requests.iter().map(of).unzip();
+    server.process_requests(requests, Some(camera));
+    let is_done = |mut answer: Answer| answer.try_recv().unwrap().is_ok();
+    answers.into_iter().map(is_done).collect()
 }
 
 #[test]
 fn unchanged_value_is_not_set_again() {
-    let (server, client) = channel([]);
+    let (server, _) = channel([]);
     let mut camera = fake_camera();
     server.on_camera_opened(Some(&mut camera));
     for _ in 0..3 {
         let wanted = ("video_bitrate", ControlValue::Integer(500_000));
-        set(&server, &client, &mut camera, &[wanted]).unwrap();
+        set(&server, &mut camera, &[wanted]).unwrap();
     }
     assert_eq!(camera.sets, [("video_bitrate".to_owned(), 500_000)]);
     // The automatic may have changed what it decides over.
     let auto = ("white_balance_automatic", ControlValue::Bool(false));
     let same = ("brightness", ControlValue::Integer(128));
-    set(&server, &client, &mut camera, &[same, auto]).unwrap();
+    set(&server, &mut camera, &[same, auto]).unwrap();
     assert_eq!(camera.sets[1..].len(), 2);
 }
 
 #[test]
 fn pending_requests_are_merged_latest_wins() {
-    let (server, client) = channel([]);
+    let (server, view) = channel([]);
     let mut camera = fake_camera();
     server.on_camera_opened(Some(&mut camera));
     let bitrates: Vec<_> = (2..12).map(|n| ("video_bitrate", n * 25_000)).collect();
-    let done = set_concurrently(&server, &client, &mut camera, &bitrates);
+    let done = set_concurrently(&server, &mut camera, &bitrates);
     assert_eq!(done, [true; 10]);
     assert_eq!(camera.sets, [("video_bitrate".to_owned(), 275_000)]);
-    assert_eq!(value(&client.snapshot(), "video_bitrate"), Some(275_000));
+    assert_eq!(value(&view.snapshot(), "video_bitrate"), Some(275_000));
 }
 
 #[test]
 fn rejected_request_does_not_affect_others() {
-    let (server, client) = channel([]);
+    let (server, view) = channel([]);
     let mut camera = fake_camera();
     server.on_camera_opened(Some(&mut camera));
     let requests = [
@@ -270,18 +246,18 @@ fn rejected_request_does_not_affect_others() {
         ("gain", 3),
         ("brightness", 4),
     ];
-    let done = set_concurrently(&server, &client, &mut camera, &requests);
+    let done = set_concurrently(&server, &mut camera, &requests);
     assert_eq!(done, [true, false, false, true]);
-    assert_eq!(value(&client.snapshot(), "brightness"), Some(4));
+    assert_eq!(value(&view.snapshot(), "brightness"), Some(4));
 }
 
 #[test]
 fn button_is_pressed_and_not_persisted() {
-    let (server, client) = channel([]);
+    let (server, _) = channel([]);
     let mut camera = fake_camera();
     server.on_camera_opened(Some(&mut camera));
     let press = [("force_key_frame", ControlValue::Bool(true))];
-    set(&server, &client, &mut camera, &press).unwrap();
+    set(&server, &mut camera, &press).unwrap();
     assert_eq!(camera.sets.len(), 1);
     server.on_camera_closed();
     let mut again = fake_camera();
@@ -290,54 +266,14 @@ fn button_is_pressed_and_not_persisted() {
 }
 
 #[test]
-fn closed_camera_rejects_all_requests() {
-    let (server, client) = channel([]);
-    let mut camera = fake_camera();
-    let wanted = [("brightness", ControlValue::Integer(1))];
-    let error = set(&server, &client, &mut camera, &wanted).unwrap_err();
-    assert_eq!(error.kind, ErrorKind::Closed);
-    server.on_camera_opened(Some(&mut camera));
-    let request = client.set(vec![("brightness".to_owned(), ControlValue::Integer(1))]);
-    let mut request = std::pin::pin!(request);
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    assert!(request.as_mut().poll(&mut context).is_pending());
-    server.on_camera_closed();
-    let std::task::Poll::Ready(Err(error)) = request.as_mut().poll(&mut context) else {
-        panic!("still waiting");
-    };
-    assert_eq!(error.kind, ErrorKind::Closed);
-}
-
-#[test]
 fn abandoned_requests_are_not_executed() {
-    let (server, client) = channel([]);
+    let (server, _) = channel([]);
     let mut camera = fake_camera();
     server.on_camera_opened(Some(&mut camera));
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    for _ in 0..100 {
-        let request = client.set(vec![("brightness".to_owned(), ControlValue::Integer(1))]);
-        assert!(std::pin::pin!(request).poll(&mut context).is_pending());
-    }
-    assert!(lock(&server.0).pending.len() <= MAX_PENDING);
-    server.process_requests(Some(&mut camera));
+    let (request, answer) = request(&[("brightness", ControlValue::Integer(1))]);
+    drop(answer);
+    server.process_requests(vec![request], Some(&mut camera));
     assert!(camera.sets.is_empty());
-}
-
-#[test]
-fn requests_over_the_limit_are_rejected() {
-    let (server, client) = channel([]);
-    server.on_camera_opened(Some(&mut fake_camera()));
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    let request =
-        || Box::pin(client.set(vec![("brightness".to_owned(), ControlValue::Integer(1))]));
-    let mut waiting: Vec<_> = (0..MAX_PENDING).map(|_| request()).collect();
-    for request in &mut waiting {
-        assert!(request.as_mut().poll(&mut context).is_pending());
-    }
-    let std::task::Poll::Ready(Err(error)) = request().as_mut().poll(&mut context) else {
-        panic!("let in");
-    };
-    assert_eq!(error.kind, ErrorKind::Busy);
 }
 
 #[test]

@@ -72,8 +72,10 @@ impl Hub {
         let mut inner = self.0.lock();
         inner.viewers += 1;
         let is_next = start == StartPosition::NextKeyframe;
-        inner.keyframe_wanted |=
-            is_next || inner.buffer.gop_outweighs_keyframe() || !inner.buffer.is_near_keyframe();
+        let buffer = &inner.buffer;
+        if is_next || buffer.gop_outweighs_keyframe() || !buffer.is_near_keyframe() {
+            inner.keyframes.request();
+        }
         self.0.demand_changed.notify_all();
         let position = if is_next {
             Position::NextKeyframe(inner.buffer.next_seq())
@@ -101,11 +103,6 @@ impl Hub {
                 bytes_of: Frame::len,
             },
         }
-    }
-
-    /// Has the camera closed and opened again. A closed one stays closed until somebody watches.
-    pub fn request_restart(&self) {
-        self.0.lock().restart_wanted = true;
     }
 
     /// Keeps a camera on demand open, and opens it if it is closed.
@@ -152,11 +149,6 @@ impl Hub {
         let (EntryPoint::Keyframe(number) | EntryPoint::Recovery(number)) =
             inner.buffer.decoder_entry_point()?;
         Some(inner.buffer.next_seq().saturating_sub(number))
-    }
-
-    /// Asks the camera for a keyframe.
-    pub fn request_keyframe(&self) {
-        self.0.lock().keyframe_wanted = true;
     }
 
     /// Calls `waker` at every update from now on.

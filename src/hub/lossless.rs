@@ -173,7 +173,8 @@ impl Drop for LosslessSubscription {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{CameraState, Publisher, channel};
+    use super::super::testing::test_channel;
+    use super::super::{CameraState, Publisher};
     use super::*;
     use crate::media::{Description, FrameHeader, Parameters, Recovery};
     use crate::time::Timestamp;
@@ -218,10 +219,10 @@ mod tests {
 
     #[test]
     fn subscriber_begins_at_a_keyframe_and_gets_all() {
-        let (publisher, hub) = channel();
+        let (publisher, hub, requests) = test_channel();
         publisher.set_status(CameraState::Live, "");
         let mut early = hub.subscribe_lossless(1 << 20);
-        assert!(publisher.has_demand() && publisher.take_keyframe_request());
+        assert!(publisher.has_demand() && requests.take());
         publish(&publisher, 0, "ppKpp");
         let mut late = hub.subscribe_lossless(1 << 20);
         publish(&publisher, 5, "pKp");
@@ -233,16 +234,13 @@ mod tests {
 
     #[test]
     fn slow_reader_is_told_what_it_lost() {
-        let (publisher, hub) = channel();
+        let (publisher, hub, requests) = test_channel();
         let mut slow = hub.subscribe_lossless(3 * FRAME_BYTES);
-        publisher.take_keyframe_request();
+        requests.take();
         publish(&publisher, 0, "Kpp");
-        assert!(!publisher.take_keyframe_request());
+        assert!(!requests.take());
         publish(&publisher, 3, "pp");
-        assert!(
-            publisher.take_keyframe_request(),
-            "it goes on with a keyframe"
-        );
+        assert!(requests.take(), "it goes on with a keyframe");
         publish(&publisher, 5, "Kp");
         assert_eq!(events(&mut slow), "0 1 2 lost:4");
         // What came before the next keyframe is told when there is one.
@@ -252,7 +250,7 @@ mod tests {
 
     #[test]
     fn reader_is_woken_for_the_next_frame() {
-        let (publisher, hub) = channel();
+        let (publisher, hub, _) = test_channel();
         let mut reader = hub.subscribe_lossless(1 << 20);
         let context = Context::from_waker(std::task::Waker::noop());
         assert!(reader.poll_next(&context).is_pending());

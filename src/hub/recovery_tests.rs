@@ -1,6 +1,7 @@
 //! Streams without further keyframes: the last one is kept, and recovery points are where viewers begin.
 #![allow(clippy::unwrap_used)]
 
+use super::testing::{TestRequests, test_channel};
 use super::*;
 use crate::h264::tests::synthetic::pps;
 use crate::media::fmp4::Sample;
@@ -12,6 +13,7 @@ use crate::media::{Description, FrameHeader, Parameters, Recovery};
 struct Stream {
     publisher: Publisher,
     hub: Hub,
+    keyframe_requests: Arc<TestRequests>,
     parameters: Arc<Parameters>,
     next: u64,
     size: usize,
@@ -23,11 +25,12 @@ const TICKS: u64 = 3000;
 
 impl Stream {
     fn new() -> Self {
-        let (publisher, hub) = channel();
+        let (publisher, hub, keyframe_requests) = test_channel();
         publisher.set_status(CameraState::Live, "");
         Self {
             publisher,
             hub,
+            keyframe_requests,
             parameters: Arc::new(Parameters::new(Description::default())),
             next: 0,
             size: 10,
@@ -247,10 +250,10 @@ fn closed_camera_keeps_no_keyframe() {
 fn next_keyframe_is_awaited_until_start_now() {
     let mut stream = Stream::new();
     stream.publish("Kpp");
-    stream.publisher.take_keyframe_request();
+    stream.keyframe_requests.take();
     let mut viewer = stream.hub.subscribe_at(StartPosition::NextKeyframe);
     viewer.try_next();
-    assert!(stream.publisher.take_keyframe_request());
+    assert!(stream.keyframe_requests.take());
     assert_eq!(events(&mut viewer, 9), "");
     viewer.start_now();
     assert_eq!(events(&mut viewer, 9), "K0 p1 p2");

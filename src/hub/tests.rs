@@ -1,4 +1,5 @@
 use super::gop_buffer::MAX_BYTES;
+use super::testing::{TestRequests, test_channel};
 use super::*;
 use crate::media::{Description, FrameHeader, Parameters};
 use std::task::Context;
@@ -7,6 +8,7 @@ use std::task::Context;
 struct Stream {
     publisher: Publisher,
     hub: Hub,
+    keyframe_requests: Arc<TestRequests>,
     parameters: Arc<Parameters>,
     next: u64,
     size: usize,
@@ -24,11 +26,12 @@ fn slow_line(capacity: u32) -> Option<CongestedLink> {
 
 impl Stream {
     fn new() -> Self {
-        let (publisher, hub) = channel();
+        let (publisher, hub, keyframe_requests) = test_channel();
         publisher.set_status(CameraState::Live, "");
         Self {
             publisher,
             hub,
+            keyframe_requests,
             parameters: Self::video(640),
             next: 0,
             size: 10,
@@ -256,17 +259,17 @@ fn join_requests_keyframe_when_gop_is_large() {
     let mut stream = Stream::new();
     let (a, b) = (stream.join(), stream.join());
     assert_eq!(stream.hub.stats().viewers, 2);
-    assert!(stream.publisher.take_keyframe_request());
-    assert!(!stream.publisher.take_keyframe_request());
+    assert!(stream.keyframe_requests.take());
+    assert!(!stream.keyframe_requests.take());
     drop(a);
     drop(b);
     assert_eq!(stream.hub.stats().viewers, 0);
     stream.publish("Kp");
     stream.join();
-    assert!(!stream.publisher.take_keyframe_request());
+    assert!(!stream.keyframe_requests.take());
     stream.publish("p");
     stream.join();
-    assert!(stream.publisher.take_keyframe_request());
+    assert!(stream.keyframe_requests.take());
 }
 
 #[test]
@@ -278,7 +281,7 @@ fn join_requests_keyframe_when_gop_is_long() {
         stream.size = 10;
         stream.publish(&"p".repeat(pictures));
         stream.join();
-        assert_eq!(stream.publisher.take_keyframe_request(), is_asked);
+        assert_eq!(stream.keyframe_requests.take(), is_asked);
     }
 }
 
@@ -309,10 +312,7 @@ fn replay_frames_continue_or_restart_at_keyframe() {
         (first, end)
     };
     assert_eq!(recent(&stream, None), (0, 0));
-    assert!(
-        stream.publisher.take_keyframe_request(),
-        "nothing can be decoded"
-    );
+    assert!(stream.keyframe_requests.take(), "nothing can be decoded");
     stream.publish("KppKp");
     assert_eq!(recent(&stream, None), (3, 5), "from the newest keyframe on");
     assert_eq!(recent(&stream, Some(1)), (3, 5), "no need for the rest");
@@ -325,7 +325,7 @@ fn replay_frames_continue_or_restart_at_keyframe() {
         (5, 5),
         "nothing from before it was closed"
     );
-    assert!(stream.publisher.take_keyframe_request());
+    assert!(stream.keyframe_requests.take());
 }
 
 #[test]
@@ -335,7 +335,7 @@ fn demand_guard_keeps_camera_open_uncounted() {
     let hold = stream.hub.keep_open();
     assert!(stream.publisher.has_demand() && !stream.publisher.enter_idle());
     assert!(stream.publisher.wait_for_demand(Duration::ZERO));
-    assert!(!stream.publisher.take_keyframe_request());
+    assert!(!stream.keyframe_requests.take());
     assert_eq!(stream.hub.stats().viewers, 0);
     drop(hold);
     assert!(stream.publisher.enter_idle());
@@ -399,11 +399,11 @@ fn congested_viewer_waits_for_requested_keyframe() {
     let mut viewer = stream.join();
     stream.publish("K");
     events(&mut viewer);
-    stream.publisher.take_keyframe_request();
+    stream.keyframe_requests.take();
     viewer.set_congested(slow_line(500_000));
     stream.publish(&"p".repeat(40));
     assert_eq!(events(&mut viewer), "");
-    assert!(stream.publisher.take_keyframe_request());
+    assert!(stream.keyframe_requests.take());
     stream.publish("p");
     assert_eq!(events(&mut viewer), "");
     stream.publish("K");
@@ -411,7 +411,7 @@ fn congested_viewer_waits_for_requested_keyframe() {
     // The next one has to wait, and the pictures go on meanwhile.
     stream.publish(&"p".repeat(35));
     assert!(events(&mut viewer).starts_with("p43 p44"));
-    assert!(!stream.publisher.take_keyframe_request());
+    assert!(!stream.keyframe_requests.take());
 }
 
 #[test]
@@ -424,9 +424,9 @@ fn requests_keyframe_after_outage_if_gop_outweighs_it() {
         events(&mut viewer);
         viewer.set_congested(slow_line(500_000));
         stream.publish(&format!("{}K{}", "p".repeat(60), "p".repeat(pictures)));
-        stream.publisher.take_keyframe_request();
+        stream.keyframe_requests.take();
         assert_eq!(events(&mut viewer).contains("K62 p63"), !is_asked);
-        assert_eq!(stream.publisher.take_keyframe_request(), is_asked);
+        assert_eq!(stream.keyframe_requests.take(), is_asked);
     }
 }
 

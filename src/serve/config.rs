@@ -1,7 +1,6 @@
 //! Configuration of the server, and its cameras.
 
-use crate::controls::Client;
-use crate::hub::Hub;
+use crate::camera_handle::Handle;
 use crate::serve::address::Address;
 use crate::serve::fanout::congestion::CongestionSetting;
 use crate::serve::tls::CertPaths;
@@ -9,17 +8,15 @@ use std::sync::Arc;
 
 /// Camera as the server sees it.
 #[derive(Clone, Debug)]
-pub struct CameraHandle {
+pub struct Camera {
     /// Its name in URLs.
     pub name: Arc<str>,
     /// The kind of its source.
     pub source: &'static str,
     /// Its source as the user typed it, masked: for operators, not for viewers.
     pub source_text: String,
-    /// Its hub.
-    pub hub: Hub,
-    /// Its controls.
-    pub remote: Client,
+    /// Its frames and controls, and the commands to it.
+    pub handle: Handle,
 }
 
 /// Configuration of the server, as read from command line, environment and file.

@@ -20,13 +20,12 @@ mod http;
 mod latency_stats;
 mod limits;
 pub mod listen;
-mod restart_throttle;
 mod rlimit;
 mod tls;
 mod ws;
 
 pub use address::Address;
-pub use config::{CameraHandle, Config};
+pub use config::{Camera, Config};
 pub use fanout::Fanout;
 pub use fanout::congestion::{CongestionControl, CongestionSetting};
 pub use http::guard::Permission;

@@ -4,7 +4,7 @@
 use super::budget::{Budget, Reservation};
 use super::frame_decoder::FrameDecoder;
 use super::{Snapshot, SnapshotError};
-use crate::hub::Hub;
+use crate::camera_handle::Handle;
 use crate::os::heap;
 use crate::time::Timestamp;
 use std::future::Future;
@@ -51,7 +51,7 @@ pub struct SnapshotService(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     name: Arc<str>,
-    hub: Hub,
+    camera: Handle,
     budget: Budget,
     queue: Arc<Queue>,
 }
@@ -109,10 +109,10 @@ enum CameraJpeg {
 
 impl SnapshotService {
     /// Creates the service for the camera `name`, whose decoder is within `budget`.
-    pub fn new(name: Arc<str>, hub: Hub, budget: Budget) -> Self {
+    pub fn new(name: Arc<str>, camera: Handle, budget: Budget) -> Self {
         Self(Arc::new(Shared {
             name,
-            hub,
+            camera,
             budget,
             queue: Arc::default(),
         }))
@@ -182,7 +182,7 @@ impl Shared {
     fn run(&self) {
         // Where it may not be changed it is right as it is.
         let _ = rustix::process::setpriority_process(None, NICENESS);
-        let mut hold = Some(self.hub.keep_open());
+        let mut hold = Some(self.camera.hub().keep_open());
         let _guard = WorkerGuard(&self.queue);
         let mut decoding = DecoderState {
             decoder: FrameDecoder::default(),
@@ -223,10 +223,10 @@ impl Shared {
             }
             drop(inner);
             asked_at = Timestamp::now();
-            hold.get_or_insert_with(|| self.hub.keep_open());
-            if !decoding.decoder.has_begun() && FrameDecoder::is_costly(&self.hub) {
+            hold.get_or_insert_with(|| self.camera.hub().keep_open());
+            if !decoding.decoder.has_begun() && FrameDecoder::is_costly(self.camera.hub()) {
                 // A camera that makes one on request spares the decoder the rest.
-                self.hub.request_keyframe();
+                self.camera.request_keyframe();
             }
             if self.budget.is_contended() {
                 // Others were first, however often this camera is asked for.
@@ -241,7 +241,7 @@ impl Shared {
         decoding.decoder.has_begun()
             && !self.budget.is_contended()
             && Timestamp::now().since(asked_at) < FOLLOW_WINDOW
-            && (decoding.decoder.is_behind() || FrameDecoder::is_costly(&self.hub))
+            && (decoding.decoder.is_behind() || FrameDecoder::is_costly(self.camera.hub()))
     }
 
     /// Waits for this camera's turn to have a decoder of `bytes`. Returns false if no request is
@@ -284,7 +284,7 @@ impl Shared {
     /// Decodes the frames that arrived, when it is this camera's turn. True if there is a frame
     /// then; `None` if no request is left.
     fn decode(&self, decoding: &mut DecoderState) -> Option<Result<bool, SnapshotError>> {
-        let bytes = match decoding.decoder.bytes_needed(&self.hub) {
+        let bytes = match decoding.decoder.bytes_needed(self.camera.hub()) {
             Ok(Some(bytes)) => bytes,
             Ok(None) => return Some(Ok(false)),
             Err(error) => return Some(Err(error)),
@@ -300,7 +300,7 @@ impl Shared {
         }
         let found = decoding
             .decoder
-            .advance(&self.hub, bytes, &|| self.budget.is_contended());
+            .advance(self.camera.hub(), bytes, &|| self.budget.is_contended());
         Some(found)
     }
 
@@ -310,7 +310,7 @@ impl Shared {
         inner.pending.retain(|request| !request.answer.is_closed());
         let wants_whole = inner.pending.iter().any(|request| request.width.is_none());
         drop(inner);
-        let order = wants_whole.then(|| self.hub.request_jpeg()).flatten();
+        let order = wants_whole.then(|| self.camera.request_jpeg()).flatten();
         match order.map(|order| order.recv_timeout(CAMERA_JPEG_TIMEOUT)) {
             Some(Ok(jpeg)) => CameraJpeg::Ready(Snapshot {
                 jpeg: jpeg.bytes,
@@ -413,26 +413,31 @@ fn reject(requests: impl IntoIterator<Item = Request>, error: &SnapshotError) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::{CameraState, Jpeg, channel};
+    use crate::camera_handle::{Command, Jpeg, channel};
+    use crate::hub::CameraState;
     use crate::media::{Description, Frame, FrameHeader, Parameters};
     use bytes::Bytes;
 
     #[tokio::test]
     async fn snapshot_prefers_camera_jpeg() {
-        let (publisher, hub) = channel();
-        let service = SnapshotService::new("camera".into(), hub, Budget::new(64));
+        let (camera, handle) = channel([]);
+        let service = SnapshotService::new("camera".into(), handle, Budget::new(64));
         let first = service.request(None);
         let second = service.request(None);
         // It is being opened meanwhile.
-        publisher.set_has_jpegs(true);
-        publisher.set_status(CameraState::Live, "");
+        camera.commands.open(true);
+        camera.publisher.set_status(CameraState::Live, "");
         let jpeg = Jpeg {
             bytes: Bytes::from_static(b"JPEG"),
             captured_at: Timestamp::from_nanos(1),
         };
         let answer = async {
             loop {
-                publisher.fulfil_jpeg_request(|| Some(jpeg.clone()));
+                for command in camera.commands.take() {
+                    if let Command::Jpeg(requester) = command {
+                        requester.send(jpeg.clone()).unwrap();
+                    }
+                }
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
@@ -447,9 +452,9 @@ mod tests {
 
     #[tokio::test]
     async fn late_camera_jpeg_is_a_temporary_error() {
-        let (publisher, hub) = channel();
-        publisher.set_status(CameraState::Live, "");
-        publisher.set_has_jpegs(true);
+        let (camera, handle) = channel([]);
+        camera.publisher.set_status(CameraState::Live, "");
+        camera.commands.open(true);
         // A video that no decoder takes is to one with a decoder what any is to one without.
         let parameters = Arc::new(Parameters::new(Description {
             parameter_sets: vec![vec![0x67]],
@@ -468,8 +473,8 @@ mod tests {
             recovery: None,
         };
         let frame = Frame::new(header, std::iter::empty());
-        publisher.publish(frame, Timestamp::from_nanos(0));
-        let service = SnapshotService::new("camera".into(), hub, Budget::new(64));
+        camera.publisher.publish(frame, Timestamp::from_nanos(0));
+        let service = SnapshotService::new("camera".into(), handle, Budget::new(64));
         let (whole, smaller) = (service.request(None), service.request(Some(16)));
         let words = "the camera is too busy to give one".to_owned();
         assert_eq!(whole.await, Err(SnapshotError::NoFrame(words)));
@@ -478,12 +483,14 @@ mod tests {
 
     #[tokio::test]
     async fn lost_camera_error_has_its_reason() {
-        let (publisher, hub) = channel();
-        publisher.set_status(CameraState::Lost, "it was unplugged");
-        publisher.set_has_jpegs(true);
+        let (camera, handle) = channel([]);
+        camera
+            .publisher
+            .set_status(CameraState::Lost, "it was unplugged");
+        camera.commands.open(true);
         let error = SnapshotError::NoFrame("it was unplugged".into());
         assert_eq!(
-            SnapshotService::new("camera".into(), hub, Budget::new(64))
+            SnapshotService::new("camera".into(), handle, Budget::new(64))
                 .request(None)
                 .await,
             Err(error)

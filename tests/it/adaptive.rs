@@ -5,9 +5,8 @@
 use crate::support::Viewer;
 use crate::support::line::Line;
 use berrymse::camera::{self, Config};
-use berrymse::controls;
+use berrymse::camera_handle::{self, Handle};
 use berrymse::encode::{self, Encoder, EncoderPreference, FrameMemory, RawFrame, RawVideoFormat};
-use berrymse::hub::{self, Hub};
 use berrymse::serve::{self, AppState, Fanout};
 use berrymse::shutdown::ShutdownToken;
 use berrymse::source::{Error, Flips, Input, Item, Settings, SourceSpec};
@@ -114,15 +113,13 @@ fn picture(number: u32) -> Vec<u8> {
 }
 
 /// The address that a site with this camera listens on. Its threads end with the process.
-fn serve(hub: Hub) -> String {
-    let (_, remote) = controls::channel([]);
-    let (fanout, _) = Fanout::start(std::iter::once(&hub), true).unwrap();
-    let camera = serve::CameraHandle {
+fn serve(handle: Handle) -> String {
+    let (fanout, _) = Fanout::start(std::iter::once(handle.hub()), true).unwrap();
+    let camera = serve::Camera {
         name: "camera".into(),
         source: "test",
         source_text: String::new(),
-        hub,
-        remote,
+        handle,
     };
     let config = serve::Config {
         listen: Vec::new(),
@@ -158,7 +155,8 @@ fn serve(hub: Hub) -> String {
 #[test]
 fn raw_camera_bitrate_follows_the_link() {
     let shutdown = ShutdownToken::new().unwrap();
-    let (publisher, hub) = hub::channel();
+    let (endpoint, handle) = camera_handle::channel([]);
+    let hub = handle.hub();
     let source = Box::new(RawCamera::new(shutdown.clone()));
     std::thread::spawn(move || {
         let settings = Settings {
@@ -172,10 +170,9 @@ fn raw_camera_bitrate_follows_the_link() {
         };
         let mut config = Config::new("camera", SourceSpec::Test, settings);
         config.adaptive_bitrate = Some(LEAST..=MOST);
-        let context = config.source_context(shutdown, controls::Server::default());
-        camera::play(source, &context, &config, &publisher)
+        camera::play(source, &config, &endpoint)
     });
-    let line = Line::to(&serve(hub.clone()));
+    let line = Line::to(&serve(handle.clone()));
     let address = line.address.clone();
     std::thread::spawn(move || {
         let mut viewer = Viewer::connect_to(&address, "/video_websocket", Some("berrymse.v1"));

@@ -36,9 +36,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("suggest", &[]),
     ("media", &["frame_rate", "h264", "message", "time"]),
     ("controls", &["suggest", "time"]),
+    ("camera_handle", &["controls", "hub", "time"]),
     (
         "camera",
         &[
+            "camera_handle",
             "encode",
             "frame_rate",
             "h264",
@@ -58,6 +60,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "build_info",
             "os",
+            "camera_handle",
             "hub",
             "logger",
             "message",
@@ -67,7 +70,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "media",
         ],
     ),
-    ("snapshot", &["h264", "hub", "media", "os", "time"]),
+    (
+        "snapshot",
+        &["camera_handle", "h264", "hub", "media", "os", "time"],
+    ),
     (
         "source",
         &[
@@ -90,8 +96,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "main",
         &[
-            "cli", "os", "hub", "logger", "controls", "camera", "redact", "serve", "source",
+            "camera",
+            "camera_handle",
+            "cli",
+            "logger",
+            "os",
+            "redact",
+            "serve",
             "shutdown",
+            "source",
         ],
     ),
 ];

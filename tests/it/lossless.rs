@@ -1,8 +1,8 @@
 //! A writer that must have every frame, as recording and publishing do: a thread of its own that follows a camera.
 
 use berrymse::camera::{self, Config};
-use berrymse::controls::Server;
-use berrymse::hub::{self, Hub, LosslessEvent};
+use berrymse::camera_handle;
+use berrymse::hub::{Hub, LosslessEvent};
 use berrymse::shutdown::ShutdownToken;
 use berrymse::source::{Error, Flips, Input, Item, Settings, SourceSpec};
 use berrymse::time::Timestamp;
@@ -128,9 +128,8 @@ fn write(
 #[test]
 fn lossless_writer_gets_every_frame_of_ten_minutes() {
     let frames = u64::from(FPS) * 600;
-    let (publisher, hub) = hub::channel();
+    let (endpoint, handle) = camera_handle::channel([]);
     let config = Config::new("fast", SourceSpec::Test, settings(224, 96));
-    let context = config.source_context(ShutdownToken::new().unwrap(), Server::default());
     let (written, is_over) = (Arc::new(AtomicU64::new(0)), AtomicBool::new(false));
     let camera = FastCamera {
         encoder: Encoder::new(&testsrc::Settings {
@@ -149,13 +148,20 @@ fn lossless_writer_gets_every_frame_of_ten_minutes() {
         keyframe: false,
     };
     let result = thread::scope(|scope| {
-        let writer =
-            scope.spawn(|| write(&hub, 4 << 20, &written, &AtomicBool::new(false), &is_over));
+        let writer = scope.spawn(|| {
+            write(
+                handle.hub(),
+                4 << 20,
+                &written,
+                &AtomicBool::new(false),
+                &is_over,
+            )
+        });
         // Its subscription is there before the first frame.
-        while !publisher.has_demand() {
+        while !endpoint.publisher.has_demand() {
             thread::sleep(Duration::from_millis(1));
         }
-        let end = camera::play(Box::new(camera), &context, &config, &publisher);
+        let end = camera::play(Box::new(camera), &config, &endpoint);
         assert!(matches!(end, Err(Error::Ended(_))));
         is_over.store(true, Ordering::Release);
         writer.join().unwrap()
@@ -171,18 +177,17 @@ fn lossless_writer_gets_every_frame_of_ten_minutes() {
 
 /// Runs the real test pattern in real time for `run`, with a writer that pauses for `pause`.
 fn soak(run: Duration, pause: Option<Duration>, max_bytes: usize) -> (Written, u64) {
-    let (publisher, hub) = hub::channel();
+    let (endpoint, handle) = camera_handle::channel([]);
     let shutdown = ShutdownToken::new().unwrap();
     let config = Config::new("soak", SourceSpec::Test, settings(640, 480));
-    let context = config.source_context(shutdown.clone(), Server::default());
     let (is_paused, is_over) = (AtomicBool::new(false), AtomicBool::new(false));
     let count = AtomicU64::new(0);
     thread::scope(|scope| {
-        let writer = scope.spawn(|| write(&hub, max_bytes, &count, &is_paused, &is_over));
-        while !publisher.has_demand() {
+        let writer = scope.spawn(|| write(handle.hub(), max_bytes, &count, &is_paused, &is_over));
+        while !endpoint.publisher.has_demand() {
             thread::sleep(Duration::from_millis(1));
         }
-        let camera = scope.spawn(|| camera::run(&config, &context, &publisher));
+        let camera = scope.spawn(|| camera::run(&config, shutdown.clone(), &endpoint));
         let begun = Instant::now();
         thread::sleep(run / 3);
         if let Some(pause) = pause {
@@ -194,7 +199,7 @@ fn soak(run: Duration, pause: Option<Duration>, max_bytes: usize) -> (Written, u
         shutdown.trigger();
         camera.join().unwrap();
         is_over.store(true, Ordering::Release);
-        (writer.join().unwrap(), hub.stats().frames)
+        (writer.join().unwrap(), handle.hub().stats().frames)
     })
 }
 

@@ -283,7 +283,8 @@ impl FanoutThread {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::{CameraState, Publisher, channel};
+    use crate::camera_handle::{self, Endpoint};
+    use crate::hub::CameraState;
     use crate::serve::connection_limit::ConnectionLimit;
     use crate::serve::fanout::congestion::LossResponse;
     use crate::serve::latency_stats::LatencyStats;
@@ -293,7 +294,7 @@ mod tests {
 
     /// A viewer, and no thread that would send to it: what arrives, the camera's thread has sent.
     struct Scene {
-        publisher: Publisher,
+        camera: Endpoint,
         shared: Arc<FanoutShared>,
         poll: Poll,
         peer: TcpStream,
@@ -307,7 +308,8 @@ mod tests {
             ours.set_nonblocking(true).unwrap();
             let poll = Poll::new().unwrap();
             let shared = FanoutShared::new(poll.registry(), true).unwrap();
-            let (publisher, hub) = channel();
+            let (camera, handle) = camera_handle::channel([]);
+            let hub = handle.hub();
             hub.subscribe_wakeups(Waker::from(shared.clone()));
             shared.viewers.fetch_add(1, Ordering::AcqRel);
             shared.connections().add(NewViewer {
@@ -323,7 +325,7 @@ mod tests {
                 loss_response: LossResponse::default(),
             });
             let mut scene = Self {
-                publisher,
+                camera,
                 shared,
                 poll,
                 peer,
@@ -333,7 +335,7 @@ mod tests {
         }
 
         fn publish(&self, words: &str) {
-            assert!(self.publisher.set_status(CameraState::Lost, words));
+            assert!(self.camera.publisher.set_status(CameraState::Lost, words));
         }
 
         /// The viewer gets `words`.

@@ -2,7 +2,7 @@
 //!
 //! A handler takes [`Admitted`], which only this module makes. So a handler cannot forget a check.
 
-use crate::serve::config::CameraHandle;
+use crate::serve::config::Camera;
 use crate::serve::http::origin::{Access, RequestOrigin, set_embedding_headers};
 use crate::serve::http::refusal::Refusal;
 use crate::serve::http::response::{ResponseBody, method_not_allowed, text_response};
@@ -141,7 +141,7 @@ pub(crate) fn admit(
     peer: SocketAddr,
     requirements: &Requirements<'_>,
     Addressed(request): Addressed,
-) -> Result<(Admitted, Option<CameraHandle>), Box<Response<ResponseBody>>> {
+) -> Result<(Admitted, Option<Camera>), Box<Response<ResponseBody>>> {
     let find_camera = || match requirements.camera {
         None => Ok(None),
         Some(name) => match app.camera(name) {

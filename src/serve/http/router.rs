@@ -1,6 +1,6 @@
 //! The table of all routes: method and path to permission and handler.
 
-use crate::serve::config::CameraHandle;
+use crate::serve::config::Camera;
 use crate::serve::http::guard::{Admitted, Permission, Requirements};
 use crate::serve::http::handlers::{
     assets, controls, h264_stream, metrics, mp4_stream, restart, snapshot, status, websocket,
@@ -18,7 +18,7 @@ pub(crate) enum Handler {
     /// Answers for the server.
     Server(fn(Admitted) -> Answer),
     /// Answers for the camera of the path, or the first one.
-    Camera(fn(Admitted, CameraHandle) -> Answer),
+    Camera(fn(Admitted, Camera) -> Answer),
 }
 
 /// Row of the table.

@@ -2,7 +2,7 @@
 
 use crate::logger::{self, LogThrottle};
 use crate::serve::annexb_cache::AnnexB;
-use crate::serve::config::{CameraHandle, Config};
+use crate::serve::config::{Camera, Config};
 use crate::serve::connection_limit::ConnectionLimit;
 use crate::serve::fanout::Fanout;
 use crate::serve::fanout::congestion::CongestionControl;
@@ -10,7 +10,6 @@ use crate::serve::http::assets::{self, Asset};
 use crate::serve::http::connections::HttpConnections;
 use crate::serve::http::origin::{AllowedHosts, AllowedOrigins};
 use crate::serve::latency_stats::LatencyStats;
-use crate::serve::restart_throttle::RestartThrottle;
 use crate::serve::rlimit::ConnectionBudget;
 use crate::snapshot::{Budget, SnapshotService};
 use crate::time::Timestamp;
@@ -19,11 +18,9 @@ use std::time::{Duration, Instant};
 
 /// Shared state of the server.
 pub struct AppState {
-    pub(crate) cameras: Vec<CameraHandle>,
+    pub(crate) cameras: Vec<Camera>,
     /// Snapshot services of the cameras, in the same order.
     pub(crate) snapshot_services: Vec<SnapshotService>,
-    /// Restart throttles of the cameras, in the same order.
-    pub(crate) restart_throttles: Vec<RestartThrottle>,
     /// The newest frames of the cameras in Annex B, in the same order.
     pub(crate) annexb: Vec<AnnexB>,
     pub(crate) websocket_name: String,
@@ -45,20 +42,19 @@ impl AppState {
     /// Creates the state of a server that shows `cameras`, the first of which is the default. `room` is what the descriptors
     /// of the process allow.
     pub fn new(
-        cameras: Vec<CameraHandle>,
+        cameras: Vec<Camera>,
         config: Config,
         room: &ConnectionBudget,
         fanout: Fanout,
     ) -> Self {
         let budget = Budget::new(config.decode_memory_mb);
-        let snapshot_service = |camera: &CameraHandle| {
-            SnapshotService::new(camera.name.clone(), camera.hub.clone(), budget.clone())
+        let snapshot_service = |camera: &Camera| {
+            SnapshotService::new(camera.name.clone(), camera.handle.clone(), budget.clone())
         };
         let connections = HttpConnections::new(room.viewers + room.other);
         let make_room = viewer_evictor(connections.clone(), fanout.clone());
         Self {
             snapshot_services: cameras.iter().map(snapshot_service).collect(),
-            restart_throttles: cameras.iter().map(|_| RestartThrottle::default()).collect(),
             annexb: cameras.iter().map(|_| AnnexB::default()).collect(),
             cameras,
             websocket_name: config.websocket_name,
@@ -94,11 +90,6 @@ impl AppState {
         self.snapshot_services.get(position)
     }
 
-    pub(crate) fn restart_throttle(&self, name: &str) -> Option<&RestartThrottle> {
-        let position = (self.cameras.iter()).position(|camera| &*camera.name == name)?;
-        self.restart_throttles.get(position)
-    }
-
     /// The frames of the camera `name` in Annex B.
     pub(crate) fn annexb(&self, name: &str) -> AnnexB {
         let position = (self.cameras.iter()).position(|camera| &*camera.name == name);
@@ -106,7 +97,7 @@ impl AppState {
         known.cloned().unwrap_or_default()
     }
 
-    pub(crate) fn camera(&self, name: Option<&str>) -> Option<&CameraHandle> {
+    pub(crate) fn camera(&self, name: Option<&str>) -> Option<&Camera> {
         match name {
             None => self.cameras.first(),
             Some(name) => self.cameras.iter().find(|camera| &*camera.name == name),

@@ -3,7 +3,7 @@
 use crate::controls::{
     Control, ControlError, ControlType, ControlValue, ControlsSnapshot, ErrorKind,
 };
-use crate::serve::config::CameraHandle;
+use crate::serve::config::Camera;
 use crate::serve::http::guard::Admitted;
 use crate::serve::http::handlers::request_body::{HttpError, body};
 use crate::serve::http::response::ResponseBody;
@@ -19,9 +19,9 @@ use std::time::Duration;
 const CAMERA_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Returns the controls of `camera`. `HEAD` does not ask the camera.
-pub(crate) async fn show(request: &Admitted, camera: &CameraHandle) -> Response<ResponseBody> {
+pub(crate) async fn show(request: &Admitted, camera: &Camera) -> Response<ResponseBody> {
     let view = if request.method() == Method::HEAD {
-        camera.remote.snapshot()
+        camera.handle.controls()
     } else {
         refreshed_view(camera).await
     };
@@ -29,22 +29,22 @@ pub(crate) async fn show(request: &Admitted, camera: &CameraHandle) -> Response<
 }
 
 /// Sets controls of `camera`, and returns them all.
-pub(crate) async fn set(request: Admitted, camera: &CameraHandle) -> Response<ResponseBody> {
+pub(crate) async fn set(request: Admitted, camera: &Camera) -> Response<ResponseBody> {
     set_controls(request, camera)
         .await
         .unwrap_or_else(|(status, words)| text_response(status, format!("{words}\n")))
 }
 
-async fn refreshed_view(camera: &CameraHandle) -> ControlsSnapshot {
-    match tokio::time::timeout(CAMERA_TIMEOUT, camera.remote.refresh()).await {
+async fn refreshed_view(camera: &Camera) -> ControlsSnapshot {
+    match tokio::time::timeout(CAMERA_TIMEOUT, camera.handle.refresh_controls()).await {
         Ok(view) => view,
-        Err(_) => camera.remote.snapshot(),
+        Err(_) => camera.handle.controls(),
     }
 }
 
 async fn set_controls(
     request: Admitted,
-    camera: &CameraHandle,
+    camera: &Camera,
 ) -> Result<Response<ResponseBody>, HttpError> {
     let app = request.app().clone();
     let body = body(request).await?;
@@ -52,7 +52,7 @@ async fn set_controls(
         ErrorKind::WrongType => (StatusCode::UNPROCESSABLE_ENTITY, refusal.message),
         _ => (StatusCode::BAD_REQUEST, refusal.message),
     })?;
-    match tokio::time::timeout(CAMERA_TIMEOUT, camera.remote.set(wishes)).await {
+    match tokio::time::timeout(CAMERA_TIMEOUT, camera.handle.set_controls(wishes)).await {
         Ok(Ok(view)) => Ok(controls_response(&app, camera, &view)),
         Ok(Err(refusal)) => Err((status(refusal.kind), refusal.message)),
         Err(_) => {
@@ -118,7 +118,7 @@ fn parse_value(value: &Value) -> Option<ControlValue> {
 
 fn controls_response(
     app: &AppState,
-    camera: &CameraHandle,
+    camera: &Camera,
     view: &ControlsSnapshot,
 ) -> Response<ResponseBody> {
     let controls: Vec<Value> = view.controls.iter().map(control_json).collect();

@@ -1,7 +1,7 @@
 //! Common part of all endless responses: start position, headers.
 
 use crate::hub::{Event, StartPosition, Subscription};
-use crate::serve::config::CameraHandle;
+use crate::serve::config::Camera;
 use crate::serve::connection_limit::Permit;
 use crate::serve::http::guard::Admitted;
 use crate::serve::http::handlers::live_wait::wait_until_live;
@@ -51,7 +51,7 @@ impl Client {
 /// Returns the answer whose body `body` makes of the client, as soon as the camera has frames.
 pub(crate) async fn respond(
     request: &Admitted,
-    camera: &CameraHandle,
+    camera: &Camera,
     media_type: &'static str,
     body: impl FnOnce(Client, Query) -> Result<Box<dyn PollBytes>, String>,
 ) -> Response<ResponseBody> {
@@ -75,7 +75,7 @@ pub(crate) async fn respond(
         };
         let is_next = query.start == StartPosition::NextKeyframe;
         let client = Client {
-            viewer: camera.hub.subscribe_at(query.start),
+            viewer: camera.handle.hub().subscribe_at(query.start),
             begins_at: is_next.then(|| Box::pin(tokio::time::sleep(NEXT_KEYFRAME_TIMEOUT))),
             _seat: seat,
         };

@@ -2,7 +2,7 @@
 
 use crate::hub::Event;
 use crate::serve::annexb_cache::AnnexB;
-use crate::serve::config::CameraHandle;
+use crate::serve::config::Camera;
 use crate::serve::http::guard::Admitted;
 use crate::serve::http::handlers::endless::{self, Client};
 use crate::serve::http::response::{PollBytes, ResponseBody};
@@ -17,7 +17,7 @@ struct H264 {
 }
 
 /// Answers with access units, as long as the client takes them.
-pub(crate) async fn respond(request: &Admitted, camera: &CameraHandle) -> Response<ResponseBody> {
+pub(crate) async fn respond(request: &Admitted, camera: &Camera) -> Response<ResponseBody> {
     endless::respond(request, camera, "video/h264", |client, query| {
         if query.is_capture_clock {
             return Err("clock=capture: Annex B has no times; /stream.mp4 has\n".to_owned());

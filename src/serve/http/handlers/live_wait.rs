@@ -1,7 +1,7 @@
 //! Waiting for a camera before an endless answer begins: a client that gets 200 expects frames.
 
 use crate::hub::{CameraState, DemandGuard, HubStats};
-use crate::serve::config::CameraHandle;
+use crate::serve::config::Camera;
 use crate::serve::http::response::{ResponseBody, text_response};
 use hyper::header::{self, HeaderValue};
 use hyper::{Response, StatusCode};
@@ -24,17 +24,17 @@ const RETRY_AFTER: &str = "2";
 ///
 /// Without `wait` in the query a camera that is being opened has ten seconds, and one that fails none.
 pub(crate) async fn wait_until_live(
-    camera: &CameraHandle,
+    camera: &Camera,
     query: &str,
 ) -> Result<DemandGuard, Box<Response<ResponseBody>>> {
     let wait = match parse_wait(query) {
         Ok(wait) => wait,
         Err(words) => return Err(Box::new(text_response(StatusCode::BAD_REQUEST, words))),
     };
-    let hold = camera.hub.keep_open();
+    let hold = camera.handle.hub().keep_open();
     let begin = Instant::now();
     loop {
-        let status = camera.hub.stats();
+        let status = camera.handle.hub().stats();
         let timeout = match status.status.state {
             CameraState::Live => return Ok(hold),
             CameraState::Starting | CameraState::Idle => wait.unwrap_or(OPEN_TIMEOUT),

@@ -117,7 +117,7 @@ pub(crate) fn metrics(app: &AppState) -> String {
     let cameras: Vec<(&str, HubStats)> = app
         .cameras
         .iter()
-        .map(|camera| (&*camera.name, camera.hub.stats()))
+        .map(|camera| (&*camera.name, camera.handle.hub().stats()))
         .collect();
     let mut text = Text::default();
     text.family(

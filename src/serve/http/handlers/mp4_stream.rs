@@ -1,7 +1,7 @@
 //! The endless MP4 over plain HTTP, for programs: VLC, ffmpeg, curl, recorders.
 
 use crate::hub::{ClientClock, ClientTimeline, Event};
-use crate::serve::config::CameraHandle;
+use crate::serve::config::Camera;
 use crate::serve::http::guard::Admitted;
 use crate::serve::http::handlers::endless::{self, Client};
 use crate::serve::http::response::{PollBytes, ResponseBody};
@@ -19,7 +19,7 @@ struct Mp4 {
 }
 
 /// Answers with init segment and frames, as long as the client takes them.
-pub(crate) async fn respond(request: &Admitted, camera: &CameraHandle) -> Response<ResponseBody> {
+pub(crate) async fn respond(request: &Admitted, camera: &Camera) -> Response<ResponseBody> {
     endless::respond(request, camera, "video/mp4", |client, query| {
         let clock = if query.is_capture_clock {
             let at_zero = unix_at_zero();

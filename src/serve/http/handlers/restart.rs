@@ -1,34 +1,27 @@
 //! `POST /api/cameras/NAME/restart`: the camera is closed and opened again.
 
-use crate::serve::config::CameraHandle;
+use crate::serve::config::Camera;
 use crate::serve::http::guard::Admitted;
 use crate::serve::http::handlers::request_body::{HttpError, body};
 use crate::serve::http::response::{ResponseBody, response, text_response};
 use hyper::header::{self, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde_json::json;
-use std::time::Instant;
 
 /// Restarts `camera`.
-pub(crate) async fn respond(request: Admitted, camera: &CameraHandle) -> Response<ResponseBody> {
+pub(crate) async fn respond(request: Admitted, camera: &Camera) -> Response<ResponseBody> {
     restart(request, camera)
         .await
         .unwrap_or_else(|(status, words)| text_response(status, format!("{words}\n")))
 }
 
-async fn restart(
-    request: Admitted,
-    camera: &CameraHandle,
-) -> Result<Response<ResponseBody>, HttpError> {
-    let app = request.app().clone();
+async fn restart(request: Admitted, camera: &Camera) -> Result<Response<ResponseBody>, HttpError> {
     body(request).await?;
     if camera.source == "stdin" {
         let words = "Standard input cannot be opened again.";
         return Err((StatusCode::CONFLICT, words.into()));
     }
-    if let Some(throttle) = app.restart_throttle(&camera.name)
-        && let Err(left) = throttle.take(Instant::now())
-    {
+    if let Err(left) = camera.handle.request_restart() {
         let seconds = left.as_secs() + 1;
         let words = format!("This camera was restarted just now; try again in {seconds} s.\n");
         let mut response = text_response(StatusCode::TOO_MANY_REQUESTS, words);
@@ -39,7 +32,6 @@ async fn restart(
         return Ok(response);
     }
     log::info!("{}: restart requested", camera.name);
-    camera.hub.request_restart();
     let text = format!("{:#}\n", json!({"camera": &*camera.name}));
     let mut response = response("application/json", text);
     *response.status_mut() = StatusCode::ACCEPTED;

@@ -1,6 +1,6 @@
 //! `/snapshot.jpg`: the newest frame as JPEG, and the HTTP status of each error.
 
-use crate::serve::config::CameraHandle;
+use crate::serve::config::Camera;
 use crate::serve::http::guard::Admitted;
 use crate::serve::http::refusal::Refusal;
 use crate::serve::http::response::{ResponseBody, response, text_response};
@@ -17,7 +17,7 @@ pub(crate) const AGE_HEADER: &str = "X-Picture-Age-Ms";
 const WIDTH_RANGE: std::ops::RangeInclusive<u32> = 16..=8192;
 
 /// Returns the newest frame of `camera` as JPEG, as soon as there is one.
-pub(crate) async fn respond(request: Admitted, camera: &CameraHandle) -> Response<ResponseBody> {
+pub(crate) async fn respond(request: Admitted, camera: &Camera) -> Response<ResponseBody> {
     let Some(snapshot_service) = request.app().snapshot_service(&camera.name) else {
         return Refusal::camera(request.app()).text();
     };

@@ -1,7 +1,7 @@
 //! `/api/status`: state and figures of all cameras, as JSON.
 
 use crate::hub::{CameraState, HubStats};
-use crate::serve::config::CameraHandle;
+use crate::serve::config::Camera;
 use crate::serve::http::state::AppState;
 use crate::serve::latency_stats::LatencySummary;
 use crate::time::Timestamp;
@@ -21,8 +21,8 @@ pub(crate) fn status(app: &AppState) -> String {
     text
 }
 
-fn camera_json(app: &AppState, camera: &CameraHandle) -> Value {
-    let status = camera.hub.stats();
+fn camera_json(app: &AppState, camera: &Camera) -> Value {
+    let status = camera.handle.hub().stats();
     let parameters = status.parameters.as_ref();
     let is_live = status.status.state == CameraState::Live;
     let reason = &status.status.reason;
@@ -42,7 +42,7 @@ fn camera_json(app: &AppState, camera: &CameraHandle) -> Value {
         "frames_skipped": status.frames_skipped,
         "frames_dropped": status.frames_dropped,
         "restarts": status.restarts,
-        "controls_refused": *camera.remote.snapshot().rejected,
+        "controls_refused": *camera.handle.controls().rejected,
         "last_frame_age_ms": age_ms(&status),
         "delay_ms": round_to_tenths(app.latency_stats.median_ms(&camera.name)),
         "lines": {

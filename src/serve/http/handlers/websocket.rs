@@ -2,7 +2,7 @@
 
 use crate::logger::CLIENT_TARGET;
 use crate::media::Frame;
-use crate::serve::config::CameraHandle;
+use crate::serve::config::Camera;
 use crate::serve::connection_limit::Permit;
 use crate::serve::fanout::connection::NewViewer;
 use crate::serve::http::guard::Admitted;
@@ -25,7 +25,7 @@ pub(crate) const SUBPROTOCOL: &str = "berrymse.v1";
 /// Answers the request; the viewer itself begins when the answer is out. With `is_raw` it gets Annex B.
 pub(crate) fn upgrade(
     mut request: Admitted,
-    camera: &CameraHandle,
+    camera: &Camera,
     is_raw: bool,
 ) -> Response<ResponseBody> {
     let (key, permit) = match reserve(&request) {
@@ -50,7 +50,7 @@ pub(crate) fn upgrade(
         );
     }
     let upgrade = request.upgrade();
-    let (name, hub) = (camera.name.clone(), camera.hub.clone());
+    let (name, hub) = (camera.name.clone(), camera.handle.hub().clone());
     let annexb = is_raw.then(|| app.annexb(&name));
     tokio::spawn(async move {
         let taken = match upgrade.await {
