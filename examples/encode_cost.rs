@@ -14,7 +14,7 @@ use berrymse::camera_handle;
 use berrymse::encode::{
     self, Encoder, EncoderPreference, FrameMemory, I420, JpegDecoder, RawFrame, RawVideoFormat,
 };
-use berrymse::hub::Event;
+use berrymse::hub::{Delivery, Event};
 use berrymse::shutdown::{ShutdownToken, WaitResult};
 use berrymse::source::v4l2::raw::capture::LatestFrame;
 use berrymse::source::{Error, Flips, Input, Item, Settings, SourceSpec};
@@ -177,7 +177,7 @@ fn paced(work: Work, frames: &[Vec<u8>], fps: f64, count: u32) -> Result<(), Fai
             cpu()
         }
     });
-    let mut viewer = handle.hub().subscribe();
+    let mut viewer = handle.hub().subscribe(Delivery::LIVE);
     let watching = std::thread::spawn({
         let shutdown = shutdown.clone();
         move || {

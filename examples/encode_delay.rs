@@ -11,7 +11,7 @@
 use berrymse::camera::{self, Config};
 use berrymse::camera_handle;
 use berrymse::encode::{self, Encoder, EncoderPreference, FrameMemory, RawFrame, RawVideoFormat};
-use berrymse::hub::Event;
+use berrymse::hub::{Delivery, Event};
 use berrymse::shutdown::{ShutdownToken, WaitResult};
 use berrymse::source::v4l2::raw::capture::LatestFrame;
 use berrymse::source::{Error, Flips, Input, Item, Settings, SourceSpec};
@@ -109,7 +109,7 @@ fn run(
         }
     });
     let begun = Timestamp::now();
-    let mut viewer = handle.hub().subscribe();
+    let mut viewer = handle.hub().subscribe(Delivery::LIVE);
     let mut delays = Vec::new();
     while Timestamp::now().since(begun) < time {
         match viewer.try_next() {

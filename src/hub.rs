@@ -6,6 +6,8 @@
 
 mod client_timeline;
 mod congestion;
+mod cursor;
+mod event;
 mod gop_buffer;
 mod handle;
 mod in_band;
@@ -20,10 +22,11 @@ use crate::media::Frame;
 use crate::time::Timestamp;
 pub use client_timeline::{ClientClock, ClientTimeline};
 pub use congestion::{CongestedLink, LinkSummary};
+pub use cursor::DeliveryState;
+pub use event::Event;
 use gop_buffer::GopBuffer;
-pub use handle::{DemandGuard, Hub, HubStats, ReplayFrames, StartPosition};
+pub use handle::{DemandGuard, Hub, HubStats, ReplayFrames};
 use keyframe_throttle::KeyframeThrottle;
-pub use lossless::{LosslessEvent, LosslessSubscription};
 use rate_meter::RateMeter;
 use skip_policy::{Action, PolicyInput, next_action};
 pub use status::{CameraState, CameraStatus};
@@ -32,7 +35,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
-pub use subscription::{DeliveryState, Event, Subscription};
+pub use subscription::{Delivery, StartPosition, Subscription};
 
 /// The publisher's handle.
 #[derive(Debug)]

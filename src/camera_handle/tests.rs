@@ -3,7 +3,7 @@
 use super::queue::MAX_CONTROL_REQUESTS;
 use super::*;
 use crate::controls::ErrorKind;
-use crate::hub::KeyframeRequests;
+use crate::hub::{Delivery, KeyframeRequests};
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
@@ -68,7 +68,7 @@ fn keyframe_fulfils_earlier_requests_only() {
 #[test]
 fn first_viewer_of_the_hub_requests_a_keyframe() {
     let (endpoint, handle) = live(false);
-    let _viewer = handle.hub().subscribe();
+    let _viewer = handle.hub().subscribe(Delivery::LIVE);
     assert_eq!(names(&endpoint), ["keyframe"]);
 }
 

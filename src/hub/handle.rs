@@ -1,8 +1,10 @@
 //! The reading side of a hub: subscribes viewers, returns recent frames and statistics.
 
+use super::cursor::{Cursor, Position};
 use super::gop_buffer::EntryPoint;
-use super::subscription::{Cursor, Position};
-use super::{CameraStatus, Shared, Subscription};
+use super::lossless::Queue;
+use super::subscription::{Delivery, Reader, StartPosition};
+use super::{CameraStatus, Inner, Shared, Subscription};
 use crate::media::{Frame, Parameters};
 use crate::time::Timestamp;
 use std::sync::Arc;
@@ -21,15 +23,6 @@ pub struct ReplayFrames {
     pub first: u64,
     /// Begins with a keyframe (the kept one where it is long ago), or goes on where the caller was; empty if there is nothing new, or no keyframe yet.
     pub frames: Vec<Frame>,
-}
-
-/// Start position of a new viewer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum StartPosition {
-    /// At the newest keyframe there is, else at the next.
-    Now,
-    /// At the next keyframe, which is asked for.
-    NextKeyframe,
 }
 
 /// Keeps a camera on demand open while it lives.
@@ -62,47 +55,20 @@ pub struct HubStats {
 }
 
 impl Hub {
-    /// Subscribes a viewer, which starts at the newest keyframe, else at the next.
-    pub fn subscribe(&self) -> Subscription {
-        self.subscribe_at(StartPosition::Now)
-    }
-
-    /// Subscribes a viewer, which starts at `start`.
-    pub fn subscribe_at(&self, start: StartPosition) -> Subscription {
+    /// Subscribes to the camera, which is opened if it is closed.
+    pub fn subscribe(&self, delivery: Delivery) -> Subscription {
         let mut inner = self.0.lock();
-        inner.viewers += 1;
-        let is_next = start == StartPosition::NextKeyframe;
-        let buffer = &inner.buffer;
-        if is_next || buffer.gop_outweighs_keyframe() || !buffer.is_near_keyframe() {
-            inner.keyframes.request();
-        }
-        self.0.demand_changed.notify_all();
-        let position = if is_next {
-            Position::NextKeyframe(inner.buffer.next_seq())
-        } else {
-            Position::newest(&inner.buffer)
-        };
-        if inner.buffer.lacks_entry_point() {
-            inner.mark_keyframe_missing();
-        }
         let id = inner.next_id;
         inner.next_id += 1;
-        Subscription {
-            shared: self.0.clone(),
-            seen_version: None,
-            cursor: Cursor {
-                id,
-                position,
-                lead_in: None,
-                has_previous: true,
-                last_sent_captured_at: None,
-                seek: None,
-                has_skipped: false,
-                status: None,
-                parameters: None,
-                bytes_of: Frame::len,
-            },
-        }
+        let reader = match delivery {
+            Delivery::Live(start) => Reader::Live(inner.add_viewer(start)),
+            Delivery::Lossless { max_bytes } => {
+                inner.add_lossless(id, max_bytes);
+                Reader::Lossless
+            }
+        };
+        self.0.demand_changed.notify_all();
+        Subscription::new(self.0.clone(), id, reader)
     }
 
     /// Keeps a camera on demand open, and opens it if it is closed.
@@ -174,6 +140,35 @@ impl Hub {
             restarts: inner.restarts,
             last_frame_at: newest.map(|frame| frame.captured_at),
         }
+    }
+}
+
+impl Inner {
+    fn add_viewer(&mut self, start: StartPosition) -> Cursor {
+        self.viewers += 1;
+        let buffer = &self.buffer;
+        let is_next = start == StartPosition::NextKeyframe;
+        if is_next || buffer.gop_outweighs_keyframe() || !buffer.is_near_keyframe() {
+            self.keyframes.request();
+        }
+        let position = if is_next {
+            Position::NextKeyframe(buffer.next_seq())
+        } else {
+            Position::newest(buffer)
+        };
+        if buffer.lacks_entry_point() {
+            self.mark_keyframe_missing();
+        }
+        Cursor::new(position)
+    }
+
+    fn add_lossless(&mut self, id: u64, max_bytes: usize) {
+        self.demand_guards += 1;
+        let queue = Queue::new(max_bytes, &mut self.buffer);
+        if queue.is_starting() {
+            self.mark_keyframe_missing();
+        }
+        self.lossless.insert(id, queue);
     }
 }
 

@@ -89,7 +89,7 @@ impl Stream {
     }
 
     fn join(&self) -> Subscription {
-        let mut viewer = self.hub.subscribe();
+        let mut viewer = self.hub.subscribe(Delivery::LIVE);
         assert!(matches!(viewer.try_next(), Some(Event::Status(_))));
         viewer
     }
@@ -251,13 +251,17 @@ fn next_keyframe_is_awaited_until_start_now() {
     let mut stream = Stream::new();
     stream.publish("Kpp");
     stream.keyframe_requests.take();
-    let mut viewer = stream.hub.subscribe_at(StartPosition::NextKeyframe);
+    let mut viewer = stream
+        .hub
+        .subscribe(Delivery::Live(StartPosition::NextKeyframe));
     viewer.try_next();
     assert!(stream.keyframe_requests.take());
     assert_eq!(events(&mut viewer, 9), "");
     viewer.start_now();
     assert_eq!(events(&mut viewer, 9), "K0 p1 p2");
-    let mut viewer = stream.hub.subscribe_at(StartPosition::NextKeyframe);
+    let mut viewer = stream
+        .hub
+        .subscribe(Delivery::Live(StartPosition::NextKeyframe));
     viewer.try_next();
     stream.publish("pK");
     assert_eq!(events(&mut viewer, 9), "K4");

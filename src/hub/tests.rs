@@ -73,7 +73,7 @@ impl Stream {
     }
 
     fn join(&self) -> Subscription {
-        let mut viewer = self.hub.subscribe();
+        let mut viewer = self.hub.subscribe(Delivery::LIVE);
         assert!(matches!(viewer.try_next(), Some(Event::Status(_))));
         viewer
     }

@@ -2,7 +2,7 @@
 
 use berrymse::camera::{self, Config};
 use berrymse::camera_handle;
-use berrymse::hub::{Hub, LosslessEvent};
+use berrymse::hub::{Delivery, Event, Hub};
 use berrymse::shutdown::ShutdownToken;
 use berrymse::source::{Error, Flips, Input, Item, Settings, SourceSpec};
 use berrymse::time::Timestamp;
@@ -86,7 +86,7 @@ fn write(
     is_paused: &AtomicBool,
     is_over: &AtomicBool,
 ) -> Written {
-    let mut subscription = hub.subscribe_lossless(max_bytes);
+    let mut subscription = hub.subscribe(Delivery::Lossless { max_bytes });
     let mut written = Written::default();
     // The number of the next frame.
     let mut next: Option<u32> = None;
@@ -98,7 +98,7 @@ fn write(
         }
         let was_over = is_over.load(Ordering::Acquire);
         match subscription.try_next() {
-            Some(LosslessEvent::Frame(frame)) => {
+            Some(Event::Frame(frame)) => {
                 if let Some(next) = next {
                     assert_eq!(frame.sequence, next, "each frame is there once");
                 }
@@ -112,12 +112,13 @@ fn write(
                 written.seconds = frame.decode_time as f64 / 90_000.0;
                 count.fetch_add(1, Ordering::Release);
             }
-            Some(LosslessEvent::Overrun(lost)) => {
+            Some(Event::Skipped(lost)) => {
                 written.lost += lost;
                 written.overruns += 1;
                 next = next.map(|next| next + u32::try_from(lost).unwrap());
                 is_after_overrun = true;
             }
+            Some(Event::Status(_) | Event::Parameters(_)) => {}
             // What came before it was over has been taken now.
             None if was_over => return written,
             None => thread::sleep(Duration::from_micros(200)),
@@ -175,8 +176,8 @@ fn lossless_writer_gets_every_frame_of_ten_minutes() {
     );
 }
 
-/// Runs the real test pattern in real time for `run`, with a writer that pauses for `pause`.
-fn soak(run: Duration, pause: Option<Duration>, max_bytes: usize) -> (Written, u64) {
+/// Runs the real test pattern in real time until `run` is over. A writer pauses for as many frames as `pause` says.
+fn soak(run: Duration, pause: u64, max_bytes: usize) -> (Written, u64) {
     let (endpoint, handle) = camera_handle::channel([]);
     let shutdown = ShutdownToken::new().unwrap();
     let config = Config::new("soak", SourceSpec::Test, settings(640, 480));
@@ -189,12 +190,17 @@ fn soak(run: Duration, pause: Option<Duration>, max_bytes: usize) -> (Written, u
         }
         let camera = scope.spawn(|| camera::run(&config, shutdown.clone(), &endpoint));
         let begun = Instant::now();
-        thread::sleep(run / 3);
-        if let Some(pause) = pause {
-            is_paused.store(true, Ordering::Release);
-            thread::sleep(pause);
-            is_paused.store(false, Ordering::Release);
-        }
+        let wait_for = |frames: u64| {
+            let until = handle.hub().stats().frames + frames;
+            while handle.hub().stats().frames < until {
+                thread::sleep(Duration::from_millis(1));
+            }
+        };
+        wait_for(10);
+        is_paused.store(true, Ordering::Release);
+        wait_for(pause);
+        is_paused.store(false, Ordering::Release);
+        wait_for(10);
         thread::sleep(run.saturating_sub(begun.elapsed()));
         shutdown.trigger();
         camera.join().unwrap();
@@ -205,12 +211,8 @@ fn soak(run: Duration, pause: Option<Duration>, max_bytes: usize) -> (Written, u
 
 #[test]
 fn forced_overrun_is_reported_with_its_count() {
-    // The queue holds less than the writer misses in its pause.
-    let (written, published) = soak(
-        Duration::from_secs(6),
-        Some(Duration::from_secs(3)),
-        64 << 10,
-    );
+    // The queue holds a few frames, and the writer misses many in its pause.
+    let (written, published) = soak(Duration::ZERO, 100, 32 << 10);
     println!("{written:?} of {published}");
     assert!(written.overruns > 0);
     assert_eq!(written.frames + written.lost, published);
@@ -220,7 +222,7 @@ fn forced_overrun_is_reported_with_its_count() {
 #[test]
 #[ignore = "takes ten minutes"]
 fn lossless_writer_gets_every_frame_in_real_time() {
-    let (written, published) = soak(Duration::from_secs(600), None, 8 << 20);
+    let (written, published) = soak(Duration::from_secs(600), 0, 8 << 20);
     println!("{written:?} of {published}");
     assert_eq!((written.frames, written.lost), (published, 0));
     // How many depends on the machine: a busy one is late with its test pattern.

@@ -284,7 +284,7 @@ impl FanoutThread {
 mod tests {
     use super::*;
     use crate::camera_handle::{self, Endpoint};
-    use crate::hub::CameraState;
+    use crate::hub::{CameraState, Delivery};
     use crate::serve::connection_limit::ConnectionLimit;
     use crate::serve::fanout::congestion::LossResponse;
     use crate::serve::latency_stats::LatencyStats;
@@ -317,7 +317,7 @@ mod tests {
                 peer: address,
                 leftover: bytes::Bytes::new(),
                 camera: "camera".into(),
-                subscription: hub.subscribe(),
+                subscription: hub.subscribe(Delivery::LIVE),
                 annexb: None,
                 speaks_v1: true,
                 latency: LatencyStats::default().join("camera".into()),

@@ -1,6 +1,6 @@
 //! Common part of all endless responses: start position, headers.
 
-use crate::hub::{Event, StartPosition, Subscription};
+use crate::hub::{Delivery, Event, StartPosition, Subscription};
 use crate::serve::config::Camera;
 use crate::serve::connection_limit::Permit;
 use crate::serve::http::guard::Admitted;
@@ -75,7 +75,7 @@ pub(crate) async fn respond(
         };
         let is_next = query.start == StartPosition::NextKeyframe;
         let client = Client {
-            viewer: camera.handle.hub().subscribe_at(query.start),
+            viewer: camera.handle.hub().subscribe(Delivery::Live(query.start)),
             begins_at: is_next.then(|| Box::pin(tokio::time::sleep(NEXT_KEYFRAME_TIMEOUT))),
             _seat: seat,
         };

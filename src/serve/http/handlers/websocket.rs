@@ -1,5 +1,6 @@
 //! From an HTTP request to a WebSocket viewer (RFC 6455, 4.2).
 
+use crate::hub::Delivery;
 use crate::logger::CLIENT_TARGET;
 use crate::media::Frame;
 use crate::serve::config::Camera;
@@ -60,7 +61,7 @@ pub(crate) fn upgrade(
         match taken {
             Ok((stream, leftover)) => {
                 log::info!(target: CLIENT_TARGET, "{name}: viewer {peer} joined");
-                let mut subscription = hub.subscribe();
+                let mut subscription = hub.subscribe(Delivery::LIVE);
                 if is_raw {
                     subscription.set_bytes_of(Frame::annexb_message_len);
                 }
