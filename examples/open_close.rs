@@ -1,5 +1,5 @@
 //! Opens a camera again and again, takes a picture, closes it, and tells what the process holds: `open_close NODE CYCLES`. For
-//! the tests in `guest/`.
+//! the tests in `tests/vm/`.
 #![allow(clippy::print_stdout)]
 
 use berrymse::shutdown::ShutdownToken;

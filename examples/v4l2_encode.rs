@@ -1,5 +1,5 @@
 //! Takes raw pictures from a V4L2 node through a hardware encoder with the program's own code, and says what came of each. For the
-//! tests in `guest/`: the kernel's own encoder there makes FWHT instead of H.264, which the program leaves alone.
+//! tests in `tests/vm/`: the kernel's own encoder there makes FWHT instead of H.264, which the program leaves alone.
 //!
 //!     v4l2_encode CAMERA ENCODER WORD...
 //!

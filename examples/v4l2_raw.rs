@@ -1,4 +1,4 @@
-//! Takes raw pictures from a V4L2 node through the program's own buffers, and says what came. For the tests in `guest/`: the
+//! Takes raw pictures from a V4L2 node through the program's own buffers, and says what came. For the tests in `tests/vm/`: the
 //! drivers there that have several planes, damaged buffers and refusals have no H.264, so that the program leaves them alone.
 //!
 //!     v4l2_raw NODE PICTURES

@@ -1,5 +1,5 @@
 //! A viewer that is no browser: writes the MP4 it gets to a file and a line for each event to standard output. For the tests in
-//! `guest/`, and for looking at what a camera does.
+//! `tests/vm/`, and for looking at what a camera does.
 //!
 //!     watch [--mp4 FILE] [URL]
 //!

@@ -85,7 +85,7 @@ test("each page of docs/ is reached by links from the README", () => {
 });
 
 test("documents that sources name exist", () => {
-  const sources = files("*.rs", "*.js", "*.mjs", "*.ts", "*.html", "*.c", "*.sh", "*.toml", "*.yml", "*.service", "run", "test", "bench/*", "guest/*")
+  const sources = files("*.rs", "*.js", "*.mjs", "*.ts", "*.html", "*.c", "*.sh", "*.toml", "*.yml", "*.service", "run", "test", "bench/*", "tests/vm/*")
     .filter((name) => !name.startsWith("player/dist/") && !/\.(md|264|jsv|jpg)$/.test(name));
   const missing = [];
   for (const source of sources) {
@@ -175,14 +175,14 @@ test("prose ends at 100 columns", () => {
 });
 
 test("files and folders that documents name exist", () => {
-  const places = ["", "src/", "tests/", "tests/guest/", "tests/browser/", "player/", "guest/"];
+  const places = ["", "src/", "tests/", "tests/vm/", "tests/vm/cases/", "tests/browser/", "player/"];
   const missing = [];
   // Results are of the day that they name, the changelog and superseded decisions of theirs.
   for (const document of documents.filter((name) => !/^(bench\/results\/|CHANGELOG)/.test(name))) {
     const text = read(document);
     if (/Status: superseded/.test(text)) continue;
     const code = [...text.matchAll(/^( *)(?:```|~~~)[^]*?^\1(?:```|~~~) *$|`[^`\n]+`/gm)].map((match) => match[0]).join("\n");
-    for (const [path] of code.matchAll(/(?<![\w./$<-])(?:\.\/)?(?:bench|docs|examples|findings|fuzz|guest|packaging|player|src|tests|tools)\/[\w./-]*\w|(?<![\w./-])[a-z][\w-]*(?:\/[\w-]+)+\.(?:rs|js|mjs|sh|c|pl)\b/g)) {
+    for (const [path] of code.matchAll(/(?<![\w./$<-])(?:\.\/)?(?:bench|docs|examples|findings|fuzz|packaging|player|src|tests|tools)\/[\w./-]*\w|(?<![\w./-])[a-z][\w-]*(?:\/[\w-]+)+\.(?:rs|js|mjs|sh|c|pl)\b/g)) {
       if (/target\/|NAME|artifacts|corpus/.test(path)) continue;
       const folder = dirname(document) === "." ? "" : `${dirname(document)}/`;
       if (![...places, folder].some((place) => existsSync(join(root, place, path)))) missing.push(`${document}: ${path}`);

@@ -1,5 +1,5 @@
 # guest: --m2m
-# A camera without H.264 through an encoder of the hardware (guest/m2m-h264.c, which codes without loss), with all that such
+# A camera without H.264 through an encoder of the hardware (tests/vm/m2m-h264.c, which codes without loss), with all that such
 # encoders do wrong; to pictures that are compared with what the camera showed. (Not run unless named: the guest first has to
 # build the drivers.)
 . "$(dirname "$0")/lib.sh"

@@ -1,6 +1,6 @@
 /**
  * A Chromium on this machine watches a camera in the guest: a USB camera on the kernel's own driver, and the finished program
- * in front of it. Run by guest/test, which makes the clip.
+ * in front of it. Run by tests/vm/test, which makes the clip.
  */
 
 import assert from "node:assert/strict";
@@ -8,9 +8,9 @@ import { spawn } from "node:child_process";
 import { createServer, connect } from "node:net";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { launch } from "../browser/chromium.mjs";
+import { launch } from "../../browser/chromium.mjs";
 
-const RUN = fileURLToPath(new URL("../../guest/run", import.meta.url));
+const RUN = fileURLToPath(new URL("../run", import.meta.url));
 const GUEST_MS = 60_000;
 
 /** In the guest: a camera, the program, and somebody at the plug. */

@@ -1,4 +1,4 @@
-# Sourced by the tests next to it, which guest/test runs inside the guest. They drive the program as its users do and
+# Sourced by the tests next to it, which tests/vm/test runs inside the guest. They drive the program as its users do and
 # see what its viewers see.
 #
 # Given: BERRYMSE_BIN, the program; WATCH, RAW, ENCODE and OPEN_CLOSE, examples/watch.rs, v4l2_raw.rs, v4l2_encode.rs and

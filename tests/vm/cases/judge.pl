@@ -2,7 +2,7 @@
 #
 #     perl judge.pl MP4 LOG CLAIM... CLIP...
 #
-# MP4 is what tests/guest/lib.sh kept; LOG what the program and the viewer said meanwhile. Always: media times grow, by
+# MP4 is what tests/vm/cases/lib.sh kept; LOG what the program and the viewer said meanwhile. Always: media times grow, by
 # steps of one and a half durations at most, and the first picture is an IDR picture. And the CLAIMs:
 #   intact    each picture is one of a clip, bit by bit
 #   whole     and none is missing between two keyframes but at the very end
