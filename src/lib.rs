@@ -1,7 +1,7 @@
 //! BerryMSE shows an H.264 camera in any browser, with the least delay that a browser allows.
 //!
 //! The program is `main.rs`, which only starts the parts of this library in order. The library exists so
-//! that tests, examples and fuzz targets reach the parts. `ARCHITECTURE.md` has the rules between
+//! that tests, tools and fuzz targets reach the parts. `ARCHITECTURE.md` has the rules between
 //! them, and a table of where to change what.
 //!
 //! # The way of a frame

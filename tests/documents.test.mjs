@@ -182,7 +182,7 @@ test("files and folders that documents name exist", () => {
     const text = read(document);
     if (/Status: superseded/.test(text)) continue;
     const code = [...text.matchAll(/^( *)(?:```|~~~)[^]*?^\1(?:```|~~~) *$|`[^`\n]+`/gm)].map((match) => match[0]).join("\n");
-    for (const [path] of code.matchAll(/(?<![\w./$<-])(?:\.\/)?(?:bench|docs|examples|findings|fuzz|packaging|player|src|tests|tools)\/[\w./-]*\w|(?<![\w./-])[a-z][\w-]*(?:\/[\w-]+)+\.(?:rs|js|mjs|sh|c|pl)\b/g)) {
+    for (const [path] of code.matchAll(/(?<![\w./$<-])(?:\.\/)?(?:bench|docs|findings|fuzz|packaging|player|src|tests|tools)\/[\w./-]*\w|(?<![\w./-])[a-z][\w-]*(?:\/[\w-]+)+\.(?:rs|js|mjs|sh|c|pl)\b/g)) {
       if (/target\/|NAME|artifacts|corpus/.test(path)) continue;
       const folder = dirname(document) === "." ? "" : `${dirname(document)}/`;
       if (![...places, folder].some((place) => existsSync(join(root, place, path)))) missing.push(`${document}: ${path}`);

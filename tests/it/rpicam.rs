@@ -1,4 +1,4 @@
-//! The Raspberry Pi camera through the whole program, with a stand-in for rpicam-vid (examples/rpicam_stand_in.rs): what it is
+//! The Raspberry Pi camera through the whole program, with a stand-in for rpicam-vid (tools/rpicam_stand_in.rs): what it is
 //! called with, what comes out, and what viewers see when it fails.
 
 use crate::support::{Scratch, Server, decode, is_init, is_keyframe};

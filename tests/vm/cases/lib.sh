@@ -1,7 +1,7 @@
 # Sourced by the tests next to it, which tests/vm/test runs inside the guest. They drive the program as its users do and
 # see what its viewers see.
 #
-# Given: BERRYMSE_BIN, the program; WATCH, RAW, ENCODE and OPEN_CLOSE, examples/watch.rs, v4l2_raw.rs, v4l2_encode.rs and
+# Given: BERRYMSE_BIN, the program; WATCH, RAW, ENCODE and OPEN_CLOSE, tools/watch.rs, v4l2_raw.rs, v4l2_encode.rs and
 # open_close.rs; CLIPS, a directory with
 # clip.h264 (320x240, 10/s, 4 s, a keyframe each second), long.h264 (the same with one keyframe), small.h264 (160x120) and
 # large.h264 (640x480, keyframes of 200 kB); KEPT, a directory of the host for what is to be judged there.
