@@ -3,6 +3,39 @@
 //! The camera's thread holds the [`Publisher`]; serving holds [`Hub`]s, which cannot publish. The publisher never waits for a
 //! viewer: a viewer is a cursor into the buffer of recent frames. A viewer that falls out of the buffer continues at the
 //! newest keyframe and receives the number of skipped frames. `skip_policy` decides what a viewer on a congested link receives.
+//!
+//! ```
+//! use berrymse::camera_handle;
+//! use berrymse::hub::{CameraState, Delivery, Event};
+//! # use berrymse::media::{Description, Frame, FrameHeader, Parameters};
+//! # use berrymse::time::Timestamp;
+//! # use std::sync::Arc;
+//! # let header = FrameHeader {
+//! #     parameters: Arc::new(Parameters::new(Description::default())),
+//! #     sequence: 1,
+//! #     decode_time: 9000,
+//! #     composition_offset: None,
+//! #     duration: 3000,
+//! #     nominal_duration: 3000,
+//! #     captured_at: Timestamp::now(),
+//! #     is_keyframe: true,
+//! #     is_disposable: false,
+//! #     recovery: None,
+//! # };
+//! # let idr: &[u8] = &[0x65, 0x88];
+//! # let frame = Frame::new(header, [idr].into_iter());
+//!
+//! let (camera, handle) = camera_handle::channel([]);
+//! let mut viewer = handle.hub().subscribe(Delivery::LIVE);
+//! camera.publisher.set_status(CameraState::Live, "");
+//! camera.publisher.publish(frame, Timestamp::now());
+//!
+//! let mut events = std::iter::from_fn(|| viewer.try_next());
+//! assert!(matches!(events.next(), Some(Event::Status(status)) if status.state == CameraState::Live));
+//! assert!(matches!(events.next(), Some(Event::Parameters(_))));
+//! assert!(matches!(events.next(), Some(Event::Frame(frame)) if frame.is_keyframe));
+//! assert!(events.next().is_none());
+//! ```
 
 mod client_timeline;
 mod congestion;
@@ -38,6 +71,21 @@ use std::time::Duration;
 pub use subscription::{Delivery, StartPosition, Subscription};
 
 /// The publisher's handle.
+///
+/// ```
+/// use berrymse::camera_handle;
+/// use berrymse::hub::{CameraState, Delivery};
+///
+/// let (camera, handle) = camera_handle::channel([]);
+/// let (publisher, hub) = (camera.publisher, handle.hub());
+/// // A camera on demand is open while somebody watches.
+/// assert!(!publisher.has_demand());
+/// let viewer = hub.subscribe(Delivery::LIVE);
+/// assert!(publisher.has_demand());
+/// drop(viewer);
+/// assert!(publisher.enter_idle());
+/// assert_eq!(hub.stats().status.state, CameraState::Idle);
+/// ```
 #[derive(Debug)]
 pub struct Publisher(Arc<Shared>);
 

@@ -19,6 +19,51 @@
 //! 6. [`serve`] sends the same bytes to all viewers, and answers HTTP. [`snapshot`] decodes the
 //!    newest frame on request.
 //!
+//! All of it without sockets: the test pattern, and a viewer that waits for its first frame.
+//!
+//! ```
+//! use berrymse::camera::{self, Config};
+//! use berrymse::camera_handle;
+//! use berrymse::frame_rate::FrameRate;
+//! use berrymse::hub::{Delivery, Event};
+//! use berrymse::shutdown::ShutdownToken;
+//! use berrymse::source::{Flips, Settings, SourceSpec};
+//! use std::num::NonZeroU32;
+//! use std::time::Duration;
+//!
+//! let settings = Settings {
+//!     width: 320,
+//!     height: 240,
+//!     fps: FrameRate::whole(30),
+//!     bitrate: None,
+//!     rotation: None,
+//!     flips: Flips::default(),
+//!     keyframe_interval: NonZeroU32::MIN,
+//! };
+//! let shutdown = ShutdownToken::new()?;
+//! let config = Config::new("camera", SourceSpec::Test, settings);
+//! let (endpoint, handle) = camera_handle::channel([]);
+//! let camera = std::thread::spawn({
+//!     let shutdown = shutdown.clone();
+//!     move || camera::run(&config, shutdown, &endpoint)
+//! });
+//!
+//! let mut viewer = handle.hub().subscribe(Delivery::LIVE);
+//! let frame = loop {
+//!     match viewer.try_next() {
+//!         Some(Event::Frame(frame)) => break frame,
+//!         Some(Event::Parameters(parameters)) => assert_eq!(parameters.width, 320),
+//!         Some(_) => {}
+//!         // Serving is woken instead.
+//!         None => std::thread::sleep(Duration::from_millis(1)),
+//!     }
+//! };
+//! assert!(frame.is_keyframe);
+//! shutdown.trigger();
+//! camera.join().map_err(|_| "the camera's thread failed")?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Around it
 //!
 //! | module | job |

@@ -26,6 +26,32 @@ pub enum ClientClock {
 }
 
 /// The times of one client's MP4.
+///
+/// ```
+/// use berrymse::hub::{ClientClock, ClientTimeline};
+/// # use berrymse::media::{Description, Frame, FrameHeader, Parameters};
+/// # use berrymse::time::Timestamp;
+/// # use std::sync::Arc;
+/// # let header = FrameHeader {
+/// #     parameters: Arc::new(Parameters::new(Description::default())),
+/// #     sequence: 1,
+/// #     decode_time: 9000,
+/// #     composition_offset: None,
+/// #     duration: 3000,
+/// #     nominal_duration: 3000,
+/// #     captured_at: Timestamp::now(),
+/// #     is_keyframe: true,
+/// #     is_disposable: false,
+/// #     recovery: None,
+/// # };
+/// # let idr: &[u8] = &[0x65, 0x88];
+/// # let frame = Frame::new(header, [idr].into_iter());
+///
+/// // Its times begin at 0, whenever it joins.
+/// let mut times = ClientTimeline::new(ClientClock::Zero);
+/// let (head, rest) = times.retime(&frame);
+/// assert_eq!(head.len() + rest.len(), frame.fmp4().len());
+/// ```
 #[derive(Debug)]
 pub struct ClientTimeline {
     clock: ClientClock,

@@ -11,6 +11,36 @@ use std::sync::Arc;
 use std::task::Waker;
 
 /// Reading handle of a hub. Clones read the same hub.
+///
+/// ```
+/// use berrymse::camera_handle;
+/// # use berrymse::media::{Description, Frame, FrameHeader, Parameters};
+/// # use berrymse::time::Timestamp;
+/// # use std::sync::Arc;
+/// # let header = FrameHeader {
+/// #     parameters: Arc::new(Parameters::new(Description::default())),
+/// #     sequence: 1,
+/// #     decode_time: 9000,
+/// #     composition_offset: None,
+/// #     duration: 3000,
+/// #     nominal_duration: 3000,
+/// #     captured_at: Timestamp::now(),
+/// #     is_keyframe: true,
+/// #     is_disposable: false,
+/// #     recovery: None,
+/// # };
+/// # let idr: &[u8] = &[0x65, 0x88];
+/// # let frame = Frame::new(header, [idr].into_iter());
+///
+/// let (camera, handle) = camera_handle::channel([]);
+/// let (publisher, hub) = (camera.publisher, handle.hub());
+/// publisher.publish(frame, Timestamp::now());
+/// assert_eq!(hub.stats().frames, 1);
+/// // All that a decoder needs for the newest picture, then what came since.
+/// let replay = hub.replay_frames(None);
+/// assert!(replay.frames[0].is_keyframe);
+/// assert!(hub.replay_frames(Some(replay.first)).frames.is_empty());
+/// ```
 #[derive(Clone, Debug)]
 pub struct Hub(pub(super) Arc<Shared>);
 
@@ -26,6 +56,15 @@ pub struct ReplayFrames {
 }
 
 /// Keeps a camera on demand open while it lives.
+///
+/// ```
+/// let (camera, handle) = berrymse::camera_handle::channel([]);
+/// let (publisher, hub) = (camera.publisher, handle.hub());
+/// let guard = hub.keep_open();
+/// assert!(publisher.has_demand());
+/// drop(guard);
+/// assert!(!publisher.has_demand());
+/// ```
 #[derive(Debug)]
 pub struct DemandGuard(Arc<Shared>);
 

@@ -1,6 +1,12 @@
 //! Status of a camera.
 
 /// State of the camera.
+///
+/// ```
+/// use berrymse::hub::CameraState;
+///
+/// assert_eq!(CameraState::Lost.as_str(), "lost");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CameraState {
     /// It is being opened; no frame yet.

@@ -37,6 +37,39 @@ impl Delivery {
 }
 
 /// Subscription to a camera, which is kept open while it lives.
+///
+/// ```
+/// use berrymse::camera_handle;
+/// use berrymse::hub::{Delivery, Event};
+/// # use berrymse::media::{Description, Frame, FrameHeader, Parameters};
+/// # use berrymse::time::Timestamp;
+/// # use std::sync::Arc;
+/// # let header = FrameHeader {
+/// #     parameters: Arc::new(Parameters::new(Description::default())),
+/// #     sequence: 1,
+/// #     decode_time: 9000,
+/// #     composition_offset: None,
+/// #     duration: 3000,
+/// #     nominal_duration: 3000,
+/// #     captured_at: Timestamp::now(),
+/// #     is_keyframe: true,
+/// #     is_disposable: false,
+/// #     recovery: None,
+/// # };
+/// # let idr: &[u8] = &[0x65, 0x88];
+/// # let frame = Frame::new(header, [idr].into_iter());
+///
+/// let (camera, handle) = camera_handle::channel([]);
+/// let mut recording = handle.hub().subscribe(Delivery::Lossless { max_bytes: 1 << 20 });
+/// camera.publisher.publish(frame, Timestamp::now());
+/// while let Some(event) = recording.try_next() {
+///     match event {
+///         Event::Frame(frame) => assert!(frame.is_keyframe),
+///         Event::Skipped(lost) => panic!("{lost} frames are missing"),
+///         Event::Parameters(_) | Event::Status(_) => {}
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Subscription {
     shared: Arc<Shared>,

@@ -71,6 +71,33 @@ impl FrameHeader {
 }
 
 /// One frame. Cloning shares the bytes.
+///
+/// ```
+/// use berrymse::media::{Description, Frame, FrameHeader, Parameters};
+/// use berrymse::time::Timestamp;
+/// use std::sync::Arc;
+///
+/// let header = FrameHeader {
+///     parameters: Arc::new(Parameters::new(Description::default())),
+///     sequence: 1,
+///     decode_time: 9000,
+///     composition_offset: None,
+///     duration: 3000,
+///     nominal_duration: 3000,
+///     captured_at: Timestamp::now(),
+///     is_keyframe: true,
+///     is_disposable: false,
+///     recovery: None,
+/// };
+/// let idr: &[u8] = &[0x65, 0x88];
+/// let frame = Frame::new(header, [idr].into_iter());
+///
+/// assert!(frame.is_keyframe && frame.presentation_time() == 9000);
+/// // Each output has its view of the same bytes.
+/// assert_eq!(&frame.fmp4()[4..8], b"moof");
+/// assert!(frame.ws_message().ends_with(&frame.fmp4()));
+/// assert!(frame.nals().eq([idr]));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Frame {
     header: FrameHeader,
@@ -180,6 +207,13 @@ impl Frame {
 }
 
 /// NAL units with four bytes of length before each (ISO/IEC 14496-15, 5.3.4.2).
+///
+/// ```
+/// use berrymse::media::LengthPrefixed;
+///
+/// let nals: Vec<&[u8]> = LengthPrefixed(&[0, 0, 0, 2, 0x65, 0x88, 0, 0, 0, 1, 6]).collect();
+/// assert_eq!(nals, [&[0x65, 0x88][..], &[6]]);
+/// ```
 #[derive(Clone, Debug)]
 pub struct LengthPrefixed<'a>(pub &'a [u8]);
 

@@ -5,6 +5,17 @@
 ///
 /// Rotated clockwise first, then mirrored left to right. A vertical mirror is a half turn and a
 /// horizontal one.
+///
+/// ```
+/// use berrymse::media::orientation::Orientation;
+///
+/// let quarter = Orientation::new(90, false, false);
+/// assert_eq!(quarter.compose(quarter), Orientation::new(180, false, false));
+/// // A camera that can only mirror leaves the rest to the display.
+/// let mirror = Orientation::new(0, true, false);
+/// let rest = Orientation::new(90, true, false).remaining_after(mirror);
+/// assert_eq!(mirror.compose(rest), Orientation::new(90, true, false));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Orientation {
     /// Quarter turns, 0 to 3.

@@ -15,6 +15,15 @@ pub enum Codec {
 }
 
 /// What a stream is. Equal descriptions have equal init segments.
+///
+/// ```
+/// use berrymse::media::Description;
+/// use berrymse::media::orientation::Orientation;
+///
+/// let lying = Description { width: 640, height: 480, ..Description::default() };
+/// let upright = lying.turned(Orientation::new(90, false, false));
+/// assert_eq!((upright.width, upright.height), (480, 640));
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Description {
     /// How frames are coded.
@@ -73,6 +82,14 @@ impl Description {
 
 /// A description and its init segment. The `Arc` around it is the stream's identity: another one means that viewers need
 /// it before the next frame.
+///
+/// ```
+/// use berrymse::media::{Description, Parameters};
+///
+/// let parameters = Parameters::new(Description { width: 640, height: 480, ..Description::default() });
+/// assert_eq!(&parameters.init().payload()[4..8], b"ftyp");
+/// assert_eq!(parameters.width, 640);
+/// ```
 #[derive(Debug)]
 pub struct Parameters {
     description: Description,

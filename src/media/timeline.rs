@@ -50,6 +50,19 @@ pub struct SampleTiming {
 }
 
 /// Media clock of one camera. It continues over restarts of the source.
+///
+/// ```
+/// use berrymse::frame_rate::FrameRate;
+/// use berrymse::media::timeline::Timeline;
+/// use berrymse::time::Timestamp;
+/// use std::time::Duration;
+///
+/// let mut timeline = Timeline::new(FrameRate::whole(10));
+/// let captured_at = Timestamp::now();
+/// assert_eq!(timeline.timestamp(captured_at, false).decode_time, 0);
+/// let second = timeline.timestamp(captured_at + Duration::from_millis(100), false);
+/// assert_eq!((second.decode_time, second.duration), (9000, 9000));
+/// ```
 #[derive(Debug)]
 pub struct Timeline {
     last: Option<LastSample>,

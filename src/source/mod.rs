@@ -101,6 +101,25 @@ pub struct ReadyFrame<'a> {
 const SILENCE_LIMIT: Duration = Duration::from_secs(5);
 
 /// Open camera, program, file or generator.
+///
+/// ```
+/// use berrymse::source::{Error, Input, Item};
+/// use berrymse::time::Timestamp;
+///
+/// /// Gives one access unit.
+/// struct Once(Option<Vec<u8>>, Vec<u8>);
+///
+/// impl Input for Once {
+///     fn read(&mut self) -> Result<Option<Item<'_>>, Error> {
+///         self.1 = self.0.take().ok_or_else(|| Error::Ended("that was all".into()))?;
+///         Ok(Some(Item::AccessUnit { annexb: &self.1, captured_at: Timestamp::now() }))
+///     }
+/// }
+///
+/// let mut input = Once(Some(vec![0, 0, 0, 1, 0x65]), Vec::new());
+/// assert!(matches!(input.read(), Ok(Some(Item::AccessUnit { .. }))));
+/// assert_eq!(input.read().unwrap_err(), Error::Ended("that was all".into()));
+/// ```
 pub trait Input: Send {
     /// Returns the next item. Blocks for up to 0.1 s and returns `Ok(None)` without one, so that
     /// the caller can do other work. An error ends this source, and the caller re-opens it.
@@ -171,6 +190,15 @@ pub trait Input: Send {
 
 /// Reason why a source could not be opened or ended. The text says what, where, why and what to
 /// try.
+///
+/// ```
+/// use berrymse::source::{Cause, Error};
+///
+/// let error = Error::Unavailable("/dev/video0: in use by ffmpeg".into()).because(Cause::BUSY);
+/// // The log has all of it, viewers see the cause.
+/// assert_eq!(error.to_string(), "/dev/video0: in use by ffmpeg");
+/// assert_eq!(error.cause().to_string(), "the camera is busy");
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Error {
     /// Not there, not ready, busy, not permitted or unusable: a later attempt may succeed.
@@ -236,6 +264,15 @@ impl Error {
 }
 
 /// Source as written by the user.
+///
+/// ```
+/// use berrymse::source::SourceSpec;
+///
+/// let source: SourceSpec = "exec:ffmpeg -i 'my film.mp4' -f h264 -".parse()?;
+/// assert_eq!(source.kind(), "exec");
+/// assert_eq!(source.to_string().parse(), Ok(source));
+/// # Ok::<(), berrymse::source::parse::ParseError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SourceSpec {
     /// The first source that works.
@@ -350,6 +387,32 @@ impl SourceContext {
 }
 
 /// Opens the source. Call it on the camera's own thread, which also reads from it.
+///
+/// ```
+/// use berrymse::frame_rate::FrameRate;
+/// use berrymse::shutdown::ShutdownToken;
+/// use berrymse::source::{self, Flips, Settings, SourceContext, SourceSpec};
+/// use std::num::NonZeroU32;
+///
+/// let settings = Settings {
+///     width: 320,
+///     height: 240,
+///     fps: FrameRate::whole(30),
+///     bitrate: None,
+///     rotation: None,
+///     flips: Flips::default(),
+///     keyframe_interval: NonZeroU32::MIN,
+/// };
+/// let context = SourceContext::new("camera", settings, ShutdownToken::new()?);
+/// let mut input = source::open(&SourceSpec::Test, &context)?;
+/// let chunk = loop {
+///     if let Some(item) = input.read()? {
+///         break item.into_chunk().ok_or("not parsed")?;
+///     }
+/// };
+/// assert!(chunk.annexb.starts_with(&[0, 0, 0, 1, 0x67]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn open(spec: &SourceSpec, context: &SourceContext) -> Result<Box<dyn Input>, Error> {
     match spec {
         SourceSpec::Auto => open_first_working(context),

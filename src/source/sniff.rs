@@ -27,6 +27,14 @@ const TEXT_BYTES: usize = 2048;
 const SHORT_TEXT_BYTES: usize = 4;
 
 /// Sniffer that watches a stream from its first byte until its format is known.
+///
+/// ```
+/// use berrymse::source::sniff::Sniffer;
+///
+/// let mut sniffer = Sniffer::default();
+/// let found = sniffer.push(b"\x89PNG\r\n\x1a\n");
+/// assert_eq!(found.map(|format| format.name()), Some("PNG pictures"));
+/// ```
 #[derive(Debug, Default)]
 pub struct Sniffer {
     head: Vec<u8>,

@@ -38,6 +38,21 @@ pub enum Segment {
 }
 
 /// Reader of one stream.
+///
+/// ```
+/// use berrymse::media::fmp4::read::{Reader, Segment};
+/// use berrymse::media::{Description, Parameters};
+///
+/// let sample_entry = b"\0\0\0\x08avc1".to_vec();
+/// let sent = Description { sample_entry, track_size: (640, 480), ..Description::default() };
+/// let mut reader = Reader::default();
+/// reader.push(&Parameters::new(sent).init().payload());
+/// match reader.next_segment()? {
+///     Some(Segment::Init(track)) => assert_eq!(track.size, (640, 480)),
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok::<(), berrymse::media::fmp4::read::ReadError>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Reader {
     buffer: Vec<u8>,

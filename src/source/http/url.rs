@@ -9,6 +9,13 @@ use std::fmt;
 const DEFAULT_PORT: u16 = 80;
 
 /// URL such as `http://pi.local:2020/stream/front.mp4`, checked.
+///
+/// ```
+/// use berrymse::source::http::Url;
+///
+/// assert!(Url::parse("http://pi.local:2020/stream.mp4").is_some());
+/// assert!(Url::parse("http://pi.local:2020/film.mp4").is_none());
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Url {
     text: String,
