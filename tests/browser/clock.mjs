@@ -1,5 +1,5 @@
 /**
- * The clock in the test picture: what a page needs to read it out of a <video>, and what tests do with the readings.
+ * The clock in the test pattern: what a page needs to read it out of a <video>, and what tests do with the readings.
  * 48 blocks of 16 x 16 pixels from (16, 16) on, 12 in a row, white is 1: 1010, 32 bits of milliseconds of Unix time
  * modulo 2^32, CRC-8 of their bytes (polynomial 7), 0101.
  */
@@ -111,12 +111,12 @@ export function quantile(values, share) {
 /** True when the video in the page shows pictures with a clock that goes. Runs in the page. */
 export async function isLive(selector) {
   const found = document.querySelector(selector);
-  const video = found?.video ?? found;
-  const before = clock.of(video);
+  const read = () => (found?.shadowRoot ? clock.seen(found) : clock.of(found));
+  const before = read();
   if (before === null) return false;
   await new Promise((resolve) => setTimeout(resolve, 250));
-  const age = (Date.now() % 2 ** 32) - clock.of(video);
-  return clock.of(video) > before && age < 1000;
+  const now = read();
+  return now > before && (Date.now() % 2 ** 32) - now < 1000;
 }
 
 /** Runs in a page before its scripts: WebCodecs have no track to show their pictures in, so "auto" takes Media Source Extensions. */

@@ -60,15 +60,22 @@ function noteWarnings() {
   };
 }
 
-for (const [name, params] of Object.entries(STREAMS)) {
+/** The page chooses how to show frames; an element may ask for WebCodecs, where the browser has them. */
+const CASES = [
+  ...Object.entries(STREAMS).map(([name, params]) => ({ name, params, path: "/" })),
+  { name: "intra refresh by WebCodecs", params: STREAMS["intra refresh"], path: "/webcodecs.html" },
+];
+const html = `<!doctype html><script type="module" src="berrymse.js"></script><berry-video renderer="webcodecs"></berry-video>`;
+
+for (const { name, params, path } of CASES) {
   test(`late viewer of ${name} sees the picture`, async () => {
     const server = await late(params);
-    const line = await proxy(server.url);
+    const line = await proxy(server.url, { pages: { "/webcodecs.html": { html } } });
     ends.push(() => line.end());
     const page = await browser.newPage();
     await page.before(installClock);
     await page.before(noteWarnings);
-    await page.goto(line.url);
+    await page.goto(new URL(path, line.url).href);
     // The clock has a checksum: a picture that is a mix has none.
     await page.until("a live picture", isLive, { given: ["berry-video"], within: 30_000 });
 
