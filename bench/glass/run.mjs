@@ -7,7 +7,7 @@
  * --renderer: beside it our element alone with that renderer (auto, mse, webcodecs), through a proxy on this machine, which adds a little.
  * "made": from the clock in the picture being read, so with making and encoding it; "told": what our page says of that.
  * One after the other, each in a new browser with a window on an X screen in memory (Xvfb). --check: exit code 1 when our page
- * misses the goals. URL of a page may have {ws} in it, the WebSocket of the test picture, and {http}, the server. Needs
+ * misses the goals. URL of a page may have {ws} in it, the WebSocket of the test pattern, and {http}, the server. Needs
  * Xvfb, cargo and the browser (Debian: xvfb; chromium, firefox-esr, or libwebkit2gtk-4.1-0 with
  * gstreamer1.0-plugins-good, -bad and gstreamer1.0-libav); the program is BERRYMSE_BIN, else target/release/berrymse. Nothing else should run meanwhile.
  */
@@ -19,7 +19,7 @@ import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { preferences } from "../../tests/browser/firefox-preferences.mjs";
+import { preferences } from "./firefox-preferences.mjs";
 import { proxy } from "../../tests/browser/proxy.mjs";
 import { serve } from "../../tests/browser/server.mjs";
 

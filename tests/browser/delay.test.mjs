@@ -1,4 +1,4 @@
-/** The delay that the player tells is the true one: that of the clock in the test picture. */
+/** The delay that the player tells is the true one: that of the clock in the test pattern. */
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";

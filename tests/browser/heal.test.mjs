@@ -41,7 +41,7 @@ async function open(url) {
   viewing = await Viewing.open(browser, url);
 }
 
-/** A camera whose pictures come from the test picture of another server, by way of the relay. */
+/** A camera whose pictures come from the test pattern of another server, by way of the relay. */
 async function relayed(...options) {
   const origin = await started();
   const server = await started(["--source", `exec:${process.execPath} ${RELAY} ${origin.url}stream.mp4 ${options.join(" ")}`]);

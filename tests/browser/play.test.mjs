@@ -1,4 +1,4 @@
-/** The page as it is shipped, in a real Chromium, on the test picture of the real program. */
+/** The page as it is shipped, in a real Chromium, on the test pattern of the real program. */
 
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
@@ -75,7 +75,7 @@ test("pictures advance and are less than a second old", async (t) => {
     return last.length === 100 && [...last].sort((a, b) => a - b)[50] < 1000 && last;
   });
   const [median, p95] = [0.5, 0.95].map((share) => quantile(delays, share));
-  t.diagnostic(`delay from test picture to presentation: median ${median.toFixed(0)} ms, 95 % ${p95.toFixed(0)} ms`);
+  t.diagnostic(`delay from test pattern to presentation: median ${median.toFixed(0)} ms, 95 % ${p95.toFixed(0)} ms`);
   assert.equal(await page.evaluate(said), "");
   assert.deepEqual(page.messages, []);
   await page.close();

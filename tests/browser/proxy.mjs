@@ -79,7 +79,7 @@ export async function proxy(target, { prefix = "/", pages = {}, refused = [] } =
     release: () => conditions.set({ isHeld: false }),
     /** From now on everything comes up to `ms` late, in order. */
     jitter: (ms) => conditions.set({ jitterMs: ms }),
-    /** From now on media times are so many seconds off. */
+    /** From now on media times are this many seconds off. */
     shift: (seconds) => conditions.set({ shiftTicks: BigInt(seconds * 90_000) }),
     async end() {
       for (const socket of sockets) socket.destroy();

@@ -1,7 +1,7 @@
 /**
  * A camera that goes wrong on purpose: the pictures of another server as H.264 on standard output, for `exec:`.
  * `node relay.mjs URL [lose=SHARE] [corrupt=EVERY] [next=URL after=SECONDS]`: loses that share of the pictures that are no
- * keyframes, writes noise over the slices of each so many, or goes over to another server's pictures.
+ * keyframes, writes noise over the slices of every Nth, or goes over to another server's pictures.
  */
 
 import { get } from "node:http";

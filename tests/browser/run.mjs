@@ -57,7 +57,7 @@ function run({ file, way }, isOnly) {
   });
 }
 
-/** Runs so many at a time. */
+/** Runs this many at a time. */
 async function runAll(waiting, lanes) {
   const lane = async () => {
     for (let next = waiting.shift(); next; next = waiting.shift()) await run(next, lanes === 1);

@@ -20,9 +20,9 @@ function binary() {
 
 /**
  * Starts the program and waits until it serves.
- * @param {string[]} options besides --listen; without a --source it gets the test picture
+ * @param {string[]} options besides --listen; without a --source it gets the test pattern
  * @param {{port?: number, scheme?: string, isTestPicture?: boolean, at?: string}} where port 0 lets the program pick; https needs a
- *   certificate among the options; the test picture, unless a file names the cameras; `at` is the host in its URL
+ *   certificate among the options; the test pattern, unless a file names the cameras; `at` is the host in its URL
  */
 export async function serve(options = [], { port = 0, scheme = "http", isTestPicture = true, at = host } = {}) {
   const source = options.includes("--source") || !isTestPicture ? [] : ["--source", "test"];

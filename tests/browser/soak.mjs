@@ -4,7 +4,7 @@
  *
  *   node tests/browser/soak.mjs [--minutes 120] [--cameras 1] [--every 30] [--size 640x360] [--fps 30] [--out FILE.jsonl]
  *
- * The program shows the test picture, once for each camera, on its own page in a headless Chromium. Every so many seconds
+ * The program shows the test pattern, once for each camera, on its own page in a headless Chromium. Every few seconds
  * a line of JSON goes to FILE, and at the end a summary to standard output.
  */
 
@@ -17,7 +17,7 @@ import { launch } from "./chromium.mjs";
 import { installClock, isLive, quantile } from "./clock.mjs";
 import { serve } from "./server.mjs";
 
-/** Of each interval the clocks in the pictures are read for so long: reading costs, and is not what is tested. */
+/** Of each interval the clocks in the frames are read for this time only: reading costs, and is not what is tested. */
 const READ_SECONDS = 5;
 const MEGABYTE = 1e6;
 
@@ -69,7 +69,7 @@ function residentMegabytes(pid) {
   }
 }
 
-/** A server with so many test pictures. */
+/** A server with this many test patterns. */
 async function startServer({ cameras, size, fps }) {
   const [width, height] = size.split("x");
   const folder = mkdtempSync(join(tmpdir(), "berrymse-soak-"));

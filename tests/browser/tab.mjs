@@ -9,7 +9,7 @@ import { serve } from "./server.mjs";
 /** Runs hooks of the test file that calls it; what it gives is there when a test begins. */
 export function prepareTab() {
   const started = {
-    /** The program with the test picture. */
+    /** The program with the test pattern. */
     server: null,
     /** The proxy and the page of the present test, after `open`. */
     site: null,

@@ -47,7 +47,7 @@ function keepShown() {
   look();
 }
 
-/** Runs in the page: what was shown in the last so many milliseconds. */
+/** Runs in the page: what was shown in the last milliseconds, this many. */
 function windowOf(ms) {
   const now = performance.now();
   const pictures = window.pictures.filter(({ at }) => at > now - ms);
@@ -85,13 +85,13 @@ export class Viewing {
     return viewing;
   }
 
-  /** The next so many milliseconds. */
+  /** The next milliseconds, this many. */
   async watch(ms) {
     await pause(ms);
     return figuresOf(await this.page.evaluate(windowOf, ms));
   }
 
-  /** The youngest of so many looks: what the machine can do now. */
+  /** The youngest of this many looks: what the machine can do now. */
   async bestOf(looks) {
     let best = { median: Infinity };
     for (let i = 0; i < looks; i += 1) {

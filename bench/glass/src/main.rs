@@ -1,5 +1,5 @@
 //! The meter: when a picture's pixels are on an X screen, beside when the server had its access unit. It reads the clock
-//! block of the test picture from the screen, and takes the arrival of the same pictures at a client of its own on
+//! block of the test pattern from the screen, and takes the arrival of the same pictures at a client of its own on
 //! the loopback as the moment at which the server had them. Pages, browsers and players are nothing that it knows of.
 
 mod report;
@@ -16,14 +16,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const HELP: &str = "usage: glass HOST:PORT PATH [SECONDS [WARMUP [POLL_US [EVENTS]]]]
 
-Watches the X screen of $DISPLAY (local, without authority) for the clock of the test picture that HOST:PORT serves at PATH
+Watches the X screen of $DISPLAY (local, without authority) for the clock of the test pattern that HOST:PORT serves at PATH
 as a WebSocket, and prints a line of JSON. SECONDS: 30, after WARMUP (5) since the clock was found; POLL_US: time between two
 looks at the screen, 1000; EVENTS: a file for the delay of every picture.";
 
 /// How long a page may take until its first picture.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Without a clock for so long, it is looked for again.
+/// Without a clock for this time, it is looked for again.
 const LOST: Duration = Duration::from_secs(2);
 
 struct Settings {

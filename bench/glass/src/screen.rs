@@ -1,4 +1,4 @@
-//! The clock of the test picture, found on a screen and read from it, at whatever size the page shows it.
+//! The clock of the test pattern, found on a screen and read from it, at whatever size the page shows it.
 
 use crate::x11::{Area, BYTES_PER_PIXEL, Display};
 use std::error::Error;
@@ -56,7 +56,7 @@ pub fn find(display: &mut Display, patience: Duration) -> Result<Place, Box<dyn 
         std::thread::sleep(Duration::from_millis(200));
     }
     Err(format!(
-        "no clock of the test picture on the screen within {} s",
+        "no clock of the test pattern on the screen within {} s",
         patience.as_secs()
     )
     .into())
