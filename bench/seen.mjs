@@ -1,5 +1,5 @@
 /**
- * What a real browser shows of a page with the test picture: `node bench/seen.mjs URL UNTIL`, BROWSER=firefox for that one. UNTIL is
+ * What a real browser shows of a page with the test pattern: `node bench/seen.mjs URL UNTIL`, BROWSER=firefox for that one. UNTIL is
  * milliseconds of Unix time, then a line of JSON goes to standard output: for each picture when it was seen first, and when it was made.
  */
 

@@ -51,7 +51,7 @@ impl Message {
         self.framed.len()
     }
 
-    /// Returns the size of a message with a payload of so many bytes.
+    /// Returns the size of a message with a payload of this many bytes.
     pub fn len_with(payload_bytes: usize) -> usize {
         header(Opcode::Binary, payload_bytes).1 + payload_bytes
     }

@@ -1,5 +1,5 @@
 //! Stands in for rpicam-vid where there is no Raspberry Pi: takes exactly its options and refuses others in its words, and
-//! writes real video (the library's test picture) as it does: each access unit with fwrite and fflush, that is its
+//! writes real video (the library's test pattern) as it does: each access unit with fwrite and fflush, that is its
 //! whole blocks and then its rest, and then a line to `--save-pts`.
 //!
 //! How it behaves is in the file that RPICAM_STAND_IN names (none: as it should), one word for each line:

@@ -5,7 +5,7 @@ import { pushAndTrim } from "../src/renderers/replay-buffer.js";
 const init = (name) => ({ kind: "init", name });
 const picture = (isKeyframe, decodeTicks) => ({ kind: "fragment", isKeyframe, decodeTicks, durationTicks: 10 });
 
-/** So many pictures after an init segment, every `interval`th a keyframe. */
+/** This many frames after an init segment, every `interval`th a keyframe. */
 function stream(count, interval, limits) {
   let past = [];
   let longest = 0;

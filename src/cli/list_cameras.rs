@@ -86,7 +86,7 @@ impl Report {
             (None, true) => paragraph(&mut out, "", NO_CAMERA_PROGRAM),
             (None, false) => {}
         }
-        out.push_str("Test picture, always there: --source test\n");
+        out.push_str("Test pattern, always there: --source test\n");
         if let Some(source) = self.auto() {
             let _ = writeln!(out, "--source auto, the default, takes: {source}");
         }

@@ -178,7 +178,7 @@ mod tests {
     fn colours_come_out_in_limited_range() {
         for name in ["422.jpg", "420.jpg"] {
             let picture = decode(&fixture(name), 96, 64).unwrap();
-            // Places in ffmpeg's test picture that are black, green and yellow: as ITU-R BT.601 has them.
+            // Places in ffmpeg's test pattern that are black, green and yellow: as ITU-R BT.601 has them.
             for ((x, y), wanted) in [
                 ((8, 20), [16, 128, 128]),
                 ((66, 20), [145, 54, 34]),

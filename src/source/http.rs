@@ -290,7 +290,7 @@ impl HttpInput {
     }
 }
 
-/// Nanoseconds of so many ticks.
+/// Nanoseconds of this many ticks.
 fn nanos(ticks: u64, timescale: u32) -> u64 {
     let nanos = u128::from(ticks) * 1_000_000_000 / u128::from(timescale.max(1));
     u64::try_from(nanos).unwrap_or(u64::MAX)

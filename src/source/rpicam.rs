@@ -27,7 +27,7 @@ use std::time::Duration;
 
 /// Silence after which a camera that worked counts as stuck …
 const STALL_TIMEOUT: Duration = Duration::from_secs(2);
-/// … if that is more than so many pictures.
+/// … if that is more than this many frames.
 const STALL_FRAMES: u64 = 5;
 /// The same before the first picture: libcamera looks at all cameras and modes first, on a Pi Zero for seconds.
 const START_TIMEOUT: Duration = Duration::from_secs(15);

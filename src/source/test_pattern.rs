@@ -14,7 +14,7 @@ use testsrc::Encoder;
 /// Longest wait in one [`Input::read`].
 const MAX_WAIT: Duration = Duration::from_millis(100);
 
-/// Opens the test picture. Errors if the asked size is out of its range; says in the log what
+/// Opens the test pattern. Errors if the asked size is out of its range; says in the log what
 /// it gives instead of an odd size.
 pub(super) fn open(context: &SourceContext) -> Result<Box<dyn Input>, Error> {
     let settings = &context.settings;
@@ -23,7 +23,7 @@ pub(super) fn open(context: &SourceContext) -> Result<Box<dyn Input>, Error> {
     if settings.width % 2 + settings.height % 2 > 0 {
         let (width, height) = (settings.width / 2 * 2, settings.height / 2 * 2);
         log::warn!(
-            "{}: the test picture is {width}x{height}, since its size must be even",
+            "{}: the test pattern is {width}x{height}, since its size must be even",
             context.name
         );
     }
@@ -53,7 +53,7 @@ fn unavailable(error: testsrc::Error, settings: &Settings) -> Error {
         testsrc::Error::Size => {
             let (least, (max_width, max_height)) = (Encoder::MIN_SIDE, Encoder::MAX_SIZE);
             format!(
-                "the test picture cannot be {}x{}: choose a --width of {least} to {max_width} and a --height of {least} to {max_height}",
+                "the test pattern cannot be {}x{}: choose a --width of {least} to {max_width} and a --height of {least} to {max_height}",
                 settings.width, settings.height
             )
         }

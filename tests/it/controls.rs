@@ -14,7 +14,7 @@ fn live(arguments: &[&str]) -> Server {
     server
 }
 
-/// The test picture with these lines more in the configuration file.
+/// The test pattern with these lines more in the configuration file.
 fn configured(name: &str, more: &str) -> Server {
     let scratch = Scratch::new(name);
     let text = format!("camera:\n  source: test\n  width: 320\n  height: 240\n{more}");

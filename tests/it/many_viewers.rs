@@ -1,4 +1,4 @@
-//! So many viewers that one system call sends to all of them, where the system has io_uring; and the same without it.
+//! One system call sends to all viewers, where the system has io_uring; and the same without it.
 
 use crate::support::{Scratch, Server, Viewer, is_init};
 use std::sync::atomic::{AtomicBool, Ordering};

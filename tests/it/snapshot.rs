@@ -47,7 +47,7 @@ impl Luma {
         }
     }
 
-    /// The time in the test picture, which is `across` x `down` pixels large where it is made, by where `place` says that its
+    /// The time in the test pattern, which is `across` x `down` pixels large where it is made, by where `place` says that its
     /// pixels are: milliseconds of Unix time modulo 2^32.
     fn clock(&self, place: impl Fn(usize, usize) -> (usize, usize)) -> u32 {
         let bits: Vec<u64> = (0..48)

@@ -1,4 +1,4 @@
-//! Glyphs for the test picture, drawn as strokes with round ends at any size: digits and the few letters
+//! Glyphs for the test pattern, drawn as strokes with round ends at any size: digits and the few letters
 //! that it writes.
 
 /// How much of each pixel the ink covers, row by row.

@@ -1,4 +1,4 @@
-//! The macroblock layer (ITU-T H.264, 7.3.5) as far as the test picture needs it: Intra_16x16
+//! The macroblock layer (ITU-T H.264, 7.3.5) as far as the test pattern needs it: Intra_16x16
 //! macroblocks, flat or with detail. What their coding takes from the macroblocks around them is in `neighbours`.
 //!
 //! Intra prediction is constrained (constrained_intra_pred_flag is 1): it uses only intra macroblocks

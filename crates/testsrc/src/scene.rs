@@ -1,4 +1,4 @@
-//! The scene of the test picture: what each macroblock shows at a time, and which macroblocks differ
+//! The scene of the test pattern: what each macroblock shows at a time, and which macroblocks differ
 //! from the last picture that was kept to compare with. It knows nothing of how they are coded. The text is in `text_overlay`.
 
 use super::layout::{self, Detail, Layout, Rectangle};

@@ -1,4 +1,4 @@
-//! The berry that bounces through the test picture.
+//! The berry that bounces through the test pattern.
 
 use super::macroblock::Colour;
 

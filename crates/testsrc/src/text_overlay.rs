@@ -1,4 +1,4 @@
-//! What is written on the test picture: title, time and date. Each character has its place from the beginning; of those that show
+//! What is written on the test pattern: title, time and date. Each character has its place from the beginning; of those that show
 //! the time, the glyphs change. Knows nothing of what is under the text but that it is there.
 
 use super::civil_time;

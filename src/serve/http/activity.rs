@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn stream_reader_needs_one_frame_per_window() {
-        // Frames of 100 bytes, of which so many are taken each second.
+        // Frames of 100 bytes, of which this many are taken each second.
         for (rate, stays) in [(3, true), (2, false), (0, false)] {
             let (activity, begin) = waiting(true);
             (0..100).for_each(|_| activity.queue_frame(100));

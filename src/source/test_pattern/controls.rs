@@ -65,6 +65,6 @@ impl ControlBackend for TestPattern {
                 Some(())
             }
         }
-        .ok_or_else(|| "the test picture cannot be made like that".into())
+        .ok_or_else(|| "the test pattern cannot be made like that".into())
     }
 }

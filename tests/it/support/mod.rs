@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tungstenite::client::IntoClientRequest;
 use tungstenite::{Message, WebSocket};
 
-/// Longer than anything takes on a busy machine; a test that waits so long has failed.
+/// Longer than anything takes on a busy machine; a test that waits longer has failed.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Measures until a result is good, at most `attempts` times: a busy machine spoils some of them, a fault all.

@@ -49,7 +49,7 @@ expect 1 K
 pictures 12
 status_is width '^160$'
 status_is height '^120$'
-said 'state lost' && step "(the feeder took so long that the node was opened again)"
+said 'state lost' && step "(the feeder took longer, so the node was opened again)"
 step "… and back, after it was lost"
 unfeed
 expect 8 "state lost "

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Largest number of tracked frames, for encoders that copy no timestamps. None holds so many.
+/// Largest number of tracked frames, for encoders that copy no timestamps. None holds this many.
 const MAX_TRACKED: usize = 64;
 
 /// Frames in flight in the encoder.

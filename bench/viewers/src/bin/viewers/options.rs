@@ -13,7 +13,7 @@ const HELP: &str = "viewers [options] ws[s]://HOST:PORT/PATH
                       go2rtc: --send '{\"type\":\"mse\",\"value\":\"avc1.640029,avc1.42C01F\"}'
   --pid NAME:PID      process to sample from /proc (repeatable; first one counts for us per viewer-frame)
   --stall K           the first K viewers stop reading after their first media message ...
-  --stall-for S       ... for so long (default: for ever)
+  --stall-for S       ... for S seconds (default: for ever)
   --restless RATE     the viewers come and go, RATE of them a second, and behave badly in turn: reading on until they
                       leave, stalling, coming back from a stall, closing half, sending half a request
   --rcvbuf BYTES      SO_RCVBUF of each socket

@@ -66,7 +66,7 @@ impl Poll {
         unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), operation, socket.fd(), &mut event) };
     }
 
-    /// What has happened; waits up to so many milliseconds for it.
+    /// Returns what has happened, after at most this many milliseconds.
     pub fn wait(&mut self, timeout_ms: i32) -> Vec<Event> {
         let (events, most) = (self.events.as_mut_ptr(), self.events.len() as i32);
         // SAFETY: there is room for the count given.
