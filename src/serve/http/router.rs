@@ -3,7 +3,8 @@
 use crate::serve::config::Camera;
 use crate::serve::http::guard::{Admitted, Permission, Requirements};
 use crate::serve::http::handlers::{
-    assets, controls, h264_stream, metrics, mp4_stream, restart, snapshot, status, websocket,
+    assets, controls, h264_stream, metrics, mjpeg_stream, mp4_stream, restart, snapshot, status,
+    webrtc, websocket,
 };
 use crate::serve::http::response::{ResponseBody, not_found, response, text_response};
 use hyper::{Method, Response, StatusCode};
@@ -61,6 +62,8 @@ pub static ROUTES: &[Route] = routes! {
     GET "/stream/{camera}.mp4" Stream |request, camera| mp4_stream::respond(&request, &camera).await;
     GET "/stream.h264" Stream |request, camera| h264_stream::respond(&request, &camera).await;
     GET "/stream/{camera}.h264" Stream |request, camera| h264_stream::respond(&request, &camera).await;
+    GET "/stream.mjpg" Stream |request, camera| mjpeg_stream::respond(&request, &camera).await;
+    GET "/stream/{camera}.mjpg" Stream |request, camera| mjpeg_stream::respond(&request, &camera).await;
     GET "/snapshot.jpg" Frames |request, camera| snapshot::respond(request, &camera).await;
     GET "/snapshot/{camera}.jpg" Frames |request, camera| snapshot::respond(request, &camera).await;
     GET "/api/status" Public |request| response("application/json", status::status(request.app()));
@@ -69,6 +72,13 @@ pub static ROUTES: &[Route] = routes! {
     POST "/api/cameras/{camera}/restart" Change |request, camera| restart::respond(request, &camera).await;
     GET "/metrics" Public |request| response(metrics::CONTENT_TYPE, metrics::metrics(request.app()));
     GET "/healthz" Public |_request| text_response(StatusCode::OK, "ok\n");
+    GET "/stream" Stream |request, camera| mjpeg_stream::respond(&request, &camera).await;
+    GET "/snapshot" Frames |request, camera| snapshot::respond(request, &camera).await;
+    GET "/video" Stream |request, camera| mp4_stream::respond(&request, &camera).await;
+    GET "/video.mp4" Stream |request, camera| mp4_stream::respond(&request, &camera).await;
+    GET "/video.h264" Stream |request, camera| h264_stream::respond(&request, &camera).await;
+    GET "/webrtc" Public |_request| webrtc::respond();
+    POST "/webrtc" Public |_request| webrtc::respond();
     GET "/" Public |request| assets::respond(&request, "index.html");
     GET "/{file}" Public |request| assets::respond(&request, request.path().trim_start_matches('/'));
 };
@@ -184,6 +194,12 @@ mod tests {
             ("/live/front", "/live/{camera}", Some("front")),
             ("/stream.mp4", "/stream.mp4", None),
             ("/stream/front.mp4", "/stream/{camera}.mp4", Some("front")),
+            ("/stream.mjpg", "/stream.mjpg", None),
+            ("/stream/a.mjpg", "/stream/{camera}.mjpg", Some("a")),
+            ("/stream", "/stream", None),
+            ("/snapshot", "/snapshot", None),
+            ("/video", "/video", None),
+            ("/webrtc", "/webrtc", None),
             ("/stream.h264", "/stream.h264", None),
             ("/stream/a.b.h264", "/stream/{camera}.h264", Some("a.b")),
             ("/stream/.h264", "", None),

@@ -1,5 +1,5 @@
 //! The program as its users and their programs meet it, by what they meet: the URLs (`http`), the viewer's connection
-//! (`websocket`, `frames`), who may open it (`access`, and
+//! (`websocket`, `frames`), as JPEGs (`mjpeg`), who may open it (`access`, and
 //! `routes` for every row of the table), what a camera does meanwhile (`camera`), start and end (`process`), and what
 //! strangers can cost (`strangers`).
 
@@ -9,6 +9,8 @@ mod camera;
 mod frames;
 mod http;
 mod metrics;
+#[cfg(feature = "software-encoder")]
+mod mjpeg;
 mod process;
 mod ready;
 mod restart;
