@@ -68,6 +68,7 @@
 //!
 //! | module | job |
 //! |---|---|
+//! | [`access`] | users, tokens, signed links and sessions |
 //! | [`cli`] | arguments, environment and file to one checked configuration |
 //! | [`camera_handle`] | both ends of a camera: frames out, commands in |
 //! | [`controls`] | changes of a camera's controls while it runs |
@@ -78,6 +79,7 @@
 //! | [`build_info`] | version, commit and built-in parts |
 //! | [`shutdown`], [`time`], [`suggest`] | the request to stop, the clock, suggestions for wrong names |
 
+pub mod access;
 pub mod build_info;
 pub mod camera;
 pub mod camera_handle;

@@ -9,10 +9,12 @@ const CRATES: [&str; 2] = ["testsrc", "v4l2"];
 
 /// Which modules and crates a module may use.
 const MAY_USE: &[(&str, &[&str])] = &[
+    ("access", &[]),
     ("build_info", &["encode"]),
     (
         "cli",
         &[
+            "access",
             "build_info",
             "camera",
             "encode",
@@ -58,6 +60,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "serve",
         &[
+            "access",
             "build_info",
             "os",
             "camera_handle",
@@ -96,6 +99,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "main",
         &[
+            "access",
             "camera",
             "camera_handle",
             "cli",

@@ -1,0 +1,291 @@
+//! Checks a credential and returns the identity that it proves.
+
+use super::config::{Config, Right, User};
+use super::key::{SigningKey, random_bytes};
+use super::link::Link;
+use super::session::{self, EndedSessions, Session};
+use super::verified::VerifiedPasswords;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Instant, SystemTime};
+
+/// Who asks, and what they may do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Identity {
+    /// `None`: nothing.
+    pub right: Option<Right>,
+    /// Name of the user, token or link; `None` if nobody proved anything.
+    pub name: Option<Arc<str>>,
+    /// The only camera; `None` for all.
+    pub camera: Option<Arc<str>>,
+    /// The session of a user who logged in by the form.
+    pub has_session: bool,
+}
+
+impl Identity {
+    /// Returns the identity of somebody who proved nothing.
+    pub const fn nobody(right: Option<Right>) -> Self {
+        Self {
+            right,
+            name: None,
+            camera: None,
+            has_session: false,
+        }
+    }
+
+    fn named(name: &str, right: Right) -> Self {
+        Self {
+            name: Some(name.into()),
+            ..Self::nobody(Some(right))
+        }
+    }
+
+    /// Returns true if the identity has the right, to some camera at least.
+    pub fn may(&self, right: Right) -> bool {
+        self.right.is_some_and(|own| own >= right)
+    }
+
+    /// Returns true if a link does not keep the identity from the camera.
+    pub fn may_see(&self, camera: &str) -> bool {
+        self.camera.as_deref().is_none_or(|only| only == camera)
+    }
+}
+
+/// Reason for which a token is refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TokenRefusal {
+    /// No such token was made, or its key is gone.
+    Unknown,
+    /// The link was valid until a time in the past.
+    Expired,
+    /// `access.revoked` names the link.
+    Revoked,
+}
+
+/// Users, tokens and links, and what was proved before.
+#[derive(Debug)]
+pub struct AccessControl {
+    config: Config,
+    key: SigningKey,
+    verified: Mutex<VerifiedPasswords>,
+    ended: Mutex<EndedSessions>,
+}
+
+impl AccessControl {
+    /// `key` signs links and sessions.
+    pub fn new(config: Config, key: SigningKey) -> Result<Self, String> {
+        let of_process = SigningKey::new(&random_bytes()?);
+        Ok(Self {
+            config,
+            key,
+            verified: Mutex::new(VerifiedPasswords::new(of_process)),
+            ended: Mutex::default(),
+        })
+    }
+
+    /// Returns the configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Returns the identity of somebody without a credential.
+    pub fn nobody(&self) -> Identity {
+        Identity::nobody(self.config.is_public.then_some(Right::Viewer))
+    }
+
+    /// Returns the last part of the cookie's name, which keeps two servers of one host apart.
+    pub fn cookie_suffix(&self) -> String {
+        let hash = self.key.sign(&[b"cookie"]);
+        hash.iter()
+            .take(4)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+
+    /// Checks a token or the token of a link.
+    pub fn check_token(&self, token: &str, now: SystemTime) -> Result<Identity, TokenRefusal> {
+        if let Some(link) = Link::parse(token, &self.key) {
+            if self.config.revoked.contains(&link.name) {
+                return Err(TokenRefusal::Revoked);
+            }
+            if link.is_expired(now) {
+                return Err(TokenRefusal::Expired);
+            }
+            let identity = Identity::named(&link.name, link.right);
+            return Ok(Identity {
+                camera: Some(link.camera.as_str().into()),
+                ..identity
+            });
+        }
+        // All are compared, so that the time does not tell which one came close.
+        let mut found = None;
+        for known in &self.config.tokens {
+            if known.hash.is_of(token) {
+                found = Some(known);
+            }
+        }
+        let found = found.ok_or(TokenRefusal::Unknown)?;
+        Ok(Identity::named(&found.name, found.right))
+    }
+
+    /// Returns the identity if the password was right a short time ago. Costs no hash.
+    pub fn recall(&self, user: &str, password: &str, now: Instant) -> Option<Identity> {
+        let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        let user = self
+            .user(user)
+            .filter(|user| verified.has(&user.name, password, now))?;
+        Some(Identity::named(&user.name, user.right))
+    }
+
+    /// Checks a password, and remembers a right one. Slow: costs one hash, whether there is such a user or not.
+    pub fn check_password(&self, user: &str, password: &str, now: Instant) -> Option<Identity> {
+        let Some(user) = self.user(user) else {
+            // The time must not tell that there is no such user.
+            let decoy = self.config.users.first()?;
+            decoy.password.is_of(password);
+            return None;
+        };
+        if !user.password.is_of(password) {
+            return None;
+        }
+        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        verified.add(&user.name, password, now);
+        Some(Identity::named(&user.name, user.right))
+    }
+
+    /// Starts a session; returns the value of its cookie.
+    pub fn start_session(&self, user: &str, now: SystemTime) -> Option<String> {
+        let user = self.user(user)?;
+        session::start(&self.key, &user.name, user.password.version(), now).ok()
+    }
+
+    /// Checks the value of a session's cookie.
+    pub fn check_session(&self, cookie: &str, now: SystemTime) -> Option<Identity> {
+        let session = Session::parse(cookie)?;
+        let user = self.user_of(&session, now)?;
+        Some(Identity {
+            has_session: true,
+            ..Identity::named(&user.name, user.right)
+        })
+    }
+
+    /// Ends a session before it expires.
+    pub fn end_session(&self, cookie: &str, now: SystemTime) {
+        let Some(session) = Session::parse(cookie) else {
+            return;
+        };
+        if self.user_of(&session, now).is_some()
+            && let Some(fields) = session.fields()
+        {
+            let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+            ended.end(&fields, now);
+        }
+    }
+
+    fn user_of(&self, session: &Session<'_>, now: SystemTime) -> Option<&User> {
+        let fields = session.fields()?;
+        let user = self.user(fields.user)?;
+        let is_valid = session.is_by(&self.key, user.password.version())
+            && super::link::unix_seconds(now) < fields.expires_at;
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        (is_valid && !ended.has(&fields)).then_some(user)
+    }
+
+    fn user(&self, name: &str) -> Option<&User> {
+        self.config.users.iter().find(|user| user.name == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{PasswordHash, SESSION_LIFETIME, Token, TokenHash};
+    use super::*;
+    use std::time::Duration;
+
+    fn control(password: &str) -> AccessControl {
+        let user = |name: &str, right| User {
+            name: name.into(),
+            password: PasswordHash::of(password).unwrap(),
+            right,
+        };
+        let config = Config {
+            users: vec![user("owner", Right::Operator), user("guest", Right::Viewer)],
+            tokens: vec![Token {
+                name: "kiosk".into(),
+                hash: TokenHash::of("secret"),
+                right: Right::Viewer,
+            }],
+            revoked: vec!["old".into()],
+            ..Config::default()
+        };
+        AccessControl::new(config, SigningKey::new(&[3; 32])).unwrap()
+    }
+
+    #[test]
+    fn password_is_checked_once_in_ten_minutes() {
+        let control = control("pass word");
+        let now = Instant::now();
+        assert_eq!(control.recall("owner", "pass word", now), None);
+        assert_eq!(control.check_password("owner", "wrong", now), None);
+        assert_eq!(control.check_password("nobody", "pass word", now), None);
+        let owner = control.check_password("owner", "pass word", now).unwrap();
+        assert!(owner.may(Right::Operator) && owner.may_see("front"));
+        assert_eq!(control.recall("owner", "pass word", now), Some(owner));
+        assert_eq!(control.recall("guest", "pass word", now), None);
+        assert_eq!(control.recall("owner", "wrong", now), None);
+    }
+
+    #[test]
+    fn session_ends_with_time_logout_and_password() {
+        let first = control("one");
+        let now = SystemTime::now();
+        let cookie = first.start_session("guest", now).unwrap();
+        let guest = first.check_session(&cookie, now).unwrap();
+        assert!(guest.has_session && guest.may(Right::Viewer) && !guest.may(Right::Operator));
+        assert_eq!(first.check_session(&cookie, now + SESSION_LIFETIME), None);
+        assert_eq!(control("two").check_session(&cookie, now), None);
+        assert_eq!(first.check_session(&format!("{cookie}x"), now), None);
+        let other = first.start_session("guest", now).unwrap();
+        first.end_session(&cookie, now);
+        assert_eq!(first.check_session(&cookie, now), None);
+        assert!(first.check_session(&other, now).is_some());
+        assert_eq!(first.start_session("nobody", now), None);
+    }
+
+    #[test]
+    fn link_is_for_one_camera_until_it_ends() {
+        let control = control("x");
+        let link = |name: &str, expires_at| Link {
+            name: name.into(),
+            camera: "front".into(),
+            right: Right::Viewer,
+            expires_at,
+        };
+        let key = SigningKey::new(&[3; 32]);
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(500);
+        let identity = control
+            .check_token(&link("g", 501).token(&key), now)
+            .unwrap();
+        assert!(identity.may_see("front") && !identity.may_see("back"));
+        assert!(!identity.may(Right::Operator));
+        let check = |link: Link, key| control.check_token(&link.token(key), now);
+        assert_eq!(check(link("g", 500), &key), Err(TokenRefusal::Expired));
+        assert_eq!(check(link("old", 501), &key), Err(TokenRefusal::Revoked));
+        let foreign = SigningKey::new(&[4; 32]);
+        assert_eq!(check(link("g", 501), &foreign), Err(TokenRefusal::Unknown));
+        assert_eq!(
+            control.check_token("secret", now).unwrap().name.as_deref(),
+            Some("kiosk")
+        );
+        assert_eq!(control.check_token("", now), Err(TokenRefusal::Unknown));
+        // A link is no session, and a session no link.
+        let session = control.start_session("owner", now).unwrap();
+        assert_eq!(
+            control.check_token(&session, now),
+            Err(TokenRefusal::Unknown)
+        );
+        assert_eq!(
+            control.check_session(&link("g", 501).token(&key), now),
+            None
+        );
+    }
+}

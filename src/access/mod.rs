@@ -1,0 +1,33 @@
+//! Who may watch, and who may change cameras: users, tokens, signed links and sessions.
+//!
+//! Pure but for the key file: times and addresses are arguments, and nothing here knows HTTP.
+//!
+//! | file | job |
+//! |---|---|
+//! | `config` | users, tokens and rights as configured |
+//! | `control` | checks a credential and returns an identity |
+//! | `password`, `token` | hashes of passwords (argon2id) and of tokens (SHA-256) |
+//! | `key`, `signed` | the key file; texts with a signature |
+//! | `link`, `session` | signed links; signed cookies |
+//! | `verified` | passwords that were right a short time ago |
+//! | `failures` | limits for wrong passwords |
+
+mod config;
+mod control;
+mod failures;
+mod key;
+mod link;
+mod password;
+mod session;
+mod signed;
+mod token;
+mod verified;
+
+pub use config::{Config, MAX_NAME_CHARS, Right, Token, User, is_name};
+pub use control::{AccessControl, Identity, TokenRefusal};
+pub use failures::{FailureLimiter, Verdict};
+pub use key::SigningKey;
+pub use link::{Link, MAX_LIFETIME};
+pub use password::{MAX_PASSWORD_BYTES, PasswordHash};
+pub use session::SESSION_LIFETIME;
+pub use token::{NewToken, TokenHash};
