@@ -27,6 +27,7 @@ const ENTRIES = {
   "legacy": "element/legacy.js",
   "msevideo": "element/msevideo.js",
   "refusal": "net/refusal.js",
+  "token": "net/token.js",
   "camera-settings": "page/camera-settings.js",
   "page": "page/page.js",
   "frame-stats": "playback/frame-stats.js",
@@ -39,10 +40,11 @@ const ENTRIES = {
   "video-decoder": "renderers/video-decoder.js",
   "controls": "ui/controls.js",
   "overlay": "ui/overlay.js",
+  "picture-in-picture": "ui/picture-in-picture.js",
 };
 /** Imported by other entries as a file of its own: an element is defined once. */
 const ELEMENT = "berrymse";
-const COPIED = ["page/icon.svg", "page/index.html"];
+const COPIED = ["page/icon.svg", "page/index.html", "page/login.html"];
 const STYLES = ["page/page.css"];
 
 const sources = new Map(Object.entries(ENTRIES).map(([name, path]) => [here(`src/${path}`), name]));

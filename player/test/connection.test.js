@@ -11,7 +11,8 @@ class Socket {
 
   readyState = Socket.CONNECTING;
 
-  constructor() {
+  constructor(url, protocols) {
+    this.protocols = protocols;
     Socket.all.push(this);
   }
 
@@ -99,7 +100,7 @@ test("the new one is kept if the old one stays silent", () => {
 test("one that does not come through is tried again, and after long silence all begins again", () => {
   const { connection, first } = opened();
   mock.timers.tick(3000);
-  Socket.all[1].onclose();
+  Socket.all[1].onclose({ code: 1006 });
   mock.timers.tick(4000);
   assert.equal(Socket.all.length, 3);
   mock.timers.tick(4000);
@@ -127,7 +128,7 @@ test("a line that needs seconds for a keyframe is given more time after each one
 
 for (const [when, happen] of [
   ["falls silent", () => mock.timers.tick(3000)],
-  ["is lost", (first) => first.onclose()],
+  ["is lost", (first) => first.onclose({ code: 1006 })],
   ["is there again", (first) => { mock.timers.tick(3000); first.say("state"); }],
 ]) {
   test(`a page that lets go of a connection when it ${when} has none afterwards`, () => {
@@ -155,7 +156,7 @@ test("who asks for another attempt gets one at once, beside a socket that is sil
   connection.reconnectNow();
   assert.equal(Socket.all.length, 1, "it may be no more than slow");
   mock.timers.tick(3000);
-  Socket.all[1].onclose();
+  Socket.all[1].onclose({ code: 1006 });
   connection.reconnectNow();
   connection.reconnectNow();
   assert.equal(Socket.all.length, 3);
@@ -190,13 +191,13 @@ for (const isOpen of [false, true]) {
     mock.timers.tick(3000);
     const [, second] = Socket.all;
     if (isOpen) second.open();
-    first.onclose();
+    first.onclose({ code: 1006 });
     mock.timers.tick(2000);
     assert.ok(!second.isClosed && Socket.all.length === 2);
     if (!isOpen) second.open();
     second.say("hello");
     assert.deepEqual(told, ["connecting", "open", "hello", "gone", "open", "hello"]);
-    second.onclose();
+    second.onclose({ code: 1006 });
     mock.timers.tick(1);
     assert.equal(Socket.all.length, 3);
     connection.close();
@@ -319,4 +320,46 @@ test("a WebSocket URL may be written in every way that pages use", () => {
     ["wss://cam/live/a", "http://pi/", "wss://cam/live/a"],
   ];
   for (const [written, base, url] of cases) assert.equal(socketUrl(written, base), url);
+});
+
+/** Waits for what files and promises bring. @param {() => unknown} isThere */
+async function until(isThere) {
+  for (let turns = 0; turns < 100_000 && !isThere(); turns += 1) await new Promise(setImmediate);
+  assert.ok(isThere());
+}
+
+test("a token travels as a sub-protocol, a fresh one with each connection", async () => {
+  const errors = [];
+  let number = 0;
+  const on = { state() {}, text: ({ code }) => errors.push(code), binary() {} };
+  const connection = new Connection(`ws://pi/${(cameras += 1)}`, on, () => async () => `t-${(number += 1)}`);
+  connection.open();
+  await until(() => Socket.all.length === 1);
+  const [first] = Socket.all;
+  assert.deepEqual(first.protocols, ["berrymse.v1", "berrymse.token.t-1"]);
+  first.open();
+  first.onclose({ code: 4403 });
+  await until(() => errors.length === 1);
+  assert.deepEqual(errors, ["ended"]);
+  mock.timers.tick(29_000);
+  assert.equal(number, 1, "what an operator ended rests for half a minute");
+  mock.timers.tick(2000);
+  await until(() => Socket.all.length === 2);
+  assert.deepEqual(Socket.all[1].protocols, ["berrymse.v1", "berrymse.token.t-2"]);
+  connection.close();
+});
+
+test("a connection that is closed before its token comes is not opened", async () => {
+  let give;
+  let isGiven = false;
+  const token = () => new Promise((resolve) => (give = resolve));
+  const connection = new Connection(`ws://pi/${(cameras += 1)}`, { state() {}, text() {}, binary() {} }, () => token);
+  connection.open();
+  await until(() => give);
+  connection.close();
+  give("late");
+  Promise.resolve().then(() => (isGiven = true));
+  await until(() => isGiven);
+  await new Promise(setImmediate);
+  assert.equal(Socket.all.length, 0);
 });

@@ -10,6 +10,8 @@
  * @attr latency     "min" (default): as near to live as possible; "smooth": about 100 ms for steadier motion; or seconds
  * @attr renderer    "auto" (default), "mse" (Media Source Extensions) or "webcodecs"
  * @attr lookback    seconds that the person can look back; default 15
+ * @attr token       proves the right to watch, from the next connection on; the property may also be a function that returns it,
+ *                   or a promise of it
  * @attr rest-after  seconds after which a hidden page closes its connection until it is seen again; default 60
  * @fires delay    detail: {delay, shown}, once per second: the property, and the number of frames shown
  * @fires state    detail: {tone, text, seconds} whenever the status changes; seconds behind or late
@@ -55,6 +57,11 @@ export class BerryVideo extends Base {
 
   /** @type {Player | null | undefined} null: the URL is invalid; undefined: the element is in no page */
   #player;
+  /**
+   * A page may have set it before this class was defined.
+   * @type {import("../net/connection.js").TokenSource}
+   */
+  token = /** @type {any} */ (this).token;
   #startedAt = 0;
   #wasPaused = false;
   #isAutoplayBlocked = false;
@@ -207,23 +214,18 @@ export class BerryVideo extends Base {
 
   /**
    * Returns the frame as it is now; null before the first.
+   * @param {string} [type] JPEG without it
+   * @param {number} [quality] 0 to 1
    * @returns {Promise<Blob | null>}
    */
-  async snapshot(type = "image/jpeg", quality = 0.92) {
+  async snapshot(type, quality) {
     const { snapshot } = await import("../renderers/snapshot.js");
     return snapshot(this.#player?.surface ?? this.#video, type, quality);
   }
 
   async requestPictureInPicture() {
-    const { video } = this;
-    // After a switch of the renderer there is no frame for some milliseconds, and a click counts for seconds.
-    if (!video.readyState) {
-      await new Promise((resolve) => {
-        video.addEventListener("loadedmetadata", resolve, { once: true });
-        setTimeout(resolve, 1000);
-      });
-    }
-    return video.requestPictureInPicture();
+    const { requestPictureInPicture } = await import("../ui/picture-in-picture.js");
+    return requestPictureInPicture(this.video);
   }
 
   /** @param {FullscreenOptions} [options] */
@@ -239,6 +241,7 @@ export class BerryVideo extends Base {
     const url = socketUrl(this.src, document.baseURI);
     this.#player = new Player(this.#video, url, {
       change: (facts) => this.#show(facts),
+      token: () => this.token || this.getAttribute("token"),
       skipped: (count) => this.#overlay.loaded?.showSkipped(count),
       delay: (seen) => emit(this, "delay", seen),
       resized: (width, height) => emit(this, "resize", { width, height }),

@@ -24,6 +24,9 @@ const STANDBY_TICKS = 4;
 /** The server has closed the first socket by then. */
 const DEAD_TICKS = 45;
 const OPENING_TICKS = 5;
+/** Codes above this one end a connection for good (docs/reference/websocket.md), and the wait after them. */
+const ENDED = 4400;
+const ENDED_WAIT_MS = 30_000;
 /** Number of exchanges at the beginning, one after the other, so that the clocks agree soon. */
 const FIRST_EXCHANGES = 5;
 /** Bytes kept for players that join. With more since the newest keyframe a player opens its own socket. */
@@ -73,26 +76,31 @@ export function socketUrl(written, base) {
 /** The socket of each URL that players join. @type {Map<string, Socket>} */
 const sockets = new Map();
 
+/** @typedef {string | (() => string | Promise<string>) | null | undefined} TokenSource a token, or a function that returns a fresh one */
+
 /** Share of one player in a socket. */
 export class Connection {
   #url;
   #on;
+  #token;
   #socket;
 
   /**
    * @param {string} url ws: or wss:
    * @param {Listener} on
+   * @param {() => TokenSource} [token] asked before each connection
    */
-  constructor(url, on) {
+  constructor(url, on, token) {
     this.#url = url;
     this.#on = on;
-    this.#socket = new Socket(url);
+    this.#token = token;
+    this.#socket = new Socket(url, token);
   }
 
   open() {
     this.close();
     const joined = sockets.get(this.#url);
-    this.#socket = joined?.canJoin ? joined : new Socket(this.#url);
+    this.#socket = joined?.canJoin ? joined : new Socket(this.#url, this.#token);
     this.#socket.add(this.#on);
   }
 
@@ -117,6 +125,9 @@ export class Connection {
 
 class Socket {
   #url;
+  #token;
+  /** Sub-protocols to offer: the own, and one with the token. @type {string[]} */
+  #protocols = [PROTOCOL];
   /** @type {Set<Listener>} */
   #listeners = new Set();
   /** @type {"connecting" | "open" | "gone"} */
@@ -144,9 +155,10 @@ class Socket {
   /** Clock of the server that the socket is connected to. */
   clock = new ServerClock();
 
-  /** @param {string} url */
-  constructor(url) {
+  /** @param {string} url @param {() => TokenSource} [token] */
+  constructor(url, token) {
     this.#url = url;
+    this.#token = token;
   }
 
   /** True while a player that joins would miss nothing. */
@@ -213,22 +225,31 @@ class Socket {
   reconnectNow() {
     if (this.#socket && this.#ticksSilent < SILENT_TICKS) return;
     this.#failures = 0;
-    if (this.#isOpen) this.#openStandby();
+    if (this.isOpen) this.#openStandby();
     else this.#connect();
   }
 
   /** @param {object} message */
   send(message) {
-    if (this.#isOpen) this.#socket?.send(JSON.stringify(message));
+    if (this.isOpen) this.#socket?.send(JSON.stringify(message));
   }
 
-  get #isOpen() {
+  /** Others see whether a socket could be opened at all. */
+  get isOpen() {
     return this.#socket?.readyState === WebSocket.OPEN;
   }
 
-  #connect() {
+  async #connect() {
     this.#close();
     this.#isAccepted = false;
+    const token = this.#token?.();
+    if (token) {
+      const replay = this.#replay;
+      const { withToken } = await import("./token.js");
+      this.#protocols = await withToken(PROTOCOL, token);
+      // It was closed meanwhile.
+      if (replay !== this.#replay) return;
+    }
     this.#socket = this.#openSocket();
     if (!this.#socket) return this.#scheduleRetry();
     this.#ticker = setInterval(() => this.#tick(), CLOCK_INTERVAL_MS);
@@ -237,10 +258,10 @@ class Socket {
   #openSocket() {
     let socket;
     try {
-      socket = new WebSocket(this.#url, PROTOCOL);
+      socket = new WebSocket(this.#url, this.#protocols);
     } catch (error) {
       // The page may not connect to this address, such as ws: from a page with TLS.
-      console.error(`berrymse: ${this.#url}: ${error}`);
+      console.warn(`berrymse: ${error}`);
       return null;
     }
     socket.binaryType = "arraybuffer";
@@ -253,15 +274,15 @@ class Socket {
       if (this.#ticksSilent >= SILENT_TICKS) this.#useSocket(socket);
       if (socket === this.#socket) this.#receive(data);
     };
-    socket.onclose = () => {
+    socket.onclose = ({ code }) => {
       const standby = this.#standby;
-      if (!standby) return this.#scheduleRetry();
+      if (!standby) return this.#scheduleRetry(code);
       this.#standby = null;
       if (socket === standby) return;
       // The standby socket continues its handshake.
       this.#socket = standby;
       this.#ticksSilent = 0;
-      if (this.#isOpen) this.#useSocket(standby);
+      if (this.isOpen) this.#useSocket(standby);
     };
     return socket;
   }
@@ -325,10 +346,10 @@ class Socket {
   /** Counts ticks rather than time: after a standby the clock has jumped, yet the link may be fine. */
   #tick() {
     const silent = this.#ticksSilent += 1;
-    if (silent >= (this.#isOpen ? DEAD_TICKS : OPENING_TICKS)) return this.#scheduleRetry();
+    if (silent >= (this.isOpen ? DEAD_TICKS : OPENING_TICKS)) return this.#scheduleRetry();
     this.#sendClock();
     // Browsers open one socket to a host at a time.
-    if (!this.#isOpen || silent !== this.#standbyAt) return;
+    if (!this.isOpen || silent !== this.#standbyAt) return;
     this.#openStandby();
   }
 
@@ -346,22 +367,22 @@ class Socket {
     this.send({ type: "clock", sent: performance.now() });
   }
 
-  #scheduleRetry() {
+  /** @param {any} [code] number of the close; from 4400 on the server says that it is for good */
+  #scheduleRetry(code) {
     this.#close();
-    const wait = backOffMs(this.#failures, Math.random());
+    const wait = code > ENDED ? ENDED_WAIT_MS : backOffMs(this.#failures, Math.random());
     this.#failures += 1;
     this.#retry = setTimeout(() => this.#connect(), wait);
     this.#setState("gone");
-    if (!this.#isAccepted && this.#listeners.size > 0) this.#explain();
+    if (code > ENDED || !this.#isAccepted) this.#explain(code);
   }
 
-  /** Finds out why the handshake failed, which browsers do not say. */
-  async #explain() {
+  /** Finds out why the handshake failed, which browsers do not say, or what the code means. @param {number} code */
+  async #explain(code) {
     try {
-      const { explain } = await import("./refusal.js");
-      const open = [...sockets].filter(([, socket]) => socket.#isOpen).map(([url]) => url);
-      const refusal = await explain(this.#url, open);
-      if (!this.#isAccepted) this.#receiveText({ type: "error", ...refusal });
+      const { describe } = await import("./refusal.js");
+      const message = await describe(this.#url, sockets, this.#protocols[1], code);
+      if (!this.isOpen) this.#receiveText(message);
     } catch {
       // The server is gone.
     }

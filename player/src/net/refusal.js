@@ -4,6 +4,8 @@
  * Loaded when a handshake has failed.
  */
 
+import { TOKEN_PROTOCOL } from "./token.js";
+
 /** Intervals of the requests for the same URL: after a refusal, and else. */
 const REFUSED_INTERVAL_MS = 5000;
 const ASK_INTERVAL_MS = 1000;
@@ -14,6 +16,13 @@ const ASK_TIMEOUT_MS = 5000;
 const FAILURES_WITHOUT_UPGRADE = 2;
 /** Firefox has 200 sockets, Chromium 255. Some may be of other tabs. */
 const MANY_SOCKETS = 190;
+
+/** Meaning of close codes (docs/reference/websocket.md). @type {Record<number, Refusal>} */
+const ENDED = {
+  4401: { code: "session_ended", message: "This login has ended. Log in again." },
+  4403: { code: "ended", message: "An operator of the camera has ended this connection." },
+  4429: { code: "limit", message: "Too many connections come from here. Close other pages with cameras." },
+};
 
 /** @typedef {{code: string, message: string}} Refusal */
 /** @typedef {{askedAt: number, failures: number, refusal: Refusal | null}} Known */
@@ -34,12 +43,24 @@ const LOCAL_NETWORK = {
 };
 
 /**
+ * Returns the message of the server that there would be, without a text if it is gone.
+ * @param {Parameters<typeof explain>} asked
+ */
+export async function describe(...asked) {
+  return { type: "error", ...await explain(...asked) };
+}
+
+/**
  * Returns the reason, null if the server is gone.
  * @param {string} url of the WebSocket
- * @param {string[]} open URLs of the sockets that this page has
+ * @param {Map<string, {isOpen: boolean}>} sockets of this page, by URL
+ * @param {string} [protocol] sub-protocol with the token
+ * @param {number} [closeCode] of the socket
  * @returns {Promise<Refusal | null>}
  */
-export async function explain(url, open) {
+export async function explain(url, sockets, protocol = "", closeCode = 0) {
+  const open = [...sockets].filter(([, { isOpen }]) => isOpen).map(([url]) => url);
+  if (ENDED[closeCode]) return ENDED[closeCode];
   const now = performance.now();
   const before = known.get(url);
   const age = before ? now - before.askedAt : Infinity;
@@ -47,7 +68,8 @@ export async function explain(url, open) {
   /** @type {Known} */
   const entry = { askedAt: now, failures: before && age < KNOWN_MS ? before.failures : 0, refusal: null };
   known.set(url, entry);
-  const answer = await ask(url);
+  // A server that knows nothing of tokens answers no preflight.
+  const answer = (protocol && await ask(url, protocol.slice(TOKEN_PROTOCOL.length))) || await ask(url);
   if (answer?.code === "no_upgrade") {
     entry.failures += 1;
     if (entry.failures >= FAILURES_WITHOUT_UPGRADE) {
@@ -70,13 +92,14 @@ function refusal(code, message) {
 /**
  * Returns what the server says at the WebSocket's URL, null if that is no refusal.
  * @param {string} url
+ * @param {string} [token]
  * @returns {Promise<Refusal | null>}
  */
-async function ask(url) {
+async function ask(url, token) {
   try {
     const response = await fetch(url.replace(/^ws/, "http"), {
       cache: "no-store",
-      headers: { accept: "application/json" },
+      headers: { accept: "application/json", ...token && { authorization: `Bearer ${token}` } },
       // Browsers send no Origin to the page's own host.
       referrerPolicy: "origin",
       signal: AbortSignal.timeout(ASK_TIMEOUT_MS),

@@ -3,6 +3,8 @@
  * video, which changes as they move. Loaded when it is first opened.
  */
 
+import { ask } from "./server.js";
+
 /**
  * @typedef {object} Control
  * @property {string} name
@@ -97,7 +99,7 @@ export class CameraSettings {
       this.#pending.clear();
       try {
         const headers = body ? { "Content-Type": "application/json" } : undefined;
-        const answer = await fetch(controlsUrl(this.#camera), { method: body ? "POST" : "GET", body, headers, cache: "no-store" });
+        const answer = await ask(controlsUrl(this.#camera), { method: body ? "POST" : "GET", body, headers });
         if (!answer.ok) throw new Error((await answer.text()).trim());
         if (this.#pending.size === 0) this.#show(await answer.json());
       } catch (error) {

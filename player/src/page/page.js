@@ -6,6 +6,7 @@
 import "../element/berry-video.js";
 import { icon } from "../ui/icons.js";
 import { arrangeGrid } from "./grid-layout.js";
+import { ask, goToLogin, linkToken } from "./server.js";
 
 const STATUS_INTERVAL_MS = 5000;
 const ICONS = {
@@ -52,6 +53,10 @@ function addCamera({ name }) {
   video.setAttribute("src", name ? `live/${encodeURIComponent(name)}` : "video_websocket");
   video.setAttribute("controls", "");
   video.setAttribute("show-delay", "");
+  if (linkToken) Reflect.set(video, "token", linkToken);
+  video.addEventListener("error", ({ detail }) => {
+    if (detail?.code === "login_required" && !linkToken) goToLogin();
+  });
   const caption = document.createElement("figcaption");
   const [label, said, figures] = ["button", "span", "span"].map((tag) => document.createElement(tag));
   [label.className, said.className, figures.className] = ["name", "said", "figures"];
@@ -102,7 +107,7 @@ function button(name, label, action) {
 async function offerSettings(name, button) {
   if (!name) return;
   try {
-    const answer = await fetch(`api/cameras/${encodeURIComponent(name)}/controls`, { cache: "no-store" });
+    const answer = await ask(`api/cameras/${encodeURIComponent(name)}/controls`);
     const { allowed, controls } = await answer.json();
     button.hidden = !allowed || controls.length === 0;
   } catch {
@@ -185,15 +190,27 @@ function layOut() {
 async function refresh() {
   if (document.hidden) return;
   try {
-    const response = await fetch("api/status", { cache: "no-store" });
+    const response = await ask("api/status");
+    // Pictures that are shown go on until their connection ends.
+    if (response.status === 401 && !linkToken && shown.size === 0) return goToLogin();
     if (!response.ok) throw new Error(response.statusText);
-    const { version, cameras } = await response.json();
+    const { version, access, cameras } = await response.json();
+    showAccess(access);
     show(cameras.length > 0 ? cameras : UNKNOWN);
     summary.textContent = [cameras.length > 1 && `${cameras.length} cameras`, version && `v${version}`].filter(Boolean).join(" · ");
   } catch {
     // The elements say when the server is gone. The page needs one.
     if (shown.size === 0) show(UNKNOWN);
   }
+}
+
+/** @param {{session: boolean, login: boolean, right: string, exposed: boolean} | undefined} access of the person, as the server says */
+function showAccess(access) {
+  const { session = false, login = false, right = "", exposed = false } = access ?? {};
+  const part = (id) => document.getElementById(id);
+  part("logout").hidden = !session;
+  part("login").hidden = session || !login || right === "operator" || Boolean(linkToken);
+  part("banner").hidden = !exposed;
 }
 
 for (const field of document.querySelectorAll("#share [readonly]")) field.addEventListener("focus", () => field.select());

@@ -85,7 +85,8 @@ export class Player {
    * @param {HTMLVideoElement} video
    * @param {string} url of the WebSocket
    * @param {{change?: (state: import("./player-state.js").PlayerState) => void, skipped?: (count: number) => void,
-   *   delay?: (seen: {delay: number | null, shown: number}) => void, resized?: (width: number, height: number) => void}} on
+   *   delay?: (seen: {delay: number | null, shown: number}) => void, resized?: (width: number, height: number) => void,
+   *   token?: () => import("../net/connection.js").TokenSource}} on `token` is no event
    */
   constructor(video, url, on = {}) {
     this.#video = video;
@@ -94,7 +95,7 @@ export class Player {
       state: (state) => this.#setConnectionState(state),
       text: (message) => this.#receiveText(message),
       binary: (message) => this.#receiveMedia(message),
-    });
+    }, on.token);
     this.#sync = new LiveSync(video);
     this.#renderer = new MseRenderer(video, this.#listener);
     this.#stallDetector = new StallDetector(video, (...seen) => this.#noteShown(...seen));

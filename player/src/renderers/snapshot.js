@@ -20,11 +20,11 @@ async function hasPicture(video) {
 /**
  * Returns what is seen now, in its own size; null before the first frame.
  * @param {HTMLVideoElement | HTMLCanvasElement} surface
- * @param {string} type
- * @param {number} quality
+ * @param {string} [type]
+ * @param {number} [quality]
  * @returns {Promise<Blob | null>}
  */
-export async function snapshot(surface, type, quality) {
+export async function snapshot(surface, type = "image/jpeg", quality = 0.92) {
   if (surface instanceof HTMLVideoElement && !await hasPicture(surface)) return null;
   const [wholeWidth, wholeHeight] = surface instanceof HTMLVideoElement
     ? [surface.videoWidth, surface.videoHeight]

@@ -35,7 +35,7 @@ macro_rules! embedded {
 #[rustfmt::skip]
 const FILES: &[(&str, [&[u8]; 3])] = embedded!(
     "berrymse.js" "camera-settings.js" "controls.js" "crop.js" "decode-worker.js" "frame-stats.js" "icon.svg" "index.html" "keyframe-marker.js"
-    "latency-controller.js" "legacy.js" "msevideo.js" "overlay.js" "page.css" "page.js" "refusal.js" "renderer-switch.js" "snapshot.js"
+    "latency-controller.js" "legacy.js" "login.html" "msevideo.js" "overlay.js" "page.css" "page.js" "picture-in-picture.js" "refusal.js" "renderer-switch.js" "snapshot.js" "token.js"
     "video-decoder.js"
 );
 
@@ -74,6 +74,12 @@ fn representation(coding: Coding, content: &'static [u8]) -> Representation {
 }
 
 impl Asset {
+    /// Returns the content in no coding.
+    pub(crate) fn uncoded(&self) -> &[u8] {
+        let [.., identity] = &self.representations;
+        &identity.content
+    }
+
     /// Returns the representation that a request prefers.
     pub(crate) fn representation(&self, headers: &HeaderMap) -> &Representation {
         let coding = preferred(headers);

@@ -1,0 +1,1 @@
+var r="berrymse.token.";async function o(n,t){try{let e=typeof t=="function"?await t():t;if(/^[\w.~-]+$/.test(e))return[n,r+e];console.warn("berrymse: the token has characters that no token has")}catch(e){console.warn(`berrymse: no token (${Object(e).name})`)}return[n]}export{r as TOKEN_PROTOCOL,o as withToken};
