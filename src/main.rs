@@ -1,7 +1,9 @@
 //! Reads the settings, starts the log, serves and decides on the exit code.
 
+use berrymse::access::{self, AccessControl, SigningKey};
 use berrymse::camera;
-use berrymse::cli::{self, Command, Config, list_cameras};
+use berrymse::cli::{self, Command, Config, credentials, list_cameras};
+use berrymse::serve::exposure::Exposure;
 use berrymse::serve::{self, AppState, BoundListener, Fanout, Tls};
 use berrymse::shutdown::ShutdownToken;
 use berrymse::source::SourceSpec;
@@ -9,7 +11,7 @@ use berrymse::{camera_handle, logger, os, redact};
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Timeout for the threads of cameras. Those that still run end with the process.
@@ -23,6 +25,9 @@ fn main() -> ExitCode {
         &directory,
     ) {
         Ok(Command::Print(text)) => print_answer(&text),
+        Ok(Command::HashPassword) => print_result(credentials::hash_password()),
+        Ok(Command::Token { name }) => print_result(credentials::token(&name)),
+        Ok(Command::Link(request)) => print_result(credentials::link(request, SystemTime::now())),
         Ok(Command::Cameras { json: true, .. }) => {
             let text = format!("{:#}\n", list_cameras::report().json());
             print_answer(&redact::mask(&text))
@@ -51,6 +56,17 @@ fn main() -> ExitCode {
         Err(error) => {
             print_error(&error.to_string());
             ExitCode::from(cli::Error::EXIT_CODE)
+        }
+    }
+}
+
+/// Prints the answer of a command that can fail.
+fn print_result(answer: Result<String, String>) -> ExitCode {
+    match answer {
+        Ok(text) => print_answer(&text),
+        Err(reason) => {
+            print_error(&reason);
+            ExitCode::FAILURE
         }
     }
 }
@@ -87,6 +103,14 @@ fn serve(config: Config) -> Result<(), String> {
     }
     let tls = config.server.tls.clone().map(Tls::open).transpose()?;
     let listening = serve::listen::bind_all(&config.server.listen)?;
+    let is_public = config
+        .access
+        .as_ref()
+        .is_some_and(|access| access.is_public);
+    let is_open = config.access.is_none() || is_public;
+    let exposure = Exposure::of(&listening, is_open, is_public);
+    exposure.warnings().for_each(|line| log::warn!("{line}"));
+    let access = config.access.map(access_control).transpose()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -115,7 +139,14 @@ fn serve(config: Config) -> Result<(), String> {
     let (fanout, fanout_thread) = Fanout::start(hubs, config.server.io_uring)
         .map_err(|error| format!("cannot start the fan-out: {error}"))?;
     threads.push(fanout_thread);
-    let app = AppState::new(served, config.server, &room, fanout.clone());
+    let app = AppState::new(
+        served,
+        config.server,
+        access,
+        exposure.is_unintended(),
+        &room,
+        fanout.clone(),
+    );
     let site = Arc::new(app);
     runtime.block_on(until_signal(signals, listening, tls, site))?;
     shutdown.trigger();
@@ -127,6 +158,22 @@ fn serve(config: Config) -> Result<(), String> {
         std::thread::sleep(Duration::from_millis(5));
     }
     Ok(())
+}
+
+/// Returns the users, tokens and links. Without a place for the key, sessions end with the process.
+fn access_control(config: access::Config) -> Result<AccessControl, String> {
+    let key = match &config.key_file {
+        Some(path) => SigningKey::load_or_create(path),
+        None => Err("there is no folder for it".to_owned()),
+    };
+    let key = key.or_else(|why| {
+        log::warn!(
+            "access: key not kept ({why}); links are not valid, and logins end when the program ends; name a file that can be \
+             written in access.keyFile"
+        );
+        SigningKey::temporary()
+    })?;
+    AccessControl::new(config, key)
 }
 
 async fn until_signal(

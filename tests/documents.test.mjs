@@ -136,7 +136,7 @@ test("the reference of options agrees with the option table", () => {
   });
   ok(options.length > 25, `${options.length} options`);
   const text = read("docs/reference/options.md");
-  const rows = text.split("\n").filter((line) => /^\|.*(`--|`(camera|server|tls)\.)/.test(line));
+  const rows = text.split("\n").filter((line) => /^\|.*(`--|`(camera|server|tls|access)\.)/.test(line));
   const wrong = [];
   for (const { option, key, env, initial } of options) {
     const row = rows.find((line) => [option, key].every((name) => !name || line.includes(`\`${name}\``)));
@@ -147,7 +147,7 @@ test("the reference of options agrees with the option table", () => {
   // Those that the parser of arguments brings itself.
   const known = new Set(["--help", "--version", "--verbose", ...options.flatMap(({ option, key }) => [option, key])]);
   for (const row of rows) {
-    for (const [, name] of row.split("|").slice(1, 3).join("|").matchAll(/`(--[a-z-]+|(?:camera|server|tls)\.\w+)`/g)) {
+    for (const [, name] of row.split("|").slice(1, 3).join("|").matchAll(/`(--[a-z-]+|(?:camera|server|tls|access)\.\w+)`/g)) {
       if (!known.has(name)) wrong.push(`${name}: not in the option table`);
     }
   }

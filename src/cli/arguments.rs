@@ -3,8 +3,11 @@
 //! The grammar is that of the 2022 program (Go's pflag): `--name value`, `--name=value`, `-n value`, `-nvalue`, `-n=value`; an option
 //! that takes a value takes the next word. The last of several counts, unless they add up.
 
-use super::command::{self, CAMERAS, COMMANDS, COMPLETIONS, JSON, PROGRAM, SHELLS, VERBOSE, WORDS};
-use super::options::{OPTIONS, OptionSpec};
+use super::command::{
+    self, CAMERAS, COMMANDS, COMPLETIONS, FOR, HASH_PASSWORD, JSON, LINK, NAME, PROGRAM, RIGHT,
+    SHELLS, TOKEN, VERBOSE, WORDS,
+};
+use super::options::{OPTIONS, OptionSpec, Setting};
 use super::raw_setting::{RawSetting, SettingSource};
 use super::{Error, spellings};
 use crate::suggest::closest_match;
@@ -25,11 +28,28 @@ pub(super) enum ParsedArgs {
     Completions { shell: String },
     /// Print the manual page.
     Man,
+    /// Print the hash of a password.
+    HashPassword,
+    /// Print a new token.
+    Token { name: String },
+    /// Print a signed link.
+    Link(LinkArgs),
     /// Serve, with these settings.
     Serve {
         settings: Vec<RawSetting>,
         verbose: usize,
     },
+}
+
+/// Arguments of the command that makes a link, unchecked.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) struct LinkArgs {
+    pub(super) camera: String,
+    pub(super) name: String,
+    pub(super) lifetime: String,
+    pub(super) right: Option<String>,
+    /// Only the configuration file.
+    pub(super) settings: Vec<RawSetting>,
 }
 
 /// Parses the arguments (without the program's name).
@@ -65,13 +85,20 @@ fn interpret(matches: &ArgMatches) -> Result<ParsedArgs, Error> {
     if let Some(word) = words(matches).next() {
         return Err(unknown_word(word));
     }
+    let link_option = [NAME, FOR, RIGHT]
+        .into_iter()
+        .find(|id| levels().any(|level| level.contains_id(id)));
+    if let Some(id) = link_option.filter(|_| command.is_none_or(|(name, _)| name != LINK)) {
+        return Err(usage(&format!("--{id} belongs to '{PROGRAM} {LINK}'")));
+    }
     let Some((name, matches)) = command else {
         return match json {
             true => Err(only_for_cameras()),
             false => Ok(ParsedArgs::Serve { settings, verbose }),
         };
     };
-    if let Some(first) = settings.first() {
+    let is_foreign = |raw: &&RawSetting| name != LINK || raw.setting != Setting::Config;
+    if let Some(first) = settings.iter().find(is_foreign) {
         return Err(out_of_place(&first.from.to_string(), name));
     }
     let mut words = words(matches);
@@ -81,6 +108,30 @@ fn interpret(matches: &ArgMatches) -> Result<ParsedArgs, Error> {
         COMPLETIONS => ParsedArgs::Completions {
             shell: shell(words.next())?,
         },
+        HASH_PASSWORD => ParsedArgs::HashPassword,
+        TOKEN => ParsedArgs::Token {
+            name: needed(words.next(), TOKEN, "a name, such as kiosk")?,
+        },
+        LINK => {
+            let option = |id| {
+                let mut found = levels().filter_map(|level| level.get_many::<String>(id));
+                found
+                    .next_back()
+                    .and_then(|mut texts| texts.next_back())
+                    .map(String::as_str)
+            };
+            ParsedArgs::Link(LinkArgs {
+                camera: needed(words.next(), LINK, "the name of a camera")?,
+                name: needed(
+                    option(NAME),
+                    LINK,
+                    "--name NAME, by which it can be revoked",
+                )?,
+                lifetime: needed(option(FOR), LINK, "--for TIME, such as --for 7d")?,
+                right: option(RIGHT).map(str::to_owned),
+                settings,
+            })
+        }
         _ => ParsedArgs::Man,
     };
     match words.next() {
@@ -137,6 +188,11 @@ fn shell(word: Option<&str>) -> Result<String, Error> {
         Some(word) => Err(usage(&format!("'{word}' is none of {shells}"))),
         None => Err(usage(&format!("'{COMPLETIONS}' needs a shell: {shells}"))),
     }
+}
+
+fn needed(word: Option<&str>, command: &str, what: &str) -> Result<String, Error> {
+    let missing = || usage(&format!("'{command}' needs {what}"));
+    word.map(str::to_owned).ok_or_else(missing)
 }
 
 /// Describes an error of clap.

@@ -14,13 +14,25 @@ pub(super) const CAMERAS: &str = "cameras";
 pub(super) const COMPLETIONS: &str = "completions";
 /// Name of the command that prints the manual page.
 pub(super) const MAN: &str = "man";
+/// Name of the command that hashes a password.
+pub(super) const HASH_PASSWORD: &str = "hash-password";
+/// Name of the command that makes a token.
+pub(super) const TOKEN: &str = "token";
+/// Name of the command that makes a signed link.
+pub(super) const LINK: &str = "link";
 /// All commands.
-pub(super) const COMMANDS: [&str; 3] = [CAMERAS, COMPLETIONS, MAN];
+pub(super) const COMMANDS: [&str; 6] = [CAMERAS, HASH_PASSWORD, TOKEN, LINK, COMPLETIONS, MAN];
 /// Shells with completions.
 pub(super) const SHELLS: [&str; 3] = ["bash", "zsh", "fish"];
 
 /// Id of the flag `--json`.
 pub(super) const JSON: &str = "json";
+/// Id of the option `--name` of a link.
+pub(super) const NAME: &str = "name";
+/// Id of the option `--for` of a link.
+pub(super) const FOR: &str = "for";
+/// Id of the option `--right` of a link.
+pub(super) const RIGHT: &str = "right";
 /// Id of the flag `--verbose`.
 pub(super) const VERBOSE: &str = "verbose";
 /// Id of the arguments that are neither options nor commands.
@@ -46,6 +58,23 @@ pub(super) fn documented() -> Command {
                 .args([json(), verbose(), help_flag()]),
         )
         .subcommand(
+            bare(HASH_PASSWORD)
+                .about("read a password and print its hash for access.users")
+                .arg(help_flag()),
+        )
+        .subcommand(
+            bare(TOKEN)
+                .about("print a new token for a program, and its line for access.tokens")
+                .args([word("NAME", "name of the token in the log"), help_flag()]),
+        )
+        .subcommand(
+            bare(LINK)
+                .about("print a signed link to one camera, which ends by itself")
+                .arg(word("CAMERA", "name of the camera"))
+                .args(link_options())
+                .args([config(), help_flag()]),
+        )
+        .subcommand(
             bare(COMPLETIONS)
                 .about("print the completions for bash, zsh or fish")
                 .subcommands(SHELLS.map(bare))
@@ -61,6 +90,13 @@ pub(super) fn parser() -> Command {
     let documented = documented();
     let mut arguments: Vec<Arg> = documented.get_arguments().flat_map(spellings).collect();
     arguments.push(json());
+    arguments.extend(link_options().map(|option| {
+        // As those of the table: the last one counts, and whatever stands next is the value.
+        let option = option.action(ArgAction::Append).default_value(None::<&str>);
+        option
+            .value_parser(NonEmptyStringValueParser::new())
+            .allow_hyphen_values(true)
+    }));
     let words = Arg::new(WORDS).num_args(0..).action(ArgAction::Append);
     arguments.push(words);
     let parsing = |name| bare(name).args_override_self(true).args(&arguments);
@@ -159,6 +195,40 @@ fn json() -> Arg {
         .long("json")
         .action(ArgAction::SetTrue)
         .help("print JSON")
+}
+
+/// Returns the options of the command that makes a link.
+fn link_options() -> [Arg; 3] {
+    let option = |id, value, help| Arg::new(id).long(id).value_name(value).help(help);
+    [
+        option(
+            NAME,
+            "NAME",
+            "name of the link, in the log and for access.revoked",
+        ),
+        option(FOR, "TIME", "life of the link, such as 12h, 7d or 4w"),
+        choices(
+            option(RIGHT, "viewer|operator", "right to the camera").default_value("viewer"),
+            &["viewer", "operator"],
+        )
+        .hide_possible_values(true),
+    ]
+}
+
+/// Returns the option that names the configuration file.
+fn config() -> Arg {
+    let option = Arg::new("config")
+        .short('c')
+        .long("config")
+        .value_name("FILE");
+    option
+        .value_hint(ValueHint::FilePath)
+        .help("configuration file")
+}
+
+/// Returns an argument without a dash, for the help.
+fn word(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).help(help).value_hint(ValueHint::Other)
 }
 
 /// Returns an argument for each spelling of an option that takes a value; flags stay as they are.

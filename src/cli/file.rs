@@ -1,9 +1,13 @@
-//! Finds the configuration file and turns its blocks and keys into raw settings. Values are not parsed here.
+//! Finds the configuration file and turns its blocks and keys into raw settings. Values are not parsed here, but for those of
+//! `access:`, which are lists of blocks.
+
+mod access;
 
 use super::Error;
 use super::options::{ConfigSection, Setting, file_keys};
 use super::raw_setting::{RawSetting, SettingSource};
 use super::yaml::{self, Entry, Node, Value};
+use crate::access as access_control;
 use crate::suggest::closest_match;
 use std::fs;
 use std::io::{self, Read};
@@ -24,6 +28,8 @@ pub(super) struct File {
     pub(super) cameras: CameraSection,
     /// Settings of `server:` and `tls:`.
     pub(super) server: Vec<RawSetting>,
+    /// The block `access:`, if there is one.
+    pub(super) access: Option<access_control::Config>,
 }
 
 /// Cameras of the file, as one block or a list.
@@ -53,13 +59,13 @@ pub(super) fn read(named: Option<&RawSetting>, cwd: &Path) -> Result<File, Error
         };
         let shown = shown.display().to_string();
         let text = load(&path).map_err(|why| raw.error(format!("{shown} {why}")))?;
-        return blocks(&text, &shown, path);
+        return blocks(&text, &shown, path, cwd);
     }
     for (path, shown) in [(cwd.join(NAME), NAME), (PathBuf::from(SYSTEM), SYSTEM)] {
         // A broken link counts as a file: somebody wants settings read from there.
         if fs::symlink_metadata(&path).is_ok() {
             let text = load(&path).map_err(|why| Error(format!("{shown} {why}")))?;
-            return blocks(&text, shown, path).map_err(|Error(text)| {
+            return blocks(&text, shown, path, cwd).map_err(|Error(text)| {
                 Error(format!(
                     "{text} ({shown} is read unless --config names another file)"
                 ))
@@ -88,7 +94,7 @@ fn load(path: &Path) -> Result<String, String> {
 }
 
 /// Parses the blocks of the file `shown`.
-fn blocks(text: &str, shown: &str, path: PathBuf) -> Result<File, Error> {
+fn blocks(text: &str, shown: &str, path: PathBuf, cwd: &Path) -> Result<File, Error> {
     let reader = Reader { shown };
     let root = yaml::read(text).map_err(|e| reader.error(e.line, &e.why))?;
     let mut file = File {
@@ -121,6 +127,7 @@ fn blocks(text: &str, shown: &str, path: PathBuf) -> Result<File, Error> {
                 let settings = reader.block(&entry.node, ConfigSection::Server, "server")?;
                 file.server.extend(settings);
             }
+            "access" => file.access = Some(reader.access(entry, cwd)?),
             _ => file
                 .server
                 .extend(reader.block(&entry.node, ConfigSection::Tls, "tls")?),
@@ -151,7 +158,7 @@ impl Reader<'_> {
 
     /// Returns the name of a block at the top of the file.
     fn block_name(&self, entry: &Entry) -> Result<&'static str, Error> {
-        const BLOCKS: [&str; 4] = ["camera", "cameras", "server", "tls"];
+        const BLOCKS: [&str; 5] = ["camera", "cameras", "server", "tls", "access"];
         if let Some(name) = BLOCKS
             .into_iter()
             .find(|name| name.eq_ignore_ascii_case(&entry.key))
@@ -159,13 +166,7 @@ impl Reader<'_> {
             return Ok(name);
         }
         let key = entry.key.rsplit('.').next().unwrap_or_default();
-        let inside = [
-            ConfigSection::Camera,
-            ConfigSection::Server,
-            ConfigSection::Tls,
-        ]
-        .into_iter()
-        .find_map(|s| {
+        let inside = ConfigSection::ALL.into_iter().find_map(|s| {
             file_keys(s)
                 .find(|(name, _)| name.eq_ignore_ascii_case(key))
                 .map(|(name, _)| (s.name(), name))
@@ -173,7 +174,7 @@ impl Reader<'_> {
         let hint = match (inside, closest_match(&entry.key, BLOCKS)) {
             (Some((block, name)), _) => format!("'{name}:' belongs below '{block}:', indented"),
             (None, Some(near)) => format!("did you mean {near}?"),
-            (None, None) => "the blocks are camera, cameras, server and tls".to_owned(),
+            (None, None) => "the blocks are camera, cameras, server, tls and access".to_owned(),
         };
         Err(self.error(entry.line, &format!("unknown key {}; {hint}", entry.key)))
     }

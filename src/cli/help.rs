@@ -7,6 +7,9 @@ use std::fmt::Write;
 pub(super) const USAGE: &str = "\
 berrymse [OPTIONS]
        berrymse cameras [--json]
+       berrymse hash-password
+       berrymse token NAME
+       berrymse link CAMERA [OPTIONS]
        berrymse completions SHELL
        berrymse man";
 
@@ -55,7 +58,10 @@ camera:                       # or cameras:, a list of such blocks, each with a 
 server:
   listen: localhost:2020
 tls:
-  cert: server.crt";
+  cert: server.crt
+access:
+  users:
+    - {name: owner, password: \"$argon2id$...\", right: operator}";
 
 /// Command lines.
 pub(super) const EXAMPLES: &[(&str, &str)] = &[
@@ -71,6 +77,10 @@ pub(super) const EXAMPLES: &[(&str, &str)] = &[
     (
         "berrymse -d 'exec:ffmpeg -i rtsp://host/x -c:v copy -an -f h264 -'",
         "the output of a program",
+    ),
+    (
+        "berrymse link front --name guests --for 7d",
+        "a link to one camera for a week; --right operator lets its holder change the camera, too",
     ),
     (
         "rpicam-vid -t 0 -n --inline --flush -o - | berrymse -d -",

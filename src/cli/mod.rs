@@ -9,6 +9,7 @@
 
 mod arguments;
 mod command;
+pub mod credentials;
 mod documents;
 mod file;
 mod help;
@@ -16,14 +17,17 @@ pub mod list_cameras;
 mod options;
 mod parsers;
 mod raw_setting;
+mod setting;
 mod spellings;
 mod validate;
 mod yaml;
 
+use crate::access;
 use crate::camera;
 use crate::serve;
 use crate::suggest::closest_match;
-use arguments::ParsedArgs;
+use arguments::{LinkArgs, ParsedArgs};
+use credentials::LinkRequest;
 use log::LevelFilter;
 use options::{OPTIONS, Setting};
 use raw_setting::{RawSetting, SettingSource};
@@ -49,6 +53,15 @@ pub enum Command {
         /// Log level; warnings by default.
         log: LevelFilter,
     },
+    /// Print the hash of a password that standard input has.
+    HashPassword,
+    /// Print a new token and its line for the configuration.
+    Token {
+        /// Name of the token.
+        name: String,
+    },
+    /// Print a signed link.
+    Link(LinkRequest),
     /// Print this text (help, version, completions, manual page) to standard output; ends with a newline.
     Print(String),
 }
@@ -60,6 +73,8 @@ pub struct Config {
     pub cameras: Vec<camera::Config>,
     /// The serving side.
     pub server: serve::Config,
+    /// Users, tokens and links; `None` if the configuration has no block for them.
+    pub access: Option<access::Config>,
     /// Log level.
     pub log: LevelFilter,
     /// The configuration file that was read.
@@ -97,16 +112,93 @@ pub fn parse(
             let log = log_level(&env, LevelFilter::Warn, verbose)?;
             return Ok(Command::Cameras { json, log });
         }
+        ParsedArgs::HashPassword => return Ok(Command::HashPassword),
+        ParsedArgs::Token { name } => {
+            check_name(&name)?;
+            return Ok(Command::Token { name });
+        }
+        ParsedArgs::Link(link) => {
+            let log = LevelFilter::Warn;
+            let config = config(&link.settings, &environment, &env, cwd, log)?;
+            return link_request(link, config).map(Command::Link);
+        }
         ParsedArgs::Serve { settings, verbose } => (settings, verbose),
     };
     let log = log_level(&env, LevelFilter::Info, verbose)?;
+    config(&settings, &environment, &env, cwd, log).map(Command::Serve)
+}
+
+/// Returns the checked configuration of all three places.
+fn config(
+    settings: &[RawSetting],
+    environment: &[RawSetting],
+    env: &impl Fn(&str) -> Option<OsString>,
+    cwd: &Path,
+    log: LevelFilter,
+) -> Result<Config, Error> {
     let named = settings
         .iter()
         .rev()
-        .chain(&environment)
+        .chain(environment)
         .find(|raw| raw.setting == Setting::Config);
     let file = file::read(named, cwd)?;
-    validate::config(&settings, &environment, file, log).map(Command::Serve)
+    let mut config = validate::config(settings, environment, file, log)?;
+    if let Some(access) = &mut config.access
+        && access.key_file.is_none()
+    {
+        access.key_file = credentials::default_key_file(env, config.file.as_deref());
+    }
+    Ok(config)
+}
+
+/// Returns the checked request for a link.
+fn link_request(link: LinkArgs, config: Config) -> Result<LinkRequest, Error> {
+    check_name(&link.name)?;
+    let cameras: Vec<&str> = config
+        .cameras
+        .iter()
+        .map(|camera| camera.name.as_str())
+        .collect();
+    if !cameras.contains(&link.camera.as_str()) {
+        let near = closest_match(&link.camera, cameras.iter().copied());
+        let near = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+        let all = cameras.join(", ");
+        return Err(Error(format!(
+            "there is no camera '{}' ({all}){near}",
+            link.camera
+        )));
+    }
+    let access = config.access.unwrap_or_default();
+    if access.revoked.contains(&link.name) {
+        let why = format!(
+            "--name: '{}' is in access.revoked; choose another name",
+            link.name
+        );
+        return Err(Error(why));
+    }
+    let right = link
+        .right
+        .as_deref()
+        .unwrap_or(access::Right::Viewer.word());
+    let wrong_right = || Error(format!("--right: '{right}' is none of viewer, operator"));
+    Ok(LinkRequest {
+        right: access::Right::parse(right).ok_or_else(wrong_right)?,
+        lifetime: parsers::lifetime(&link.lifetime)
+            .map_err(|why| Error(format!("--for: {why}")))?,
+        key_file: access.key_file,
+        page: credentials::page_url(&config.server),
+        camera: link.camera,
+        name: link.name,
+    })
+}
+
+/// Checks the name of a token or link.
+fn check_name(name: &str) -> Result<(), Error> {
+    let why = "is no name: 1 to 64 letters, digits, '.', '-', '_' and '@'";
+    let shown: String = name.chars().take(access::MAX_NAME_CHARS).collect();
+    access::is_name(name)
+        .then_some(())
+        .ok_or_else(|| Error(format!("'{shown}' {why}")))
 }
 
 /// Returns the settings in the environment. An empty variable counts as none: container and service managers pass it for

@@ -1,106 +1,6 @@
 //! Table of all settings: names on the command line, in the environment and in the file, default and help.
 
-/// A setting.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Setting {
-    /// The configuration file.
-    Config,
-    /// Source of the frames.
-    Source,
-    /// Frame width.
-    Width,
-    /// Frame height.
-    Height,
-    /// Bits per second.
-    Bitrate,
-    /// Switch for an adaptive bit rate.
-    Adaptive,
-    /// Lower limit of an adaptive bit rate.
-    MinBitrate,
-    /// Clockwise rotation in degrees.
-    Rotation,
-    /// Mirrored left to right.
-    Hflip,
-    /// Mirrored top to bottom.
-    Vflip,
-    /// Frames per second.
-    Fps,
-    /// Frames from keyframe to keyframe.
-    KeyframeInterval,
-    /// Controls of the camera and their values.
-    Controls,
-    /// Permission for viewers to set controls.
-    AllowControlChanges,
-    /// Switch for a camera that is open only while it has viewers.
-    OnDemand,
-    /// Time without data after which the source is re-opened.
-    StallAfter,
-    /// Encoders that may be used.
-    Encoder,
-    /// The format to take from a camera without H.264.
-    PixelFormat,
-    /// The camera's name.
-    Name,
-    /// Addresses to listen on.
-    Listen,
-    /// The certificate for addresses with TLS.
-    TlsCert,
-    /// The private key of the certificate.
-    TlsKey,
-    /// Path of the first camera's live stream.
-    Websocket,
-    /// Origins of other sites' pages that may connect.
-    AllowedOrigins,
-    /// Names that the server answers to.
-    Hosts,
-    /// Limit of viewers at the same time.
-    MaxViewers,
-    /// Memory for the decoders of snapshots.
-    DecodeMemory,
-    /// Permission to use io_uring.
-    IoUring,
-    /// TCP congestion control.
-    Congestion,
-}
-
-/// A block of the configuration file.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum ConfigSection {
-    /// `camera:` and the items of `cameras:`.
-    Camera,
-    /// `server:`.
-    Server,
-    /// `tls:`.
-    Tls,
-}
-
-impl Setting {
-    /// Returns true if values add up when the setting is given more than once. Of the others the last one counts.
-    pub(super) const fn is_repeatable(self) -> bool {
-        matches!(
-            self,
-            Self::Listen | Self::AllowedOrigins | Self::Hosts | Self::Controls
-        )
-    }
-
-    /// Returns true if the option means "true" without a value, as those of rpicam-vid.
-    pub(super) const fn is_true_alone(self) -> bool {
-        matches!(self, Self::Hflip | Self::Vflip)
-    }
-}
-
-impl ConfigSection {
-    pub(super) const ALL: [Self; 3] = [Self::Camera, Self::Server, Self::Tls];
-
-    /// The block's key in the file.
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Camera => "camera",
-            Self::Server => "server",
-            Self::Tls => "tls",
-        }
-    }
-}
+pub(super) use super::setting::{ConfigSection, Setting};
 
 /// Names, default and help of a setting.
 pub(super) struct OptionSpec {
@@ -361,8 +261,9 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         env: None,
         file: Some((ConfigSection::Server, &["controls"])),
         value: "true|false",
-        default: Some("true"),
-        help: "viewers may set the cameras' controls",
+        default: None,
+        help: "true: everybody who may watch may set the cameras' controls, unless users or tokens are operators; false: nobody; \
+               without it operators, and without access: requests from this machine",
     },
     OptionSpec {
         setting: Setting::AllowedOrigins,
@@ -425,6 +326,76 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         value: "auto|bbr|cubic|system",
         default: Some("auto"),
         help: "TCP congestion control; auto takes bbr once packets are lost",
+    },
+    OptionSpec {
+        setting: Setting::TrustedProxies,
+        short: None,
+        long: &[],
+        env: None,
+        file: Some((ConfigSection::Server, &["trustedProxies"])),
+        value: "ADDRESSES",
+        default: None,
+        help: "proxies whose X-Forwarded-For, -Proto, -Host and Forwarded headers count, such as 127.0.0.1 or 10.0.0.0/8 (a list)",
+    },
+    OptionSpec {
+        setting: Setting::FrameAncestors,
+        short: None,
+        long: &[],
+        env: None,
+        file: Some((ConfigSection::Server, &["frameAncestors"])),
+        value: "ORIGINS",
+        default: None,
+        help: "other sites whose pages may show the page in a frame, such as https://home.example (a list)",
+    },
+    OptionSpec {
+        setting: Setting::Users,
+        short: None,
+        long: &[],
+        env: None,
+        file: Some((ConfigSection::Access, &["users"])),
+        value: "LIST",
+        default: None,
+        help: "people who log in: name, password (a hash of berrymse hash-password) or passwordFile, right (viewer or operator)",
+    },
+    OptionSpec {
+        setting: Setting::Tokens,
+        short: None,
+        long: &[],
+        env: None,
+        file: Some((ConfigSection::Access, &["tokens"])),
+        value: "LIST",
+        default: None,
+        help: "programs with a token: name, hash (berrymse token NAME prints it), right (viewer or operator)",
+    },
+    OptionSpec {
+        setting: Setting::PublicAccess,
+        short: None,
+        long: &[],
+        env: None,
+        file: Some((ConfigSection::Access, &["public"])),
+        value: "viewer|none",
+        default: Some("none"),
+        help: "viewer: everybody may watch without a login",
+    },
+    OptionSpec {
+        setting: Setting::KeyFile,
+        short: None,
+        long: &[],
+        env: None,
+        file: Some((ConfigSection::Access, &["keyFile"])),
+        value: "FILE",
+        default: None,
+        help: "key that signs links and sessions, made if absent; without it access.key in $STATE_DIRECTORY or ~/.local/state/berrymse",
+    },
+    OptionSpec {
+        setting: Setting::Revoked,
+        short: None,
+        long: &[],
+        env: None,
+        file: Some((ConfigSection::Access, &["revoked"])),
+        value: "NAMES",
+        default: None,
+        help: "names of links that no longer count (a list)",
     },
 ];
 

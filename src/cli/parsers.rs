@@ -1,9 +1,10 @@
 //! Parses the text of each setting. Every error says what would be right.
 
+use crate::access::MAX_LIFETIME;
 use crate::controls::ControlValue;
 use crate::encode;
 use crate::frame_rate::{self, FrameRate};
-use crate::serve::{Address, CongestionSetting};
+use crate::serve::{Address, CongestionSetting, Network};
 use crate::source::SourceSpec;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
@@ -20,11 +21,13 @@ const VIEWERS: RangeInclusive<u32> = 1..=100_000;
 const DECODE_MEMORY: RangeInclusive<u32> = 8..=4096;
 const ROTATIONS: [u16; 4] = [0, 90, 180, 270];
 /// First segments of the server's own paths.
-const RESERVED: [&str; 8] = [
+const RESERVED: [&str; 10] = [
     "api",
     "favicon.ico",
     "healthz",
     "live",
+    "login",
+    "logout",
     "metrics",
     "robots.txt",
     "snapshot",
@@ -220,6 +223,32 @@ pub(super) fn origins(text: &str) -> Result<Vec<String>, String> {
 /// Parses host names, separated by commas, into lower case.
 pub(super) fn hosts(text: &str) -> Result<Vec<String>, String> {
     text.split(',').map(|one| host(one.trim())).collect()
+}
+
+/// Parses addresses and networks, separated by commas.
+pub(super) fn networks(text: &str) -> Result<Vec<Network>, String> {
+    text.split(',')
+        .map(|one| Network::parse(one.trim()))
+        .collect()
+}
+
+/// Parses a life such as `12h`, `7d` or `4w`.
+pub(super) fn lifetime(text: &str) -> Result<Duration, String> {
+    let wrong =
+        || format!("'{text}' is not a time; write a number and s, m, h, d or w, such as 7d");
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit: u64 = match text.get(digits.len()..) {
+        Some("s") => 1,
+        Some("m") => 60,
+        Some("h") => 3600,
+        Some("d") => 86_400,
+        Some("w") => 7 * 86_400,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = digits.parse().map_err(|_| wrong())?;
+    let lifetime = number.checked_mul(unit).map(Duration::from_secs);
+    let in_range = lifetime.filter(|time| !time.is_zero() && *time <= MAX_LIFETIME);
+    in_range.ok_or_else(|| format!("'{text}' is out of range: 1s to 520w"))
 }
 
 /// Parses a name without a port, which is the proxy's.

@@ -42,6 +42,7 @@ pub(super) fn config(
     Ok(Config {
         cameras,
         server,
+        access: file.access,
         log,
         file: file.path,
         notes,
@@ -169,6 +170,14 @@ fn server(layers: LayeredSettings<'_>) -> Result<serve::Config, Error> {
     for raw in layers.all(Setting::Hosts) {
         allowed_hosts.extend(parsers::hosts(&raw.text).map_err(|why| raw.error(why))?);
     }
+    let mut frame_ancestors = Vec::new();
+    for raw in layers.all(Setting::FrameAncestors) {
+        frame_ancestors.extend(parsers::origins(&raw.text).map_err(|why| raw.error(why))?);
+    }
+    let mut trusted_proxies = Vec::new();
+    for raw in layers.all(Setting::TrustedProxies) {
+        trusted_proxies.extend(parsers::networks(&raw.text).map_err(|why| raw.error(why))?);
+    }
     let tls = tls(layers, &listen)?;
     Ok(serve::Config {
         listen,
@@ -178,7 +187,10 @@ fn server(layers: LayeredSettings<'_>) -> Result<serve::Config, Error> {
         allowed_hosts,
         max_viewers: layers.parse(Setting::MaxViewers, parsers::viewers)?,
         decode_memory_mb: layers.parse(Setting::DecodeMemory, parsers::decode_memory)?,
-        allow_control_changes: layers.parse(Setting::AllowControlChanges, parsers::parse_bool)?,
+        allow_control_changes: layers
+            .parse_if_set(Setting::AllowControlChanges, parsers::parse_bool)?,
+        frame_ancestors,
+        trusted_proxies,
         io_uring: layers.parse(Setting::IoUring, parsers::parse_bool)?,
         congestion: layers.parse(Setting::Congestion, parsers::congestion)?,
     })

@@ -128,6 +128,15 @@ fn listening_inodes(table: &str, port: u16) -> Vec<String> {
     table.lines().filter_map(inode).collect()
 }
 
+/// Returns the name of this machine.
+pub fn host_name() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "localhost".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

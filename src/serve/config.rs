@@ -3,6 +3,7 @@
 use crate::camera_handle::Handle;
 use crate::serve::address::Address;
 use crate::serve::fanout::congestion::CongestionSetting;
+use crate::serve::network::Network;
 use crate::serve::tls::CertPaths;
 use std::sync::Arc;
 
@@ -37,8 +38,12 @@ pub struct Config {
     pub max_viewers: usize,
     /// Memory for the decoders of snapshots, of all cameras together, in megabytes.
     pub decode_memory_mb: u32,
-    /// Permits viewers to set controls of the cameras.
-    pub allow_control_changes: bool,
+    /// `server.controls`: true lets every viewer change cameras while nobody can log in as an operator, false nobody.
+    pub allow_control_changes: Option<bool>,
+    /// Origins whose pages may show the page in a frame.
+    pub frame_ancestors: Vec<String>,
+    /// Proxies whose headers about the client count.
+    pub trusted_proxies: Vec<Network>,
     /// Permits io_uring for many viewers, where the kernel has it.
     pub io_uring: bool,
     /// TCP congestion control to request from the kernel.

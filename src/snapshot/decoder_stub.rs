@@ -1,9 +1,8 @@
 //! Stands in for `frame_decoder` in a program without a decoder, and says so.
 
 use super::budget::Budget;
-use super::{JpegOptions, Snapshot, SnapshotError, is_live};
+use super::{Snapshot, SnapshotError, is_live};
 use crate::hub::Hub;
-use crate::time::Timestamp;
 
 /// No decoder.
 #[derive(Default)]
@@ -30,10 +29,6 @@ impl FrameDecoder {
         false
     }
 
-    pub(super) fn captured_at(&self) -> Option<Timestamp> {
-        None
-    }
-
     pub(super) fn advance(
         &mut self,
         _hub: &Hub,
@@ -45,7 +40,7 @@ impl FrameDecoder {
 
     pub(super) fn snapshot(
         &mut self,
-        _options: JpegOptions,
+        _width: Option<u32>,
         _budget: &Budget,
     ) -> Result<Snapshot, SnapshotError> {
         Err(missing())

@@ -8,7 +8,7 @@ import { atHost, host } from "./host.mjs";
 
 const START_MS = 7000;
 
-function binary() {
+export function binary() {
   const candidates = [
     process.env.BERRYMSE_BIN,
     ...["debug", "release"].map((profile) => fileURLToPath(new URL(`../../target/${profile}/berrymse`, import.meta.url))),

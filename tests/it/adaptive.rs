@@ -129,7 +129,9 @@ fn serve(handle: Handle) -> String {
         allowed_hosts: Vec::new(),
         max_viewers: 10,
         decode_memory_mb: 64,
-        allow_control_changes: false,
+        allow_control_changes: Some(false),
+        frame_ancestors: Vec::new(),
+        trusted_proxies: Vec::new(),
         io_uring: true,
         congestion: serve::CongestionSetting::System,
     };
@@ -138,7 +140,14 @@ fn serve(handle: Handle) -> String {
         other: 10,
         note: None,
     };
-    let site = Arc::new(AppState::new(vec![camera], config, &room, fanout));
+    let site = Arc::new(AppState::new(
+        vec![camera],
+        config,
+        None,
+        false,
+        &room,
+        fanout,
+    ));
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap().to_string();

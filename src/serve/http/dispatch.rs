@@ -1,36 +1,33 @@
 //! Answers each request: the guard admits it, its handler answers, and listed origins may read the answer.
 
+use crate::serve::http::forwarded::{Client, Connection};
 use crate::serve::http::guard;
 use crate::serve::http::handlers::snapshot;
-use crate::serve::http::response::{ResponseBody, not_found, text_response};
-use crate::serve::http::rewrite;
+use crate::serve::http::response::{ResponseBody, not_found};
 use crate::serve::http::router::{Handler, route};
 use crate::serve::http::state::AppState;
 use hyper::header::{self, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode};
-use std::net::SocketAddr;
+use hyper::{Method, Request, Response};
 use std::sync::Arc;
 
 /// Returns the answer to any request.
 pub(crate) async fn handle_request(
     app: &Arc<AppState>,
-    peer: SocketAddr,
+    connection: Connection,
     request: Request<hyper::body::Incoming>,
 ) -> Response<ResponseBody> {
     let is_head = request.method() == Method::HEAD;
-    let path = match rewrite::path(request.uri()) {
-        Ok(path) => path.into_owned(),
-        Err(words) => return text_response(StatusCode::BAD_REQUEST, words),
-    };
+    let path = request.uri().path().to_owned();
     let resource = route(&path, &app.websocket_name);
     let route = resource.route(request.method());
     let requirements = resource.requirements(request.method());
-    let request = match guard::check_host(app, peer, &requirements, request) {
+    let client = Client::of(connection, &app.trusted_proxies, request.headers());
+    let request = match guard::check_host(app, &client, &requirements, request) {
         Ok(request) => request,
         Err(refusal) => return *refusal,
     };
     let listed_origin = request.listed_origin(app);
-    let mut response = match guard::admit(app, peer, &requirements, request) {
+    let mut response = match guard::admit(app, client, &requirements, request).await {
         Ok((admitted, camera)) => match (route.map(|route| route.handler), camera) {
             (Some(Handler::Server(handler)), _) => handler(admitted).await,
             (Some(Handler::Camera(handler)), Some(camera)) => handler(admitted, camera).await,

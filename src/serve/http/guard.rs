@@ -1,8 +1,12 @@
-//! Checks every request before its handler: method, host, camera, origin, cross-site rules, permission.
+//! Checks every request before its handler: method, host, identity, camera, origin, cross-site rules, permission.
 //!
 //! A handler takes [`Admitted`], which only this module makes. So a handler cannot forget a check.
 
+use crate::access::{Identity, Right};
 use crate::serve::config::Camera;
+use crate::serve::http::authenticator::CredentialRefusal;
+use crate::serve::http::forwarded::Client;
+use crate::serve::http::login_required::{Asker, login_required};
 use crate::serve::http::origin::{Access, RequestOrigin, set_embedding_headers};
 use crate::serve::http::refusal::Refusal;
 use crate::serve::http::response::{ResponseBody, method_not_allowed, text_response};
@@ -17,16 +21,45 @@ use std::sync::Arc;
 /// What a client needs to be admitted. The guard checks it before the handler runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Permission {
-    /// Open to every page. The answer has no frames.
+    /// Open to every client. The answer says nothing of cameras.
     Public,
-    /// The server's own pages, those of its list, and programs.
+    /// Viewers. A browser without a login is sent to the form.
+    Page,
+    /// Viewers, by any page, which cannot read the answer. It has no frames.
+    Data,
+    /// As `Data`, for viewers of all cameras: not for holders of a link.
+    Figures,
+    /// Viewers, by the server's own pages, those of its list, and programs.
     Frames,
     /// As `Frames`. A camera that does not exist is reported first.
     Stream,
     /// As `Frames`. A page can read the refusal, and asks for it by GET.
     WebSocket,
-    /// As `Frames`, and only while `server.controls` permits changes. The body is JSON.
+    /// Operators, by the server's own pages, those of its list, and programs. The body is JSON.
     Change,
+    /// Open to every client that is no page elsewhere. The body is a form.
+    Login,
+}
+
+impl Permission {
+    /// Returns the right that a client needs.
+    pub const fn right(self) -> Option<Right> {
+        match self {
+            Self::Public | Self::Login => None,
+            Self::Page
+            | Self::Data
+            | Self::Figures
+            | Self::Frames
+            | Self::Stream
+            | Self::WebSocket => Some(Right::Viewer),
+            Self::Change => Some(Right::Operator),
+        }
+    }
+
+    /// Returns true if pages of other origins ask by `OPTIONS` first, as they send a header of their own.
+    pub(crate) const fn has_preflight(self) -> bool {
+        self.right().is_some() && !matches!(self, Self::Page)
+    }
 }
 
 /// What the route of a request asks for.
@@ -35,8 +68,8 @@ pub(crate) struct Requirements<'a> {
     pub(crate) permission: Option<Permission>,
     /// Camera of the path, if the path has one; the inner `None` is the first camera.
     pub(crate) camera: Option<Option<&'a str>>,
-    /// The path has a method that needs [`Permission::Change`].
-    pub(crate) has_changes: bool,
+    /// The path has a method that pages of other origins ask for by `OPTIONS`.
+    pub(crate) has_preflight: bool,
     /// The path is that of a WebSocket.
     pub(crate) has_websocket: bool,
     /// Value of `Allow`.
@@ -46,8 +79,9 @@ pub(crate) struct Requirements<'a> {
 /// A request that passed all checks.
 pub(crate) struct Admitted {
     app: Arc<AppState>,
-    peer: SocketAddr,
-    request: Request<Incoming>,
+    client: Client,
+    identity: Identity,
+    request: Request<Option<Incoming>>,
     embedding_headers: HeaderMap,
 }
 
@@ -56,8 +90,18 @@ impl Admitted {
         &self.app
     }
 
+    /// Returns the true address of the client.
     pub(crate) fn peer(&self) -> SocketAddr {
-        self.peer
+        self.client.peer
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Returns who asks.
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     pub(crate) fn method(&self) -> &Method {
@@ -86,8 +130,8 @@ impl Admitted {
         self.embedding_headers.clone()
     }
 
-    pub(crate) fn into_body(self) -> Incoming {
-        self.request.into_body()
+    pub(crate) fn take_body(&mut self) -> Option<Incoming> {
+        self.request.body_mut().take()
     }
 
     pub(crate) fn upgrade(&mut self) -> hyper::upgrade::OnUpgrade {
@@ -110,12 +154,12 @@ impl Addressed {
 /// Checks method and host, or returns the refusal. A page of another site cannot read it.
 pub(crate) fn check_host(
     app: &AppState,
-    peer: SocketAddr,
+    client: &Client,
     requirements: &Requirements<'_>,
     mut request: Request<Incoming>,
 ) -> Result<Addressed, Box<Response<ResponseBody>>> {
     // A resource that takes changes says its methods later, so that a page of the list can read them.
-    if requirements.permission.is_none() && !requirements.has_changes {
+    if requirements.permission.is_none() && !requirements.has_preflight {
         return Err(Box::new(method_not_allowed(&requirements.allowed_methods)));
     }
     if !has_unambiguous_host_and_origin(&request) {
@@ -125,7 +169,10 @@ pub(crate) fn check_host(
         )));
     }
     use_target_host(&mut request);
-    if let Some(refusal) = reject_unknown_host(app, peer, request.headers()) {
+    if let Some(host) = &client.host {
+        request.headers_mut().insert(header::HOST, host.clone());
+    }
+    if let Some(refusal) = reject_unknown_host(app, client.peer, request.headers()) {
         return Err(Box::new(if requirements.has_websocket {
             refusal.json()
         } else {
@@ -135,23 +182,15 @@ pub(crate) fn check_host(
     Ok(Addressed(request))
 }
 
-/// Checks camera and permission. Returns the request and the camera of its path, or the refusal.
-pub(crate) fn admit(
+/// Checks identity, camera and permission. Returns the request and the camera of its path, or the refusal.
+pub(crate) async fn admit(
     app: &Arc<AppState>,
-    peer: SocketAddr,
+    client: Client,
     requirements: &Requirements<'_>,
     Addressed(request): Addressed,
 ) -> Result<(Admitted, Option<Camera>), Box<Response<ResponseBody>>> {
-    let find_camera = || match requirements.camera {
-        None => Ok(None),
-        Some(name) => match app.camera(name) {
-            Some(camera) => Ok(Some(camera.clone())),
-            None if requirements.has_websocket => Err(Box::new(Refusal::camera(app).json())),
-            None => Err(Box::new(Refusal::camera(app).text())),
-        },
-    };
     let Some(permission) = requirements.permission else {
-        find_camera()?;
+        find_camera(app, &app.access.nobody(), requirements)?;
         let allowed = &requirements.allowed_methods;
         return Err(Box::new(if *request.method() == Method::OPTIONS {
             preflight(allowed)
@@ -160,29 +199,113 @@ pub(crate) fn admit(
         }));
     };
     let headers = request.headers();
+    let identified = identify(app, &client, permission, &request).await;
+    let identity = identified
+        .as_ref()
+        .map_or_else(|_| Identity::nobody(None), Identity::clone);
+    let is_viewer = identity.may(Right::Viewer);
     let mut embedding_headers = HeaderMap::new();
     match permission {
-        Permission::Public => {}
-        Permission::Frames => embedding_headers = check_frames(app, peer, headers)?,
+        Permission::Public | Permission::Page | Permission::Data | Permission::Figures => {}
+        Permission::Frames => embedding_headers = check_frames(app, client.peer, headers)?,
         Permission::Stream => {
-            find_camera()?;
-            embedding_headers = check_frames(app, peer, headers)?;
+            if is_viewer {
+                find_camera(app, &identity, requirements)?;
+            }
+            embedding_headers = check_frames(app, client.peer, headers)?;
         }
-        Permission::WebSocket => check_websocket(app, peer, headers)?,
+        Permission::WebSocket => check_websocket(app, client.peer, headers)?,
         Permission::Change => {
-            find_camera()?;
-            check_change(app, headers)
-                .map_err(|(status, words)| Box::new(text_response(status, format!("{words}\n"))))?;
+            if is_viewer {
+                find_camera(app, &identity, requirements)?;
+            }
+            check_change(app, headers)?;
         }
+        Permission::Login => check_form(app, headers)?,
     }
-    let camera = find_camera()?;
+    check_right(app, permission, requirements, &request, &identified)?;
+    let camera = find_camera(app, &identity, requirements)?;
     let admitted = Admitted {
         app: app.clone(),
-        peer,
-        request,
+        client,
+        identity,
+        request: request.map(Some),
         embedding_headers,
     };
     Ok((admitted, camera))
+}
+
+/// Returns who asks. Where no right is needed, nobody has to be known.
+async fn identify(
+    app: &AppState,
+    client: &Client,
+    permission: Permission,
+    request: &Request<Incoming>,
+) -> Result<Identity, CredentialRefusal> {
+    if permission.right().is_none() {
+        return Ok(app.access.nobody());
+    }
+    let query = request.uri().query().unwrap_or_default();
+    let headers = request.headers();
+    app.access
+        .identify(client, headers, query, &app.hosts)
+        .await
+}
+
+/// Refuses a client without the right: a known one for good, others until they log in.
+fn check_right(
+    app: &AppState,
+    permission: Permission,
+    requirements: &Requirements<'_>,
+    request: &Request<Incoming>,
+    identified: &Result<Identity, CredentialRefusal>,
+) -> Result<(), Box<Response<ResponseBody>>> {
+    let Some(right) = permission.right() else {
+        return Ok(());
+    };
+    let why = match identified {
+        Ok(identity) if identity.may(right) => {
+            if permission == Permission::Figures && identity.camera.is_some() {
+                let words = "This link shows one camera only.\n";
+                return Err(Box::new(text_response(StatusCode::FORBIDDEN, words)));
+            }
+            return Ok(());
+        }
+        Ok(identity) if identity.name.is_some() => {
+            let words = "This needs the right of an operator, which this login does not have.\n";
+            return Err(Box::new(text_response(StatusCode::FORBIDDEN, words)));
+        }
+        Ok(_) if right == Right::Operator && !app.access.has_operators() => {
+            return Err(Box::new(text_response(StatusCode::FORBIDDEN, NO_OPERATOR)));
+        }
+        Ok(_) => None,
+        Err(why) => Some(*why),
+    };
+    let target = request.uri().path_and_query();
+    let asker = Asker {
+        method: request.method(),
+        target: target.map_or("/", |target| target.as_str()),
+        headers: request.headers(),
+        is_websocket: requirements.has_websocket,
+    };
+    Err(Box::new(login_required(&asker, &app.access, why)))
+}
+
+/// Returns the camera of the path as `identity` may see it. The first camera of a link's holder is that of the link.
+fn find_camera(
+    app: &AppState,
+    identity: &Identity,
+    requirements: &Requirements<'_>,
+) -> Result<Option<Camera>, Box<Response<ResponseBody>>> {
+    let Some(name) = requirements.camera else {
+        return Ok(None);
+    };
+    let found = app.camera(name.or(identity.camera.as_deref()));
+    match found.filter(|camera| identity.may_see(&camera.name)) {
+        Some(camera) => Ok(Some(camera.clone())),
+        None if requirements.has_websocket => Err(Box::new(Refusal::camera(app, identity).json())),
+        None => Err(Box::new(Refusal::camera(app, identity).text())),
+    }
 }
 
 /// Returns the headers that keep other sites from embedding the frames, or the refusal of a page elsewhere.
@@ -224,21 +347,53 @@ fn check_websocket(
     Err(Box::new(refusal.json()))
 }
 
-/// Returns the refusal of a change that the client may not ask for.
-fn check_change(app: &AppState, headers: &HeaderMap) -> Result<(), (StatusCode, String)> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    if !app.allow_control_changes {
+/// Text for changes where nobody can prove to be an operator.
+const NO_OPERATOR: &str = "Cameras can be changed on the machine itself (http://localhost:PORT/) until somebody can log in: \
+     add access.users with the right operator to config.yml, or allow everybody with server.controls: true.\n";
+
+/// Refuses a change that no client may ask for in this way.
+fn check_change(app: &AppState, headers: &HeaderMap) -> Result<(), Box<Response<ResponseBody>>> {
+    let refuse = |status, words: String| Err(Box::new(text_response(status, format!("{words}\n"))));
+    if app.access.forbids_changes() {
         let words =
             "Cameras cannot be changed here: server.controls is false in the configuration.";
-        return Err((StatusCode::FORBIDDEN, words.into()));
+        return refuse(StatusCode::FORBIDDEN, words.into());
     }
-    if !app.origins.allow(text(header::ORIGIN), text(header::HOST)) {
-        let words = "Pages of other hosts have to be named in server.allowedOrigins.";
-        return Err((StatusCode::FORBIDDEN, words.into()));
-    }
-    if !text(header::CONTENT_TYPE).is_some_and(is_json) {
+    check_own_page(app, headers)?;
+    let content_type = headers.get(header::CONTENT_TYPE);
+    if !content_type
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(is_json)
+    {
         let words = "Changes are sent as JSON: Content-Type has to be application/json.";
-        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, words.into()));
+        return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, words.into());
+    }
+    Ok(())
+}
+
+/// Refuses a form of a page elsewhere.
+fn check_form(app: &AppState, headers: &HeaderMap) -> Result<(), Box<Response<ResponseBody>>> {
+    check_own_page(app, headers)?;
+    let is_cross_site = headers
+        .get("sec-fetch-site")
+        .is_some_and(|site| site == "cross-site");
+    if is_cross_site {
+        let words = "This form is for the server's own page.\n";
+        return Err(Box::new(text_response(StatusCode::FORBIDDEN, words)));
+    }
+    Ok(())
+}
+
+/// Refuses pages elsewhere, and names that anybody could lead here (DNS rebinding).
+fn check_own_page(app: &AppState, headers: &HeaderMap) -> Result<(), Box<Response<ResponseBody>>> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    if !app.origins.allow(text(header::ORIGIN), text(header::HOST)) {
+        let words = "Pages of other hosts have to be named in server.allowedOrigins.\n";
+        return Err(Box::new(text_response(StatusCode::FORBIDDEN, words)));
+    }
+    let host = text(header::HOST).unwrap_or_default();
+    if !app.hosts.knows(host) {
+        return Err(Box::new(Refusal::unknown_name(host).text()));
     }
     Ok(())
 }
@@ -260,7 +415,7 @@ fn preflight(allowed: &str) -> Response<ResponseBody> {
     }
     out.insert(
         header::ACCESS_CONTROL_ALLOW_HEADERS,
-        HeaderValue::from_static("Content-Type"),
+        HeaderValue::from_static("Authorization, Content-Type"),
     );
     response
 }

@@ -2,17 +2,21 @@
 
 pub(crate) mod activity;
 pub(crate) mod assets;
+pub(crate) mod authenticator;
 pub(crate) mod coding;
 pub(crate) mod connections;
+pub(crate) mod credentials;
 pub(crate) mod dispatch;
+pub(crate) mod forwarded;
 pub(crate) mod guard;
 pub(crate) mod handlers;
+pub(crate) mod host;
+pub(crate) mod login_required;
 pub(crate) mod loss_aware_stream;
 pub(crate) mod metered_stream;
 pub(crate) mod origin;
 pub(crate) mod refusal;
 pub(crate) mod response;
-pub(crate) mod rewrite;
 pub(crate) mod router;
 pub(crate) mod server;
 pub(crate) mod state;

@@ -1,23 +1,38 @@
-//! Rules for `Origin` and `Host`.
+//! Rules for `Origin`.
 //!
 //! A browser lets any page connect to any host, so a page that a user opens elsewhere could fetch
 //! the video of a camera in their network (cross-site WebSocket hijacking). The `Origin` header,
 //! which a page cannot change, must therefore name this server or be in the list of the
 //! configuration.
 
+use crate::serve::http::host::{is_address, without_port};
 use hyper::header::{self, HeaderMap, HeaderValue};
-use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// The rule for `Origin`.
 #[derive(Clone, Debug, Default)]
 pub struct AllowedOrigins {
     allowed: Vec<String>,
+    /// Origins in addition to them whose pages may only show the page in a frame.
+    framing: Vec<String>,
 }
 
 impl AllowedOrigins {
     /// `allowed`: origins such as `https://example.org`, or `*` for all.
     pub fn new(allowed: Vec<String>) -> Self {
-        Self { allowed }
+        Self {
+            allowed,
+            framing: Vec::new(),
+        }
+    }
+
+    /// Lets pages of further origins show the page in a frame.
+    pub(crate) fn with_frame_ancestors(self, framing: Vec<String>) -> Self {
+        Self { framing, ..self }
+    }
+
+    /// Returns the origins whose pages may show the page in a frame.
+    fn framing(&self) -> impl Iterator<Item = &String> {
+        self.allowed.iter().chain(&self.framing)
     }
 
     /// True if a request with this `Origin` may see frames of the server that it calls `host`.
@@ -155,14 +170,15 @@ fn lacks_port(origin: Option<&str>, host: Option<&str>) -> bool {
         })
 }
 
-/// Value of `Content-Security-Policy: frame-ancestors`: the server itself, its host name on any port, and `listed`.
-pub(crate) fn frame_ancestors(host: Option<&str>, listed: &[String]) -> String {
+/// Value of `Content-Security-Policy: frame-ancestors`: the server itself, its host name on any port, and those of the
+/// configuration.
+pub(crate) fn frame_ancestors(host: Option<&str>, origins: &AllowedOrigins) -> String {
     let mut sources = vec!["'self'".to_owned()];
     if let Some(name) = host.map(without_port).filter(|name| is_csp_host(name)) {
         sources.extend(["http", "https"].map(|scheme| format!("{scheme}://{name}:*")));
     }
     // A sandboxed page has no origin that could be named.
-    let listed = listed.iter().filter(|origin| *origin != "null");
+    let listed = origins.framing().filter(|origin| *origin != "null");
     sources.extend(listed.map(|origin| origin.trim_end_matches('/').to_owned()));
     format!("frame-ancestors {}", sources.join(" "))
 }
@@ -172,22 +188,6 @@ fn is_csp_host(name: &str) -> bool {
     let is_host_byte =
         |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']');
     !name.is_empty() && name.len() <= 255 && name.bytes().all(is_host_byte)
-}
-
-/// Tells an IP address, as it stands in `Host`, from a name.
-fn is_address(host: &str) -> bool {
-    let inner = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'));
-    host.parse::<Ipv4Addr>().is_ok() || inner.is_some_and(|inner| inner.parse::<Ipv6Addr>().is_ok())
-}
-
-pub(crate) fn without_port(host: &str) -> &str {
-    let is_port = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-    match host.rsplit_once(':') {
-        Some((name, port)) if is_port(port) => name,
-        _ => host,
-    }
 }
 
 /// Keeps pages of other sites from embedding a snapshot or video that they request without an
@@ -209,43 +209,8 @@ pub(crate) fn set_embedding_headers(
         HeaderValue::from_static(policy),
     );
     out.insert(header::VARY, HeaderValue::from_static("Origin, Referer"));
-    if let Ok(policy) = HeaderValue::from_str(&frame_ancestors(client.host, origins.list())) {
+    if let Ok(policy) = HeaderValue::from_str(&frame_ancestors(client.host, origins)) {
         out.insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
-}
-
-/// Rule for `Host`.
-///
-/// A page whose name its owner points at this server after it was loaded (DNS rebinding) is the
-/// server's own for a browser, and the same host by [`AllowedOrigins`]. Only its name gives it
-/// away, so a list of the server's names keeps it out.
-#[derive(Clone, Debug, Default)]
-pub struct AllowedHosts {
-    names: Vec<String>,
-}
-
-impl AllowedHosts {
-    /// `names`: in lower case, without ports; if there are none, the server answers to all.
-    pub fn new(names: Vec<String>) -> Self {
-        Self { names }
-    }
-
-    /// The names of the list.
-    pub(crate) fn list(&self) -> &[String] {
-        &self.names
-    }
-
-    /// True if a request with this `Host` may be answered. An IP address needs no name, and no
-    /// other host can have the name `localhost`.
-    pub fn allow(&self, host: &str) -> bool {
-        if self.names.is_empty() {
-            return true;
-        }
-        let name = without_port(host);
-        let name = name.strip_suffix('.').unwrap_or(name);
-        name.eq_ignore_ascii_case("localhost")
-            || is_address(name)
-            || self.names.iter().any(|own| own.eq_ignore_ascii_case(name))
     }
 }
 
@@ -297,37 +262,6 @@ mod tests {
             );
         }
         assert!(!origins.allow(Some("http://pi"), None));
-    }
-
-    #[test]
-    fn allowed_hosts_accepts_listed_ip_and_localhost() {
-        let hosts = AllowedHosts::new(vec!["cam.example.org".into(), "pi".into()]);
-        for (host, may) in [
-            ("cam.example.org", true),
-            ("CAM.example.org:8443", true),
-            ("cam.example.org.", true),
-            ("pi:2020", true),
-            ("localhost", true),
-            ("localhost:2020", true),
-            ("127.0.0.1:2020", true),
-            ("192.168.1.5", true),
-            ("[::1]", true),
-            ("[fd00::5]:2020", true),
-            ("evil.example", false),
-            ("evil.example:2020", false),
-            ("cam.example.org.evil.example", false),
-            ("localhost.evil.example", false),
-            ("127.0.0.1.evil.example", false),
-            ("[::1].evil.example", false),
-            ("[evil.example]", false),
-            ("pi:2020:evil.example", false),
-            ("]:pi", false),
-            (":2020", false),
-            ("", false),
-        ] {
-            assert_eq!(hosts.allow(host), may, "{host}");
-            assert!(AllowedHosts::default().allow(host), "{host}");
-        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! A browser tells a page only that a WebSocket failed. The page then asks the same URL by GET and
 //! reads the reason.
 
+use crate::access::{Identity, Right};
 use crate::serve::http::origin::{RefusedPage, RequestOrigin};
 use crate::serve::http::response::{ResponseBody, response, text_response};
 use crate::serve::http::state::AppState;
@@ -29,6 +30,8 @@ pub(crate) enum RefusalCode {
     Camera,
     /// The limit of viewers is reached.
     Full,
+    /// The client has not the right, or showed a wrong credential.
+    LoginRequired,
     /// The upgrade to a WebSocket is missing: a proxy did not pass it on, or it was not asked for.
     NoUpgrade,
 }
@@ -40,6 +43,7 @@ impl RefusalCode {
             Self::Host => "host",
             Self::Camera => "camera",
             Self::Full => "full",
+            Self::LoginRequired => "login_required",
             Self::NoUpgrade => "no_upgrade",
         }
     }
@@ -51,6 +55,7 @@ impl RefusalCode {
             Self::Host => StatusCode::MISDIRECTED_REQUEST,
             Self::Camera => StatusCode::NOT_FOUND,
             Self::Full => StatusCode::SERVICE_UNAVAILABLE,
+            Self::LoginRequired => StatusCode::UNAUTHORIZED,
             Self::NoUpgrade => StatusCode::UPGRADE_REQUIRED,
         }
     }
@@ -125,7 +130,7 @@ impl Refusal {
     /// Returns the refusal of a request by a name that is not in `server.hosts`.
     pub(crate) fn host(host: &str, names: &[String], peer: SocketAddr) -> Self {
         let host = truncated(host);
-        let name = crate::serve::http::origin::without_port(&host);
+        let name = crate::serve::http::host::without_port(&host);
         let line = list("hosts", names, name);
         Self {
             code: RefusalCode::Host,
@@ -139,12 +144,34 @@ impl Refusal {
         }
     }
 
-    /// Returns the refusal of a camera that is none of `site`.
-    pub(crate) fn camera(app: &AppState) -> Self {
-        let names: Vec<&str> = app.cameras.iter().map(|camera| &*camera.name).collect();
+    /// Returns the refusal of a change, or of a login, by a name that anybody could lead to this server.
+    pub(crate) fn unknown_name(host: &str) -> Self {
+        let host = truncated(host);
+        let name = crate::serve::http::host::without_port(&host);
+        let line = list("hosts", &[], name);
+        Self {
+            code: RefusalCode::Origin,
+            message: format!(
+                "Nobody can log in or change cameras by the name {name}, as another site could lead it here. If it is \
+                 this server's, write in config.yml below server: {line}"
+            ),
+            log: None,
+        }
+    }
+
+    /// Returns the refusal of a camera that does not exist, with those that `identity` may see.
+    pub(crate) fn camera(app: &AppState, identity: &Identity) -> Self {
+        let cameras = app.cameras.iter().map(|camera| &*camera.name);
+        let names: Vec<&str> = cameras
+            .filter(|name| identity.may(Right::Viewer) && identity.may_see(name))
+            .collect();
+        let hint = match names.is_empty() {
+            true => String::new(),
+            false => format!(" There are: {}", names.join(", ")),
+        };
         Self {
             code: RefusalCode::Camera,
-            message: format!("There is no such camera. There are: {}", names.join(", ")),
+            message: format!("There is no such camera.{hint}"),
             log: None,
         }
     }
@@ -227,7 +254,10 @@ impl Refusal {
             RefusalCode::NoUpgrade => {
                 out.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
             }
-            RefusalCode::Origin | RefusalCode::Host | RefusalCode::Camera => {}
+            RefusalCode::Origin
+            | RefusalCode::Host
+            | RefusalCode::Camera
+            | RefusalCode::LoginRequired => {}
         }
         out.insert(
             header::X_CONTENT_TYPE_OPTIONS,

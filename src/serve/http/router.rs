@@ -3,8 +3,7 @@
 use crate::serve::config::Camera;
 use crate::serve::http::guard::{Admitted, Permission, Requirements};
 use crate::serve::http::handlers::{
-    assets, controls, h264_stream, metrics, mjpeg_stream, mp4_stream, restart, snapshot, status,
-    webrtc, websocket,
+    assets, controls, h264_stream, login, metrics, mp4_stream, restart, snapshot, status, websocket,
 };
 use crate::serve::http::response::{ResponseBody, not_found, response, text_response};
 use hyper::{Method, Response, StatusCode};
@@ -62,24 +61,18 @@ pub static ROUTES: &[Route] = routes! {
     GET "/stream/{camera}.mp4" Stream |request, camera| mp4_stream::respond(&request, &camera).await;
     GET "/stream.h264" Stream |request, camera| h264_stream::respond(&request, &camera).await;
     GET "/stream/{camera}.h264" Stream |request, camera| h264_stream::respond(&request, &camera).await;
-    GET "/stream.mjpg" Stream |request, camera| mjpeg_stream::respond(&request, &camera).await;
-    GET "/stream/{camera}.mjpg" Stream |request, camera| mjpeg_stream::respond(&request, &camera).await;
     GET "/snapshot.jpg" Frames |request, camera| snapshot::respond(request, &camera).await;
     GET "/snapshot/{camera}.jpg" Frames |request, camera| snapshot::respond(request, &camera).await;
-    GET "/api/status" Public |request| response("application/json", status::status(request.app()));
-    GET "/api/cameras/{camera}/controls" Public |request, camera| controls::show(&request, &camera).await;
+    GET "/api/status" Data |request| response("application/json", status::status(&request));
+    GET "/api/cameras/{camera}/controls" Data |request, camera| controls::show(&request, &camera).await;
     POST "/api/cameras/{camera}/controls" Change |request, camera| controls::set(request, &camera).await;
     POST "/api/cameras/{camera}/restart" Change |request, camera| restart::respond(request, &camera).await;
-    GET "/metrics" Public |request| response(metrics::CONTENT_TYPE, metrics::metrics(request.app()));
+    GET "/metrics" Figures |request| response(metrics::CONTENT_TYPE, metrics::metrics(request.app()));
     GET "/healthz" Public |_request| text_response(StatusCode::OK, "ok\n");
-    GET "/stream" Stream |request, camera| mjpeg_stream::respond(&request, &camera).await;
-    GET "/snapshot" Frames |request, camera| snapshot::respond(request, &camera).await;
-    GET "/video" Stream |request, camera| mp4_stream::respond(&request, &camera).await;
-    GET "/video.mp4" Stream |request, camera| mp4_stream::respond(&request, &camera).await;
-    GET "/video.h264" Stream |request, camera| h264_stream::respond(&request, &camera).await;
-    GET "/webrtc" Public |_request| webrtc::respond();
-    POST "/webrtc" Public |_request| webrtc::respond();
-    GET "/" Public |request| assets::respond(&request, "index.html");
+    GET "/login" Public |request| login::show(&request);
+    POST "/login" Login |request| login::log_in(request).await;
+    POST "/logout" Login |request| login::log_out(&request);
+    GET "/" Page |request| assets::respond(&request, "index.html");
     GET "/{file}" Public |request| assets::respond(&request, request.path().trim_start_matches('/'));
 };
 
@@ -112,6 +105,10 @@ impl Resource<'_> {
         self.rows.iter().find(|row| row.method == *method)
     }
 
+    fn has_preflight(&self) -> bool {
+        self.rows.iter().any(|row| row.permission.has_preflight())
+    }
+
     fn permits(&self, permission: Permission) -> bool {
         self.rows.iter().any(|row| row.permission == permission)
     }
@@ -121,7 +118,7 @@ impl Resource<'_> {
         Requirements {
             permission: self.route(method).map(|row| row.permission),
             camera: self.is_of_camera().then_some(self.camera),
-            has_changes: self.permits(Permission::Change),
+            has_preflight: self.has_preflight(),
             has_websocket: self.permits(Permission::WebSocket),
             allowed_methods: self.allowed_methods(),
         }
@@ -132,7 +129,7 @@ impl Resource<'_> {
         self.rows.iter().any(is_of_camera)
     }
 
-    /// Returns the value of `Allow`. Changes are preflighted by `OPTIONS`.
+    /// Returns the value of `Allow`. Requests with headers of their own are preflighted by `OPTIONS`.
     fn allowed_methods(&self) -> String {
         let mut methods = Vec::new();
         for row in self.rows {
@@ -141,7 +138,7 @@ impl Resource<'_> {
                 methods.push("HEAD");
             }
         }
-        if self.permits(Permission::Change) {
+        if self.has_preflight() {
             methods.push("OPTIONS");
         }
         methods.join(", ")
@@ -194,12 +191,6 @@ mod tests {
             ("/live/front", "/live/{camera}", Some("front")),
             ("/stream.mp4", "/stream.mp4", None),
             ("/stream/front.mp4", "/stream/{camera}.mp4", Some("front")),
-            ("/stream.mjpg", "/stream.mjpg", None),
-            ("/stream/a.mjpg", "/stream/{camera}.mjpg", Some("a")),
-            ("/stream", "/stream", None),
-            ("/snapshot", "/snapshot", None),
-            ("/video", "/video", None),
-            ("/webrtc", "/webrtc", None),
             ("/stream.h264", "/stream.h264", None),
             ("/stream/a.b.h264", "/stream/{camera}.h264", Some("a.b")),
             ("/stream/.h264", "", None),

@@ -8,25 +8,24 @@ use crate::serve::heap_trim::TrimPolicy;
 use crate::serve::http::activity::ConnectionActivity;
 use crate::serve::http::connections::ConnectionSlot;
 use crate::serve::http::dispatch::handle_request;
+use crate::serve::http::forwarded::Connection;
 use crate::serve::http::loss_aware_stream::LossAwareStream;
 use crate::serve::http::metered_stream::MeteredStream;
-use crate::serve::http::response::{Pieces, ResponseBody, text_response};
+use crate::serve::http::response::{ResponseBody, text_response};
 use crate::serve::http::state::AppState;
 use crate::serve::tls::Tls;
 use crate::serve::tls::stream::MaybeTlsStream;
 use crate::time::Timestamp;
-use bytes::Buf;
-use hyper::body::{Body, Frame, SizeHint};
+use hyper::body::{Body, Bytes, Frame, SizeHint};
 use hyper::header::{self, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -72,6 +71,7 @@ pub async fn accept_connections(
     app: Arc<AppState>,
 ) -> io::Result<Infallible> {
     let listener = TcpListener::from_std(listener)?;
+    let is_on_loopback = listener.local_addr()?.ip().to_canonical().is_loopback();
     let mut throttle = LogThrottle::new();
     loop {
         match listener.accept().await {
@@ -82,7 +82,12 @@ pub async fn accept_connections(
                     ));
                 };
                 let slot = app.connections.acquire(&app.viewer_limit, is_full).await;
-                spawn_connection(socket, peer, tls.clone(), &app, slot);
+                let connection = Connection {
+                    peer,
+                    is_tls: tls.is_some(),
+                    is_on_loopback,
+                };
+                spawn_connection(socket, connection, tls.clone(), &app, slot);
             }
             Err(error) => {
                 // Out of descriptors, or the peer is gone already: nothing that ends the server.
@@ -98,7 +103,7 @@ pub async fn accept_connections(
 
 fn spawn_connection(
     socket: TcpStream,
-    peer: SocketAddr,
+    connection: Connection,
     tls: Option<Tls>,
     app: &Arc<AppState>,
     slot: Arc<ConnectionSlot>,
@@ -125,19 +130,19 @@ fn spawn_connection(
         let activity = slot.activity().clone();
         let result = tokio::select! {
             biased;
-            result = serve_connection(socket, peer, tls, app, slot, loss_response) => result,
+            result = serve_connection(socket, connection, tls, app, slot, loss_response) => result,
             reason = activity.wait_for_end() => Err(reason.into()),
         };
         if let Err(error) = result {
-            log::debug!(target: logger::CLIENT_TARGET, "{peer}: {error}");
+            log::debug!(target: logger::CLIENT_TARGET, "{}: {error}", connection.peer);
         }
     });
 }
 
-/// Serves HTTP to `peer` until it is gone, or a viewer.
+/// Serves HTTP on `connection` until the peer is gone, or a viewer.
 async fn serve_connection(
     socket: TcpStream,
-    peer: SocketAddr,
+    connection: Connection,
     tls: Option<Tls>,
     app: Arc<AppState>,
     slot: Arc<ConnectionSlot>,
@@ -157,12 +162,18 @@ async fn serve_connection(
             let mut response = if is_lost {
                 redirect_to_https(&request)
             } else {
-                handle_request(&app, peer, request).await
+                handle_request(&app, connection, request).await
             };
             response.headers_mut().insert(
                 header::X_CONTENT_TYPE_OPTIONS,
                 HeaderValue::from_static("nosniff"),
             );
+            // No other site learns a token that is in a URL.
+            let policy = HeaderValue::from_static("same-origin");
+            response
+                .headers_mut()
+                .entry(header::REFERRER_POLICY)
+                .or_insert(policy);
             let is_stream = response.body().size_hint().exact().is_none();
             activity.on_response(is_stream, Instant::now());
             Ok::<_, Infallible>(response.map(|content| TrackedBody { content, activity }))
@@ -194,21 +205,18 @@ struct TrackedBody {
 }
 
 impl Body for TrackedBody {
-    type Data = Pieces;
+    type Data = Bytes;
     type Error = Infallible;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Pieces>, Infallible>>> {
-        if self.content.is_newest_only() {
-            ready!(self.activity.poll_taken(context));
-        }
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let frame = Pin::new(&mut self.content).poll_frame(context);
         if let Poll::Ready(Some(Ok(frame))) = &frame
             && let Some(bytes) = frame.data_ref()
         {
-            self.activity.queue_frame(bytes.remaining());
+            self.activity.queue_frame(bytes.len());
         }
         frame
     }

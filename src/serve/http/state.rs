@@ -1,5 +1,6 @@
 //! State that all requests share.
 
+use crate::access::AccessControl;
 use crate::logger::{self, LogThrottle};
 use crate::serve::annexb_cache::AnnexB;
 use crate::serve::config::{Camera, Config};
@@ -7,9 +8,12 @@ use crate::serve::connection_limit::ConnectionLimit;
 use crate::serve::fanout::Fanout;
 use crate::serve::fanout::congestion::CongestionControl;
 use crate::serve::http::assets::{self, Asset};
+use crate::serve::http::authenticator::Authenticator;
 use crate::serve::http::connections::HttpConnections;
-use crate::serve::http::origin::{AllowedHosts, AllowedOrigins};
+use crate::serve::http::host::AllowedHosts;
+use crate::serve::http::origin::AllowedOrigins;
 use crate::serve::latency_stats::LatencyStats;
+use crate::serve::network::Network;
 use crate::serve::rlimit::ConnectionBudget;
 use crate::snapshot::{Budget, SnapshotService};
 use crate::time::Timestamp;
@@ -26,8 +30,11 @@ pub struct AppState {
     pub(crate) websocket_name: String,
     pub(crate) origins: AllowedOrigins,
     pub(crate) hosts: AllowedHosts,
-    /// Controls may be set.
-    pub(crate) allow_control_changes: bool,
+    pub(crate) access: Authenticator,
+    /// Proxies whose word on the client counts.
+    pub(crate) trusted_proxies: Vec<Network>,
+    /// Everybody may watch, over the network, and the configuration does not say that it is meant.
+    pub(crate) is_exposed: bool,
     pub(crate) congestion_control: CongestionControl,
     pub(crate) viewer_limit: ConnectionLimit,
     pub(crate) connections: HttpConnections,
@@ -40,10 +47,12 @@ pub struct AppState {
 
 impl AppState {
     /// Creates the state of a server that shows `cameras`, the first of which is the default. `room` is what the descriptors
-    /// of the process allow.
+    /// of the process allow; `is_exposed` if others reach the server and nobody said that they may watch.
     pub fn new(
         cameras: Vec<Camera>,
         config: Config,
+        access: Option<AccessControl>,
+        is_exposed: bool,
         room: &ConnectionBudget,
         fanout: Fanout,
     ) -> Self {
@@ -58,9 +67,12 @@ impl AppState {
             annexb: cameras.iter().map(|_| AnnexB::default()).collect(),
             cameras,
             websocket_name: config.websocket_name,
-            origins: AllowedOrigins::new(config.allowed_origins),
+            origins: AllowedOrigins::new(config.allowed_origins)
+                .with_frame_ancestors(config.frame_ancestors),
             hosts: AllowedHosts::new(config.allowed_hosts),
-            allow_control_changes: config.allow_control_changes,
+            access: Authenticator::new(access, config.allow_control_changes),
+            trusted_proxies: config.trusted_proxies,
+            is_exposed,
             congestion_control: CongestionControl::detect(config.congestion),
             viewer_limit: ConnectionLimit::with_eviction(room.viewers, make_room),
             connections,

@@ -22,6 +22,11 @@ pub(crate) fn accept_key(key: &str) -> String {
     STANDARD.encode(hash.digest().bytes())
 }
 
+/// Returns the sub-protocols that the client offers.
+pub(crate) fn subprotocols(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    tokens(headers, header::SEC_WEBSOCKET_PROTOCOL)
+}
+
 /// True if the client offers the sub-protocol.
 pub(crate) fn offers_subprotocol(headers: &HeaderMap, protocol: &str) -> bool {
     tokens(headers, header::SEC_WEBSOCKET_PROTOCOL).any(|token| token == protocol)

@@ -93,10 +93,12 @@ fn controls_of_a_camera_are_names_and_values() {
     ];
     let wishes = wishes.map(|(name, wish)| (name.to_owned(), wish));
     assert_eq!(config.cameras[0].controls, wishes);
-    assert!(!config.server.allow_control_changes && !config.server.io_uring);
+    assert_eq!(config.server.allow_control_changes, Some(false));
+    assert!(!config.server.io_uring);
     assert_eq!(config.server.decode_memory_mb, 128);
     let server = Place::new("").config("", &[]).server;
-    assert!(server.allow_control_changes && server.io_uring);
+    assert_eq!(server.allow_control_changes, None);
+    assert!(server.io_uring);
     assert_eq!(server.decode_memory_mb, 64);
 }
 

@@ -4,6 +4,7 @@
 //! Here is what the tables share; they are in `options` (what a command line means), `file` (what a file means, and whose word
 //! counts) and `refusals` (what is said of mistakes).
 
+mod access;
 mod file;
 mod generated;
 mod options;

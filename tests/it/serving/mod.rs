@@ -1,5 +1,5 @@
 //! The program as its users and their programs meet it, by what they meet: the URLs (`http`), the viewer's connection
-//! (`websocket`, `frames`), as JPEGs (`mjpeg`), who may open it (`access`, and
+//! (`websocket`, `frames`), who may open it (`access`, `rights`, and
 //! `routes` for every row of the table), what a camera does meanwhile (`camera`), start and end (`process`), and what
 //! strangers can cost (`strangers`).
 
@@ -9,11 +9,10 @@ mod camera;
 mod frames;
 mod http;
 mod metrics;
-#[cfg(feature = "software-encoder")]
-mod mjpeg;
 mod process;
 mod ready;
 mod restart;
+mod rights;
 mod routes;
 mod secrets;
 mod strangers;

@@ -7,17 +7,11 @@ use std::net::TcpStream;
 
 const JSON: &str = "Content-Type: application/json\r\nContent-Length: 2\r\n";
 
+/// Rows for everybody.
+const PUBLIC: [&str; 3] = ["/healthz", "/login", "/{file}"];
+
 /// Rows that a page elsewhere may ask, though it cannot read the answer.
-const PUBLIC: [&str; 8] = [
-    "/api/status",
-    "/api/cameras/{camera}/controls",
-    "/metrics",
-    "/healthz",
-    "/webrtc",
-    "/webrtc",
-    "/",
-    "/{file}",
-];
+const DATA: [&str; 2] = ["/api/status", "/api/cameras/{camera}/controls"];
 
 /// Rows that change a camera.
 const CHANGE: [&str; 2] = [
@@ -70,12 +64,14 @@ fn routes_permissions_are_as_documented() {
         rows.map(|row| row.path).collect::<Vec<_>>()
     };
     assert_eq!(of(Permission::Public), PUBLIC);
+    assert_eq!(of(Permission::Data), DATA);
+    assert_eq!(of(Permission::Page), ["/"]);
+    assert_eq!(of(Permission::Figures), ["/metrics"]);
+    assert_eq!(of(Permission::Login), ["/login", "/logout"]);
     assert_eq!(of(Permission::Change), CHANGE);
     for row in ROUTES {
-        let is_change = row.permission == Permission::Change;
-        // A POST that changes nothing is only where it is not implemented.
-        let is_expected = (row.method == "POST") == is_change || row.path == "/webrtc";
-        assert!(is_expected, "{}", row.path);
+        let is_change = matches!(row.permission, Permission::Change | Permission::Login);
+        assert_eq!(row.method == "POST", is_change, "{}", row.path);
     }
 }
 
@@ -103,9 +99,12 @@ fn every_route_with_frames_refuses_foreign_pages() {
         let from_origin = ask(&server, method, &path, &foreign);
         let from_site = ask(&server, method, &path, &cross);
         let expected = match row.permission {
-            // What is not implemented has no frames either.
-            Permission::Public if row.path == "/webrtc" => [501, 501],
-            Permission::Public => [200, 200],
+            // Without users there is nothing to log in to.
+            Permission::Public if row.path == "/login" => [303, 303],
+            Permission::Public | Permission::Page | Permission::Data | Permission::Figures => {
+                [200, 200]
+            }
+            Permission::Login => [403, 403],
             Permission::Frames | Permission::Stream | Permission::WebSocket => [403, 403],
             // Browsers send Origin with each POST.
             Permission::Change => {
@@ -133,11 +132,19 @@ fn every_route_refuses_other_methods() {
     for row in ROUTES {
         let mut allowed = Vec::new();
         for same in ROUTES.iter().filter(|other| other.path == row.path) {
-            match same.permission {
-                Permission::Change => allowed.extend(["POST", "OPTIONS"]),
-                _ if same.method == "POST" => allowed.push("POST"),
+            match same.method.as_str() {
+                "POST" => allowed.push("POST"),
                 _ => allowed.extend(["GET", "HEAD"]),
             }
+        }
+        let is_open = |permission| {
+            matches!(
+                permission,
+                Permission::Public | Permission::Page | Permission::Login
+            )
+        };
+        if !is_open(row.permission) {
+            allowed.push("OPTIONS");
         }
         let path = path(row);
         for method in ["GET", "POST", "PUT", "DELETE", "PATCH", "TRACE"] {
@@ -152,7 +159,7 @@ fn every_route_refuses_other_methods() {
         let (status, head) = ask(&server, "OPTIONS", &path, &host);
         if allowed.contains(&"OPTIONS") {
             assert_eq!(status, 204, "{path}: {head}");
-            let headers = "access-control-allow-headers: Content-Type";
+            let headers = "access-control-allow-headers: Authorization, Content-Type";
             assert!(head.lines().any(|line| line == headers), "{path}: {head}");
         } else {
             assert_eq!(status, 405, "{path}: {head}");

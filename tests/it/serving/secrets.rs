@@ -69,7 +69,8 @@ fn secrets_appear_in_no_output() {
     }
     let mut seen: Vec<(String, Vec<u8>)> = Vec::new();
     let visit = |seen: &mut Vec<_>, method: &str, path: String| {
-        let (_, head, body) = server.request(method, &path, "");
+        // Through a proxy, so that it is not the owner at the machine itself who asks.
+        let (_, head, body) = server.request(method, &path, "Via: 1.1 test\r\n");
         seen.push((path, [head.into_bytes(), body].concat()));
     };
     for path in [

@@ -1,5 +1,6 @@
 //! `/api/cameras/NAME/controls`: lists and sets a camera's controls, as JSON.
 
+use crate::access::Right;
 use crate::controls::{
     Control, ControlError, ControlType, ControlValue, ControlsSnapshot, ErrorKind,
 };
@@ -9,7 +10,6 @@ use crate::serve::http::handlers::request_body::{HttpError, body};
 use crate::serve::http::response::ResponseBody;
 use crate::serve::http::response::response;
 use crate::serve::http::response::text_response;
-use crate::serve::http::state::AppState;
 use hyper::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub(crate) async fn show(request: &Admitted, camera: &Camera) -> Response<Respon
     } else {
         refreshed_view(camera).await
     };
-    controls_response(request.app(), camera, &view)
+    controls_response(request.identity().may(Right::Operator), camera, &view)
 }
 
 /// Sets controls of `camera`, and returns them all.
@@ -46,14 +46,13 @@ async fn set_controls(
     request: Admitted,
     camera: &Camera,
 ) -> Result<Response<ResponseBody>, HttpError> {
-    let app = request.app().clone();
     let body = body(request).await?;
     let wishes = parse_values(&body).map_err(|refusal| match refusal.kind {
         ErrorKind::WrongType => (StatusCode::UNPROCESSABLE_ENTITY, refusal.message),
         _ => (StatusCode::BAD_REQUEST, refusal.message),
     })?;
     match tokio::time::timeout(CAMERA_TIMEOUT, camera.handle.set_controls(wishes)).await {
-        Ok(Ok(view)) => Ok(controls_response(&app, camera, &view)),
+        Ok(Ok(view)) => Ok(controls_response(true, camera, &view)),
         Ok(Err(refusal)) => Err((status(refusal.kind), refusal.message)),
         Err(_) => {
             let words =
@@ -117,14 +116,14 @@ fn parse_value(value: &Value) -> Option<ControlValue> {
 }
 
 fn controls_response(
-    app: &AppState,
+    is_allowed: bool,
     camera: &Camera,
     view: &ControlsSnapshot,
 ) -> Response<ResponseBody> {
     let controls: Vec<Value> = view.controls.iter().map(control_json).collect();
     let document = json!({
         "camera": &*camera.name,
-        "allowed": app.allow_control_changes,
+        "allowed": is_allowed,
         "open": view.is_open,
         "controls": controls,
         "refused": *view.rejected,

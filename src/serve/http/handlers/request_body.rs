@@ -16,12 +16,19 @@ const BODY_TIME: Duration = Duration::from_secs(5);
 pub(crate) type HttpError = (StatusCode, String);
 
 /// Returns the body, if it is small and comes in time.
-pub(crate) async fn body(request: Admitted) -> Result<bytes::Bytes, HttpError> {
+pub(crate) async fn body(mut request: Admitted) -> Result<bytes::Bytes, HttpError> {
+    read_body(&mut request).await
+}
+
+/// Takes the body out of the request, if it is small and comes in time.
+pub(crate) async fn read_body(request: &mut Admitted) -> Result<bytes::Bytes, HttpError> {
     let too_large = || {
         let words = format!("The body is larger than {BODY_BYTES} bytes.");
         Err((StatusCode::PAYLOAD_TOO_LARGE, words))
     };
-    let body = request.into_body();
+    let Some(body) = request.take_body() else {
+        return Ok(bytes::Bytes::new());
+    };
     if body.size_hint().lower() > BODY_BYTES as u64 {
         return too_large();
     }

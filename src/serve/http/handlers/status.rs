@@ -1,19 +1,36 @@
 //! `/api/status`: state and figures of all cameras, as JSON.
 
+use crate::access::Right;
 use crate::hub::{CameraState, HubStats};
 use crate::serve::config::Camera;
+use crate::serve::http::guard::Admitted;
 use crate::serve::http::state::AppState;
 use crate::serve::latency_stats::LatencySummary;
 use crate::time::Timestamp;
 use serde_json::{Value, json};
 
 /// `/api/status`
-pub(crate) fn status(app: &AppState) -> String {
-    let cameras: Vec<Value> = app.cameras.iter().map(|c| camera_json(app, c)).collect();
+pub(crate) fn status(request: &Admitted) -> String {
+    let (app, identity) = (request.app(), request.identity());
+    let is_operator = identity.may(Right::Operator);
+    let seen = app
+        .cameras
+        .iter()
+        .filter(|camera| identity.may_see(&camera.name));
+    let cameras: Vec<Value> = seen
+        .map(|camera| camera_json(app, camera, is_operator))
+        .collect();
     let status = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_s": app.started_at.elapsed().as_secs(),
         "websocket": app.websocket_name,
+        "access": {
+            "right": identity.right.map(Right::word),
+            "name": identity.name.as_deref(),
+            "session": identity.has_session,
+            "login": app.access.has_users(),
+            "exposed": app.is_exposed,
+        },
         "cameras": cameras,
     });
     let mut text = format!("{status:#}");
@@ -21,12 +38,12 @@ pub(crate) fn status(app: &AppState) -> String {
     text
 }
 
-fn camera_json(app: &AppState, camera: &Camera) -> Value {
+fn camera_json(app: &AppState, camera: &Camera, is_operator: bool) -> Value {
     let status = camera.handle.hub().stats();
     let parameters = status.parameters.as_ref();
     let is_live = status.status.state == CameraState::Live;
     let reason = &status.status.reason;
-    json!({
+    let mut out = json!({
         "name": &*camera.name,
         "source": camera.source,
         "state": status.status.state.as_str(),
@@ -49,7 +66,11 @@ fn camera_json(app: &AppState, camera: &Camera) -> Value {
             "good": latency_json(app.latency_stats.summary(&camera.name, false)),
             "slow": latency_json(app.latency_stats.summary(&camera.name, true)),
         },
-    })
+    });
+    if is_operator {
+        out["source_text"] = json!(camera.source_text);
+    }
+    out
 }
 
 fn latency_json(class: LatencySummary) -> Value {

@@ -1,0 +1,239 @@
+//! Reads the block `access:`. Errors never repeat a value that could be a secret.
+
+use super::Reader;
+use crate::access::{Config, PasswordHash, Right, Token, TokenHash, User, is_name};
+use crate::cli::Error;
+use crate::cli::options::ConfigSection;
+use crate::cli::yaml::{Entry, Node, Value};
+use crate::suggest::closest_match;
+use std::path::Path;
+
+/// Keys of a user and of a token.
+const USER_KEYS: [&str; 4] = ["name", "password", "passwordFile", "right"];
+const TOKEN_KEYS: [&str; 3] = ["name", "hash", "right"];
+
+/// Most users, tokens and revoked links: each request may be compared with all of them.
+const MAX_ITEMS: usize = 1000;
+
+/// A block of the list `users` or `tokens`.
+struct Item<'a> {
+    reader: &'a Reader<'a>,
+    label: String,
+    line: usize,
+    /// Known keys and their texts.
+    fields: Vec<(&'static str, usize, &'a str)>,
+}
+
+impl Reader<'_> {
+    /// Reads the block. Files of passwords are relative to `cwd`.
+    pub(super) fn access(&self, entry: &Entry, cwd: &Path) -> Result<Config, Error> {
+        let known: Vec<&str> = super::file_keys(ConfigSection::Access)
+            .map(|(name, _)| name)
+            .collect();
+        let mut config = Config::default();
+        let entries = self.entries(&entry.node, "access")?;
+        if entries.is_empty() {
+            let why = "access: is empty; write users:, tokens: or public: viewer below it";
+            return Err(self.error(entry.line, why));
+        }
+        let mut seen: Vec<(&str, usize)> = Vec::new();
+        for entry in entries {
+            let key = known
+                .iter()
+                .find(|name| name.eq_ignore_ascii_case(&entry.key));
+            let key = *key.ok_or_else(|| self.unknown(entry, ConfigSection::Access, "access"))?;
+            if let Some((_, line)) = seen.iter().find(|(other, _)| *other == key) {
+                let why = format!("access.{key}: is there already (line {line})");
+                return Err(self.error(entry.line, &why));
+            }
+            seen.push((key, entry.line));
+            match key {
+                "users" => config.users = self.users(entry, cwd)?,
+                "tokens" => config.tokens = self.tokens(entry)?,
+                "public" => config.is_public = self.public(entry)?,
+                "keyFile" => config.key_file = Some(cwd.join(self.text(entry, "access.keyFile")?)),
+                _ => config.revoked = self.revoked(entry)?,
+            }
+        }
+        Ok(config)
+    }
+
+    fn users(&self, entry: &Entry, cwd: &Path) -> Result<Vec<User>, Error> {
+        let mut users: Vec<User> = Vec::new();
+        for item in self.items(entry, "access.users", &USER_KEYS)? {
+            let name = item.name(users.iter().map(|user| user.name.as_str()))?;
+            let password = match (item.field("password"), item.field("passwordFile")) {
+                (Some((line, text)), None) => {
+                    PasswordHash::parse(text).map_err(|why| item.error(line, "password", &why))?
+                }
+                (None, Some((line, path))) => password_in(&cwd.join(path))
+                    .map_err(|why| item.error(line, "passwordFile", &why))?,
+                _ => return Err(item.missing("password (a hash) or passwordFile, one of them")),
+            };
+            let right = item.right()?;
+            users.push(User {
+                name,
+                password,
+                right,
+            });
+        }
+        Ok(users)
+    }
+
+    fn tokens(&self, entry: &Entry) -> Result<Vec<Token>, Error> {
+        let mut tokens: Vec<Token> = Vec::new();
+        for item in self.items(entry, "access.tokens", &TOKEN_KEYS)? {
+            let name = item.name(tokens.iter().map(|token| token.name.as_str()))?;
+            let Some((line, text)) = item.field("hash") else {
+                return Err(
+                    item.missing("hash; \"berrymse token NAME\" makes a token and prints its line")
+                );
+            };
+            let hash = TokenHash::parse(text).map_err(|why| item.error(line, "hash", &why))?;
+            let right = item.right()?;
+            tokens.push(Token { name, hash, right });
+        }
+        Ok(tokens)
+    }
+
+    fn public(&self, entry: &Entry) -> Result<bool, Error> {
+        match self.text(entry, "access.public")? {
+            "viewer" => Ok(true),
+            "none" => Ok(false),
+            _ => Err(self.error(
+                entry.line,
+                "access.public: is viewer (everybody may watch) or none",
+            )),
+        }
+    }
+
+    fn revoked(&self, entry: &Entry) -> Result<Vec<String>, Error> {
+        let nodes = match &entry.node.value {
+            Value::List(nodes) if nodes.len() <= MAX_ITEMS => nodes.as_slice(),
+            Value::Text(_) => std::slice::from_ref(&entry.node),
+            _ => {
+                return Err(
+                    self.error(entry.line, "access.revoked: takes a list of names of links")
+                );
+            }
+        };
+        let name = |node: &Node| match &node.value {
+            Value::Text(text) if is_name(text) => Ok(text.clone()),
+            _ => Err(self.error(
+                node.line,
+                "access.revoked: takes names of links, as --name had them",
+            )),
+        };
+        nodes.iter().map(name).collect()
+    }
+
+    fn text<'a>(&self, entry: &'a Entry, label: &str) -> Result<&'a str, Error> {
+        match &entry.node.value {
+            Value::Text(text) if !text.is_empty() => Ok(text),
+            _ => Err(self.error(entry.line, &format!("{label}: takes one value"))),
+        }
+    }
+
+    /// Returns the blocks of a list, with keys that are known and there once.
+    fn items<'a>(
+        &'a self,
+        entry: &'a Entry,
+        label: &str,
+        keys: &[&'static str],
+    ) -> Result<Vec<Item<'a>>, Error> {
+        let Value::List(nodes) = &entry.node.value else {
+            let why = format!("{label}: is not a list; each item begins with '- name: ...'");
+            return Err(self.error(entry.line, &why));
+        };
+        if nodes.len() > MAX_ITEMS {
+            return Err(self.error(
+                entry.line,
+                &format!("{label}: has more than {MAX_ITEMS} items"),
+            ));
+        }
+        let item = |(index, node): (usize, &'a Node)| {
+            let mut item = Item {
+                reader: self,
+                label: format!("{label}[{index}]"),
+                line: node.line,
+                fields: Vec::new(),
+            };
+            for entry in self.entries(node, &item.label)? {
+                let known = keys
+                    .iter()
+                    .find(|name| name.eq_ignore_ascii_case(&entry.key));
+                let key = *known.ok_or_else(|| {
+                    let hint = match closest_match(&entry.key, keys.iter().copied()) {
+                        Some(near) => format!("did you mean {near}?"),
+                        None => format!("the keys here are {}", keys.join(", ")),
+                    };
+                    let shown: String = entry.key.chars().take(32).collect();
+                    self.error(
+                        entry.line,
+                        &format!("unknown key {}.{shown}; {hint}", item.label),
+                    )
+                })?;
+                if item.field(key).is_some() {
+                    return Err(item.error(entry.line, key, "is there already"));
+                }
+                let text = self.text(entry, &format!("{}.{key}", item.label))?;
+                item.fields.push((key, entry.line, text));
+            }
+            Ok(item)
+        };
+        nodes.iter().enumerate().map(item).collect()
+    }
+}
+
+impl Item<'_> {
+    fn field(&self, key: &str) -> Option<(usize, &str)> {
+        let found = self.fields.iter().find(|(name, ..)| *name == key);
+        found.map(|(_, line, text)| (*line, *text))
+    }
+
+    fn error(&self, line: usize, key: &str, why: &str) -> Error {
+        self.reader
+            .error(line, &format!("{}.{key}: {why}", self.label))
+    }
+
+    fn missing(&self, what: &str) -> Error {
+        self.reader
+            .error(self.line, &format!("{} needs {what}", self.label))
+    }
+
+    fn name<'a>(&self, mut others: impl Iterator<Item = &'a str>) -> Result<String, Error> {
+        let Some((line, name)) = self.field("name") else {
+            return Err(self.missing("a name"));
+        };
+        if !is_name(name) {
+            let why = "a name is made of 1 to 64 letters, digits, '.', '-', '_' and '@'";
+            return Err(self.error(line, "name", why));
+        }
+        match others.any(|other| other == name) {
+            true => Err(self.error(line, "name", "is there already")),
+            false => Ok(name.to_owned()),
+        }
+    }
+
+    fn right(&self) -> Result<Right, Error> {
+        let Some((line, text)) = self.field("right") else {
+            return Err(
+                self.missing("a right: viewer (watches) or operator (changes cameras, too)")
+            );
+        };
+        let why = "is viewer (watches) or operator (changes cameras, too)";
+        Right::parse(text).ok_or_else(|| self.error(line, "right", why))
+    }
+}
+
+/// Reads a password, or its hash, from the first line of a file.
+fn password_in(path: &Path) -> Result<PasswordHash, String> {
+    let shown = path.display();
+    let text = super::load(path).map_err(|why| format!("{shown} {why}"))?;
+    let line = text.lines().next().unwrap_or_default();
+    let hash = match line.starts_with("$argon2") {
+        true => PasswordHash::parse(line),
+        false => PasswordHash::of(line),
+    };
+    hash.map_err(|why| format!("{shown}: {why}"))
+}

@@ -1,0 +1,125 @@
+//! All settings, and the blocks of the file that have them.
+
+/// A setting.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Setting {
+    /// The configuration file.
+    Config,
+    /// Source of the frames.
+    Source,
+    /// Frame width.
+    Width,
+    /// Frame height.
+    Height,
+    /// Bits per second.
+    Bitrate,
+    /// Switch for an adaptive bit rate.
+    Adaptive,
+    /// Lower limit of an adaptive bit rate.
+    MinBitrate,
+    /// Clockwise rotation in degrees.
+    Rotation,
+    /// Mirrored left to right.
+    Hflip,
+    /// Mirrored top to bottom.
+    Vflip,
+    /// Frames per second.
+    Fps,
+    /// Frames from keyframe to keyframe.
+    KeyframeInterval,
+    /// Controls of the camera and their values.
+    Controls,
+    /// Permission for viewers to set controls.
+    AllowControlChanges,
+    /// Switch for a camera that is open only while it has viewers.
+    OnDemand,
+    /// Time without data after which the source is re-opened.
+    StallAfter,
+    /// Encoders that may be used.
+    Encoder,
+    /// The format to take from a camera without H.264.
+    PixelFormat,
+    /// The camera's name.
+    Name,
+    /// Addresses to listen on.
+    Listen,
+    /// The certificate for addresses with TLS.
+    TlsCert,
+    /// The private key of the certificate.
+    TlsKey,
+    /// Path of the first camera's live stream.
+    Websocket,
+    /// Origins of other sites' pages that may connect.
+    AllowedOrigins,
+    /// Names that the server answers to.
+    Hosts,
+    /// Limit of viewers at the same time.
+    MaxViewers,
+    /// Memory for the decoders of snapshots.
+    DecodeMemory,
+    /// Permission to use io_uring.
+    IoUring,
+    /// TCP congestion control.
+    Congestion,
+    /// Proxies whose headers about the client count.
+    TrustedProxies,
+    /// Origins of pages that may frame the page.
+    FrameAncestors,
+    /// Users with passwords.
+    Users,
+    /// Tokens of programs.
+    Tokens,
+    /// Permission to watch without a login.
+    PublicAccess,
+    /// The key that signs links and sessions.
+    KeyFile,
+    /// Links that no longer count.
+    Revoked,
+}
+
+/// A block of the configuration file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum ConfigSection {
+    /// `camera:` and the items of `cameras:`.
+    Camera,
+    /// `server:`.
+    Server,
+    /// `tls:`.
+    Tls,
+    /// `access:`.
+    Access,
+}
+
+impl Setting {
+    /// Returns true if values add up when the setting is given more than once. Of the others the last one counts.
+    pub(super) const fn is_repeatable(self) -> bool {
+        matches!(
+            self,
+            Self::Listen
+                | Self::AllowedOrigins
+                | Self::Hosts
+                | Self::Controls
+                | Self::TrustedProxies
+                | Self::FrameAncestors
+        )
+    }
+
+    /// Returns true if the option means "true" without a value, as those of rpicam-vid.
+    pub(super) const fn is_true_alone(self) -> bool {
+        matches!(self, Self::Hflip | Self::Vflip)
+    }
+}
+
+impl ConfigSection {
+    pub(super) const ALL: [Self; 4] = [Self::Camera, Self::Server, Self::Tls, Self::Access];
+
+    /// The block's key in the file.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Camera => "camera",
+            Self::Server => "server",
+            Self::Tls => "tls",
+            Self::Access => "access",
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Finds out who sent a request, and what they may do.
+//!
+//! Passwords are hashed one at a time on a thread of their own. After a wrong one the thread rests for three times as long, so
+//! that guessing takes a quarter of a core at most.
+
+use crate::access::{AccessControl, FailureLimiter, Identity, Right, TokenRefusal, Verdict};
+use crate::serve::http::credentials::Credentials;
+use crate::serve::http::forwarded::Client;
+use crate::serve::http::host::{AllowedHosts, is_loopback_host};
+use hyper::header::{self, HeaderMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::Semaphore;
+
+/// Most attempts to log in that wait for their turn.
+const MAX_WAITING: usize = 16;
+
+/// Rest after a wrong password, in times of its hash, and its limit.
+const REST_FACTOR: u32 = 3;
+const MAX_REST: Duration = Duration::from_secs(3);
+
+/// Most characters of a name that are counted as an account.
+const MAX_ACCOUNT_CHARS: usize = 64;
+
+/// Reason why a credential is refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum CredentialRefusal {
+    /// Wrong name or password.
+    Password,
+    /// A token or a link.
+    Token(TokenRefusal),
+    /// Too many attempts of this address.
+    TooMany(Duration),
+    /// Too many attempts of everybody.
+    Busy,
+}
+
+/// Access to the server, as configured.
+#[derive(Debug)]
+pub(crate) struct Authenticator {
+    /// `None`: the configuration has no `access:`.
+    control: Option<Arc<AccessControl>>,
+    /// `server.controls`, if it is written out.
+    allow_changes: Option<bool>,
+    cookie: String,
+    limiter: Mutex<FailureLimiter>,
+    waiting: Semaphore,
+    hashing: Arc<Semaphore>,
+}
+
+impl Authenticator {
+    pub(crate) fn new(control: Option<AccessControl>, allow_changes: Option<bool>) -> Self {
+        let suffix = control
+            .as_ref()
+            .map_or_else(String::new, AccessControl::cookie_suffix);
+        Self {
+            control: control.map(Arc::new),
+            allow_changes,
+            cookie: format!("berrymse_{suffix}"),
+            limiter: Mutex::default(),
+            waiting: Semaphore::new(MAX_WAITING),
+            hashing: Arc::new(Semaphore::new(1)),
+        }
+    }
+
+    /// Returns true if everybody may watch because nothing is configured.
+    pub(crate) fn is_open(&self) -> bool {
+        self.control.is_none()
+    }
+
+    /// Returns true if there is a user to log in as.
+    pub(crate) fn has_users(&self) -> bool {
+        let control = self.control.as_ref();
+        control.is_some_and(|control| !control.config().users.is_empty())
+    }
+
+    /// Returns true if somebody can prove to be an operator.
+    pub(crate) fn has_operators(&self) -> bool {
+        let control = self.control.as_ref();
+        control.is_some_and(|control| control.config().grants(Right::Operator))
+    }
+
+    /// Returns true if `server.controls: false` forbids changes to everybody.
+    pub(crate) fn forbids_changes(&self) -> bool {
+        self.allow_changes == Some(false)
+    }
+
+    /// Returns the name of the session's cookie.
+    pub(crate) fn cookie(&self) -> &str {
+        &self.cookie
+    }
+
+    /// Returns the identity of somebody without a credential.
+    pub(crate) fn nobody(&self) -> Identity {
+        match &self.control {
+            Some(control) => control.nobody(),
+            None => Identity::nobody(Some(Right::Viewer)),
+        }
+    }
+
+    /// Returns who sent a request with these headers, with the rights of `server.controls` and of this machine.
+    pub(crate) async fn identify(
+        &self,
+        client: &Client,
+        headers: &HeaderMap,
+        query: &str,
+        hosts: &AllowedHosts,
+    ) -> Result<Identity, CredentialRefusal> {
+        let identity = match &self.control {
+            Some(control) => {
+                self.check_credentials(control, client, headers, query, hosts)
+                    .await?
+            }
+            None => self.nobody(),
+        };
+        let is_operator = match self.allow_changes {
+            Some(true) => identity.may(Right::Viewer) && !self.has_operators(),
+            Some(false) => false,
+            None => self.is_open() && client.is_local && is_loopback_host(host(headers)),
+        };
+        Ok(Identity {
+            right: if is_operator {
+                Some(Right::Operator)
+            } else {
+                identity.right
+            },
+            ..identity
+        })
+    }
+
+    async fn check_credentials(
+        &self,
+        control: &Arc<AccessControl>,
+        client: &Client,
+        headers: &HeaderMap,
+        query: &str,
+        hosts: &AllowedHosts,
+    ) -> Result<Identity, CredentialRefusal> {
+        let given = Credentials::of(headers, query, &self.cookie);
+        if let Some(token) = given.token {
+            let checked = control.check_token(&token, SystemTime::now());
+            return checked.map_err(CredentialRefusal::Token);
+        }
+        // A page whose name its owner leads here must not act for a user.
+        let session = given.session.filter(|_| hosts.knows(host(headers)));
+        let session = session.and_then(|cookie| control.check_session(&cookie, SystemTime::now()));
+        match (session, given.basic) {
+            (Some(identity), _) => Ok(identity),
+            (None, Some((user, password))) => self.check_password(client, user, password).await,
+            (None, None) => Ok(control.nobody()),
+        }
+    }
+
+    /// Checks a password, within the limits of attempts.
+    pub(crate) async fn check_password(
+        &self,
+        client: &Client,
+        user: String,
+        password: String,
+    ) -> Result<Identity, CredentialRefusal> {
+        let Some(control) = &self.control else {
+            return Err(CredentialRefusal::Password);
+        };
+        if let Some(identity) = control.recall(&user, &password, Instant::now()) {
+            return Ok(identity);
+        }
+        let account: String = user.chars().take(MAX_ACCOUNT_CHARS).collect();
+        let address = client.limited_address();
+        let verdict = self.limiter().attempt(address, &account, Instant::now());
+        match verdict {
+            Verdict::Refused { retry_after } => {
+                return Err(CredentialRefusal::TooMany(retry_after));
+            }
+            Verdict::After(Duration::ZERO) => {}
+            Verdict::After(delay) => tokio::time::sleep(delay).await,
+        }
+        let _turn = self
+            .waiting
+            .try_acquire()
+            .map_err(|_| CredentialRefusal::Busy)?;
+        let hashing = self.hashing.clone().acquire_owned().await;
+        let hashing = hashing.map_err(|_| CredentialRefusal::Busy)?;
+        let control = control.clone();
+        let check = move || {
+            let begun = Instant::now();
+            let recalled = control.recall(&user, &password, begun);
+            let found = recalled.or_else(|| control.check_password(&user, &password, begun));
+            if found.is_none() {
+                std::thread::sleep((begun.elapsed() * REST_FACTOR).min(MAX_REST));
+            }
+            // Held by the thread: a client that is gone must not start a second hash.
+            drop(hashing);
+            found
+        };
+        let found = tokio::task::spawn_blocking(check).await;
+        let identity = found.ok().flatten().ok_or(CredentialRefusal::Password)?;
+        self.limiter().succeeded(address, &account);
+        Ok(identity)
+    }
+
+    /// Starts a session; returns the value of its cookie.
+    pub(crate) fn start_session(&self, user: &str) -> Option<String> {
+        self.control
+            .as_ref()?
+            .start_session(user, SystemTime::now())
+    }
+
+    /// Ends the session of a request, if it has one.
+    pub(crate) fn end_session(&self, headers: &HeaderMap) {
+        let session = Credentials::of(headers, "", &self.cookie).session;
+        if let (Some(control), Some(session)) = (&self.control, session) {
+            control.end_session(&session, SystemTime::now());
+        }
+    }
+
+    fn limiter(&self) -> std::sync::MutexGuard<'_, FailureLimiter> {
+        self.limiter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Returns the host that a request names.
+pub(crate) fn host(headers: &HeaderMap) -> &str {
+    let host = headers
+        .get(header::HOST)
+        .and_then(|value| value.to_str().ok());
+    host.unwrap_or_default()
+}
