@@ -58,12 +58,13 @@ impl FailureLimiter {
         Verdict::After(taken.err().unwrap_or_default().min(MAX_DELAY))
     }
 
-    /// Gives the attempts back after a right password.
+    /// Gives an attempt back after a right password. Those before it still count: who knows one password must not guess
+    /// others faster.
     pub fn succeeded(&mut self, address: Option<IpAddr>, account: &str) {
         if let Some(address) = address {
-            self.addresses.0.remove(&network(address));
+            self.addresses.give_back(&network(address), ADDRESS_REFILL);
         }
-        self.accounts.0.remove(account);
+        self.accounts.give_back(&account.to_owned(), ACCOUNT_REFILL);
     }
 }
 
@@ -108,6 +109,13 @@ impl<K: Ord + Clone> Buckets<K> {
         }
         bucket.full_at = full_at;
         Ok(())
+    }
+
+    /// Gives one back.
+    fn give_back(&mut self, key: &K, refill: Duration) {
+        if let Some(bucket) = self.0.get_mut(key) {
+            bucket.full_at = bucket.full_at.checked_sub(refill).unwrap_or(bucket.full_at);
+        }
     }
 
     /// Drops the full buckets, or else the fullest.
@@ -178,11 +186,29 @@ mod tests {
             limiter.attempt(owner, "other", now),
             Verdict::After(Duration::ZERO)
         );
-        limiter.succeeded(owner, "owner");
-        assert_eq!(
-            limiter.attempt(owner, "owner", now),
-            Verdict::After(Duration::ZERO)
-        );
+    }
+
+    #[test]
+    fn right_password_gives_its_own_attempt_back() {
+        let mut limiter = FailureLimiter::default();
+        let now = Instant::now();
+        let address = address("192.0.2.1");
+        for _ in 0..100 {
+            assert_eq!(
+                limiter.attempt(address, "guest", now),
+                Verdict::After(Duration::ZERO)
+            );
+            limiter.succeeded(address, "guest");
+        }
+        // Between them, other accounts are guessed at.
+        let mut guesses = 0;
+        while let Verdict::After(_) = limiter.attempt(address, "owner", now) {
+            guesses += 1;
+            if let Verdict::After(_) = limiter.attempt(address, "guest", now) {
+                limiter.succeeded(address, "guest");
+            }
+        }
+        assert!(guesses <= ADDRESS_BURST, "{guesses}");
     }
 
     #[test]
