@@ -41,6 +41,8 @@ const REPORT_MAX_AGE: Duration = Duration::from_secs(5);
 pub(crate) struct NewViewer {
     pub(crate) stream: ViewerStream,
     pub(crate) peer: SocketAddr,
+    /// Name of the user, token or link.
+    pub(crate) viewer: Option<Arc<str>>,
     /// Bytes that came after the request.
     pub(crate) leftover: Bytes,
     pub(crate) camera: Arc<str>,
@@ -58,6 +60,8 @@ pub(crate) struct NewViewer {
 pub(crate) struct ViewerConnection {
     stream: ViewerStream,
     peer: SocketAddr,
+    viewer: Option<Arc<str>>,
+    begun_at: Instant,
     camera: Arc<str>,
     subscription: Subscription,
     annexb: Option<AnnexB>,
@@ -102,6 +106,7 @@ impl ViewerConnection {
         let NewViewer {
             stream,
             peer,
+            viewer,
             leftover,
             camera,
             subscription,
@@ -114,6 +119,8 @@ impl ViewerConnection {
         let mut connection = Self {
             stream,
             peer,
+            viewer,
+            begun_at: now,
             camera,
             subscription,
             annexb,
@@ -156,6 +163,14 @@ impl ViewerConnection {
 
     pub(crate) fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// Describes the session for the log: name, time, bytes.
+    pub(crate) fn session(&self) -> String {
+        let viewer = self.viewer.as_deref();
+        let viewer = viewer.map_or_else(String::new, |viewer| format!("{viewer}, "));
+        let seconds = self.begun_at.elapsed().as_secs();
+        format!("{viewer}{seconds} s, {} bytes", self.bytes_taken)
     }
 
     /// Serves a new viewer for the first time.

@@ -193,9 +193,10 @@ impl Connections {
         if let Err(reason) = done {
             log::info!(
                 target: CLIENT_TARGET,
-                "{}: viewer {} left: {reason}",
+                "{}: viewer {} left: {reason} ({})",
                 connection.camera(),
-                connection.peer()
+                connection.peer(),
+                connection.session()
             );
             let _ = self.registry.deregister(connection.socket());
             *entry = None;

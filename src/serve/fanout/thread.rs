@@ -315,6 +315,7 @@ mod tests {
             shared.connections().add(NewViewer {
                 stream: ViewerStream::new(ours, None),
                 peer: address,
+                viewer: None,
                 leftover: bytes::Bytes::new(),
                 camera: "camera".into(),
                 subscription: hub.subscribe(Delivery::LIVE),

@@ -52,7 +52,7 @@ impl AllowedHosts {
 }
 
 /// Domains that public DNS does not have (RFC 6761, 6762, 8375; ICANN for `.internal`).
-const LOCAL_DOMAINS: [&str; 4] = [".local", ".localhost", ".home.arpa", ".internal"];
+const LOCAL_DOMAINS: [&str; 5] = [".local", ".localhost", ".home.arpa", ".internal", ".test"];
 
 /// True if a name or address leads to the own machine.
 pub(crate) fn is_loopback_host(host: &str) -> bool {

@@ -375,7 +375,8 @@ fn token_is_taken_from_each_of_its_places() {
     ] {
         assert_eq!(ask(&server, "GET", path, headers).0, status, "{path}");
     }
-    server.wait_for_log("joined");
+    server.wait_for_log("joined (v)");
+    server.wait_for_log("(guest, ");
     assert!(!server.log().contains("viewer-token"), "{}", server.log());
     // Browsers ask before they send the header to another origin.
     let (status, answer) = ask(

@@ -50,6 +50,7 @@ pub(crate) fn upgrade(
             HeaderValue::from_static(SUBPROTOCOL),
         );
     }
+    let viewer = request.identity().name.clone();
     let upgrade = request.upgrade();
     let (name, hub) = (camera.name.clone(), camera.handle.hub().clone());
     let annexb = is_raw.then(|| app.annexb(&name));
@@ -60,7 +61,12 @@ pub(crate) fn upgrade(
         };
         match taken {
             Ok((stream, leftover)) => {
-                log::info!(target: CLIENT_TARGET, "{name}: viewer {peer} joined");
+                match &viewer {
+                    Some(viewer) => {
+                        log::info!(target: CLIENT_TARGET, "{name}: viewer {peer} joined ({viewer})")
+                    }
+                    None => log::info!(target: CLIENT_TARGET, "{name}: viewer {peer} joined"),
+                }
                 let mut subscription = hub.subscribe(Delivery::LIVE);
                 if is_raw {
                     subscription.set_bytes_of(Frame::annexb_message_len);
@@ -68,6 +74,7 @@ pub(crate) fn upgrade(
                 app.fanout.add(NewViewer {
                     stream,
                     peer,
+                    viewer,
                     leftover,
                     latency: app.latency_stats.join(name.clone()),
                     camera: name,
