@@ -10,11 +10,16 @@ import { installClock, isLive } from "./clock.mjs";
 import { serve } from "./server.mjs";
 
 let browser;
+let folder;
 let server;
 let page;
 
 before(async () => {
-  [browser, server] = await Promise.all([launch(), serve()]);
+  folder = await mkdtemp(join(tmpdir(), "berrymse-"));
+  const config = join(folder, "config.yml");
+  // At a plain name, too, the page changes the camera.
+  await writeFile(config, "server: {controls: true}\n");
+  [browser, server] = await Promise.all([launch(), serve(["--config", config])]);
   page = await browser.newPage();
   await page.before(installClock);
   await page.goto(server.url);
@@ -23,6 +28,7 @@ before(async () => {
 
 after(async () => {
   await Promise.all([browser?.close(), server?.end()]);
+  await rm(folder, { recursive: true });
 });
 
 const press = (title) => document.querySelector(`[title="${title}"]`).click();

@@ -42,7 +42,7 @@ async function open(url = server.url) {
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "berrymse-"));
   await new Promise((resolve) => site.listen(0, "127.0.0.1", resolve));
-  const config = `server: { allowedOrigins: ["http://${PLAIN_NAME}:${site.address().port}"] }\n`;
+  const config = `server: { controls: true, allowedOrigins: ["http://${PLAIN_NAME}:${site.address().port}"] }\n`;
   await writeFile(join(folder, "config.yml"), config);
   [browser, server] = await Promise.all([launch(), start()]);
 });
