@@ -96,6 +96,7 @@ impl Muxer {
         );
         header.composition_offset = ready.composition_offset;
         header.is_keyframe = ready.is_keyframe;
+        header.recovery = ready.recovery.filter(|_| !ready.is_keyframe);
         self.written(header, LengthPrefixed(ready.nals))
     }
 

@@ -3,8 +3,8 @@
 //! The buffer is `[WebSocket header | moof | mdat header | length-prefixed NAL units]`. The WebSocket sends all of it, the
 //! endless MP4 all but the first header, and what needs H.264 reads the NAL units in place.
 
-use super::Parameters;
 use super::fmp4::{self, Sample};
+use super::{Parameters, Recovery};
 use crate::message::Message;
 use crate::time::Timestamp;
 use bytes::Bytes;
@@ -16,15 +16,6 @@ const START_CODE: [u8; 4] = [0, 0, 0, 1];
 
 /// `nal_unit_type` of a sequence parameter set (ITU-T H.264, 7.4.1).
 const SPS: u8 = 7;
-
-/// Point at which decoding can begin in addition to keyframes, after any IDR frame of the stream.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Recovery {
-    /// Reference frames until all frames are right.
-    pub frames: u32,
-    /// The stream says so by a recovery point SEI (ITU-T H.264, D.1.8); else it is an I frame.
-    pub is_marked: bool,
-}
 
 /// Facts about a frame besides its bytes.
 #[derive(Clone, Debug)]
@@ -66,6 +57,7 @@ impl FrameHeader {
             composition_offset: self.composition_offset,
             is_keyframe: self.is_keyframe,
             is_reference: !self.is_disposable,
+            recovery: self.recovery,
         }
     }
 }

@@ -8,7 +8,9 @@ pub mod fmp4;
 mod frame;
 pub mod orientation;
 mod parameters;
+mod recovery;
 pub mod timeline;
 
-pub use frame::{Frame, FrameHeader, LengthPrefixed, Recovery};
+pub use frame::{Frame, FrameHeader, LengthPrefixed};
 pub use parameters::{Codec, Description, Parameters};
+pub use recovery::Recovery;

@@ -218,6 +218,7 @@ impl Input for HttpInput {
             is_keyframe: sample.is_keyframe,
             is_disposable: !sample.is_reference,
             composition_offset: offset(&sample, self.timescale),
+            recovery: sample.recovery,
             nals: self.reader.data(),
         })))
     }

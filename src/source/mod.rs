@@ -22,8 +22,8 @@ use crate::controls::{ControlBackend, Server};
 use crate::encode;
 use crate::frame_rate::FrameRate;
 use crate::h264::ChunkEnd;
-use crate::media::Description;
 use crate::media::orientation::Orientation;
+use crate::media::{Description, Recovery};
 use crate::shutdown::ShutdownToken;
 use crate::time::Timestamp;
 use ::v4l2::{FourCc, NodeKind};
@@ -93,6 +93,8 @@ pub struct ReadyFrame<'a> {
     pub is_disposable: bool,
     /// Presentation time minus decoding time in media ticks; `None` in streams in which they are the same.
     pub composition_offset: Option<i32>,
+    /// Decoding can begin here in addition to keyframes.
+    pub recovery: Option<Recovery>,
     /// NAL units with four bytes of length before each.
     pub nals: &'a [u8],
 }

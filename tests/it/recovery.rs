@@ -97,6 +97,8 @@ fn late_viewer_sees_the_picture(server: &Server) -> Vec<String> {
     last.store(decode_time(late.last().unwrap()), Ordering::SeqCst);
     let all = early.join().unwrap();
     assert_eq!(all.iter().filter(|one| is_keyframe(one)).count(), 1);
+    // It begins at a recovery point, and does not get all since the keyframe.
+    assert!(decode_time(&late[1]) > decode_time(&all[1]) + 30 * 3000);
     let (all, seen) = (decode("mp4", &all.concat()), decode("mp4", &late.concat()));
     // At its end a decoder may not give all.
     let right = &seen[35..seen.len() - 3];
@@ -117,6 +119,27 @@ fn intra_refresh_late_viewer_sees_the_picture() {
 #[test]
 fn open_gop_late_viewer_sees_the_picture() {
     late_viewer_sees_the_picture(&serve(OPEN_GOP, ""));
+}
+
+/// A program that shows the camera of `first`. Its own first viewer comes after 100 frames of that.
+fn behind(first: &Server) -> Server {
+    first.wait_for("old", |camera| camera["frames"].as_u64() > Some(100));
+    let url = format!("{}stream.mp4", first.url);
+    let second = Server::start(&["--source", &url]);
+    second.wait_for("live", |camera| camera["state"] == "live");
+    second
+}
+
+#[test]
+fn intra_refresh_of_another_server_keeps_its_recovery_points() {
+    let first = serve(INTRA_REFRESH, "");
+    late_viewer_sees_the_picture(&behind(&first));
+}
+
+#[test]
+fn open_gop_of_another_server_keeps_its_recovery_points() {
+    let first = serve(OPEN_GOP, "");
+    late_viewer_sees_the_picture(&behind(&first));
 }
 
 /// NAL units of `frames` frames from libx264, without start codes.

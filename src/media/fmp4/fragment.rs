@@ -5,6 +5,7 @@
 
 use super::boxes::{write_u32, write_u64};
 use super::init::TRACK_ID;
+use crate::media::recovery::Recovery;
 
 /// One access unit as a sample.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,6 +22,8 @@ pub struct Sample {
     pub is_keyframe: bool,
     /// Other frames may depend on it.
     pub is_reference: bool,
+    /// Decoding can begin here in addition to keyframes.
+    pub recovery: Option<Recovery>,
 }
 
 const MOOF_BYTES: usize = 104;
@@ -95,6 +98,7 @@ fn write_track_run(out: &mut Vec<u8>, sample: &Sample, moof: u32, size: u32) {
         (false, true) => NON_SYNC_SAMPLE,
         (false, false) => NON_SYNC_SAMPLE | DISPOSABLE_SAMPLE,
     };
+    let flags = flags | u32::from(Recovery::to_priority(sample.recovery));
     let (bytes, version_and_flags) = match sample.composition_offset {
         None => (32, 0x0000_0305),
         Some(_) => (36, 0x0100_0b05),

@@ -2,6 +2,7 @@
 
 use super::Sample;
 use crate::media::orientation::Orientation;
+use crate::media::recovery::Recovery;
 use std::ops::Range;
 
 /// Largest box that is no `mdat`; an init segment has a few hundred bytes.
@@ -221,6 +222,7 @@ fn fragment(moof: &[u8]) -> Result<(Sample, usize), ReadError> {
                 is_keyframe: sample_flags & 0x0001_0000 == 0,
                 // 8.8.3.1: `sample_is_depended_on` is 2 where nothing depends on it.
                 is_reference: sample_flags & 0x00c0_0000 != 0x0080_0000,
+                recovery: Recovery::from_priority(sample_flags as u16),
             },
             size,
         ))

@@ -5,6 +5,7 @@ use super::read::{Reader, Segment};
 use super::*;
 use crate::h264::VideoParameters;
 use crate::media::orientation::Orientation;
+use crate::media::recovery::Recovery;
 use mp4_atom::ReadFrom;
 use proptest::prelude::*;
 use shiguredo_mp4::demux::Fmp4SegmentDemuxer;
@@ -51,6 +52,7 @@ fn sample() -> Sample {
         composition_offset: None,
         is_keyframe: true,
         is_reference: true,
+        recovery: None,
     }
 }
 
@@ -264,6 +266,10 @@ proptest! {
                 decode_time: number as u64 * 3000,
                 composition_offset: (offset % 2 == 0).then_some(offset),
                 is_keyframe,
+                recovery: (!is_keyframe && offset % 3 == 0).then_some(Recovery {
+                    frames: offset.unsigned_abs(),
+                    is_marked: offset > 0,
+                }),
                 ..sample()
             };
             let bytes = made(&sample, &nals);
