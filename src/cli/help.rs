@@ -34,7 +34,7 @@ pub(super) const SOURCES: &[(&str, &str)] = &[
     ("file:PATH", "an H.264 (Annex B) file, repeated for ever"),
     (
         "http://HOST/stream.mp4",
-        "a camera of another BerryMSE, also .../stream/NAME.mp4",
+        "a camera of another BerryMSE, also https:// and .../stream/NAME.mp4",
     ),
     ("-", "H.264 (Annex B) on standard input"),
     ("test", "a moving test pattern"),

@@ -63,6 +63,8 @@ impl Cause {
     pub const OVERSIZE: Self = Self::Text("the camera sends frames beyond the limits of H.264");
     /// The other server cannot be reached.
     pub const NO_SERVER: Self = Self::Text("the other server does not answer");
+    /// The other server has no certificate that this machine trusts.
+    pub const NOT_TRUSTED: Self = Self::Text("the other server's certificate is not trusted");
     /// The other server has no such stream, or it is none that can be shown.
     pub const NO_STREAM: Self = Self::Text("the other server has no such stream");
     /// The camera of the other server gives no frames.

@@ -1,8 +1,9 @@
-//! The endless MP4 of another BerryMSE, over plain HTTP. Its frames are ready: nothing is parsed as H.264 again.
+//! The endless MP4 of another BerryMSE, over HTTP or HTTPS. Its frames are ready: nothing is parsed as H.264 again.
 //!
 //! The camera's thread runs hyper on a small runtime of its own, which also makes the requests for keyframes.
 
 mod capture_clock;
+mod tls;
 mod url;
 
 pub use url::Url;
@@ -18,12 +19,13 @@ use capture_clock::CaptureClock;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
-use hyper::{Request, Response, StatusCode, header};
+use hyper::{Request, Response, StatusCode, header, rt};
 use hyper_util::rt::TokioIo;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tls::TlsClient;
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 
@@ -45,18 +47,35 @@ pub(super) fn open(url: &Url, context: &SourceContext) -> Result<Box<dyn Input>,
         .enable_all()
         .build()
         .map_err(|error| Error::Unavailable(format!("cannot read from {url}: {error}")))?;
+    let server = Server {
+        url: url.clone(),
+        tls: url
+            .is_secure()
+            .then(TlsClient::open)
+            .transpose()
+            .map_err(|text| {
+                Error::Unavailable(format!("{url}: {text}")).because(Cause::NOT_TRUSTED)
+            })?,
+    };
     // After a loss the frames since the newest keyframe are known already.
     let is_again = context.has_http_frames.load(Ordering::Relaxed);
-    let asked = ask(url.clone(), is_again);
+    let asked = server.clone().ask(is_again);
     let answered = wait(&runtime, &context.shutdown, ANSWER_TIMEOUT, asked);
-    let no_server = |text| Err(Error::Unavailable(text).because(Cause::NO_SERVER));
+    let failed = |text, cause| Err(Error::Unavailable(text).because(cause));
     let result = match answered {
         Waited::Stopped => Err(Error::Stopped),
         Waited::TimedOut => {
             let seconds = ANSWER_TIMEOUT.as_secs();
-            no_server(format!("{url} does not answer within {seconds} s"))
+            let text = format!("{url} does not answer within {seconds} s");
+            failed(text, Cause::NO_SERVER)
         }
-        Waited::Done(Err(text)) => no_server(format!("{url}: {text}. Does BerryMSE run there?")),
+        Waited::Done(Err((text, cause))) => {
+            let hint = match cause {
+                Cause::NO_SERVER => ". Does BerryMSE run there?",
+                _ => "",
+            };
+            failed(format!("{url}: {text}{hint}"), cause)
+        }
         Waited::Done(Ok(response)) => accept(&runtime, url, response),
     };
     let body = match result {
@@ -67,7 +86,7 @@ pub(super) fn open(url: &Url, context: &SourceContext) -> Result<Box<dyn Input>,
         }
     };
     Ok(Box::new(HttpInput {
-        url: url.clone(),
+        server,
         runtime: Some(runtime),
         shutdown: context.shutdown.clone(),
         body,
@@ -114,29 +133,56 @@ fn wait<T>(
     }
 }
 
-/// Asks for the stream; returns the answer's head and a body that is still coming.
-async fn ask(url: Url, is_next: bool) -> Result<Response<Incoming>, String> {
-    let address = (url.host(), url.port());
-    let socket = TcpStream::connect(address).await;
-    let socket = socket.map_err(|error| error.to_string())?;
-    let handshake = http1::handshake::<_, Empty<Bytes>>(TokioIo::new(socket)).await;
-    let (mut sender, connection) = handshake.map_err(|error| error.to_string())?;
-    // Ends with the sender and the body.
-    tokio::spawn(connection);
-    let mut request = Request::get(url.target(is_next))
-        .header(header::HOST, url.authority())
-        .header(
-            header::USER_AGENT,
-            concat!("BerryMSE/", env!("CARGO_PKG_VERSION")),
-        );
-    if let Some(authorization) = url.authorization() {
-        request = request.header(header::AUTHORIZATION, authorization);
+/// Another server, and how to connect to it.
+#[derive(Clone)]
+struct Server {
+    url: Url,
+    tls: Option<TlsClient>,
+}
+
+/// Text and public cause of a failed connection.
+type Failure = (String, Cause);
+
+impl Server {
+    /// Asks for the stream, from a keyframe on that is made now if `is_next`. Returns the answer's
+    /// head and a body that is still coming.
+    async fn ask(self, is_next: bool) -> Result<Response<Incoming>, Failure> {
+        let address = (self.url.host(), self.url.port());
+        let socket = TcpStream::connect(address).await.map_err(no_server)?;
+        match &self.tls {
+            None => self.send(TokioIo::new(socket), is_next).await,
+            Some(tls) => {
+                let stream = tls.connect(self.url.host(), socket).await?;
+                self.send(TokioIo::new(stream), is_next).await
+            }
+        }
     }
-    let request = request.body(Empty::new()).map_err(|e| e.to_string())?;
-    sender
-        .send_request(request)
-        .await
-        .map_err(|error| error.to_string())
+
+    async fn send(
+        &self,
+        io: impl rt::Read + rt::Write + Unpin + Send + 'static,
+        is_next: bool,
+    ) -> Result<Response<Incoming>, Failure> {
+        let handshake = http1::handshake::<_, Empty<Bytes>>(io).await;
+        let (mut sender, connection) = handshake.map_err(no_server)?;
+        // Ends with the sender and the body.
+        tokio::spawn(connection);
+        let mut request = Request::get(self.url.target(is_next))
+            .header(header::HOST, self.url.authority())
+            .header(
+                header::USER_AGENT,
+                concat!("BerryMSE/", env!("CARGO_PKG_VERSION")),
+            );
+        if let Some(authorization) = self.url.authorization() {
+            request = request.header(header::AUTHORIZATION, authorization);
+        }
+        let request = request.body(Empty::new()).map_err(no_server)?;
+        sender.send_request(request).await.map_err(no_server)
+    }
+}
+
+fn no_server(error: impl std::fmt::Display) -> Failure {
+    (error.to_string(), Cause::NO_SERVER)
 }
 
 /// Returns the body of an answer that is a stream, else the reason why not.
@@ -149,6 +195,11 @@ fn accept(runtime: &Runtime, url: &Url, response: Response<Incoming>) -> Result<
     }
     if status == StatusCode::OK {
         let text = format!("{url} is no MP4 of a BerryMSE; the path ends with stream.mp4");
+        return Err(Error::Unavailable(text).because(Cause::NO_STREAM));
+    }
+    if let Some(location) = response.headers().get(header::LOCATION) {
+        let location = String::from_utf8_lossy(location.as_bytes()).into_owned();
+        let text = format!("{url} has moved to {location}; use that URL");
         return Err(Error::Unavailable(text).because(Cause::NO_STREAM));
     }
     let body = Limited::new(response.into_body(), REFUSAL_BYTES).collect();
@@ -167,7 +218,7 @@ fn accept(runtime: &Runtime, url: &Url, response: Response<Incoming>) -> Result<
 }
 
 struct HttpInput {
-    url: Url,
+    server: Server,
     /// `None` only while it is dropped.
     runtime: Option<Runtime>,
     shutdown: ShutdownToken,
@@ -194,7 +245,7 @@ impl Input for HttpInput {
     fn read(&mut self) -> Result<Option<Item<'_>>, Error> {
         let sample = loop {
             let segment = self.reader.next_segment().map_err(|error| {
-                Error::Lost(format!("{}: {error}", self.url)).because(Cause::NO_STREAM)
+                Error::Lost(format!("{}: {error}", self.server.url)).because(Cause::NO_STREAM)
             })?;
             match segment {
                 Some(Segment::Init(track)) => self.describe(&track)?,
@@ -207,7 +258,7 @@ impl Input for HttpInput {
             }
         };
         let Some(description) = &self.description else {
-            let text = format!("{} begins without an init segment", self.url);
+            let text = format!("{} begins without an init segment", self.server.url);
             return Err(Error::Lost(text).because(Cause::NO_STREAM));
         };
         self.has_frames.store(true, Ordering::Relaxed);
@@ -229,7 +280,7 @@ impl Input for HttpInput {
 
     /// Each client who joins has the camera asked for a keyframe.
     fn request_keyframe(&mut self) {
-        let asked = ask(self.url.clone(), true);
+        let asked = self.server.clone().ask(true);
         if let Some(runtime) = &self.runtime {
             runtime.spawn(async { drop(tokio::time::timeout(KEYFRAME_TIMEOUT, asked).await) });
         }
@@ -261,14 +312,14 @@ impl HttpInput {
                 }
                 Ok(true)
             }
-            Ok(Some(Err(error))) => Err(lost(format!("{} was lost: {error}", self.url))),
-            Ok(None) => Err(lost(format!("{} has ended the stream", self.url))),
+            Ok(Some(Err(error))) => Err(lost(format!("{} was lost: {error}", self.server.url))),
+            Ok(None) => Err(lost(format!("{} has ended the stream", self.server.url))),
         }
     }
 
     fn describe(&mut self, track: &TrackDescription) -> Result<(), Error> {
         let Some(entry) = avc1::parse(&track.sample_entry) else {
-            let text = format!("{} is not H.264 as a BerryMSE sends it", self.url);
+            let text = format!("{} is not H.264 as a BerryMSE sends it", self.server.url);
             return Err(Error::Lost(text).because(Cause::NO_STREAM));
         };
         let (mut width, mut height) = entry.size;

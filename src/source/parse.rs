@@ -29,7 +29,7 @@ impl FromStr for SourceSpec {
         }
         match text.split_once(':') {
             _ if text.starts_with("/dev/") => Ok(Self::V4l2(text.into())),
-            Some(("http", _)) => Url::parse(text)
+            Some(("http" | "https", _)) => Url::parse(text)
                 .map(Self::Http)
                 .ok_or_else(|| unknown_source(text)),
             Some(("v4l2", path)) => {
@@ -50,7 +50,7 @@ impl FromStr for SourceSpec {
 }
 
 impl fmt::Display for SourceSpec {
-    /// Writes the text that parses to this source again.
+    /// Writes the text that parses to this source again; a URL has no password then.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Auto => f.write_str("auto"),
@@ -114,7 +114,7 @@ fn split_command(command: &str) -> Result<Vec<String>, ParseError> {
 }
 
 fn unknown_source(text: &str) -> ParseError {
-    const FORMS: &str = "a source is auto, /dev/videoN, v4l2:PATH, rpicam, rpicam:N, exec:COMMAND, file:PATH, http://HOST/stream.mp4 of another BerryMSE, - or test";
+    const FORMS: &str = "a source is auto, /dev/videoN, v4l2:PATH, rpicam, rpicam:N, exec:COMMAND, file:PATH, http://HOST/stream.mp4 or https://HOST/stream.mp4 of another BerryMSE, - or test";
     let lower = text.to_ascii_lowercase();
     let number = text.strip_prefix("video").unwrap_or(text);
     let hint = if text.is_empty() {

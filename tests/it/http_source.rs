@@ -1,6 +1,9 @@
 //! Two programs, one behind the other: the second shows the camera of the first (`--source http://HOST/stream.mp4`).
 
-use crate::support::{Server, Viewer, in_one_of, is_init, is_keyframe};
+use crate::support::{PATIENCE, Scratch, Server, Viewer, in_one_of, is_init, is_keyframe};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Instant;
 
@@ -198,5 +201,140 @@ fn source_that_is_no_stream_says_why_and_no_password() {
     assert_eq!(camera["error"], "the other server has no such stream");
     second.wait_for_log("answers 404");
     assert!(!second.log().contains("geheim"), "{}", second.log());
-    assert!(!camera.to_string().contains(first.address()), "{camera}");
+    assert!(!camera.to_string().contains("geheim"), "{camera}");
+    let error = camera["error"].to_string();
+    assert!(!error.contains(first.address()), "{error}");
+}
+
+/// Writes a certificate for 127.0.0.1, signed by itself, and its key; returns their paths.
+fn issue(scratch: &Scratch, name: &str, is_authority: bool) -> [PathBuf; 2] {
+    let mut params = rcgen::CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    if is_authority {
+        // As `openssl req -x509` makes them.
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    }
+    let key = rcgen::KeyPair::generate().unwrap();
+    let cert = params.self_signed(&key).unwrap();
+    [("cert", cert.pem()), ("key", key.serialize_pem())]
+        .map(|(part, text)| scratch.file(&format!("{name}-{part}.pem"), text).into())
+}
+
+/// The first program, on a TLS address.
+fn secure([cert, key]: &[PathBuf; 2]) -> Server {
+    Server::start_with(&TEST, |command| {
+        command.args(["--listen", "https://127.0.0.1:0"]);
+        command.arg("--tls-cert").arg(cert);
+        command.arg("--tls-key").arg(key);
+    })
+}
+
+/// A program behind `url` that trusts the certificate in `trusted`.
+fn behind_secure(url: &str, trusted: &Path) -> Server {
+    let source = format!("{url}stream.mp4");
+    Server::start_with(&["--source", &source], |command| {
+        command.args(["--listen", "127.0.0.1:0"]);
+        command.env("SSL_CERT_FILE", trusted);
+        command.env_remove("SSL_CERT_DIR");
+    })
+}
+
+#[test]
+fn https_source_is_shown_if_its_certificate_is_trusted() {
+    let scratch = Scratch::new("https-source");
+    for (name, is_authority) in [("leaf", false), ("authority", true)] {
+        let files = issue(&scratch, name, is_authority);
+        let first = secure(&files);
+        let second = behind_secure(&first.url, &files[0]);
+        second.wait_for("live", |camera| camera["state"] == "live");
+        let mut viewer = second.watch("/video_websocket");
+        assert!(is_keyframe(&viewer.collect(20)[1]), "{name}");
+    }
+}
+
+#[test]
+fn untrusted_certificate_is_told_with_a_remedy() {
+    let scratch = Scratch::new("https-untrusted");
+    let other = issue(&scratch, "other", false);
+    for (name, is_authority) in [("leaf", false), ("authority", true)] {
+        let first = secure(&issue(&scratch, name, is_authority));
+        let second = behind_secure(&first.url, &other[0]);
+        let camera = second.wait_for("waiting", |camera| camera["state"] == "waiting");
+        let error = "the other server's certificate is not trusted";
+        assert_eq!(camera["error"], error, "{name}");
+        second.wait_for_log("SSL_CERT_FILE=");
+        assert!(second.log().contains("signed by itself"), "{name}");
+    }
+    let first = secure(&issue(&scratch, "named", false));
+    let named = scratch.join("named-cert.pem");
+    let url = first.url.replace("127.0.0.1", "localhost");
+    let second = behind_secure(&url, &named);
+    second.wait_for("waiting", |camera| camera["state"] == "waiting");
+    second.wait_for_log("not valid for name");
+}
+
+#[test]
+fn wrong_scheme_is_told() {
+    let scratch = Scratch::new("https-scheme");
+    let files = issue(&scratch, "scheme", false);
+    let (plain, secure) = (Server::start(&TEST), secure(&files));
+    let no_tls = behind_secure(&plain.url.replace("http:", "https:"), &files[0]);
+    no_tls.wait_for_log("is it http://?");
+    let moved = behind_secure(&secure.url.replace("https:", "http:"), &files[0]);
+    let words = format!("has moved to {}stream.mp4", secure.url);
+    moved.wait_for_log(&words);
+}
+
+/// A proxy in front of the server at `to` that wants a password of user `me`; returns its address.
+/// Its threads end with the test.
+fn proxy_with_password(to: &str, password: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let to = to.to_owned();
+    let serve = move |mut client: TcpStream, to: &str| {
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        let (mut head, mut byte) = (Vec::new(), [0]);
+        while !head.ends_with(b"\r\n\r\n") && client.read(&mut byte).is_ok_and(|count| count > 0) {
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8(head).unwrap();
+        let expected = format!("authorization: Basic {password}\r\n");
+        if !head.contains(&expected) {
+            let refusal = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 10\r\n\r\nWho is it?";
+            let _ = client.write_all(refusal);
+            return;
+        }
+        let mut server = TcpStream::connect(to).unwrap();
+        let head = head.replace(&client.local_addr().unwrap().to_string(), to);
+        server.write_all(head.as_bytes()).unwrap();
+        let _ = std::io::copy(&mut server, &mut client);
+    };
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let to = to.clone();
+            thread::spawn(move || serve(client, &to));
+        }
+    });
+    address
+}
+
+#[test]
+fn password_of_the_url_opens_a_proxy_and_is_never_shown() {
+    let first = Server::start(&TEST);
+    first.wait_for("live", |camera| camera["state"] == "live");
+    // me:ge:heim, in base64 as RFC 7617 has it
+    let proxy = proxy_with_password(first.address(), "bWU6Z2U6aGVpbQ==");
+    for (password, state) in [("ge%3Aheim", "live"), ("geheim2", "waiting")] {
+        let url = format!("http://me:{password}@{proxy}/stream.mp4");
+        let second = Server::start(&["--source", &url, "--verbose"]);
+        let camera = second.wait_for(state, |camera| camera["state"] == state);
+        if state == "waiting" {
+            assert_eq!(camera["error"], "permission denied");
+            second.wait_for_log("answers 401: Who is it?");
+        }
+        let pages = ["/", "/api/status", "/metrics"].map(|path| second.get(path).1);
+        let shown = format!("{}{}", pages.concat(), second.log());
+        for secret in ["heim", "bWU6"] {
+            assert!(!shown.contains(secret), "{secret} in {shown}");
+        }
+    }
 }

@@ -5,38 +5,44 @@ use base64::engine::general_purpose::STANDARD;
 use hyper::Uri;
 use std::fmt;
 
-/// Port of plain HTTP.
-const DEFAULT_PORT: u16 = 80;
+/// Ports of plain HTTP and of HTTP over TLS.
+const HTTP_PORT: u16 = 80;
+const HTTPS_PORT: u16 = 443;
 
-/// URL such as `http://pi.local:2020/stream/front.mp4`, checked.
+/// URL such as `http://pi.local:2020/stream/front.mp4`, checked. Its texts have no password.
 ///
 /// ```
 /// use berrymse::source::http::Url;
 ///
-/// assert!(Url::parse("http://pi.local:2020/stream.mp4").is_some());
+/// let url = Url::parse("https://me:secret@pi.local:2020/stream.mp4").unwrap();
+/// assert_eq!(url.to_string(), "https://pi.local:2020/stream.mp4");
 /// assert!(Url::parse("http://pi.local:2020/film.mp4").is_none());
 /// ```
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Url {
     text: String,
     uri: Uri,
+    is_secure: bool,
 }
 
 impl Url {
-    /// Reads a URL; `None` if it is not plain HTTP or its path is not that of an endless MP4.
+    /// Reads a URL; `None` if it is not HTTP or its path is not that of an endless MP4.
     pub fn parse(text: &str) -> Option<Self> {
         let uri: Uri = text.parse().ok()?;
-        let is_http = uri
-            .scheme_str()
-            .is_some_and(|scheme| scheme.eq_ignore_ascii_case("http"));
+        let is_secure = match uri.scheme_str()?.to_ascii_lowercase().as_str() {
+            "http" => false,
+            "https" => true,
+            _ => return None,
+        };
         let mut parts = uri.path().rsplit('/');
         let file = parts.next().unwrap_or_default();
         let is_named = parts.next() == Some("stream") && file.len() > 4 && file.ends_with(".mp4");
         let is_stream = file == "stream.mp4" || is_named;
         let has_host = uri.host().is_some_and(|host| !host.is_empty());
-        (is_http && is_stream && has_host).then(|| Self {
+        (is_stream && has_host).then(|| Self {
             text: text.to_owned(),
             uri,
+            is_secure,
         })
     }
 
@@ -48,7 +54,17 @@ impl Url {
 
     /// Returns the port to connect to.
     pub(super) fn port(&self) -> u16 {
-        self.uri.port_u16().unwrap_or(DEFAULT_PORT)
+        let default = if self.is_secure {
+            HTTPS_PORT
+        } else {
+            HTTP_PORT
+        };
+        self.uri.port_u16().unwrap_or(default)
+    }
+
+    /// Returns true if the connection is by TLS.
+    pub(super) fn is_secure(&self) -> bool {
+        self.is_secure
     }
 
     /// Returns host and port for the `Host` header.
@@ -73,8 +89,22 @@ impl Url {
 }
 
 impl fmt::Display for Url {
+    /// Writes the URL as it was read, but for user and password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        let authority = self.uri.authority().map_or("", |all| all.as_str());
+        match authority.rsplit_once('@') {
+            Some((user, host)) => {
+                let shown = self.text.replacen(&format!("{user}@{host}"), host, 1);
+                f.write_str(&shown)
+            }
+            None => f.write_str(&self.text),
+        }
+    }
+}
+
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
     }
 }
 
@@ -117,6 +147,14 @@ mod tests {
                 None,
             ),
             (
+                "https://pi.local/stream.mp4",
+                "pi.local",
+                443,
+                "pi.local",
+                "/stream.mp4?clock=capture",
+                None,
+            ),
+            (
                 "http://[::1]/cam/stream/front.mp4?token=x",
                 "::1",
                 80,
@@ -139,14 +177,16 @@ mod tests {
             assert_eq!(url.target(false), target, "{text}");
             assert_eq!(url.target(true), format!("{target}&start=next"), "{text}");
             assert_eq!(url.authorization().as_deref(), authorization, "{text}");
-            assert_eq!(url.to_string(), text);
+            assert_eq!(url.is_secure(), text.starts_with("https"), "{text}");
+            assert_eq!(url.to_string(), text.replace("me:s%3Acret@", ""));
+            assert_eq!(format!("{url:?}"), url.to_string());
         }
     }
 
     #[test]
     fn other_urls_are_none() {
         for text in [
-            "https://pi.local/stream.mp4",
+            "https://pi.local/",
             "http://pi.local/",
             "http://pi.local/live/front",
             "http://pi.local/stream/.mp4",
