@@ -2,7 +2,7 @@
 
 use berrymse::access::{self, AccessControl, SigningKey};
 use berrymse::camera;
-use berrymse::cli::{self, Command, Config, credentials, list_cameras};
+use berrymse::cli::{self, Command, Config, credentials, list_cameras, setup};
 use berrymse::serve::exposure::Exposure;
 use berrymse::serve::{self, AppState, BoundListener, Fanout, Tls};
 use berrymse::shutdown::ShutdownToken;
@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         &directory,
     ) {
         Ok(Command::Print(text)) => print_answer(&text),
+        Ok(Command::Setup { path }) => print_result(setup::run(&path)),
         Ok(Command::HashPassword) => print_result(credentials::hash_password()),
         Ok(Command::Token { name }) => print_result(credentials::token(&name)),
         Ok(Command::Link(request)) => print_result(credentials::link(request, SystemTime::now())),

@@ -5,7 +5,7 @@
 
 use super::command::{
     self, CAMERAS, COMMANDS, COMPLETIONS, FOR, HASH_PASSWORD, JSON, LINK, NAME, PROGRAM, RIGHT,
-    SHELLS, TOKEN, VERBOSE, WORDS,
+    SETUP, SHELLS, TOKEN, VERBOSE, WORDS,
 };
 use super::options::{OPTIONS, OptionSpec, Setting};
 use super::raw_setting::{RawSetting, SettingSource};
@@ -28,6 +28,8 @@ pub(super) enum ParsedArgs {
     Completions { shell: String },
     /// Print the manual page.
     Man,
+    /// Ask for a configuration; the file, if it is named.
+    Setup { file: Option<String> },
     /// Print the hash of a password.
     HashPassword,
     /// Print a new token.
@@ -97,7 +99,8 @@ fn interpret(matches: &ArgMatches) -> Result<ParsedArgs, Error> {
             false => Ok(ParsedArgs::Serve { settings, verbose }),
         };
     };
-    let is_foreign = |raw: &&RawSetting| name != LINK || raw.setting != Setting::Config;
+    let takes_config = [LINK, SETUP].contains(&name);
+    let is_foreign = |raw: &&RawSetting| !takes_config || raw.setting != Setting::Config;
     if let Some(first) = settings.iter().find(is_foreign) {
         return Err(out_of_place(&first.from.to_string(), name));
     }
@@ -107,6 +110,9 @@ fn interpret(matches: &ArgMatches) -> Result<ParsedArgs, Error> {
         _ if json => return Err(only_for_cameras()),
         COMPLETIONS => ParsedArgs::Completions {
             shell: shell(words.next())?,
+        },
+        SETUP => ParsedArgs::Setup {
+            file: settings.into_iter().next_back().map(|raw| raw.text),
         },
         HASH_PASSWORD => ParsedArgs::HashPassword,
         TOKEN => ParsedArgs::Token {

@@ -20,8 +20,11 @@ pub(super) const HASH_PASSWORD: &str = "hash-password";
 pub(super) const TOKEN: &str = "token";
 /// Name of the command that makes a signed link.
 pub(super) const LINK: &str = "link";
+/// Name of the command that asks for a configuration.
+pub(super) const SETUP: &str = "setup";
 /// All commands.
-pub(super) const COMMANDS: [&str; 6] = [CAMERAS, HASH_PASSWORD, TOKEN, LINK, COMPLETIONS, MAN];
+pub(super) const COMMANDS: [&str; 7] =
+    [CAMERAS, SETUP, HASH_PASSWORD, TOKEN, LINK, COMPLETIONS, MAN];
 /// Shells with completions.
 pub(super) const SHELLS: [&str; 3] = ["bash", "zsh", "fish"];
 
@@ -56,6 +59,11 @@ pub(super) fn documented() -> Command {
             bare(CAMERAS)
                 .about("list the cameras and encoders of this machine, with the --source for each")
                 .args([json(), verbose(), help_flag()]),
+        )
+        .subcommand(
+            bare(SETUP)
+                .about("ask four questions and write a config.yml with a login")
+                .args([config(), help_flag()]),
         )
         .subcommand(
             bare(HASH_PASSWORD)

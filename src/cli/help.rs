@@ -7,6 +7,7 @@ use std::fmt::Write;
 pub(super) const USAGE: &str = "\
 berrymse [OPTIONS]
        berrymse cameras [--json]
+       berrymse setup
        berrymse hash-password
        berrymse token NAME
        berrymse link CAMERA [OPTIONS]

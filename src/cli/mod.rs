@@ -18,6 +18,7 @@ mod options;
 mod parsers;
 mod raw_setting;
 mod setting;
+pub mod setup;
 mod spellings;
 mod validate;
 mod yaml;
@@ -52,6 +53,11 @@ pub enum Command {
         json: bool,
         /// Log level; warnings by default.
         log: LevelFilter,
+    },
+    /// Ask questions and write this configuration file.
+    Setup {
+        /// The file; it need not exist.
+        path: PathBuf,
     },
     /// Print the hash of a password that standard input has.
     HashPassword,
@@ -111,6 +117,10 @@ pub fn parse(
         ParsedArgs::Cameras { json, verbose } => {
             let log = log_level(&env, LevelFilter::Warn, verbose)?;
             return Ok(Command::Cameras { json, log });
+        }
+        ParsedArgs::Setup { file } => {
+            let path = PathBuf::from(file.unwrap_or_else(|| "config.yml".to_owned()));
+            return Ok(Command::Setup { path });
         }
         ParsedArgs::HashPassword => return Ok(Command::HashPassword),
         ParsedArgs::Token { name } => {

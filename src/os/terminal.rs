@@ -15,7 +15,7 @@ pub(crate) fn is_interactive() -> bool {
 pub(crate) fn read_secret(prompt: &str) -> io::Result<String> {
     let stdin = io::stdin();
     if !is_interactive() {
-        return read_line(stdin.lock());
+        return read_from(stdin.lock());
     }
     let mut stderr = io::stderr();
     stderr.write_all(prompt.as_bytes())?;
@@ -23,14 +23,30 @@ pub(crate) fn read_secret(prompt: &str) -> io::Result<String> {
     let mut silent = normal.clone();
     silent.local_modes.remove(LocalModes::ECHO);
     tcsetattr(&stdin, OptionalActions::Flush, &silent)?;
-    let line = read_line(stdin.lock());
+    let line = read_from(stdin.lock());
     tcsetattr(&stdin, OptionalActions::Flush, &normal)?;
     stderr.write_all(b"\n")?;
     line
 }
 
-fn read_line(input: impl BufRead) -> io::Result<String> {
+/// Reads a line without its end, which is shown while it is typed.
+pub(crate) fn read_line(prompt: &str) -> io::Result<String> {
+    if is_interactive() {
+        io::stderr().write_all(prompt.as_bytes())?;
+    }
+    read_from(io::stdin().lock())
+}
+
+/// Shows a line to the person at the terminal.
+pub(crate) fn tell(text: &str) {
+    // A person who has closed the terminal reads nothing.
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+fn read_from(input: impl BufRead) -> io::Result<String> {
     let mut line = String::new();
-    input.take(MAX_BYTES).read_line(&mut line)?;
+    if input.take(MAX_BYTES).read_line(&mut line)? == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
     Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }

@@ -618,29 +618,67 @@ fn frames_are_embedded_by_listed_sites() {
     assert_eq!(ask(&server, "GET", "/stream.mp4", foreign).0, 403);
 }
 
+/// Runs the program with arguments and standard input; returns code and outputs.
+fn run(arguments: &[&str], input: &str) -> (Option<i32>, String, String) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_berrymse"));
+    command.args(arguments).stdin(std::process::Stdio::piped());
+    command
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // It may refuse its arguments and end before.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+#[test]
+fn setup_writes_a_config_with_a_login() {
+    let scratch = Scratch::new("rights-setup");
+    let path = scratch.join("new.yml");
+    let config = path.to_str().unwrap();
+    for (answers, why) in [
+        ("rtsp://x\n", "rtsp"),
+        ("test\nworld\n", "neither machine nor network"),
+        ("test\n\na b\n", "a name is made of"),
+        ("test\n", "cannot read an answer"),
+    ] {
+        let (code, _, error) = run(&["setup", "-c", config], answers);
+        assert_eq!(code, Some(1), "{error}");
+        assert!(error.contains(why), "{error}");
+        assert!(!path.exists());
+    }
+    let (code, said, error) = run(&["setup", "-c", config], "test\nmachine\nme\nmy \"word\"\n");
+    assert_eq!(code, Some(0), "{error}");
+    assert!(
+        said.contains("http://localhost:2020/") && !said.contains("password of"),
+        "{said}"
+    );
+    let server = Server::start_with(&["--config", config], |command| {
+        command
+            .args(["--listen", "127.0.0.1:0"])
+            .env("STATE_DIRECTORY", scratch.path());
+    });
+    let basic = format!("Authorization: Basic {}\r\n", base64("me:my \"word\""));
+    let (_, _, body) = server.request("GET", "/api/status", &basic);
+    let status: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(status["access"]["right"], "operator", "{status}");
+    let (code, _, error) = run(&["setup", "-c", config], "\n\n\n\n");
+    assert_eq!(code, Some(1));
+    assert!(error.contains("exists already"), "{error}");
+    std::fs::remove_file(&path).unwrap();
+    let (code, said, _) = run(&["setup", "-c", config], "\n\n\n\n");
+    assert_eq!(code, Some(0));
+    assert!(said.contains("The password of owner is "), "{said}");
+}
+
 #[test]
 fn commands_make_what_the_server_accepts() {
-    let run = |arguments: &[&str], input: &str| {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_berrymse"));
-        command.args(arguments).stdin(std::process::Stdio::piped());
-        command
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        child
-            .stdin
-            .take()
-            .unwrap()
-            .write_all(input.as_bytes())
-            .unwrap();
-        let output = child.wait_with_output().unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        (
-            output.status.code(),
-            text(output.stdout),
-            text(output.stderr),
-        )
-    };
     let (code, hash, _) = run(&["hash-password"], "tr\u{fc}b 5\n");
     assert_eq!(code, Some(0));
     let (code, token, _) = run(&["token", "kiosk"], "");
