@@ -141,10 +141,13 @@ pub fn run(config: &Config, shutdown: ShutdownToken, endpoint: &Endpoint) {
                 camera.muxer.set_orientation(left);
                 // A JPEG carries no orientation.
                 let is_upright = left == Orientation::default();
-                endpoint.commands.open(is_upright && source.has_jpeg());
+                let has_jpegs = is_upright && source.has_jpeg();
+                endpoint.commands.open(has_jpegs);
+                endpoint.jpegs.set_has_jpegs(has_jpegs);
                 let end = camera.play(source, spec);
                 endpoint.controls.on_camera_closed();
                 endpoint.commands.close();
+                endpoint.jpegs.set_has_jpegs(false);
                 end
             }
             Err(error) => Err(error),
@@ -273,6 +276,7 @@ impl<'a> Camera<'a> {
             }
             commands.take(&self.endpoint.commands);
             commands.serve(&mut *source, &self.endpoint.controls);
+            self.endpoint.jpegs.publish(|| source.latest_jpeg());
             let lost = source.dropped();
             if lost > dropped {
                 self.publisher.count_dropped(lost - dropped);

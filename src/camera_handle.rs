@@ -5,11 +5,13 @@
 //! waits, which bounds the queue. The thread takes all commands once in each round. While there are
 //! none, that costs one load.
 
+mod jpeg_feed;
 mod queue;
 mod restart_throttle;
 #[cfg(test)]
 mod tests;
 
+pub use jpeg_feed::{JpegFeed, JpegSubscription};
 pub use queue::{Command, Commands};
 
 use crate::controls::{self, ControlError, ControlValue, ControlsSnapshot, Request, Server, View};
@@ -29,6 +31,8 @@ pub struct Endpoint {
     pub publisher: Publisher,
     /// Commands of all handles.
     pub commands: Commands,
+    /// Takes the JPEGs of a camera that delivers JPEG.
+    pub jpegs: JpegFeed,
     /// Controls and their persistent values.
     pub controls: Server,
 }
@@ -38,6 +42,7 @@ pub struct Endpoint {
 pub struct Handle {
     hub: Hub,
     queue: Arc<Queue>,
+    jpegs: JpegFeed,
     controls: View,
 }
 
@@ -55,14 +60,17 @@ pub fn channel(controls: impl IntoIterator<Item = (String, ControlValue)>) -> (E
     let queue = Arc::new(Queue::default());
     let (publisher, hub) = hub::channel(queue.clone());
     let (server, view) = controls::channel(controls);
+    let jpegs = JpegFeed::default();
     let endpoint = Endpoint {
         publisher,
         commands: Commands::new(queue.clone()),
+        jpegs: jpegs.clone(),
         controls: server,
     };
     let handle = Handle {
         hub,
         queue,
+        jpegs,
         controls: view,
     };
     (endpoint, handle)
@@ -87,6 +95,11 @@ impl Handle {
         }
         let (sender, receiver) = sync_channel(1);
         self.queue.push_jpeg(sender).then_some(receiver)
+    }
+
+    /// Subscribes to the camera's JPEGs, if it delivers JPEG.
+    pub fn subscribe_jpegs(&self) -> JpegSubscription {
+        self.jpegs.subscribe()
     }
 
     /// Requests that the camera is closed and opened again. A closed one stays closed until

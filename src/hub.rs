@@ -58,7 +58,7 @@ pub use congestion::{CongestedLink, LinkSummary};
 pub use cursor::DeliveryState;
 pub use event::Event;
 use gop_buffer::GopBuffer;
-pub use handle::{DemandGuard, Hub, HubStats, ReplayFrames};
+pub use handle::{DemandGuard, Hub, HubStats, ReplayFrames, ViewerGuard};
 use keyframe_throttle::KeyframeThrottle;
 use rate_meter::RateMeter;
 use skip_policy::{Action, PolicyInput, next_action};

@@ -4,7 +4,7 @@ use super::cursor::{Cursor, Position};
 use super::gop_buffer::EntryPoint;
 use super::lossless::Queue;
 use super::subscription::{Delivery, Reader, StartPosition};
-use super::{CameraStatus, Inner, Shared, Subscription};
+use super::{CameraState, CameraStatus, Inner, Shared, Subscription};
 use crate::media::{Frame, Parameters};
 use crate::time::Timestamp;
 use std::sync::Arc;
@@ -68,6 +68,10 @@ pub struct ReplayFrames {
 #[derive(Debug)]
 pub struct DemandGuard(Arc<Shared>);
 
+/// Counts as a viewer of a camera while it lives.
+#[derive(Debug)]
+pub struct ViewerGuard(Arc<Shared>);
+
 /// Statistics of a camera at one moment.
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
@@ -115,6 +119,20 @@ impl Hub {
         self.0.lock().demand_guards += 1;
         self.0.demand_changed.notify_all();
         DemandGuard(self.0.clone())
+    }
+
+    /// Counts a viewer that reads no frames from here, and keeps the camera open for it.
+    pub fn count_viewer(&self) -> ViewerGuard {
+        self.0.lock().viewers += 1;
+        self.0.demand_changed.notify_all();
+        ViewerGuard(self.0.clone())
+    }
+
+    /// Returns the capture time of the newest frame of a live camera.
+    pub fn newest_captured_at(&self) -> Option<Timestamp> {
+        let inner = self.0.lock();
+        let newest = inner.buffer.newest()?.frame.captured_at;
+        (inner.status.state == CameraState::Live).then_some(newest)
     }
 
     /// Returns what a decoder needs for the newest picture: the frames after number `after`, or
@@ -208,6 +226,12 @@ impl Inner {
             self.mark_keyframe_missing();
         }
         self.lossless.insert(id, queue);
+    }
+}
+
+impl Drop for ViewerGuard {
+    fn drop(&mut self) {
+        self.0.lock().viewers -= 1;
     }
 }
 

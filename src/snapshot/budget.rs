@@ -1,6 +1,5 @@
 //! Memory limit of all cameras together: decoders reserve it in the order of request.
 
-#[cfg(feature = "software-encoder")]
 use super::jpeg_quota::JpegQuota;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -18,7 +17,6 @@ struct Shared {
     allowed: u64,
     queue: Mutex<Queue>,
     granted: Condvar,
-    #[cfg(feature = "software-encoder")]
     jpegs: JpegQuota,
 }
 
@@ -59,7 +57,6 @@ impl Budget {
             allowed,
             queue: Mutex::default(),
             granted: Condvar::new(),
-            #[cfg(feature = "software-encoder")]
             jpegs: JpegQuota::beside(allowed),
         }))
     }
@@ -100,7 +97,6 @@ impl Budget {
     }
 
     /// Memory of finished JPEGs.
-    #[cfg(feature = "software-encoder")]
     pub(super) fn jpegs(&self) -> &JpegQuota {
         &self.0.jpegs
     }

@@ -1,8 +1,9 @@
 //! Stands in for `frame_decoder` in a program without a decoder, and says so.
 
 use super::budget::Budget;
-use super::{Snapshot, SnapshotError, is_live};
+use super::{JpegOptions, Snapshot, SnapshotError, is_live};
 use crate::hub::Hub;
+use crate::time::Timestamp;
 
 /// No decoder.
 #[derive(Default)]
@@ -29,6 +30,10 @@ impl FrameDecoder {
         false
     }
 
+    pub(super) fn captured_at(&self) -> Option<Timestamp> {
+        None
+    }
+
     pub(super) fn advance(
         &mut self,
         _hub: &Hub,
@@ -40,7 +45,7 @@ impl FrameDecoder {
 
     pub(super) fn snapshot(
         &mut self,
-        _width: Option<u32>,
+        _options: JpegOptions,
         _budget: &Budget,
     ) -> Result<Snapshot, SnapshotError> {
         Err(missing())

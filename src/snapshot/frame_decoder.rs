@@ -4,7 +4,7 @@ use super::budget::Budget;
 use super::decoder::{DecodeError, Decoder};
 use super::footprint::decoder_bytes;
 use super::yuv420::Yuv420Frame;
-use super::{Snapshot, SnapshotError, is_live, jpeg};
+use super::{JpegOptions, Snapshot, SnapshotError, is_live, jpeg};
 use crate::h264::nal::{NalHeader, NalUnitType};
 use crate::h264::sps::Sps;
 use crate::hub::Hub;
@@ -36,8 +36,8 @@ pub(super) struct FrameDecoder {
     annexb: Vec<u8>,
     frame: Yuv420Frame,
     captured_at: Option<Timestamp>,
-    /// JPEG of the present frame, and the requested width.
-    last_snapshot: Option<(Option<u32>, Snapshot)>,
+    /// JPEGs of the present frame, by what was asked for.
+    snapshots: Vec<(JpegOptions, Snapshot)>,
 }
 
 /// Decoder for frames with the same parameters.
@@ -171,7 +171,7 @@ impl FrameDecoder {
         match video.decoder.decode(&self.annexb, out) {
             Ok(true) if is_wanted => {
                 self.captured_at = Some(frame.captured_at);
-                self.last_snapshot = None;
+                self.snapshots.clear();
                 return Ok(true);
             }
             Ok(_) => {}
@@ -193,17 +193,19 @@ impl FrameDecoder {
         Ok(false)
     }
 
-    /// Returns the present frame as JPEG.
+    /// Returns the capture time of the present frame.
+    pub(super) fn captured_at(&self) -> Option<Timestamp> {
+        self.captured_at
+    }
+
+    /// Returns the present frame as JPEG, which is encoded once.
     pub(super) fn snapshot(
         &mut self,
-        width: Option<u32>,
+        options: JpegOptions,
         budget: &Budget,
     ) -> Result<Snapshot, SnapshotError> {
-        if let Some((_, snapshot)) = self
-            .last_snapshot
-            .as_ref()
-            .filter(|(known, _)| *known == width)
-        {
+        let mut made = self.snapshots.iter();
+        if let Some((_, snapshot)) = made.find(|(known, _)| *known == options) {
             return Ok(snapshot.clone());
         }
         let none = || SnapshotError::NoFrame("no picture so far".to_owned());
@@ -211,6 +213,7 @@ impl FrameDecoder {
             return Err(none());
         };
         if !budget.jpegs().has_room() {
+            self.snapshots.clear();
             return Err(SnapshotError::Busy);
         }
         let orientation = video.parameters.orientation;
@@ -218,20 +221,21 @@ impl FrameDecoder {
             self.frame.size(),
             video.sps.sample_aspect,
             orientation,
-            width,
+            options.width,
         );
+        let (colour, quality) = (video.sps.colour, options.quality);
         let jpeg = if size == self.frame.size() {
-            jpeg::encode(&self.frame, video.sps.colour, orientation)
+            jpeg::encode(&self.frame, colour, orientation, quality)
         } else {
-            jpeg::encode(&self.frame.downscaled(size), video.sps.colour, orientation)
+            jpeg::encode(&self.frame.downscaled(size), colour, orientation, quality)
         };
+        let mut jpeg = jpeg.map_err(SnapshotError::Unsupported)?;
+        jpeg.shrink_to_fit();
         let snapshot = Snapshot {
-            jpeg: budget
-                .jpegs()
-                .count(jpeg.map_err(SnapshotError::Unsupported)?),
+            jpeg: budget.jpegs().count(jpeg.into()),
             captured_at,
         };
-        self.last_snapshot = Some((width, snapshot.clone()));
+        self.snapshots.push((options, snapshot.clone()));
         Ok(snapshot)
     }
 }

@@ -9,14 +9,15 @@ use jpeg_encoder::{Encoder, ImageBuffer, JpegColorType, SamplingFactor};
 /// Hardly distinguishable from the camera's frame, at half the size of quality 95.
 const JPEG_QUALITY: u8 = 85;
 
-/// Encodes a frame with these colours, oriented as `orientation` says.
+/// Encodes a frame with these colours, oriented as `orientation` says; `quality` is from 1 to 100.
 pub(super) fn encode(
     picture: &Yuv420Frame,
     colour: ColourDescription,
     orientation: Orientation,
+    quality: Option<u8>,
 ) -> Result<Vec<u8>, String> {
     let mut out = Vec::new();
-    let mut encoder = Encoder::new(&mut out, JPEG_QUALITY);
+    let mut encoder = Encoder::new(&mut out, quality.unwrap_or(JPEG_QUALITY));
     // That of the planes: more would only be larger.
     encoder.set_sampling_factor(SamplingFactor::F_2_2);
     encoder

@@ -29,8 +29,7 @@ impl JpegQuota {
     }
 
     /// Counts the bytes of a JPEG until the last copy of the result is dropped.
-    pub(super) fn count(&self, mut jpeg: Vec<u8>) -> Bytes {
-        jpeg.shrink_to_fit();
+    pub(super) fn count(&self, jpeg: Bytes) -> Bytes {
         self.bytes.fetch_add(jpeg.len(), Ordering::Relaxed);
         Bytes::from_owner(Jpeg {
             bytes: jpeg,
@@ -41,7 +40,7 @@ impl JpegQuota {
 
 /// A finished JPEG.
 struct Jpeg {
-    bytes: Vec<u8>,
+    bytes: Bytes,
     sum: Arc<AtomicUsize>,
 }
 
@@ -64,7 +63,7 @@ mod tests {
     #[test]
     fn jpegs_count_until_the_last_reader_has_them() {
         let quota = JpegQuota::beside(4000);
-        let jpeg = quota.count(vec![1; 1000]);
+        let jpeg = quota.count(vec![1; 1000].into());
         let copy = jpeg.clone();
         drop(jpeg);
         assert!(!quota.has_room());

@@ -9,6 +9,8 @@
 //! |---|---|
 //! | `budget` | memory for decoders, in the order of asking |
 //! | `jpeg_quota` | memory of finished JPEGs |
+//! | `queue` | the requests, and when they can be worked on |
+//! | `picture_stream` | one picture after the other, for clients that take JPEGs as video |
 //! | `footprint` | memory that a decoder takes |
 //! | `service` | who asks, and the thread that answers all of them together |
 //! | `frame_decoder` | keeps up with the hub: frames to the newest decoded picture |
@@ -28,13 +30,15 @@ mod footprint;
 mod frame_decoder;
 #[cfg(feature = "software-encoder")]
 mod jpeg;
-#[cfg(feature = "software-encoder")]
 mod jpeg_quota;
+mod picture_stream;
+mod queue;
 mod service;
 #[cfg(feature = "software-encoder")]
 mod yuv420;
 
 pub use budget::Budget;
+pub use picture_stream::PictureStream;
 pub use service::SnapshotService;
 
 use crate::hub::{CameraState, CameraStatus};
@@ -42,6 +46,22 @@ use crate::time::Timestamp;
 use bytes::Bytes;
 #[cfg(not(feature = "software-encoder"))]
 use decoder_stub as frame_decoder;
+
+/// Size and quality of a JPEG.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct JpegOptions {
+    /// Width in pixels, if that is less than the frame has.
+    pub width: Option<u32>,
+    /// Quality from 1 to 100.
+    pub quality: Option<u8>,
+}
+
+impl JpegOptions {
+    /// True if the camera's own JPEG is as good as any.
+    fn is_original(self) -> bool {
+        self == Self::default()
+    }
+}
 
 /// A frame as a file.
 #[derive(Clone, PartialEq, Eq, Debug)]

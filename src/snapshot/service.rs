@@ -3,13 +3,16 @@
 
 use super::budget::{Budget, Reservation};
 use super::frame_decoder::FrameDecoder;
-use super::{Snapshot, SnapshotError};
-use crate::camera_handle::Handle;
+use super::picture_stream::PictureStream;
+use super::queue::{Answer, Inner, Queue, Request};
+use super::{JpegOptions, Snapshot, SnapshotError};
+use crate::camera_handle::{Handle, Jpeg};
 use crate::os::heap;
 use crate::time::Timestamp;
 use std::future::Future;
 use std::sync::mpsc::RecvTimeoutError;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -36,13 +39,8 @@ const TURN_TIMEOUT: Duration = Duration::from_secs(30);
 /// Interval at which a request that waits for its turn is checked for being abandoned.
 const TURN_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Most requests that wait for one camera's frame.
-const MAX_PENDING: usize = 64;
-
 /// Behind the cameras, the fan-out and HTTP, where there are not enough cores for all.
 const NICENESS: i32 = 10;
-
-type Answer = Result<Snapshot, SnapshotError>;
 
 /// Snapshot service of one camera. Clones share it.
 #[derive(Clone, Debug)]
@@ -54,25 +52,8 @@ struct Shared {
     camera: Handle,
     budget: Budget,
     queue: Arc<Queue>,
-}
-
-#[derive(Default, Debug)]
-struct Queue {
-    inner: Mutex<Inner>,
-    request_added: Condvar,
-}
-
-#[derive(Default, Debug)]
-struct Inner {
-    pending: Vec<Request>,
-    has_worker: bool,
-}
-
-#[derive(Debug)]
-struct Request {
-    width: Option<u32>,
-    since: Timestamp,
-    answer: oneshot::Sender<Answer>,
+    /// Newest JPEG of a camera that delivers JPEG, while streams take them.
+    original: Mutex<Option<Snapshot>>,
 }
 
 /// A decoder and the memory that is reserved for it.
@@ -110,41 +91,63 @@ enum CameraJpeg {
 impl SnapshotService {
     /// Creates the service for the camera `name`, whose decoder is within `budget`.
     pub fn new(name: Arc<str>, camera: Handle, budget: Budget) -> Self {
+        let queue = Arc::new(Queue::default());
+        camera.hub().subscribe_wakeups(Waker::from(queue.clone()));
         Self(Arc::new(Shared {
             name,
             camera,
             budget,
-            queue: Arc::default(),
+            queue,
+            original: Mutex::default(),
         }))
     }
 
-    /// Returns the newest frame, `width` pixels wide if that is less than it has. A camera that is
-    /// being opened, or is closed for lack of viewers, has ten seconds to deliver one. Dropping the
-    /// future cancels the request.
-    pub fn request(&self, width: Option<u32>) -> impl Future<Output = Answer> + use<> {
-        let (sender, receiver) = oneshot::channel();
-        self.enqueue(width, sender);
+    /// Returns the newest frame. A camera that is being opened, or is closed for lack of viewers, has ten seconds to
+    /// deliver one. Dropping the future cancels the request.
+    pub fn request(&self, options: JpegOptions) -> impl Future<Output = Answer> + use<> {
+        let receiver = self.enqueue(options, None);
         async {
             let gone = |_| SnapshotError::NoFrame("no snapshot can be made now".to_owned());
             receiver.await.map_err(gone).and_then(|answer| answer)
         }
     }
 
-    fn enqueue(&self, width: Option<u32>, answer: oneshot::Sender<Answer>) {
+    /// Returns the pictures after `first`, at most one in each `interval`.
+    pub fn stream(
+        &self,
+        options: JpegOptions,
+        interval: Option<Duration>,
+        first: &Snapshot,
+    ) -> PictureStream {
+        PictureStream::new(self.clone(), options, interval, first.captured_at)
+    }
+
+    pub(super) fn camera(&self) -> &Handle {
+        &self.0.camera
+    }
+
+    /// Requests a picture captured later than `after`, or the newest.
+    pub(super) fn enqueue(
+        &self,
+        options: JpegOptions,
+        after: Option<Timestamp>,
+    ) -> oneshot::Receiver<Answer> {
+        let (answer, receiver) = oneshot::channel();
         let mut inner = self.0.queue.lock();
-        if inner.pending.len() >= MAX_PENDING {
-            drop(inner);
-            let _ = answer.send(Err(SnapshotError::Busy));
-            return;
-        }
-        inner.pending.push(Request {
-            width,
+        let added = inner.add(Request {
+            options,
+            after,
             since: Timestamp::now(),
             answer,
         });
+        if let Err(request) = added {
+            drop(inner);
+            reject([request], &SnapshotError::Busy);
+            return receiver;
+        }
         if inner.has_worker {
-            self.0.queue.request_added.notify_one();
-            return;
+            self.0.queue.changed.notify_all();
+            return receiver;
         }
         let shared = self.0.clone();
         let thread = std::thread::Builder::new().name(format!("{} snapshot", shared.name));
@@ -153,13 +156,31 @@ impl SnapshotService {
             // Their senders are dropped with them, which is answer enough.
             inner.pending.clear();
         }
+        receiver
     }
-}
 
-impl Queue {
-    /// Nothing panics while the lock is held; if it did, the list would still be whole.
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Returns the camera's JPEG `jpeg` as all streams share it; `None` if there is no memory for it.
+    pub(super) fn share_original(&self, jpeg: &Jpeg) -> Option<Snapshot> {
+        let mut newest = (self.0.original.lock()).unwrap_or_else(PoisonError::into_inner);
+        let is_same = |known: &&Snapshot| known.captured_at == jpeg.captured_at;
+        if let Some(known) = newest.as_ref().filter(is_same) {
+            return Some(known.clone());
+        }
+        *newest = None;
+        let quota = self.0.budget.jpegs();
+        *newest = quota.has_room().then(|| Snapshot {
+            jpeg: quota.count(jpeg.bytes.clone()),
+            captured_at: jpeg.captured_at,
+        });
+        newest.clone()
+    }
+
+    /// Releases what [`share_original`](Self::share_original) keeps. A stream that goes on takes the next.
+    pub(super) fn release_original(&self) {
+        let mut newest = (self.0.original.lock()).unwrap_or_else(PoisonError::into_inner);
+        let before = newest.take();
+        drop(newest);
+        drop(before);
     }
 }
 
@@ -171,7 +192,7 @@ impl Drop for WorkerGuard<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let mut inner = self.0.lock();
-            inner.has_worker = false;
+            inner.end_worker();
             inner.pending.clear();
         }
     }
@@ -190,27 +211,12 @@ impl Shared {
         };
         let mut asked_at = Timestamp::now();
         loop {
+            let has_due = self.wait_for_work(&decoding);
             let mut inner = self.queue.lock();
-            if inner.pending.is_empty() {
-                let nobody =
-                    |inner: &mut Inner| inner.pending.is_empty() && !self.budget.is_contended();
-                let time = if decoding.decoder.is_behind() {
-                    Duration::ZERO
-                } else {
-                    DECODER_IDLE_TIMEOUT
-                };
-                inner = match self
-                    .queue
-                    .request_added
-                    .wait_timeout_while(inner, time, nobody)
-                {
-                    Ok((inner, _)) => inner,
-                    Err(poisoned) => poisoned.into_inner().0,
-                };
-            }
+            inner.pending.retain(|request| !request.answer.is_closed());
             if inner.pending.is_empty() {
                 if !self.follows(&decoding, asked_at) {
-                    inner.has_worker = false;
+                    inner.end_worker();
                     return;
                 }
                 drop(inner);
@@ -223,6 +229,13 @@ impl Shared {
             }
             drop(inner);
             asked_at = Timestamp::now();
+            if !has_due {
+                // Streams wait for frames, and the memory is of no use until then. They keep the camera open.
+                self.forget_decoded();
+                decoding.release();
+                hold = None;
+                continue;
+            }
             hold.get_or_insert_with(|| self.camera.hub().keep_open());
             if !decoding.decoder.has_begun() && FrameDecoder::is_costly(self.camera.hub()) {
                 // A camera that makes one on request spares the decoder the rest.
@@ -230,10 +243,41 @@ impl Shared {
             }
             if self.budget.is_contended() {
                 // Others were first, however often this camera is asked for.
+                self.forget_decoded();
                 decoding.release();
             }
             self.reply(&mut decoding);
         }
+    }
+
+    /// Waits for a request that can be worked on, a decoder that is behind, or others that wait for memory; at most for
+    /// [`DECODER_IDLE_TIMEOUT`]. Returns true if a request can be worked on.
+    fn wait_for_work(&self, decoding: &DecoderState) -> bool {
+        let is_held = decoding.reservation.is_some();
+        let time = if decoding.decoder.is_behind() {
+            Duration::ZERO
+        } else {
+            DECODER_IDLE_TIMEOUT
+        };
+        self.queue.set_waits_for_frames(true);
+        let nothing = |inner: &mut Inner| {
+            let is_idle = inner.pending.is_empty();
+            !inner.has_due(self.camera.hub().newest_captured_at())
+                && !((is_held || is_idle) && self.budget.is_contended())
+        };
+        let waited = (self.queue.changed).wait_timeout_while(self.queue.lock(), time, nothing);
+        let inner = match waited {
+            Ok((inner, _)) => inner,
+            Err(poisoned) => poisoned.into_inner().0,
+        };
+        self.queue.set_waits_for_frames(false);
+        inner.has_due(self.camera.hub().newest_captured_at())
+    }
+
+    /// Forgets which frame was decoded, as the decoder is released.
+    fn forget_decoded(&self) {
+        let mut inner = self.queue.lock();
+        (inner.tried_at, inner.decoded_at) = (None, None);
     }
 
     /// Returns whether the decoder goes on while nobody asks: it is still catching up, or the next one would have to.
@@ -259,7 +303,7 @@ impl Shared {
         let reservation = self.budget.reserve(bytes, move || {
             if let Some(queue) = queue.upgrade() {
                 drop(queue.lock());
-                queue.request_added.notify_all();
+                queue.changed.notify_all();
             }
         });
         while !reservation.wait(TURN_POLL_INTERVAL) {
@@ -268,7 +312,9 @@ impl Shared {
             let now = Timestamp::now();
             let (late, patient): (Vec<_>, Vec<_>) = std::mem::take(&mut inner.pending)
                 .into_iter()
-                .partition(|request| now.since(request.since) > TURN_TIMEOUT);
+                .partition(|request| {
+                    request.after.is_none() && now.since(request.since) > TURN_TIMEOUT
+                });
             inner.pending = patient;
             let is_left = !inner.pending.is_empty();
             drop(inner);
@@ -308,7 +354,7 @@ impl Shared {
     fn camera_jpeg(&self) -> CameraJpeg {
         let mut inner = self.queue.lock();
         inner.pending.retain(|request| !request.answer.is_closed());
-        let wants_whole = inner.pending.iter().any(|request| request.width.is_none());
+        let wants_whole = inner.pending.iter().any(Request::wants_original);
         drop(inner);
         let order = wants_whole.then(|| self.camera.request_jpeg()).flatten();
         match order.map(|order| order.recv_timeout(CAMERA_JPEG_TIMEOUT)) {
@@ -344,32 +390,32 @@ impl Shared {
         {
             return;
         }
+        let newest = self.camera.hub().newest_captured_at();
         let Some(found) = self.decode(decoding) else {
             return;
         };
-        let newest = &mut decoding.decoder;
-        let waiting = std::mem::take(&mut self.queue.lock().pending);
-        let wanted = waiting.into_iter().filter(|one| !one.answer.is_closed());
+        let decoder = &mut decoding.decoder;
+        let mut inner = self.queue.lock();
+        inner.tried_at = newest.filter(|_| !decoder.is_behind());
+        inner.decoded_at = decoder.captured_at().filter(|_| found == Ok(true));
+        let wanted = if found.is_ok() {
+            inner.take_due(None)
+        } else {
+            std::mem::take(&mut inner.pending)
+        };
+        drop(inner);
         match found {
             Ok(true) => {
-                let mut made: Vec<(Option<u32>, Snapshot)> = Vec::new();
                 for request in wanted {
-                    let known = made.iter().find(|(width, _)| *width == request.width);
-                    let answer = match known {
-                        Some((_, snapshot)) => Ok(snapshot.clone()),
-                        None => newest.snapshot(request.width, &self.budget),
-                    };
-                    if let (None, Ok(snapshot)) = (known, &answer) {
-                        made.push((request.width, snapshot.clone()));
-                    }
+                    let answer = decoder.snapshot(request.options, &self.budget);
                     let _ = request.answer.send(answer);
                 }
             }
             Ok(false) => {
                 let now = Timestamp::now();
-                let (late, patient): (Vec<_>, Vec<_>) =
-                    wanted.partition(|request| now.since(request.since) > FIRST_FRAME_TIMEOUT);
-                let words = if decoding.decoder.is_behind() {
+                let (late, patient): (Vec<_>, Vec<_>) = (wanted.into_iter())
+                    .partition(|request| now.since(request.since) > FIRST_FRAME_TIMEOUT);
+                let words = if decoder.is_behind() {
                     "the last keyframe is so long ago that decoding all since then takes more than 10 seconds; \
                      it goes on, so try again, or let the camera send keyframes"
                         .to_owned()
@@ -381,7 +427,7 @@ impl Shared {
                 };
                 reject(late, &SnapshotError::NoFrame(words));
                 self.queue.lock().pending.extend(patient);
-                if !decoding.decoder.is_behind() {
+                if !decoder.is_behind() {
                     std::thread::sleep(FRAME_POLL_INTERVAL);
                 }
             }
@@ -401,7 +447,7 @@ impl Shared {
 
 /// Splits requests into those for full size and the others.
 fn split_full_size(requests: impl IntoIterator<Item = Request>) -> (Vec<Request>, Vec<Request>) {
-    requests.into_iter().partition(|one| one.width.is_none())
+    requests.into_iter().partition(Request::wants_original)
 }
 
 fn reject(requests: impl IntoIterator<Item = Request>, error: &SnapshotError) {
@@ -411,89 +457,4 @@ fn reject(requests: impl IntoIterator<Item = Request>, error: &SnapshotError) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::camera_handle::{Command, Jpeg, channel};
-    use crate::hub::CameraState;
-    use crate::media::{Description, Frame, FrameHeader, Parameters};
-    use bytes::Bytes;
-
-    #[tokio::test]
-    async fn snapshot_prefers_camera_jpeg() {
-        let (camera, handle) = channel([]);
-        let service = SnapshotService::new("camera".into(), handle, Budget::new(64));
-        let first = service.request(None);
-        let second = service.request(None);
-        // It is being opened meanwhile.
-        camera.commands.open(true);
-        camera.publisher.set_status(CameraState::Live, "");
-        let jpeg = Jpeg {
-            bytes: Bytes::from_static(b"JPEG"),
-            captured_at: Timestamp::from_nanos(1),
-        };
-        let answer = async {
-            loop {
-                for command in camera.commands.take() {
-                    if let Command::Jpeg(requester) = command {
-                        requester.send(jpeg.clone()).unwrap();
-                    }
-                }
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        };
-        let both = async { (first.await, second.await) };
-        let both = tokio::select! { both = both => both, () = answer => unreachable!() };
-        let snapshot = Snapshot {
-            jpeg: jpeg.bytes.clone(),
-            captured_at: jpeg.captured_at,
-        };
-        assert_eq!(both, (Ok(snapshot.clone()), Ok(snapshot)));
-    }
-
-    #[tokio::test]
-    async fn late_camera_jpeg_is_a_temporary_error() {
-        let (camera, handle) = channel([]);
-        camera.publisher.set_status(CameraState::Live, "");
-        camera.commands.open(true);
-        // A video that no decoder takes is to one with a decoder what any is to one without.
-        let parameters = Arc::new(Parameters::new(Description {
-            parameter_sets: vec![vec![0x67]],
-            ..Description::default()
-        }));
-        let header = FrameHeader {
-            parameters,
-            sequence: 1,
-            decode_time: 0,
-            composition_offset: None,
-            duration: 3000,
-            nominal_duration: 3000,
-            captured_at: Timestamp::from_nanos(0),
-            is_keyframe: true,
-            is_disposable: false,
-            recovery: None,
-        };
-        let frame = Frame::new(header, std::iter::empty());
-        camera.publisher.publish(frame, Timestamp::from_nanos(0));
-        let service = SnapshotService::new("camera".into(), handle, Budget::new(64));
-        let (whole, smaller) = (service.request(None), service.request(Some(16)));
-        let words = "the camera is too busy to give one".to_owned();
-        assert_eq!(whole.await, Err(SnapshotError::NoFrame(words)));
-        assert!(matches!(smaller.await, Err(SnapshotError::Unsupported(_))));
-    }
-
-    #[tokio::test]
-    async fn lost_camera_error_has_its_reason() {
-        let (camera, handle) = channel([]);
-        camera
-            .publisher
-            .set_status(CameraState::Lost, "it was unplugged");
-        camera.commands.open(true);
-        let error = SnapshotError::NoFrame("it was unplugged".into());
-        assert_eq!(
-            SnapshotService::new("camera".into(), handle, Budget::new(64))
-                .request(None)
-                .await,
-            Err(error)
-        );
-    }
-}
+mod tests;

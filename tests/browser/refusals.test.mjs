@@ -4,19 +4,17 @@
  */
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import { launch } from "./browser.mjs";
 import { installClock, isLive } from "./clock.mjs";
 import { PLAIN_NAME, atHost } from "./host.mjs";
+import { nginx } from "./nginx.mjs";
 import { serve } from "./server.mjs";
 
-const NGINX = process.env.NGINX ?? "/usr/sbin/nginx";
 const PICTURES = ["--width", "320", "--height", "240", "--fps", "10"];
 
 let browser;
@@ -93,49 +91,19 @@ async function site(src) {
 
 const socket = (server, path) => new URL(path, server.url).href.replace(/^http/, "ws");
 
-/** nginx before a server, with these lines for it; `write` gives it others. */
-async function nginx(server, lines) {
-  // The port is free a moment later, too.
-  const port = await new Promise((resolve) => {
-    const free = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = free.address();
-      free.close(() => resolve(port));
-    });
-  });
-  const own = join(folder, `nginx-${port}`);
-  const file = `${own}.conf`;
-  const kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((kind) => `${kind}_temp_path ${own}-${kind};`).join(" ");
-  const write = (text) => writeFile(file, `daemon off; master_process on; worker_processes 1; pid ${own}.pid; error_log stderr;
-    events { worker_connections 64; }
-    http { access_log off; ${kinds} server { listen 127.0.0.1:${port}; location / { proxy_pass http://127.0.0.1:${server.port}; ${text} } } }`);
-  await write(lines);
-  const child = spawn(NGINX, ["-c", file, "-e", "stderr"], { stdio: ["ignore", "ignore", "inherit"] });
-  const ended = new Promise((resolve) => child.once("close", resolve));
-  ends.push(async () => {
-    child.kill("SIGTERM");
-    await ended;
-  });
-  for (let isUp = false; !isUp;) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    isUp = await new Promise((resolve) => {
-      const tried = connect(port, "127.0.0.1", () => resolve(true)).on("error", () => resolve(false));
-      tried.on("connect", () => tried.destroy());
-    });
-  }
-  return {
-    url: atHost(`http://127.0.0.1:${port}/`),
-    async change(text) {
-      await write(text);
-      child.kill("SIGHUP");
-    },
-  };
+/** nginx before a server, with these lines for it; `change` gives it others. */
+async function proxied(server, lines) {
+  const config = (text) => ({ server: `location / { proxy_pass http://127.0.0.1:${server.port}; ${text} }` });
+  const proxy = await nginx(folder, config(lines));
+  ends.push(() => proxy.end());
+  return { url: proxy.url, change: (text) => proxy.change(config(text)) };
 }
 
 const UPGRADE = `proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";`;
 
 test("nginx without upgrade lines is named, then plays", async () => {
   const server = await started();
-  const proxy = await nginx(server, "proxy_set_header Host $http_host;");
+  const proxy = await proxied(server, "proxy_set_header Host $http_host;");
   await open(proxy.url);
   await said(/^A proxy between .* Upgrade .*proxy_http_version 1\.1/);
   assert.deepEqual([...new Set(await page.evaluate(() => window.codes))], ["no_upgrade"]);
@@ -146,7 +114,7 @@ test("nginx without upgrade lines is named, then plays", async () => {
 
 test("nginx that passes Host without its port is named", async () => {
   const server = await started();
-  const proxy = await nginx(server, `proxy_set_header Host $host; ${UPGRADE}`);
+  const proxy = await proxied(server, `proxy_set_header Host $host; ${UPGRADE}`);
   await open(proxy.url);
   await said(/\$http_host/);
   assert.deepEqual(await page.evaluate(() => window.codes), ["origin"]);

@@ -1,12 +1,13 @@
 //! One WebSocket viewer on the fan-out thread: its queue, its link, its liveness.
 
 mod closing;
+mod mse;
 mod protocol;
 
 use crate::hub::{Event, Subscription};
 use crate::message::{Opcode, frame};
 use crate::os::tcp as socket;
-use crate::serve::annexb_cache::{self, AnnexB};
+use crate::serve::annexb_cache::AnnexB;
 use crate::serve::connection_limit::Permit;
 use crate::serve::fanout::congestion::LossResponse;
 use crate::serve::fanout::congestion::estimator::CongestionEstimator;
@@ -19,6 +20,7 @@ use crate::time::Timestamp;
 use bytes::Bytes;
 use closing::Closing;
 use mio::net::TcpStream;
+pub(crate) use mse::MseSession;
 use serde_json::json;
 use std::collections::VecDeque;
 use std::io;
@@ -51,6 +53,8 @@ pub(crate) struct NewViewer {
     pub(crate) annexb: Option<AnnexB>,
     /// The viewer speaks `berrymse.v1` and receives text messages too.
     pub(crate) speaks_v1: bool,
+    /// The viewer speaks go2rtc's `mse` messages.
+    pub(crate) mse: Option<MseSession>,
     /// Its latency, as it reports it and as the server estimates it.
     pub(crate) latency: ViewerLatency,
     pub(crate) permit: Permit,
@@ -66,6 +70,7 @@ pub(crate) struct ViewerConnection {
     subscription: Subscription,
     annexb: Option<AnnexB>,
     speaks_v1: bool,
+    mse: Option<MseSession>,
     /// Message being sent, and how much of it the socket has taken.
     sending: Option<(Bytes, usize)>,
     /// Small messages to send before the next frame.
@@ -112,6 +117,7 @@ impl ViewerConnection {
             subscription,
             annexb,
             speaks_v1,
+            mse,
             latency: report,
             permit,
             loss_response,
@@ -125,6 +131,8 @@ impl ViewerConnection {
             subscription,
             annexb,
             speaks_v1,
+            reader: mse::reader(mse.as_ref()),
+            mse,
             sending: None,
             control: VecDeque::new(),
             is_socket_full: false,
@@ -132,7 +140,6 @@ impl ViewerConnection {
             loss_response,
             is_throttled: false,
             closing: None,
-            reader: FrameReader::default(),
             leftover,
             incoming_since_tick: 0,
             heard_at: now,
@@ -450,7 +457,7 @@ impl ViewerConnection {
             if let Some(bytes) = self.control.pop_front() {
                 return Some(bytes);
             }
-            if self.closing.is_some() {
+            if self.closing.is_some() || self.awaits_request() {
                 return None;
             }
             if self.congestion.is_congested() {
@@ -466,7 +473,7 @@ impl ViewerConnection {
             match event? {
                 Event::Frame(frame) => {
                     let is_told = self.send_timing_if_changed(&frame);
-                    let picture = annexb_cache::message(self.annexb.as_ref(), frame);
+                    let picture = self.frame_message(frame);
                     if !is_told {
                         return Some(picture);
                     }
@@ -474,7 +481,7 @@ impl ViewerConnection {
                     self.queue_control(picture);
                 }
                 Event::Parameters(parameters) if self.annexb.is_none() => {
-                    return Some(parameters.init().framed().clone());
+                    return Some(self.init_message(&parameters));
                 }
                 // Annex B has them before each keyframe.
                 Event::Parameters(_) => {}

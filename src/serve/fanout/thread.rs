@@ -321,6 +321,7 @@ mod tests {
                 subscription: hub.subscribe(Delivery::LIVE),
                 annexb: None,
                 speaks_v1: true,
+                mse: None,
                 latency: LatencyStats::default().join("camera".into()),
                 permit: ConnectionLimit::new(1).acquire().unwrap(),
                 loss_response: LossResponse::default(),

@@ -3,6 +3,7 @@
 use crate::serve::limits::{MIN_WINDOW_BYTES, RATE_WINDOW};
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
@@ -31,6 +32,8 @@ struct State {
     waiting: Option<Window>,
     is_stream: bool,
     frames: Frames,
+    /// The task that waits until everything is taken.
+    taken_waker: Option<Waker>,
     close_reason: Option<&'static str>,
 }
 
@@ -72,6 +75,7 @@ impl ConnectionActivity {
                 waiting: None,
                 is_stream: false,
                 frames: Frames::default(),
+                taken_waker: None,
                 close_reason: None,
             }),
             end: Notify::new(),
@@ -127,9 +131,24 @@ impl ConnectionActivity {
         state.waiting = None;
         (state.frames.taken, state.frames.total) = (0, 0);
         state.frames.ends.clear();
+        let waker = state.taken_waker.take();
         if state.phase == Phase::Responding && !state.is_stream {
             state.enter(Phase::Reading, now);
         }
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Waits until the socket has taken all frames of the stream.
+    pub(crate) fn poll_taken(&self, context: &Context<'_>) -> Poll<()> {
+        let mut state = self.state();
+        if state.frames.total == 0 {
+            return Poll::Ready(());
+        }
+        state.taken_waker = Some(context.waker().clone());
+        Poll::Pending
     }
 
     /// True if no answer of ours is being made or sent.
@@ -289,6 +308,18 @@ mod tests {
             activity.close_if_slow(begin + SECOND * second);
         }
         assert!(activity.close_reason().is_some());
+    }
+
+    #[test]
+    fn stream_waits_until_its_frame_is_taken() {
+        let (activity, begin) = waiting(true);
+        let context = Context::from_waker(Waker::noop());
+        assert_eq!(activity.poll_taken(&context), Poll::Ready(()));
+        activity.queue_frame(100);
+        activity.on_bytes_sent(100, begin);
+        assert_eq!(activity.poll_taken(&context), Poll::Pending);
+        activity.on_flushed(begin);
+        assert_eq!(activity.poll_taken(&context), Poll::Ready(()));
     }
 
     #[test]

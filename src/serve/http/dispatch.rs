@@ -3,11 +3,12 @@
 use crate::serve::http::forwarded::{Client, Connection};
 use crate::serve::http::guard;
 use crate::serve::http::handlers::snapshot;
-use crate::serve::http::response::{ResponseBody, not_found};
+use crate::serve::http::response::{ResponseBody, not_found, text_response};
+use crate::serve::http::rewrite;
 use crate::serve::http::router::{Handler, route};
 use crate::serve::http::state::AppState;
 use hyper::header::{self, HeaderValue};
-use hyper::{Method, Request, Response};
+use hyper::{Method, Request, Response, StatusCode};
 use std::sync::Arc;
 
 /// Returns the answer to any request.
@@ -17,7 +18,10 @@ pub(crate) async fn handle_request(
     request: Request<hyper::body::Incoming>,
 ) -> Response<ResponseBody> {
     let is_head = request.method() == Method::HEAD;
-    let path = request.uri().path().to_owned();
+    let path = match rewrite::path(request.uri()) {
+        Ok(path) => path.into_owned(),
+        Err(words) => return text_response(StatusCode::BAD_REQUEST, words),
+    };
     let resource = route(&path, &app.websocket_name);
     let route = resource.route(request.method());
     let requirements = resource.requirements(request.method());

@@ -17,6 +17,7 @@ pub(crate) mod metered_stream;
 pub(crate) mod origin;
 pub(crate) mod refusal;
 pub(crate) mod response;
+pub(crate) mod rewrite;
 pub(crate) mod router;
 pub(crate) mod server;
 pub(crate) mod state;

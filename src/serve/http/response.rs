@@ -1,17 +1,60 @@
 //! Responses: their body, and the forms that several handlers send.
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use hyper::body::{Body, Frame};
 use hyper::header::{self, HeaderValue};
 use hyper::{Response, StatusCode};
 use std::convert::Infallible;
+use std::io::IoSlice;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 /// Produces the bytes of an endless body.
 pub(crate) trait PollBytes: Send {
     /// The next bytes; the task is woken when there are some.
-    fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<Bytes>;
+    fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<Pieces>;
+
+    /// True if the body is asked for more only when the socket has taken all before: it has the newest then.
+    fn is_newest_only(&self) -> bool {
+        false
+    }
+}
+
+/// Bytes of a body in up to three pieces, which one system call sends without joining them.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Pieces(pub(crate) [Bytes; 3]);
+
+impl From<Bytes> for Pieces {
+    fn from(bytes: Bytes) -> Self {
+        Self([bytes, Bytes::new(), Bytes::new()])
+    }
+}
+
+impl Buf for Pieces {
+    fn remaining(&self) -> usize {
+        self.0.iter().map(Bytes::len).sum()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        let piece = self.0.iter().find(|piece| !piece.is_empty());
+        piece.map_or(&[], |piece| &piece[..])
+    }
+
+    fn advance(&mut self, mut count: usize) {
+        for piece in &mut self.0 {
+            let part = count.min(piece.len());
+            piece.advance(part);
+            count -= part;
+        }
+    }
+
+    fn chunks_vectored<'a>(&'a self, out: &mut [IoSlice<'a>]) -> usize {
+        let pieces = self.0.iter().filter(|piece| !piece.is_empty());
+        let filled = out.iter_mut().zip(pieces);
+        filled
+            .map(|(slice, piece)| *slice = IoSlice::new(piece))
+            .count()
+    }
 }
 
 /// The body of any response.
@@ -28,16 +71,25 @@ impl ResponseBody {
     }
 }
 
+impl ResponseBody {
+    /// True if the body is asked for more only when the socket has taken all before.
+    pub(crate) fn is_newest_only(&self) -> bool {
+        matches!(self, Self::Stream(body) if body.is_newest_only())
+    }
+}
+
 impl Body for ResponseBody {
-    type Data = Bytes;
+    type Data = Pieces;
     type Error = Infallible;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Pieces>, Infallible>>> {
         match &mut *self {
-            Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Full(bytes) => {
+                Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes.into()))))
+            }
             Self::Stream(live) => live
                 .poll_bytes(context)
                 .map(|bytes| Some(Ok(Frame::data(bytes)))),
@@ -84,4 +136,27 @@ pub(crate) fn text_response(status: StatusCode, words: impl Into<Bytes>) -> Resp
     let mut response = response("text/plain; charset=utf-8", words);
     *response.status_mut() = status;
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_one_sequence_of_bytes() {
+        let whole = Pieces([b"ab", &b""[..], b"cde"].map(Bytes::from_static));
+        for count in 0..=5 {
+            let mut rest = whole.clone();
+            rest.advance(count);
+            assert_eq!(rest.remaining(), 5 - count);
+            let mut slices = [IoSlice::new(&[]); 4];
+            let filled = rest.chunks_vectored(&mut slices);
+            let all: Vec<u8> = slices[..filled]
+                .iter()
+                .flat_map(|slice| slice.to_vec())
+                .collect();
+            assert_eq!(all, b"abcde"[count..]);
+            assert_eq!(rest.copy_to_bytes(5 - count), b"abcde"[count..]);
+        }
+    }
 }

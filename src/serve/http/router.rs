@@ -3,7 +3,9 @@
 use crate::serve::config::Camera;
 use crate::serve::http::guard::{Admitted, Permission, Requirements};
 use crate::serve::http::handlers::{
-    assets, controls, h264_stream, login, metrics, mp4_stream, restart, snapshot, status, websocket,
+    assets, controls, h264_stream, login, metrics, mjpeg_stream, mp4_stream, restart, snapshot,
+    status, streams, webrtc,
+    websocket::{self, Messages},
 };
 use crate::serve::http::response::{ResponseBody, not_found, response, text_response};
 use hyper::{Method, Response, StatusCode};
@@ -53,22 +55,35 @@ macro_rules! routes {
 
 /// All routes. The first row whose path matches decides; rows of one path stand together.
 pub static ROUTES: &[Route] = routes! {
-    GET "/{websocket}" WebSocket |request, camera| websocket::upgrade(request, &camera, false);
-    GET "/live/{camera}" WebSocket |request, camera| websocket::upgrade(request, &camera, false);
-    GET "/raw" WebSocket |request, camera| websocket::upgrade(request, &camera, true);
-    GET "/raw/{camera}" WebSocket |request, camera| websocket::upgrade(request, &camera, true);
+    GET "/{websocket}" WebSocket |request, camera| websocket::upgrade(request, &camera, Messages::Mp4);
+    GET "/live/{camera}" WebSocket |request, camera| websocket::upgrade(request, &camera, Messages::Mp4);
+    GET "/raw" WebSocket |request, camera| websocket::upgrade(request, &camera, Messages::AnnexB);
+    GET "/raw/{camera}" WebSocket |request, camera| websocket::upgrade(request, &camera, Messages::AnnexB);
+    GET "/api/ws" WebSocket |request, camera| websocket::upgrade(request, &camera, Messages::Go2rtc);
+    GET "/api/ws/{camera}" WebSocket |request, camera| websocket::upgrade(request, &camera, Messages::Go2rtc);
     GET "/stream.mp4" Stream |request, camera| mp4_stream::respond(&request, &camera).await;
     GET "/stream/{camera}.mp4" Stream |request, camera| mp4_stream::respond(&request, &camera).await;
     GET "/stream.h264" Stream |request, camera| h264_stream::respond(&request, &camera).await;
     GET "/stream/{camera}.h264" Stream |request, camera| h264_stream::respond(&request, &camera).await;
+    GET "/stream.mjpg" Stream |request, camera| mjpeg_stream::respond(&request, &camera).await;
+    GET "/stream/{camera}.mjpg" Stream |request, camera| mjpeg_stream::respond(&request, &camera).await;
     GET "/snapshot.jpg" Frames |request, camera| snapshot::respond(request, &camera).await;
     GET "/snapshot/{camera}.jpg" Frames |request, camera| snapshot::respond(request, &camera).await;
     GET "/api/status" Data |request| response("application/json", status::status(&request));
+    GET "/api/streams" Data |request| response("application/json", streams::all(&request));
+    GET "/api/streams/{camera}" Data |_request, camera| response("application/json", streams::one(&camera));
     GET "/api/cameras/{camera}/controls" Data |request, camera| controls::show(&request, &camera).await;
     POST "/api/cameras/{camera}/controls" Change |request, camera| controls::set(request, &camera).await;
     POST "/api/cameras/{camera}/restart" Change |request, camera| restart::respond(request, &camera).await;
     GET "/metrics" Figures |request| response(metrics::CONTENT_TYPE, metrics::metrics(request.app()));
     GET "/healthz" Public |_request| text_response(StatusCode::OK, "ok\n");
+    GET "/stream" Stream |request, camera| mjpeg_stream::respond(&request, &camera).await;
+    GET "/snapshot" Frames |request, camera| snapshot::respond(request, &camera).await;
+    GET "/video" Stream |request, camera| mp4_stream::respond(&request, &camera).await;
+    GET "/video.mp4" Stream |request, camera| mp4_stream::respond(&request, &camera).await;
+    GET "/video.h264" Stream |request, camera| h264_stream::respond(&request, &camera).await;
+    GET "/webrtc" Public |_request| webrtc::respond();
+    POST "/webrtc" Public |_request| webrtc::respond();
     GET "/login" Public |request| login::show(&request);
     POST "/login" Login |request| login::log_in(request).await;
     POST "/logout" Login |request| login::log_out(&request);
@@ -191,6 +206,12 @@ mod tests {
             ("/live/front", "/live/{camera}", Some("front")),
             ("/stream.mp4", "/stream.mp4", None),
             ("/stream/front.mp4", "/stream/{camera}.mp4", Some("front")),
+            ("/stream.mjpg", "/stream.mjpg", None),
+            ("/stream/a.mjpg", "/stream/{camera}.mjpg", Some("a")),
+            ("/stream", "/stream", None),
+            ("/snapshot", "/snapshot", None),
+            ("/video", "/video", None),
+            ("/webrtc", "/webrtc", None),
             ("/stream.h264", "/stream.h264", None),
             ("/stream/a.b.h264", "/stream/{camera}.h264", Some("a.b")),
             ("/stream/.h264", "", None),

@@ -11,12 +11,13 @@ use crate::serve::http::dispatch::handle_request;
 use crate::serve::http::forwarded::Connection;
 use crate::serve::http::loss_aware_stream::LossAwareStream;
 use crate::serve::http::metered_stream::MeteredStream;
-use crate::serve::http::response::{ResponseBody, text_response};
+use crate::serve::http::response::{Pieces, ResponseBody, text_response};
 use crate::serve::http::state::AppState;
 use crate::serve::tls::Tls;
 use crate::serve::tls::stream::MaybeTlsStream;
 use crate::time::Timestamp;
-use hyper::body::{Body, Bytes, Frame, SizeHint};
+use bytes::Buf;
+use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{self, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
@@ -25,7 +26,7 @@ use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -205,18 +206,21 @@ struct TrackedBody {
 }
 
 impl Body for TrackedBody {
-    type Data = Bytes;
+    type Data = Pieces;
     type Error = Infallible;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Pieces>, Infallible>>> {
+        if self.content.is_newest_only() {
+            ready!(self.activity.poll_taken(context));
+        }
         let frame = Pin::new(&mut self.content).poll_frame(context);
         if let Poll::Ready(Some(Ok(frame))) = &frame
             && let Some(bytes) = frame.data_ref()
         {
-            self.activity.queue_frame(bytes.len());
+            self.activity.queue_frame(bytes.remaining());
         }
         frame
     }

@@ -58,8 +58,10 @@ impl fmt::Display for ProtocolError {
 }
 
 /// Puts frames together. Empty between messages, so that an idle viewer costs no memory.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct FrameReader {
+    /// Largest message, in bytes.
+    limit: usize,
     /// The beginning of a frame.
     partial: Vec<u8>,
     /// The beginning of a message in several frames; the first byte is its opcode.
@@ -72,7 +74,22 @@ struct Frame {
     payload: Vec<u8>,
 }
 
+impl Default for FrameReader {
+    fn default() -> Self {
+        Self::with_limit(MAX_MESSAGE_BYTES)
+    }
+}
+
 impl FrameReader {
+    /// Takes messages of at most `limit` bytes.
+    pub fn with_limit(limit: usize) -> Self {
+        Self {
+            limit,
+            partial: Vec::new(),
+            message: None,
+        }
+    }
+
     /// Takes bytes from the socket and calls `each` with one [`ClientFrame`] for each frame that
     /// they complete.
     pub fn push(
@@ -82,7 +99,8 @@ impl FrameReader {
     ) -> Result<(), ProtocolError> {
         self.partial.extend_from_slice(bytes);
         let mut used = 0;
-        while let Some((frame, length)) = parse_frame(self.partial.get(used..).unwrap_or_default())?
+        while let Some((frame, length)) =
+            parse_frame(self.partial.get(used..).unwrap_or_default(), self.limit)?
         {
             used += length;
             each(self.on_frame(frame)?);
@@ -98,7 +116,7 @@ impl FrameReader {
         match frame.opcode {
             0 => {
                 let mut message = self.message.take().ok_or(ProtocolError::Protocol)?;
-                if message.len() + frame.payload.len() > MAX_MESSAGE_BYTES {
+                if message.len() + frame.payload.len() > self.limit {
                     return Err(ProtocolError::TooBig);
                 }
                 message.extend_from_slice(&frame.payload);
@@ -168,7 +186,7 @@ fn close_code(payload: &[u8]) -> Result<Option<u16>, ProtocolError> {
 }
 
 /// The frame at the start of `bytes` and its length, or `None` if it is not whole yet.
-fn parse_frame(bytes: &[u8]) -> Result<Option<(Frame, usize)>, ProtocolError> {
+fn parse_frame(bytes: &[u8], limit: usize) -> Result<Option<(Frame, usize)>, ProtocolError> {
     let [first, second, rest @ ..] = bytes else {
         return Ok(None);
     };
@@ -188,7 +206,7 @@ fn parse_frame(bytes: &[u8]) -> Result<Option<(Frame, usize)>, ProtocolError> {
         },
         short => (u64::from(short), rest, 2),
     };
-    if length > MAX_MESSAGE_BYTES as u64 {
+    if length > limit as u64 {
         return Err(ProtocolError::TooBig);
     }
     let length = length as usize;

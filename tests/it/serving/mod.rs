@@ -1,5 +1,5 @@
 //! The program as its users and their programs meet it, by what they meet: the URLs (`http`), the viewer's connection
-//! (`websocket`, `frames`), who may open it (`access`, `rights`, and
+//! (`websocket`, `frames`), as JPEGs (`mjpeg`), who may open it (`access`, `rights`, and
 //! `routes` for every row of the table), what a camera does meanwhile (`camera`), start and end (`process`), and what
 //! strangers can cost (`strangers`).
 
@@ -7,8 +7,11 @@ mod access;
 mod annexb;
 mod camera;
 mod frames;
+mod go2rtc;
 mod http;
 mod metrics;
+#[cfg(feature = "software-encoder")]
+mod mjpeg;
 mod process;
 mod ready;
 mod restart;

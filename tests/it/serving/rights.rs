@@ -139,11 +139,18 @@ fn expected(row: &Route) -> [u16; 7] {
             [200, 200, 200, 200, 200, 421, 200]
         }
         ("GET", "/", Permission::Page) => [401, 200, 200, 401, 200, 421, 401],
-        ("GET", "/api/status" | "/api/cameras/{camera}/controls", Permission::Data) => {
-            [401, 200, 200, 401, 200, 421, 401]
-        }
+        ("GET" | "POST", "/webrtc", Permission::Public) => [501, 501, 501, 501, 501, 421, 501],
+        (
+            "GET",
+            "/api/status"
+            | "/api/cameras/{camera}/controls"
+            | "/api/streams"
+            | "/api/streams/{camera}",
+            Permission::Data,
+        ) => [401, 200, 200, 401, 200, 421, 401],
         ("GET", "/metrics", Permission::Figures) => [401, 200, 200, 401, 200, 421, 401],
-        ("GET", "/snapshot.jpg" | "/snapshot/{camera}.jpg", Permission::Frames) => {
+        ("GET", "/snapshot.jpg" | "/snapshot/{camera}.jpg" | "/snapshot", Permission::Frames)
+        | ("GET", "/stream.mjpg" | "/stream/{camera}.mjpg" | "/stream", Permission::Stream) => {
             let seen = if cfg!(feature = "software-encoder") {
                 200
             } else {
@@ -153,12 +160,19 @@ fn expected(row: &Route) -> [u16; 7] {
         }
         (
             "GET",
-            "/stream.mp4" | "/stream/{camera}.mp4" | "/stream.h264" | "/stream/{camera}.h264",
+            "/stream.mp4"
+            | "/stream/{camera}.mp4"
+            | "/stream.h264"
+            | "/stream/{camera}.h264"
+            | "/video"
+            | "/video.mp4"
+            | "/video.h264",
             Permission::Stream,
         ) => [401, 200, 200, 401, 403, 421, 401],
         (
             "GET",
-            "/{websocket}" | "/live/{camera}" | "/raw" | "/raw/{camera}",
+            "/{websocket}" | "/live/{camera}" | "/raw" | "/raw/{camera}" | "/api/ws"
+            | "/api/ws/{camera}",
             Permission::WebSocket,
         ) => [401, 426, 426, 401, 403, 421, 401],
         ("POST", "/api/cameras/{camera}/controls", Permission::Change) => {

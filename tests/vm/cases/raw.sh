@@ -149,6 +149,33 @@ taken=$(date -d "$(header last-modified)" +%s) answered=$(date -d "$(header date
 snapshot '?width=160'
 [ "$(stat -c %s "$t/snapshot.jpg")" -lt "$(stat -c %s "$t/bars.jpg")" ] || fail "not smaller"
 
+step "the MJPEG stream has the camera's own JPEGs, byte for byte; smaller ones it has not"
+# stream BYTES [QUERY]: so much of the stream
+stream() {
+    { exec 8<>"/dev/tcp/127.0.0.1/$port"; } 2>"$t/refused" || fail "refused"
+    printf 'GET /?action=stream%s HTTP/1.0\r\nHost: 127.0.0.1:%s\r\n\r\n' "${2:-}" "$port" >&8
+    timeout 60 head -c "$1" <&8 >"$t/stream"
+    exec 8>&-
+}
+stream $((20 * $(stat -c %s "$t/bars.jpg")))
+each=$(perl -e 'my ($stream, $jpeg) = map { open my $file, "<:raw", $_ or die; local $/; <$file> } @ARGV;
+    $stream =~ s/^.*?\r\n\r\n//s;
+    my @parts = split /(?:\r\n)?--boundarydonotcross\r\n/, $stream;
+    shift @parts; pop @parts;
+    my @times;
+    for (@parts) {
+        s/^Content-Type: image\/jpeg\r\nContent-Length: (\d+)\r\nX-Timestamp: ([\d.]+)\r\n\r\n// or die "no header: ", substr $_, 0, 80;
+        $_ eq $jpeg && $1 == length or die "another picture than was fed";
+        push @times, $2;
+    }
+    @times > 15 or die "only ", scalar @times;
+    printf "%.0f", 1000 * ($times[-1] - $times[0]) / $#times' "$t/stream" "$t/bars.jpg") || fail "the stream"
+step "   one in $each ms"
+[ "$each" -lt 300 ] || fail "of ten in a second one in $each ms"
+stream 3000 '&width=160'
+length=$(grep -a -m1 '^Content-Length' "$t/stream" | tr -dc 0-9)
+[ "${length:-999999}" -lt "$(stat -c %s "$t/bars.jpg")" ] || fail "not smaller: $length"
+
 step "a camera on demand is opened for it, and what is left to the display is in the picture"
 leave
 stop

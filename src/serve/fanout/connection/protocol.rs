@@ -93,6 +93,12 @@ impl ViewerConnection {
             // The code is returned (RFC 6455, 5.5.1).
             ClientFrame::Close(code) => self.close(code.unwrap_or(1000), "it said goodbye"),
             ClientFrame::Text(text) if self.speaks_v1 => self.on_text(&text, received),
+            ClientFrame::Text(text) if self.mse.is_some() => {
+                let reply = self.mse.as_mut().and_then(|mse| mse.on_text(&text));
+                if let Some(reply) = reply {
+                    self.queue_control(frame(Opcode::Text, reply.to_string().as_bytes()));
+                }
+            }
             ClientFrame::Text(_)
             | ClientFrame::Binary
             | ClientFrame::Pong

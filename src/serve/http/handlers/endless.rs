@@ -84,6 +84,15 @@ pub(crate) async fn respond(
             Err(words) => return text_response(StatusCode::BAD_REQUEST, words),
         }
     };
+    response(request, media_type, content)
+}
+
+/// Returns the answer with an endless `content`.
+pub(crate) fn response(
+    request: &Admitted,
+    media_type: &'static str,
+    content: ResponseBody,
+) -> Response<ResponseBody> {
     let mut response = Response::new(content);
     let out = response.headers_mut();
     out.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));

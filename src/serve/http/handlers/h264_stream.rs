@@ -5,8 +5,7 @@ use crate::serve::annexb_cache::AnnexB;
 use crate::serve::config::Camera;
 use crate::serve::http::guard::Admitted;
 use crate::serve::http::handlers::endless::{self, Client};
-use crate::serve::http::response::{PollBytes, ResponseBody};
-use bytes::Bytes;
+use crate::serve::http::response::{Pieces, PollBytes, ResponseBody};
 use hyper::Response;
 use std::task::{Context, Poll};
 
@@ -29,11 +28,11 @@ pub(crate) async fn respond(request: &Admitted, camera: &Camera) -> Response<Res
 }
 
 impl PollBytes for H264 {
-    fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<Bytes> {
+    fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<Pieces> {
         loop {
             // Parameter sets are in the keyframes.
             if let Event::Frame(frame) = std::task::ready!(self.client.poll_event(context)) {
-                return Poll::Ready(self.annexb.message(&frame).payload());
+                return Poll::Ready(self.annexb.message(&frame).payload().into());
             }
         }
     }

@@ -4,7 +4,7 @@ use crate::hub::{ClientClock, ClientTimeline, Event};
 use crate::serve::config::Camera;
 use crate::serve::http::guard::Admitted;
 use crate::serve::http::handlers::endless::{self, Client};
-use crate::serve::http::response::{PollBytes, ResponseBody};
+use crate::serve::http::response::{Pieces, PollBytes, ResponseBody};
 use crate::time::unix_at_zero;
 use bytes::Bytes;
 use hyper::Response;
@@ -14,8 +14,6 @@ use std::task::{Context, Poll};
 struct Mp4 {
     client: Client,
     timeline: ClientTimeline,
-    /// The rest of the frame whose head was sent last.
-    rest: Option<Bytes>,
 }
 
 /// Answers with init segment and frames, as long as the client takes them.
@@ -30,24 +28,21 @@ pub(crate) async fn respond(request: &Admitted, camera: &Camera) -> Response<Res
         Ok(Box::new(Mp4 {
             client,
             timeline: ClientTimeline::new(clock),
-            rest: None,
         }))
     })
     .await
 }
 
 impl PollBytes for Mp4 {
-    fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<Bytes> {
-        if let Some(rest) = self.rest.take() {
-            return Poll::Ready(rest);
-        }
+    fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<Pieces> {
         loop {
             match std::task::ready!(self.client.poll_event(context)) {
-                Event::Parameters(parameters) => return Poll::Ready(parameters.init().payload()),
+                Event::Parameters(parameters) => {
+                    return Poll::Ready(parameters.init().payload().into());
+                }
                 Event::Frame(frame) => {
                     let (head, rest) = self.timeline.retime(&frame);
-                    self.rest = Some(rest);
-                    return Poll::Ready(head);
+                    return Poll::Ready(Pieces([head, rest, Bytes::new()]));
                 }
                 // An MP4 has no place for these.
                 Event::Status(_) | Event::Skipped(_) => {}

@@ -5,7 +5,7 @@ use crate::logger::CLIENT_TARGET;
 use crate::media::Frame;
 use crate::serve::config::Camera;
 use crate::serve::connection_limit::Permit;
-use crate::serve::fanout::connection::NewViewer;
+use crate::serve::fanout::connection::{MseSession, NewViewer};
 use crate::serve::http::guard::Admitted;
 use crate::serve::http::metered_stream::MeteredStream;
 use crate::serve::http::refusal::Refusal;
@@ -23,11 +23,22 @@ use std::io;
 /// Sub-protocol with text messages in addition to the video.
 pub(crate) const SUBPROTOCOL: &str = "berrymse.v1";
 
-/// Answers the request; the viewer itself begins when the answer is out. With `is_raw` it gets Annex B.
+/// Messages of a WebSocket.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Messages {
+    /// MP4, and `berrymse.v1` for those who speak it.
+    Mp4,
+    /// Annex B, and the same.
+    AnnexB,
+    /// Those of go2rtc.
+    Go2rtc,
+}
+
+/// Answers the request; the viewer itself begins when the answer is out.
 pub(crate) fn upgrade(
     mut request: Admitted,
     camera: &Camera,
-    is_raw: bool,
+    messages: Messages,
 ) -> Response<ResponseBody> {
     let (key, permit) = match reserve(&request) {
         Ok(reserved) => reserved,
@@ -35,7 +46,8 @@ pub(crate) fn upgrade(
     };
     let (app, peer) = (request.app().clone(), request.peer());
     let headers = request.headers();
-    let speaks_v1 = offers_subprotocol(headers, SUBPROTOCOL);
+    let is_go2rtc = messages == Messages::Go2rtc;
+    let speaks_v1 = !is_go2rtc && offers_subprotocol(headers, SUBPROTOCOL);
     let mut response = Response::new(ResponseBody::Full(None));
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let out = response.headers_mut();
@@ -53,7 +65,7 @@ pub(crate) fn upgrade(
     let viewer = request.identity().name.clone();
     let upgrade = request.upgrade();
     let (name, hub) = (camera.name.clone(), camera.handle.hub().clone());
-    let annexb = is_raw.then(|| app.annexb(&name));
+    let annexb = (messages == Messages::AnnexB).then(|| app.annexb(&name));
     tokio::spawn(async move {
         let taken = match upgrade.await {
             Ok(upgraded) => into_viewer_stream(upgraded),
@@ -68,7 +80,7 @@ pub(crate) fn upgrade(
                     None => log::info!(target: CLIENT_TARGET, "{name}: viewer {peer} joined"),
                 }
                 let mut subscription = hub.subscribe(Delivery::LIVE);
-                if is_raw {
+                if annexb.is_some() {
                     subscription.set_bytes_of(Frame::annexb_message_len);
                 }
                 app.fanout.add(NewViewer {
@@ -81,6 +93,7 @@ pub(crate) fn upgrade(
                     subscription,
                     annexb,
                     speaks_v1,
+                    mse: is_go2rtc.then(MseSession::new),
                     permit,
                     loss_response: app.congestion_control.loss_response(),
                 });

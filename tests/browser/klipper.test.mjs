@@ -1,0 +1,99 @@
+/**
+ * The program at port 8080 of a Klipper host: nginx passes /webcam/ on, without upgrades and without the Host header. The front end is a
+ * page of nginx's own, which takes MJPEG, snapshots and the MP4 there.
+ */
+
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { browserName, launch } from "./browser.mjs";
+import { installClock } from "./clock.mjs";
+import { patience } from "./driven-page.mjs";
+import { nginx } from "./nginx.mjs";
+import { clockOnScreen, showImage } from "./screen-clock.mjs";
+import { serve } from "./server.mjs";
+
+/** As in the nginx configuration of Mainsail and Fluidd. */
+const WEBCAM = `
+  location /webcam/ {
+    postpone_output 0;
+    proxy_buffering off;
+    proxy_ignore_headers X-Accel-Buffering;
+    access_log off;
+    error_log off;
+    proxy_pass http://mjpgstreamer1/;
+  }`;
+const FRONT_END = `location / { default_type text/html; return 200 '<!doctype html><link rel="icon" href="data:,">'; }`;
+const SCREENSHOTS = process.env.SCREENSHOTS;
+
+let folder;
+let browser;
+let server;
+let proxy;
+let page;
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "berrymse-"));
+  [browser, server] = await Promise.all([launch(), serve(["--width", "320", "--height", "240", "--fps", "10"])]);
+  const upstream = `upstream mjpgstreamer1 { ip_hash; server 127.0.0.1:${server.port}; }`;
+  proxy = await nginx(folder, { http: upstream, server: `${WEBCAM} ${FRONT_END}` });
+  page = await browser.newPage();
+  await page.before(installClock);
+  await page.goto(proxy.url);
+});
+
+after(async () => {
+  await page?.close();
+  await Promise.all([browser?.close(), proxy?.end()]);
+  await server?.end();
+  await rm(folder, { recursive: true, force: true });
+});
+
+test("MJPEG plays behind the nginx of a Klipper host", async () => {
+  await page.evaluate(showImage, "/webcam/?action=stream");
+  const seen = new Set();
+  for (const end = Date.now() + patience(20_000); seen.size < 4;) {
+    assert.ok(Date.now() < end, `${[...seen]}`);
+    const { made } = await clockOnScreen(page, SCREENSHOTS ? `${SCREENSHOTS}/klipper-${browserName}.png` : "");
+    if (made !== null) seen.add(made);
+  }
+  assert.deepEqual(page.messages, []);
+});
+
+test("the MP4 plays behind the nginx of a Klipper host", async () => {
+  await page.evaluate(() => {
+    const video = Object.assign(document.createElement("video"), { src: "/webcam/video.mp4", muted: true, autoplay: true });
+    document.body.replaceChildren(video);
+  });
+  // The browser keeps what it likes of an endless file.
+  await page.until("a moving video", async () => {
+    const video = document.querySelector("video");
+    const before = clock.of(video);
+    await new Promise((resolve) => setTimeout(resolve, 250));
+    return before !== null && clock.of(video) > before;
+  });
+});
+
+test("snapshots are new behind the nginx of a Klipper host", async () => {
+  const clocks = await page.evaluate(async () => {
+    const found = [];
+    for (let i = 0; i < 3; i += 1) {
+      const answer = await fetch(`/webcam/?action=snapshot&cacheBust=${i}`);
+      found.push(clock.of(await createImageBitmap(await answer.blob())));
+      await new Promise((resolve) => setTimeout(resolve, 150));
+    }
+    return found;
+  });
+  assert.ok(clocks[0] < clocks[1] && clocks[1] < clocks[2], `${clocks}`);
+});
+
+test("WebRTC of camera-streamer is refused in words", async () => {
+  const { status, words } = await page.evaluate(async () => {
+    const answer = await fetch("/webcam/webrtc", { method: "POST", body: `{"type":"request"}` });
+    return { status: answer.status, words: await answer.text() };
+  });
+  assert.equal(status, 501);
+  assert.match(words, /\/\?action=stream/);
+});
