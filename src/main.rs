@@ -102,6 +102,15 @@ fn serve(config: Config) -> Result<(), String> {
     if let Some(note) = &room.note {
         log::warn!("{note}");
     }
+    if let Some(paths) = config
+        .server
+        .tls
+        .as_ref()
+        .filter(|_| config.server.is_self_signed)
+    {
+        let fingerprint = serve::self_signed::ensure(paths, own_names(&config.server))?;
+        log::info!("tls: self-signed certificate (SHA-256 {fingerprint})");
+    }
     let tls = config.server.tls.clone().map(Tls::open).transpose()?;
     let listening = serve::listen::bind_all(&config.server.listen)?;
     let is_public = config
@@ -159,6 +168,25 @@ fn serve(config: Config) -> Result<(), String> {
         std::thread::sleep(Duration::from_millis(5));
     }
     Ok(())
+}
+
+/// Returns the names and addresses by which this machine may be reached.
+fn own_names(server: &serve::Config) -> Vec<String> {
+    let host = os::procfs::host_name();
+    let mut names = vec![
+        "localhost".into(),
+        "127.0.0.1".into(),
+        "::1".into(),
+        format!("{host}.local"),
+        host,
+    ];
+    names.extend(server.allowed_hosts.iter().cloned());
+    let addresses = server.listen.iter().map(|address| address.host.as_str());
+    let is_one = |host: &&str| !["", "0.0.0.0", "::"].contains(host);
+    names.extend(addresses.filter(is_one).map(str::to_owned));
+    names.retain(|name| name.is_ascii());
+    names.dedup();
+    names
 }
 
 /// Returns the users, tokens and links. Without a place for the key, sessions end with the process.

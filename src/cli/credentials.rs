@@ -82,28 +82,37 @@ pub(super) fn default_key_file(
     env: &impl Fn(&str) -> Option<OsString>,
     config: Option<&Path>,
 ) -> Option<PathBuf> {
+    Some(state_folder(env, config)?.join(KEY_FILE))
+}
+
+/// Returns the folder for what the program keeps.
+pub(super) fn state_folder(
+    env: &impl Fn(&str) -> Option<OsString>,
+    config: Option<&Path>,
+) -> Option<PathBuf> {
     let folder = |name: &str| {
         env(name)
             .filter(|value| !value.is_empty())
             .map(PathBuf::from)
     };
-    let folder = if let Some(state) = env("STATE_DIRECTORY").filter(|value| !value.is_empty()) {
-        // A list of several is separated by colons.
-        PathBuf::from(
-            state
-                .to_string_lossy()
-                .split(':')
-                .next()
-                .unwrap_or_default(),
-        )
-    } else if config == Some(Path::new(SERVICE_CONFIG)) && Path::new(SERVICE_STATE).exists() {
-        SERVICE_STATE.into()
-    } else if let Some(state) = folder("XDG_STATE_HOME") {
-        state.join("berrymse")
-    } else {
-        folder("HOME")?.join(".local/state/berrymse")
-    };
-    Some(folder.join(KEY_FILE))
+    Some(
+        if let Some(state) = env("STATE_DIRECTORY").filter(|value| !value.is_empty()) {
+            // A list of several is separated by colons.
+            PathBuf::from(
+                state
+                    .to_string_lossy()
+                    .split(':')
+                    .next()
+                    .unwrap_or_default(),
+            )
+        } else if config == Some(Path::new(SERVICE_CONFIG)) && Path::new(SERVICE_STATE).exists() {
+            SERVICE_STATE.into()
+        } else if let Some(state) = folder("XDG_STATE_HOME") {
+            state.join("berrymse")
+        } else {
+            folder("HOME")?.join(".local/state/berrymse")
+        },
+    )
 }
 
 /// Returns the URL of the page, with a name by which others may reach this machine.

@@ -158,6 +158,16 @@ fn config(
     {
         access.key_file = credentials::default_key_file(env, config.file.as_deref());
     }
+    if config.server.is_self_signed
+        && let Some(paths) = &mut config.server.tls
+    {
+        let folder = credentials::state_folder(env, config.file.as_deref()).ok_or_else(|| {
+            let why = "there is no folder for the certificate; set STATE_DIRECTORY, or name tls.cert and tls.key";
+            Error(format!("tls.selfSigned: {why}"))
+        })?;
+        paths.cert = folder.join(&paths.cert);
+        paths.key = folder.join(&paths.key);
+    }
     Ok(config)
 }
 

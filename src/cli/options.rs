@@ -225,6 +225,16 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         help: "private key of the certificate (PEM); changed files are read again",
     },
     OptionSpec {
+        setting: Setting::TlsSelfSigned,
+        short: None,
+        long: &[],
+        env: None,
+        file: Some((ConfigSection::Tls, &["selfSigned"])),
+        value: "true|false",
+        default: Some("false"),
+        help: "make a certificate once, in the folder of access.keyFile's default; browsers ask whether to trust it",
+    },
+    OptionSpec {
         setting: Setting::Websocket,
         short: Some('s'),
         long: &["websocket", "Server.WebSocket"],

@@ -47,6 +47,8 @@ pub(super) enum Setting {
     TlsCert,
     /// The private key of the certificate.
     TlsKey,
+    /// Switch for a certificate that the program makes.
+    TlsSelfSigned,
     /// Path of the first camera's live stream.
     Websocket,
     /// Origins of other sites' pages that may connect.

@@ -178,10 +178,15 @@ fn server(layers: LayeredSettings<'_>) -> Result<serve::Config, Error> {
     for raw in layers.all(Setting::TrustedProxies) {
         trusted_proxies.extend(parsers::networks(&raw.text).map_err(|why| raw.error(why))?);
     }
-    let tls = tls(layers, &listen)?;
+    let is_self_signed = layers.parse(Setting::TlsSelfSigned, parsers::parse_bool)?;
+    let tls = match is_self_signed {
+        true => Some(self_signed(layers, &listen)?),
+        false => tls(layers, &listen)?,
+    };
     Ok(serve::Config {
         listen,
         tls,
+        is_self_signed,
         websocket_name: layers.parse(Setting::Websocket, parsers::websocket)?,
         allowed_origins,
         allowed_hosts,
@@ -193,6 +198,31 @@ fn server(layers: LayeredSettings<'_>) -> Result<serve::Config, Error> {
         trusted_proxies,
         io_uring: layers.parse(Setting::IoUring, parsers::parse_bool)?,
         congestion: layers.parse(Setting::Congestion, parsers::congestion)?,
+    })
+}
+
+/// Returns the names of the files of a certificate that the program makes; their folder is found later.
+fn self_signed(layers: LayeredSettings<'_>, listen: &[Address]) -> Result<CertPaths, Error> {
+    let own = layers.effective(Setting::TlsSelfSigned);
+    let given = [Setting::TlsCert, Setting::TlsKey];
+    if let Some(raw) = given
+        .into_iter()
+        .find_map(|setting| layers.all(setting).pop())
+    {
+        return Err(own.error(format!(
+            "{} is given as well; leave out one of them",
+            raw.from
+        )));
+    }
+    if !listen.iter().any(|address| address.is_secure) {
+        let example = listen.first().map_or_else(String::new, ToString::to_string);
+        return Err(own.error(format!(
+            "no address has TLS; write --listen https://{example} for one that has"
+        )));
+    }
+    Ok(CertPaths {
+        cert: "tls.crt".into(),
+        key: "tls.key".into(),
     })
 }
 

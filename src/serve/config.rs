@@ -27,6 +27,8 @@ pub struct Config {
     pub listen: Vec<Address>,
     /// Files of the certificate, if an address has TLS; not yet read.
     pub tls: Option<CertPaths>,
+    /// The program makes the files if they are not there.
+    pub is_self_signed: bool,
     /// Path of the first camera's WebSocket, without the slash; one segment of URL-safe characters.
     pub websocket_name: String,
     /// Origins in addition to the server's own whose pages may connect, as browsers write them

@@ -23,6 +23,7 @@ mod limits;
 pub mod listen;
 mod network;
 mod rlimit;
+pub mod self_signed;
 mod tls;
 mod ws;
 

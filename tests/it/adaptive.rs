@@ -124,6 +124,7 @@ fn serve(handle: Handle) -> String {
     let config = serve::Config {
         listen: Vec::new(),
         tls: None,
+        is_self_signed: false,
         websocket_name: "video_websocket".into(),
         allowed_origins: Vec::new(),
         allowed_hosts: Vec::new(),

@@ -356,3 +356,47 @@ fn key_that_becomes_a_fifo_stops_nothing() {
     site.server.signal(rustix::process::Signal::TERM);
     assert!(site.server.child.wait().unwrap().success());
 }
+
+#[test]
+fn self_signed_certificate_is_made_once() {
+    let place = Scratch::new("tls-self-signed");
+    let config = place.file(
+        "config.yml",
+        "camera: {source: test, width: 320, height: 240}\nserver: {listen: 'https://127.0.0.1:0'}\ntls: {selfSigned: true}\n",
+    );
+    let start = || {
+        Server::start_with(&["--config", &config], |command| {
+            command.env("STATE_DIRECTORY", place.join("state"));
+        })
+    };
+    let fingerprint = |server: &Server| {
+        server.wait_for_log("tls: self-signed certificate (SHA-256 ");
+        let log = server.log();
+        let line = log
+            .lines()
+            .find(|line| line.contains("self-signed"))
+            .unwrap();
+        line.rsplit(' ').next().unwrap().to_owned()
+    };
+    let first = fingerprint(&start());
+    assert_eq!(first.len(), 32 * 3);
+    let key = std::fs::metadata(place.join("state/tls.key")).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::mode(&key.permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let server = start();
+    assert_eq!(fingerprint(&server), first);
+    std::fs::copy(place.join("state/tls.crt"), place.join("cert.pem")).unwrap();
+    let site = Site { place, server };
+    assert!(site.get("/healthz").ends_with("ok\n"));
+    let Site { place, server } = site;
+    drop(server);
+    std::fs::remove_file(place.join("state/tls.crt")).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_berrymse"))
+        .args(["--config", place.join("config.yml").to_str().unwrap()])
+        .env("STATE_DIRECTORY", place.join("state"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("tls.key is there without"), "{text}");
+}

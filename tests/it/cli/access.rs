@@ -156,6 +156,14 @@ fn bad_access_is_rejected_with_its_line() {
             "'home.example' is not an origin",
         ),
         (
+            "tls: {selfSigned: true}\n".to_owned(),
+            "tls.selfSigned: no address has TLS",
+        ),
+        (
+            "server: {listen: 'https://:1'}\ntls: {selfSigned: true, cert: a}\n".to_owned(),
+            "tls.cert is given as well",
+        ),
+        (
             "keyFile: a\n".to_owned(),
             "'keyFile:' belongs below 'access:'",
         ),
