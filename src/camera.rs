@@ -14,6 +14,7 @@ mod muxer;
 use crate::camera_handle::Endpoint;
 use crate::controls::{ControlValue, Server};
 use crate::encode::EncoderPreference;
+use crate::heartbeat::Heartbeat;
 use crate::hub::{CameraState, Publisher};
 use crate::logger::{self, LogRateLimit};
 use crate::media::orientation::Orientation;
@@ -117,16 +118,17 @@ impl Config {
     }
 }
 
-/// Runs a camera until shutdown.
-pub fn run(config: &Config, shutdown: ShutdownToken, endpoint: &Endpoint) {
+/// Runs a camera until shutdown. Each round beats `heartbeat`, with and without frames.
+pub fn run(config: &Config, shutdown: ShutdownToken, endpoint: &Endpoint, heartbeat: &Heartbeat) {
     let spec = &config.source;
     if config.activation == Activation::OnDemand {
         logger::count_info_as_client();
     }
     let context = &config.source_context(shutdown, endpoint.controls.clone());
-    let mut camera = Camera::new(config, endpoint);
+    let mut camera = Camera::new(config, endpoint, heartbeat);
     let mut pause = BACKOFF_MIN;
     while !context.shutdown.is_triggered() {
+        heartbeat.beat();
         if camera.idle_timer.activation == Activation::OnDemand && !camera.wait_for_demand(context)
         {
             break;
@@ -172,6 +174,7 @@ pub fn run(config: &Config, shutdown: ShutdownToken, endpoint: &Endpoint) {
         camera.back_off(pause, context);
         pause = (pause * 2).min(backoff_max(spec));
     }
+    heartbeat.finish();
 }
 
 fn backoff_max(spec: &SourceSpec) -> Duration {
@@ -186,7 +189,7 @@ fn backoff_max(spec: &SourceSpec) -> Duration {
 /// For synthetic sources (measurements, tests).
 pub fn play(source: Box<dyn Input>, config: &Config, endpoint: &Endpoint) -> Result<(), Error> {
     let as_device = SourceSpec::V4l2(PathBuf::new());
-    Camera::new(config, endpoint).play(source, &as_device)
+    Camera::new(config, endpoint, &Heartbeat::default()).play(source, &as_device)
 }
 
 /// Returns true for sources that begin with a keyframe when re-opened: programs and other servers.
@@ -200,6 +203,7 @@ fn can_restart(spec: &SourceSpec) -> bool {
 struct Camera<'a> {
     name: &'a str,
     endpoint: &'a Endpoint,
+    heartbeat: &'a Heartbeat,
     publisher: &'a Publisher,
     muxer: Muxer,
     was_live: bool,
@@ -215,10 +219,11 @@ struct Camera<'a> {
 }
 
 impl<'a> Camera<'a> {
-    fn new(config: &'a Config, endpoint: &'a Endpoint) -> Self {
+    fn new(config: &'a Config, endpoint: &'a Endpoint, heartbeat: &'a Heartbeat) -> Self {
         Self {
             name: &config.name,
             endpoint,
+            heartbeat,
             publisher: &endpoint.publisher,
             muxer: Muxer::new(config.settings.fps),
             was_live: false,
@@ -237,6 +242,7 @@ impl<'a> Camera<'a> {
         if self.publisher.enter_idle() {
             log::info!("{}: closed until somebody watches", self.name);
             while !self.publisher.wait_for_demand(SHUTDOWN_POLL_INTERVAL) {
+                self.heartbeat.beat();
                 if context.shutdown.is_triggered() {
                     return false;
                 }
@@ -260,6 +266,7 @@ impl<'a> Camera<'a> {
             .set_makes_keyframes_on_request(source.can_make_keyframes());
         let mut controller = self.bitrate_controller(source.as_ref());
         loop {
+            self.heartbeat.beat();
             if let Some(item) = source.read()? {
                 assemble.push(item, &mut liveness, &mut |assembled| {
                     has_keyframe = true;
@@ -370,6 +377,7 @@ impl<'a> Camera<'a> {
         let end = Timestamp::now() + pause;
         let is_watched = self.publisher.has_demand();
         loop {
+            self.heartbeat.beat();
             let left = end.since(Timestamp::now());
             let is_new = (pause > BACKOFF_MAX && !is_watched && self.publisher.has_demand())
                 || self.endpoint.commands.take_restart();

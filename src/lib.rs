@@ -78,6 +78,7 @@
 //! | [`os`] | allocator, socket options, `/proc` |
 //! | [`build_info`] | version, commit and built-in parts |
 //! | [`shutdown`], [`time`], [`suggest`] | the request to stop, the clock, suggestions for wrong names |
+//! | [`heartbeat`] | signs of life of the loops, for the watchdog |
 
 pub mod access;
 pub mod build_info;
@@ -88,6 +89,7 @@ pub mod controls;
 pub mod encode;
 pub mod frame_rate;
 pub mod h264;
+pub mod heartbeat;
 pub mod hub;
 pub mod jpeg;
 pub mod logger;

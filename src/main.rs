@@ -3,10 +3,13 @@
 use berrymse::access::{self, AccessControl, SigningKey};
 use berrymse::camera;
 use berrymse::cli::{self, Command, Config, credentials, list_cameras, setup};
+use berrymse::heartbeat::{Heartbeat, HeartbeatMonitor};
+use berrymse::os::service_manager::{self, ServiceManager};
 use berrymse::serve::exposure::Exposure;
 use berrymse::serve::{self, AppState, BoundListener, Fanout, Tls};
 use berrymse::shutdown::ShutdownToken;
 use berrymse::source::SourceSpec;
+use berrymse::time::Timestamp;
 use berrymse::{camera_handle, logger, os, redact};
 use std::io::Write;
 use std::process::ExitCode;
@@ -16,6 +19,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Timeout for the threads of cameras. Those that still run end with the process.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(700);
+
+/// Interval at which an address that is waited for is tried.
+const ADDRESS_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let directory = std::env::current_dir().unwrap_or_default();
@@ -36,9 +42,10 @@ fn main() -> ExitCode {
         Ok(Command::Cameras { json: false, .. }) => {
             print_answer(&redact::mask(&list_cameras::report().text()))
         }
+        Ok(Command::CheckConfig(checked)) => check_config(checked),
+        Ok(Command::Health(url)) => print_result(cli::health::check(&url)),
         Ok(Command::Serve(mut config)) => {
-            let variables = std::env::vars_os().map(|(name, _)| name);
-            config.notes.extend(cli::unknown_variables(variables));
+            config.notes.extend(unknown_variables());
             for camera in &config.cameras {
                 match &camera.source {
                     SourceSpec::Exec(words) => redact::add_secrets(words),
@@ -70,6 +77,37 @@ fn print_result(answer: Result<String, String>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Prints the errors of the configuration, or that it has none. Certificates are read once the rest is right.
+fn check_config(checked: Result<Config, Vec<cli::Error>>) -> ExitCode {
+    let errors: Vec<String> = match &checked {
+        Ok(config) => {
+            // The start makes a self-signed one.
+            let given = (config.server.tls.as_ref()).filter(|_| !config.server.is_self_signed);
+            let tls = given.cloned().map(Tls::open).transpose();
+            tls.err().into_iter().collect()
+        }
+        Err(errors) => errors.iter().map(ToString::to_string).collect(),
+    };
+    for error in &errors {
+        print_error(error);
+    }
+    match checked {
+        Ok(config) if errors.is_empty() => {
+            for note in config.notes.iter().chain(&unknown_variables()) {
+                print_error(&format!("warning: {note}"));
+            }
+            let file = config.file.as_ref();
+            let place = file.map_or("no file".into(), |path| path.to_string_lossy());
+            print_answer(&format!("configuration: correct ({place})\n"))
+        }
+        _ => ExitCode::from(cli::Error::EXIT_CODE),
+    }
+}
+
+fn unknown_variables() -> Vec<String> {
+    cli::unknown_variables(std::env::vars_os().map(|(name, _)| name))
 }
 
 /// Prints the answer of a command. A reader that stops early is no error (`berrymse --help | head`).
@@ -112,7 +150,19 @@ fn serve(config: Config) -> Result<(), String> {
         log::info!("tls: self-signed certificate (SHA-256 {fingerprint})");
     }
     let tls = config.server.tls.clone().map(Tls::open).transpose()?;
-    let listening = serve::listen::bind_all(&config.server.listen)?;
+    let manager = ServiceManager::connect(std::env::var_os("NOTIFY_SOCKET").as_deref());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("cannot start: {error}"))?;
+    let mut signals = {
+        let _within = runtime.enter();
+        Signals::listen()?
+    };
+    let bound = bind_addresses(&config.server, &mut signals, &manager);
+    let Some(listening) = runtime.block_on(bound)? else {
+        return Ok(());
+    };
     let is_public = config
         .access
         .as_ref()
@@ -121,16 +171,8 @@ fn serve(config: Config) -> Result<(), String> {
     let exposure = Exposure::of(&listening, is_open, is_public);
     exposure.warnings().for_each(|line| log::warn!("{line}"));
     let access = config.access.map(access_control).transpose()?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| format!("cannot start: {error}"))?;
-    let signals = {
-        let _within = runtime.enter();
-        Signals::listen()?
-    };
     let shutdown = ShutdownToken::new().map_err(|error| format!("cannot start: {error}"))?;
-    let (mut threads, mut served) = (Vec::new(), Vec::new());
+    let (mut threads, mut served, mut heartbeats) = (Vec::new(), Vec::new(), Vec::new());
     for camera in config.cameras {
         let (endpoint, handle) = camera_handle::channel(camera.controls.iter().cloned());
         served.push(serve::Camera {
@@ -141,7 +183,9 @@ fn serve(config: Config) -> Result<(), String> {
         });
         let name = camera.name.clone();
         let shutdown = shutdown.clone();
-        let run = move || camera::run(&camera, shutdown, &endpoint);
+        let heartbeat = Heartbeat::default();
+        heartbeats.push((name.clone(), heartbeat.clone()));
+        let run = move || camera::run(&camera, shutdown, &endpoint, &heartbeat);
         let thread = std::thread::Builder::new().name(name).spawn(run);
         threads.push(thread.map_err(|error| format!("cannot start a camera's thread: {error}"))?);
     }
@@ -149,6 +193,7 @@ fn serve(config: Config) -> Result<(), String> {
     let (fanout, fanout_thread) = Fanout::start(hubs, config.server.io_uring)
         .map_err(|error| format!("cannot start the fan-out: {error}"))?;
     threads.push(fanout_thread);
+    heartbeats.push(("fan-out".to_owned(), fanout.heartbeat()));
     let app = AppState::new(
         served,
         config.server,
@@ -158,7 +203,14 @@ fn serve(config: Config) -> Result<(), String> {
         fanout.clone(),
     );
     let site = Arc::new(app);
-    runtime.block_on(until_signal(signals, listening, tls, site))?;
+    runtime.block_on(async {
+        let feeding = feed_watchdog(&manager, &fanout, heartbeats);
+        tokio::select! {
+            result = until_signal(signals, listening, tls, site, &manager) => result,
+            () = feeding => Ok(()),
+        }
+    })?;
+    manager.notify("STOPPING=1");
     shutdown.trigger();
     fanout.stop();
     // Children of the cameras are reaped by their threads.
@@ -205,11 +257,77 @@ fn access_control(config: access::Config) -> Result<AccessControl, String> {
     AccessControl::new(config, key)
 }
 
+/// Opens the addresses, and waits for those that the machine does not have yet if it may. Returns `None` after a
+/// signal. The service manager counts the wait as running, so that the boot goes on.
+async fn bind_addresses(
+    config: &serve::Config,
+    signals: &mut Signals,
+    manager: &ServiceManager,
+) -> Result<Option<Vec<BoundListener>>, String> {
+    let mut is_waiting = false;
+    loop {
+        let error = match serve::listen::bind_all(&config.listen) {
+            Ok(listening) => return Ok(Some(listening)),
+            Err(error) if error.is_missing && config.wait_for_address => error,
+            Err(error) => return Err(error.to_string()),
+        };
+        if !is_waiting {
+            log::warn!("address: missing ({error}); waiting for it");
+            manager.notify("READY=1\nSTATUS=waiting for an address");
+            is_waiting = true;
+        }
+        manager.notify("WATCHDOG=1");
+        tokio::select! {
+            signal = signals.next() => {
+                log::info!("stopping: {signal}");
+                return Ok(None);
+            }
+            () = tokio::time::sleep(ADDRESS_POLL_INTERVAL) => {}
+        }
+    }
+}
+
+/// Feeds the watchdog of the service manager for ever, while all loops come round. It runs in the loop of HTTP.
+async fn feed_watchdog(
+    manager: &ServiceManager,
+    fanout: &Fanout,
+    heartbeats: Vec<(String, Heartbeat)>,
+) {
+    let variable = |name| std::env::var_os(name);
+    let (timeout, process) = (variable("WATCHDOG_USEC"), variable("WATCHDOG_PID"));
+    let Some(timeout) = service_manager::watchdog_timeout(timeout.as_deref(), process.as_deref())
+    else {
+        return std::future::pending().await;
+    };
+    let mut monitor = HeartbeatMonitor::new(timeout);
+    for (name, heartbeat) in heartbeats {
+        monitor.watch(&name, heartbeat, Timestamp::now());
+    }
+    let mut ticks = tokio::time::interval(timeout / 4);
+    let mut is_stuck = false;
+    loop {
+        ticks.tick().await;
+        fanout.request_heartbeat();
+        let stuck = monitor.stuck_loop(Timestamp::now());
+        match stuck {
+            None => manager.notify("WATCHDOG=1"),
+            Some(name) if !is_stuck => {
+                log::error!(
+                    "{name}: stuck (no round for {timeout:?}); the watchdog will restart the program"
+                );
+            }
+            Some(_) => {}
+        }
+        is_stuck = stuck.is_some();
+    }
+}
+
 async fn until_signal(
     mut signals: Signals,
     listening: Vec<BoundListener>,
     tls: Option<Tls>,
     site: Arc<AppState>,
+    manager: &ServiceManager,
 ) -> Result<(), String> {
     let mut urls = String::new();
     tokio::spawn(serve::run_maintenance(site.clone()));
@@ -224,6 +342,7 @@ async fn until_signal(
     }
     // A closed standard output is no reason to stop.
     let _ = print(&urls);
+    manager.notify("READY=1\nSTATUS=serving");
     log::info!("stopping: {}", signals.next().await);
     Ok(())
 }

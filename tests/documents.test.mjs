@@ -145,7 +145,7 @@ test("the reference of options agrees with the option table", () => {
     if (option && env !== `BERRYMSE_${option.slice(2).toUpperCase().replaceAll("-", "_")}`) wrong.push(`${option}: environment variable ${env}`);
   }
   // Those that the parser of arguments brings itself.
-  const known = new Set(["--help", "--version", "--verbose", ...options.flatMap(({ option, key }) => [option, key])]);
+  const known = new Set(["--help", "--version", "--verbose", "--check-config", ...options.flatMap(({ option, key }) => [option, key])]);
   for (const row of rows) {
     for (const [, name] of row.split("|").slice(1, 3).join("|").matchAll(/`(--[a-z-]+|(?:camera|server|tls|access)\.\w+)`/g)) {
       if (!known.has(name)) wrong.push(`${name}: not in the option table`);

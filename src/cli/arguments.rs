@@ -4,8 +4,8 @@
 //! that takes a value takes the next word. The last of several counts, unless they add up.
 
 use super::command::{
-    self, CAMERAS, COMMANDS, COMPLETIONS, FOR, HASH_PASSWORD, JSON, LINK, NAME, PROGRAM, RIGHT,
-    SETUP, SHELLS, TOKEN, VERBOSE, WORDS,
+    self, CAMERAS, CHECK_CONFIG, COMMANDS, COMPLETIONS, FOR, HASH_PASSWORD, HEALTH, JSON, LINK,
+    NAME, PROGRAM, RIGHT, SETUP, SHELLS, TOKEN, VERBOSE, WORDS,
 };
 use super::options::{OPTIONS, OptionSpec, Setting};
 use super::raw_setting::{RawSetting, SettingSource};
@@ -36,10 +36,16 @@ pub(super) enum ParsedArgs {
     Token { name: String },
     /// Print a signed link.
     Link(LinkArgs),
-    /// Serve, with these settings.
+    /// Ask a server whether it is live: the one at `url`, else the one of these settings.
+    Health {
+        url: Option<String>,
+        settings: Vec<RawSetting>,
+    },
+    /// Serve, with these settings, or only check them.
     Serve {
         settings: Vec<RawSetting>,
         verbose: usize,
+        check: bool,
     },
 }
 
@@ -84,6 +90,7 @@ fn interpret(matches: &ArgMatches) -> Result<ParsedArgs, Error> {
         .map(|level| usize::from(level.get_count(VERBOSE)))
         .sum();
     let json = levels().any(|level| level.get_flag(JSON));
+    let check = levels().any(|level| level.get_flag(CHECK_CONFIG));
     if let Some(word) = words(matches).next() {
         return Err(unknown_word(word));
     }
@@ -96,12 +103,23 @@ fn interpret(matches: &ArgMatches) -> Result<ParsedArgs, Error> {
     let Some((name, matches)) = command else {
         return match json {
             true => Err(only_for_cameras()),
-            false => Ok(ParsedArgs::Serve { settings, verbose }),
+            false => Ok(ParsedArgs::Serve {
+                settings,
+                verbose,
+                check,
+            }),
         };
     };
-    let takes_config = [LINK, SETUP].contains(&name);
-    let is_foreign = |raw: &&RawSetting| !takes_config || raw.setting != Setting::Config;
-    if let Some(first) = settings.iter().find(is_foreign) {
+    if check {
+        return Err(out_of_place(&format!("--{CHECK_CONFIG}"), name));
+    }
+    let belongs = |raw: &&RawSetting| match name {
+        LINK | SETUP => raw.setting == Setting::Config,
+        // The configuration says where the server listens.
+        HEALTH => matches!(raw.setting, Setting::Config | Setting::Listen),
+        _ => false,
+    };
+    if let Some(first) = settings.iter().find(|raw| !belongs(raw)) {
         return Err(out_of_place(&first.from.to_string(), name));
     }
     let mut words = words(matches);
@@ -138,6 +156,10 @@ fn interpret(matches: &ArgMatches) -> Result<ParsedArgs, Error> {
                 settings,
             })
         }
+        HEALTH => ParsedArgs::Health {
+            url: words.next().map(str::to_owned),
+            settings,
+        },
         _ => ParsedArgs::Man,
     };
     match words.next() {

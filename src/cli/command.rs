@@ -12,6 +12,8 @@ pub(super) const PROGRAM: &str = "berrymse";
 pub(super) const CAMERAS: &str = "cameras";
 /// Name of the command that prints shell completions.
 pub(super) const COMPLETIONS: &str = "completions";
+/// Name of the command that asks whether a server is live.
+pub(super) const HEALTH: &str = "health";
 /// Name of the command that prints the manual page.
 pub(super) const MAN: &str = "man";
 /// Name of the command that hashes a password.
@@ -23,11 +25,21 @@ pub(super) const LINK: &str = "link";
 /// Name of the command that asks for a configuration.
 pub(super) const SETUP: &str = "setup";
 /// All commands.
-pub(super) const COMMANDS: [&str; 7] =
-    [CAMERAS, SETUP, HASH_PASSWORD, TOKEN, LINK, COMPLETIONS, MAN];
+pub(super) const COMMANDS: [&str; 8] = [
+    CAMERAS,
+    SETUP,
+    HEALTH,
+    HASH_PASSWORD,
+    TOKEN,
+    LINK,
+    COMPLETIONS,
+    MAN,
+];
 /// Shells with completions.
 pub(super) const SHELLS: [&str; 3] = ["bash", "zsh", "fish"];
 
+/// Id of the flag `--check-config`.
+pub(super) const CHECK_CONFIG: &str = "check-config";
 /// Id of the flag `--json`.
 pub(super) const JSON: &str = "json";
 /// Id of the option `--name` of a link.
@@ -54,7 +66,7 @@ pub(super) fn documented() -> Command {
         .override_usage(help::USAGE)
         .max_term_width(MAX_WIDTH)
         .args(options.map(|(option, name)| documented_option(option, name)))
-        .args([verbose(), help_flag(), version_flag()])
+        .args([check_config(), verbose(), help_flag(), version_flag()])
         .subcommand(
             bare(CAMERAS)
                 .about("list the cameras and encoders of this machine, with the --source for each")
@@ -64,6 +76,13 @@ pub(super) fn documented() -> Command {
             bare(SETUP)
                 .about("ask four questions and write a config.yml with a login")
                 .args([config(), help_flag()]),
+        )
+        .subcommand(
+            bare(HEALTH)
+                .about("exit 0 if the server answers, by default the one of the configuration")
+                .arg(Arg::new("URL").value_hint(ValueHint::Url))
+                .args(health_options())
+                .arg(help_flag()),
         )
         .subcommand(
             bare(HASH_PASSWORD)
@@ -173,6 +192,21 @@ fn documented_option(option: &OptionSpec, name: &'static str) -> Arg {
 /// Offers values to completions.
 fn choices(arg: Arg, values: &[&'static str]) -> Arg {
     arg.value_parser(values.iter().map(PossibleValue::new).collect::<Vec<_>>())
+}
+
+/// Returns the options that say where the server listens.
+fn health_options() -> impl Iterator<Item = Arg> {
+    OPTIONS
+        .iter()
+        .filter(|option| matches!(option.setting, Setting::Config | Setting::Listen))
+        .filter_map(|option| Some(documented_option(option, option.name()?)))
+}
+
+fn check_config() -> Arg {
+    Arg::new(CHECK_CONFIG)
+        .long(CHECK_CONFIG)
+        .action(ArgAction::SetTrue)
+        .help("print every error of the configuration, and exit")
 }
 
 fn verbose() -> Arg {

@@ -4,6 +4,7 @@
 mod access;
 
 use super::Error;
+use super::errors::Errors;
 use super::options::{ConfigSection, Setting, file_keys};
 use super::raw_setting::{RawSetting, SettingSource};
 use super::yaml::{self, Entry, Node, Value};
@@ -47,8 +48,9 @@ impl Default for CameraSection {
     }
 }
 
-/// Reads the file that `named` names, which must exist, or else the first of the usual ones that exists.
-pub(super) fn read(named: Option<&RawSetting>, cwd: &Path) -> Result<File, Error> {
+/// Reads the file that `named` names, which must exist, or else the first of the usual ones that exists. What has no
+/// error is returned.
+pub(super) fn read(named: Option<&RawSetting>, cwd: &Path, errors: &Errors) -> File {
     if let Some(raw) = named {
         let typed = Path::new(&raw.text);
         let path = cwd.join(typed);
@@ -58,21 +60,20 @@ pub(super) fn read(named: Option<&RawSetting>, cwd: &Path) -> Result<File, Error
             (path, typed.to_owned())
         };
         let shown = shown.display().to_string();
-        let text = load(&path).map_err(|why| raw.error(format!("{shown} {why}")))?;
-        return blocks(&text, &shown, path, cwd);
+        let text = load(&path).map_err(|why| raw.error(format!("{shown} {why}")));
+        let text = errors.keep(text).unwrap_or_default();
+        return blocks(&text, path, cwd, &Reader::new(&shown, "", errors));
     }
     for (path, shown) in [(cwd.join(NAME), NAME), (PathBuf::from(SYSTEM), SYSTEM)] {
         // A broken link counts as a file: somebody wants settings read from there.
         if fs::symlink_metadata(&path).is_ok() {
-            let text = load(&path).map_err(|why| Error(format!("{shown} {why}")))?;
-            return blocks(&text, shown, path, cwd).map_err(|Error(text)| {
-                Error(format!(
-                    "{text} ({shown} is read unless --config names another file)"
-                ))
-            });
+            let text = load(&path).map_err(|why| Error(format!("{shown} {why}")));
+            let text = errors.keep(text).unwrap_or_default();
+            let note = format!(" ({shown} is read unless --config names another file)");
+            return blocks(&text, path, cwd, &Reader::new(shown, &note, errors));
         }
     }
-    Ok(File::default())
+    File::default()
 }
 
 /// Returns the text of a file, or the reason why it cannot be read.
@@ -93,44 +94,48 @@ fn load(path: &Path) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "is not UTF-8 text".to_owned())
 }
 
-/// Parses the blocks of the file `shown`.
-fn blocks(text: &str, shown: &str, path: PathBuf, cwd: &Path) -> Result<File, Error> {
-    let reader = Reader { shown };
-    let root = yaml::read(text).map_err(|e| reader.error(e.line, &e.why))?;
+/// Parses the blocks of a file.
+fn blocks(text: &str, path: PathBuf, cwd: &Path, reader: &Reader<'_>) -> File {
+    let root = match yaml::read(text) {
+        Ok(root) => root,
+        Err(error) => {
+            reader.report(error.line, &error.why);
+            None
+        }
+    };
     let mut file = File {
         path: Some(path),
         ..File::default()
     };
     let mut seen: Vec<(&str, usize)> = Vec::new();
-    for entry in root
+    let entries = root
         .as_ref()
-        .map_or(Ok(&[][..]), |root| reader.entries(root, "the file"))?
-    {
-        let name = reader.block_name(entry)?;
+        .map_or(&[][..], |root| reader.entries(root, "the file"));
+    for entry in entries {
+        let Some(name) = reader.block_name(entry) else {
+            continue;
+        };
         if let Some((_, line)) = seen.iter().find(|(other, _)| *other == name) {
-            return Err(reader.error(
-                entry.line,
-                &format!("there is a '{name}:' at line {line} already"),
-            ));
+            let why = format!("there is a '{name}:' at line {line} already");
+            reader.report(entry.line, &why);
+            continue;
         }
         seen.push((name, entry.line));
         match name {
             "camera" => {
-                file.cameras = CameraSection::Single(reader.block(
-                    &entry.node,
-                    ConfigSection::Camera,
-                    "camera",
-                )?)
+                let settings = reader.block(&entry.node, ConfigSection::Camera, "camera");
+                file.cameras = CameraSection::Single(settings);
             }
-            "cameras" => file.cameras = CameraSection::List(reader.cameras(entry)?),
+            "cameras" => file.cameras = CameraSection::List(reader.cameras(entry)),
             "server" => {
-                let settings = reader.block(&entry.node, ConfigSection::Server, "server")?;
+                let settings = reader.block(&entry.node, ConfigSection::Server, "server");
                 file.server.extend(settings);
             }
-            "access" => file.access = Some(reader.access(entry, cwd)?),
-            _ => file
-                .server
-                .extend(reader.block(&entry.node, ConfigSection::Tls, "tls")?),
+            "access" => file.access = reader.access(entry, cwd),
+            _ => {
+                let settings = reader.block(&entry.node, ConfigSection::Tls, "tls");
+                file.server.extend(settings);
+            }
         }
     }
     if let [(_, first), (_, second)] = *seen
@@ -141,29 +146,45 @@ fn blocks(text: &str, shown: &str, path: PathBuf, cwd: &Path) -> Result<File, Er
         let why = format!(
             "'camera:' and 'cameras:' (line {first}) exclude each other; put all into 'cameras:'"
         );
-        return Err(reader.error(*second, &why));
+        reader.report(*second, &why);
     }
-    Ok(file)
+    file
 }
 
-/// Walks the tree of the file `shown`.
+/// Walks the tree of a file. It reports errors and goes on behind them.
 struct Reader<'a> {
     shown: &'a str,
+    /// Text behind each error.
+    note: &'a str,
+    errors: &'a Errors,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    const fn new(shown: &'a str, note: &'a str, errors: &'a Errors) -> Self {
+        Self {
+            shown,
+            note,
+            errors,
+        }
+    }
+
     fn error(&self, line: usize, why: &str) -> Error {
-        Error(format!("{}:{line}: {why}", self.shown))
+        let (shown, note) = (self.shown, self.note);
+        Error(format!("{shown}:{line}: {why}{note}"))
+    }
+
+    fn report(&self, line: usize, why: &str) {
+        self.errors.push(self.error(line, why));
     }
 
     /// Returns the name of a block at the top of the file.
-    fn block_name(&self, entry: &Entry) -> Result<&'static str, Error> {
+    fn block_name(&self, entry: &Entry) -> Option<&'static str> {
         const BLOCKS: [&str; 5] = ["camera", "cameras", "server", "tls", "access"];
         if let Some(name) = BLOCKS
             .into_iter()
             .find(|name| name.eq_ignore_ascii_case(&entry.key))
         {
-            return Ok(name);
+            return Some(name);
         }
         let key = entry.key.rsplit('.').next().unwrap_or_default();
         let inside = ConfigSection::ALL.into_iter().find_map(|s| {
@@ -176,40 +197,38 @@ impl Reader<'_> {
             (None, Some(near)) => format!("did you mean {near}?"),
             (None, None) => "the blocks are camera, cameras, server, tls and access".to_owned(),
         };
-        Err(self.error(entry.line, &format!("unknown key {}; {hint}", entry.key)))
+        self.report(entry.line, &format!("unknown key {}; {hint}", entry.key));
+        None
     }
 
-    fn cameras(&self, entry: &Entry) -> Result<Vec<(String, Vec<RawSetting>)>, Error> {
+    fn cameras(&self, entry: &Entry) -> Vec<(String, Vec<RawSetting>)> {
         let Value::List(items) = &entry.node.value else {
-            return Err(self.error(
-                entry.line,
-                "cameras: is not a list; each camera begins with '- name: …'",
-            ));
+            let why = "cameras: is not a list; each camera begins with '- name: …'";
+            self.report(entry.line, why);
+            return Vec::new();
         };
         if items.is_empty() {
-            return Err(self.error(entry.line, "cameras: is empty"));
+            self.report(entry.line, "cameras: is empty");
         }
         let mut cameras = Vec::new();
         for (i, item) in items.iter().enumerate() {
             let label = format!("cameras[{i}]");
-            let settings = self.block(item, ConfigSection::Camera, &label)?;
+            let settings = self.block(item, ConfigSection::Camera, &label);
             cameras.push((format!("{}:{}: {label}", self.shown, item.line), settings));
         }
-        Ok(cameras)
+        cameras
     }
 
     /// Returns the settings of a block. Errors name its keys as `label.key`.
-    fn block(
-        &self,
-        node: &Node,
-        section: ConfigSection,
-        label: &str,
-    ) -> Result<Vec<RawSetting>, Error> {
+    fn block(&self, node: &Node, section: ConfigSection, label: &str) -> Vec<RawSetting> {
         let mut seen: Vec<(Setting, &Entry)> = Vec::new();
         let mut all = Vec::new();
-        for entry in self.entries(node, label)? {
+        for entry in self.entries(node, label) {
             let known = file_keys(section).find(|(name, _)| name.eq_ignore_ascii_case(&entry.key));
-            let (name, setting) = known.ok_or_else(|| self.unknown(entry, section, label))?;
+            let Some((name, setting)) = known else {
+                self.errors.push(self.unknown(entry, section, label));
+                continue;
+            };
             if let Some((_, other)) = seen.iter().find(|(other, _)| *other == setting) {
                 let again = other.key.eq_ignore_ascii_case(&entry.key);
                 // The two names of one setting may both be there, for both programs, as long as they agree.
@@ -221,15 +240,14 @@ impl Reader<'_> {
                 } else {
                     format!("is {label}.{} too, and differs", other.key)
                 };
-                return Err(self.error(
-                    entry.line,
-                    &format!("{label}.{name}: {why} (line {})", other.line),
-                ));
+                let why = format!("{label}.{name}: {why} (line {})", other.line);
+                self.report(entry.line, &why);
+                continue;
             }
             seen.push((setting, entry));
-            self.push_setting(entry, setting, &format!("{label}.{name}"), &mut all)?;
+            self.push_setting(entry, setting, &format!("{label}.{name}"), &mut all);
         }
-        Ok(all)
+        all
     }
 
     /// Adds one setting: a scalar, or a list if the setting may have several values.
@@ -239,7 +257,7 @@ impl Reader<'_> {
         setting: Setting,
         label: &str,
         all: &mut Vec<RawSetting>,
-    ) -> Result<(), Error> {
+    ) {
         if setting == Setting::Controls {
             return self.controls(&entry.node, label, all);
         }
@@ -253,7 +271,7 @@ impl Reader<'_> {
             _ => None,
         };
         if let (true, Some(why)) = (nodes.is_empty(), needs_one) {
-            return Err(self.error(entry.line, &format!("{label}: is empty; {why}")));
+            self.report(entry.line, &format!("{label}: is empty; {why}"));
         }
         for node in nodes {
             let why = match &node.value {
@@ -272,29 +290,31 @@ impl Reader<'_> {
                 }
                 // An empty value is reported at the key: the parser only knows where it would have to end.
                 Value::Null => {
-                    return Err(self.error(entry.line, &format!("{label}: has no value")));
+                    self.report(entry.line, &format!("{label}: has no value"));
+                    continue;
                 }
                 Value::List(_) => "takes one value, not a list",
                 Value::Map(_) => "takes a value, not a block",
             };
-            return Err(self.error(node.line, &format!("{label}: {why}")));
+            self.report(node.line, &format!("{label}: {why}"));
         }
-        Ok(())
     }
 
     /// Adds each line `name: value` as a setting with the text `name=value`. Only the camera knows its controls and their
     /// values.
-    fn controls(&self, node: &Node, label: &str, all: &mut Vec<RawSetting>) -> Result<(), Error> {
+    fn controls(&self, node: &Node, label: &str, all: &mut Vec<RawSetting>) {
         let mut seen: Vec<(String, usize)> = Vec::new();
-        for entry in self.entries(node, label)? {
+        for entry in self.entries(node, label) {
             let name = entry.key.to_ascii_lowercase();
             let label = format!("{label}.{name}");
             if let Some((_, line)) = seen.iter().find(|(other, _)| *other == name) {
                 let why = format!("{label}: is there already (line {line})");
-                return Err(self.error(entry.line, &why));
+                self.report(entry.line, &why);
+                continue;
             }
             let Value::Text(text) = &entry.node.value else {
-                return Err(self.error(entry.line, &format!("{label}: takes one value")));
+                self.report(entry.line, &format!("{label}: takes one value"));
+                continue;
             };
             all.push(RawSetting {
                 setting: Setting::Controls,
@@ -307,7 +327,6 @@ impl Reader<'_> {
             });
             seen.push((name, entry.line));
         }
-        Ok(())
     }
 
     fn unknown(&self, entry: &Entry, section: ConfigSection, label: &str) -> Error {
@@ -323,14 +342,15 @@ impl Reader<'_> {
     }
 
     /// Returns the entries of a block; none if it is empty or has comments only.
-    fn entries<'n>(&self, node: &'n Node, label: &str) -> Result<&'n [Entry], Error> {
+    fn entries<'n>(&self, node: &'n Node, label: &str) -> &'n [Entry] {
         match &node.value {
-            Value::Map(entries) => Ok(entries),
-            Value::Null => Ok(&[]),
-            _ => Err(self.error(
-                node.line,
-                &format!("{label} must be made of lines 'key: value'"),
-            )),
+            Value::Map(entries) => entries,
+            Value::Null => &[],
+            _ => {
+                let why = format!("{label} must be made of lines 'key: value'");
+                self.report(node.line, &why);
+                &[]
+            }
         }
     }
 }

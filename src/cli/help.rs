@@ -8,6 +8,7 @@ pub(super) const USAGE: &str = "\
 berrymse [OPTIONS]
        berrymse cameras [--json]
        berrymse setup
+       berrymse health [URL]
        berrymse hash-password
        berrymse token NAME
        berrymse link CAMERA [OPTIONS]
@@ -102,7 +103,7 @@ pub(super) const EXIT_STATUS: &[(&str, &str)] = &[
     ("0", "after SIGINT, SIGTERM or SIGHUP, and after a command"),
     (
         "1",
-        "the program cannot start, such as for an address in use",
+        "the program cannot start, such as for an address in use; the server is not live (health)",
     ),
     ("2", "wrong command line, environment or configuration file"),
 ];

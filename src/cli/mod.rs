@@ -11,7 +11,9 @@ mod arguments;
 mod command;
 pub mod credentials;
 mod documents;
+mod errors;
 mod file;
+pub mod health;
 mod help;
 pub mod list_cameras;
 mod options;
@@ -29,6 +31,7 @@ use crate::serve;
 use crate::suggest::closest_match;
 use arguments::{LinkArgs, ParsedArgs};
 use credentials::LinkRequest;
+use errors::Errors;
 use log::LevelFilter;
 use options::{OPTIONS, Setting};
 use raw_setting::{RawSetting, SettingSource};
@@ -47,6 +50,10 @@ const LOG: &str = "BERRYMSE_LOG";
 pub enum Command {
     /// Serve cameras until told to stop.
     Serve(Config),
+    /// Report all errors of the settings, or the configuration without errors.
+    CheckConfig(Result<Config, Vec<Error>>),
+    /// Ask a running server at this URL whether it is live.
+    Health(health::Url),
     /// List the cameras of this machine.
     Cameras {
         /// As JSON instead of a table.
@@ -106,8 +113,14 @@ pub fn parse(
     env: impl Fn(&str) -> Option<OsString>,
     cwd: &Path,
 ) -> Result<Command, Error> {
-    let environment = environment(&env)?;
-    let (settings, verbose) = match arguments::parse(args)? {
+    let errors = Errors::default();
+    let environment = environment(&env, &errors);
+    let parsed = arguments::parse(args);
+    let is_check = matches!(parsed, Ok(ParsedArgs::Serve { check: true, .. }));
+    if let (Some(first), false) = (errors.first(), is_check) {
+        return Err(first);
+    }
+    let (settings, verbose) = match parsed? {
         ParsedArgs::Help => return Ok(Command::Print(documents::text())),
         ParsedArgs::Version => return Ok(Command::Print(documents::version())),
         ParsedArgs::Completions { shell } => {
@@ -129,30 +142,54 @@ pub fn parse(
         }
         ParsedArgs::Link(link) => {
             let log = LevelFilter::Warn;
-            let config = config(&link.settings, &environment, &env, cwd, log)?;
+            let config = config(&link.settings, &environment, &env, cwd, log, &errors);
+            let config = config.ok_or_else(|| errors.into_first())?;
             return link_request(link, config).map(Command::Link);
         }
-        ParsedArgs::Serve { settings, verbose } => (settings, verbose),
+        ParsedArgs::Health { url: Some(url), .. } => {
+            let url = health::Url::parse(&url).map_err(Error)?;
+            return Ok(Command::Health(url));
+        }
+        ParsedArgs::Health { settings, .. } => {
+            let log = LevelFilter::Warn;
+            let config = config(&settings, &environment, &env, cwd, log, &errors);
+            let config = config.ok_or_else(|| errors.into_first())?;
+            let url = health::Url::of_server(&config.server).map_err(Error)?;
+            return Ok(Command::Health(url));
+        }
+        ParsedArgs::Serve {
+            settings, verbose, ..
+        } => (settings, verbose),
     };
-    let log = log_level(&env, LevelFilter::Info, verbose)?;
-    config(&settings, &environment, &env, cwd, log).map(Command::Serve)
+    let log = errors.keep(log_level(&env, LevelFilter::Info, verbose));
+    let log = log.unwrap_or(LevelFilter::Info);
+    let config = config(&settings, &environment, &env, cwd, log, &errors);
+    match is_check {
+        true => Ok(Command::CheckConfig(
+            config.ok_or_else(|| errors.into_all()),
+        )),
+        false => config
+            .map(Command::Serve)
+            .ok_or_else(|| errors.into_first()),
+    }
 }
 
-/// Returns the checked configuration of all three places.
+/// Returns the checked configuration of all three places, or `None` after an error.
 fn config(
     settings: &[RawSetting],
     environment: &[RawSetting],
     env: &impl Fn(&str) -> Option<OsString>,
     cwd: &Path,
     log: LevelFilter,
-) -> Result<Config, Error> {
+    errors: &Errors,
+) -> Option<Config> {
     let named = settings
         .iter()
         .rev()
         .chain(environment)
         .find(|raw| raw.setting == Setting::Config);
-    let file = file::read(named, cwd)?;
-    let mut config = validate::config(settings, environment, file, log)?;
+    let file = file::read(named, cwd, errors);
+    let mut config = validate::config(settings, environment, file, log, errors)?;
     if let Some(access) = &mut config.access
         && access.key_file.is_none()
     {
@@ -164,11 +201,12 @@ fn config(
         let folder = credentials::state_folder(env, config.file.as_deref()).ok_or_else(|| {
             let why = "there is no folder for the certificate; set STATE_DIRECTORY, or name tls.cert and tls.key";
             Error(format!("tls.selfSigned: {why}"))
-        })?;
+        });
+        let folder = errors.keep(folder)?;
         paths.cert = folder.join(&paths.cert);
         paths.key = folder.join(&paths.key);
     }
-    Ok(config)
+    Some(config)
 }
 
 /// Returns the checked request for a link.
@@ -223,7 +261,7 @@ fn check_name(name: &str) -> Result<(), Error> {
 
 /// Returns the settings in the environment. An empty variable counts as none: container and service managers pass it for
 /// "not set".
-fn environment(env: &impl Fn(&str) -> Option<OsString>) -> Result<Vec<RawSetting>, Error> {
+fn environment(env: &impl Fn(&str) -> Option<OsString>, errors: &Errors) -> Vec<RawSetting> {
     let mut all = Vec::new();
     for option in OPTIONS {
         let Some(name) = option.env else { continue };
@@ -232,14 +270,17 @@ fn environment(env: &impl Fn(&str) -> Option<OsString>) -> Result<Vec<RawSetting
         };
         let text = value
             .into_string()
-            .map_err(|_| Error(format!("{name} is not UTF-8 text")))?;
+            .map_err(|_| Error(format!("{name} is not UTF-8 text")));
+        let Some(text) = errors.keep(text) else {
+            continue;
+        };
         all.push(RawSetting {
             setting: option.setting,
             text,
             from: SettingSource::Environment(name),
         });
     }
-    Ok(all)
+    all
 }
 
 /// Returns warnings for the log about variables that look like settings and are none. They are no error: container managers

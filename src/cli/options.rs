@@ -205,6 +205,16 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         help: "address to serve on; may be repeated; :PORT is every address of this machine, PORT alone is localhost, port 0 is any free one; https:// in front means TLS",
     },
     OptionSpec {
+        setting: Setting::WaitForAddress,
+        short: None,
+        long: &["wait-for-address"],
+        env: Some("BERRYMSE_WAIT_FOR_ADDRESS"),
+        file: Some((ConfigSection::Server, &["waitForAddress"])),
+        value: "true|false",
+        default: Some("false"),
+        help: "wait for an address that this machine does not have yet, such as at boot",
+    },
+    OptionSpec {
         setting: Setting::TlsCert,
         short: None,
         long: &["tls-cert"],
@@ -423,29 +433,4 @@ pub(super) fn file_keys(section: ConfigSection) -> impl Iterator<Item = (&'stati
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-
-    #[test]
-    fn reference_has_every_option_with_key_and_default() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference/options.md");
-        let reference = fs::read_to_string(path).unwrap();
-        for option in OPTIONS {
-            let short = option.short.map(|letter| format!("`-{letter}`"));
-            let long = option.name().map(|name| format!("`--{name}`"));
-            let key = option.file_key().map(|key| format!("`{key}`"));
-            let words: Vec<String> = [short, long, key].into_iter().flatten().collect();
-            let has_all = |row: &&str| words.iter().all(|word| row.contains(word));
-            let row = reference
-                .lines()
-                .filter(|line| line.starts_with('|'))
-                .find(has_all)
-                .unwrap_or_else(|| panic!("no row has {words:?}"));
-            if let Some(default) = option.default {
-                let cell = row.trim_end_matches('|').rsplit('|').next().unwrap();
-                assert_eq!(cell.trim().trim_matches('`'), default, "{row}");
-            }
-        }
-    }
-}
+mod tests;

@@ -43,6 +43,8 @@ pub(super) enum Setting {
     Name,
     /// Addresses to listen on.
     Listen,
+    /// Waiting for addresses that the machine does not have yet.
+    WaitForAddress,
     /// The certificate for addresses with TLS.
     TlsCert,
     /// The private key of the certificate.

@@ -1,5 +1,6 @@
 //! Second stage: parses the effective text of each setting and checks the settings together.
 
+use super::errors::Errors;
 use super::file::{CameraSection, File};
 use super::options::{OPTIONS, Setting};
 use super::raw_setting::{RawSetting, SettingSource};
@@ -10,43 +11,48 @@ use crate::source::{Flips, Settings, SourceSpec};
 use log::LevelFilter;
 use std::ops::RangeInclusive;
 
-/// Returns the checked configuration of command line, environment and file.
+/// Returns the checked configuration of command line, environment and file, or `None` after an error.
 pub(super) fn config(
     flags: &[RawSetting],
     environment: &[RawSetting],
     file: File,
     log: LevelFilter,
-) -> Result<Config, Error> {
-    let layers = |file| LayeredSettings([flags, environment, file]);
+    errors: &Errors,
+) -> Option<Config> {
+    let layers = |file| LayeredSettings {
+        layers: [flags, environment, file],
+        errors,
+    };
     let mut notes = Vec::new();
-    let cameras = match &file.cameras {
-        CameraSection::Single(settings) => vec![camera(layers(settings), &mut notes)?],
+    let cameras: Vec<Option<camera::Config>> = match &file.cameras {
+        CameraSection::Single(settings) => vec![camera(layers(settings), &mut notes)],
         CameraSection::List(list) => {
             if list.len() > 1 {
-                one_source_for_all(&[flags, environment], list.len())?;
+                errors.keep(one_source_for_all(&[flags, environment], list.len()));
             }
             list.iter()
                 .map(|(place, settings)| {
                     if !settings.iter().any(|raw| raw.setting == Setting::Name) {
-                        return Err(Error(format!("{place}: this camera needs a name")));
+                        errors.push(Error(format!("{place}: this camera needs a name")));
                     }
                     camera(layers(settings), &mut notes)
                 })
-                .collect::<Result<_, _>>()?
+                .collect()
         }
     };
     if let CameraSection::List(list) = &file.cameras {
-        unique(&cameras, list)?;
+        report_duplicates(&cameras, list, errors);
     }
-    let server = server(layers(&file.server))?;
-    Ok(Config {
-        cameras,
-        server,
+    let server = server(layers(&file.server));
+    Some(Config {
+        cameras: cameras.into_iter().collect::<Option<_>>()?,
+        server: server?,
         access: file.access,
         log,
         file: file.path,
         notes,
     })
+    .filter(|_| errors.first().is_none())
 }
 
 /// Refuses a source for several cameras at once.
@@ -59,145 +65,165 @@ fn one_source_for_all(layers: &[&[RawSetting]], cameras: usize) -> Result<(), Er
     }
 }
 
-/// Refuses two cameras of one name, and two that read standard input.
-fn unique(cameras: &[camera::Config], list: &[(String, Vec<RawSetting>)]) -> Result<(), Error> {
-    for (i, (camera, (place, _))) in cameras.iter().zip(list).enumerate() {
-        let before = cameras.get(..i).unwrap_or_default();
-        if before.iter().any(|other| other.name == camera.name) {
-            return Err(Error(format!(
+/// Reports cameras that share a name, or standard input.
+fn report_duplicates(
+    cameras: &[Option<camera::Config>],
+    list: &[(String, Vec<RawSetting>)],
+    errors: &Errors,
+) {
+    for (i, (camera, (place, settings))) in cameras.iter().zip(list).enumerate() {
+        let Some(camera) = camera else { continue };
+        let mut before = cameras.iter().take(i).flatten();
+        let is_named = settings.iter().any(|raw| raw.setting == Setting::Name);
+        if is_named && before.clone().any(|other| other.name == camera.name) {
+            errors.push(Error(format!(
                 "{place}: there is a camera named '{}' already",
                 camera.name
             )));
         }
         if camera.source == SourceSpec::Stdin
-            && before.iter().any(|other| other.source == SourceSpec::Stdin)
+            && before.any(|other| other.source == SourceSpec::Stdin)
         {
-            return Err(Error(format!(
+            errors.push(Error(format!(
                 "{place}: only one camera can read standard input (-)"
             )));
         }
     }
-    Ok(())
 }
 
-fn camera(layers: LayeredSettings<'_>, notes: &mut Vec<String>) -> Result<camera::Config, Error> {
+/// Returns a camera. All its settings are parsed before the first `?`, so that each error is found.
+fn camera(layers: LayeredSettings<'_>, notes: &mut Vec<String>) -> Option<camera::Config> {
     let source = layers.effective(Setting::Source);
-    let settings = Settings {
-        width: layers.parse(Setting::Width, parsers::pixels)?,
-        height: layers.parse(Setting::Height, parsers::pixels)?,
-        fps: layers.parse(Setting::Fps, parsers::fps)?,
-        bitrate: layers.parse(Setting::Bitrate, parsers::bitrate)?,
-        rotation: layers.parse(Setting::Rotation, parsers::rotation)?,
-        flips: Flips {
-            horizontal: layers.parse_if_set(Setting::Hflip, parsers::parse_bool)?,
-            vertical: layers.parse_if_set(Setting::Vflip, parsers::parse_bool)?,
-        },
-        keyframe_interval: layers.parse(Setting::KeyframeInterval, parsers::keyframe_interval)?,
-    };
-    let name = layers.parse(Setting::Name, parsers::camera_name)?;
-    if !settings.width.is_multiple_of(2) || !settings.height.is_multiple_of(2) {
+    let width = layers.parse(Setting::Width, parsers::pixels);
+    let height = layers.parse(Setting::Height, parsers::pixels);
+    let fps = layers.parse(Setting::Fps, parsers::fps);
+    let bitrate = layers.parse(Setting::Bitrate, parsers::bitrate);
+    let rotation = layers.parse(Setting::Rotation, parsers::rotation);
+    let hflip = layers.parse_if_set(Setting::Hflip, parsers::parse_bool);
+    let vflip = layers.parse_if_set(Setting::Vflip, parsers::parse_bool);
+    let keyframe_interval = layers.parse(Setting::KeyframeInterval, parsers::keyframe_interval);
+    let name = layers.parse(Setting::Name, parsers::camera_name);
+    let spec = layers.parse(Setting::Source, parsers::source);
+    let on_demand = layers.parse(Setting::OnDemand, parsers::parse_bool);
+    if on_demand == Some(true) && spec == Some(SourceSpec::Stdin) {
+        layers
+            .errors
+            .push(layers.effective(Setting::OnDemand).error(
+                "standard input (-) cannot be closed and opened again; exec:COMMAND can".to_owned(),
+            ));
+    }
+    let controls = layers.parse_all(Setting::Controls, parsers::control);
+    let adaptive_bitrate = adaptive(layers, bitrate);
+    let encoder = layers.parse(Setting::Encoder, parsers::encoder);
+    let pixel_format = layers.parse(Setting::PixelFormat, parsers::pixel_format);
+    let stall_after = layers.parse_if_set(Setting::StallAfter, parsers::stall_after);
+    if let (Some(name), Some(width), Some(height)) = (&name, width, height)
+        && (!width.is_multiple_of(2) || !height.is_multiple_of(2))
+    {
         notes.push(format!(
-            "camera {name}: {}x{} is odd; nearly all cameras give even sizes only and will choose another",
-            settings.width, settings.height
+            "camera {name}: {width}x{height} is odd; nearly all cameras give even sizes only and will choose another"
         ));
     }
-    let spec = layers.parse(Setting::Source, parsers::source)?;
-    let on_demand = layers.parse(Setting::OnDemand, parsers::parse_bool)?;
-    if on_demand && spec == SourceSpec::Stdin {
-        return Err(layers.effective(Setting::OnDemand).error(
-            "standard input (-) cannot be closed and opened again; exec:COMMAND can".to_owned(),
-        ));
-    }
-    let controls = layers
-        .all(Setting::Controls)
-        .into_iter()
-        .map(|raw| parsers::control(&raw.text).map_err(|why| raw.error(why)))
-        .collect::<Result<_, _>>()?;
-    let adaptive_bitrate = adaptive(layers, settings.bitrate)?;
-    Ok(camera::Config {
-        name,
-        source: spec,
+    Some(camera::Config {
+        name: name?,
+        source: spec?,
         source_text: source.text,
-        settings,
-        encoder: layers.parse(Setting::Encoder, parsers::encoder)?,
-        pixel_format: layers.parse(Setting::PixelFormat, parsers::pixel_format)?,
-        activation: if on_demand {
+        settings: Settings {
+            width: width?,
+            height: height?,
+            fps: fps?,
+            bitrate: bitrate?,
+            rotation: rotation?,
+            flips: Flips {
+                horizontal: hflip?,
+                vertical: vflip?,
+            },
+            keyframe_interval: keyframe_interval?,
+        },
+        encoder: encoder?,
+        pixel_format: pixel_format?,
+        activation: if on_demand? {
             Activation::OnDemand
         } else {
             Activation::Always
         },
-        stall_after: layers.parse_if_set(Setting::StallAfter, parsers::stall_after)?,
+        stall_after: stall_after?,
         controls,
-        adaptive_bitrate,
+        adaptive_bitrate: adaptive_bitrate?,
     })
 }
 
 /// Returns the range of an adaptive bit rate. The default of its lower limit is never above the bit rate.
 fn adaptive(
     layers: LayeredSettings<'_>,
-    bitrate: Option<u32>,
-) -> Result<Option<RangeInclusive<u32>>, Error> {
-    let least = layers.parse(Setting::MinBitrate, parsers::least_bitrate)?;
-    if !layers.parse(Setting::Adaptive, parsers::parse_bool)? {
-        return Ok(None);
+    bitrate: Option<Option<u32>>,
+) -> Option<Option<RangeInclusive<u32>>> {
+    let least = layers.parse(Setting::MinBitrate, parsers::least_bitrate);
+    let is_adaptive = layers.parse(Setting::Adaptive, parsers::parse_bool);
+    let (least, bitrate) = (least?, bitrate?);
+    if !is_adaptive? {
+        return Some(None);
     }
     let Some(most) = bitrate else {
         let why = "needs to know the most that is wanted; give a bit rate";
-        return Err(layers.effective(Setting::Adaptive).error(why.to_owned()));
+        let raw = layers.effective(Setting::Adaptive);
+        layers.errors.push(raw.error(why.to_owned()));
+        return None;
     };
     let raw = layers.effective(Setting::MinBitrate);
     if least > most && raw.from != SettingSource::Default {
-        return Err(raw.error(format!("{least} is more than the bit rate, {most}")));
+        let why = format!("{least} is more than the bit rate, {most}");
+        layers.errors.push(raw.error(why));
+        return None;
     }
-    Ok(Some(least.min(most)..=most))
+    Some(Some(least.min(most)..=most))
 }
 
-fn server(layers: LayeredSettings<'_>) -> Result<serve::Config, Error> {
+fn server(layers: LayeredSettings<'_>) -> Option<serve::Config> {
+    let errors = layers.errors;
     let mut listen: Vec<Address> = Vec::new();
     for raw in layers.all(Setting::Listen) {
-        for address in parsers::listen(&raw.text).map_err(|why| raw.error(why))? {
+        let addresses = errors.keep(parsers::listen(&raw.text).map_err(|why| raw.error(why)));
+        for address in addresses.into_iter().flatten() {
             if address.port != 0 && listen.contains(&address) {
-                return Err(raw.error(format!("{address} is given twice")));
+                errors.push(raw.error(format!("{address} is given twice")));
+            } else {
+                listen.push(address);
             }
-            listen.push(address);
         }
     }
-    let mut allowed_origins = Vec::new();
-    for raw in layers.all(Setting::AllowedOrigins) {
-        allowed_origins.extend(parsers::origins(&raw.text).map_err(|why| raw.error(why))?);
-    }
-    let mut allowed_hosts = Vec::new();
-    for raw in layers.all(Setting::Hosts) {
-        allowed_hosts.extend(parsers::hosts(&raw.text).map_err(|why| raw.error(why))?);
-    }
-    let mut frame_ancestors = Vec::new();
-    for raw in layers.all(Setting::FrameAncestors) {
-        frame_ancestors.extend(parsers::origins(&raw.text).map_err(|why| raw.error(why))?);
-    }
-    let mut trusted_proxies = Vec::new();
-    for raw in layers.all(Setting::TrustedProxies) {
-        trusted_proxies.extend(parsers::networks(&raw.text).map_err(|why| raw.error(why))?);
-    }
-    let is_self_signed = layers.parse(Setting::TlsSelfSigned, parsers::parse_bool)?;
-    let tls = match is_self_signed {
-        true => Some(self_signed(layers, &listen)?),
-        false => tls(layers, &listen)?,
-    };
-    Ok(serve::Config {
+    let allowed_origins = layers.parse_all(Setting::AllowedOrigins, parsers::origins);
+    let allowed_hosts = layers.parse_all(Setting::Hosts, parsers::hosts);
+    let frame_ancestors = layers.parse_all(Setting::FrameAncestors, parsers::origins);
+    let trusted_proxies = layers.parse_all(Setting::TrustedProxies, parsers::networks);
+    let wait_for_address = layers.parse(Setting::WaitForAddress, parsers::parse_bool);
+    let is_self_signed = layers.parse(Setting::TlsSelfSigned, parsers::parse_bool);
+    let tls = errors.keep(match is_self_signed {
+        Some(true) => self_signed(layers, &listen).map(Some),
+        _ => tls(layers, &listen),
+    });
+    let websocket_name = layers.parse(Setting::Websocket, parsers::websocket);
+    let max_viewers = layers.parse(Setting::MaxViewers, parsers::viewers);
+    let decode_memory_mb = layers.parse(Setting::DecodeMemory, parsers::decode_memory);
+    let allow_control_changes =
+        layers.parse_if_set(Setting::AllowControlChanges, parsers::parse_bool);
+    let io_uring = layers.parse(Setting::IoUring, parsers::parse_bool);
+    let congestion = layers.parse(Setting::Congestion, parsers::congestion);
+    Some(serve::Config {
         listen,
-        tls,
-        is_self_signed,
-        websocket_name: layers.parse(Setting::Websocket, parsers::websocket)?,
-        allowed_origins,
-        allowed_hosts,
-        max_viewers: layers.parse(Setting::MaxViewers, parsers::viewers)?,
-        decode_memory_mb: layers.parse(Setting::DecodeMemory, parsers::decode_memory)?,
-        allow_control_changes: layers
-            .parse_if_set(Setting::AllowControlChanges, parsers::parse_bool)?,
-        frame_ancestors,
-        trusted_proxies,
-        io_uring: layers.parse(Setting::IoUring, parsers::parse_bool)?,
-        congestion: layers.parse(Setting::Congestion, parsers::congestion)?,
+        wait_for_address: wait_for_address?,
+        tls: tls?,
+        is_self_signed: is_self_signed?,
+        websocket_name: websocket_name?,
+        allowed_origins: allowed_origins.concat(),
+        allowed_hosts: allowed_hosts.concat(),
+        max_viewers: max_viewers?,
+        decode_memory_mb: decode_memory_mb?,
+        allow_control_changes: allow_control_changes?,
+        frame_ancestors: frame_ancestors.concat(),
+        trusted_proxies: trusted_proxies.concat(),
+        io_uring: io_uring?,
+        congestion: congestion?,
     })
 }
 
@@ -261,12 +287,16 @@ fn tls(layers: LayeredSettings<'_>, listen: &[Address]) -> Result<Option<CertPat
 
 /// Settings of command line, environment and file. The first layer that has a setting decides it.
 #[derive(Clone, Copy)]
-struct LayeredSettings<'a>([&'a [RawSetting]; 3]);
+struct LayeredSettings<'a> {
+    layers: [&'a [RawSetting]; 3],
+    /// Errors of all settings that were parsed.
+    errors: &'a Errors,
+}
 
 impl LayeredSettings<'_> {
     /// Returns the effective texts of a setting: of the first layer that has it, else the default, if any.
     fn all(&self, setting: Setting) -> Vec<RawSetting> {
-        for layer in self.0 {
+        for layer in self.layers {
             let mut found: Vec<RawSetting> = layer
                 .iter()
                 .filter(|raw| raw.setting == setting)
@@ -302,23 +332,35 @@ impl LayeredSettings<'_> {
         })
     }
 
-    fn parse<T>(
-        &self,
-        setting: Setting,
-        read: impl Fn(&str) -> Result<T, String>,
-    ) -> Result<T, Error> {
+    /// Parses the effective text of a setting; `None` after an error.
+    fn parse<T>(&self, setting: Setting, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
         let raw = self.effective(setting);
-        read(&raw.text).map_err(|why| raw.error(why))
+        self.errors
+            .keep(read(&raw.text).map_err(|why| raw.error(why)))
     }
 
-    /// Parses a setting without a default.
+    /// Parses a setting without a default; `None` after an error.
     fn parse_if_set<T>(
         &self,
         setting: Setting,
         read: impl Fn(&str) -> Result<T, String>,
-    ) -> Result<Option<T>, Error> {
-        let raw = self.all(setting).pop();
-        let read = raw.map(|raw| read(&raw.text).map_err(|why| raw.error(why)));
-        read.transpose()
+    ) -> Option<Option<T>> {
+        let Some(raw) = self.all(setting).pop() else {
+            return Some(None);
+        };
+        self.errors
+            .keep(read(&raw.text).map_err(|why| raw.error(why)))
+            .map(Some)
+    }
+
+    /// Parses all effective texts of a setting, without those that have errors.
+    fn parse_all<T>(&self, setting: Setting, read: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
+        self.all(setting)
+            .into_iter()
+            .filter_map(|raw| {
+                self.errors
+                    .keep(read(&raw.text).map_err(|why| raw.error(why)))
+            })
+            .collect()
     }
 }

@@ -25,6 +25,8 @@ pub struct Camera {
 pub struct Config {
     /// At least one; unresolved.
     pub listen: Vec<Address>,
+    /// Waits for addresses that the machine does not have yet.
+    pub wait_for_address: bool,
     /// Files of the certificate, if an address has TLS; not yet read.
     pub tls: Option<CertPaths>,
     /// The program makes the files if they are not there.

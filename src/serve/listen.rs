@@ -18,10 +18,19 @@ pub struct BoundListener {
     pub is_secure: bool,
 }
 
+/// Reason why an address cannot be opened.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{text}")]
+pub struct BindError {
+    text: String,
+    /// True if the machine may get the address later, such as at boot.
+    pub is_missing: bool,
+}
+
 /// Opens all `addresses`, each with all socket addresses of its name, on the same port. What the
 /// machine does not have, such as IPv6, is skipped as long as one works; any other failure prevents
 /// the start.
-pub fn bind_all(addresses: &[Address]) -> Result<Vec<BoundListener>, String> {
+pub fn bind_all(addresses: &[Address]) -> Result<Vec<BoundListener>, BindError> {
     let mut opened = Vec::new();
     for (address, found) in resolve(addresses)? {
         opened.extend(bind_one(address, found)?);
@@ -29,7 +38,7 @@ pub fn bind_all(addresses: &[Address]) -> Result<Vec<BoundListener>, String> {
     Ok(opened)
 }
 
-fn bind_one(address: &Address, found: Vec<SocketAddr>) -> Result<Vec<BoundListener>, String> {
+fn bind_one(address: &Address, found: Vec<SocketAddr>) -> Result<Vec<BoundListener>, BindError> {
     let mut opened: Vec<BoundListener> = Vec::new();
     let mut missing = None;
     let mut port = address.port;
@@ -46,7 +55,10 @@ fn bind_one(address: &Address, found: Vec<SocketAddr>) -> Result<Vec<BoundListen
                 });
             }
             Err(error) => {
-                let refusal = bind_error_message(&error, address, socket_address);
+                let refusal = BindError {
+                    text: bind_error_message(&error, address, socket_address),
+                    is_missing: error.kind() == io::ErrorKind::AddrNotAvailable,
+                };
                 // The free port that was picked for one address need not be free for the other.
                 if !is_missing(&error) && (address.port != 0 || opened.is_empty()) {
                     return Err(refusal);
@@ -72,7 +84,7 @@ fn is_missing(error: &io::Error) -> bool {
 /// Resolves the addresses. `[::]:PORT` means IPv4 too, as programs usually have it, unless an IPv4
 /// address with this port is listed as well. IPv4 has a socket of its own, so that it works without
 /// IPv6 and IPv4 addresses are shown as such.
-fn resolve(addresses: &[Address]) -> Result<Vec<(&Address, Vec<SocketAddr>)>, String> {
+fn resolve(addresses: &[Address]) -> Result<Vec<(&Address, Vec<SocketAddr>)>, BindError> {
     let mut all = Vec::new();
     for address in addresses {
         all.push((address, resolve_one(address)?));
@@ -94,7 +106,7 @@ fn resolve(addresses: &[Address]) -> Result<Vec<(&Address, Vec<SocketAddr>)>, St
     Ok(all)
 }
 
-fn resolve_one(address: &Address) -> Result<Vec<SocketAddr>, String> {
+fn resolve_one(address: &Address) -> Result<Vec<SocketAddr>, BindError> {
     let both = |v4: Ipv4Addr, v6: Ipv6Addr| {
         vec![
             SocketAddr::from((v4, address.port)),
@@ -108,7 +120,10 @@ fn resolve_one(address: &Address) -> Result<Vec<SocketAddr>, String> {
         host => {
             let found = (host, address.port).to_socket_addrs();
             let mut found: Vec<SocketAddr> = found
-                .map_err(|error| format!("cannot listen on {host}: {error}. Is the name right? 0.0.0.0 means all addresses."))?
+                .map_err(|error| BindError {
+                    text: format!("cannot listen on {host}: {error}. Is the name right? 0.0.0.0 means all addresses."),
+                    is_missing: true,
+                })?
                 .collect();
             found.dedup();
             Ok(found)

@@ -123,6 +123,7 @@ fn serve(handle: Handle) -> String {
     };
     let config = serve::Config {
         listen: Vec::new(),
+        wait_for_address: false,
         tls: None,
         is_self_signed: false,
         websocket_name: "video_websocket".into(),

@@ -2,6 +2,7 @@
 
 use berrymse::camera::{self, Config};
 use berrymse::camera_handle;
+use berrymse::heartbeat::Heartbeat;
 use berrymse::hub::{Delivery, Event, Hub};
 use berrymse::shutdown::ShutdownToken;
 use berrymse::source::{Error, Flips, Input, Item, Settings, SourceSpec};
@@ -188,7 +189,8 @@ fn soak(run: Duration, pause: u64, max_bytes: usize) -> (Written, u64) {
         while !endpoint.publisher.has_demand() {
             thread::sleep(Duration::from_millis(1));
         }
-        let camera = scope.spawn(|| camera::run(&config, shutdown.clone(), &endpoint));
+        let camera = scope
+            .spawn(|| camera::run(&config, shutdown.clone(), &endpoint, &Heartbeat::default()));
         let begun = Instant::now();
         let wait_for = |frames: u64| {
             let until = handle.hub().stats().frames + frames;

@@ -23,6 +23,7 @@ mod parameter_sets;
 mod process_source;
 mod recovery;
 mod rpicam;
+mod service;
 mod serving;
 mod silence;
 mod snapshot;

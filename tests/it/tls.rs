@@ -400,3 +400,14 @@ fn self_signed_certificate_is_made_once() {
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("tls.key is there without"), "{text}");
 }
+
+#[test]
+fn health_accepts_the_servers_own_certificate() {
+    let site = Site::start("health", "test");
+    let output = Command::new(env!("CARGO_BIN_EXE_berrymse"))
+        .args(["health", &site.server.url])
+        .output()
+        .unwrap();
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert!(out.ends_with("/healthz: live\n"), "{output:?}");
+}

@@ -26,36 +26,47 @@ struct Item<'a> {
 
 impl Reader<'_> {
     /// Reads the block. Files of passwords are relative to `cwd`.
-    pub(super) fn access(&self, entry: &Entry, cwd: &Path) -> Result<Config, Error> {
+    pub(super) fn access(&self, entry: &Entry, cwd: &Path) -> Option<Config> {
         let known: Vec<&str> = super::file_keys(ConfigSection::Access)
             .map(|(name, _)| name)
             .collect();
         let mut config = Config::default();
-        let entries = self.entries(&entry.node, "access")?;
+        let entries = self.entries(&entry.node, "access");
         if entries.is_empty() {
             let why = "access: is empty; write users:, tokens: or public: viewer below it";
-            return Err(self.error(entry.line, why));
+            self.report(entry.line, why);
         }
         let mut seen: Vec<(&str, usize)> = Vec::new();
         for entry in entries {
             let key = known
                 .iter()
                 .find(|name| name.eq_ignore_ascii_case(&entry.key));
-            let key = *key.ok_or_else(|| self.unknown(entry, ConfigSection::Access, "access"))?;
+            let Some(&key) = key else {
+                let unknown = self.unknown(entry, ConfigSection::Access, "access");
+                self.errors.push(unknown);
+                continue;
+            };
             if let Some((_, line)) = seen.iter().find(|(other, _)| *other == key) {
                 let why = format!("access.{key}: is there already (line {line})");
-                return Err(self.error(entry.line, &why));
+                self.report(entry.line, &why);
+                continue;
             }
             seen.push((key, entry.line));
-            match key {
-                "users" => config.users = self.users(entry, cwd)?,
-                "tokens" => config.tokens = self.tokens(entry)?,
-                "public" => config.is_public = self.public(entry)?,
-                "keyFile" => config.key_file = Some(cwd.join(self.text(entry, "access.keyFile")?)),
-                _ => config.revoked = self.revoked(entry)?,
-            }
+            self.errors.keep(self.key(key, entry, cwd, &mut config));
         }
-        Ok(config)
+        Some(config)
+    }
+
+    /// Reads the value of one key into `config`.
+    fn key(&self, key: &str, entry: &Entry, cwd: &Path, config: &mut Config) -> Result<(), Error> {
+        match key {
+            "users" => config.users = self.users(entry, cwd)?,
+            "tokens" => config.tokens = self.tokens(entry)?,
+            "public" => config.is_public = self.public(entry)?,
+            "keyFile" => config.key_file = Some(cwd.join(self.text(entry, "access.keyFile")?)),
+            _ => config.revoked = self.revoked(entry)?,
+        }
+        Ok(())
     }
 
     fn users(&self, entry: &Entry, cwd: &Path) -> Result<Vec<User>, Error> {
@@ -158,7 +169,7 @@ impl Reader<'_> {
                 line: node.line,
                 fields: Vec::new(),
             };
-            for entry in self.entries(node, &item.label)? {
+            for entry in self.entries(node, &item.label) {
                 let known = keys
                     .iter()
                     .find(|name| name.eq_ignore_ascii_case(&entry.key));

@@ -13,6 +13,7 @@
 //! thread costs 15 to 30 µs, as much as some viewers do, and 20 µs of delay. The sender holds the
 //! lock on the connections; a camera's thread never waits for it.
 
+use crate::heartbeat::Heartbeat;
 use crate::hub::Hub;
 use crate::os::heap;
 use crate::serve::fanout::connection::{NewViewer, ViewerConnection};
@@ -61,6 +62,8 @@ struct FanoutShared {
     viewers: Arc<AtomicUsize>,
     /// A camera has published something, and no thread has begun to send it.
     has_updates: AtomicBool,
+    /// Rounds of the thread.
+    heartbeat: Heartbeat,
     connections: Mutex<Connections>,
 }
 
@@ -92,6 +95,7 @@ impl FanoutShared {
             waker: mio::Waker::new(registry, WAKE_TOKEN)?,
             viewers,
             has_updates: AtomicBool::new(false),
+            heartbeat: Heartbeat::default(),
             connections: Mutex::new(connections),
         }))
     }
@@ -156,6 +160,16 @@ impl Fanout {
         Ok((Self { commands, shared }, handle))
     }
 
+    /// Returns the heartbeat of the thread.
+    pub fn heartbeat(&self) -> Heartbeat {
+        self.shared.heartbeat.clone()
+    }
+
+    /// Has the thread come round, which may be asleep for ever.
+    pub fn request_heartbeat(&self) {
+        let _ = self.shared.waker.wake();
+    }
+
     /// Serves this viewer from now on.
     pub(crate) fn add(&self, new_viewer: NewViewer) {
         self.shared.viewers.fetch_add(1, Ordering::AcqRel);
@@ -202,6 +216,7 @@ impl FanoutThread {
                 log::error!("fan-out: cannot wait for sockets ({error})");
                 std::thread::sleep(TICK_INTERVAL);
             }
+            shared.heartbeat.beat();
             let mut connections = shared.connections();
             for event in events.iter().filter(|event| event.token() != WAKE_TOKEN) {
                 let (readable, writable) = (event.is_readable(), event.is_writable());

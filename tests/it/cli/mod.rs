@@ -5,6 +5,7 @@
 //! counts) and `refusals` (what is said of mistakes).
 
 mod access;
+mod check;
 mod file;
 mod generated;
 mod options;

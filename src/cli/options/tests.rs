@@ -1,0 +1,69 @@
+//! The option table against the documents and the package.
+
+use super::*;
+use std::fs;
+
+#[test]
+fn reference_has_every_option_with_key_and_default() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference/options.md");
+    let reference = fs::read_to_string(path).unwrap();
+    for option in OPTIONS {
+        let short = option.short.map(|letter| format!("`-{letter}`"));
+        let long = option.name().map(|name| format!("`--{name}`"));
+        let key = option.file_key().map(|key| format!("`{key}`"));
+        let words: Vec<String> = [short, long, key].into_iter().flatten().collect();
+        let has_all = |row: &&str| words.iter().all(|word| row.contains(word));
+        let row = reference
+            .lines()
+            .filter(|line| line.starts_with('|'))
+            .find(has_all)
+            .unwrap_or_else(|| panic!("no row has {words:?}"));
+        if let Some(default) = option.default {
+            let cell = row.trim_end_matches('|').rsplit('|').next().unwrap();
+            assert_eq!(cell.trim().trim_matches('`'), default, "{row}");
+        }
+    }
+}
+
+/// First lines of the package's configuration.
+const HEADER: &str = "\
+# Configuration of berrymse. Each key stands here with its default, or with the kind of its value.
+# Remove the # in front of a key to set it. Then: berrymse --check-config, systemctl restart berrymse.
+# Sources, and the options of the command line, which beat this file: man berrymse.
+";
+
+fn packaged_config() -> String {
+    let mut text = HEADER.to_owned();
+    for section in ConfigSection::ALL {
+        // An empty block of another name is allowed.
+        let mark = if section == ConfigSection::Access {
+            "#"
+        } else {
+            ""
+        };
+        text += &format!("\n{mark}{}:\n", section.name());
+        let options = OPTIONS
+            .iter()
+            .filter(|option| option.file.is_some_and(|(s, _)| s == section));
+        for option in options {
+            let (_, names) = option.file.unwrap();
+            let value = option.default.unwrap_or(option.value);
+            text += &format!("  # {}\n  #{}: {value}\n", option.help, names[0]);
+        }
+    }
+    text
+}
+
+#[test]
+fn packaged_config_has_every_key() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/config.yml");
+    let wanted = packaged_config();
+    if std::env::var_os("UPDATE_PACKAGED_CONFIG").is_some() {
+        fs::write(path, &wanted).unwrap();
+    }
+    let found = fs::read_to_string(path).unwrap();
+    assert_eq!(
+        found, wanted,
+        "UPDATE_PACKAGED_CONFIG=1 cargo test packaged_config writes it"
+    );
+}
