@@ -127,7 +127,12 @@ fn gunzipped(content: &[u8]) -> Vec<u8> {
 #[test]
 fn status_describes_the_stream() {
     let server = live();
-    let camera = server.wait_for("measured", |camera| camera["frames"].as_u64() > Some(40));
+    // The rate is that of four seconds, and a busy machine delays the first frames.
+    let is_measured = |camera: &serde_json::Value| {
+        let fps = camera["fps"].as_f64().unwrap_or_default();
+        camera["frames"].as_u64() > Some(40) && (fps - 30.0).abs() < 3.0
+    };
+    let camera = server.wait_for("measured", is_measured);
     assert_eq!(
         (camera["width"].as_u64(), camera["height"].as_u64()),
         (Some(320), Some(240))
@@ -135,10 +140,6 @@ fn status_describes_the_stream() {
     assert_eq!(camera["source"], "test");
     assert!(
         camera["codec"].as_str().unwrap().starts_with("avc1.42"),
-        "{camera}"
-    );
-    assert!(
-        (camera["fps"].as_f64().unwrap() - 30.0).abs() < 3.0,
         "{camera}"
     );
     assert_eq!(camera["keyframe_interval"], 30);
