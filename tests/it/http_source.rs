@@ -89,8 +89,10 @@ fn frames_of_another_server_are_the_same_bytes() {
 
 #[test]
 fn capture_times_are_those_of_the_first_camera() {
-    let first = Server::start(&TEST);
-    first.wait_for("live", |camera| camera["state"] == "live");
+    // One GOP, which is seconds old when the second server begins with it.
+    let [options @ .., _] = TEST;
+    let first = Server::start(&[&options[..], &["6000"]].concat());
+    first.wait_for("frames", |camera| camera["frames"].as_u64() > Some(90));
     let second = behind(&first);
     // When the frame of the first message was taken, on the clock that both have.
     let captured = |server: &Server| {
@@ -133,9 +135,10 @@ fn capture_times_are_those_of_the_first_camera() {
             })
             .collect();
         differences.sort_unstable();
-        // A frame takes 33 ms; an age that was not known would be that of the GOP.
+        // Media time, which is all that goes from one server to the other, may be 250 ms off where the first one is late. An age
+        // that was not known would be that of the GOP.
         match differences.get(differences.len() / 2) {
-            Some(..33_000) => Ok(()),
+            Some(..500_000) => Ok(()),
             _ => Err(format!("capture times differ by (µs) {differences:?}")),
         }
     });

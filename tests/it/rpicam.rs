@@ -1,7 +1,7 @@
 //! The Raspberry Pi camera through the whole program, with a stand-in for rpicam-vid (tools/rpicam_stand_in.rs): what it is
 //! called with, what comes out, and what viewers see when it fails.
 
-use crate::support::{Scratch, Server, decode, is_init, is_keyframe};
+use crate::support::{Scratch, Server, decode, in_one_of, is_init, is_keyframe};
 use berrymse::h264::ChunkEnd;
 use berrymse::shutdown::ShutdownToken;
 use berrymse::source::{Item, Settings, SourceContext, SourceSpec, open};
@@ -208,23 +208,22 @@ fn killed_or_hung_program_is_restarted() {
 #[test]
 fn pts_pipe_completes_units_with_their_time() {
     let stand_in = StandIn::new("marks", "rpicam-vid");
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command
-        .args(["--exact", "rpicam::as_another_process", "--nocapture"])
-        .env(ROLE, "read");
-    stand_in.prepare(&mut command);
-    let text = String::from_utf8(command.output().unwrap().stdout).unwrap();
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("read "))
-        .unwrap();
-    let figures: Vec<u64> = line.split(' ').map(|word| word.parse().unwrap()).collect();
-    let [whole, jitter_us] = figures[..] else {
-        panic!("{line}");
-    };
-    // A busy machine may make some lines late.
-    assert!(whole >= UNITS * 3 / 4, "{line}");
-    assert!(jitter_us < 5000, "{line}");
+    // A busy machine may make lines late.
+    in_one_of(5, || {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
+            .args(["--exact", "rpicam::as_another_process", "--nocapture"])
+            .env(ROLE, "read");
+        stand_in.prepare(&mut command);
+        let text = String::from_utf8(command.output().unwrap().stdout).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("read "));
+        let line = line.unwrap_or_else(|| panic!("{text}"));
+        let figures: Vec<u64> = line.split(' ').map(|word| word.parse().unwrap()).collect();
+        match figures[..] {
+            [whole, jitter_us] if whole >= UNITS * 3 / 4 && jitter_us < 5000 => Ok(()),
+            _ => Err(line.to_owned()),
+        }
+    });
 }
 
 const ROLE: &str = "BERRYMSE_TEST_ROLE";
@@ -271,7 +270,8 @@ fn as_another_process() {
     }
     // The median: until a quick unit has come, it is not known how long the way is.
     deviations_us.sort_unstable();
-    println!("\nread {whole} {}", deviations_us[deviations_us.len() / 2]);
+    let median = deviations_us.get(deviations_us.len() / 2);
+    println!("\nread {whole} {}", median.unwrap_or(&u128::from(u64::MAX)));
 }
 
 #[test]
