@@ -262,8 +262,8 @@ impl<'a> Camera<'a> {
         self.can_join = true;
         let mut keyframes = KeyframeRequests::default();
         let mut dropped = 0;
-        self.publisher
-            .set_makes_keyframes_on_request(source.can_make_keyframes());
+        let makes_keyframes = source.can_make_keyframes();
+        (self.endpoint.links).set_makes_keyframes_on_request(makes_keyframes);
         let mut controller = self.bitrate_controller(source.as_ref());
         loop {
             self.heartbeat.beat();
@@ -318,7 +318,11 @@ impl<'a> Camera<'a> {
             self.recover_missing_keyframe(spec, now)?;
             if let Some(controller) = &mut controller
                 && controller.is_due(now)
-                && let Some(wanted) = controller.next_bitrate(&self.publisher.link_summary(), now)
+                && let Some(wanted) = controller.next_bitrate(
+                    self.publisher.viewers(),
+                    self.endpoint.links.congested_bps(),
+                    now,
+                )
             {
                 let taken = source.set_bitrate(wanted);
                 log::debug!("{}: bit rate {wanted} for the lines: {taken:?}", self.name);

@@ -6,12 +6,16 @@
 //! none, that costs one load.
 
 mod jpeg_feed;
+mod keyframe_throttle;
+mod links;
 mod queue;
 mod restart_throttle;
+mod skip_policy;
 #[cfg(test)]
 mod tests;
 
 pub use jpeg_feed::{JpegFeed, JpegSubscription};
+pub use links::{CongestedLink, Link, Links};
 pub use queue::{Command, Commands};
 
 use crate::controls::{self, ControlError, ControlValue, ControlsSnapshot, Request, Server, View};
@@ -33,6 +37,8 @@ pub struct Endpoint {
     pub commands: Commands,
     /// Takes the JPEGs of a camera that delivers JPEG.
     pub jpegs: JpegFeed,
+    /// Links of all viewers.
+    pub links: Links,
     /// Controls and their persistent values.
     pub controls: Server,
 }
@@ -43,6 +49,7 @@ pub struct Handle {
     hub: Hub,
     queue: Arc<Queue>,
     jpegs: JpegFeed,
+    links: Links,
     controls: View,
 }
 
@@ -61,16 +68,19 @@ pub fn channel(controls: impl IntoIterator<Item = (String, ControlValue)>) -> (E
     let (publisher, hub) = hub::channel(queue.clone());
     let (server, view) = controls::channel(controls);
     let jpegs = JpegFeed::default();
+    let links = Links::default();
     let endpoint = Endpoint {
         publisher,
         commands: Commands::new(queue.clone()),
         jpegs: jpegs.clone(),
+        links: links.clone(),
         controls: server,
     };
     let handle = Handle {
         hub,
         queue,
         jpegs,
+        links,
         controls: view,
     };
     (endpoint, handle)
@@ -80,6 +90,11 @@ impl Handle {
     /// Returns the hub with the camera's frames and status.
     pub fn hub(&self) -> &Hub {
         &self.hub
+    }
+
+    /// Adds the link of a viewer that may be congested.
+    pub fn add_link(&self) -> Link {
+        self.links.add()
     }
 
     /// Requests a keyframe. Requests that wait when a keyframe comes are fulfilled.

@@ -2,7 +2,7 @@
 //!
 //! The camera's thread holds the [`Publisher`]; serving holds [`Hub`]s, which cannot publish. The publisher never waits for a
 //! viewer: a viewer is a cursor into the buffer of recent frames. A viewer that falls out of the buffer continues at the
-//! newest keyframe and receives the number of skipped frames. `skip_policy` decides what a viewer on a congested link receives.
+//! newest keyframe and receives the number of skipped frames. A [`LinkPolicy`] decides what a viewer on a congested link receives.
 //!
 //! ```
 //! use berrymse::camera_handle;
@@ -38,30 +38,26 @@
 //! ```
 
 mod client_timeline;
-mod congestion;
 mod cursor;
 mod event;
 mod gop_buffer;
 mod handle;
 mod in_band;
-mod keyframe_throttle;
+mod lookahead;
 mod lossless;
 mod rate_meter;
-mod skip_policy;
 mod status;
 mod subscription;
 
 use crate::media::Frame;
 use crate::time::Timestamp;
 pub use client_timeline::{ClientClock, ClientTimeline};
-pub use congestion::{CongestedLink, LinkSummary};
 pub use cursor::DeliveryState;
 pub use event::Event;
 use gop_buffer::GopBuffer;
 pub use handle::{DemandGuard, Hub, HubStats, ReplayFrames, ViewerGuard};
-use keyframe_throttle::KeyframeThrottle;
+pub use lookahead::{Action, LinkPolicy, Lookahead};
 use rate_meter::RateMeter;
-use skip_policy::{Action, PolicyInput, next_action};
 pub use status::{CameraState, CameraStatus};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -114,9 +110,6 @@ struct Inner {
     keyframes: Arc<dyn KeyframeRequests>,
     /// A viewer could not start for want of a keyframe, since the last one.
     is_keyframe_missing: bool,
-    keyframe_throttle: KeyframeThrottle,
-    /// Congested links, by the viewers' ids.
-    congested: BTreeMap<u64, CongestedLink>,
     /// Wakers called at the next update, by the viewers' ids. A viewer that asks often, or leaves,
     /// leaves nothing behind while there is no update for hours.
     waiting_wakers: BTreeMap<u64, Waker>,
@@ -151,8 +144,6 @@ pub fn channel(keyframes: Arc<dyn KeyframeRequests>) -> (Publisher, Hub) {
         restarts: 0,
         keyframes,
         is_keyframe_missing: false,
-        keyframe_throttle: KeyframeThrottle::default(),
-        congested: BTreeMap::new(),
         waiting_wakers: BTreeMap::new(),
         lossless: BTreeMap::new(),
         next_id: 0,
@@ -199,7 +190,6 @@ impl Publisher {
         if frame.is_keyframe {
             inner.keyframes.clear();
             inner.is_keyframe_missing = false;
-            inner.keyframe_throttle.on_keyframe();
         }
         let has_overrun =
             (inner.lossless.values_mut()).fold(false, |is, queue| is | queue.push(&frame));
@@ -299,22 +289,9 @@ impl Publisher {
         self.0.lock().restarts += 1;
     }
 
-    /// Sets whether the open source makes keyframes on request.
-    pub fn set_makes_keyframes_on_request(&self, makes_keyframes: bool) {
-        self.0.lock().keyframe_throttle.is_supported = makes_keyframes;
-    }
-
-    /// Summarises the viewers' links.
-    pub fn link_summary(&self) -> LinkSummary {
-        let inner = self.0.lock();
-        LinkSummary {
-            viewers: inner.viewers,
-            congested_bps: inner
-                .congested
-                .values()
-                .map(|line| line.bandwidth_bps)
-                .collect(),
-        }
+    /// Returns the number of viewers.
+    pub fn viewers(&self) -> usize {
+        self.0.lock().viewers
     }
 }
 
@@ -328,50 +305,11 @@ impl Inner {
     fn has_demand(&self) -> bool {
         self.viewers + self.demand_guards > 0
     }
-
-    /// Decides how the viewer `id`, whose next frame is `number`, continues.
-    fn next_action(&mut self, id: u64, number: u64, has_previous: bool) -> Action {
-        let line = self.congested.get(&id).copied();
-        // Nearly always: the newest frame, and the link is not congested.
-        if line.is_none() && number + 1 == self.buffer.next_seq() {
-            return Action::Send;
-        }
-        let (Some(here), Some(newest)) = (self.buffer.get(number), self.buffer.newest()) else {
-            return Action::Send;
-        };
-        let now = newest.published_at;
-        let keyframe = (self.buffer.entry_seq()).filter(|&entry| entry > number);
-        let time_for = |bytes| line.map_or(Duration::ZERO, |line| line.transmit_time(bytes));
-        let course = next_action(PolicyInput {
-            lag: now.since(here.published_at),
-            keyframe_lag: keyframe
-                .and_then(|keyframe| self.buffer.get(keyframe))
-                .map(|keyframe| now.since(keyframe.published_at)),
-            gop_outweighs_keyframe: self.buffer.entry_seq() >= Some(number)
-                && self.buffer.gop_outweighs_keyframe(),
-            keyframe_due_in: self.rate_meter.keyframe_due_in(),
-            keyframe_transmit_time: time_for(self.buffer.keyframe_bytes()),
-            link_busy_time: line.map_or(Duration::ZERO, |line| line.queue_delay)
-                + time_for(here.frame.len()),
-            is_congested: line.is_some(),
-            is_disposable: here.frame.is_disposable && has_previous,
-            keyframe_request: self.keyframe_throttle.availability(
-                self.viewers,
-                self.congested.len(),
-                now,
-            ),
-        });
-        if course == Action::RequestKeyframe {
-            self.keyframe_throttle.mark_requested(now);
-            self.keyframes.request();
-        }
-        course
-    }
 }
 
 #[cfg(test)]
 mod recovery_tests;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,10 @@
 //! Bit rate policy for congested links: pure, no clock.
 //!
 //! One encoder serves all viewers. The bit rate follows the link at the worst quarter; viewers with
-//! worse links get fewer frames instead (`hub/skip_policy.rs`). It falls at once to the link's
+//! worse links get fewer frames instead (`camera_handle/skip_policy.rs`). It falls at once to the link's
 //! bandwidth and rises slowly: only probing shows more bandwidth, each failed probe is seen as a
 //! stutter, and so the next one waits longer.
 
-use crate::hub::LinkSummary;
 use crate::time::Timestamp;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -70,10 +69,16 @@ impl BitrateController {
         is_due
     }
 
-    /// Returns the bit rate to request, if it changes.
-    pub(super) fn next_bitrate(&mut self, lines: &LinkSummary, now: Timestamp) -> Option<u32> {
+    /// Returns the bit rate to request, if it changes. `congested_bps` are the bandwidths of the
+    /// viewers' congested links.
+    pub(super) fn next_bitrate(
+        &mut self,
+        viewers: usize,
+        congested_bps: Vec<u32>,
+        now: Timestamp,
+    ) -> Option<u32> {
         let since = |then: Option<Timestamp>| then.map_or(Duration::MAX, |then| now.since(then));
-        let line = target_link(lines);
+        let line = target_link(viewers, congested_bps);
         if line.is_some() {
             self.congested_at = Some(now);
         }
@@ -107,10 +112,9 @@ impl BitrateController {
 }
 
 /// Returns the bandwidth of the link to follow; `None` if it carries everything.
-fn target_link(lines: &LinkSummary) -> Option<u32> {
-    let mut slow = lines.congested_bps.clone();
-    slow.sort_unstable();
-    slow.get(lines.viewers / VIEWERS_PER_IGNORED_LINK).copied()
+fn target_link(viewers: usize, mut congested_bps: Vec<u32>) -> Option<u32> {
+    congested_bps.sort_unstable();
+    (congested_bps.get(viewers / VIEWERS_PER_IGNORED_LINK)).copied()
 }
 
 #[cfg(test)]
@@ -136,16 +140,12 @@ mod tests {
         }
 
         fn see(&mut self, seconds: u64, viewers: usize, slow: &[u32]) {
-            let lines = LinkSummary {
-                viewers,
-                congested_bps: slow.to_vec(),
-            };
             for _ in 0..seconds {
                 self.seconds += 1;
                 let now = Timestamp::from_nanos(self.seconds * 1_000_000_000);
                 self.current = self
                     .controller
-                    .next_bitrate(&lines, now)
+                    .next_bitrate(viewers, slow.to_vec(), now)
                     .unwrap_or(self.current);
             }
         }

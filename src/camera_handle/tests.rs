@@ -1,5 +1,7 @@
 //! What holds of the two ends, whatever the camera.
 
+mod links;
+
 use super::queue::MAX_CONTROL_REQUESTS;
 use super::*;
 use crate::controls::ErrorKind;

@@ -3,7 +3,7 @@
 use super::Inner;
 use super::event::{Event, Received};
 use super::gop_buffer::{EntryPoint, GopBuffer};
-use super::skip_policy::Action;
+use super::lookahead::{Action, LinkPolicy};
 use crate::media::Frame;
 use crate::time::Timestamp;
 use std::time::Duration;
@@ -98,12 +98,12 @@ impl Cursor {
         matches!(self.position, Position::At(number) if number == inner.buffer.next_seq())
     }
 
-    /// Returns the next event of the viewer `id`, if there is one now.
+    /// Returns the next event, if there is one now. `link` is that of a congested viewer.
     pub(super) fn next_from(
         &mut self,
         inner: &mut Inner,
-        id: u64,
         received: &mut Received,
+        link: Option<&mut (dyn LinkPolicy + '_)>,
     ) -> Option<Event> {
         if let Position::NextKeyframe(from) = self.position {
             let is_there = |entry: &u64| *entry >= from || inner.buffer.can_start_anywhere();
@@ -113,16 +113,20 @@ impl Cursor {
         let mut number = match self.position {
             Position::At(number) | Position::NextKeyframe(number) => number,
             Position::LeadIn(number, given) => {
-                return self.next_of_lead_in(inner, id, received, (number, given));
+                return self.next_of_lead_in(inner, received, link, (number, given));
             }
         };
         if number < inner.buffer.oldest_seq() {
             return self.seek_to_entry_point(inner, number);
         }
-        match inner.next_action(id, number, self.has_previous) {
+        match inner.next_action(number, self.has_previous, link) {
             Action::Send => {}
             Action::SeekToKeyframe => return self.seek_to_entry_point(inner, number),
-            Action::RequestKeyframe | Action::Wait => return None,
+            Action::Wait => return None,
+            Action::RequestKeyframe => {
+                inner.keyframes.request();
+                return None;
+            }
             Action::Skip => {
                 inner.skipped += 1;
                 self.has_skipped = true;
@@ -146,8 +150,8 @@ impl Cursor {
     fn next_of_lead_in(
         &mut self,
         inner: &mut Inner,
-        id: u64,
         received: &mut Received,
+        link: Option<&mut (dyn LinkPolicy + '_)>,
         (number, given): (u64, usize),
     ) -> Option<Event> {
         let lead = inner.buffer.lead_in(number);
@@ -157,7 +161,7 @@ impl Cursor {
         }) else {
             // Too old, or without a keyframe that could go before it.
             self.position = Position::At(number);
-            return self.next_from(inner, id, received);
+            return self.next_from(inner, received, link);
         };
         if let Some(event) = received.new_parameters(&frame) {
             return Some(event);

@@ -77,6 +77,7 @@ pub(super) struct GopBuffer {
     bytes: usize,
     keyframe_seq: Option<u64>,
     keyframe_bytes: usize,
+    keyframe_at: Option<Timestamp>,
     /// Bytes of the frames after it.
     gop_bytes: usize,
     /// The last keyframe and its number, also when it is not among `kept` any more.
@@ -99,6 +100,7 @@ impl GopBuffer {
         if frame.is_keyframe {
             self.keyframe_seq = Some(self.next_seq());
             self.keyframe_bytes = frame.len();
+            self.keyframe_at = Some(now);
             self.gop_bytes = 0;
             self.last_keyframe = Some((self.next_seq(), frame.clone()));
             self.recovery_points.clear();
@@ -293,6 +295,11 @@ impl GopBuffer {
     /// Size of the newest keyframe, even if it is not kept any more.
     pub(super) fn keyframe_bytes(&self) -> usize {
         self.keyframe_bytes
+    }
+
+    /// Publication time of the newest keyframe.
+    pub(super) fn keyframe_at(&self) -> Option<Timestamp> {
+        self.keyframe_at
     }
 
     /// True if the frames after the newest keyframe outweigh it, or there is none: on a congested

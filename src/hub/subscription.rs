@@ -1,9 +1,10 @@
 //! A subscription to a camera: live, or lossless.
 
+use super::Inner;
 use super::Shared;
 use super::cursor::{Cursor, DeliveryState, Position};
 use super::event::{Event, Received};
-use super::{CongestedLink, Inner};
+use super::lookahead::LinkPolicy;
 use crate::media::Frame;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -89,13 +90,19 @@ pub(super) enum Reader {
 
 impl Reader {
     /// Returns the next event of the subscription `id`, if there is one now.
-    fn next_from(&mut self, inner: &mut Inner, id: u64, received: &mut Received) -> Option<Event> {
+    fn next_from(
+        &mut self,
+        inner: &mut Inner,
+        id: u64,
+        received: &mut Received,
+        link: Option<&mut (dyn LinkPolicy + '_)>,
+    ) -> Option<Event> {
         let status = received.new_status(&inner.status);
         if status.is_some() {
             return status;
         }
         match self {
-            Self::Live(cursor) => cursor.next_from(inner, id, received),
+            Self::Live(cursor) => cursor.next_from(inner, received, link),
             Self::Lossless => inner.lossless.get_mut(&id)?.pop(received),
         }
     }
@@ -114,12 +121,17 @@ impl Subscription {
 
     /// Returns the next event, if there is one now.
     pub fn try_next(&mut self) -> Option<Event> {
+        self.try_next_on(None)
+    }
+
+    /// Returns the next event, if there is one now. The policy of a congested `link` decides which.
+    pub fn try_next_on(&mut self, link: Option<&mut (dyn LinkPolicy + '_)>) -> Option<Event> {
         // Nearly every second call: the one after the newest frame.
         if self.seen_version == Some(self.shared.version.load(Ordering::Acquire)) {
             return None;
         }
         let mut inner = self.shared.lock();
-        let event = (self.reader).next_from(&mut inner, self.id, &mut self.received);
+        let event = (self.reader).next_from(&mut inner, self.id, &mut self.received, link);
         let has_all = match &self.reader {
             Reader::Live(cursor) => {
                 matches!(event, None | Some(Event::Frame(_))) && cursor.has_all(&inner)
@@ -133,7 +145,7 @@ impl Subscription {
     /// Returns the next event, or wakes the task when there is one.
     pub fn poll_next(&mut self, context: &Context<'_>) -> Poll<Event> {
         let mut inner = self.shared.lock();
-        match (self.reader).next_from(&mut inner, self.id, &mut self.received) {
+        match (self.reader).next_from(&mut inner, self.id, &mut self.received, None) {
             Some(event) => Poll::Ready(event),
             None => {
                 let waker = context.waker().clone();
@@ -166,15 +178,6 @@ impl Subscription {
         }
     }
 
-    /// Sets the congestion of the viewer's link.
-    pub fn set_congested(&self, line: Option<CongestedLink>) {
-        let mut inner = self.shared.lock();
-        match line {
-            Some(line) => inner.congested.insert(self.id, line),
-            None => inner.congested.remove(&self.id),
-        };
-    }
-
     /// Returns true once after a disposable frame was skipped.
     pub fn take_skipped_flag(&mut self) -> bool {
         match &mut self.reader {
@@ -200,7 +203,6 @@ impl Drop for Subscription {
             Reader::Live(_) => inner.viewers -= 1,
             Reader::Lossless => inner.demand_guards -= 1,
         }
-        inner.congested.remove(&self.id);
         // Dropped without the lock: the waker may be the last hold on a task that holds other
         // viewers.
         let queue = inner.lossless.remove(&self.id);

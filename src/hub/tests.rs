@@ -1,75 +1,38 @@
 use super::gop_buffer::MAX_BYTES;
-use super::testing::{TestRequests, test_channel};
+use super::testing::{self, FRAME_BYTES, TestRequests, event_names, test_channel};
 use super::*;
-use crate::media::{Description, FrameHeader, Parameters};
+use std::ops::{Deref, DerefMut};
 use std::task::Context;
 
-/// One picture each 33 ms; `K` is a keyframe, to `b` no other picture refers. An event is written as in `"live init K0 p1 skipped:3"`.
+/// A stream, its hub, and the requests for keyframes.
 struct Stream {
-    publisher: Publisher,
+    stream: testing::Stream,
     hub: Hub,
     keyframe_requests: Arc<TestRequests>,
-    parameters: Arc<Parameters>,
-    next: u64,
-    size: usize,
 }
 
-/// A message with a NAL unit of ten bytes: header, `moof`, `mdat` header, length.
-const FRAME_BYTES: u64 = 4 + 104 + 8 + 4 + 10;
+impl Deref for Stream {
+    type Target = testing::Stream;
 
-fn slow_line(capacity: u32) -> Option<CongestedLink> {
-    Some(CongestedLink {
-        bandwidth_bps: capacity,
-        queue_delay: Duration::ZERO,
-    })
+    fn deref(&self) -> &testing::Stream {
+        &self.stream
+    }
+}
+
+impl DerefMut for Stream {
+    fn deref_mut(&mut self) -> &mut testing::Stream {
+        &mut self.stream
+    }
 }
 
 impl Stream {
     fn new() -> Self {
         let (publisher, hub, keyframe_requests) = test_channel();
-        publisher.set_status(CameraState::Live, "");
         Self {
-            publisher,
+            stream: testing::Stream::new(publisher),
             hub,
             keyframe_requests,
-            parameters: Self::video(640),
-            next: 0,
-            size: 10,
         }
-    }
-
-    fn video(width: u32) -> Arc<Parameters> {
-        Arc::new(Parameters::new(Description {
-            width,
-            height: 480,
-            ..Description::default()
-        }))
-    }
-
-    fn publish(&mut self, pictures: &str) {
-        for kind in pictures.chars() {
-            let now = Timestamp::from_nanos(self.next * 33_000_000);
-            self.publish_at(kind, now, now);
-        }
-    }
-
-    fn publish_at(&mut self, kind: char, captured_at: Timestamp, now: Timestamp) {
-        let nal = vec![0; self.size];
-        let header = FrameHeader {
-            parameters: self.parameters.clone(),
-            sequence: 0,
-            decode_time: self.next,
-            composition_offset: None,
-            duration: 1,
-            nominal_duration: 1,
-            captured_at,
-            is_keyframe: kind == 'K',
-            is_disposable: kind == 'b',
-            recovery: None,
-        };
-        let frame = Frame::new(header, [&nal[..]].into_iter());
-        self.next += 1;
-        self.publisher.publish(frame, now);
     }
 
     fn join(&self) -> Subscription {
@@ -80,23 +43,7 @@ impl Stream {
 }
 
 fn events(viewer: &mut Subscription) -> String {
-    let mut out = Vec::new();
-    while let Some(event) = viewer.try_next() {
-        out.push(match event {
-            Event::Status(condition) => condition.state.as_str().to_owned(),
-            Event::Skipped(count) => format!("skipped:{count}"),
-            Event::Parameters(parameters) => format!("init:{}", parameters.width),
-            Event::Frame(f) => {
-                let kind = match (f.is_keyframe, f.is_disposable) {
-                    (true, _) => 'K',
-                    (false, false) => 'p',
-                    (false, true) => 'b',
-                };
-                format!("{kind}{}", f.decode_time)
-            }
-        });
-    }
-    out.join(" ")
+    event_names(|| viewer.try_next())
 }
 
 #[test]
@@ -204,7 +151,7 @@ fn changed_video_sends_init_first() {
     let mut viewer = stream.join();
     stream.publish("Kp");
     assert_eq!(events(&mut viewer), "init:640 K0 p1");
-    stream.parameters = Stream::video(320);
+    stream.parameters = testing::Stream::video(320);
     stream.publish("Kp");
     assert_eq!(events(&mut viewer), "init:320 K2 p3");
 }
@@ -342,109 +289,6 @@ fn demand_guard_keeps_camera_open_uncounted() {
 }
 
 #[test]
-fn congested_viewer_seeks_to_new_keyframe() {
-    let mut stream = Stream::new();
-    let (mut slow, mut good) = (stream.join(), stream.join());
-    stream.publish("K");
-    events(&mut slow);
-    events(&mut good);
-    slow.set_congested(slow_line(500_000));
-    stream.publish("pppppKp");
-    assert_eq!(events(&mut slow), "skipped:5 K6 p7");
-    assert_eq!(events(&mut good), "p1 p2 p3 p4 p5 K6 p7");
-    slow.set_congested(None);
-    stream.publish("pppppKp");
-    assert_eq!(events(&mut slow), "p8 p9 p10 p11 p12 K13 p14");
-}
-
-#[test]
-fn congested_viewer_skips_single_disposable_frames() {
-    let mut stream = Stream::new();
-    let (mut slow, mut good) = (stream.join(), stream.join());
-    stream.publish("K");
-    events(&mut slow);
-    events(&mut good);
-    slow.set_congested(slow_line(500_000));
-    stream.publish("pbpbbpbpbpb");
-    assert_eq!(
-        events(&mut slow),
-        "p1 p3 b5 p6 p8 b9 p10 b11",
-        "the newest ones are in time"
-    );
-    assert_eq!(stream.hub.stats().frames_skipped, 3);
-    assert!(events(&mut good).ends_with("b7 p8 b9 p10 b11"));
-}
-
-#[test]
-fn congested_viewer_waits_for_due_keyframe() {
-    let mut stream = Stream::new();
-    let mut viewer = stream.join();
-    stream.publish("KppppppppKppp");
-    events(&mut viewer);
-    viewer.set_congested(slow_line(500_000));
-    stream.publish("ppppp");
-    assert_eq!(
-        viewer.try_next().map(|_| ()),
-        None,
-        "the next one is late, and a keyframe is due"
-    );
-    stream.publish("Kp");
-    assert_eq!(events(&mut viewer), "skipped:5 K18 p19");
-}
-
-#[test]
-fn congested_viewer_waits_for_requested_keyframe() {
-    let mut stream = Stream::new();
-    stream.publisher.set_makes_keyframes_on_request(true);
-    let mut viewer = stream.join();
-    stream.publish("K");
-    events(&mut viewer);
-    stream.keyframe_requests.take();
-    viewer.set_congested(slow_line(500_000));
-    stream.publish(&"p".repeat(40));
-    assert_eq!(events(&mut viewer), "");
-    assert!(stream.keyframe_requests.take());
-    stream.publish("p");
-    assert_eq!(events(&mut viewer), "");
-    stream.publish("K");
-    assert_eq!(events(&mut viewer), "skipped:41 K42");
-    // The next one has to wait, and the pictures go on meanwhile.
-    stream.publish(&"p".repeat(35));
-    assert!(events(&mut viewer).starts_with("p43 p44"));
-    assert!(!stream.keyframe_requests.take());
-}
-
-#[test]
-fn requests_keyframe_after_outage_if_gop_outweighs_it() {
-    for (pictures, is_asked) in [(1, false), (2, true)] {
-        let mut stream = Stream::new();
-        stream.publisher.set_makes_keyframes_on_request(true);
-        let mut viewer = stream.join();
-        stream.publish("Kp");
-        events(&mut viewer);
-        viewer.set_congested(slow_line(500_000));
-        stream.publish(&format!("{}K{}", "p".repeat(60), "p".repeat(pictures)));
-        stream.keyframe_requests.take();
-        assert_eq!(events(&mut viewer).contains("K62 p63"), !is_asked);
-        assert_eq!(stream.keyframe_requests.take(), is_asked);
-    }
-}
-
-#[test]
-fn unanswered_keyframe_request_times_out() {
-    let mut stream = Stream::new();
-    stream.publisher.set_makes_keyframes_on_request(true);
-    let mut viewer = stream.join();
-    stream.publish("K");
-    events(&mut viewer);
-    viewer.set_congested(slow_line(500_000));
-    stream.publish(&"p".repeat(40));
-    assert_eq!(events(&mut viewer), "");
-    stream.publish(&"p".repeat(20));
-    assert!(events(&mut viewer).starts_with("p1 p2"));
-}
-
-#[test]
 fn delivery_state_follows_bytes_in_flight() {
     let mut stream = Stream::new();
     let mut viewer = stream.join();
@@ -471,58 +315,15 @@ fn delivery_state_follows_bytes_in_flight() {
 }
 
 #[test]
-fn link_summary_covers_present_viewers() {
-    let stream = Stream::new();
-    let (a, b, _c) = (stream.join(), stream.join(), stream.join());
-    a.set_congested(slow_line(700_000));
-    b.set_congested(slow_line(300_000));
-    let lines = |viewers, slow: &[u32]| LinkSummary {
-        viewers,
-        congested_bps: slow.to_vec(),
-    };
-    assert_eq!(
-        stream.publisher.link_summary(),
-        lines(3, &[700_000, 300_000])
-    );
-    drop(a);
-    b.set_congested(None);
-    assert_eq!(stream.publisher.link_summary(), lines(2, &[]));
-}
-
-#[test]
-fn delay_counts_from_last_seen_frame_after_seek() {
-    let mut stream = Stream::new();
-    let mut viewer = stream.join();
-    stream.publish("K");
-    events(&mut viewer);
-    viewer.set_congested(slow_line(500_000));
-    stream.publish("pppppKp");
-    assert_eq!(events(&mut viewer), "skipped:5 K6 p7");
-    let seen = |outstanding| {
-        let standing = viewer.delivery_state(outstanding).unwrap();
-        standing.captured_at.as_nanos() / 33_000_000
-    };
-    assert_eq!(seen(2 * FRAME_BYTES), 0, "the keyframe is missing");
-    assert_eq!(seen(FRAME_BYTES), 7, "it is there");
-    assert_eq!(
-        (viewer.delivery_state(2 * FRAME_BYTES).unwrap().published_at).as_nanos() / 33_000_000,
-        6,
-        "it is not late for what it was not given"
-    );
-}
-
-#[test]
-fn skipped_flag_is_set_once_for_disposable_frames() {
-    let mut stream = Stream::new();
-    let mut viewer = stream.join();
-    stream.publish("K");
-    events(&mut viewer);
-    viewer.set_congested(slow_line(500_000));
-    stream.publish("pppppK");
-    assert_eq!(events(&mut viewer), "skipped:5 K6");
-    assert!(!viewer.take_skipped_flag());
-    stream.publish("bpbpbp");
-    assert!(events(&mut viewer).starts_with("p8"));
-    assert!(viewer.take_skipped_flag());
-    assert!(!viewer.take_skipped_flag());
+fn uncongested_viewer_gets_all_within_max_lag() {
+    let at = |ms: u64| Timestamp::from_nanos(ms * 1_000_000);
+    for (lag, expected) in [(690, "p1 K2"), (710, "skipped:1 K2")] {
+        let mut stream = Stream::new();
+        let mut viewer = stream.join();
+        stream.publish_at('K', at(0), at(0));
+        assert_eq!(events(&mut viewer), "init:640 K0");
+        stream.publish_at('p', at(33), at(33));
+        stream.publish_at('K', at(33 + lag), at(33 + lag));
+        assert_eq!(events(&mut viewer), expected);
+    }
 }

@@ -1,12 +1,13 @@
 //! One WebSocket viewer on the fan-out thread: its queue, its link, its liveness.
 
 mod closing;
+mod link;
 mod mse;
 mod protocol;
 
+use crate::camera_handle::Link;
 use crate::hub::{Event, Subscription};
 use crate::message::{Opcode, frame};
-use crate::os::tcp as socket;
 use crate::serve::annexb_cache::AnnexB;
 use crate::serve::connection_limit::Permit;
 use crate::serve::fanout::congestion::LossResponse;
@@ -49,6 +50,7 @@ pub(crate) struct NewViewer {
     pub(crate) leftover: Bytes,
     pub(crate) camera: Arc<str>,
     pub(crate) subscription: Subscription,
+    pub(crate) link: Link,
     /// The viewer gets Annex B instead of MP4.
     pub(crate) annexb: Option<AnnexB>,
     /// The viewer speaks `berrymse.v1` and receives text messages too.
@@ -68,6 +70,7 @@ pub(crate) struct ViewerConnection {
     begun_at: Instant,
     camera: Arc<str>,
     subscription: Subscription,
+    link: Link,
     annexb: Option<AnnexB>,
     speaks_v1: bool,
     mse: Option<MseSession>,
@@ -115,6 +118,7 @@ impl ViewerConnection {
             leftover,
             camera,
             subscription,
+            link,
             annexb,
             speaks_v1,
             mse,
@@ -129,6 +133,7 @@ impl ViewerConnection {
             begun_at: now,
             camera,
             subscription,
+            link,
             annexb,
             speaks_v1,
             reader: mse::reader(mse.as_ref()),
@@ -225,90 +230,6 @@ impl ViewerConnection {
             self.flush_queue()?;
         }
         Ok(())
-    }
-
-    /// True while nothing is sent before the next poll.
-    pub(crate) fn is_throttled(&self) -> bool {
-        self.is_throttled
-    }
-
-    /// True if the link needs a poll soon.
-    pub(crate) fn needs_frequent_poll(&self) -> bool {
-        self.congestion.needs_frequent_poll()
-    }
-
-    /// Polls the link and sends updates, if either is due.
-    pub(crate) fn retry_throttled(&mut self) -> Result<(), String> {
-        if self.congestion.needs_frequent_poll() {
-            self.sample_tcp_info();
-        }
-        if self.is_throttled {
-            self.send_updates()
-        } else {
-            Ok(())
-        }
-    }
-
-    fn set_user_timeout(&mut self, now: Timestamp) {
-        if let Some(allowed) = self.congestion.next_user_timeout(now) {
-            let socket = socket2::SockRef::from(&*self.stream.socket());
-            // A socket that refuses an option still works.
-            let _ = socket.set_tcp_user_timeout(Some(allowed));
-        }
-    }
-
-    /// Finds out whether frames arrive in time, some times a second. Mostly everything is
-    /// acknowledged, which is cheap to know.
-    pub(crate) fn poll_link(&mut self) -> Result<(), String> {
-        if self.closing.is_some() {
-            return Ok(());
-        }
-        let now = Timestamp::now();
-        if self.congestion.can_skip_sample(now) && socket::is_all_acked(self.stream.socket()) {
-            self.congestion.on_all_acked(now);
-        } else {
-            self.sample_tcp_info();
-        }
-        Ok(())
-    }
-
-    /// Samples TCP_INFO: a system call, which a viewer on a congested link costs before each frame,
-    /// too.
-    fn sample_tcp_info(&mut self) {
-        let Some(mut sample) = socket::sample(self.stream.socket()) else {
-            return; // an old kernel: the socket being full is all that is known
-        };
-        let now = Timestamp::now();
-        self.loss_response
-            .react(self.stream.socket(), sample.bytes_lost, now);
-        let unsent = self
-            .sending
-            .as_ref()
-            .map_or(0, |(bytes, sent)| bytes.len().saturating_sub(*sent));
-        sample.bytes_unsent += unsent as u64;
-        let delivery = self
-            .subscription
-            .delivery_state(sample.bytes_in_flight + unsent as u64);
-        let was_slow = self.congestion.is_congested();
-        if was_slow && let Some(round_trip) = socket::bbr_min_rtt(self.stream.socket()) {
-            sample.min_rtt = sample.min_rtt.max(round_trip);
-        }
-        let missing = delivery.filter(|picture| !picture.is_received);
-        let waiting_since = missing.map(|picture| picture.published_at);
-        self.congestion.on_sample(sample, waiting_since, now);
-        if was_slow || self.congestion.is_congested() {
-            self.subscription
-                .set_congested(self.congestion.congested_link());
-        }
-        self.set_user_timeout(now);
-        self.is_throttled = self.congestion.is_window_full(now);
-        let delay = delivery
-            .filter(|picture| {
-                now.since(picture.published_at) < REPORT_MAX_AGE || !picture.is_received
-            })
-            .map(|picture| picture.delay(self.congestion.one_way_delay(), now));
-        self.latency
-            .set_estimated(delay, self.congestion.is_congested());
     }
 
     /// Handles an event of the socket.
@@ -466,7 +387,7 @@ impl ViewerConnection {
                     return None;
                 }
             }
-            let event = self.subscription.try_next();
+            let event = self.subscription.try_next_on(self.link.policy());
             if self.subscription.take_skipped_flag() {
                 self.congestion.on_frame_skipped(Timestamp::now());
             }

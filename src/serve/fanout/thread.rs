@@ -334,6 +334,7 @@ mod tests {
                 leftover: bytes::Bytes::new(),
                 camera: "camera".into(),
                 subscription: hub.subscribe(Delivery::LIVE),
+                link: handle.add_link(),
                 annexb: None,
                 speaks_v1: true,
                 mse: None,

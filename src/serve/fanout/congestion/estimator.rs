@@ -6,7 +6,7 @@
 //! [`MAX_QUEUE_DELAY`]. The rest stays in the hub's buffer, where it can still be skipped. No I/O
 //! and no clock here.
 
-use crate::hub::CongestedLink;
+use crate::camera_handle::CongestedLink;
 use crate::os::tcp::TcpSample;
 use crate::time::Timestamp;
 use std::collections::VecDeque;
@@ -344,7 +344,7 @@ impl CongestionEstimator {
         self.congested_at.is_some()
     }
 
-    /// Returns the congestion for the hub, if there is any.
+    /// Returns the congestion, if there is any.
     pub(crate) fn congested_link(&self) -> Option<CongestedLink> {
         let backlog = self.queue_delay();
         self.bandwidth_bps().map(|capacity| CongestedLink {

@@ -64,7 +64,7 @@ pub(crate) fn upgrade(
     }
     let viewer = request.identity().name.clone();
     let upgrade = request.upgrade();
-    let (name, hub) = (camera.name.clone(), camera.handle.hub().clone());
+    let (name, handle) = (camera.name.clone(), camera.handle.clone());
     let annexb = (messages == Messages::AnnexB).then(|| app.annexb(&name));
     tokio::spawn(async move {
         let taken = match upgrade.await {
@@ -79,7 +79,7 @@ pub(crate) fn upgrade(
                     }
                     None => log::info!(target: CLIENT_TARGET, "{name}: viewer {peer} joined"),
                 }
-                let mut subscription = hub.subscribe(Delivery::LIVE);
+                let mut subscription = handle.hub().subscribe(Delivery::LIVE);
                 if annexb.is_some() {
                     subscription.set_bytes_of(Frame::annexb_message_len);
                 }
@@ -91,6 +91,7 @@ pub(crate) fn upgrade(
                     latency: app.latency_stats.join(name.clone()),
                     camera: name,
                     subscription,
+                    link: handle.add_link(),
                     annexb,
                     speaks_v1,
                     mse: is_go2rtc.then(MseSession::new),

@@ -1,4 +1,4 @@
-//! Decides what a viewer receives next. Pure.
+//! Decides what a viewer on a congested link receives next. Pure.
 //!
 //! A link that carries half the stream leaves a choice: fewer frames, or older ones. Without
 //! disposable frames only the end of a GOP can be skipped, since all frames build on each other. So
@@ -8,11 +8,8 @@
 //! idle link. At more than [`KEYFRAME_REQUEST_LAG`] behind, an additional keyframe ends the GOP
 //! early, if the encoder can make one and it does not cost the others too much.
 
+use crate::hub::Action;
 use std::time::Duration;
-
-/// Lag beyond which a viewer on an uncongested link seeks to a newer keyframe. A viewer a few
-/// frames late catches up faster by receiving them.
-const MAX_LAG: Duration = Duration::from_millis(700);
 
 /// Lag that a congested link can still make up for: a few frames, so that none is skipped for
 /// nothing.
@@ -46,8 +43,6 @@ pub(super) struct PolicyInput {
     pub(super) keyframe_transmit_time: Duration,
     /// Time that the bytes in flight and the next frame take.
     pub(super) link_busy_time: Duration,
-    /// The viewer's link is congested.
-    pub(super) is_congested: bool,
     /// No other frame refers to the next one.
     pub(super) is_disposable: bool,
     pub(super) keyframe_request: KeyframeRequest,
@@ -64,31 +59,8 @@ pub(super) enum KeyframeRequest {
     Pending,
 }
 
-/// Action for one viewer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Action {
-    /// Send the next frame.
-    Send,
-    /// Skip the next frame.
-    Skip,
-    /// Continue at the newest keyframe.
-    SeekToKeyframe,
-    /// Request a keyframe, and wait for it.
-    RequestKeyframe,
-    /// Send nothing until the requested or due keyframe is there.
-    Wait,
-}
-
 /// Decides how the viewer continues.
-pub(super) fn next_action(view: PolicyInput) -> Action {
-    if !view.is_congested {
-        let is_worth_it = view.keyframe_lag.is_some() && view.lag > MAX_LAG;
-        return if is_worth_it {
-            Action::SeekToKeyframe
-        } else {
-            Action::Send
-        };
-    }
+pub(super) fn decide(view: PolicyInput) -> Action {
     // A seek leads here, however far behind the viewer is.
     let best = view.keyframe_lag.unwrap_or(view.lag);
     let patience = if view.gop_outweighs_keyframe {
@@ -126,64 +98,37 @@ mod tests {
         keyframe_due_in: Some(Duration::from_millis(500)),
         keyframe_transmit_time: Duration::from_millis(400),
         link_busy_time: Duration::from_millis(60),
-        is_congested: false,
         is_disposable: true,
         keyframe_request: KeyframeRequest::Available,
     };
 
     #[test]
-    fn uncongested_viewer_gets_all_within_max_lag() {
-        assert_eq!(next_action(GOOD), Action::Send);
-        let late = PolicyInput {
-            lag: ms(690),
-            keyframe_lag: Some(ms(10)),
-            ..GOOD
-        };
-        assert_eq!(next_action(late), Action::Send);
-        assert_eq!(
-            next_action(PolicyInput {
-                lag: ms(710),
-                ..late
-            }),
-            Action::SeekToKeyframe
-        );
-        assert_eq!(
-            next_action(PolicyInput {
-                lag: ms(5000),
-                ..GOOD
-            }),
-            Action::Send
-        );
-    }
-
-    #[test]
     fn congested_viewer_skips_disposable_and_gop_end() {
         let slow = PolicyInput {
-            is_congested: true,
             keyframe_request: KeyframeRequest::Unavailable,
             ..GOOD
         };
-        assert_eq!(next_action(slow), Action::Send);
+        assert_eq!(decide(slow), Action::Send);
         let late = PolicyInput {
             lag: ms(150),
             ..slow
         };
-        assert_eq!(next_action(late), Action::Skip);
+        assert_eq!(decide(late), Action::Skip);
         let needed = PolicyInput {
             is_disposable: false,
             ..late
         };
-        assert_eq!(next_action(needed), Action::Send);
+        assert_eq!(decide(needed), Action::Send);
         let at_the_end = PolicyInput {
             keyframe_lag: Some(ms(0)),
             ..needed
         };
-        assert_eq!(next_action(at_the_end), Action::SeekToKeyframe);
+        assert_eq!(decide(at_the_end), Action::SeekToKeyframe);
         let near_the_end = PolicyInput {
             keyframe_due_in: Some(ms(66)),
             ..needed
         };
-        assert_eq!(next_action(near_the_end), Action::Wait);
+        assert_eq!(decide(near_the_end), Action::Wait);
         let just_behind = PolicyInput {
             lag: ms(66),
             ..at_the_end
@@ -193,39 +138,38 @@ mod tests {
             link_busy_time: ms(210),
             ..needed
         };
-        assert_eq!(next_action(in_the_way), Action::Wait);
+        assert_eq!(decide(in_the_way), Action::Wait);
         let out_of_the_way = PolicyInput {
             link_busy_time: ms(190),
             ..in_the_way
         };
-        assert_eq!(next_action(out_of_the_way), Action::Send);
+        assert_eq!(decide(out_of_the_way), Action::Send);
         let a_wild_guess = PolicyInput {
             keyframe_due_in: Some(ms(1500)),
             link_busy_time: ms(5000),
             ..needed
         };
-        assert_eq!(next_action(a_wild_guess), Action::Send);
-        assert_eq!(next_action(just_behind), Action::Send);
+        assert_eq!(decide(a_wild_guess), Action::Send);
+        assert_eq!(decide(just_behind), Action::Send);
     }
 
     #[test]
     fn keyframe_is_requested_when_late_and_available() {
         let late = PolicyInput {
             lag: ms(1100),
-            is_congested: true,
             is_disposable: false,
             ..GOOD
         };
-        assert_eq!(next_action(late), Action::RequestKeyframe);
+        assert_eq!(decide(late), Action::RequestKeyframe);
         assert_eq!(
-            next_action(PolicyInput {
+            decide(PolicyInput {
                 keyframe_request: KeyframeRequest::Pending,
                 ..late
             }),
             Action::Wait
         );
         assert_eq!(
-            next_action(PolicyInput {
+            decide(PolicyInput {
                 keyframe_request: KeyframeRequest::Unavailable,
                 ..late
             }),
@@ -235,37 +179,33 @@ mod tests {
             keyframe_transmit_time: ms(600),
             ..late
         };
-        assert_eq!(next_action(would_not_help), Action::Send);
+        assert_eq!(decide(would_not_help), Action::Send);
         let after_a_hole = PolicyInput {
             lag: ms(5000),
             keyframe_lag: Some(ms(1500)),
             ..late
         };
-        assert_eq!(next_action(after_a_hole), Action::RequestKeyframe);
+        assert_eq!(decide(after_a_hole), Action::RequestKeyframe);
         let near = PolicyInput {
             keyframe_lag: Some(ms(200)),
             ..after_a_hole
         };
-        assert_eq!(next_action(near), Action::SeekToKeyframe);
+        assert_eq!(decide(near), Action::SeekToKeyframe);
         let worn = PolicyInput {
             gop_outweighs_keyframe: true,
             keyframe_transmit_time: ms(90),
             ..near
         };
-        assert_eq!(next_action(worn), Action::RequestKeyframe);
+        assert_eq!(decide(worn), Action::RequestKeyframe);
         let hardly_sooner = PolicyInput {
             keyframe_transmit_time: ms(110),
             ..worn
         };
-        assert_eq!(next_action(hardly_sooner), Action::SeekToKeyframe);
+        assert_eq!(decide(hardly_sooner), Action::SeekToKeyframe);
         let denied = PolicyInput {
             keyframe_request: KeyframeRequest::Unavailable,
             ..after_a_hole
         };
-        assert_eq!(
-            next_action(denied),
-            Action::SeekToKeyframe,
-            "old, but it moves"
-        );
+        assert_eq!(decide(denied), Action::SeekToKeyframe, "old, but it moves");
     }
 }

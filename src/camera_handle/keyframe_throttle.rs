@@ -22,19 +22,21 @@ pub(super) struct KeyframeThrottle {
     /// The source can make keyframes on request.
     pub(super) is_supported: bool,
     requested_at: Option<Timestamp>,
-    is_pending: bool,
 }
 
 impl KeyframeThrottle {
-    /// Returns the outcome of a request at the time `now`.
+    /// Returns the outcome of a request at the time `now`. `keyframe_at` is the time of the last
+    /// keyframe.
     pub(super) fn availability(
         &self,
         viewers: usize,
         slow: usize,
+        keyframe_at: Option<Timestamp>,
         now: Timestamp,
     ) -> KeyframeRequest {
         let since = self.requested_at.map(|last| now.since(last));
-        if self.is_pending && since.is_some_and(|since| since < RESPONSE_TIMEOUT) {
+        let is_pending = keyframe_at <= self.requested_at;
+        if is_pending && since.is_some_and(|since| since < RESPONSE_TIMEOUT) {
             return KeyframeRequest::Pending;
         }
         let share = u32::try_from(viewers / slow.max(1)).unwrap_or(u32::MAX);
@@ -48,12 +50,7 @@ impl KeyframeThrottle {
 
     /// Notes a request.
     pub(super) fn mark_requested(&mut self, now: Timestamp) {
-        (self.requested_at, self.is_pending) = (Some(now), true);
-    }
-
-    /// Notes a keyframe.
-    pub(super) fn on_keyframe(&mut self) {
-        self.is_pending = false;
+        self.requested_at = Some(now);
     }
 }
 
@@ -79,21 +76,21 @@ mod tests {
                 ..KeyframeThrottle::default()
             };
             assert_eq!(
-                requests.availability(viewers, slow, at(0)),
+                requests.availability(viewers, slow, None, at(0)),
                 KeyframeRequest::Available
             );
             requests.mark_requested(at(0));
             assert_eq!(
-                requests.availability(viewers, slow, at(33)),
+                requests.availability(viewers, slow, Some(at(0)), at(33)),
                 KeyframeRequest::Pending
             );
-            requests.on_keyframe();
+            let keyframe = Some(at(34));
             assert_eq!(
-                requests.availability(viewers, slow, at(pause - 1)),
+                requests.availability(viewers, slow, keyframe, at(pause - 1)),
                 KeyframeRequest::Unavailable
             );
             assert_eq!(
-                requests.availability(viewers, slow, at(pause)),
+                requests.availability(viewers, slow, keyframe, at(pause)),
                 KeyframeRequest::Available
             );
         }
@@ -107,11 +104,11 @@ mod tests {
         };
         requests.mark_requested(at(0));
         assert_eq!(
-            requests.availability(1, 1, at(700)),
+            requests.availability(1, 1, None, at(700)),
             KeyframeRequest::Unavailable
         );
         assert_eq!(
-            KeyframeThrottle::default().availability(1, 1, at(0)),
+            KeyframeThrottle::default().availability(1, 1, None, at(0)),
             KeyframeRequest::Unavailable
         );
     }
