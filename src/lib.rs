@@ -25,6 +25,7 @@
 //! use berrymse::camera::{self, Config};
 //! use berrymse::camera_handle;
 //! use berrymse::frame_rate::FrameRate;
+//! use berrymse::heartbeat::Heartbeat;
 //! use berrymse::hub::{Delivery, Event};
 //! use berrymse::shutdown::ShutdownToken;
 //! use berrymse::source::{Flips, Settings, SourceSpec};
@@ -45,7 +46,7 @@
 //! let (endpoint, handle) = camera_handle::channel([]);
 //! let camera = std::thread::spawn({
 //!     let shutdown = shutdown.clone();
-//!     move || camera::run(&config, shutdown, &endpoint)
+//!     move || camera::run(&config, shutdown, &endpoint, &Heartbeat::default())
 //! });
 //!
 //! let mut viewer = handle.hub().subscribe(Delivery::LIVE);

@@ -4,7 +4,7 @@
 
 use berrymse::access::{AccessControl, Config, PasswordHash, SigningKey, TokenHash, is_name};
 use berrymse::cli;
-use berrymse::serve::{Network, basic_credentials, cookie_value, forwarded_client, query_value};
+use berrymse::serve::{Network, basic_credentials, cookie_values, forwarded_client, query_value};
 use libfuzzer_sys::fuzz_target;
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -36,7 +36,7 @@ fuzz_target!(|data: &[u8]| {
     let _ = is_name(&text);
     let _ = Network::parse(&text);
     let _ = basic_credentials(&text);
-    let _ = cookie_value(&text, "s");
+    let _ = cookie_values(&text, "s").count();
     let _ = query_value(&text, "token");
     let (one, other) = text.split_at(text.floor_char_boundary(text.len() / 2));
     let (address, host) = forwarded_client(one, other);

@@ -5,6 +5,7 @@ use super::key::{SigningKey, random_bytes};
 use super::link::Link;
 use super::session::{self, EndedSessions, Session};
 use super::verified::VerifiedPasswords;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
 
@@ -128,16 +129,28 @@ impl AccessControl {
     }
 
     /// Returns the identity if the password was right a short time ago. Costs no hash.
-    pub fn recall(&self, user: &str, password: &str, now: Instant) -> Option<Identity> {
+    pub fn recall(
+        &self,
+        user: &str,
+        password: &str,
+        address: Option<IpAddr>,
+        now: Instant,
+    ) -> Option<Identity> {
         let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
         let user = self
             .user(user)
-            .filter(|user| verified.has(&user.name, password, now))?;
+            .filter(|user| verified.has(&user.name, password, address, now))?;
         Some(Identity::named(&user.name, user.right))
     }
 
     /// Checks a password, and remembers a right one. Slow: costs one hash, whether there is such a user or not.
-    pub fn check_password(&self, user: &str, password: &str, now: Instant) -> Option<Identity> {
+    pub fn check_password(
+        &self,
+        user: &str,
+        password: &str,
+        address: Option<IpAddr>,
+        now: Instant,
+    ) -> Option<Identity> {
         let Some(user) = self.user(user) else {
             // The time must not tell that there is no such user.
             let decoy = self.config.users.first()?;
@@ -148,7 +161,7 @@ impl AccessControl {
             return None;
         }
         let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
-        verified.add(&user.name, password, now);
+        verified.add(&user.name, password, address, now);
         Some(Identity::named(&user.name, user.right))
     }
 
@@ -199,7 +212,10 @@ impl AccessControl {
 mod tests {
     use super::super::{PasswordHash, SESSION_LIFETIME, Token, TokenHash};
     use super::*;
+    use std::net::Ipv4Addr;
     use std::time::Duration;
+
+    const HERE: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
 
     fn control(password: &str) -> AccessControl {
         let user = |name: &str, right| User {
@@ -224,14 +240,21 @@ mod tests {
     fn password_is_checked_once_in_ten_minutes() {
         let control = control("pass word");
         let now = Instant::now();
-        assert_eq!(control.recall("owner", "pass word", now), None);
-        assert_eq!(control.check_password("owner", "wrong", now), None);
-        assert_eq!(control.check_password("nobody", "pass word", now), None);
-        let owner = control.check_password("owner", "pass word", now).unwrap();
+        assert_eq!(control.recall("owner", "pass word", HERE, now), None);
+        assert_eq!(control.check_password("owner", "wrong", HERE, now), None);
+        assert_eq!(
+            control.check_password("nobody", "pass word", HERE, now),
+            None
+        );
+        let owner = control
+            .check_password("owner", "pass word", HERE, now)
+            .unwrap();
         assert!(owner.may(Right::Operator) && owner.may_see("front"));
-        assert_eq!(control.recall("owner", "pass word", now), Some(owner));
-        assert_eq!(control.recall("guest", "pass word", now), None);
-        assert_eq!(control.recall("owner", "wrong", now), None);
+        assert_eq!(control.recall("owner", "pass word", HERE, now), Some(owner));
+        let elsewhere = Some(IpAddr::from([198, 51, 100, 7]));
+        assert_eq!(control.recall("owner", "pass word", elsewhere, now), None);
+        assert_eq!(control.recall("guest", "pass word", HERE, now), None);
+        assert_eq!(control.recall("owner", "wrong", HERE, now), None);
     }
 
     #[test]

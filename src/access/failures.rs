@@ -69,7 +69,7 @@ impl FailureLimiter {
 }
 
 /// Returns what belongs to one person: an IPv4 address, or a /64 of IPv6.
-fn network(address: IpAddr) -> IpAddr {
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into()

@@ -25,7 +25,7 @@ mod verified;
 
 pub use config::{Config, MAX_NAME_CHARS, Right, Token, User, is_name};
 pub use control::{AccessControl, Identity, TokenRefusal};
-pub use failures::{FailureLimiter, Verdict};
+pub use failures::{FailureLimiter, Verdict, network};
 pub use key::SigningKey;
 pub use link::{Link, MAX_LIFETIME};
 pub use password::{MAX_PASSWORD_BYTES, PasswordHash};

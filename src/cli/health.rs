@@ -93,7 +93,9 @@ impl fmt::Display for Url {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let address = self.address.to_string();
         let address = address.trim_start_matches("https://");
-        write!(out, "{}://{address}{}", self.address.scheme(), self.path)
+        // A query may hold a token.
+        let path = self.path.split('?').next().unwrap_or_default();
+        write!(out, "{}://{address}{path}", self.address.scheme())
     }
 }
 

@@ -31,7 +31,7 @@ pub use address::Address;
 pub use config::{Camera, Config};
 pub use fanout::Fanout;
 pub use fanout::congestion::{CongestionControl, CongestionSetting};
-pub use http::credentials::{basic_credentials, cookie_value, query_value};
+pub use http::credentials::{basic_credentials, cookie_values, query_value};
 pub use http::forwarded::forwarded_client;
 pub use http::guard::Permission;
 pub use http::handlers::controls::parse_values;

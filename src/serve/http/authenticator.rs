@@ -3,17 +3,17 @@
 //! Passwords are hashed one at a time on a thread of their own. After a wrong one the thread rests for three times as long, so
 //! that guessing takes a quarter of a core at most.
 
-use crate::access::{AccessControl, FailureLimiter, Identity, Right, TokenRefusal, Verdict};
+use crate::access::{
+    AccessControl, FailureLimiter, Identity, Right, TokenRefusal, Verdict, network,
+};
 use crate::serve::http::credentials::Credentials;
 use crate::serve::http::forwarded::Client;
 use crate::serve::http::host::{AllowedHosts, is_loopback_host};
+use crate::serve::http::waiting_room::WaitingRoom;
 use hyper::header::{self, HeaderMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::Semaphore;
-
-/// Most attempts to log in that wait for their turn.
-const MAX_WAITING: usize = 16;
 
 /// Rest after a wrong password, in times of its hash, and its limit.
 const REST_FACTOR: u32 = 3;
@@ -44,7 +44,7 @@ pub(crate) struct Authenticator {
     allow_changes: Option<bool>,
     cookie: String,
     limiter: Mutex<FailureLimiter>,
-    waiting: Semaphore,
+    waiting: WaitingRoom,
     hashing: Arc<Semaphore>,
 }
 
@@ -58,7 +58,7 @@ impl Authenticator {
             allow_changes,
             cookie: format!("berrymse_{suffix}"),
             limiter: Mutex::default(),
-            waiting: Semaphore::new(MAX_WAITING),
+            waiting: WaitingRoom::default(),
             hashing: Arc::new(Semaphore::new(1)),
         }
     }
@@ -142,8 +142,10 @@ impl Authenticator {
             return checked.map_err(CredentialRefusal::Token);
         }
         // A page whose name its owner leads here must not act for a user.
-        let session = given.session.filter(|_| hosts.knows(host(headers)));
-        let session = session.and_then(|cookie| control.check_session(&cookie, SystemTime::now()));
+        let now = SystemTime::now();
+        let mut sessions = given.sessions.iter();
+        let session = sessions.find_map(|cookie| control.check_session(cookie, now));
+        let session = session.filter(|_| hosts.knows(host(headers)));
         match (session, given.basic) {
             (Some(identity), _) => Ok(identity),
             (None, Some((user, password))) => self.check_password(client, user, password).await,
@@ -161,11 +163,11 @@ impl Authenticator {
         let Some(control) = &self.control else {
             return Err(CredentialRefusal::Password);
         };
-        if let Some(identity) = control.recall(&user, &password, Instant::now()) {
+        let address = client.limited_address();
+        if let Some(identity) = control.recall(&user, &password, address, Instant::now()) {
             return Ok(identity);
         }
         let account: String = user.chars().take(MAX_ACCOUNT_CHARS).collect();
-        let address = client.limited_address();
         let verdict = self.limiter().attempt(address, &account, Instant::now());
         match verdict {
             Verdict::Refused { retry_after } => {
@@ -174,17 +176,19 @@ impl Authenticator {
             Verdict::After(Duration::ZERO) => {}
             Verdict::After(delay) => tokio::time::sleep(delay).await,
         }
-        let _turn = self
-            .waiting
-            .try_acquire()
-            .map_err(|_| CredentialRefusal::Busy)?;
+        let Some(_place) = self.waiting.enter(address.map(network)) else {
+            // It was not checked, so it does not count.
+            self.limiter().succeeded(address, &account);
+            return Err(CredentialRefusal::Busy);
+        };
         let hashing = self.hashing.clone().acquire_owned().await;
         let hashing = hashing.map_err(|_| CredentialRefusal::Busy)?;
         let control = control.clone();
         let check = move || {
             let begun = Instant::now();
-            let recalled = control.recall(&user, &password, begun);
-            let found = recalled.or_else(|| control.check_password(&user, &password, begun));
+            let recalled = control.recall(&user, &password, address, begun);
+            let found =
+                recalled.or_else(|| control.check_password(&user, &password, address, begun));
             if found.is_none() {
                 std::thread::sleep((begun.elapsed() * REST_FACTOR).min(MAX_REST));
             }
@@ -205,10 +209,13 @@ impl Authenticator {
             .start_session(user, SystemTime::now())
     }
 
-    /// Ends the session of a request, if it has one.
+    /// Ends the sessions of a request.
     pub(crate) fn end_session(&self, headers: &HeaderMap) {
-        let session = Credentials::of(headers, "", &self.cookie).session;
-        if let (Some(control), Some(session)) = (&self.control, session) {
+        let sessions = Credentials::of(headers, "", &self.cookie).sessions;
+        let Some(control) = &self.control else {
+            return;
+        };
+        for session in sessions {
             control.end_session(&session, SystemTime::now());
         }
     }

@@ -11,13 +11,16 @@ const TOKEN_PROTOCOL: &str = "berrymse.token.";
 /// Longest value that is looked at.
 const MAX_BYTES: usize = 4096;
 
+/// Most cookies of a session that are looked at.
+const MAX_SESSIONS: usize = 4;
+
 /// Credentials of one request.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub(crate) struct Credentials {
     /// Token or signed link: of the sub-protocol, else the query, else `Authorization: Bearer`.
     pub(crate) token: Option<String>,
-    /// Cookie of a session.
-    pub(crate) session: Option<String>,
+    /// Cookies with a session: a stale one of another path may come first (RFC 6265, 5.4).
+    pub(crate) sessions: Vec<String>,
     /// Name and password of `Authorization: Basic`.
     pub(crate) basic: Option<(String, String)>,
 }
@@ -35,12 +38,14 @@ impl Credentials {
             .or_else(|| query_value(query, "token"))
             .or_else(|| after_scheme(authorization, "Bearer").map(str::to_owned));
         let cookies = headers.get_all(header::COOKIE).into_iter();
-        let mut cookies = cookies.filter_map(|value| value.to_str().ok());
+        let cookies = cookies.filter_map(|value| value.to_str().ok());
         Self {
             token,
-            session: cookies
-                .find_map(|value| cookie_value(value, cookie))
-                .map(str::to_owned),
+            sessions: cookies
+                .flat_map(|value| cookie_values(value, cookie))
+                .take(MAX_SESSIONS)
+                .map(str::to_owned)
+                .collect(),
             basic: basic_credentials(authorization),
         }
     }
@@ -54,11 +59,12 @@ pub fn basic_credentials(value: &str) -> Option<(String, String)> {
     Some((user.to_owned(), password.to_owned()))
 }
 
-/// Returns a cookie of a `Cookie` header (RFC 6265, 4.2).
-pub fn cookie_value<'a>(header: &'a str, name: &str) -> Option<&'a str> {
-    let pairs = header.get(..MAX_BYTES).unwrap_or(header).split(';');
-    let mut pairs = pairs.filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
+/// Returns the cookies of this name in a `Cookie` header (RFC 6265, 4.2). Other programs of the host may have set any number
+/// of others; the size of the request's head bounds them.
+pub fn cookie_values<'a>(header: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
+    let pairs = header.split(';');
+    let pairs = pairs.filter_map(|pair| pair.trim().split_once('='));
+    pairs.filter_map(move |(key, value)| (key == name && value.len() <= MAX_BYTES).then_some(value))
 }
 
 /// Returns a value of a query or a form, decoded; the first one of its name.
@@ -143,9 +149,15 @@ mod tests {
 
     #[test]
     fn session_is_found_among_other_cookies() {
-        let lines = [("cookie", "a=1; s=x.y.z;b=2"), ("cookie", "s=other")];
-        let found = Credentials::of(&headers(&lines), "", "s").session;
-        assert_eq!(found.as_deref(), Some("x.y.z"));
-        assert_eq!(cookie_value("ss=1; S=2", "s"), None);
+        let others = format!("a={}; ", "1".repeat(2 * MAX_BYTES));
+        let mut headers = headers(&[]);
+        headers.insert(
+            "cookie",
+            HeaderValue::from_str(&format!("{others}s=x.y.z;b=2")).unwrap(),
+        );
+        headers.append("cookie", HeaderValue::from_static("s=other"));
+        let found = Credentials::of(&headers, "", "s").sessions;
+        assert_eq!(found, ["x.y.z", "other"]);
+        assert_eq!(cookie_values("ss=1; S=2", "s").next(), None);
     }
 }

@@ -92,9 +92,10 @@ struct Claims {
 }
 
 impl Claims {
-    /// `Forwarded` counts before the others. The last value counts: the nearest proxy added it.
+    /// `X-Forwarded-For` counts before `Forwarded`: nearly all proxies set the former, and pass on the latter as a client
+    /// wrote it. The last value counts: the nearest proxy added it.
     fn of(headers: &HeaderMap) -> Self {
-        if headers.contains_key("forwarded") {
+        if !headers.contains_key("x-forwarded-for") && headers.contains_key("forwarded") {
             return Self::of_forwarded(headers);
         }
         let last = |name| values(headers, name).into_iter().next_back();
@@ -254,8 +255,9 @@ mod tests {
             (
                 "127.0.0.1",
                 &[
-                    ("forwarded", "for=203.0.113.9"),
-                    ("x-forwarded-for", "6.6.6.6"),
+                    // As a client wrote it, through a proxy that sets the other.
+                    ("forwarded", "for=6.6.6.6"),
+                    ("x-forwarded-for", "203.0.113.9"),
                 ],
                 "203.0.113.9",
             ),

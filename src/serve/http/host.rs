@@ -51,8 +51,18 @@ impl AllowedHosts {
     }
 }
 
-/// Domains that public DNS does not have (RFC 6761, 6762, 8375; ICANN for `.internal`).
-const LOCAL_DOMAINS: [&str; 5] = [".local", ".localhost", ".home.arpa", ".internal", ".test"];
+/// Domains that public DNS does not have (RFC 6761, 6762, 8375; ICANN for `.internal`, and for `.home`, which it does not
+/// delegate), and those that routers use and nobody has been given.
+const LOCAL_DOMAINS: [&str; 8] = [
+    ".local",
+    ".localhost",
+    ".home.arpa",
+    ".internal",
+    ".test",
+    ".home",
+    ".lan",
+    ".localdomain",
+];
 
 /// True if a name or address leads to the own machine.
 pub(crate) fn is_loopback_host(host: &str) -> bool {

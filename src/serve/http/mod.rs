@@ -21,3 +21,4 @@ pub(crate) mod rewrite;
 pub(crate) mod router;
 pub(crate) mod server;
 pub(crate) mod state;
+mod waiting_room;

@@ -131,7 +131,11 @@ impl Refusal {
     pub(crate) fn host(host: &str, names: &[String], peer: SocketAddr) -> Self {
         let host = truncated(host);
         let name = crate::serve::http::host::without_port(&host);
-        let line = list("hosts", names, name);
+        let line = match is_host_name(name) {
+            true => list("hosts", names, name),
+            // It must not write into a configuration that somebody copies it to.
+            false => "hosts: [\"NAME\"]".to_owned(),
+        };
         Self {
             code: RefusalCode::Host,
             message: format!(
@@ -148,7 +152,10 @@ impl Refusal {
     pub(crate) fn unknown_name(host: &str) -> Self {
         let host = truncated(host);
         let name = crate::serve::http::host::without_port(&host);
-        let line = list("hosts", &[], name);
+        let line = match is_host_name(name) {
+            true => list("hosts", &[], name),
+            false => "hosts: [\"NAME\"]".to_owned(),
+        };
         Self {
             code: RefusalCode::Origin,
             message: format!(
@@ -271,18 +278,22 @@ fn truncated(text: &str) -> String {
     text.chars().take(MAX_SHOWN_CHARS).collect()
 }
 
-/// True if an origin can be written into the list.
-fn is_origin(text: &str) -> bool {
+/// True if a name or address can be written into the list.
+fn is_host_name(text: &str) -> bool {
     let is_host_byte =
         |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']');
+    !text.is_empty() && text.len() < MAX_SHOWN_CHARS && text.bytes().all(is_host_byte)
+}
+
+/// True if an origin can be written into the list.
+fn is_origin(text: &str) -> bool {
     text.chars().count() < MAX_SHOWN_CHARS
         && text.split_once("://").is_some_and(|(scheme, host)| {
             !scheme.is_empty()
                 && scheme
                     .bytes()
                     .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
-                && !host.is_empty()
-                && host.bytes().all(is_host_byte)
+                && is_host_name(host)
         })
 }
 
