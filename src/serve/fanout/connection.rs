@@ -56,7 +56,7 @@ pub(crate) struct NewViewer {
     /// The viewer speaks `berrymse.v1` and receives text messages too.
     pub(crate) speaks_v1: bool,
     /// The viewer speaks go2rtc's `mse` messages.
-    pub(crate) mse: Option<MseSession>,
+    pub(crate) mse: Option<Box<MseSession>>,
     /// Its latency, as it reports it and as the server estimates it.
     pub(crate) latency: ViewerLatency,
     pub(crate) permit: Permit,
@@ -73,7 +73,7 @@ pub(crate) struct ViewerConnection {
     link: Link,
     annexb: Option<AnnexB>,
     speaks_v1: bool,
-    mse: Option<MseSession>,
+    mse: Option<Box<MseSession>>,
     /// Message being sent, and how much of it the socket has taken.
     sending: Option<(Bytes, usize)>,
     /// Small messages to send before the next frame.
@@ -85,7 +85,7 @@ pub(crate) struct ViewerConnection {
     /// The link is congested and its window is full; no event follows when there is room.
     is_throttled: bool,
     /// A close frame was queued: nothing follows it.
-    closing: Option<Closing>,
+    closing: Option<Box<Closing>>,
     reader: FrameReader,
     leftover: Bytes,
     incoming_since_tick: u32,
@@ -136,7 +136,7 @@ impl ViewerConnection {
             link,
             annexb,
             speaks_v1,
-            reader: mse::reader(mse.as_ref()),
+            reader: mse::reader(mse.as_deref()),
             mse,
             sending: None,
             control: VecDeque::new(),

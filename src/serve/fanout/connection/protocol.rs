@@ -162,12 +162,12 @@ impl ViewerConnection {
             // It goes before everything else, so that it is seen.
             self.control.clear();
             self.queue_control(frame(Opcode::Close, &code.to_be_bytes()));
-            self.closing = Some(Closing {
+            self.closing = Some(Box::new(Closing {
                 reason: reason.to_owned(),
                 since: Instant::now(),
                 is_sent: false,
                 drained: 0,
-            });
+            }));
         }
     }
 

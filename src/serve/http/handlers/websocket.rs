@@ -94,7 +94,7 @@ pub(crate) fn upgrade(
                     link: handle.add_link(),
                     annexb,
                     speaks_v1,
-                    mse: is_go2rtc.then(MseSession::new),
+                    mse: is_go2rtc.then(|| Box::new(MseSession::new())),
                     permit,
                     loss_response: app.congestion_control.loss_response(),
                 });
