@@ -55,7 +55,7 @@ done
 step "an encoder whose driver goes while it runs says so"
 : >"$t/gone"
 "$ENCODE" /dev/video10 "/dev/$(node stateful-encoder)" size=640x360 count=100000 >"$t/gone" & encoder=$!
-until_true 10 grep -q '^Picture' "$t/gone" || fail "it does not begin"
+until_true 10 grep -q '^Frame' "$t/gone" || fail "it does not begin"
 echo vicodec.0 >/sys/bus/platform/drivers/vicodec/unbind
 wait $encoder
 says '^failed: no such device' "$(tail -1 "$t/gone")"
