@@ -127,8 +127,15 @@ fn errors(scratch: &Scratch, sources: &[(&str, String)]) -> BTreeMap<String, Str
     let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
     loop {
         let cameras = server.status()["cameras"].as_array().unwrap().clone();
-        if cameras.iter().all(is_settled) || std::time::Instant::now() > end {
-            let log = server.log();
+        let log = server.log();
+        // Its lines come after the status, at most a little later.
+        let is_logged = |camera: &serde_json::Value| {
+            let name = format!(" {}: ", camera["name"].as_str().unwrap());
+            log.lines()
+                .any(|line| line.contains(&name) && line.contains("not H.264"))
+        };
+        let is_done = cameras.iter().all(|c| is_settled(c) && is_logged(c));
+        if is_done || std::time::Instant::now() > end {
             let error = |camera: &serde_json::Value| {
                 let name = camera["name"].as_str().unwrap();
                 let error = camera["error"].as_str().unwrap_or_default();

@@ -330,6 +330,10 @@ fn compare_what_is_told_and_seen() -> Result<(), String> {
 
 #[test]
 fn viewer_is_live_right_after_outage() {
+    in_one_of(3, watch_an_outage);
+}
+
+fn watch_an_outage() -> Result<(), String> {
     let server = encoder();
     let line = Line::to(server.address());
     let mut watcher = Watcher::new(&line);
@@ -337,15 +341,24 @@ fn viewer_is_live_right_after_outage() {
     let rate = server.status()["cameras"][0]["bitrate"].as_u64().unwrap() / 4;
     line.set(rate);
     watcher.ages(Duration::from_secs(1));
+    let frames = || server.status()["cameras"][0]["frames"].as_u64().unwrap();
     line.set(0);
+    let before = frames();
     std::thread::sleep(Duration::from_secs(4));
+    // A busy machine makes fewer.
+    let made = frames() - before;
     line.set(rate);
     // Without a keyframe that is asked for it would never be.
     let back = Instant::now();
     while watcher.next() > Duration::from_millis(500) {
-        assert!(back.elapsed() < 3 * PATIENCE);
+        if back.elapsed() > 2 * PATIENCE {
+            return Err("not live again".into());
+        }
     }
-    assert!(watcher.skipped > 20, "{}", watcher.skipped);
+    match watcher.skipped > made / 2 {
+        true => Ok(()),
+        false => Err(format!("{} of {made} skipped", watcher.skipped)),
+    }
 }
 
 #[test]
