@@ -30,7 +30,7 @@ fuzz_target!(|input: (Vec<u8>, u8, u16, bool)| {
     let header = FrameHeader {
         parameters: Arc::new(Parameters::new(Description::default())),
         sequence: u32::from(frames),
-        decode_time: u64::from(frames) << cut,
+        decode_time: u64::from(frames) << (cut % 48),
         composition_offset: (cut % 2 == 0).then_some(-i32::from(cut)),
         duration: 3000,
         nominal_duration: 3000,
