@@ -67,7 +67,7 @@ says 'damaged: true' "$("$RAW" /dev/video11 30)"
 step "disconnected in the middle, and back"
 for node in 10 11; do
     "$RAW" /dev/video$node 1000 >"$t/raw" & raw=$!
-    until_true 10 grep -q 'picture 5:' "$t/raw" || fail "no raw pictures"
+    until_true 60 grep -q 'picture 5:' "$t/raw" || fail "no raw pictures"
     v4l2-ctl -d$node --set-ctrl disconnect=1
     wait "$raw"
     says 'end: Err\(NoDevice\)' "$(cat "$t/raw")"
