@@ -84,7 +84,7 @@ fn ask(
     }
 }
 
-/// Asks for a password; `None` if one is to be made.
+/// Asks for a password; `None` if setup makes one.
 fn password() -> Result<Option<String>, String> {
     loop {
         let prompt = "Password (empty: one is made): ";

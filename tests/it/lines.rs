@@ -71,7 +71,7 @@ fn sei(size: usize) -> Vec<u8> {
     unit
 }
 
-/// The test pattern, which makes keyframes when asked, and none of its own: what is not left out in between is soon seconds old.
+/// The test pattern. It makes keyframes only when asked, so frames that wait on a slow link are soon seconds old.
 fn encoder() -> Server {
     let server = Server::start(&[
         "--source",

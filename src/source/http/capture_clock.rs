@@ -116,7 +116,7 @@ mod tests {
         for n in 1..400 {
             at(&mut clock, n * FRAME, n * FRAME + late, 0);
         }
-        // The other server has left out 3 s of media time.
+        // The other server skipped 3 s of media time.
         let stall = 3_000_000_000;
         let mut last = (0, 0);
         for n in 400..800 {

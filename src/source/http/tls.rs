@@ -64,7 +64,7 @@ impl TlsClient {
     }
 }
 
-/// Returns the certificates that this machine trusts; those that cannot be read are left out.
+/// Returns the certificates that this machine trusts, without those that cannot be read.
 fn trusted() -> Vec<CertificateDer<'static>> {
     rustls_native_certs::load_native_certs().certs
 }

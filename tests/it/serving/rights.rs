@@ -1,4 +1,6 @@
-//! Who may do what: every row of the route table by every kind of client, and the ways to show a right.
+//! Checks who may do what: every row of the route table by every kind of client, and the ways to show a right.
+//!
+//! One file of more than 500 lines: the table of routes and clients is one list that is read with the clients above it.
 
 use crate::support::{PATIENCE, Scratch, Server};
 use berrymse::access::{Link, PasswordHash, Right, SigningKey, TokenHash};
