@@ -32,7 +32,9 @@ fn main() -> ExitCode {
     ) {
         Ok(Command::Print(text)) => print_answer(&text),
         Ok(Command::Setup { path }) => print_result(setup::run(&path)),
-        Ok(Command::HashPassword) => print_result(credentials::hash_password()),
+        Ok(Command::HashPassword { digest_name }) => {
+            print_result(credentials::hash_password(digest_name.as_deref()))
+        }
         Ok(Command::Token { name }) => print_result(credentials::token(&name)),
         Ok(Command::Link(request)) => print_result(credentials::link(request, SystemTime::now())),
         Ok(Command::Cameras { json: true, .. }) => {

@@ -2,7 +2,7 @@
 //! configuration. No bytes make it panic, and none are a credential.
 #![no_main]
 
-use berrymse::access::{AccessControl, Config, PasswordHash, SigningKey, TokenHash, is_name};
+use berrymse::access::{AccessControl, Config, DigestSecret, PasswordHash, SigningKey, TokenHash, is_name};
 use berrymse::cli;
 use berrymse::serve::{Network, basic_credentials, cookie_values, forwarded_client, query_value};
 use libfuzzer_sys::fuzz_target;
@@ -33,6 +33,7 @@ fuzz_target!(|data: &[u8]| {
     CONTROL.end_session(&text, now);
     let _ = PasswordHash::parse(&text);
     let _ = TokenHash::parse(&text);
+    let _ = DigestSecret::parse(&text, "owner");
     let _ = is_name(&text);
     let _ = Network::parse(&text);
     let _ = basic_credentials(&text);

@@ -1,5 +1,6 @@
 //! Users, tokens and rights, as configured.
 
+use super::digest::DigestSecret;
 use super::password::PasswordHash;
 use super::token::TokenHash;
 use std::path::PathBuf;
@@ -42,6 +43,8 @@ pub struct User {
     pub name: String,
     /// Hash of the password.
     pub password: PasswordHash,
+    /// What Digest needs of the password; `None` if the user cannot log in by Digest.
+    pub digest: Option<DigestSecret>,
     /// What the user may do.
     pub right: Right,
 }

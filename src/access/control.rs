@@ -1,6 +1,7 @@
 //! Checks a credential and returns the identity that it proves.
 
 use super::config::{Config, Right, User};
+use super::digest::DigestSecret;
 use super::key::{SigningKey, random_bytes};
 use super::link::Link;
 use super::session::{self, EndedSessions, Session};
@@ -165,6 +166,22 @@ impl AccessControl {
         Some(Identity::named(&user.name, user.right))
     }
 
+    /// Returns what Digest needs of a user's password, if the configuration has it.
+    pub fn digest_secret(&self, user: &str) -> Option<&DigestSecret> {
+        self.user(user)?.digest.as_ref()
+    }
+
+    /// Returns true if some user may log in by Digest.
+    pub fn has_digest(&self) -> bool {
+        self.config.users.iter().any(|user| user.digest.is_some())
+    }
+
+    /// Returns the identity of a user who proved the password elsewhere, such as by Digest.
+    pub fn identity_of(&self, user: &str) -> Option<Identity> {
+        let user = self.user(user)?;
+        Some(Identity::named(&user.name, user.right))
+    }
+
     /// Starts a session; returns the value of its cookie.
     pub fn start_session(&self, user: &str, now: SystemTime) -> Option<String> {
         let user = self.user(user)?;
@@ -221,6 +238,7 @@ mod tests {
         let user = |name: &str, right| User {
             name: name.into(),
             password: PasswordHash::of(password).unwrap(),
+            digest: None,
             right,
         };
         let config = Config {

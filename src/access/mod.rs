@@ -7,6 +7,7 @@
 //! | `config` | users, tokens and rights as configured |
 //! | `control` | checks a credential and returns an identity |
 //! | `password`, `token` | hashes of passwords (argon2id) and of tokens (SHA-256) |
+//! | `digest` | what Digest authentication needs of a password |
 //! | `key`, `signed` | the key file; texts with a signature |
 //! | `link`, `session` | signed links; signed cookies |
 //! | `verified` | passwords that were right a short time ago |
@@ -14,6 +15,7 @@
 
 mod config;
 mod control;
+mod digest;
 mod failures;
 mod key;
 mod link;
@@ -25,6 +27,7 @@ mod verified;
 
 pub use config::{Config, MAX_NAME_CHARS, Right, Token, User, is_name};
 pub use control::{AccessControl, Identity, TokenRefusal};
+pub use digest::{DIGEST_REALM, DigestAlgorithm, DigestSecret};
 pub use failures::{FailureLimiter, Verdict, network};
 pub use key::SigningKey;
 pub use link::{Link, MAX_LIFETIME};

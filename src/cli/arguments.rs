@@ -4,8 +4,8 @@
 //! that takes a value takes the next word. The last of several counts, unless they add up.
 
 use super::command::{
-    self, CAMERAS, CHECK_CONFIG, COMMANDS, COMPLETIONS, FOR, HASH_PASSWORD, HEALTH, JSON, LINK,
-    NAME, PROGRAM, RIGHT, SETUP, SHELLS, TOKEN, VERBOSE, WORDS,
+    self, CAMERAS, CHECK_CONFIG, COMMANDS, COMPLETIONS, DIGEST, FOR, HASH_PASSWORD, HEALTH, JSON,
+    LINK, NAME, PROGRAM, RIGHT, SETUP, SHELLS, TOKEN, VERBOSE, WORDS,
 };
 use super::options::{OPTIONS, OptionSpec, Setting};
 use super::raw_setting::{RawSetting, SettingSource};
@@ -14,6 +14,9 @@ use crate::suggest::closest_match;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgMatches, Command};
 use std::ffi::OsString;
+
+/// Name of the user for whom `hash-password --digest` hashes, the one that `setup` offers.
+pub(super) const DEFAULT_USER: &str = "owner";
 
 /// The parsed command line.
 #[derive(PartialEq, Eq, Debug)]
@@ -30,8 +33,8 @@ pub(super) enum ParsedArgs {
     Man,
     /// Ask for a configuration; the file, if it is named.
     Setup { file: Option<String> },
-    /// Print the hash of a password.
-    HashPassword,
+    /// Print the hash of a password, and what Digest needs for the user of this name.
+    HashPassword { digest_name: Option<String> },
     /// Print a new token.
     Token { name: String },
     /// Print a signed link.
@@ -94,10 +97,17 @@ fn interpret(matches: &ArgMatches) -> Result<ParsedArgs, Error> {
     if let Some(word) = words(matches).next() {
         return Err(unknown_word(word));
     }
+    let name = command.map(|(name, _)| name);
+    let digest = levels().any(|level| level.get_flag(DIGEST));
+    if digest && name != Some(HASH_PASSWORD) {
+        let why = format!("--{DIGEST} belongs to '{PROGRAM} {HASH_PASSWORD}'");
+        return Err(usage(&why));
+    }
     let link_option = [NAME, FOR, RIGHT]
         .into_iter()
+        .filter(|id| !(digest && *id == NAME))
         .find(|id| levels().any(|level| level.contains_id(id)));
-    if let Some(id) = link_option.filter(|_| command.is_none_or(|(name, _)| name != LINK)) {
+    if let Some(id) = link_option.filter(|_| name != Some(LINK)) {
         return Err(usage(&format!("--{id} belongs to '{PROGRAM} {LINK}'")));
     }
     let Some((name, matches)) = command else {
@@ -122,6 +132,13 @@ fn interpret(matches: &ArgMatches) -> Result<ParsedArgs, Error> {
     if let Some(first) = settings.iter().find(|raw| !belongs(raw)) {
         return Err(out_of_place(&first.from.to_string(), name));
     }
+    let option = |id| {
+        let mut found = levels().filter_map(|level| level.get_many::<String>(id));
+        found
+            .next_back()
+            .and_then(|mut texts| texts.next_back())
+            .map(String::as_str)
+    };
     let mut words = words(matches);
     let parsed = match name {
         CAMERAS => ParsedArgs::Cameras { json, verbose },
@@ -132,30 +149,23 @@ fn interpret(matches: &ArgMatches) -> Result<ParsedArgs, Error> {
         SETUP => ParsedArgs::Setup {
             file: settings.into_iter().next_back().map(|raw| raw.text),
         },
-        HASH_PASSWORD => ParsedArgs::HashPassword,
+        HASH_PASSWORD => ParsedArgs::HashPassword {
+            digest_name: digest.then(|| option(NAME).unwrap_or(DEFAULT_USER).to_owned()),
+        },
         TOKEN => ParsedArgs::Token {
             name: needed(words.next(), TOKEN, "a name, such as kiosk")?,
         },
-        LINK => {
-            let option = |id| {
-                let mut found = levels().filter_map(|level| level.get_many::<String>(id));
-                found
-                    .next_back()
-                    .and_then(|mut texts| texts.next_back())
-                    .map(String::as_str)
-            };
-            ParsedArgs::Link(LinkArgs {
-                camera: needed(words.next(), LINK, "the name of a camera")?,
-                name: needed(
-                    option(NAME),
-                    LINK,
-                    "--name NAME, by which it can be revoked",
-                )?,
-                lifetime: needed(option(FOR), LINK, "--for TIME, such as --for 7d")?,
-                right: option(RIGHT).map(str::to_owned),
-                settings,
-            })
-        }
+        LINK => ParsedArgs::Link(LinkArgs {
+            camera: needed(words.next(), LINK, "the name of a camera")?,
+            name: needed(
+                option(NAME),
+                LINK,
+                "--name NAME, by which it can be revoked",
+            )?,
+            lifetime: needed(option(FOR), LINK, "--for TIME, such as --for 7d")?,
+            right: option(RIGHT).map(str::to_owned),
+            settings,
+        }),
         HEALTH => ParsedArgs::Health {
             url: words.next().map(str::to_owned),
             settings,

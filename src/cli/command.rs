@@ -42,6 +42,8 @@ pub(super) const SHELLS: [&str; 3] = ["bash", "zsh", "fish"];
 pub(super) const CHECK_CONFIG: &str = "check-config";
 /// Id of the flag `--json`.
 pub(super) const JSON: &str = "json";
+/// Id of the flag `--digest`.
+pub(super) const DIGEST: &str = "digest";
 /// Id of the option `--name` of a link.
 pub(super) const NAME: &str = "name";
 /// Id of the option `--for` of a link.
@@ -87,7 +89,7 @@ pub(super) fn documented() -> Command {
         .subcommand(
             bare(HASH_PASSWORD)
                 .about("read a password and print its hash for access.users")
-                .arg(help_flag()),
+                .args([digest(), digest_name(), help_flag()]),
         )
         .subcommand(
             bare(TOKEN)
@@ -116,7 +118,7 @@ pub(super) fn documented() -> Command {
 pub(super) fn parser() -> Command {
     let documented = documented();
     let mut arguments: Vec<Arg> = documented.get_arguments().flat_map(spellings).collect();
-    arguments.push(json());
+    arguments.extend([json(), digest()]);
     arguments.extend(link_options().map(|option| {
         // As those of the table: the last one counts, and whatever stands next is the value.
         let option = option.action(ArgAction::Append).default_value(None::<&str>);
@@ -237,6 +239,22 @@ fn json() -> Arg {
         .long("json")
         .action(ArgAction::SetTrue)
         .help("print JSON")
+}
+
+fn digest() -> Arg {
+    Arg::new(DIGEST)
+        .long(DIGEST)
+        .action(ArgAction::SetTrue)
+        .help("print what RTSP's Digest needs, too")
+}
+
+/// Returns the option that names the user of a digest.
+fn digest_name() -> Arg {
+    Arg::new(NAME)
+        .long(NAME)
+        .value_name("NAME")
+        .default_value(super::arguments::DEFAULT_USER)
+        .help("name of the user, which is part of the digest")
 }
 
 /// Returns the options of the command that makes a link.

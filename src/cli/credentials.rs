@@ -1,6 +1,6 @@
 //! `berrymse hash-password`, `berrymse token` and `berrymse link`: makes what proves a right.
 
-use crate::access::{Link, NewToken, PasswordHash, Right, SigningKey};
+use crate::access::{DigestSecret, Link, NewToken, PasswordHash, Right, SigningKey};
 use crate::os::{procfs, terminal};
 use crate::serve;
 use std::ffi::OsString;
@@ -31,8 +31,9 @@ pub struct LinkRequest {
     pub page: String,
 }
 
-/// Reads a password from standard input, at a terminal twice and without echo; returns its hash.
-pub fn hash_password() -> Result<String, String> {
+/// Reads a password from standard input, at a terminal twice and without echo; returns its hash, and on a
+/// second line what Digest needs for the user `digest_name`.
+pub fn hash_password(digest_name: Option<&str>) -> Result<String, String> {
     let read = |prompt| {
         terminal::read_secret(prompt).map_err(|error| format!("cannot read a password: {error}"))
     };
@@ -41,7 +42,8 @@ pub fn hash_password() -> Result<String, String> {
         return Err("the passwords differ; nothing was hashed".to_owned());
     }
     let hash = PasswordHash::of(&password)?;
-    Ok(format!("{}\n", hash.as_str()))
+    let digest = digest_name.map(|name| format!("{}\n", DigestSecret::of(name, &password)));
+    Ok(format!("{}\n{}", hash.as_str(), digest.unwrap_or_default()))
 }
 
 /// Returns a new token, and the line for `access.tokens`.

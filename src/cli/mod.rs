@@ -67,7 +67,10 @@ pub enum Command {
         path: PathBuf,
     },
     /// Print the hash of a password that standard input has.
-    HashPassword,
+    HashPassword {
+        /// Print what Digest needs for the user of this name, too.
+        digest_name: Option<String>,
+    },
     /// Print a new token and its line for the configuration.
     Token {
         /// Name of the token.
@@ -135,7 +138,10 @@ pub fn parse(
             let path = PathBuf::from(file.unwrap_or_else(|| "config.yml".to_owned()));
             return Ok(Command::Setup { path });
         }
-        ParsedArgs::HashPassword => return Ok(Command::HashPassword),
+        ParsedArgs::HashPassword { digest_name } => {
+            digest_name.as_deref().map_or(Ok(()), check_name)?;
+            return Ok(Command::HashPassword { digest_name });
+        }
         ParsedArgs::Token { name } => {
             check_name(&name)?;
             return Ok(Command::Token { name });

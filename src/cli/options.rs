@@ -375,7 +375,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         file: Some((ConfigSection::Access, &["users"])),
         value: "LIST",
         default: None,
-        help: "people who log in: name, password (a hash of berrymse hash-password) or passwordFile, right (viewer or operator)",
+        help: "people who log in: name, password (a hash of berrymse hash-password) or passwordFile, right (viewer or operator); digest (of hash-password --digest) for RTSP",
     },
     OptionSpec {
         setting: Setting::Tokens,

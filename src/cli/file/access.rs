@@ -1,7 +1,7 @@
 //! Reads the block `access:`. Errors never repeat a value that could be a secret.
 
 use super::Reader;
-use crate::access::{Config, PasswordHash, Right, Token, TokenHash, User, is_name};
+use crate::access::{Config, DigestSecret, PasswordHash, Right, Token, TokenHash, User, is_name};
 use crate::cli::Error;
 use crate::cli::options::ConfigSection;
 use crate::cli::yaml::{Entry, Node, Value};
@@ -9,7 +9,7 @@ use crate::suggest::closest_match;
 use std::path::Path;
 
 /// Keys of a user and of a token.
-const USER_KEYS: [&str; 4] = ["name", "password", "passwordFile", "right"];
+const USER_KEYS: [&str; 5] = ["name", "password", "passwordFile", "digest", "right"];
 const TOKEN_KEYS: [&str; 3] = ["name", "hash", "right"];
 
 /// Most users, tokens and revoked links: each request may be compared with all of them.
@@ -73,18 +73,31 @@ impl Reader<'_> {
         let mut users: Vec<User> = Vec::new();
         for item in self.items(entry, "access.users", &USER_KEYS)? {
             let name = item.name(users.iter().map(|user| user.name.as_str()))?;
-            let password = match (item.field("password"), item.field("passwordFile")) {
+            let (password, own_digest) = match (item.field("password"), item.field("passwordFile"))
+            {
                 (Some((line, text)), None) => {
-                    PasswordHash::parse(text).map_err(|why| item.error(line, "password", &why))?
+                    let hash = PasswordHash::parse(text);
+                    (
+                        hash.map_err(|why| item.error(line, "password", &why))?,
+                        None,
+                    )
                 }
-                (None, Some((line, path))) => password_in(&cwd.join(path))
+                (None, Some((line, path))) => password_in(&cwd.join(path), &name)
                     .map_err(|why| item.error(line, "passwordFile", &why))?,
                 _ => return Err(item.missing("password (a hash) or passwordFile, one of them")),
+            };
+            let digest = match item.field("digest") {
+                Some((line, text)) => Some(
+                    DigestSecret::parse(text, &name)
+                        .map_err(|why| item.error(line, "digest", &why))?,
+                ),
+                None => own_digest,
             };
             let right = item.right()?;
             users.push(User {
                 name,
                 password,
+                digest,
                 right,
             });
         }
@@ -237,14 +250,16 @@ impl Item<'_> {
     }
 }
 
-/// Reads a password, or its hash, from the first line of a file.
-fn password_in(path: &Path) -> Result<PasswordHash, String> {
+/// Reads a password, or its hash, from the first line of a file. A password is good for Digest, too.
+fn password_in(path: &Path, user: &str) -> Result<(PasswordHash, Option<DigestSecret>), String> {
     let shown = path.display();
     let text = super::load(path).map_err(|why| format!("{shown} {why}"))?;
     let line = text.lines().next().unwrap_or_default();
-    let hash = match line.starts_with("$argon2") {
+    let is_hash = line.starts_with("$argon2");
+    let hash = match is_hash {
         true => PasswordHash::parse(line),
         false => PasswordHash::of(line),
     };
-    hash.map_err(|why| format!("{shown}: {why}"))
+    let hash = hash.map_err(|why| format!("{shown}: {why}"))?;
+    Ok((hash, (!is_hash).then(|| DigestSecret::of(user, line))))
 }

@@ -1,7 +1,7 @@
 //! The block `access:`, its errors, which repeat no secret, and the commands that make credentials.
 
 use super::Place;
-use berrymse::access::Right;
+use berrymse::access::{DigestSecret, Right};
 use berrymse::cli::Command;
 use std::time::Duration;
 
@@ -28,6 +28,9 @@ fn access_block_has_users_tokens_and_links() {
     );
     assert_eq!(access.users[0].password.as_str(), HASH);
     assert!(access.users[1].password.is_of("pass word"));
+    let digest = DigestSecret::of("J\u{fc}rgen", "pass word");
+    assert_eq!(access.users[1].digest.as_ref(), Some(&digest));
+    assert_eq!(access.users[0].digest, None);
     assert_eq!(access.tokens[0].hash.to_string(), TOKEN);
     assert!(access.is_public);
     assert_eq!(access.key_file, Some(place.0.join("my.key")));
@@ -108,6 +111,12 @@ fn bad_access_is_rejected_with_its_line() {
         (
             user("passwordFile: missing, right: viewer"),
             "missing does not exist",
+        ),
+        (
+            user(&format!(
+                "password: '{HASH}', digest: Canary-93x7, right: viewer"
+            )),
+            "access.users[0].digest: is not NAME:BerryMSE",
         ),
         (
             user(&format!("password: '{HASH}'")),
@@ -208,6 +217,9 @@ fn link_has_camera_life_and_page() {
             "'now' has no meaning with 'hash-password'",
         ),
         ("token a/b", "is no name"),
+        ("hash-password --digest --name a:b", "is no name"),
+        ("hash-password --name a", "--name belongs to"),
+        ("token a --digest", "--digest belongs to"),
     ] {
         let error = place.run(line, &[]).unwrap_err().to_string();
         assert!(error.contains(why), "{line}: {error}");

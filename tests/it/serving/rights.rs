@@ -695,8 +695,9 @@ fn setup_writes_a_config_with_a_login() {
 
 #[test]
 fn commands_make_what_the_server_accepts() {
-    let (code, hash, _) = run(&["hash-password"], "tr\u{fc}b 5\n");
+    let (code, hash, _) = run(&["hash-password", "--digest"], "tr\u{fc}b 5\n");
     assert_eq!(code, Some(0));
+    let (hash, digest) = hash.split_once('\n').unwrap();
     let (code, token, _) = run(&["token", "kiosk"], "");
     assert_eq!(code, Some(0));
     let (token, line) = token.split_once('\n').unwrap();
@@ -704,9 +705,9 @@ fn commands_make_what_the_server_accepts() {
     let key = scratch.join("state/access.key");
     let config = format!(
         "camera: {{source: test, name: front}}\nserver: {{listen: '127.0.0.1:0'}}\naccess:\n  keyFile: {}\n  users:\n  - {{name: \
-         owner, password: '{}', right: operator}}\n  tokens:\n  {line}",
+         owner, password: '{hash}', digest: '{}', right: operator}}\n  tokens:\n  {line}",
         key.display(),
-        hash.trim()
+        digest.trim()
     );
     let config = scratch.file("config.yml", config);
     let server = Server::start_with(&["--config", &config], |_| {});
