@@ -12,6 +12,7 @@ use berrymse::source::SourceSpec;
 use berrymse::time::Timestamp;
 use berrymse::{camera_handle, logger, os, redact};
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -245,10 +246,12 @@ fn own_names(server: &serve::Config) -> Vec<String> {
 
 /// Returns the users, tokens and links. Without a place for the key, sessions end with the process.
 fn access_control(config: access::Config) -> Result<AccessControl, String> {
-    let key = match &config.key_file {
+    let path = config.key_file.clone();
+    let key = match &path {
         Some(path) => SigningKey::load_or_create(path),
         None => Err("there is no folder for it".to_owned()),
     };
+    let is_kept = key.is_ok();
     let key = key.or_else(|why| {
         log::warn!(
             "access: key not kept ({why}); links are not valid, and logins end when the program ends; name a file that can be \
@@ -256,7 +259,15 @@ fn access_control(config: access::Config) -> Result<AccessControl, String> {
         );
         SigningKey::temporary()
     })?;
-    AccessControl::new(config, key)
+    let control = AccessControl::new(config, key)?;
+    if let Some(mut file) = path.filter(|_| is_kept).map(PathBuf::into_os_string) {
+        file.push(".ended");
+        let kept = control.keep_ended_sessions(file.into(), SystemTime::now());
+        if let Err(error) = kept {
+            log::warn!("access: logouts before this start are not known ({error})");
+        }
+    }
+    Ok(control)
 }
 
 /// Opens the addresses, and waits for those that the machine does not have yet if it may. Returns `None` after a

@@ -193,7 +193,7 @@ test("files and folders that documents name exist", () => {
 
 test("each URL of the router is in the reference of HTTP", () => {
   const [router] = files("src/**/router.rs").map(read);
-  const urls = [...router.matchAll(/^ +(?:GET|POST) "(\/[^"]*)"/gm)].map((match) => match[1].replace("{camera}", "NAME").replace("{websocket}", "video_websocket"))
+  const urls = [...router.matchAll(/^ +(?:GET|POST) "(\/[^"]*)"/gm)].map((match) => match[1].replace("{camera}", "NAME").replace("{viewer}", "ID").replace("{websocket}", "video_websocket"))
     .filter((url) => url !== "/{file}");
   ok(urls.length > 10, `${urls}`);
   const page = read("docs/reference/http.md");

@@ -2,7 +2,7 @@
 //! configuration. No bytes make it panic, and none are a credential.
 #![no_main]
 
-use berrymse::access::{AccessControl, Config, DigestSecret, PasswordHash, SigningKey, TokenHash, is_name};
+use berrymse::access::{AccessControl, Config, DigestSecret, PasswordHash, SigningKey, TokenHash, is_name, parse_ended_sessions};
 use berrymse::cli;
 use berrymse::serve::{Network, basic_credentials, cookie_values, forwarded_client, query_value};
 use libfuzzer_sys::fuzz_target;
@@ -30,7 +30,8 @@ fuzz_target!(|data: &[u8]| {
     let now = SystemTime::now();
     assert!(CONTROL.check_token(&text, now).is_err());
     assert!(CONTROL.check_session(&text, now).is_none());
-    CONTROL.end_session(&text, now);
+    assert!(CONTROL.end_session(&text, now).is_none());
+    let _ = parse_ended_sessions(&text).count();
     let _ = PasswordHash::parse(&text);
     let _ = TokenHash::parse(&text);
     let _ = DigestSecret::parse(&text, "owner");

@@ -2,12 +2,15 @@
 
 use super::config::{Config, Right, User};
 use super::digest::DigestSecret;
+use super::ended::EndedSessions;
 use super::key::{SigningKey, random_bytes};
 use super::link::Link;
-use super::session::{self, EndedSessions, Session};
+use super::session::{self, Session};
 use super::verified::VerifiedPasswords;
+use std::io;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
 /// Who asks, and what they may do.
@@ -19,8 +22,10 @@ pub struct Identity {
     pub name: Option<Arc<str>>,
     /// The only camera; `None` for all.
     pub camera: Option<Arc<str>>,
-    /// The session of a user who logged in by the form.
-    pub has_session: bool,
+    /// Id of the session of a user who logged in by the form.
+    pub session: Option<Arc<str>>,
+    /// End of the link, in seconds of Unix time; `None` if it is no link.
+    pub expires_at: Option<u64>,
 }
 
 impl Identity {
@@ -30,7 +35,8 @@ impl Identity {
             right,
             name: None,
             camera: None,
-            has_session: false,
+            session: None,
+            expires_at: None,
         }
     }
 
@@ -115,6 +121,7 @@ impl AccessControl {
             let identity = Identity::named(&link.name, link.right);
             return Ok(Identity {
                 camera: Some(link.camera.as_str().into()),
+                expires_at: Some(link.expires_at),
                 ..identity
             });
         }
@@ -193,22 +200,35 @@ impl AccessControl {
         let session = Session::parse(cookie)?;
         let user = self.user_of(&session, now)?;
         Some(Identity {
-            has_session: true,
+            session: session.fields().map(|fields| fields.id.into()),
             ..Identity::named(&user.name, user.right)
         })
     }
 
-    /// Ends a session before it expires.
-    pub fn end_session(&self, cookie: &str, now: SystemTime) {
-        let Some(session) = Session::parse(cookie) else {
-            return;
-        };
-        if self.user_of(&session, now).is_some()
-            && let Some(fields) = session.fields()
-        {
-            let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-            ended.end(&fields, now);
-        }
+    /// Reads the sessions that were ended before a restart, and keeps later ones, in the file `path`.
+    pub fn keep_ended_sessions(&self, path: PathBuf, now: SystemTime) -> io::Result<()> {
+        self.ended().keep_in(path, now)
+    }
+
+    /// Ends a session before it expires; returns its id, and whether the file has it.
+    pub fn end_session(&self, cookie: &str, now: SystemTime) -> Option<(String, io::Result<()>)> {
+        let session = Session::parse(cookie)?;
+        self.user_of(&session, now)?;
+        let fields = session.fields()?;
+        let kept = self.ended().end(&fields, now);
+        Some((fields.id.to_owned(), kept))
+    }
+
+    /// Returns true if the session of `identity` was ended, or its link has expired.
+    pub fn has_ended(&self, identity: &Identity, now: SystemTime) -> bool {
+        let is_ended = |id: &Arc<str>| self.ended().has_id(id);
+        let is_expired = |end: u64| super::link::unix_seconds(now) >= end;
+        identity.session.as_ref().is_some_and(is_ended)
+            || identity.expires_at.is_some_and(is_expired)
+    }
+
+    fn ended(&self) -> MutexGuard<'_, EndedSessions> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn user_of(&self, session: &Session<'_>, now: SystemTime) -> Option<&User> {
@@ -216,8 +236,7 @@ impl AccessControl {
         let user = self.user(fields.user)?;
         let is_valid = session.is_by(&self.key, user.password.version())
             && super::link::unix_seconds(now) < fields.expires_at;
-        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        (is_valid && !ended.has(&fields)).then_some(user)
+        (is_valid && !self.ended().has(&fields)).then_some(user)
     }
 
     fn user(&self, name: &str) -> Option<&User> {
@@ -281,12 +300,15 @@ mod tests {
         let now = SystemTime::now();
         let cookie = first.start_session("guest", now).unwrap();
         let guest = first.check_session(&cookie, now).unwrap();
-        assert!(guest.has_session && guest.may(Right::Viewer) && !guest.may(Right::Operator));
+        assert!(guest.session.is_some() && guest.may(Right::Viewer) && !guest.may(Right::Operator));
         assert_eq!(first.check_session(&cookie, now + SESSION_LIFETIME), None);
         assert_eq!(control("two").check_session(&cookie, now), None);
         assert_eq!(first.check_session(&format!("{cookie}x"), now), None);
         let other = first.start_session("guest", now).unwrap();
-        first.end_session(&cookie, now);
+        let (id, kept) = first.end_session(&cookie, now).unwrap();
+        assert!(kept.is_ok() && guest.session.as_deref() == Some(&*id));
+        assert!(first.has_ended(&guest, now));
+        assert!(first.end_session(&cookie, now).is_none());
         assert_eq!(first.check_session(&cookie, now), None);
         assert!(first.check_session(&other, now).is_some());
         assert_eq!(first.start_session("nobody", now), None);

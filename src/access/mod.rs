@@ -1,6 +1,6 @@
 //! Who may watch, and who may change cameras: users, tokens, signed links and sessions.
 //!
-//! Pure but for the key file: times and addresses are arguments, and nothing here knows HTTP.
+//! Pure but for the key file and the file of logouts: times and addresses are arguments, and nothing here knows HTTP.
 //!
 //! | file | job |
 //! |---|---|
@@ -8,6 +8,7 @@
 //! | `control` | checks a credential and returns an identity |
 //! | `password`, `token` | hashes of passwords (argon2id) and of tokens (SHA-256) |
 //! | `digest` | what Digest authentication needs of a password |
+//! | `ended` | logouts, and their file |
 //! | `key`, `signed` | the key file; texts with a signature |
 //! | `link`, `session` | signed links; signed cookies |
 //! | `verified` | passwords that were right a short time ago |
@@ -16,6 +17,7 @@
 mod config;
 mod control;
 mod digest;
+mod ended;
 mod failures;
 mod key;
 mod link;
@@ -28,6 +30,7 @@ mod verified;
 pub use config::{Config, MAX_NAME_CHARS, Right, Token, User, is_name};
 pub use control::{AccessControl, Identity, TokenRefusal};
 pub use digest::{DIGEST_REALM, DigestAlgorithm, DigestSecret};
+pub use ended::parse_ended_sessions;
 pub use failures::{FailureLimiter, Verdict, network};
 pub use key::SigningKey;
 pub use link::{Link, MAX_LIFETIME};

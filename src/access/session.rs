@@ -3,7 +3,6 @@
 use super::key::{SigningKey, random_bytes};
 use super::link::unix_seconds;
 use super::signed::{self, Signed};
-use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 /// Life of a session.
@@ -11,9 +10,6 @@ pub const SESSION_LIFETIME: Duration = Duration::from_secs(14 * 86_400);
 
 /// Prefix of a session.
 const PURPOSE: &str = "session";
-
-/// Most sessions that are remembered as ended. Who logs out more often pushes out the one that would expire first.
-const MAX_ENDED: usize = 4096;
 
 /// A session whose signature is not yet checked.
 pub(super) struct Session<'a> {
@@ -66,25 +62,5 @@ impl<'a> Session<'a> {
 
     pub(super) fn is_by(&self, key: &SigningKey, password_hash: &str) -> bool {
         self.signed.is_by(key, password_hash)
-    }
-}
-
-/// Sessions that were ended before they expired, until then.
-#[derive(Debug, Default)]
-pub(super) struct EndedSessions(BTreeSet<(u64, String)>);
-
-impl EndedSessions {
-    pub(super) fn end(&mut self, session: &SessionFields<'_>, now: SystemTime) {
-        let now = unix_seconds(now);
-        self.0.retain(|(expires_at, _)| *expires_at > now);
-        if self.0.len() >= MAX_ENDED {
-            self.0.pop_first();
-        }
-        self.0.insert((session.expires_at, session.id.to_owned()));
-    }
-
-    pub(super) fn has(&self, session: &SessionFields<'_>) -> bool {
-        self.0
-            .contains(&(session.expires_at, session.id.to_owned()))
     }
 }

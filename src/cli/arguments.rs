@@ -4,8 +4,8 @@
 //! that takes a value takes the next word. The last of several counts, unless they add up.
 
 use super::command::{
-    self, CAMERAS, CHECK_CONFIG, COMMANDS, COMPLETIONS, DIGEST, FOR, HASH_PASSWORD, HEALTH, JSON,
-    LINK, NAME, PROGRAM, RIGHT, SETUP, SHELLS, TOKEN, VERBOSE, WORDS,
+    self, CAMERAS, CHECK_CONFIG, COMMANDS, COMPLETIONS, DEFAULT_USER, DIGEST, FOR, HASH_PASSWORD,
+    HEALTH, JSON, LINK, NAME, PROGRAM, RIGHT, SETUP, SHELLS, TOKEN, VERBOSE, WORDS,
 };
 use super::options::{OPTIONS, OptionSpec, Setting};
 use super::raw_setting::{RawSetting, SettingSource};
@@ -14,9 +14,6 @@ use crate::suggest::closest_match;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgMatches, Command};
 use std::ffi::OsString;
-
-/// Name of the user for whom `hash-password --digest` hashes, the one that `setup` offers.
-pub(super) const DEFAULT_USER: &str = "owner";
 
 /// The parsed command line.
 #[derive(PartialEq, Eq, Debug)]

@@ -55,6 +55,9 @@ pub(super) const VERBOSE: &str = "verbose";
 /// Id of the arguments that are neither options nor commands.
 pub(super) const WORDS: &str = "words";
 
+/// Name of the user for whom `hash-password --digest` hashes, the one that `setup` offers.
+pub(super) const DEFAULT_USER: &str = "owner";
+
 /// Limit of the help's width: longer lines are hard to read.
 const MAX_WIDTH: usize = 100;
 
@@ -253,7 +256,7 @@ fn digest_name() -> Arg {
     Arg::new(NAME)
         .long(NAME)
         .value_name("NAME")
-        .default_value(super::arguments::DEFAULT_USER)
+        .default_value(DEFAULT_USER)
         .help("name of the user, which is part of the digest")
 }
 

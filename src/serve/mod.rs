@@ -25,6 +25,7 @@ mod network;
 mod rlimit;
 pub mod self_signed;
 mod tls;
+mod viewers;
 mod ws;
 
 pub use address::Address;

@@ -55,7 +55,7 @@ function addCamera({ name }) {
   video.setAttribute("show-delay", "");
   if (linkToken) Reflect.set(video, "token", linkToken);
   video.addEventListener("error", ({ detail }) => {
-    if (detail?.code === "login_required" && !linkToken) goToLogin();
+    if (["login_required", "session_ended"].includes(detail?.code) && !linkToken) goToLogin();
   });
   const caption = document.createElement("figcaption");
   const [label, said, figures] = ["button", "span", "span"].map((tag) => document.createElement(tag));

@@ -9,12 +9,12 @@ use crate::camera_handle::Link;
 use crate::hub::{Event, Subscription};
 use crate::message::{Opcode, frame};
 use crate::serve::annexb_cache::AnnexB;
-use crate::serve::connection_limit::Permit;
 use crate::serve::fanout::congestion::LossResponse;
 use crate::serve::fanout::congestion::estimator::CongestionEstimator;
 use crate::serve::fanout::uring::UringBatch;
 use crate::serve::latency_stats::ViewerLatency;
 use crate::serve::limits::MIN_WINDOW_BYTES;
+use crate::serve::viewers::Ticket;
 use crate::serve::ws::reader::FrameReader;
 use crate::serve::ws::stream::ViewerStream;
 use crate::time::Timestamp;
@@ -25,8 +25,6 @@ pub(crate) use mse::MseSession;
 use serde_json::json;
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Silence after which a connection gets a ping, which also keeps proxies from closing it (60 s at
@@ -43,12 +41,9 @@ const REPORT_MAX_AGE: Duration = Duration::from_secs(5);
 /// Viewer whose handshake is done.
 pub(crate) struct NewViewer {
     pub(crate) stream: ViewerStream,
-    pub(crate) peer: SocketAddr,
-    /// Name of the user, token or link.
-    pub(crate) viewer: Option<Arc<str>>,
+    pub(crate) ticket: Ticket,
     /// Bytes that came after the request.
     pub(crate) leftover: Bytes,
-    pub(crate) camera: Arc<str>,
     pub(crate) subscription: Subscription,
     pub(crate) link: Link,
     /// The viewer gets Annex B instead of MP4.
@@ -59,16 +54,12 @@ pub(crate) struct NewViewer {
     pub(crate) mse: Option<Box<MseSession>>,
     /// Its latency, as it reports it and as the server estimates it.
     pub(crate) latency: ViewerLatency,
-    pub(crate) permit: Permit,
     pub(crate) loss_response: LossResponse,
 }
 
 pub(crate) struct ViewerConnection {
     stream: ViewerStream,
-    peer: SocketAddr,
-    viewer: Option<Arc<str>>,
-    begun_at: Instant,
-    camera: Arc<str>,
+    ticket: Ticket,
     subscription: Subscription,
     link: Link,
     annexb: Option<AnnexB>,
@@ -105,7 +96,6 @@ pub(crate) struct ViewerConnection {
     reported_at: Instant,
     /// Media time minus capture time as sent last, in microseconds.
     last_sent_offset_us: Option<i64>,
-    _permit: Permit,
 }
 
 impl ViewerConnection {
@@ -113,25 +103,19 @@ impl ViewerConnection {
         let now = Instant::now();
         let NewViewer {
             stream,
-            peer,
-            viewer,
+            ticket,
             leftover,
-            camera,
             subscription,
             link,
             annexb,
             speaks_v1,
             mse,
             latency: report,
-            permit,
             loss_response,
         } = new_viewer;
         let mut connection = Self {
             stream,
-            peer,
-            viewer,
-            begun_at: now,
-            camera,
+            ticket,
             subscription,
             link,
             annexb,
@@ -157,9 +141,8 @@ impl ViewerConnection {
             latency: report,
             reported_at: now,
             last_sent_offset_us: None,
-            _permit: permit,
         };
-        let hello = json!({"type": "hello", "version": env!("CARGO_PKG_VERSION"), "camera": &*connection.camera});
+        let hello = json!({"type": "hello", "version": env!("CARGO_PKG_VERSION"), "camera": &*connection.ticket.viewer().camera});
         connection.queue_text(&hello);
         connection.set_user_timeout(Timestamp::now());
         connection
@@ -169,20 +152,27 @@ impl ViewerConnection {
         self.stream.socket()
     }
 
-    pub(crate) fn camera(&self) -> &str {
-        &self.camera
+    /// Logs that the viewer left.
+    pub(crate) fn log_leave(&self, reason: &str) {
+        self.ticket.set_bytes(self.bytes_taken);
+        self.ticket.log_leave(reason);
     }
 
-    pub(crate) fn peer(&self) -> SocketAddr {
-        self.peer
-    }
-
-    /// Describes the session for the log: name, time, bytes.
-    pub(crate) fn session(&self) -> String {
-        let viewer = self.viewer.as_deref();
-        let viewer = viewer.map_or_else(String::new, |viewer| format!("{viewer}, "));
-        let seconds = self.begun_at.elapsed().as_secs();
-        format!("{viewer}{seconds} s, {} bytes", self.bytes_taken)
+    /// Begins the close if the server ends the viewer.
+    pub(crate) fn close_if_ended(&mut self) -> Result<(), String> {
+        match self.ticket.end_reason() {
+            Some(reason) if self.closing.is_none() => {
+                let code = if self.speaks_v1 {
+                    reason.close_code()
+                } else {
+                    // Policy violation: these codes are of berrymse.v1.
+                    1008
+                };
+                self.close(code, reason.words());
+                self.send_updates()
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Serves a new viewer for the first time.
@@ -191,6 +181,8 @@ impl ViewerConnection {
         self.on_bytes(&leftover)?;
         // With TLS, more may have been read from the socket already; no event will tell.
         self.receive()?;
+        // It may have ended on its way here.
+        self.close_if_ended()?;
         self.flush_queue()
     }
 
@@ -251,6 +243,7 @@ impl ViewerConnection {
         self.incoming_since_tick = 0;
         if self.bytes_taken != self.bytes_taken_at_tick {
             (self.bytes_taken_at_tick, self.progress_at) = (self.bytes_taken, now);
+            self.ticket.set_bytes(self.bytes_taken);
         }
         if let Some(closing) = &self.closing {
             return closing.check(now);

@@ -191,13 +191,7 @@ impl Connections {
             self.next_poll_at = Some(self.next_poll_at.map_or(at, |known| known.min(at)));
         }
         if let Err(reason) = done {
-            log::info!(
-                target: CLIENT_TARGET,
-                "{}: viewer {} left: {reason} ({})",
-                connection.camera(),
-                connection.peer(),
-                connection.session()
-            );
+            connection.log_leave(&reason);
             let _ = self.registry.deregister(connection.socket());
             *entry = None;
             self.free.push(slot);

@@ -183,6 +183,15 @@ impl Fanout {
         before.is_some_and(|before| self.shared.connections().evict_stalled(before))
     }
 
+    /// Closes the viewers that the server ends. It takes the lock that a pass over all viewers holds.
+    pub(crate) fn close_ended(&self) {
+        let mut connections = self.shared.connections();
+        connections.for_each(ViewerConnection::close_if_ended);
+        drop(connections);
+        // Its next poll may be due earlier.
+        let _ = self.shared.waker.wake();
+    }
+
     /// Closes all viewers and ends the thread.
     pub fn stop(&self) {
         self.send_command(Command::Stop);
@@ -298,11 +307,13 @@ impl FanoutThread {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::Identity;
     use crate::camera_handle::{self, Endpoint};
     use crate::hub::{CameraState, Delivery};
     use crate::serve::connection_limit::ConnectionLimit;
     use crate::serve::fanout::congestion::LossResponse;
     use crate::serve::latency_stats::LatencyStats;
+    use crate::serve::viewers::Viewers;
     use crate::serve::ws::stream::ViewerStream;
     use std::io::Read;
     use std::net::{TcpListener, TcpStream};
@@ -329,17 +340,20 @@ mod tests {
             shared.viewers.fetch_add(1, Ordering::AcqRel);
             shared.connections().add(NewViewer {
                 stream: ViewerStream::new(ours, None),
-                peer: address,
-                viewer: None,
+                ticket: Viewers::default().join(
+                    ConnectionLimit::new(1).acquire().unwrap(),
+                    &Identity::nobody(None),
+                    address,
+                    "camera".into(),
+                    "websocket",
+                ),
                 leftover: bytes::Bytes::new(),
-                camera: "camera".into(),
                 subscription: hub.subscribe(Delivery::LIVE),
                 link: handle.add_link(),
                 annexb: None,
                 speaks_v1: true,
                 mse: None,
                 latency: LatencyStats::default().join("camera".into()),
-                permit: ConnectionLimit::new(1).acquire().unwrap(),
                 loss_response: LossResponse::default(),
             });
             let mut scene = Self {

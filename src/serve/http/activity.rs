@@ -213,6 +213,13 @@ impl ConnectionActivity {
         self.end.notify_one();
     }
 
+    /// Ends the connection if something waits that the client does not take.
+    pub(crate) fn close_if_waiting(&self, reason: &'static str) {
+        if self.is_waiting() {
+            self.close(reason);
+        }
+    }
+
     /// Returns the reason for which the connection was ended from outside.
     pub(crate) fn close_reason(&self) -> Option<&'static str> {
         self.state().close_reason

@@ -11,6 +11,7 @@ use crate::serve::http::forwarded::Client;
 use crate::serve::http::host::{AllowedHosts, is_loopback_host};
 use crate::serve::http::waiting_room::WaitingRoom;
 use hyper::header::{self, HeaderMap};
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::Semaphore;
@@ -209,15 +210,27 @@ impl Authenticator {
             .start_session(user, SystemTime::now())
     }
 
-    /// Ends the sessions of a request.
-    pub(crate) fn end_session(&self, headers: &HeaderMap) {
+    /// Ends the sessions of a request; returns their ids, and why they are valid again after a restart, if they are.
+    pub(crate) async fn end_sessions(&self, headers: &HeaderMap) -> Vec<(String, io::Result<()>)> {
         let sessions = Credentials::of(headers, "", &self.cookie).sessions;
-        let Some(control) = &self.control else {
-            return;
+        let Some(control) = self.control.clone().filter(|_| !sessions.is_empty()) else {
+            return Vec::new();
         };
-        for session in sessions {
-            control.end_session(&session, SystemTime::now());
-        }
+        // A file is written.
+        let end = move || {
+            let now = SystemTime::now();
+            let ended = sessions
+                .iter()
+                .filter_map(|session| control.end_session(session, now));
+            ended.collect()
+        };
+        tokio::task::spawn_blocking(end).await.unwrap_or_default()
+    }
+
+    /// Returns true if the session or the link of `identity` has ended.
+    pub(crate) fn has_ended(&self, identity: &Identity) -> bool {
+        let control = self.control.as_ref();
+        control.is_some_and(|control| control.has_ended(identity, SystemTime::now()))
     }
 
     fn limiter(&self) -> std::sync::MutexGuard<'_, FailureLimiter> {

@@ -1,5 +1,6 @@
 //! Responses: their body, and the forms that several handlers send.
 
+use crate::serve::viewers::{EndReason, Ticket};
 use bytes::{Buf, Bytes};
 use hyper::body::{Body, Frame};
 use hyper::header::{self, HeaderValue};
@@ -61,11 +62,38 @@ impl Buf for Pieces {
 pub(crate) enum ResponseBody {
     /// All at once.
     Full(Option<Bytes>),
-    /// Without an end, as long as the client takes it.
-    Stream(Box<dyn PollBytes>),
+    /// Without an end, as long as the client takes it and the server does not end the viewer.
+    Stream(ViewerBody),
+}
+
+/// The body of a viewer. Dropped when the viewer leaves.
+pub(crate) struct ViewerBody {
+    content: Box<dyn PollBytes>,
+    ticket: Ticket,
+}
+
+impl Drop for ViewerBody {
+    fn drop(&mut self) {
+        let reason = self.ticket.end_reason();
+        let words = reason.map_or("its connection ended", EndReason::words);
+        self.ticket.log_leave(words);
+    }
 }
 
 impl ResponseBody {
+    /// Returns the place of the viewer who reads the body.
+    pub(crate) fn ticket(&self) -> Option<&Ticket> {
+        match self {
+            Self::Stream(body) => Some(&body.ticket),
+            Self::Full(_) => None,
+        }
+    }
+
+    /// Makes the body of a viewer.
+    pub(crate) fn of_viewer(content: Box<dyn PollBytes>, ticket: Ticket) -> Self {
+        Self::Stream(ViewerBody { content, ticket })
+    }
+
     pub(crate) fn full(bytes: impl Into<Bytes>) -> Self {
         Self::Full(Some(bytes.into()))
     }
@@ -74,7 +102,7 @@ impl ResponseBody {
 impl ResponseBody {
     /// True if the body is asked for more only when the socket has taken all before.
     pub(crate) fn is_newest_only(&self) -> bool {
-        matches!(self, Self::Stream(body) if body.is_newest_only())
+        matches!(self, Self::Stream(body) if body.content.is_newest_only())
     }
 }
 
@@ -90,9 +118,15 @@ impl Body for ResponseBody {
             Self::Full(bytes) => {
                 Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes.into()))))
             }
-            Self::Stream(live) => live
-                .poll_bytes(context)
-                .map(|bytes| Some(Ok(Frame::data(bytes)))),
+            Self::Stream(viewer) => {
+                if viewer.ticket.poll_end(context).is_ready() {
+                    return Poll::Ready(None);
+                }
+                viewer.content.poll_bytes(context).map(|bytes| {
+                    viewer.ticket.add_bytes(bytes.remaining() as u64);
+                    Some(Ok(Frame::data(bytes)))
+                })
+            }
         }
     }
 

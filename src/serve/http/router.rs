@@ -4,7 +4,7 @@ use crate::serve::config::Camera;
 use crate::serve::http::guard::{Admitted, Permission, Requirements};
 use crate::serve::http::handlers::{
     assets, controls, h264_stream, login, metrics, mjpeg_stream, mp4_stream, restart, snapshot,
-    status, streams, webrtc,
+    status, streams, viewers, webrtc,
     websocket::{self, Messages},
 };
 use crate::serve::http::response::{ResponseBody, not_found, response, text_response};
@@ -27,7 +27,8 @@ pub(crate) enum Handler {
 pub struct Route {
     /// `GET` stands for `HEAD` too.
     pub method: Method,
-    /// Path with at most one placeholder: `{camera}`, `{file}`, or `{websocket}` for the configured name.
+    /// Path with at most one placeholder: `{camera}`, `{viewer}`, `{file}`, or `{websocket}` for the configured
+    /// name.
     pub path: &'static str,
     /// What a client needs.
     pub permission: Permission,
@@ -75,6 +76,7 @@ pub static ROUTES: &[Route] = routes! {
     GET "/api/cameras/{camera}/controls" Data |request, camera| controls::show(&request, &camera).await;
     POST "/api/cameras/{camera}/controls" Change |request, camera| controls::set(request, &camera).await;
     POST "/api/cameras/{camera}/restart" Change |request, camera| restart::respond(request, &camera).await;
+    POST "/api/viewers/{viewer}/end" Change |request| viewers::end(&request);
     GET "/metrics" Figures |request| response(metrics::CONTENT_TYPE, metrics::metrics(request.app()));
     GET "/healthz" Public |_request| text_response(StatusCode::OK, "ok\n");
     GET "/stream" Stream |request, camera| mjpeg_stream::respond(&request, &camera).await;
@@ -86,7 +88,7 @@ pub static ROUTES: &[Route] = routes! {
     POST "/webrtc" Public |_request| webrtc::respond();
     GET "/login" Public |request| login::show(&request);
     POST "/login" Login |request| login::log_in(request).await;
-    POST "/logout" Login |request| login::log_out(&request);
+    POST "/logout" Login |request| login::log_out(&request).await;
     GET "/" Page |request| assets::respond(&request, "index.html");
     GET "/{file}" Public |request| assets::respond(&request, request.path().trim_start_matches('/'));
 };
@@ -238,6 +240,8 @@ mod tests {
                 "/api/cameras/{camera}/restart",
                 Some("front"),
             ),
+            ("/api/viewers/7/end", "/api/viewers/{viewer}/end", None),
+            ("/api/viewers//end", "", None),
             ("/api/cameras//restart", "", None),
             ("/api/cameras//controls", "", None),
             ("/api/cameras/controls", "", None),

@@ -15,6 +15,7 @@ use crate::serve::http::response::{Pieces, ResponseBody, text_response};
 use crate::serve::http::state::AppState;
 use crate::serve::tls::Tls;
 use crate::serve::tls::stream::MaybeTlsStream;
+use crate::serve::viewers::Ticket;
 use crate::time::Timestamp;
 use bytes::Buf;
 use hyper::body::{Body, Frame, SizeHint};
@@ -27,7 +28,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Timeout for a request's head, and for a TLS handshake.
@@ -59,6 +60,7 @@ pub async fn run_maintenance(app: Arc<AppState>) {
         ticks.tick().await;
         log::logger().flush();
         app.connections.close_slow_clients(Instant::now());
+        app.end_expired_viewers(SystemTime::now());
         if trim_policy.should_trim(app.connections.len()) {
             heap::trim();
         }
@@ -177,6 +179,11 @@ async fn serve_connection(
                 .or_insert(policy);
             let is_stream = response.body().size_hint().exact().is_none();
             activity.on_response(is_stream, Instant::now());
+            if let Some(ticket) = response.body().ticket() {
+                let activity = activity.clone();
+                // A client that takes nothing would not see the end of the body.
+                ticket.on_end(move || activity.close_if_waiting("the server ended it"));
+            }
             Ok::<_, Infallible>(response.map(|content| TrackedBody { content, activity }))
         }
     });
@@ -213,7 +220,8 @@ impl Body for TrackedBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Pieces>, Infallible>>> {
-        if self.content.is_newest_only() {
+        let has_ended = |ticket: &Ticket| ticket.end_reason().is_some();
+        if self.content.is_newest_only() && !self.content.ticket().is_some_and(has_ended) {
             ready!(self.activity.poll_taken(context));
         }
         let frame = Pin::new(&mut self.content).poll_frame(context);

@@ -1,10 +1,10 @@
 //! State that all requests share.
 
-use crate::access::AccessControl;
+use crate::access::{AccessControl, Identity};
 use crate::logger::{self, LogThrottle};
 use crate::serve::annexb_cache::AnnexB;
 use crate::serve::config::{Camera, Config};
-use crate::serve::connection_limit::ConnectionLimit;
+use crate::serve::connection_limit::{ConnectionLimit, Permit};
 use crate::serve::fanout::Fanout;
 use crate::serve::fanout::congestion::CongestionControl;
 use crate::serve::http::assets::{self, Asset};
@@ -15,10 +15,12 @@ use crate::serve::http::origin::AllowedOrigins;
 use crate::serve::latency_stats::LatencyStats;
 use crate::serve::network::Network;
 use crate::serve::rlimit::ConnectionBudget;
+use crate::serve::viewers::{EndReason, Ticket, Viewer, Viewers};
 use crate::snapshot::{Budget, SnapshotService};
 use crate::time::Timestamp;
+use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Shared state of the server.
 pub struct AppState {
@@ -37,6 +39,7 @@ pub struct AppState {
     pub(crate) is_exposed: bool,
     pub(crate) congestion_control: CongestionControl,
     pub(crate) viewer_limit: ConnectionLimit,
+    pub(crate) viewers: Viewers,
     pub(crate) connections: HttpConnections,
     pub(crate) fanout: Fanout,
     pub(crate) latency_stats: LatencyStats,
@@ -75,6 +78,7 @@ impl AppState {
             is_exposed,
             congestion_control: CongestionControl::detect(config.congestion),
             viewer_limit: ConnectionLimit::with_eviction(room.viewers, make_room),
+            viewers: Viewers::default(),
             connections,
             fanout,
             latency_stats: LatencyStats::default(),
@@ -95,6 +99,44 @@ impl AppState {
         if let Some(line) = throttle.note(words, Timestamp::now()) {
             log::warn!(target: logger::CLIENT_TARGET, "{line}");
         }
+    }
+
+    /// Adds a viewer of `camera` with the right of `identity`.
+    pub(crate) fn join(
+        &self,
+        permit: Permit,
+        identity: &Identity,
+        peer: SocketAddr,
+        camera: &Camera,
+        output: &'static str,
+    ) -> Ticket {
+        let name = camera.name.clone();
+        let ticket = self.viewers.join(permit, identity, peer, name, output);
+        // A logout between the check of the request and this line has not seen the viewer.
+        if self.access.has_ended(identity) {
+            ticket.end(EndReason::SessionEnded);
+        }
+        ticket
+    }
+
+    /// Ends the viewers that `is_meant` names; returns how many.
+    pub(crate) fn end_viewers(
+        &self,
+        reason: EndReason,
+        is_meant: impl Fn(&Viewer) -> bool,
+    ) -> usize {
+        let count = self.viewers.end(reason, is_meant);
+        if count > 0 {
+            self.fanout.close_ended();
+        }
+        count
+    }
+
+    /// Ends the viewers whose links have expired. To be called once a second.
+    pub(crate) fn end_expired_viewers(&self, now: SystemTime) {
+        let since = now.duration_since(SystemTime::UNIX_EPOCH);
+        let seconds = since.unwrap_or_default().as_secs();
+        self.end_viewers(EndReason::SessionEnded, |viewer| viewer.is_expired(seconds));
     }
 
     pub(crate) fn snapshot_service(&self, name: &str) -> Option<&SnapshotService> {

@@ -1,5 +1,5 @@
 //! The program as its users and their programs meet it, by what they meet: the URLs (`http`), the viewer's connection
-//! (`websocket`, `frames`), as JPEGs (`mjpeg`), who may open it (`access`, `rights`, and
+//! (`websocket`, `frames`), as JPEGs (`mjpeg`), who may open it (`access`, `rights`, `sessions`, and
 //! `routes` for every row of the table), what a camera does meanwhile (`camera`), start and end (`process`), and what
 //! strangers can cost (`strangers`).
 
@@ -18,6 +18,7 @@ mod restart;
 mod rights;
 mod routes;
 mod secrets;
+mod sessions;
 mod strangers;
 mod websocket;
 

@@ -10,15 +10,19 @@ use std::net::TcpStream;
 use std::time::SystemTime;
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
-const VIEWER: &str = "Authorization: Bearer viewer-token\r\n";
-const OPERATOR: &str = "Authorization: Bearer operator-token\r\n";
-const JSON: &str = "Content-Type: application/json\r\nContent-Length: 2\r\n";
-const HANDSHAKE: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+pub(super) const VIEWER: &str = "Authorization: Bearer viewer-token\r\n";
+pub(super) const OPERATOR: &str = "Authorization: Bearer operator-token\r\n";
+pub(super) const JSON: &str = "Content-Type: application/json\r\nContent-Length: 2\r\n";
+pub(super) const HANDSHAKE: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
                          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
 /// Two cameras, two users, two tokens.
 fn guarded(name: &str, server: &str, access: &str) -> Server {
-    let scratch = Scratch::new(name);
+    guarded_in(&Scratch::new(name), server, access)
+}
+
+/// The same with key and configuration in `scratch`.
+pub(super) fn guarded_in(scratch: &Scratch, server: &str, access: &str) -> Server {
     let key = scratch.file("access.key", KEY);
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
     std::fs::set_permissions(&key, mode).unwrap();
@@ -50,7 +54,7 @@ fn guarded(name: &str, server: &str, access: &str) -> Server {
 }
 
 /// Token of a link that ends in `seconds` from now.
-fn link(name: &str, camera: &str, right: Right, seconds: i64) -> String {
+pub(super) fn link(name: &str, camera: &str, right: Right, seconds: i64) -> String {
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap();
@@ -67,12 +71,13 @@ fn path(route: &Route) -> String {
     route
         .path
         .replace("{camera}", "front")
+        .replace("{viewer}", "0")
         .replace("{file}", "berrymse.js")
         .replace("{websocket}", "video_websocket")
 }
 
 /// Status and head of an answer, read no further: streams have no end.
-fn ask(server: &Server, method: &str, path: &str, headers: &str) -> (u16, String) {
+pub(super) fn ask(server: &Server, method: &str, path: &str, headers: &str) -> (u16, String) {
     let host = format!("Host: {}\r\n", server.address());
     ask_as(server, method, path, &format!("{host}{headers}"))
 }
@@ -98,7 +103,7 @@ fn ask_as(server: &Server, method: &str, path: &str, headers: &str) -> (u16, Str
 }
 
 /// Posts a form; returns status and head.
-fn post(server: &Server, path: &str, headers: &str, form: &str) -> (u16, String) {
+pub(super) fn post(server: &Server, path: &str, headers: &str, form: &str) -> (u16, String) {
     let length = form.len();
     let headers = format!(
         "{headers}Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n"
@@ -111,7 +116,7 @@ fn post(server: &Server, path: &str, headers: &str, form: &str) -> (u16, String)
 }
 
 /// Logs in; returns the header with the session's cookie.
-fn log_in(server: &Server, user: &str) -> String {
+pub(super) fn log_in(server: &Server, user: &str) -> String {
     let (status, answer) = post(
         server,
         "/login",
@@ -179,6 +184,9 @@ fn expected(row: &Route) -> [u16; 7] {
         ) => [401, 426, 426, 401, 403, 421, 401],
         ("POST", "/api/cameras/{camera}/controls", Permission::Change) => {
             [401, 403, 200, 401, 403, 421, 401]
+        }
+        ("POST", "/api/viewers/{viewer}/end", Permission::Change) => {
+            [401, 403, 404, 401, 403, 421, 401]
         }
         ("POST", "/api/cameras/{camera}/restart", Permission::Change) => {
             [401, 403, 202, 401, 403, 421, 401]

@@ -2,7 +2,6 @@
 
 use crate::hub::{Delivery, Event, StartPosition, Subscription};
 use crate::serve::config::Camera;
-use crate::serve::connection_limit::Permit;
 use crate::serve::http::guard::Admitted;
 use crate::serve::http::handlers::live_wait::wait_until_live;
 use crate::serve::http::refusal::Refusal;
@@ -29,7 +28,6 @@ pub(crate) struct Client {
     viewer: Subscription,
     /// Deadline for starting at an older keyframe; `None` once it has started.
     begins_at: Option<Pin<Box<Sleep>>>,
-    _seat: Permit,
 }
 
 impl Client {
@@ -52,6 +50,7 @@ impl Client {
 pub(crate) async fn respond(
     request: &Admitted,
     camera: &Camera,
+    output: &'static str,
     media_type: &'static str,
     body: impl FnOnce(Client, Query) -> Result<Box<dyn PollBytes>, String>,
 ) -> Response<ResponseBody> {
@@ -77,10 +76,13 @@ pub(crate) async fn respond(
         let client = Client {
             viewer: camera.handle.hub().subscribe(Delivery::Live(query.start)),
             begins_at: is_next.then(|| Box::pin(tokio::time::sleep(NEXT_KEYFRAME_TIMEOUT))),
-            _seat: seat,
         };
         match body(client, query) {
-            Ok(body) => ResponseBody::Stream(body),
+            Ok(body) => {
+                let (identity, peer) = (request.identity(), request.peer());
+                let ticket = app.join(seat, identity, peer, camera, output);
+                ResponseBody::of_viewer(body, ticket)
+            }
             Err(words) => return text_response(StatusCode::BAD_REQUEST, words),
         }
     };

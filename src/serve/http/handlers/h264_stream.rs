@@ -17,7 +17,7 @@ struct H264 {
 
 /// Answers with access units, as long as the client takes them.
 pub(crate) async fn respond(request: &Admitted, camera: &Camera) -> Response<ResponseBody> {
-    endless::respond(request, camera, "video/h264", |client, query| {
+    endless::respond(request, camera, "h264", "video/h264", |client, query| {
         if query.is_capture_clock {
             return Err("clock=capture: Annex B has no times; /stream.mp4 has\n".to_owned());
         }

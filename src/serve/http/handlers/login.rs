@@ -9,6 +9,7 @@ use crate::serve::http::handlers::assets;
 use crate::serve::http::handlers::request_body::read_body;
 use crate::serve::http::login_required::{message, see_other};
 use crate::serve::http::response::{ResponseBody, text_response};
+use crate::serve::viewers::EndReason;
 use hyper::header::{self, HeaderValue};
 use hyper::{Response, StatusCode};
 use std::time::Duration;
@@ -94,9 +95,18 @@ pub(crate) async fn log_in(mut request: Admitted) -> Response<ResponseBody> {
     response
 }
 
-/// Ends the session.
-pub(crate) fn log_out(request: &Admitted) -> Response<ResponseBody> {
-    request.app().access.end_session(request.headers());
+/// Ends the session, and the streams that were opened with it.
+pub(crate) async fn log_out(request: &Admitted) -> Response<ResponseBody> {
+    let app = request.app();
+    for (session, kept) in app.access.end_sessions(request.headers()).await {
+        if let Err(error) = kept {
+            app.warn_throttled(&format!(
+                "logout: not kept ({error}); after a restart the session is valid again; make the folder of access.keyFile writable"
+            ));
+        }
+        let reason = EndReason::SessionEnded;
+        app.end_viewers(reason, |viewer| viewer.is_of_session(&session));
+    }
     let mut response = see_other("./");
     set_cookie(request, &mut response, "", Duration::ZERO);
     response

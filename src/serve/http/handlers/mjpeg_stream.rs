@@ -1,7 +1,6 @@
 //! MJPEG over HTTP (`multipart/x-mixed-replace`), for front ends that show it in `<img>`, and for programs.
 
 use crate::serve::config::Camera;
-use crate::serve::connection_limit::Permit;
 use crate::serve::http::guard::Admitted;
 use crate::serve::http::handlers::endless;
 use crate::serve::http::handlers::live_wait::wait_until_live;
@@ -89,7 +88,6 @@ struct Mjpeg {
     first: Option<Snapshot>,
     pictures: PictureStream,
     form: PartForm,
-    _seat: Permit,
 }
 
 /// Answers with pictures, as long as the client takes them.
@@ -121,12 +119,14 @@ pub(crate) async fn respond(request: &Admitted, camera: &Camera) -> Response<Res
                 .log_throttled(app)
                 .text();
         };
-        ResponseBody::Stream(Box::new(Mjpeg {
+        let body = Mjpeg {
             pictures: service.stream(options, interval, &first),
             first: Some(first),
             form: PartForm::of(request.headers()),
-            _seat: seat,
-        }))
+        };
+        let (identity, peer) = (request.identity(), request.peer());
+        let ticket = app.join(seat, identity, peer, camera, "mjpeg");
+        ResponseBody::of_viewer(Box::new(body), ticket)
     };
     let mut response = endless::response(request, MEDIA_TYPE, content);
     // Not in chunks, which simple clients take for parts of the pictures; mjpg-streamer does the same.

@@ -14,5 +14,6 @@ pub(crate) mod restart;
 pub(crate) mod snapshot;
 pub(crate) mod status;
 pub(crate) mod streams;
+pub(crate) mod viewers;
 pub(crate) mod webrtc;
 pub(crate) mod websocket;

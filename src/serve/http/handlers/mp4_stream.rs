@@ -18,7 +18,7 @@ struct Mp4 {
 
 /// Answers with init segment and frames, as long as the client takes them.
 pub(crate) async fn respond(request: &Admitted, camera: &Camera) -> Response<ResponseBody> {
-    endless::respond(request, camera, "video/mp4", |client, query| {
+    endless::respond(request, camera, "mp4", "video/mp4", |client, query| {
         let clock = if query.is_capture_clock {
             let at_zero = unix_at_zero();
             ClientClock::Unix { at_zero }

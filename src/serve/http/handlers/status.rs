@@ -4,6 +4,7 @@ use crate::access::Right;
 use crate::hub::{CameraState, HubStats};
 use crate::serve::config::Camera;
 use crate::serve::http::guard::Admitted;
+use crate::serve::http::handlers::viewers;
 use crate::serve::http::state::AppState;
 use crate::serve::latency_stats::LatencySummary;
 use crate::time::Timestamp;
@@ -20,19 +21,22 @@ pub(crate) fn status(request: &Admitted) -> String {
     let cameras: Vec<Value> = seen
         .map(|camera| camera_json(app, camera, is_operator))
         .collect();
-    let status = json!({
+    let mut status = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_s": app.started_at.elapsed().as_secs(),
         "websocket": app.websocket_name,
         "access": {
             "right": identity.right.map(Right::word),
             "name": identity.name.as_deref(),
-            "session": identity.has_session,
+            "session": identity.session.is_some(),
             "login": app.access.has_users(),
             "exposed": app.is_exposed,
         },
         "cameras": cameras,
     });
+    if let Some(viewers) = viewers::list(app, identity) {
+        status["viewers"] = viewers;
+    }
     let mut text = format!("{status:#}");
     text.push('\n');
     text

@@ -34,6 +34,17 @@ pub(crate) enum Messages {
     Go2rtc,
 }
 
+impl Messages {
+    /// Returns the kind of output for the list of viewers.
+    const fn output(self) -> &'static str {
+        match self {
+            Self::Mp4 => "websocket",
+            Self::AnnexB => "websocket h264",
+            Self::Go2rtc => "websocket mse",
+        }
+    }
+}
+
 /// Answers the request; the viewer itself begins when the answer is out.
 pub(crate) fn upgrade(
     mut request: Admitted,
@@ -62,8 +73,9 @@ pub(crate) fn upgrade(
             HeaderValue::from_static(SUBPROTOCOL),
         );
     }
-    let viewer = request.identity().name.clone();
+    let identity = request.identity().clone();
     let upgrade = request.upgrade();
+    let camera = camera.clone();
     let (name, handle) = (camera.name.clone(), camera.handle.clone());
     let annexb = (messages == Messages::AnnexB).then(|| app.annexb(&name));
     tokio::spawn(async move {
@@ -73,29 +85,21 @@ pub(crate) fn upgrade(
         };
         match taken {
             Ok((stream, leftover)) => {
-                match &viewer {
-                    Some(viewer) => {
-                        log::info!(target: CLIENT_TARGET, "{name}: viewer {peer} joined ({viewer})")
-                    }
-                    None => log::info!(target: CLIENT_TARGET, "{name}: viewer {peer} joined"),
-                }
+                let ticket = app.join(permit, &identity, peer, &camera, messages.output());
                 let mut subscription = handle.hub().subscribe(Delivery::LIVE);
                 if annexb.is_some() {
                     subscription.set_bytes_of(Frame::annexb_message_len);
                 }
                 app.fanout.add(NewViewer {
                     stream,
-                    peer,
-                    viewer,
                     leftover,
-                    latency: app.latency_stats.join(name.clone()),
-                    camera: name,
+                    latency: app.latency_stats.join(name),
                     subscription,
                     link: handle.add_link(),
                     annexb,
                     speaks_v1,
                     mse: is_go2rtc.then(|| Box::new(MseSession::new())),
-                    permit,
+                    ticket,
                     loss_response: app.congestion_control.loss_response(),
                 });
             }
