@@ -2,7 +2,8 @@
 
 use berrymse::access::{self, AccessControl, SigningKey};
 use berrymse::camera;
-use berrymse::cli::{self, Command, Config, credentials, list_cameras, setup};
+use berrymse::cli::list_cameras::Report;
+use berrymse::cli::{self, Command, Config, credentials, first_start, list_cameras, setup};
 use berrymse::heartbeat::{Heartbeat, HeartbeatMonitor};
 use berrymse::os::service_manager::{self, ServiceManager};
 use berrymse::serve::exposure::Exposure;
@@ -11,7 +12,7 @@ use berrymse::shutdown::ShutdownToken;
 use berrymse::source::SourceSpec;
 use berrymse::time::Timestamp;
 use berrymse::{camera_handle, logger, os, redact};
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -38,6 +39,18 @@ fn main() -> ExitCode {
         }
         Ok(Command::Token { name }) => print_result(credentials::token(&name)),
         Ok(Command::Link(request)) => print_result(credentials::link(request, SystemTime::now())),
+        Ok(Command::Cameras {
+            try_for: Some(timeout),
+            log,
+            ..
+        }) => {
+            logger::init(log, std::env::var_os("JOURNAL_STREAM").as_deref());
+            print_result(cli::try_cameras::run(
+                &list_cameras::report(),
+                &directory,
+                timeout,
+            ))
+        }
         Ok(Command::Cameras { json: true, .. }) => {
             let text = format!("{:#}\n", list_cameras::report().json());
             print_answer(&redact::mask(&text))
@@ -166,6 +179,10 @@ fn serve(config: Config) -> Result<(), String> {
     let Some(listening) = runtime.block_on(bound)? else {
         return Ok(());
     };
+    // Before the cameras are opened: the program of a Raspberry Pi's lists them only while they are closed.
+    let is_first = config.is_bare && std::io::stdout().is_terminal();
+    let found = is_first.then(list_cameras::report);
+    let greeting = greeting(&listening, found.as_ref(), config.has_qr);
     let is_public = config
         .access
         .as_ref()
@@ -209,7 +226,7 @@ fn serve(config: Config) -> Result<(), String> {
     runtime.block_on(async {
         let feeding = feed_watchdog(&manager, &fanout, heartbeats);
         tokio::select! {
-            result = until_signal(signals, listening, tls, site, &manager) => result,
+            result = until_signal(signals, listening, &greeting, tls, site, &manager) => result,
             () = feeding => Ok(()),
         }
     })?;
@@ -223,6 +240,24 @@ fn serve(config: Config) -> Result<(), String> {
         std::thread::sleep(Duration::from_millis(5));
     }
     Ok(())
+}
+
+/// Returns the text after the lines `Listening on …`: addresses for other machines, at a first start (`found`) what to type next,
+/// and the QR code if it is wanted.
+fn greeting(listening: &[BoundListener], found: Option<&Report>, has_qr: bool) -> String {
+    let elsewhere = first_start::addresses_from_elsewhere(listening);
+    let mut out: String = (elsewhere.iter())
+        .map(|url| format!("From elsewhere: {url}\n"))
+        .collect();
+    if let Some(found) = found {
+        out.push_str(&first_start::introduction(found, listening));
+    }
+    if has_qr {
+        let url = first_start::url_for_phones(listening, &elsewhere);
+        let code = first_start::qr_code(url).unwrap_or_default();
+        out.push_str(&format!("\n{code}{url}\n"));
+    }
+    out
 }
 
 /// Returns the names and addresses by which this machine may be reached.
@@ -338,6 +373,7 @@ async fn feed_watchdog(
 async fn until_signal(
     mut signals: Signals,
     listening: Vec<BoundListener>,
+    greeting: &str,
     tls: Option<Tls>,
     site: Arc<AppState>,
     manager: &ServiceManager,
@@ -353,6 +389,7 @@ async fn until_signal(
             site.clone(),
         ));
     }
+    urls.push_str(greeting);
     // A closed standard output is no reason to stop.
     let _ = print(&urls);
     manager.notify("READY=1\nSTATUS=serving");

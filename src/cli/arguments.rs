@@ -5,7 +5,7 @@
 
 use super::command::{
     self, CAMERAS, CHECK_CONFIG, COMMANDS, COMPLETIONS, DEFAULT_USER, DIGEST, FOR, HASH_PASSWORD,
-    HEALTH, JSON, LINK, NAME, PROGRAM, RIGHT, SETUP, SHELLS, TOKEN, VERBOSE, WORDS,
+    HEALTH, JSON, LINK, NAME, PROGRAM, QR, RIGHT, SETUP, SHELLS, TOKEN, TRY, VERBOSE, WORDS,
 };
 use super::options::{OPTIONS, OptionSpec, Setting};
 use super::raw_setting::{RawSetting, SettingSource};
@@ -23,7 +23,12 @@ pub(super) enum ParsedArgs {
     /// Print the version.
     Version,
     /// List the cameras.
-    Cameras { json: bool, verbose: usize },
+    Cameras {
+        json: bool,
+        /// Seconds that each has for a JPEG, unchecked.
+        try_for: Option<String>,
+        verbose: usize,
+    },
     /// Print the completions for a shell, one of [`SHELLS`].
     Completions { shell: String },
     /// Print the manual page.
@@ -46,6 +51,7 @@ pub(super) enum ParsedArgs {
         settings: Vec<RawSetting>,
         verbose: usize,
         check: bool,
+        qr: bool,
     },
 }
 
@@ -90,23 +96,29 @@ fn interpret(matches: &ArgMatches) -> Result<ParsedArgs, Error> {
         .map(|level| usize::from(level.get_count(VERBOSE)))
         .sum();
     let json = levels().any(|level| level.get_flag(JSON));
-    let check = levels().any(|level| level.get_flag(CHECK_CONFIG));
     if let Some(word) = words(matches).next() {
         return Err(unknown_word(word));
     }
     let name = command.map(|(name, _)| name);
-    let digest = levels().any(|level| level.get_flag(DIGEST));
-    if digest && name != Some(HASH_PASSWORD) {
-        let why = format!("--{DIGEST} belongs to '{PROGRAM} {HASH_PASSWORD}'");
-        return Err(usage(&why));
+    let flag = |id| levels().any(|level| level.get_flag(id));
+    let option = |id| {
+        let mut found = levels().filter_map(|level| level.get_many::<String>(id));
+        let mut texts = found.next_back()?;
+        texts.next_back().map(String::as_str)
+    };
+    let digest = flag(DIGEST);
+    for (id, is_given, owner) in [
+        (DIGEST, digest, HASH_PASSWORD),
+        (NAME, !digest && option(NAME).is_some(), LINK),
+        (FOR, option(FOR).is_some(), LINK),
+        (RIGHT, option(RIGHT).is_some(), LINK),
+        (TRY, option(TRY).is_some(), CAMERAS),
+    ] {
+        if is_given && name != Some(owner) {
+            return Err(usage(&format!("--{id} belongs to '{PROGRAM} {owner}'")));
+        }
     }
-    let link_option = [NAME, FOR, RIGHT]
-        .into_iter()
-        .filter(|id| !(digest && *id == NAME))
-        .find(|id| levels().any(|level| level.contains_id(id)));
-    if let Some(id) = link_option.filter(|_| name != Some(LINK)) {
-        return Err(usage(&format!("--{id} belongs to '{PROGRAM} {LINK}'")));
-    }
+    let (check, qr) = (flag(CHECK_CONFIG), flag(QR));
     let Some((name, matches)) = command else {
         return match json {
             true => Err(only_for_cameras()),
@@ -114,11 +126,14 @@ fn interpret(matches: &ArgMatches) -> Result<ParsedArgs, Error> {
                 settings,
                 verbose,
                 check,
+                qr,
             }),
         };
     };
-    if check {
-        return Err(out_of_place(&format!("--{CHECK_CONFIG}"), name));
+    for (id, is_given) in [(CHECK_CONFIG, check), (QR, qr)] {
+        if is_given {
+            return Err(out_of_place(&format!("--{id}"), name));
+        }
     }
     let belongs = |raw: &&RawSetting| match name {
         LINK | SETUP => raw.setting == Setting::Config,
@@ -129,16 +144,13 @@ fn interpret(matches: &ArgMatches) -> Result<ParsedArgs, Error> {
     if let Some(first) = settings.iter().find(|raw| !belongs(raw)) {
         return Err(out_of_place(&first.from.to_string(), name));
     }
-    let option = |id| {
-        let mut found = levels().filter_map(|level| level.get_many::<String>(id));
-        found
-            .next_back()
-            .and_then(|mut texts| texts.next_back())
-            .map(String::as_str)
-    };
     let mut words = words(matches);
     let parsed = match name {
-        CAMERAS => ParsedArgs::Cameras { json, verbose },
+        CAMERAS => ParsedArgs::Cameras {
+            json,
+            try_for: option(TRY).map(str::to_owned),
+            verbose,
+        },
         _ if json => return Err(only_for_cameras()),
         COMPLETIONS => ParsedArgs::Completions {
             shell: shell(words.next())?,

@@ -44,6 +44,10 @@ pub(super) const CHECK_CONFIG: &str = "check-config";
 pub(super) const JSON: &str = "json";
 /// Id of the flag `--digest`.
 pub(super) const DIGEST: &str = "digest";
+/// Id of the option `--try` of the camera list.
+pub(super) const TRY: &str = "try";
+/// Id of the flag `--qr`.
+pub(super) const QR: &str = "qr";
 /// Id of the option `--name` of a link.
 pub(super) const NAME: &str = "name";
 /// Id of the option `--for` of a link.
@@ -71,11 +75,11 @@ pub(super) fn documented() -> Command {
         .override_usage(help::USAGE)
         .max_term_width(MAX_WIDTH)
         .args(options.map(|(option, name)| documented_option(option, name)))
-        .args([check_config(), verbose(), help_flag(), version_flag()])
+        .args([check_config(), qr(), verbose(), help_flag(), version_flag()])
         .subcommand(
             bare(CAMERAS)
                 .about("list the cameras and encoders of this machine, with the --source for each")
-                .args([json(), verbose(), help_flag()]),
+                .args([json(), try_cameras(), verbose(), help_flag()]),
         )
         .subcommand(
             bare(SETUP)
@@ -122,7 +126,8 @@ pub(super) fn parser() -> Command {
     let documented = documented();
     let mut arguments: Vec<Arg> = documented.get_arguments().flat_map(spellings).collect();
     arguments.extend([json(), digest()]);
-    arguments.extend(link_options().map(|option| {
+    let of_commands = link_options().into_iter().chain([try_cameras()]);
+    arguments.extend(of_commands.map(|option| {
         // As those of the table: the last one counts, and whatever stands next is the value.
         let option = option.action(ArgAction::Append).default_value(None::<&str>);
         option
@@ -258,6 +263,20 @@ fn digest_name() -> Arg {
         .value_name("NAME")
         .default_value(DEFAULT_USER)
         .help("name of the user, which is part of the digest")
+}
+
+fn qr() -> Arg {
+    Arg::new(QR)
+        .long(QR)
+        .action(ArgAction::SetTrue)
+        .help("print the address for phones as a QR code")
+}
+
+fn try_cameras() -> Arg {
+    Arg::new(TRY)
+        .long(TRY)
+        .value_name("SECONDS")
+        .help("save a JPEG of each usable camera here; each has so many seconds for it")
 }
 
 /// Returns the options of the command that makes a link.

@@ -6,7 +6,7 @@ use std::fmt::Write;
 /// Usage of each command, aligned behind `Usage: `.
 pub(super) const USAGE: &str = "\
 berrymse [OPTIONS]
-       berrymse cameras [--json]
+       berrymse cameras [--json] [--try N]
        berrymse setup
        berrymse health [URL]
        berrymse hash-password

@@ -1,8 +1,11 @@
 //! `berrymse cameras`: lists the cameras of this machine and the `--source` for each, as text and as JSON.
 
+mod json;
+
 use crate::os::procfs::{ProcessInfo, processes_with_open};
 use crate::source::rpicam;
 use crate::source::v4l2::{explain::node_reason, raw};
+use json::node_json;
 use serde_json::{Value, json};
 use std::env;
 use std::fmt::Write;
@@ -93,8 +96,18 @@ impl Report {
         out
     }
 
+    /// Returns the sources of all usable cameras.
+    pub(super) fn sources(&self) -> Vec<String> {
+        let usable = |found: &&Found| node_reason(&found.node).is_none();
+        let nodes = self.nodes.iter().filter(usable);
+        let nodes = nodes.map(|found| found.node.name().display().to_string());
+        let listed = self.program_cameras.as_ref().map_or(0, Vec::len);
+        let ribbon = (0..listed).map(|number| format!("rpicam:{number}"));
+        nodes.chain(ribbon).collect()
+    }
+
     /// Returns the source that `auto` takes, in the order of `source`.
-    fn auto(&self) -> Option<String> {
+    pub(super) fn auto(&self) -> Option<String> {
         let first = |is_it: fn(NodeKind) -> bool| {
             let mut nodes = self.nodes.iter().map(|found| &found.node);
             let node = nodes.find(|node| node.purpose.is_some_and(is_it))?;
@@ -295,59 +308,6 @@ fn paragraph(out: &mut String, indent: &str, text: &str) {
         line.push(' ');
     }
     let _ = writeln!(out, "{}", line.trim_end());
-}
-
-fn node_json(
-    Found {
-        node,
-        sizes,
-        holders,
-    }: &Found,
-) -> Value {
-    let identity = node.identity.as_ref().ok();
-    let formats = node.formats.iter().zip(sizes).map(|(format, sizes)| {
-        json!({
-            "fourcc": format.fourcc.to_string(),
-            "description": format.description,
-            "h264": format.fourcc == FourCc::H264,
-            "sizes": sizes.iter().map(|(size, rates)| size_json(size, rates)).collect::<Vec<_>>(),
-        })
-    });
-    json!({
-        "path": node.path.to_string_lossy(),
-        "link": node.link.as_ref().map(|link| link.to_string_lossy()),
-        "card": node.card,
-        "driver": identity.map(|identity| &identity.driver),
-        "bus": identity.map(|identity| &identity.bus),
-        "purpose": node.purpose.map(NodeKind::label),
-        "source": node.is_usable().then(|| node.name().to_string_lossy()),
-        "reason": node_reason(node),
-        "formats": formats.collect::<Vec<_>>(),
-        "encoder": node.encoder.as_ref().map(encoder_json),
-        "open_in": holders.iter().map(|holder| json!({ "pid": holder.pid, "name": holder.name })).collect::<Vec<_>>(),
-    })
-}
-
-fn encoder_json(encoder: &m2m::EncoderNode) -> Value {
-    let formats: Vec<String> = encoder.raw_formats.iter().map(FourCc::to_string).collect();
-    let (width, height) = encoder.max_size.unzip();
-    json!({ "raw_formats": formats, "largest_width": width, "largest_height": height })
-}
-
-fn size_json(size: &FrameSize, rates: &[f64]) -> Value {
-    let rates: Vec<f64> = rates.iter().copied().map(round).collect();
-    match *size {
-        FrameSize::Discrete(width, height) => {
-            json!({ "width": width, "height": height, "fps": rates })
-        }
-        FrameSize::Stepwise {
-            min: (w_min, h_min),
-            max: (width, height),
-            ..
-        } => {
-            json!({ "min_width": w_min, "min_height": h_min, "width": width, "height": height, "fps": rates })
-        }
-    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub mod credentials;
 mod documents;
 mod errors;
 mod file;
+pub mod first_start;
 pub mod health;
 mod help;
 pub mod list_cameras;
@@ -22,6 +23,7 @@ mod raw_setting;
 mod setting;
 pub mod setup;
 mod spellings;
+pub mod try_cameras;
 mod validate;
 mod yaml;
 
@@ -37,6 +39,7 @@ use options::{OPTIONS, Setting};
 use raw_setting::{RawSetting, SettingSource};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Prefix of all environment variables.
 const PREFIX: &str = "BERRYMSE_";
@@ -58,6 +61,8 @@ pub enum Command {
     Cameras {
         /// As JSON instead of a table.
         json: bool,
+        /// Save a JPEG of each usable one, and wait this long for it.
+        try_for: Option<Duration>,
         /// Log level; warnings by default.
         log: LevelFilter,
     },
@@ -95,6 +100,10 @@ pub struct Config {
     pub log: LevelFilter,
     /// The configuration file that was read.
     pub file: Option<PathBuf>,
+    /// Nothing was configured: perhaps a first start.
+    pub is_bare: bool,
+    /// Print the address as a QR code.
+    pub has_qr: bool,
     /// Warnings for the log at start-up, about settings that are allowed but surprise.
     pub notes: Vec<String>,
 }
@@ -123,16 +132,24 @@ pub fn parse(
     if let (Some(first), false) = (errors.first(), is_check) {
         return Err(first);
     }
-    let (settings, verbose) = match parsed? {
+    let (settings, verbose, qr) = match parsed? {
         ParsedArgs::Help => return Ok(Command::Print(documents::text())),
         ParsedArgs::Version => return Ok(Command::Print(documents::version())),
         ParsedArgs::Completions { shell } => {
             return Ok(Command::Print(documents::completions(&shell)));
         }
         ParsedArgs::Man => return Ok(Command::Print(documents::manual_page())),
-        ParsedArgs::Cameras { json, verbose } => {
+        ParsedArgs::Cameras {
+            json,
+            try_for,
+            verbose,
+        } => {
             let log = log_level(&env, LevelFilter::Warn, verbose)?;
-            return Ok(Command::Cameras { json, log });
+            let seconds = try_for.as_deref().map(parsers::try_seconds);
+            let try_for = seconds
+                .transpose()
+                .map_err(|why| Error(format!("--try: {why}")))?;
+            return Ok(Command::Cameras { json, try_for, log });
         }
         ParsedArgs::Setup { file } => {
             let path = PathBuf::from(file.unwrap_or_else(|| "config.yml".to_owned()));
@@ -164,12 +181,19 @@ pub fn parse(
             return Ok(Command::Health(url));
         }
         ParsedArgs::Serve {
-            settings, verbose, ..
-        } => (settings, verbose),
+            settings,
+            verbose,
+            qr,
+            ..
+        } => (settings, verbose, qr),
     };
     let log = errors.keep(log_level(&env, LevelFilter::Info, verbose));
     let log = log.unwrap_or(LevelFilter::Info);
-    let config = config(&settings, &environment, &env, cwd, log, &errors);
+    let mut config = config(&settings, &environment, &env, cwd, log, &errors);
+    if let Some(config) = &mut config {
+        config.has_qr = qr;
+        config.is_bare = settings.is_empty() && environment.is_empty() && config.file.is_none();
+    }
     match is_check {
         true => Ok(Command::CheckConfig(
             config.ok_or_else(|| errors.into_all()),

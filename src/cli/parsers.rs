@@ -251,6 +251,16 @@ pub(super) fn lifetime(text: &str) -> Result<Duration, String> {
     in_range.ok_or_else(|| format!("'{text}' is out of range: 1s to 520w"))
 }
 
+/// Parses the time that `cameras --try` gives each camera.
+pub(super) fn try_seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text
+        .parse()
+        .ok()
+        .filter(|seconds| (1..=600).contains(seconds));
+    let wrong = || format!("'{text}' is not a number of seconds from 1 to 600");
+    seconds.map(Duration::from_secs).ok_or_else(wrong)
+}
+
 /// Parses a name without a port, which is the proxy's.
 fn host(text: &str) -> Result<String, String> {
     if !text.is_empty() && text.bytes().all(is_name_byte) {

@@ -50,6 +50,8 @@ pub(super) fn config(
         access: file.access,
         log,
         file: file.path,
+        is_bare: false,
+        has_qr: false,
         notes,
     })
     .filter(|_| errors.first().is_none())

@@ -1,6 +1,7 @@
-//! Operating-system plumbing: the allocator, TCP socket options, the terminal, `/proc`, the service manager.
+//! Operating-system plumbing: the allocator, TCP socket options, the terminal, network interfaces, `/proc`, the service manager.
 
 pub mod heap;
+pub mod interfaces;
 pub mod procfs;
 pub mod service_manager;
 pub(crate) mod tcp;

@@ -207,6 +207,7 @@ fn help_version_and_cameras_are_commands() {
             "cameras",
             Command::Cameras {
                 json: false,
+                try_for: None,
                 log: warn,
             },
         ),
@@ -214,6 +215,7 @@ fn help_version_and_cameras_are_commands() {
             "cameras --json",
             Command::Cameras {
                 json: true,
+                try_for: None,
                 log: warn,
             },
         ),
@@ -221,6 +223,7 @@ fn help_version_and_cameras_are_commands() {
             "--json cameras -v",
             Command::Cameras {
                 json: true,
+                try_for: None,
                 log: info,
             },
         ),

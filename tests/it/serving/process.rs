@@ -34,6 +34,31 @@ fn several_addresses_are_served_and_printed() {
 }
 
 #[test]
+fn wildcard_listener_prints_url_from_elsewhere_and_qr_code() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_berrymse"))
+        .args(["--source", "test", "-l", "0.0.0.0:0", "--qr"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let own = lines.next().unwrap().unwrap();
+    let port = own.strip_prefix("Listening on http://0.0.0.0:").unwrap();
+    // The last line is the URL of the QR code, as text.
+    let rest: Vec<String> = lines
+        .map(Result::unwrap)
+        .take_while(|line| !line.starts_with("http://"))
+        .collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(rest.iter().any(|line| line.contains('█')), "{rest:?}");
+    for address in berrymse::os::interfaces::addresses() {
+        let line = format!("From elsewhere: http://{address}:{port}");
+        assert_eq!(rest.contains(&line), address.is_ipv4(), "{line} {rest:?}");
+    }
+}
+
+#[test]
 fn port_in_use_error_names_the_process() {
     let server = live();
     let output = Command::new(env!("CARGO_BIN_EXE_berrymse"))

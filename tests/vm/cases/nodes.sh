@@ -34,6 +34,15 @@ says '^--source auto, the default, takes: /dev/video2$' "$text"
 json=$("$t/berrymse" cameras --json)
 perl -MJSON::PP -e '' 2>/dev/null && { perl -MJSON::PP -e 'undef $/; decode_json(<STDIN>)' <<<"$json" || fail "no JSON"; }
 says '"source": "/dev/video2"' "$json"
+
+step "a picture of each usable camera"
+mkdir "$t/pictures"
+tried=$(cd "$t/pictures" && "$t/berrymse" cameras --try 30)
+says '^/dev/video2: saved .*/berrymse-video2.jpg' "$tried"
+says '^/dev/video10: saved .*/berrymse-video10.jpg' "$tried"
+for picture in video2 video10; do
+    [ "$(head -c 2 "$t/pictures/berrymse-$picture.jpg" | od -An -tx1 | tr -d ' ')" = ffd8 ] || fail "$picture is no JPEG"
+done
 unfeed
 
 step "who has a camera open is named"
