@@ -1,7 +1,7 @@
 //! Links the C++ library into the executable and records the commit for `--version`.
 //!
 //! The software encoder needs the C++ library. Linked in, the executable runs where there is none. `.cargo/config.toml` keeps
-//! the encoder's crate from asking for the shared one.
+//! the encoder's crate from asking for the shared one. `BERRYMSE_CXX_LIBRARY` names another one (`c++` for `packaging/build`).
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,7 +24,10 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     let is_linux = env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux");
     if env::var_os("CARGO_FEATURE_SOFTWARE_ENCODER").is_some() && is_linux {
-        println!("cargo:rustc-link-arg=-l:libstdc++.a");
+        println!("cargo:rerun-if-env-changed=BERRYMSE_CXX_LIBRARY");
+        let library =
+            env::var("BERRYMSE_CXX_LIBRARY").unwrap_or_else(|_| ":libstdc++.a".to_owned());
+        println!("cargo:rustc-link-arg=-l{library}");
         // Debian's library for aarch64 calls the atomics of libgcc, which stand before it on the linker's command line.
         if env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "aarch64") {
             println!("cargo:rustc-link-arg=-lgcc");
