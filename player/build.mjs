@@ -26,6 +26,7 @@ const ENTRIES = {
   "berrymse": "element/berry-video.js",
   "legacy": "element/legacy.js",
   "msevideo": "element/msevideo.js",
+  "http-socket": "net/http-socket.js",
   "refusal": "net/refusal.js",
   "token": "net/token.js",
   "camera-settings": "page/camera-settings.js",

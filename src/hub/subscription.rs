@@ -144,8 +144,17 @@ impl Subscription {
 
     /// Returns the next event, or wakes the task when there is one.
     pub fn poll_next(&mut self, context: &Context<'_>) -> Poll<Event> {
+        self.poll_next_on(None, context)
+    }
+
+    /// As [`Self::poll_next`]. The policy of a congested `link` decides which event is next.
+    pub fn poll_next_on(
+        &mut self,
+        link: Option<&mut (dyn LinkPolicy + '_)>,
+        context: &Context<'_>,
+    ) -> Poll<Event> {
         let mut inner = self.shared.lock();
-        match (self.reader).next_from(&mut inner, self.id, &mut self.received, None) {
+        match (self.reader).next_from(&mut inner, self.id, &mut self.received, link) {
             Some(event) => Poll::Ready(event),
             None => {
                 let waker = context.waker().clone();

@@ -21,6 +21,7 @@ mod http;
 mod latency_stats;
 mod limits;
 pub mod listen;
+mod live_messages;
 mod network;
 mod rlimit;
 pub mod self_signed;

@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { browserName, launch } from "./browser.mjs";
-import { installClock } from "./clock.mjs";
+import { installClock, isLive } from "./clock.mjs";
 import { patience } from "./driven-page.mjs";
 import { nginx } from "./nginx.mjs";
 import { clockOnScreen, showImage } from "./screen-clock.mjs";
@@ -25,6 +25,8 @@ const WEBCAM = `
     error_log off;
     proxy_pass http://mjpgstreamer1/;
   }`;
+const UPGRADE = `proxy_http_version 1.1; proxy_set_header Host $http_host; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";`;
+const PICTURES = ["--width", "320", "--height", "240", "--fps", "10"];
 const FRONT_END = `location / { default_type text/html; return 200 '<!doctype html><link rel="icon" href="data:,">'; }`;
 const SCREENSHOTS = process.env.SCREENSHOTS;
 
@@ -34,11 +36,12 @@ let server;
 let proxy;
 let page;
 
+const upstream = () => `upstream mjpgstreamer1 { ip_hash; server 127.0.0.1:${server.port}; }`;
+
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "berrymse-"));
-  [browser, server] = await Promise.all([launch(), serve(["--width", "320", "--height", "240", "--fps", "10"])]);
-  const upstream = `upstream mjpgstreamer1 { ip_hash; server 127.0.0.1:${server.port}; }`;
-  proxy = await nginx(folder, { http: upstream, server: `${WEBCAM} ${FRONT_END}` });
+  [browser, server] = await Promise.all([launch(), serve(PICTURES)]);
+  proxy = await nginx(folder, { http: upstream(), server: `${WEBCAM} ${FRONT_END}` });
   page = await browser.newPage();
   await page.before(installClock);
   await page.goto(proxy.url);
@@ -96,4 +99,54 @@ test("WebRTC of camera-streamer is refused in words", async () => {
   });
   assert.equal(status, 501);
   assert.match(words, /\/\?action=stream/);
+});
+
+const usesHttp = () => performance.getEntriesByType("resource").some(({ name }) => name.endsWith("/http-socket.js"));
+const delayShown = () => /^\d+ ms$/.test(document.querySelector("berry-video")?.shadowRoot.querySelector(".delay").textContent);
+const kept = () => document.querySelector("berry-video")?.dataset.kept;
+
+/** Runs in the page before its scripts: what waits for many seconds waits for less. Counts WebSockets that open. */
+function shortenWaits() {
+  const { setTimeout: wait, WebSocket: Native } = window;
+  window.opened = 0;
+  window.WebSocket = class extends Native {
+    constructor(...given) {
+      super(...given);
+      this.addEventListener("open", () => { window.opened += 1; });
+    }
+  };
+  window.setTimeout = (action, ms, ...given) => wait(action, ms > 15_000 ? 500 : ms, ...given);
+}
+
+test("the page plays by HTTP, then by a WebSocket again", async () => {
+  const url = `${proxy.url}webcam/`;
+  // The streams of the tests before end.
+  await page.goto(proxy.url);
+  const viewer = await browser.newPage();
+  try {
+    await viewer.before(installClock);
+    await viewer.before(shortenWaits);
+    await viewer.goto(url);
+    await viewer.until("a live picture", isLive, { given: ["berry-video"] });
+    assert.equal(await viewer.evaluate(usesHttp), true);
+    await viewer.until("the delay", delayShown);
+    if (SCREENSHOTS) await viewer.screenshot(`${SCREENSHOTS}/klipper-page-${browserName}.png`);
+
+    // The server is restarted.
+    await viewer.evaluate(() => { document.querySelector("berry-video").dataset.kept = "true"; });
+    await server.end();
+    await viewer.until("the age", () => !document.querySelector("berry-video").shadowRoot.querySelector(".age").hidden);
+    server = await serve(PICTURES, { port: server.port });
+    await viewer.until("a live picture again", isLive, { given: ["berry-video"] });
+    assert.equal(await viewer.evaluate(kept), "true", "the page was loaded again");
+
+    // Now the proxy passes the upgrade on.
+    assert.equal(await viewer.evaluate(() => window.opened), 0);
+    await proxy.change({ http: upstream(), server: `${WEBCAM.replace("proxy_pass", `${UPGRADE} proxy_pass`)} ${FRONT_END}` });
+    await viewer.until("a WebSocket", () => window.opened > 0);
+    await viewer.until("a live picture by WebSocket", isLive, { given: ["berry-video"] });
+    await viewer.until("one viewer", async (status) => (await (await fetch(status)).json()).cameras[0].viewers === 1, { given: ["api/status"] });
+  } finally {
+    await viewer.close();
+  }
 });

@@ -101,20 +101,23 @@ async function proxied(server, lines) {
 
 const UPGRADE = `proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";`;
 
+/** The messages without an upgrade are asked for by this header. */
+const NO_STREAM = `proxy_set_header Accept "";`;
+
 test("nginx without upgrade lines is named, then plays", async () => {
   const server = await started();
-  const proxy = await proxied(server, "proxy_set_header Host $http_host;");
+  const proxy = await proxied(server, `proxy_set_header Host $http_host; ${NO_STREAM}`);
   await open(proxy.url);
   await said(/^A proxy between .* Upgrade .*proxy_http_version 1\.1/);
   assert.deepEqual([...new Set(await page.evaluate(() => window.codes))], ["no_upgrade"]);
-  await proxy.change(`proxy_set_header Host $http_host; ${UPGRADE}`);
+  await proxy.change(`proxy_set_header Host $http_host; ${NO_STREAM} ${UPGRADE}`);
   await live();
   assert.equal(await page.evaluate(words), "");
 });
 
 test("nginx that passes Host without its port is named", async () => {
   const server = await started();
-  const proxy = await proxied(server, `proxy_set_header Host $host; ${UPGRADE}`);
+  const proxy = await proxied(server, `proxy_set_header Host $host; ${NO_STREAM} ${UPGRADE}`);
   await open(proxy.url);
   await said(/\$http_host/);
   assert.deepEqual(await page.evaluate(() => window.codes), ["origin"]);

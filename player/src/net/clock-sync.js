@@ -6,6 +6,7 @@ const MAX_DRIFT = 1e-4;
 const ROUNDING_MS = 1;
 const MAX_EXCHANGES = 60;
 
+/** @typedef {import("./connection.js").ClockExchange} ClockExchange */
 /** @typedef {{offset: number, bound: number, at: number}} Exchange */
 
 /**
@@ -15,13 +16,25 @@ const MAX_EXCHANGES = 60;
 export class ServerClock {
   /** @type {Exchange[]} */
   #exchanges = [];
+  /** @type {ClockExchange[]} */
+  #source = [];
+  /** @type {ClockExchange | undefined} */
+  #last;
 
   /** Number of usable exchanges. */
   get count() {
     return this.#exchanges.length;
   }
 
-  /** @param {{sent: number, received: number, answered: number, now: number}} exchange the middle two are the server's */
+  /** Adds those of a connection that are new. @param {ClockExchange[]} exchanges another array after each connect */
+  follow(exchanges) {
+    if (exchanges !== this.#source) this.#exchanges = [];
+    this.#source = exchanges;
+    for (const exchange of exchanges.slice(exchanges.lastIndexOf(/** @type {any} */ (this.#last)) + 1)) this.add(exchange);
+    this.#last = exchanges.at(-1);
+  }
+
+  /** @param {ClockExchange} exchange */
   add({ sent, received, answered, now }) {
     const trip = now - sent - (answered - received);
     // Also rejects NaN.

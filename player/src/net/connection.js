@@ -10,8 +10,6 @@
  * the first packet of a new one is repeated only after a second.
  */
 
-import { ServerClock } from "./clock-sync.js";
-
 const PROTOCOL = "berrymse.v1";
 const CLOCK_INTERVAL_MS = 1000;
 /** The server answers a clock message at once. So this many ticks in a row without a message are an outage. */
@@ -27,8 +25,9 @@ const OPENING_TICKS = 5;
 /** Codes above this one end a connection for good (docs/reference/websocket.md), and the wait after them. */
 const ENDED = 4400;
 const ENDED_WAIT_MS = 30_000;
-/** Number of exchanges at the beginning, one after the other, so that the clocks agree soon. */
+/** Number of exchanges at the beginning, one after the other, so that the clocks agree soon; and of those that are kept. */
 const FIRST_EXCHANGES = 5;
+const KEPT_EXCHANGES = 60;
 /** Bytes kept for players that join. With more since the newest keyframe a player opens its own socket. */
 const REPLAY_BYTES = 4_000_000;
 /** Offsets of docs/reference/websocket.md: the first letter of `ftyp` or `moof`, and the first byte of the first sample flags. */
@@ -64,6 +63,7 @@ export function socketUrl(written, base) {
   return url.href;
 }
 
+/** @typedef {{sent: number, received: number, answered: number, now: number}} ClockExchange the middle two are the server's */
 /** @typedef {{type?: string, [key: string]: any}} Message a text message of the server, unchecked */
 
 /**
@@ -118,8 +118,8 @@ export class Connection {
     if (this.#socket.isFirst(this.#on)) this.#socket.send(message);
   }
 
-  get clock() {
-    return this.#socket.clock;
+  get exchanges() {
+    return this.#socket.exchanges;
   }
 }
 
@@ -152,8 +152,11 @@ class Socket {
   /** Silent ticks until the next standby socket. More after one was kept: a congested link may need seconds for each keyframe. */
   #standbyAt = SILENT_TICKS;
 
-  /** Clock of the server that the socket is connected to. */
-  clock = new ServerClock();
+  /** WebSocket, or what stands in for it. @type {new (url: string, protocols: string[]) => WebSocket} */
+  transport = WebSocket;
+
+  /** Exchanges with the clock of the server that the socket is connected to. @type {ClockExchange[]} */
+  exchanges = [];
 
   /** @param {string} url @param {() => TokenSource} [token] */
   constructor(url, token) {
@@ -258,7 +261,7 @@ class Socket {
   #openSocket() {
     let socket;
     try {
-      socket = new WebSocket(this.#url, this.#protocols);
+      socket = new this.transport(this.#url, this.#protocols);
     } catch (error) {
       // The page may not connect to this address, such as ws: from a page with TLS.
       console.warn(`berrymse: ${error}`);
@@ -295,7 +298,7 @@ class Socket {
     this.#socket = socket;
     this.#ticksSilent = 0;
     this.#isAccepted = true;
-    this.clock = new ServerClock();
+    this.exchanges = [];
     this.#sendClock();
     this.#setState("open");
   }
@@ -339,8 +342,9 @@ class Socket {
 
   /** @param {Message} message */
   #compareClocks({ sent, received_us: received, now_us: answered }) {
-    this.clock.add({ sent, received: received / 1000, answered: answered / 1000, now: performance.now() });
-    if (this.clock.count < FIRST_EXCHANGES) this.#sendClock();
+    const count = this.exchanges.push({ sent, received: received / 1000, answered: answered / 1000, now: performance.now() });
+    if (count < FIRST_EXCHANGES) this.#sendClock();
+    if (count > KEPT_EXCHANGES) this.exchanges.shift();
   }
 
   /** Counts ticks rather than time: after a standby the clock has jumped, yet the link may be fine. */
@@ -381,8 +385,11 @@ class Socket {
   async #explain(code) {
     try {
       const { describe } = await import("./refusal.js");
-      const message = await describe(this.#url, sockets, this.#protocols[1], code);
-      if (!this.isOpen) this.#receiveText(message);
+      const message = await describe(this.transport, this.#url, sockets, this.#protocols[1], code);
+      if (this.isOpen) return;
+      if (!message.transport) return this.#receiveText(message);
+      this.transport = message.transport;
+      this.reconnectNow();
     } catch {
       // The server is gone.
     }

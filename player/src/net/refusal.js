@@ -6,9 +6,10 @@
 
 import { TOKEN_PROTOCOL } from "./token.js";
 
-/** Intervals of the requests for the same URL: after a refusal, and else. */
+/** Intervals of the requests for the same URL: after a refusal, else, and where an upgrade seems to be missing. */
 const REFUSED_INTERVAL_MS = 5000;
 const ASK_INTERVAL_MS = 1000;
+const CONFIRM_INTERVAL_MS = 100;
 /** Requests before that do not count for failures in a row. */
 const KNOWN_MS = 10_000;
 const ASK_TIMEOUT_MS = 5000;
@@ -43,28 +44,46 @@ const LOCAL_NETWORK = {
 };
 
 /**
- * Returns the message of the server that there would be, without a text if it is gone.
+ * Returns the message of the server that there would be, without a text if it is gone; or the `transport` that needs no upgrade.
+ * @param {Function} transport that failed
  * @param {Parameters<typeof explain>} asked
+ * @returns {Promise<import("./connection.js").Message>}
  */
-export async function describe(...asked) {
-  return { type: "error", ...await explain(...asked) };
+export async function describe(transport, ...asked) {
+  const [url] = asked;
+  const found = await explain(...asked);
+  if (!needsUpgrade(found, url) || transport !== WebSocket) return { type: "error", ...found };
+  // It says nothing of the other transport.
+  known.delete(url);
+  const { HttpSocket } = await import("./http-socket.js");
+  return { transport: HttpSocket };
+}
+
+/**
+ * True if only the upgrade is missing. A proxy may drop the Host header with it: the server then takes its own page for one of another
+ * site, while the browser knows better.
+ * @param {Refusal | null} found @param {string} url
+ */
+function needsUpgrade(found, url) {
+  return found?.code === "no_upgrade" || (found?.code === "origin" && new URL(url).host === location.host);
 }
 
 /**
  * Returns the reason, null if the server is gone.
  * @param {string} url of the WebSocket
- * @param {Map<string, {isOpen: boolean}>} sockets of this page, by URL
+ * @param {Map<string, {isOpen: boolean, transport: Function}>} sockets of this page, by URL
  * @param {string} [protocol] sub-protocol with the token
  * @param {number} [closeCode] of the socket
  * @returns {Promise<Refusal | null>}
  */
 export async function explain(url, sockets, protocol = "", closeCode = 0) {
-  const open = [...sockets].filter(([, { isOpen }]) => isOpen).map(([url]) => url);
+  const open = [...sockets].filter(([, { isOpen, transport }]) => isOpen && transport === WebSocket).map(([url]) => url);
   if (ENDED[closeCode]) return ENDED[closeCode];
   const now = performance.now();
   const before = known.get(url);
   const age = before ? now - before.askedAt : Infinity;
-  if (before && age < (before.refusal ? REFUSED_INTERVAL_MS : ASK_INTERVAL_MS)) return before.refusal;
+  const interval = before?.failures ? CONFIRM_INTERVAL_MS : ASK_INTERVAL_MS;
+  if (before && age < (before.refusal ? REFUSED_INTERVAL_MS : interval)) return before.refusal;
   /** @type {Known} */
   const entry = { askedAt: now, failures: before && age < KNOWN_MS ? before.failures : 0, refusal: null };
   known.set(url, entry);

@@ -1,5 +1,7 @@
 /** Counts shown frames and measures how old they are. Pure; milliseconds of performance.now(). */
 
+import { ServerClock } from "../net/clock-sync.js";
+
 /** Time after a frame during which the next one is not missing. */
 const UNSEEN_MS = 200;
 
@@ -7,6 +9,7 @@ const UNSEEN_MS = 200;
 export class FrameStats {
   /** @type {{at: number, age: number | null}[]} */
   #recent = [];
+  #clock = new ServerClock();
 
   /**
    * @param {number} at
@@ -21,14 +24,15 @@ export class FrameStats {
   /**
    * Adds a frame whose age is calculated.
    * @param {import("../renderers/renderer.js").ShownFrame} frame @param {number | undefined} count as for `add`
-   * @param {{captureTimes: import("../renderers/capture-time-map.js").CaptureTimeMap, clock: import("../net/clock-sync.js").ServerClock,
+   * @param {{captureTimes: import("../renderers/capture-time-map.js").CaptureTimeMap, exchanges: import("../net/connection.js").ClockExchange[],
    *   engine: import("./engine.js").Engine}} of
    */
-  addFrame({ mediaTime, presentationTime, expectedDisplayTime }, count, { captureTimes, clock, engine }) {
+  addFrame({ mediaTime, presentationTime, expectedDisplayTime }, count, { captureTimes, exchanges, engine }) {
     // Of the two this is nearer to the pixels of a screen: by 10 ms in Firefox; for a track Chromium expects 50 ms too much.
     const at = engine === "gecko" && expectedDisplayTime || presentationTime;
     const captured = captureTimes.capturedAt(mediaTime);
-    const offset = clock.offset(at);
+    this.#clock.follow(exchanges);
+    const offset = this.#clock.offset(at);
     const isKnown = captured !== null && offset !== null;
     this.add(at, isKnown ? at + offset - captured : null, count);
   }

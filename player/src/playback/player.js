@@ -425,7 +425,7 @@ export class Player {
   /** @param {import("../renderers/renderer.js").ShownFrame} [frame] @param {number} [count] */
   #noteShown(frame, count) {
     const { captureTimes } = this.#renderer;
-    if (frame) this.#stats.loaded?.addFrame(frame, count, { captureTimes, clock: this.#connection.clock, engine: this.#sync.engine });
+    if (frame) this.#stats.loaded?.addFrame(frame, count, { captureTimes, exchanges: this.#connection.exchanges, engine: this.#sync.engine });
     if (this.#hasShownFrame) return;
     this.#hasShownFrame = true;
     this.#notify();

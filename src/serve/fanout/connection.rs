@@ -14,6 +14,7 @@ use crate::serve::fanout::congestion::estimator::CongestionEstimator;
 use crate::serve::fanout::uring::UringBatch;
 use crate::serve::latency_stats::ViewerLatency;
 use crate::serve::limits::MIN_WINDOW_BYTES;
+use crate::serve::live_messages::{self, TimingOffset};
 use crate::serve::viewers::Ticket;
 use crate::serve::ws::reader::FrameReader;
 use crate::serve::ws::stream::ViewerStream;
@@ -22,7 +23,6 @@ use bytes::Bytes;
 use closing::Closing;
 use mio::net::TcpStream;
 pub(crate) use mse::MseSession;
-use serde_json::json;
 use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
@@ -94,8 +94,7 @@ pub(crate) struct ViewerConnection {
     pinged_at: Instant,
     latency: ViewerLatency,
     reported_at: Instant,
-    /// Media time minus capture time as sent last, in microseconds.
-    last_sent_offset_us: Option<i64>,
+    timing: TimingOffset,
 }
 
 impl ViewerConnection {
@@ -140,9 +139,9 @@ impl ViewerConnection {
             pinged_at: now,
             latency: report,
             reported_at: now,
-            last_sent_offset_us: None,
+            timing: TimingOffset::default(),
         };
-        let hello = json!({"type": "hello", "version": env!("CARGO_PKG_VERSION"), "camera": &*connection.ticket.viewer().camera});
+        let hello = live_messages::hello(&connection.ticket.viewer().camera);
         connection.queue_text(&hello);
         connection.set_user_timeout(Timestamp::now());
         connection
@@ -400,12 +399,9 @@ impl ViewerConnection {
                 // Annex B has them before each keyframe.
                 Event::Parameters(_) => {}
                 Event::Status(status) => {
-                    let (state, reason) = (status.state.as_str(), &status.reason);
-                    self.queue_text(&json!({"type": "state", "state": state, "reason": reason}));
+                    self.queue_text(&live_messages::state(&status));
                 }
-                Event::Skipped(count) => {
-                    self.queue_text(&json!({"type": "skipped", "count": count}))
-                }
+                Event::Skipped(count) => self.queue_text(&live_messages::skipped(count)),
             }
         }
     }

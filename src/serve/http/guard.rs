@@ -7,6 +7,7 @@ use crate::serve::config::Camera;
 use crate::serve::http::authenticator::CredentialRefusal;
 use crate::serve::http::forwarded::Client;
 use crate::serve::http::login_required::{Asker, login_required};
+use crate::serve::http::message_sessions::accepts_messages;
 use crate::serve::http::origin::{Access, RequestOrigin, set_embedding_headers};
 use crate::serve::http::refusal::Refusal;
 use crate::serve::http::response::{ResponseBody, method_not_allowed, text_response};
@@ -35,6 +36,9 @@ pub enum Permission {
     Stream,
     /// As `Frames`. A page can read the refusal, and asks for it by GET.
     WebSocket,
+    /// Viewers, who know the secret of a stream of messages. The handler checks it: a page elsewhere cannot have read
+    /// it, and a proxy that drops `Host` makes the origin of the server's own page a foreign one.
+    Session,
     /// Operators, by the server's own pages, those of its list, and programs. The body is JSON.
     Change,
     /// Open to every client that is no page elsewhere. The body is a form.
@@ -51,7 +55,8 @@ impl Permission {
             | Self::Figures
             | Self::Frames
             | Self::Stream
-            | Self::WebSocket => Some(Right::Viewer),
+            | Self::WebSocket
+            | Self::Session => Some(Right::Viewer),
             Self::Change => Some(Right::Operator),
         }
     }
@@ -206,13 +211,20 @@ pub(crate) async fn admit(
     let is_viewer = identity.may(Right::Viewer);
     let mut embedding_headers = HeaderMap::new();
     match permission {
-        Permission::Public | Permission::Page | Permission::Data | Permission::Figures => {}
-        Permission::Frames => embedding_headers = check_frames(app, client.peer, headers)?,
+        Permission::Public
+        | Permission::Page
+        | Permission::Data
+        | Permission::Figures
+        | Permission::Session => {}
+        Permission::Frames => embedding_headers = check_frames(app, client.peer, headers, false)?,
         Permission::Stream => {
             if is_viewer {
                 find_camera(app, &identity, requirements)?;
             }
-            embedding_headers = check_frames(app, client.peer, headers)?;
+            embedding_headers = check_frames(app, client.peer, headers, false)?;
+        }
+        Permission::WebSocket if accepts_messages(headers) => {
+            embedding_headers = check_frames(app, client.peer, headers, true)?;
         }
         Permission::WebSocket => check_websocket(app, client.peer, headers)?,
         Permission::Change => {
@@ -313,12 +325,17 @@ fn check_frames(
     app: &AppState,
     peer: SocketAddr,
     headers: &HeaderMap,
+    reads_json: bool,
 ) -> Result<HeaderMap, Box<Response<ResponseBody>>> {
     let client = RequestOrigin::new(headers);
     let access = app.origins.check(&client);
     if let Access::Refused(foreign) = access {
-        let refusal = Refusal::origin(foreign, &client, app.origins.list(), peer);
-        return Err(Box::new(refusal.log_throttled(app).text()));
+        let refusal =
+            Refusal::origin(foreign, &client, app.origins.list(), peer).log_throttled(app);
+        return Err(Box::new(match reads_json {
+            true => refusal.json(),
+            false => refusal.text(),
+        }));
     }
     let mut out = HeaderMap::new();
     set_embedding_headers(access, &client, &app.origins, &mut out);

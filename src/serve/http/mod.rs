@@ -13,6 +13,7 @@ pub(crate) mod handlers;
 pub(crate) mod host;
 pub(crate) mod login_required;
 pub(crate) mod loss_aware_stream;
+pub(crate) mod message_sessions;
 pub(crate) mod metered_stream;
 pub(crate) mod origin;
 pub(crate) mod refusal;

@@ -15,6 +15,11 @@ pub(crate) trait PollBytes: Send {
     /// The next bytes; the task is woken when there are some.
     fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<Pieces>;
 
+    /// Returns what tells the client why the server ends the body; `None` the second time.
+    fn last_bytes(&mut self, _reason: EndReason) -> Option<Pieces> {
+        None
+    }
+
     /// True if the body is asked for more only when the socket has taken all before: it has the newest then.
     fn is_newest_only(&self) -> bool {
         false
@@ -119,8 +124,9 @@ impl Body for ResponseBody {
                 Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes.into()))))
             }
             Self::Stream(viewer) => {
-                if viewer.ticket.poll_end(context).is_ready() {
-                    return Poll::Ready(None);
+                if let Poll::Ready(reason) = viewer.ticket.poll_end(context) {
+                    let last = viewer.content.last_bytes(reason);
+                    return Poll::Ready(last.map(|bytes| Ok(Frame::data(bytes))));
                 }
                 viewer.content.poll_bytes(context).map(|bytes| {
                     viewer.ticket.add_bytes(bytes.remaining() as u64);

@@ -3,8 +3,8 @@
 use crate::serve::config::Camera;
 use crate::serve::http::guard::{Admitted, Permission, Requirements};
 use crate::serve::http::handlers::{
-    assets, controls, h264_stream, login, metrics, mjpeg_stream, mp4_stream, restart, snapshot,
-    status, streams, viewers, webrtc,
+    assets, controls, h264_stream, login, message_stream, metrics, mjpeg_stream, mp4_stream,
+    restart, snapshot, status, streams, viewers, webrtc,
     websocket::{self, Messages},
 };
 use crate::serve::http::response::{ResponseBody, not_found, response, text_response};
@@ -56,8 +56,10 @@ macro_rules! routes {
 
 /// All routes. The first row whose path matches decides; rows of one path stand together.
 pub static ROUTES: &[Route] = routes! {
-    GET "/{websocket}" WebSocket |request, camera| websocket::upgrade(request, &camera, Messages::Mp4);
-    GET "/live/{camera}" WebSocket |request, camera| websocket::upgrade(request, &camera, Messages::Mp4);
+    GET "/{websocket}" WebSocket |request, camera| message_stream::respond_or_upgrade(request, &camera);
+    POST "/{websocket}" Session |request, camera| message_stream::receive(request, &camera).await;
+    GET "/live/{camera}" WebSocket |request, camera| message_stream::respond_or_upgrade(request, &camera);
+    POST "/live/{camera}" Session |request, camera| message_stream::receive(request, &camera).await;
     GET "/raw" WebSocket |request, camera| websocket::upgrade(request, &camera, Messages::AnnexB);
     GET "/raw/{camera}" WebSocket |request, camera| websocket::upgrade(request, &camera, Messages::AnnexB);
     GET "/api/ws" WebSocket |request, camera| websocket::upgrade(request, &camera, Messages::Go2rtc);

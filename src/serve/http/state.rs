@@ -11,6 +11,7 @@ use crate::serve::http::assets::{self, Asset};
 use crate::serve::http::authenticator::Authenticator;
 use crate::serve::http::connections::HttpConnections;
 use crate::serve::http::host::AllowedHosts;
+use crate::serve::http::message_sessions::MessageSessions;
 use crate::serve::http::origin::AllowedOrigins;
 use crate::serve::latency_stats::LatencyStats;
 use crate::serve::network::Network;
@@ -43,6 +44,7 @@ pub struct AppState {
     pub(crate) connections: HttpConnections,
     pub(crate) fanout: Fanout,
     pub(crate) latency_stats: LatencyStats,
+    pub(crate) message_sessions: MessageSessions,
     pub(crate) assets: Vec<Asset>,
     pub(crate) started_at: Instant,
     pub(crate) log_throttle: Mutex<LogThrottle>,
@@ -82,6 +84,7 @@ impl AppState {
             connections,
             fanout,
             latency_stats: LatencyStats::default(),
+            message_sessions: MessageSessions::default(),
             assets: assets::assets(),
             started_at: Instant::now(),
             log_throttle: Mutex::default(),

@@ -182,6 +182,9 @@ fn expected(row: &Route) -> [u16; 7] {
             | "/api/ws/{camera}",
             Permission::WebSocket,
         ) => [401, 426, 426, 401, 403, 421, 401],
+        ("POST", "/{websocket}" | "/live/{camera}", Permission::Session) => {
+            [401, 404, 404, 401, 404, 421, 401]
+        }
         ("POST", "/api/cameras/{camera}/controls", Permission::Change) => {
             [401, 403, 200, 401, 403, 421, 401]
         }

@@ -19,10 +19,14 @@ const DATA: [&str; 4] = [
 ];
 
 /// Rows that change a camera.
-const CHANGE: [&str; 2] = [
+const CHANGE: [&str; 3] = [
     "/api/cameras/{camera}/controls",
     "/api/cameras/{camera}/restart",
+    "/api/viewers/{viewer}/end",
 ];
+
+/// Rows for the messages of viewers, who prove by a secret that they can read the stream.
+const SESSION: [&str; 2] = ["/{websocket}", "/live/{camera}"];
 
 /// A server that answers to `localhost` and addresses only, and lets no page elsewhere in.
 fn guarded(name: &str) -> Server {
@@ -74,8 +78,12 @@ fn routes_permissions_are_as_documented() {
     assert_eq!(of(Permission::Figures), ["/metrics"]);
     assert_eq!(of(Permission::Login), ["/login", "/logout"]);
     assert_eq!(of(Permission::Change), CHANGE);
+    assert_eq!(of(Permission::Session), SESSION);
     for row in ROUTES {
-        let is_change = matches!(row.permission, Permission::Change | Permission::Login);
+        let is_change = matches!(
+            row.permission,
+            Permission::Change | Permission::Login | Permission::Session
+        );
         // A POST that changes nothing is only where it is not implemented.
         let is_expected = (row.method == "POST") == is_change || row.path == "/webrtc";
         assert!(is_expected, "{}", row.path);
@@ -114,6 +122,8 @@ fn every_route_with_frames_refuses_foreign_pages() {
                 [200, 200]
             }
             Permission::Login => [403, 403],
+            // The body has no secret.
+            Permission::Session => [404, 404],
             Permission::Frames | Permission::Stream | Permission::WebSocket => [403, 403],
             // Browsers send Origin with each POST.
             Permission::Change => {

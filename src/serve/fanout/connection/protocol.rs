@@ -5,10 +5,11 @@ use super::closing::Closing;
 use crate::media::Frame;
 use crate::message::{Opcode, frame};
 use crate::serve::limits::MAX_DRAIN_BYTES;
+use crate::serve::live_messages;
 use crate::serve::ws::reader::ClientFrame;
-use crate::time::{TIMESCALE, Timestamp};
+use crate::time::Timestamp;
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::io;
 use std::time::Instant;
 
@@ -21,9 +22,6 @@ const MAX_QUEUED_PONGS: usize = 10;
 /// Most reads and frames of a viewer between two ticks; more is an attack. With the limit of a
 /// frame's size it bounds the time that one viewer can keep the thread from all others.
 const MAX_INCOMING_PER_TICK: u32 = 200;
-
-/// Change of the offset between media and capture times that is reported to the viewer.
-const TIMING_TOLERANCE_US: u64 = 1000;
 
 impl ViewerConnection {
     /// Reads until the socket is empty. Bytes received after the close frame are discarded, and
@@ -112,13 +110,7 @@ impl ViewerConnection {
         };
         match message["type"].as_str() {
             Some("clock") if message["sent"].is_number() => {
-                let micros = |at: Timestamp| at.as_nanos() / 1000;
-                self.queue_text(&json!({
-                    "type": "clock",
-                    "sent": message["sent"],
-                    "received_us": micros(received),
-                    "now_us": micros(Timestamp::now()),
-                }));
+                self.queue_text(&live_messages::clock(&message["sent"], received));
             }
             Some("report") => {
                 self.reported_at = Instant::now();
@@ -176,23 +168,10 @@ impl ViewerConnection {
         if !self.speaks_v1 {
             return false;
         }
-        let micros = |nanos: u64| i64::try_from(nanos / 1000).unwrap_or(i64::MAX);
-        let captured_us = micros(frame.captured_at.as_nanos());
-        let media_nanos = u128::from(frame.decode_time) * 1_000_000_000 / u128::from(TIMESCALE);
-        let media_us = micros(u64::try_from(media_nanos).unwrap_or(u64::MAX));
-        let now_us = media_us.saturating_sub(captured_us);
-        let is_known = self
-            .last_sent_offset_us
-            .is_some_and(|told| told.abs_diff(now_us) <= TIMING_TOLERANCE_US);
-        if is_known {
-            return false;
+        let message = self.timing.message(frame);
+        if let Some(message) = &message {
+            self.queue_text(message);
         }
-        self.last_sent_offset_us = Some(now_us);
-        self.queue_text(&json!({
-            "type": "timing",
-            "media": frame.decode_time,
-            "captured_us": captured_us,
-        }));
-        true
+        message.is_some()
     }
 }

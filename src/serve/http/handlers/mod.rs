@@ -6,6 +6,7 @@ pub(crate) mod endless;
 pub(crate) mod h264_stream;
 pub(crate) mod live_wait;
 pub(crate) mod login;
+pub(crate) mod message_stream;
 pub(crate) mod metrics;
 pub(crate) mod mjpeg_stream;
 pub(crate) mod mp4_stream;
