@@ -152,7 +152,8 @@ fn print_error(reason: &str) {
 fn serve(config: Config) -> Result<(), String> {
     os::heap::set_up();
     config.notes.iter().for_each(|note| log::warn!("{note}"));
-    let room = serve::raise_nofile_limit(config.server.max_viewers, config.cameras.len());
+    let (viewers, other) = (config.server.max_viewers, config.server.limits.connections);
+    let room = serve::raise_nofile_limit(viewers, other, config.cameras.len());
     if let Some(note) = &room.note {
         log::warn!("{note}");
     }

@@ -3,7 +3,7 @@
 //! An address that guesses is refused for a time. An account that is guessed at makes attempts wait, at most
 //! [`MAX_DELAY`], and is never closed: else an attacker could lock its owner out.
 
-use std::collections::BTreeMap;
+use super::buckets::Buckets;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
@@ -17,9 +17,6 @@ const ACCOUNT_REFILL: Duration = Duration::from_secs(10);
 
 /// Longest delay of an attempt at an account under attack.
 const MAX_DELAY: Duration = Duration::from_secs(1);
-
-/// Most addresses and accounts that are remembered.
-const MAX_ENTRIES: usize = 4096;
 
 /// Verdict on an attempt to log in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -78,60 +75,9 @@ pub fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Token buckets: each is full at the beginning.
-#[derive(Debug)]
-struct Buckets<K>(BTreeMap<K, Bucket>);
-
-/// A bucket that is full at `full_at`.
-#[derive(Debug)]
-struct Bucket {
-    full_at: Instant,
-}
-
-impl<K> Default for Buckets<K> {
-    fn default() -> Self {
-        Self(BTreeMap::new())
-    }
-}
-
-impl<K: Ord + Clone> Buckets<K> {
-    /// Takes one from a bucket, or returns the time until there is one.
-    fn take(&mut self, key: K, burst: u32, refill: Duration, now: Instant) -> Result<(), Duration> {
-        if self.0.len() >= MAX_ENTRIES && !self.0.contains_key(&key) {
-            self.make_room(now);
-        }
-        let bucket = self.0.entry(key).or_insert(Bucket { full_at: now });
-        let full_at = bucket.full_at.max(now) + refill;
-        let missing = full_at - now;
-        let most = refill * burst;
-        if missing > most {
-            return Err(missing - most);
-        }
-        bucket.full_at = full_at;
-        Ok(())
-    }
-
-    /// Gives one back.
-    fn give_back(&mut self, key: &K, refill: Duration) {
-        if let Some(bucket) = self.0.get_mut(key) {
-            bucket.full_at = bucket.full_at.checked_sub(refill).unwrap_or(bucket.full_at);
-        }
-    }
-
-    /// Drops the full buckets, or else the fullest.
-    fn make_room(&mut self, now: Instant) {
-        self.0.retain(|_, bucket| bucket.full_at > now);
-        if self.0.len() >= MAX_ENTRIES {
-            let fullest = self.0.iter().min_by_key(|(_, bucket)| bucket.full_at);
-            if let Some(key) = fullest.map(|(key, _)| key.clone()) {
-                self.0.remove(&key);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::buckets::MAX_ENTRIES;
     use super::*;
 
     fn address(text: &str) -> Option<IpAddr> {
@@ -238,7 +184,7 @@ mod tests {
             let attacker = Some(IpAddr::from(number.to_be_bytes()));
             limiter.attempt(attacker, &number.to_string(), now);
         }
-        assert_eq!(limiter.addresses.0.len(), MAX_ENTRIES);
-        assert_eq!(limiter.accounts.0.len(), MAX_ENTRIES);
+        assert_eq!(limiter.addresses.len(), MAX_ENTRIES);
+        assert_eq!(limiter.accounts.len(), MAX_ENTRIES);
     }
 }

@@ -12,8 +12,9 @@
 //! | `key`, `signed` | the key file; texts with a signature |
 //! | `link`, `session` | signed links; signed cookies |
 //! | `verified` | passwords that were right a short time ago |
-//! | `failures` | limits for wrong passwords |
+//! | `failures`, `buckets` | limits for wrong passwords; rates by key |
 
+mod buckets;
 mod config;
 mod control;
 mod digest;
@@ -27,6 +28,7 @@ mod signed;
 mod token;
 mod verified;
 
+pub use buckets::Buckets;
 pub use config::{Config, MAX_NAME_CHARS, Right, Token, User, is_name};
 pub use control::{AccessControl, Identity, TokenRefusal};
 pub use digest::{DIGEST_REALM, DigestAlgorithm, DigestSecret};

@@ -258,8 +258,8 @@ impl<'a> Reader<'a> {
         label: &str,
         all: &mut Vec<RawSetting>,
     ) {
-        if setting == Setting::Controls {
-            return self.controls(&entry.node, label, all);
+        if matches!(setting, Setting::Controls | Setting::Limits) {
+            return self.lines(&entry.node, setting, label, all);
         }
         let nodes = match &entry.node.value {
             Value::List(items) if setting.is_repeatable() => items.as_slice(),
@@ -302,7 +302,7 @@ impl<'a> Reader<'a> {
 
     /// Adds each line `name: value` as a setting with the text `name=value`. Only the camera knows its controls and their
     /// values.
-    fn controls(&self, node: &Node, label: &str, all: &mut Vec<RawSetting>) {
+    fn lines(&self, node: &Node, setting: Setting, label: &str, all: &mut Vec<RawSetting>) {
         let mut seen: Vec<(String, usize)> = Vec::new();
         for entry in self.entries(node, label) {
             let name = entry.key.to_ascii_lowercase();
@@ -317,7 +317,7 @@ impl<'a> Reader<'a> {
                 continue;
             };
             all.push(RawSetting {
-                setting: Setting::Controls,
+                setting,
                 text: format!("{name}={text}"),
                 from: SettingSource::File {
                     file: self.shown.to_owned(),

@@ -16,6 +16,7 @@ mod file;
 pub mod first_start;
 pub mod health;
 mod help;
+mod limits;
 pub mod list_cameras;
 mod options;
 mod parsers;

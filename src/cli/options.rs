@@ -317,6 +317,16 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         help: "viewers at the same time, 1 to 100000",
     },
     OptionSpec {
+        setting: Setting::Limits,
+        short: None,
+        long: &[],
+        env: None,
+        file: Some((ConfigSection::Server, &["limits"])),
+        value: "BLOCK",
+        default: None,
+        help: "lines such as 'viewersPerAddress: 500', which bound what clients can cost; docs/reference/options.md has all",
+    },
+    OptionSpec {
         setting: Setting::DecodeMemory,
         short: None,
         long: &[],

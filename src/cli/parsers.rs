@@ -310,7 +310,7 @@ fn origin(text: &str) -> Result<String, String> {
     Ok(format!("{scheme}://{host}"))
 }
 
-fn number(text: &str, range: RangeInclusive<u32>, unit: &str) -> Result<u32, String> {
+pub(super) fn number(text: &str, range: RangeInclusive<u32>, unit: &str) -> Result<u32, String> {
     let (low, high) = (range.start(), range.end());
     let n: i64 = text
         .trim()

@@ -59,6 +59,8 @@ pub(super) enum Setting {
     Hosts,
     /// Limit of viewers at the same time.
     MaxViewers,
+    /// Limits for clients.
+    Limits,
     /// Memory for the decoders of snapshots.
     DecodeMemory,
     /// Permission to use io_uring.
@@ -103,6 +105,7 @@ impl Setting {
                 | Self::AllowedOrigins
                 | Self::Hosts
                 | Self::Controls
+                | Self::Limits
                 | Self::TrustedProxies
                 | Self::FrameAncestors
         )

@@ -4,7 +4,7 @@ use super::errors::Errors;
 use super::file::{CameraSection, File};
 use super::options::{OPTIONS, Setting};
 use super::raw_setting::{RawSetting, SettingSource};
-use super::{Config, Error, parsers};
+use super::{Config, Error, limits, parsers};
 use crate::camera::{self, Activation};
 use crate::serve::{self, Address, CertPaths};
 use crate::source::{Flips, Settings, SourceSpec};
@@ -206,6 +206,7 @@ fn server(layers: LayeredSettings<'_>) -> Option<serve::Config> {
     });
     let websocket_name = layers.parse(Setting::Websocket, parsers::websocket);
     let max_viewers = layers.parse(Setting::MaxViewers, parsers::viewers);
+    let limit_lines = layers.parse_all(Setting::Limits, limits::line);
     let decode_memory_mb = layers.parse(Setting::DecodeMemory, parsers::decode_memory);
     let allow_control_changes =
         layers.parse_if_set(Setting::AllowControlChanges, parsers::parse_bool);
@@ -220,6 +221,7 @@ fn server(layers: LayeredSettings<'_>) -> Option<serve::Config> {
         allowed_origins: allowed_origins.concat(),
         allowed_hosts: allowed_hosts.concat(),
         max_viewers: max_viewers?,
+        limits: limits::limits(&limit_lines),
         decode_memory_mb: decode_memory_mb?,
         allow_control_changes: allow_control_changes?,
         frame_ancestors: frame_ancestors.concat(),

@@ -3,6 +3,7 @@
 use crate::camera_handle::Handle;
 use crate::serve::address::Address;
 use crate::serve::fanout::congestion::CongestionSetting;
+use crate::serve::limits::Limits;
 use crate::serve::network::Network;
 use crate::serve::tls::CertPaths;
 use std::sync::Arc;
@@ -40,6 +41,8 @@ pub struct Config {
     pub allowed_hosts: Vec<String>,
     /// Limit of viewers at the same time, over all cameras.
     pub max_viewers: usize,
+    /// Limits for clients.
+    pub limits: Limits,
     /// Memory for the decoders of snapshots, of all cameras together, in megabytes.
     pub decode_memory_mb: u32,
     /// `server.controls`: true lets every viewer change cameras while nobody can log in as an operator, false nobody.

@@ -1,11 +1,12 @@
 //! Everybody who watches, by whichever output: the list for operators, and the ends that the server decides on.
 
-use crate::access::Identity;
+use crate::access::{Identity, network};
 use crate::logger::CLIENT_TARGET;
-use crate::serve::connection_limit::Permit;
+use crate::serve::connection_limit::{ConnectionLimit, Permit};
+use crate::serve::limits::{Limit, LimitCounters, Limits};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -39,13 +40,35 @@ impl EndReason {
 }
 
 /// All viewers. Clones are the same viewers.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Viewers(Arc<Inner>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
     next: AtomicU64,
     all: Mutex<BTreeMap<u64, Arc<Viewer>>>,
+    /// Number of viewers by network; those of loopback addresses are not counted.
+    networks: Mutex<BTreeMap<IpAddr, usize>>,
+    per_network: usize,
+    messages_per_second: u32,
+    counters: LimitCounters,
+}
+
+/// Place that is kept for a viewer until it joins.
+#[derive(Debug)]
+pub(crate) struct Reservation {
+    viewers: Viewers,
+    network: Option<IpAddr>,
+    _permit: Permit,
+}
+
+/// Reason for which there is no place for a viewer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum NoPlace {
+    /// The server has all viewers that it may have.
+    Server,
+    /// The address has.
+    Address,
 }
 
 /// One viewer.
@@ -80,15 +103,72 @@ struct Callback(Box<dyn Fn() + Send + Sync>);
 #[derive(Debug)]
 pub(crate) struct Ticket {
     viewer: Arc<Viewer>,
-    viewers: Viewers,
-    _permit: Permit,
+    place: Reservation,
 }
 
 impl Viewers {
-    /// Adds a viewer with the right of `identity`, and logs it.
+    /// Creates an empty set within these limits.
+    pub(crate) fn new(limits: &Limits, counters: LimitCounters) -> Self {
+        Self(Arc::new(Inner {
+            next: AtomicU64::new(0),
+            all: Mutex::default(),
+            networks: Mutex::default(),
+            per_network: limits.viewers_per_address,
+            messages_per_second: limits.messages_per_second,
+            counters,
+        }))
+    }
+
+    /// Keeps a place for a viewer at `address`; `None` is everybody behind a proxy of this machine.
+    pub(crate) fn reserve(
+        &self,
+        limit: &ConnectionLimit,
+        address: Option<IpAddr>,
+    ) -> Result<Reservation, NoPlace> {
+        let network = address.map(network);
+        if let Some(network) = network {
+            let mut networks = self.networks();
+            let count = networks.get(&network).copied().unwrap_or_default();
+            if count >= self.0.per_network {
+                self.0.counters.count(Limit::ViewersPerAddress);
+                return Err(NoPlace::Address);
+            }
+            networks.insert(network, count + 1);
+        }
+        let Some(permit) = limit.acquire() else {
+            self.leave(network);
+            self.0.counters.count(Limit::Viewers);
+            return Err(NoPlace::Server);
+        };
+        Ok(Reservation {
+            viewers: self.clone(),
+            network,
+            _permit: permit,
+        })
+    }
+
+    fn leave(&self, network: Option<IpAddr>) {
+        let Some(network) = network else { return };
+        let mut networks = self.networks();
+        if let Some(count) = networks.get_mut(&network) {
+            *count -= 1;
+            if *count == 0 {
+                networks.remove(&network);
+            }
+        }
+    }
+
+    fn networks(&self) -> MutexGuard<'_, BTreeMap<IpAddr, usize>> {
+        self.0
+            .networks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a viewer with the right of `identity`.
     pub(crate) fn join(
         &self,
-        permit: Permit,
+        place: Reservation,
         identity: &Identity,
         peer: SocketAddr,
         camera: Arc<str>,
@@ -108,19 +188,8 @@ impl Viewers {
             waker: Mutex::default(),
             on_end: OnceLock::new(),
         });
-        let camera = &viewer.camera;
-        match &viewer.name {
-            Some(name) => {
-                log::info!(target: CLIENT_TARGET, "{camera}: viewer {peer} joined ({name}); {output}");
-            }
-            None => log::info!(target: CLIENT_TARGET, "{camera}: viewer {peer} joined; {output}"),
-        }
         self.all().insert(viewer.id, viewer.clone());
-        Ticket {
-            viewer,
-            viewers: self.clone(),
-            _permit: permit,
-        }
+        Ticket { viewer, place }
     }
 
     /// Returns the viewers, those who came last at the end.
@@ -190,6 +259,16 @@ impl Ticket {
         &self.viewer
     }
 
+    /// Returns the most messages of the viewer in a second.
+    pub(crate) fn messages_per_second(&self) -> u32 {
+        self.place.viewers.0.messages_per_second
+    }
+
+    /// Counts a limit that the viewer reached.
+    pub(crate) fn count(&self, limit: Limit) {
+        self.place.viewers.0.counters.count(limit);
+    }
+
     /// Sets the bytes sent so far.
     pub(crate) fn set_bytes(&self, bytes: u64) {
         self.viewer.bytes.store(bytes, Ordering::Relaxed);
@@ -252,7 +331,13 @@ impl fmt::Debug for Callback {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.viewers.all().remove(&self.viewer.id);
+        self.place.viewers.all().remove(&self.viewer.id);
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.viewers.leave(self.network);
     }
 }
 
@@ -260,7 +345,6 @@ impl Drop for Ticket {
 mod tests {
     use super::*;
     use crate::access::Right;
-    use crate::serve::connection_limit::ConnectionLimit;
     use std::task::Wake;
 
     struct Count(AtomicU64);
@@ -272,19 +356,48 @@ mod tests {
     }
 
     fn join(viewers: &Viewers, session: Option<&str>, expires_at: Option<u64>) -> Ticket {
-        let permit = ConnectionLimit::new(1).acquire().unwrap();
+        let place = viewers.reserve(&ConnectionLimit::new(1), None).unwrap();
         let identity = Identity {
             session: session.map(Into::into),
             expires_at,
             ..Identity::nobody(Some(Right::Viewer))
         };
         let peer = "192.0.2.1:5".parse().unwrap();
-        viewers.join(permit, &identity, peer, "front".into(), "mp4")
+        viewers.join(place, &identity, peer, "front".into(), "mp4")
+    }
+
+    fn viewers() -> Viewers {
+        let limits = Limits {
+            viewers_per_address: 2,
+            ..Limits::unlimited()
+        };
+        Viewers::new(&limits, LimitCounters::default())
+    }
+
+    #[test]
+    fn address_has_no_more_viewers_than_allowed() {
+        let (viewers, limit) = (viewers(), ConnectionLimit::new(6));
+        let at = |text: &str| Some(text.parse().unwrap());
+        let held: Vec<_> = ["2001:db8::1", "2001:db8::2", "192.0.2.1"]
+            .map(|address| viewers.reserve(&limit, at(address)).unwrap())
+            .into();
+        let full = viewers.reserve(&limit, at("2001:db8::3"));
+        assert_eq!(full.err(), Some(NoPlace::Address), "one /64");
+        let local: Vec<_> = (0..3)
+            .map(|_| viewers.reserve(&limit, None).unwrap())
+            .collect();
+        let full = viewers.reserve(&limit, at("192.0.2.1"));
+        assert_eq!(full.err(), Some(NoPlace::Server));
+        let counters = &viewers.0.counters;
+        assert_eq!(counters.get(Limit::ViewersPerAddress), 1);
+        assert_eq!(counters.get(Limit::Viewers), 1);
+        drop((held, local));
+        assert!(viewers.networks().is_empty());
     }
 
     #[test]
     fn logout_ends_viewers_of_its_session_only() {
-        let viewers = Viewers::default();
+        let viewers = viewers();
         let (one, other) = (
             join(&viewers, Some("a"), None),
             join(&viewers, Some("b"), None),
@@ -306,7 +419,7 @@ mod tests {
 
     #[test]
     fn link_ends_its_viewers_with_its_time() {
-        let viewers = Viewers::default();
+        let viewers = viewers();
         let (link, open) = (join(&viewers, None, Some(100)), join(&viewers, None, None));
         let expired = |now| viewers.end(EndReason::SessionEnded, |viewer| viewer.is_expired(now));
         assert_eq!((expired(99), expired(100)), (0, 1));

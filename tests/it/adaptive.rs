@@ -130,6 +130,7 @@ fn serve(handle: Handle) -> String {
         allowed_origins: Vec::new(),
         allowed_hosts: Vec::new(),
         max_viewers: 10,
+        limits: serve::Limits::unlimited(),
         decode_memory_mb: 64,
         allow_control_changes: Some(false),
         frame_ancestors: Vec::new(),

@@ -13,7 +13,7 @@ use crate::serve::fanout::congestion::LossResponse;
 use crate::serve::fanout::congestion::estimator::CongestionEstimator;
 use crate::serve::fanout::uring::UringBatch;
 use crate::serve::latency_stats::ViewerLatency;
-use crate::serve::limits::MIN_WINDOW_BYTES;
+use crate::serve::limits::{Limit, MIN_WINDOW_BYTES};
 use crate::serve::live_messages::{self, TimingOffset};
 use crate::serve::viewers::Ticket;
 use crate::serve::ws::reader::FrameReader;
@@ -272,6 +272,7 @@ impl ViewerConnection {
             self.message_at = (now, self.bytes_taken);
         } else if now.saturating_duration_since(since) > DEAD_PEER_TIMEOUT {
             if self.bytes_taken - taken < MIN_WINDOW_BYTES {
+                self.ticket.count(Limit::Slow);
                 return Err(format!(
                     "it took no frame in {} s",
                     DEAD_PEER_TIMEOUT.as_secs()

@@ -313,6 +313,7 @@ mod tests {
     use crate::serve::connection_limit::ConnectionLimit;
     use crate::serve::fanout::congestion::LossResponse;
     use crate::serve::latency_stats::LatencyStats;
+    use crate::serve::limits::{LimitCounters, Limits};
     use crate::serve::viewers::Viewers;
     use crate::serve::ws::stream::ViewerStream;
     use std::io::Read;
@@ -338,10 +339,11 @@ mod tests {
             let hub = handle.hub();
             hub.subscribe_wakeups(Waker::from(shared.clone()));
             shared.viewers.fetch_add(1, Ordering::AcqRel);
+            let viewers = Viewers::new(&Limits::unlimited(), LimitCounters::default());
             shared.connections().add(NewViewer {
                 stream: ViewerStream::new(ours, None),
-                ticket: Viewers::default().join(
-                    ConnectionLimit::new(1).acquire().unwrap(),
+                ticket: viewers.join(
+                    viewers.reserve(&ConnectionLimit::new(1), None).unwrap(),
                     &Identity::nobody(None),
                     address,
                     "camera".into(),

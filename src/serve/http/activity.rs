@@ -16,6 +16,9 @@ const EVICT_PROCESSING_AFTER: Duration = Duration::from_secs(30);
 /// Time without a frame after which the reader of a stream makes room for a new viewer.
 const EVICT_STREAM_AFTER: Duration = Duration::from_secs(5);
 
+/// Reason for the end of a client that is too slow.
+pub(crate) const TOO_SLOW: &str = "it reads too slowly";
+
 /// Tracks one connection while it speaks HTTP.
 #[derive(Debug)]
 pub(crate) struct ConnectionActivity {
@@ -180,7 +183,7 @@ impl ConnectionActivity {
             return;
         }
         drop(state);
-        self.close("it reads too slowly");
+        self.close(TOO_SLOW);
     }
 
     /// Returns the idle time of a connection that may make room for another one.

@@ -10,6 +10,7 @@ use crate::serve::http::credentials::Credentials;
 use crate::serve::http::forwarded::Client;
 use crate::serve::http::host::{AllowedHosts, is_loopback_host};
 use crate::serve::http::waiting_room::WaitingRoom;
+use crate::serve::limits::{Limit, LimitCounters};
 use hyper::header::{self, HeaderMap};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,10 +48,15 @@ pub(crate) struct Authenticator {
     limiter: Mutex<FailureLimiter>,
     waiting: WaitingRoom,
     hashing: Arc<Semaphore>,
+    counters: LimitCounters,
 }
 
 impl Authenticator {
-    pub(crate) fn new(control: Option<AccessControl>, allow_changes: Option<bool>) -> Self {
+    pub(crate) fn new(
+        control: Option<AccessControl>,
+        allow_changes: Option<bool>,
+        counters: LimitCounters,
+    ) -> Self {
         let suffix = control
             .as_ref()
             .map_or_else(String::new, AccessControl::cookie_suffix);
@@ -61,6 +67,7 @@ impl Authenticator {
             limiter: Mutex::default(),
             waiting: WaitingRoom::default(),
             hashing: Arc::new(Semaphore::new(1)),
+            counters,
         }
     }
 
@@ -172,6 +179,7 @@ impl Authenticator {
         let verdict = self.limiter().attempt(address, &account, Instant::now());
         match verdict {
             Verdict::Refused { retry_after } => {
+                self.counters.count(Limit::Passwords);
                 return Err(CredentialRefusal::TooMany(retry_after));
             }
             Verdict::After(Duration::ZERO) => {}

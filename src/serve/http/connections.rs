@@ -2,7 +2,8 @@
 
 use crate::serve::connection_limit::ConnectionLimit;
 use crate::serve::http::activity::ConnectionActivity;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -18,6 +19,8 @@ pub(crate) struct HttpConnections(Arc<Inner>);
 struct Inner {
     /// Most connections, viewers of WebSockets included.
     limit: usize,
+    /// Most of one network, without viewers.
+    per_network: usize,
     open: Mutex<Open>,
     freed: Notify,
 }
@@ -26,6 +29,8 @@ struct Inner {
 struct Open {
     next: u64,
     activities: BTreeMap<u64, Arc<ConnectionActivity>>,
+    /// Connections by network; those without one are not counted.
+    networks: BTreeMap<IpAddr, BTreeSet<u64>>,
 }
 
 /// Slot of one connection, held until it is dropped.
@@ -33,14 +38,16 @@ struct Open {
 pub(crate) struct ConnectionSlot {
     connections: HttpConnections,
     number: u64,
+    network: Option<IpAddr>,
     activity: Arc<ConnectionActivity>,
 }
 
 impl HttpConnections {
-    /// Allows `limit` connections, viewers included.
-    pub(crate) fn new(limit: usize) -> Self {
+    /// Allows `limit` connections, viewers included, and `per_network` of one network, without viewers.
+    pub(crate) fn new(limit: usize, per_network: usize) -> Self {
         Self(Arc::new(Inner {
             limit,
+            per_network,
             open: Mutex::default(),
             freed: Notify::new(),
         }))
@@ -55,16 +62,20 @@ impl HttpConnections {
     }
 
     /// Acquires a slot in addition to those of `viewers`; at the limit, waits until the connection
-    /// that was idle longest is gone.
+    /// that was idle longest is gone. Returns `None` if all connections that `network` may have are at work.
     pub(crate) async fn acquire(
         &self,
+        network: Option<IpAddr>,
         viewers: &ConnectionLimit,
         is_full: impl FnOnce(usize),
-    ) -> Arc<ConnectionSlot> {
+    ) -> Option<Arc<ConnectionSlot>> {
+        if !network.is_none_or(|network| self.has_room_for(network, Instant::now())) {
+            return None;
+        }
         let mut is_full = Some(is_full);
         loop {
-            if let Some(slot) = self.try_acquire(viewers) {
-                return Arc::new(slot);
+            if let Some(slot) = self.try_acquire(network, viewers) {
+                return Some(Arc::new(slot));
             }
             if let Some(is_full) = is_full.take() {
                 is_full(self.0.limit);
@@ -79,7 +90,35 @@ impl HttpConnections {
         }
     }
 
-    fn try_acquire(&self, viewers: &ConnectionLimit) -> Option<ConnectionSlot> {
+    /// Returns true if a network may have one more connection. At the limit, its connection that was idle longest makes room.
+    fn has_room_for(&self, network: IpAddr, now: Instant) -> bool {
+        let open = self.open();
+        let Some(own) = open.networks.get(&network) else {
+            return true;
+        };
+        if own.len() < self.0.per_network {
+            return true;
+        }
+        let own = own.iter().filter_map(|number| open.activities.get(number));
+        let plain: Vec<_> = own
+            .filter(|activity| !activity.is_stream() && activity.close_reason().is_none())
+            .collect();
+        if plain.len() < self.0.per_network {
+            return true;
+        }
+        let idle = (plain.iter()).filter_map(|activity| Some((activity.idle_time(now)?, activity)));
+        let oldest = idle.max_by_key(|(age, _)| *age);
+        if let Some((_, activity)) = oldest {
+            activity.close("it was idle and made room");
+        }
+        oldest.is_some()
+    }
+
+    fn try_acquire(
+        &self,
+        network: Option<IpAddr>,
+        viewers: &ConnectionLimit,
+    ) -> Option<ConnectionSlot> {
         let mut open = self.open();
         let viewers = viewers.in_use();
         if open.activities.len() + viewers >= self.0.limit {
@@ -97,9 +136,13 @@ impl HttpConnections {
         let number = open.next;
         open.next += 1;
         open.activities.insert(number, activity.clone());
+        if let Some(network) = network {
+            open.networks.entry(network).or_default().insert(number);
+        }
         Some(ConnectionSlot {
             connections: self.clone(),
             number,
+            network,
             activity,
         })
     }
@@ -148,7 +191,17 @@ impl ConnectionSlot {
 
 impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        self.connections.open().activities.remove(&self.number);
+        let mut open = self.connections.open();
+        open.activities.remove(&self.number);
+        if let Some(network) = self.network
+            && let Some(own) = open.networks.get_mut(&network)
+        {
+            own.remove(&self.number);
+            if own.is_empty() {
+                open.networks.remove(&network);
+            }
+        }
+        drop(open);
         self.connections.0.freed.notify_one();
     }
 }
@@ -160,27 +213,46 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
+    fn network_at_its_limit_gives_up_what_is_idle() {
+        let (connections, viewers) = (HttpConnections::new(9, 2), ConnectionLimit::new(1));
+        let network = "192.0.2.1".parse().unwrap();
+        let acquire = || connections.try_acquire(Some(network), &viewers).unwrap();
+        let now = Instant::now();
+        let (first, second) = (acquire(), acquire());
+        assert!(!connections.has_room_for(network, now), "all at work");
+        assert!(connections.has_room_for("192.0.2.2".parse().unwrap(), now));
+        assert!(connections.has_room_for(network, now + 2 * SECOND));
+        assert!(first.activity().close_reason().is_some());
+        assert_eq!(second.activity().close_reason(), None);
+        // Readers of streams count as viewers.
+        second.activity().on_response(true, now);
+        assert!(connections.has_room_for(network, now));
+        drop((first, second));
+        assert!(connections.open().networks.is_empty());
+    }
+
+    #[test]
     fn viewers_and_connections_share_the_limit() {
-        let (connections, viewers) = (HttpConnections::new(2), ConnectionLimit::new(2));
+        let (connections, viewers) = (HttpConnections::new(2, 9), ConnectionLimit::new(2));
         let permit = viewers.acquire().unwrap();
-        let slot = connections.try_acquire(&viewers).unwrap();
-        assert!(connections.try_acquire(&viewers).is_none());
+        let slot = connections.try_acquire(None, &viewers).unwrap();
+        assert!(connections.try_acquire(None, &viewers).is_none());
         drop(permit);
-        let second = connections.try_acquire(&viewers).unwrap();
-        assert!(connections.try_acquire(&viewers).is_none());
+        let second = connections.try_acquire(None, &viewers).unwrap();
+        assert!(connections.try_acquire(None, &viewers).is_none());
         // A reader of a stream has the place of a viewer.
         let _seat = viewers.acquire().unwrap();
         second.activity().on_response(true, Instant::now());
-        assert!(connections.try_acquire(&viewers).is_none());
+        assert!(connections.try_acquire(None, &viewers).is_none());
         drop(slot);
-        assert!(connections.try_acquire(&viewers).is_some());
+        assert!(connections.try_acquire(None, &viewers).is_some());
     }
 
     #[test]
     fn connection_idle_longest_makes_room() {
-        let (connections, viewers) = (HttpConnections::new(3), ConnectionLimit::new(0));
+        let (connections, viewers) = (HttpConnections::new(3, 9), ConnectionLimit::new(0));
         let places: Vec<ConnectionSlot> = (0..3)
-            .map(|_| connections.try_acquire(&viewers).unwrap())
+            .map(|_| connections.try_acquire(None, &viewers).unwrap())
             .collect();
         let now = Instant::now();
         places[0].activity().on_request(now);

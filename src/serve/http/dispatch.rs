@@ -3,6 +3,7 @@
 use crate::serve::http::forwarded::{Client, Connection};
 use crate::serve::http::guard;
 use crate::serve::http::handlers::snapshot;
+use crate::serve::http::refusal::Refusal;
 use crate::serve::http::response::{ResponseBody, not_found, text_response};
 use crate::serve::http::rewrite;
 use crate::serve::http::router::{Handler, route};
@@ -18,6 +19,11 @@ pub(crate) async fn handle_request(
     request: Request<hyper::body::Incoming>,
 ) -> Response<ResponseBody> {
     let is_head = request.method() == Method::HEAD;
+    let client = Client::of(connection, &app.trusted_proxies, request.headers());
+    if !app.admits_request(&client) {
+        let refusal = Refusal::too_many_requests(app.limits.requests_per_second, client.peer);
+        return refusal.log_throttled(app).json();
+    }
     let path = match rewrite::path(request.uri()) {
         Ok(path) => path.into_owned(),
         Err(words) => return text_response(StatusCode::BAD_REQUEST, words),
@@ -25,7 +31,6 @@ pub(crate) async fn handle_request(
     let resource = route(&path, &app.websocket_name);
     let route = resource.route(request.method());
     let requirements = resource.requirements(request.method());
-    let client = Client::of(connection, &app.trusted_proxies, request.headers());
     let request = match guard::check_host(app, &client, &requirements, request) {
         Ok(request) => request,
         Err(refusal) => return *refusal,

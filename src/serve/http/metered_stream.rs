@@ -86,7 +86,7 @@ fn replacement_response(head: &[u8], now: SystemTime) -> Option<Bytes> {
     let status = StatusCode::from_bytes(format!("4{code}").as_bytes()).ok()?;
     let words = match status {
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
-            "request: head too large; at most 64 header lines and 32 kB are taken\n"
+            "request: head too large; at most 64 header lines are taken, and server.limits.headBytes in all\n"
         }
         StatusCode::URI_TOO_LONG => "request: URL too long\n",
         _ => "request: not understood; HTTP/1.1 is spoken here (RFC 9112)\n",

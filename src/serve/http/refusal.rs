@@ -8,6 +8,7 @@ use crate::access::{Identity, Right};
 use crate::serve::http::origin::{RefusedPage, RequestOrigin};
 use crate::serve::http::response::{ResponseBody, response, text_response};
 use crate::serve::http::state::AppState;
+use crate::serve::viewers::NoPlace;
 use hyper::header::{self, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde_json::json;
@@ -30,6 +31,8 @@ pub(crate) enum RefusalCode {
     Camera,
     /// The limit of viewers is reached.
     Full,
+    /// A limit of the client's address is reached.
+    Limit,
     /// The client has not the right, or showed a wrong credential.
     LoginRequired,
     /// The upgrade to a WebSocket is missing: a proxy did not pass it on, or it was not asked for.
@@ -43,6 +46,7 @@ impl RefusalCode {
             Self::Host => "host",
             Self::Camera => "camera",
             Self::Full => "full",
+            Self::Limit => "limit",
             Self::LoginRequired => "login_required",
             Self::NoUpgrade => "no_upgrade",
         }
@@ -55,6 +59,7 @@ impl RefusalCode {
             Self::Host => StatusCode::MISDIRECTED_REQUEST,
             Self::Camera => StatusCode::NOT_FOUND,
             Self::Full => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Limit => StatusCode::TOO_MANY_REQUESTS,
             Self::LoginRequired => StatusCode::UNAUTHORIZED,
             Self::NoUpgrade => StatusCode::UPGRADE_REQUIRED,
         }
@@ -183,8 +188,16 @@ impl Refusal {
         }
     }
 
+    /// Returns the refusal of a viewer for whom there is no place.
+    pub(crate) fn no_place(app: &AppState, why: NoPlace, peer: SocketAddr) -> Self {
+        match why {
+            NoPlace::Server => Self::full(app.viewer_limit.limit(), peer),
+            NoPlace::Address => Self::too_many_viewers(app.limits.viewers_per_address, peer),
+        }
+    }
+
     /// Returns the refusal of one viewer too many.
-    pub(crate) fn full(limit: usize, peer: SocketAddr) -> Self {
+    fn full(limit: usize, peer: SocketAddr) -> Self {
         Self {
             code: RefusalCode::Full,
             message: "Too many viewers are connected. Try again later, or raise server.maxViewers in config.yml."
@@ -192,6 +205,35 @@ impl Refusal {
             log: Some(format!(
                 "viewer refused ({limit} are connected, peer {peer}); to allow more, write in config.yml below server: \
                  maxViewers: {}",
+                limit.saturating_mul(2)
+            )),
+        }
+    }
+
+    /// Returns the refusal of one viewer too many of an address.
+    fn too_many_viewers(limit: usize, peer: SocketAddr) -> Self {
+        Self {
+            code: RefusalCode::Limit,
+            message: "Too many viewers are connected from your address. Close other pages with cameras, then try again."
+                .to_owned(),
+            log: Some(format!(
+                "viewer refused ({limit} of one address are connected, peer {peer}); if it is a proxy, name it in \
+                 server.trustedProxies; to allow more, write below server: limits: {{viewersPerAddress: {}}}",
+                limit.saturating_mul(2)
+            )),
+        }
+    }
+
+    /// Returns the refusal of one request too many of an address.
+    pub(crate) fn too_many_requests(limit: u32, peer: SocketAddr) -> Self {
+        Self {
+            code: RefusalCode::Limit,
+            message: "Too many requests come from your address. Wait some seconds, then try again."
+                .to_owned(),
+            log: Some(format!(
+                "request refused (more than {limit} per second, peer {}); if it is a proxy, name it in \
+                 server.trustedProxies; to allow more, write below server: limits: {{requestsPerSecond: {}}}",
+                peer.ip(),
                 limit.saturating_mul(2)
             )),
         }
@@ -255,7 +297,7 @@ impl Refusal {
         *response.status_mut() = self.code.status();
         let out = response.headers_mut();
         match self.code {
-            RefusalCode::Full => {
+            RefusalCode::Full | RefusalCode::Limit => {
                 out.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
             }
             RefusalCode::NoUpgrade => {

@@ -5,7 +5,7 @@ use crate::os::heap;
 use crate::os::tcp as socket;
 use crate::serve::fanout::congestion::LossResponse;
 use crate::serve::heap_trim::TrimPolicy;
-use crate::serve::http::activity::ConnectionActivity;
+use crate::serve::http::activity::{ConnectionActivity, TOO_SLOW};
 use crate::serve::http::connections::ConnectionSlot;
 use crate::serve::http::dispatch::handle_request;
 use crate::serve::http::forwarded::Connection;
@@ -13,6 +13,7 @@ use crate::serve::http::loss_aware_stream::LossAwareStream;
 use crate::serve::http::metered_stream::MeteredStream;
 use crate::serve::http::response::{Pieces, ResponseBody, text_response};
 use crate::serve::http::state::AppState;
+use crate::serve::limits::Limit;
 use crate::serve::tls::Tls;
 use crate::serve::tls::stream::MaybeTlsStream;
 use crate::serve::viewers::Ticket;
@@ -25,20 +26,15 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Timeout for a request's head, and for a TLS handshake.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// Interval of [`run_maintenance`].
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Largest request head, and most bytes that wait for a slow reader of `/stream.mp4` in user space.
-const MAX_HEAD_BYTES: usize = 32 << 10;
 
 /// Most header lines in a request.
 const MAX_HEADERS: usize = 64;
@@ -80,11 +76,17 @@ pub async fn accept_connections(
         match listener.accept().await {
             Ok((socket, peer)) => {
                 let is_full = |limit| {
+                    app.limit_counters.count(Limit::Connections);
                     app.warn_throttled(&format!(
                         "connections: {limit} are open, which are all that fit; those idle longest make room"
                     ));
                 };
-                let slot = app.connections.acquire(&app.viewer_limit, is_full).await;
+                let network = app.limited_peer(peer.ip());
+                let slot = app.connections.acquire(network, &app.viewer_limit, is_full);
+                let Some(slot) = slot.await else {
+                    refuse_connection(&app, &socket, peer, tls.is_some());
+                    continue;
+                };
                 let connection = Connection {
                     peer,
                     is_tls: tls.is_some(),
@@ -102,6 +104,29 @@ pub async fn accept_connections(
             }
         }
     }
+}
+
+/// Refuses a connection of an address that has all that it may have. One that speaks TLS is closed without a word.
+fn refuse_connection(app: &AppState, socket: &TcpStream, peer: SocketAddr, is_tls: bool) {
+    app.limit_counters.count(Limit::ConnectionsPerAddress);
+    let limit = app.limits.connections_per_address;
+    app.warn_throttled(&format!(
+        "connection refused ({limit} of one address are at work, peer {}); if it is a proxy, name it in server.trustedProxies; \
+         to allow more, write below server: limits: {{connectionsPerAddress: {}}}",
+        peer.ip(),
+        limit.saturating_mul(2)
+    ));
+    if is_tls {
+        return;
+    }
+    let body = "{\"code\":\"limit\",\"message\":\"Too many connections come from your address. Try again later.\"}\n";
+    let answer = format!(
+        "HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/json\r\nContent-Length: {}\r\nRetry-After: 5\r\n\
+         X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    // A client that is gone reads nothing.
+    let _ = socket.try_write(answer.as_bytes());
 }
 
 fn spawn_connection(
@@ -131,15 +156,28 @@ fn spawn_connection(
     let app = app.clone();
     tokio::spawn(async move {
         let activity = slot.activity().clone();
+        let counters = app.limit_counters.clone();
         let result = tokio::select! {
             biased;
             result = serve_connection(socket, connection, tls, app, slot, loss_response) => result,
             reason = activity.wait_for_end() => Err(reason.into()),
         };
         if let Err(error) = result {
+            if activity.close_reason() == Some(TOO_SLOW) {
+                counters.count(Limit::Slow);
+            } else if is_head_limit(&*error) {
+                counters.count(Limit::Head);
+            }
             log::debug!(target: logger::CLIENT_TARGET, "{}: {error}", connection.peer);
         }
     });
+}
+
+/// True if a request's head, or a TLS handshake, was too large or too slow.
+fn is_head_limit(error: &(dyn std::error::Error + 'static)) -> bool {
+    let http = error.downcast_ref::<hyper::Error>();
+    http.is_some_and(|error| error.is_timeout() || error.is_parse_too_large())
+        || error.is::<tokio::time::error::Elapsed>()
 }
 
 /// Serves HTTP on `connection` until the peer is gone, or a viewer.
@@ -153,11 +191,12 @@ async fn serve_connection(
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let wants_tls = tls.is_some();
     let transport = match tls {
-        Some(tls) => tokio::time::timeout(HEAD_TIMEOUT, tls.accept(socket)).await??,
+        Some(tls) => tokio::time::timeout(app.limits.request_timeout, tls.accept(socket)).await??,
         None => MaybeTlsStream::Plain(socket),
     };
     let is_lost = wants_tls && matches!(transport, MaybeTlsStream::Plain(_));
     let activity = slot.activity().clone();
+    let limits = app.limits.clone();
     let service = service_fn(move |request| {
         let (app, activity) = (app.clone(), activity.clone());
         async move {
@@ -189,9 +228,10 @@ async fn serve_connection(
     });
     hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(MAX_HEAD_BYTES)
-        .max_header_size(MAX_HEAD_BYTES)
+        .header_read_timeout(limits.request_timeout)
+        // Also the most bytes that wait for a slow reader of a stream in user space.
+        .max_buf_size(limits.head_bytes)
+        .max_header_size(limits.head_bytes)
         .max_headers(MAX_HEADERS)
         .half_close(false)
         .serve_connection(

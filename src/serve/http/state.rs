@@ -1,25 +1,27 @@
 //! State that all requests share.
 
-use crate::access::{AccessControl, Identity};
+use crate::access::{AccessControl, Buckets, Identity, network};
 use crate::logger::{self, LogThrottle};
 use crate::serve::annexb_cache::AnnexB;
 use crate::serve::config::{Camera, Config};
-use crate::serve::connection_limit::{ConnectionLimit, Permit};
+use crate::serve::connection_limit::ConnectionLimit;
 use crate::serve::fanout::Fanout;
 use crate::serve::fanout::congestion::CongestionControl;
 use crate::serve::http::assets::{self, Asset};
 use crate::serve::http::authenticator::Authenticator;
 use crate::serve::http::connections::HttpConnections;
+use crate::serve::http::forwarded::Client;
 use crate::serve::http::host::AllowedHosts;
 use crate::serve::http::message_sessions::MessageSessions;
 use crate::serve::http::origin::AllowedOrigins;
 use crate::serve::latency_stats::LatencyStats;
+use crate::serve::limits::{Limit, LimitCounters, Limits};
 use crate::serve::network::Network;
 use crate::serve::rlimit::ConnectionBudget;
-use crate::serve::viewers::{EndReason, Ticket, Viewer, Viewers};
+use crate::serve::viewers::{EndReason, NoPlace, Reservation, Ticket, Viewer, Viewers};
 use crate::snapshot::{Budget, SnapshotService};
 use crate::time::Timestamp;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -41,6 +43,9 @@ pub struct AppState {
     pub(crate) congestion_control: CongestionControl,
     pub(crate) viewer_limit: ConnectionLimit,
     pub(crate) viewers: Viewers,
+    pub(crate) limits: Limits,
+    pub(crate) limit_counters: LimitCounters,
+    request_rates: Mutex<Buckets<IpAddr>>,
     pub(crate) connections: HttpConnections,
     pub(crate) fanout: Fanout,
     pub(crate) latency_stats: LatencyStats,
@@ -65,7 +70,9 @@ impl AppState {
         let snapshot_service = |camera: &Camera| {
             SnapshotService::new(camera.name.clone(), camera.handle.clone(), budget.clone())
         };
-        let connections = HttpConnections::new(room.viewers + room.other);
+        let counters = LimitCounters::default();
+        let per_address = config.limits.connections_per_address;
+        let connections = HttpConnections::new(room.viewers + room.other, per_address);
         let make_room = viewer_evictor(connections.clone(), fanout.clone());
         Self {
             snapshot_services: cameras.iter().map(snapshot_service).collect(),
@@ -75,12 +82,15 @@ impl AppState {
             origins: AllowedOrigins::new(config.allowed_origins)
                 .with_frame_ancestors(config.frame_ancestors),
             hosts: AllowedHosts::new(config.allowed_hosts),
-            access: Authenticator::new(access, config.allow_control_changes),
+            access: Authenticator::new(access, config.allow_control_changes, counters.clone()),
             trusted_proxies: config.trusted_proxies,
             is_exposed,
             congestion_control: CongestionControl::detect(config.congestion),
             viewer_limit: ConnectionLimit::with_eviction(room.viewers, make_room),
-            viewers: Viewers::default(),
+            viewers: Viewers::new(&config.limits, counters.clone()),
+            limits: config.limits,
+            limit_counters: counters,
+            request_rates: Mutex::default(),
             connections,
             fanout,
             latency_stats: LatencyStats::default(),
@@ -104,17 +114,50 @@ impl AppState {
         }
     }
 
+    /// Keeps a place for a viewer.
+    pub(crate) fn reserve_viewer(&self, client: &Client) -> Result<Reservation, NoPlace> {
+        let address = client.limited_address();
+        self.viewers.reserve(&self.viewer_limit, address)
+    }
+
+    /// Counts a request of a client; returns false if it sends too many in a second.
+    pub(crate) fn admits_request(&self, client: &Client) -> bool {
+        let Some(address) = client.limited_address() else {
+            return true;
+        };
+        let limit = self.limits.requests_per_second;
+        let refill = Duration::from_secs(1) / limit.max(1);
+        let mut rates = self
+            .request_rates
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let burst = limit.saturating_mul(2);
+        let taken = rates.take(network(address), burst, refill, Instant::now());
+        if taken.is_err() {
+            self.limit_counters.count(Limit::Requests);
+        }
+        taken.is_ok()
+    }
+
+    /// Returns the address of a peer for limits of connections; `None` if it stands for many clients.
+    pub(crate) fn limited_peer(&self, peer: IpAddr) -> Option<IpAddr> {
+        let is_proxy = |network: &Network| network.contains(peer);
+        let stands_for_many =
+            peer.to_canonical().is_loopback() || self.trusted_proxies.iter().any(is_proxy);
+        (!stands_for_many).then(|| network(peer))
+    }
+
     /// Adds a viewer of `camera` with the right of `identity`.
     pub(crate) fn join(
         &self,
-        permit: Permit,
+        place: Reservation,
         identity: &Identity,
         peer: SocketAddr,
         camera: &Camera,
         output: &'static str,
     ) -> Ticket {
         let name = camera.name.clone();
-        let ticket = self.viewers.join(permit, identity, peer, name, output);
+        let ticket = self.viewers.join(place, identity, peer, name, output);
         // A logout between the check of the request and this line has not seen the viewer.
         if self.access.has_ended(identity) {
             ticket.end(EndReason::SessionEnded);

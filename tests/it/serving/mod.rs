@@ -9,6 +9,7 @@ mod camera;
 mod frames;
 mod go2rtc;
 mod http;
+mod limits;
 mod message_stream;
 mod metrics;
 #[cfg(feature = "software-encoder")]

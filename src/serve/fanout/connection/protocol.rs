@@ -4,7 +4,7 @@ use super::ViewerConnection;
 use super::closing::Closing;
 use crate::media::Frame;
 use crate::message::{Opcode, frame};
-use crate::serve::limits::MAX_DRAIN_BYTES;
+use crate::serve::limits::{Limit, MAX_DRAIN_BYTES};
 use crate::serve::live_messages;
 use crate::serve::ws::reader::ClientFrame;
 use crate::time::Timestamp;
@@ -18,10 +18,6 @@ const MAX_QUEUED_CONTROL: usize = 16;
 
 /// Most pongs among them: the newest.
 const MAX_QUEUED_PONGS: usize = 10;
-
-/// Most reads and frames of a viewer between two ticks; more is an attack. With the limit of a
-/// frame's size it bounds the time that one viewer can keep the thread from all others.
-const MAX_INCOMING_PER_TICK: u32 = 200;
 
 impl ViewerConnection {
     /// Reads until the socket is empty. Bytes received after the close frame are discarded, and
@@ -73,8 +69,14 @@ impl ViewerConnection {
                 break;
             }
             self.incoming_since_tick += 1;
-            if self.incoming_since_tick > MAX_INCOMING_PER_TICK {
-                self.close(1008, "it sends too much");
+            // Reads and frames between two ticks, a second. With the limit of a frame's size it bounds the time that one
+            // viewer can keep the thread from all others.
+            if self.incoming_since_tick > self.ticket.messages_per_second() {
+                self.ticket.count(Limit::Messages);
+                self.close(
+                    if self.speaks_v1 { 4429 } else { 1008 },
+                    "it sends too much",
+                );
                 break;
             }
             self.on_frame(whole, received);

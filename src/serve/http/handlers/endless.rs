@@ -67,10 +67,12 @@ pub(crate) async fn respond(
     let content = if request.method() == Method::HEAD {
         ResponseBody::Full(None)
     } else {
-        let Some(seat) = app.viewer_limit.acquire() else {
-            return Refusal::full(app.viewer_limit.limit(), request.peer())
-                .log_throttled(app)
-                .text();
+        let place = match app.reserve_viewer(request.client()) {
+            Ok(place) => place,
+            Err(why) => {
+                let refusal = Refusal::no_place(app, why, request.peer());
+                return refusal.log_throttled(app).text();
+            }
         };
         let is_next = query.start == StartPosition::NextKeyframe;
         let client = Client {
@@ -80,7 +82,7 @@ pub(crate) async fn respond(
         match body(client, query) {
             Ok(body) => {
                 let (identity, peer) = (request.identity(), request.peer());
-                let ticket = app.join(seat, identity, peer, camera, output);
+                let ticket = app.join(place, identity, peer, camera, output);
                 ResponseBody::of_viewer(body, ticket)
             }
             Err(words) => return text_response(StatusCode::BAD_REQUEST, words),

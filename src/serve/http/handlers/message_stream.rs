@@ -68,9 +68,9 @@ fn respond(request: &Admitted, camera: &Camera) -> Response<ResponseBody> {
     let content = if request.method() == Method::HEAD {
         ResponseBody::Full(None)
     } else {
-        let Some(seat) = app.viewer_limit.acquire() else {
-            let refusal = Refusal::full(app.viewer_limit.limit(), peer);
-            return refusal.log_throttled(app).json();
+        let place = match app.reserve_viewer(request.client()) {
+            Ok(place) => place,
+            Err(why) => return Refusal::no_place(app, why, peer).log_throttled(app).json(),
         };
         let name = camera.name.clone();
         let latency = app.latency_stats.join(name.clone());
@@ -93,7 +93,7 @@ fn respond(request: &Admitted, camera: &Camera) -> Response<ResponseBody> {
             sent_at: Instant::now(),
             has_ended: false,
         };
-        let ticket = app.join(seat, request.identity(), peer, camera, "http");
+        let ticket = app.join(place, request.identity(), peer, camera, "http");
         ResponseBody::of_viewer(Box::new(body), ticket)
     };
     endless::response(request, MEDIA_TYPE, content)

@@ -7,6 +7,7 @@ use crate::build_info::{self, COMMIT, VERSION};
 use crate::hub::{CameraState, HubStats};
 use crate::serve::http::state::AppState;
 use crate::serve::latency_stats::BUCKET_BOUNDS;
+use crate::serve::limits::Limit;
 use crate::time::Timestamp;
 use rustix::process::{Resource, getrlimit};
 use std::fmt::{self, Write};
@@ -137,6 +138,12 @@ pub(crate) fn metrics(app: &AppState) -> String {
     let (initial, on_loss) = app.congestion_control.names();
     let algorithms = [("algorithm", initial), ("on_loss", on_loss)];
     text.sample("berrymse_congestion_control_info", &algorithms, 1);
+    let name = "berrymse_limited_total";
+    text.family(name, "counter", "Times a limit for clients was reached.");
+    for (limit, label) in Limit::ALL {
+        let count = app.limit_counters.get(limit);
+        text.sample(name, &[("limit", label)], count);
+    }
     write_process_metrics(app, &mut text);
     for (name, kind, help, value) in CAMERA_METRICS.iter().chain(&DEPRECATED) {
         text.family(name, kind, help);

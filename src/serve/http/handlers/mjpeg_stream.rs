@@ -114,10 +114,12 @@ pub(crate) async fn respond(request: &Admitted, camera: &Camera) -> Response<Res
     let content = if request.method() == Method::HEAD {
         ResponseBody::Full(None)
     } else {
-        let Some(seat) = app.viewer_limit.acquire() else {
-            return Refusal::full(app.viewer_limit.limit(), request.peer())
-                .log_throttled(app)
-                .text();
+        let place = match app.reserve_viewer(request.client()) {
+            Ok(place) => place,
+            Err(why) => {
+                let refusal = Refusal::no_place(app, why, request.peer());
+                return refusal.log_throttled(app).text();
+            }
         };
         let body = Mjpeg {
             pictures: service.stream(options, interval, &first),
@@ -125,7 +127,7 @@ pub(crate) async fn respond(request: &Admitted, camera: &Camera) -> Response<Res
             form: PartForm::of(request.headers()),
         };
         let (identity, peer) = (request.identity(), request.peer());
-        let ticket = app.join(seat, identity, peer, camera, "mjpeg");
+        let ticket = app.join(place, identity, peer, camera, "mjpeg");
         ResponseBody::of_viewer(Box::new(body), ticket)
     };
     let mut response = endless::response(request, MEDIA_TYPE, content);

@@ -4,12 +4,12 @@ use crate::hub::Delivery;
 use crate::logger::CLIENT_TARGET;
 use crate::media::Frame;
 use crate::serve::config::Camera;
-use crate::serve::connection_limit::Permit;
 use crate::serve::fanout::connection::{MseSession, NewViewer};
 use crate::serve::http::guard::Admitted;
 use crate::serve::http::metered_stream::MeteredStream;
 use crate::serve::http::refusal::Refusal;
 use crate::serve::http::response::{ResponseBody, text_response};
+use crate::serve::viewers::Reservation;
 use crate::serve::ws::handshake::{
     accept_key, has_token, is_handshake, is_key, offers_subprotocol,
 };
@@ -51,7 +51,7 @@ pub(crate) fn upgrade(
     camera: &Camera,
     messages: Messages,
 ) -> Response<ResponseBody> {
-    let (key, permit) = match reserve(&request) {
+    let (key, place) = match reserve(&request) {
         Ok(reserved) => reserved,
         Err(refusal) => return *refusal,
     };
@@ -85,7 +85,13 @@ pub(crate) fn upgrade(
         };
         match taken {
             Ok((stream, leftover)) => {
-                let ticket = app.join(permit, &identity, peer, &camera, messages.output());
+                match &identity.name {
+                    Some(viewer) => {
+                        log::info!(target: CLIENT_TARGET, "{name}: viewer {peer} joined ({viewer})");
+                    }
+                    None => log::info!(target: CLIENT_TARGET, "{name}: viewer {peer} joined"),
+                }
+                let ticket = app.join(place, &identity, peer, &camera, messages.output());
                 let mut subscription = handle.hub().subscribe(Delivery::LIVE);
                 if annexb.is_some() {
                     subscription.set_bytes_of(Frame::annexb_message_len);
@@ -120,8 +126,8 @@ fn into_viewer_stream(upgraded: Upgraded) -> io::Result<(ViewerStream, bytes::By
     Ok((ViewerStream::new(socket.into_std()?, session), read_buf))
 }
 
-/// Returns the key of a handshake and a permit for its viewer, or the refusal.
-fn reserve(request: &Admitted) -> Result<(String, Permit), Box<Response<ResponseBody>>> {
+/// Returns the key of a handshake and a place for its viewer, or the refusal.
+fn reserve(request: &Admitted) -> Result<(String, Reservation), Box<Response<ResponseBody>>> {
     let (app, peer, headers) = (request.app(), request.peer(), request.headers());
     let is_handshake = is_handshake(headers);
     // RFC 6455, 4.1: GET and HTTP/1.1; hyper does not look.
@@ -139,13 +145,13 @@ fn reserve(request: &Admitted) -> Result<(String, Permit), Box<Response<Response
         Box::new(refusal.json())
     };
     // Dropped at once if there is no viewer to take it.
-    let Some(permit) = app.viewer_limit.acquire() else {
-        return Err(refuse(Refusal::full(app.viewer_limit.limit(), peer)));
-    };
+    let place = app
+        .reserve_viewer(request.client())
+        .map_err(|why| refuse(Refusal::no_place(app, why, peer)))?;
     if !upgrades {
         return Err(refuse(Refusal::no_upgrade(is_handshake, peer)));
     }
-    Ok((client_key(headers)?, permit))
+    Ok((client_key(headers)?, place))
 }
 
 /// Returns the client's key, or the refusal.
