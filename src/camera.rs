@@ -7,9 +7,11 @@
 mod adaptive_bitrate;
 mod assemble;
 mod commands;
+mod idle_timer;
 mod keyframes;
 mod liveness;
 mod muxer;
+mod passed_on;
 
 use crate::camera_handle::Endpoint;
 use crate::controls::{ControlValue, Server};
@@ -24,6 +26,7 @@ use crate::time::Timestamp;
 use adaptive_bitrate::BitrateController;
 use assemble::{Assemble, Assembled};
 use commands::PendingCommands;
+use idle_timer::IdleTimer;
 use keyframes::{KeyframeMonitor, KeyframeRequests, NO_KEYFRAMES, Remedy};
 use liveness::LivenessMonitor;
 use log::Level;
@@ -49,9 +52,8 @@ const ERROR_LOG_INTERVAL: Duration = Duration::from_secs(3600);
 /// Time live after which a camera counts as healthy: its next error is new.
 const HEALTHY_AFTER: Duration = Duration::from_secs(60);
 
-/// Time without viewers after which an on-demand camera is closed. A reloaded page or a short
-/// outage finds it open.
-const ON_DEMAND_LINGER: Duration = Duration::from_secs(10);
+/// Interval of reports of the viewers to the source.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Interval of shutdown checks without viewers.
 const SHUTDOWN_POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -125,12 +127,12 @@ pub fn run(config: &Config, shutdown: ShutdownToken, endpoint: &Endpoint, heartb
         logger::count_info_as_client();
     }
     let context = &config.source_context(shutdown, endpoint.controls.clone());
+    let _standby = source::stand_by(spec);
     let mut camera = Camera::new(config, endpoint, heartbeat);
     let mut pause = BACKOFF_MIN;
     while !context.shutdown.is_triggered() {
         heartbeat.beat();
-        if camera.idle_timer.activation == Activation::OnDemand && !camera.wait_for_demand(context)
-        {
+        if config.activation == Activation::OnDemand && !camera.wait_for_demand(context) {
             break;
         }
         let pictures_before = camera.publisher.frames();
@@ -230,7 +232,7 @@ impl<'a> Camera<'a> {
             error_log: LogRateLimit::new(ERROR_LOG_BURST, ERROR_LOG_INTERVAL),
             has_logged_error: false,
             live_since: None,
-            idle_timer: IdleTimer::new(config.activation, Timestamp::now()),
+            idle_timer: IdleTimer::new(config.activation == Activation::OnDemand, Timestamp::now()),
             keyframes: KeyframeMonitor::default(),
             can_join: true,
             adaptive_bitrate: config.adaptive_bitrate.clone(),
@@ -265,6 +267,7 @@ impl<'a> Camera<'a> {
         let makes_keyframes = source.can_make_keyframes();
         (self.endpoint.links).set_makes_keyframes_on_request(makes_keyframes);
         let mut controller = self.bitrate_controller(source.as_ref());
+        let mut reported_at = Timestamp::default();
         loop {
             self.heartbeat.beat();
             if let Some(item) = source.read()? {
@@ -316,6 +319,11 @@ impl<'a> Camera<'a> {
                 source.request_keyframe();
             }
             self.recover_missing_keyframe(spec, now)?;
+            if now.since(reported_at) >= REPORT_INTERVAL {
+                reported_at = now;
+                let congested = self.endpoint.links.congested_bps();
+                source.report_viewers(self.publisher.viewers(), &congested);
+            }
             if let Some(controller) = &mut controller
                 && controller.is_due(now)
                 && let Some(wanted) = controller.next_bitrate(
@@ -441,50 +449,5 @@ impl<'a> Camera<'a> {
             }
             None => log::debug!("{}: {text}", self.name),
         }
-    }
-}
-
-/// Timer of an on-demand camera without viewers.
-struct IdleTimer {
-    activation: Activation,
-    last_demand_at: Timestamp,
-}
-
-impl IdleTimer {
-    fn new(opening: Activation, now: Timestamp) -> Self {
-        Self {
-            activation: opening,
-            last_demand_at: now,
-        }
-    }
-
-    /// Returns true if the camera should be closed.
-    fn should_close(&mut self, now: Timestamp, is_watched: impl FnOnce() -> bool) -> bool {
-        if self.activation == Activation::Always {
-            return false;
-        }
-        if is_watched() {
-            self.last_demand_at = now;
-        }
-        now.since(self.last_demand_at) >= ON_DEMAND_LINGER
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn on_demand_camera_closes_after_linger() {
-        let at = |seconds: u64| Timestamp::from_nanos(seconds * 1_000_000_000);
-        let mut watch = IdleTimer::new(Activation::OnDemand, at(0));
-        assert!(!watch.should_close(at(9), || false));
-        assert!(
-            !watch.should_close(at(15), || true),
-            "a new viewer just in time"
-        );
-        assert!(!watch.should_close(at(24), || false));
-        assert!(watch.should_close(at(25), || false));
-        assert!(!IdleTimer::new(Activation::Always, at(0)).should_close(at(99), || false));
     }
 }

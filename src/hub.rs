@@ -103,6 +103,8 @@ struct Inner {
     buffer: GopBuffer,
     rate_meter: RateMeter,
     viewers: usize,
+    /// Viewers at other servers, as these report.
+    remote_viewers: u64,
     demand_guards: usize,
     skipped: u64,
     dropped: u64,
@@ -138,6 +140,7 @@ pub fn channel(keyframes: Arc<dyn KeyframeRequests>) -> (Publisher, Hub) {
         buffer: GopBuffer::default(),
         rate_meter: RateMeter::default(),
         viewers: 0,
+        remote_viewers: 0,
         demand_guards: 0,
         skipped: 0,
         dropped: 0,

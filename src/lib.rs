@@ -77,6 +77,7 @@
 //! | [`message`] | a ready WebSocket message |
 //! | [`logger`], [`redact`] | the log, without passwords, tokens and keys |
 //! | [`os`] | allocator, socket options, `/proc` |
+//! | `nats`, `publish` | cameras over NATS, from many machines to many |
 //! | [`build_info`] | version, commit and built-in parts |
 //! | [`shutdown`], [`time`], [`suggest`] | the request to stop, the clock, suggestions for wrong names |
 //! | [`heartbeat`] | signs of life of the loops, for the watchdog |
@@ -96,7 +97,11 @@ pub mod jpeg;
 pub mod logger;
 pub mod media;
 pub mod message;
+#[cfg(feature = "nats")]
+pub mod nats;
 pub mod os;
+#[cfg(feature = "nats")]
+pub mod publish;
 pub mod redact;
 pub mod serve;
 pub mod shutdown;

@@ -6,6 +6,8 @@ use berrymse::cli::list_cameras::Report;
 use berrymse::cli::{self, Command, Config, credentials, first_start, list_cameras, setup};
 use berrymse::heartbeat::{Heartbeat, HeartbeatMonitor};
 use berrymse::os::service_manager::{self, ServiceManager};
+#[cfg(feature = "nats")]
+use berrymse::publish::{self, Publisher};
 use berrymse::serve::exposure::Exposure;
 use berrymse::serve::{self, AppState, BoundListener, Fanout, Tls};
 use berrymse::shutdown::ShutdownToken;
@@ -67,6 +69,10 @@ fn main() -> ExitCode {
                     SourceSpec::Exec(words) => redact::add_secrets(words),
                     _ => redact::add_secrets(&[&camera.source_text]),
                 }
+            }
+            #[cfg(feature = "nats")]
+            if let Some(publish) = &config.publish {
+                redact::add_secrets(&publish.options.auth.secrets());
             }
             logger::init(config.log, std::env::var_os("JOURNAL_STREAM").as_deref());
             match serve(config) {
@@ -210,6 +216,8 @@ fn serve(config: Config) -> Result<(), String> {
         let thread = std::thread::Builder::new().name(name).spawn(run);
         threads.push(thread.map_err(|error| format!("cannot start a camera's thread: {error}"))?);
     }
+    #[cfg(feature = "nats")]
+    let publisher = publish(config.publish.as_ref(), &served)?;
     let hubs = served.iter().map(|camera| camera.handle.hub());
     let (fanout, fanout_thread) = Fanout::start(hubs, config.server.io_uring)
         .map_err(|error| format!("cannot start the fan-out: {error}"))?;
@@ -232,6 +240,10 @@ fn serve(config: Config) -> Result<(), String> {
         }
     })?;
     manager.notify("STOPPING=1");
+    #[cfg(feature = "nats")]
+    if let Some(publisher) = publisher {
+        publisher.close();
+    }
     shutdown.trigger();
     fanout.stop();
     // Children of the cameras are reaped by their threads.
@@ -259,6 +271,24 @@ fn greeting(listening: &[BoundListener], found: Option<&Report>, has_qr: bool) -
         out.push_str(&format!("\n{code}{url}\n"));
     }
     out
+}
+
+/// Publishes the cameras over NATS, but for those that come from there.
+#[cfg(feature = "nats")]
+fn publish(
+    config: Option<&publish::Config>,
+    cameras: &[serve::Camera],
+) -> Result<Option<Publisher>, String> {
+    let Some(config) = config else {
+        return Ok(None);
+    };
+    let own = cameras.iter().filter(|camera| camera.source != "nats");
+    let own: Vec<_> = own
+        .map(|camera| (camera.name.to_string(), camera.handle.clone()))
+        .collect();
+    Publisher::start(config, &own)
+        .map(Some)
+        .map_err(|error| format!("cannot start to publish: {error}"))
 }
 
 /// Returns the names and addresses by which this machine may be reached.

@@ -134,9 +134,18 @@ test("the reference of options agrees with the option table", () => {
       initial: text.match(/default: Some\("([^"]*)"\)/)?.[1],
     };
   });
+  // Rows of publish: are made by a function.
+  for (const text of read("src/cli/options/publish.rs").split("pub(super) const ").slice(1)) {
+    options.push({
+      option: text.match(/long: &\["([^"]*)"/)?.[1]?.replace(/^/, "--"),
+      key: `publish.${text.match(/Setting::Publish\w+,\s*&\["(\w+)"/)[1]}`,
+      env: text.match(/env: Some\("(\w+)"\)/)?.[1],
+      initial: text.match(/default: Some\("([^"]*)"\)/)?.[1],
+    });
+  }
   ok(options.length > 25, `${options.length} options`);
   const text = read("docs/reference/options.md");
-  const rows = text.split("\n").filter((line) => /^\|.*(`--|`(camera|server|tls|access)\.)/.test(line));
+  const rows = text.split("\n").filter((line) => /^\|.*(`--|`(camera|server|tls|access|publish)\.)/.test(line));
   const wrong = [];
   for (const { option, key, env, initial } of options) {
     const row = rows.find((line) => [option, key].every((name) => !name || line.includes(`\`${name}\``)));
@@ -147,7 +156,7 @@ test("the reference of options agrees with the option table", () => {
   // Those that the parser of arguments brings itself.
   const known = new Set(["--help", "--version", "--verbose", "--check-config", ...options.flatMap(({ option, key }) => [option, key])]);
   for (const row of rows) {
-    for (const [, name] of row.split("|").slice(1, 3).join("|").matchAll(/`(--[a-z-]+|(?:camera|server|tls|access)\.\w+)`/g)) {
+    for (const [, name] of row.split("|").slice(1, 3).join("|").matchAll(/`(--[a-z-]+|(?:camera|server|tls|access|publish)\.\w+)`/g)) {
       if (!known.has(name)) wrong.push(`${name}: not in the option table`);
     }
   }

@@ -51,7 +51,7 @@ impl Assemble {
                 let now = Timestamp::now();
                 liveness.on_data(now);
                 liveness.on_slice();
-                self.has_begun |= frame.is_keyframe;
+                self.has_begun |= frame.is_keyframe || frame.recovery.is_some();
                 if self.has_begun {
                     liveness.on_frame(now);
                     out(Assembled::Ready(frame));

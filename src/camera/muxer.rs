@@ -1,7 +1,9 @@
 //! What was assembled to frames: the media clock, the parameters, the one copy of the bytes.
 
 use super::assemble::Assembled;
+use super::passed_on::PassedOn;
 use crate::frame_rate::FrameRate;
+use crate::h264::nal::{NalHeader, NalUnitType};
 use crate::h264::{CodedPicture, VideoParameters};
 use crate::media::orientation::Orientation;
 use crate::media::timeline::Timeline;
@@ -14,6 +16,7 @@ use std::sync::Arc;
 pub(super) struct Muxer {
     timeline: Timeline,
     sequence: u32,
+    passed_on: PassedOn,
     orientation: Orientation,
     /// There are pictures that may be left out.
     has_disposable: bool,
@@ -46,6 +49,7 @@ impl Muxer {
         Self {
             timeline: Timeline::new(fps),
             sequence: 0,
+            passed_on: PassedOn::default(),
             orientation: Orientation::default(),
             has_disposable: false,
             current: None,
@@ -88,12 +92,19 @@ impl Muxer {
     }
 
     fn of_ready(&mut self, ready: &ReadyFrame<'_>) -> Frame {
-        let mut header = self.header(
-            Basis::Description(ready.description.clone()),
-            ready.composition_offset.is_some(),
-            ready.is_disposable,
-            ready.captured_at,
-        );
+        let basis = Basis::Description(ready.description.clone());
+        let mut header = match &ready.timing {
+            Some(timing) => {
+                let parameters = self.parameters(&basis);
+                self.passed_on.header(parameters, timing, ready)
+            }
+            None => self.header(
+                basis,
+                ready.composition_offset.is_some(),
+                ready.is_disposable,
+                ready.captured_at,
+            ),
+        };
         header.composition_offset = ready.composition_offset;
         header.is_keyframe = ready.is_keyframe;
         header.recovery = ready.recovery.filter(|_| !ready.is_keyframe);
@@ -133,7 +144,9 @@ impl Muxer {
         nals: impl Iterator<Item = &'a [u8]> + Clone,
     ) -> Frame {
         let parameters = header.parameters.clone();
-        let sets: &[Vec<u8>] = if self.has_changed && header.is_keyframe {
+        let first = nals.clone().next().and_then(NalHeader::of);
+        let has_sets = first.is_some_and(|nal| nal.unit_type() == NalUnitType::Sps);
+        let sets: &[Vec<u8>] = if self.has_changed && header.is_keyframe && !has_sets {
             &parameters.parameter_sets
         } else {
             &[]

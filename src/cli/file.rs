@@ -29,6 +29,8 @@ pub(super) struct File {
     pub(super) cameras: CameraSection,
     /// Settings of `server:` and `tls:`.
     pub(super) server: Vec<RawSetting>,
+    /// Settings of `publish:`.
+    pub(super) publish: Vec<RawSetting>,
     /// The block `access:`, if there is one.
     pub(super) access: Option<access_control::Config>,
 }
@@ -131,6 +133,9 @@ fn blocks(text: &str, path: PathBuf, cwd: &Path, reader: &Reader<'_>) -> File {
                 let settings = reader.block(&entry.node, ConfigSection::Server, "server");
                 file.server.extend(settings);
             }
+            "publish" => {
+                file.publish = reader.block(&entry.node, ConfigSection::Publish, "publish");
+            }
             "access" => file.access = reader.access(entry, cwd),
             _ => {
                 let settings = reader.block(&entry.node, ConfigSection::Tls, "tls");
@@ -195,7 +200,9 @@ impl<'a> Reader<'a> {
         let hint = match (inside, closest_match(&entry.key, BLOCKS)) {
             (Some((block, name)), _) => format!("'{name}:' belongs below '{block}:', indented"),
             (None, Some(near)) => format!("did you mean {near}?"),
-            (None, None) => "the blocks are camera, cameras, server, tls and access".to_owned(),
+            (None, None) => {
+                "the blocks are camera, cameras, server, tls, access and publish".to_owned()
+            }
         };
         self.report(entry.line, &format!("unknown key {}; {hint}", entry.key));
         None

@@ -42,6 +42,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use validate::publish::Config as PublishConfig;
+
 /// Prefix of all environment variables.
 const PREFIX: &str = "BERRYMSE_";
 
@@ -97,6 +99,8 @@ pub struct Config {
     pub server: serve::Config,
     /// Users, tokens and links; `None` if the configuration has no block for them.
     pub access: Option<access::Config>,
+    /// Where to publish the cameras, if anywhere.
+    pub publish: Option<PublishConfig>,
     /// Log level.
     pub log: LevelFilter,
     /// The configuration file that was read.

@@ -1,5 +1,7 @@
 //! Table of all settings: names on the command line, in the environment and in the file, default and help.
 
+mod publish;
+
 pub(super) use super::setting::{ConfigSection, Setting};
 
 /// Names, default and help of a setting.
@@ -427,6 +429,15 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         default: None,
         help: "names of links that no longer count (a list)",
     },
+    publish::URL,
+    publish::NAME,
+    publish::PREFIX,
+    publish::USER,
+    publish::PASSWORD,
+    publish::TOKEN,
+    publish::NKEY,
+    publish::CREDENTIALS,
+    publish::CA,
 ];
 
 /// Returns the keys of a block of the file, with their settings.

@@ -81,6 +81,24 @@ pub(super) enum Setting {
     KeyFile,
     /// Links that no longer count.
     Revoked,
+    /// Servers of NATS to publish to.
+    PublishUrl,
+    /// Name of the published camera.
+    PublishName,
+    /// First part of the subjects.
+    PublishPrefix,
+    /// User of the servers of NATS.
+    PublishUser,
+    /// Password of the user.
+    PublishPassword,
+    /// Token of the servers of NATS.
+    PublishToken,
+    /// File with the seed of an nkey.
+    PublishNkey,
+    /// File with a token and its seed.
+    PublishCredentials,
+    /// Authorities that sign the servers' certificates.
+    PublishCa,
 }
 
 /// A block of the configuration file.
@@ -94,6 +112,8 @@ pub(super) enum ConfigSection {
     Tls,
     /// `access:`.
     Access,
+    /// `publish:`.
+    Publish,
 }
 
 impl Setting {
@@ -108,6 +128,7 @@ impl Setting {
                 | Self::Limits
                 | Self::TrustedProxies
                 | Self::FrameAncestors
+                | Self::PublishUrl
         )
     }
 
@@ -118,7 +139,13 @@ impl Setting {
 }
 
 impl ConfigSection {
-    pub(super) const ALL: [Self; 4] = [Self::Camera, Self::Server, Self::Tls, Self::Access];
+    pub(super) const ALL: [Self; 5] = [
+        Self::Camera,
+        Self::Server,
+        Self::Tls,
+        Self::Access,
+        Self::Publish,
+    ];
 
     /// The block's key in the file.
     pub(super) const fn name(self) -> &'static str {
@@ -127,6 +154,7 @@ impl ConfigSection {
             Self::Server => "server",
             Self::Tls => "tls",
             Self::Access => "access",
+            Self::Publish => "publish",
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Second stage: parses the effective text of each setting and checks the settings together.
 
+pub(super) mod publish;
+
 use super::errors::Errors;
 use super::file::{CameraSection, File};
 use super::options::{OPTIONS, Setting};
@@ -44,10 +46,12 @@ pub(super) fn config(
         report_duplicates(&cameras, list, errors);
     }
     let server = server(layers(&file.server));
+    let publish = publish::config(layers(&file.publish));
     Some(Config {
         cameras: cameras.into_iter().collect::<Option<_>>()?,
         server: server?,
         access: file.access,
+        publish: publish?,
         log,
         file: file.path,
         is_bare: false,
@@ -114,6 +118,9 @@ fn camera(layers: LayeredSettings<'_>, notes: &mut Vec<String>) -> Option<camera
                 "standard input (-) cannot be closed and opened again; exec:COMMAND can".to_owned(),
             ));
     }
+    // Frames cross the network only while somebody watches, unless the user says otherwise.
+    let follows_viewers = spec.as_ref().is_some_and(SourceSpec::is_remote_on_demand)
+        && layers.effective(Setting::OnDemand).from == SettingSource::Default;
     let controls = layers.parse_all(Setting::Controls, parsers::control);
     let adaptive_bitrate = adaptive(layers, bitrate);
     let encoder = layers.parse(Setting::Encoder, parsers::encoder);
@@ -144,7 +151,7 @@ fn camera(layers: LayeredSettings<'_>, notes: &mut Vec<String>) -> Option<camera
         },
         encoder: encoder?,
         pixel_format: pixel_format?,
-        activation: if on_demand? {
+        activation: if on_demand? || follows_viewers {
             Activation::OnDemand
         } else {
             Activation::Always

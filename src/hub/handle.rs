@@ -85,6 +85,8 @@ pub struct HubStats {
     /// Pictures from one keyframe to the next, as last seen; 0 when not seen yet.
     pub keyframe_interval: u64,
     pub viewers: usize,
+    /// Viewers of other servers that carry the camera further.
+    pub remote_viewers: u64,
     /// Pictures published since the start.
     pub frames: u64,
     /// Frames skipped on congested links, over all viewers.
@@ -126,6 +128,11 @@ impl Hub {
         self.0.lock().viewers += 1;
         self.0.demand_changed.notify_all();
         ViewerGuard(self.0.clone())
+    }
+
+    /// Sets the number of viewers at other servers.
+    pub fn set_remote_viewers(&self, viewers: u64) {
+        self.0.lock().remote_viewers = viewers;
     }
 
     /// Returns the capture time of the newest frame of a live camera.
@@ -191,6 +198,7 @@ impl Hub {
             bitrate,
             keyframe_interval: inner.rate_meter.keyframe_interval(),
             viewers: inner.viewers,
+            remote_viewers: inner.remote_viewers,
             frames: inner.buffer.next_seq(),
             frames_skipped: inner.skipped,
             frames_dropped: inner.dropped,

@@ -8,10 +8,11 @@ mod url;
 
 pub use url::Url;
 
+use super::track::describe;
 use super::{Cause, Error, Input, Item, ReadyFrame, SILENCE_LIMIT, SourceContext};
+use crate::media::Description;
+use crate::media::fmp4::Sample;
 use crate::media::fmp4::read::{Reader, Segment, TrackDescription};
-use crate::media::fmp4::{Sample, avc1};
-use crate::media::{Codec, Description};
 use crate::shutdown::ShutdownToken;
 use crate::time::{TIMESCALE, Timestamp};
 use bytes::Bytes;
@@ -270,6 +271,7 @@ impl Input for HttpInput {
             is_disposable: !sample.is_reference,
             composition_offset: offset(&sample, self.timescale),
             recovery: sample.recovery,
+            timing: None,
             nals: self.reader.data(),
         })))
     }
@@ -318,26 +320,12 @@ impl HttpInput {
     }
 
     fn describe(&mut self, track: &TrackDescription) -> Result<(), Error> {
-        let Some(entry) = avc1::parse(&track.sample_entry) else {
+        let Some(description) = describe(track) else {
             let text = format!("{} is not H.264 as a BerryMSE sends it", self.server.url);
             return Err(Error::Lost(text).because(Cause::NO_STREAM));
         };
-        let (mut width, mut height) = entry.size;
-        if track.orientation.swaps_axes() {
-            (width, height) = (height, width);
-        }
         self.timescale = track.timescale;
-        self.description = Some(Arc::new(Description {
-            codec: Codec::H264,
-            rfc6381: entry.rfc6381,
-            sample_entry: track.sample_entry.clone(),
-            parameter_sets: entry.parameter_sets,
-            width,
-            height,
-            track_size: track.size,
-            orientation: track.orientation,
-            hidden: entry.hidden,
-        }));
+        self.description = Some(Arc::new(description));
         Ok(())
     }
 }

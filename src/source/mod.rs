@@ -7,15 +7,20 @@
 mod cause;
 mod file;
 pub mod http;
+#[cfg(feature = "nats")]
+mod nats;
 pub mod parse;
 pub mod pipe_reader;
 pub mod process;
+mod ready;
 pub mod rpicam;
 mod silence;
 pub mod sniff;
+mod standby;
 mod test_pattern;
 #[cfg(test)]
 mod testing;
+mod track;
 pub mod v4l2;
 
 use crate::controls::{ControlBackend, Server};
@@ -23,7 +28,6 @@ use crate::encode;
 use crate::frame_rate::FrameRate;
 use crate::h264::ChunkEnd;
 use crate::media::orientation::Orientation;
-use crate::media::{Description, Recovery};
 use crate::shutdown::ShutdownToken;
 use crate::time::Timestamp;
 use ::v4l2::{FourCc, NodeKind};
@@ -34,6 +38,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 pub use cause::Cause;
+pub use ready::{ReadyFrame, ReadyTiming};
+pub use standby::{Standby, stand_by};
 
 /// Part of the byte stream (ITU-T H.264 Annex B), cut anywhere.
 #[derive(Clone, Copy, Debug)]
@@ -78,25 +84,6 @@ impl<'a> Item<'a> {
             Self::Frame(_) => None,
         }
     }
-}
-
-/// A frame that needs only its media time.
-#[derive(Clone, Copy, Debug)]
-pub struct ReadyFrame<'a> {
-    /// The stream that it belongs to.
-    pub description: &'a Arc<Description>,
-    /// When the camera took it.
-    pub captured_at: Timestamp,
-    /// It is an IDR frame.
-    pub is_keyframe: bool,
-    /// No other frame refers to it.
-    pub is_disposable: bool,
-    /// Presentation time minus decoding time in media ticks; `None` in streams in which they are the same.
-    pub composition_offset: Option<i32>,
-    /// Decoding can begin here in addition to keyframes.
-    pub recovery: Option<Recovery>,
-    /// NAL units with four bytes of length before each.
-    pub nals: &'a [u8],
 }
 
 /// Silence after which a source counts as lost, unless it overrides this.
@@ -160,6 +147,10 @@ pub trait Input: Send {
     fn stall_reason(&self) -> Option<String> {
         None
     }
+
+    /// Takes the number of viewers and the bandwidths of their congested links, in bits per second, about once a second: for
+    /// a source that passes them on to the camera.
+    fn report_viewers(&mut self, _viewers: usize, _congested_bps: &[u32]) {}
 
     /// Returns the longest silence that is no fault. Until then the camera is live, however old its
     /// last frame.
@@ -289,6 +280,9 @@ pub enum SourceSpec {
     File(PathBuf),
     /// The endless MP4 of another BerryMSE.
     Http(http::Url),
+    /// A camera that another BerryMSE publishes over NATS, or all of them.
+    #[cfg(feature = "nats")]
+    Nats(crate::nats::Url),
     /// Annex B on standard input.
     Stdin,
     /// Built-in test pattern.
@@ -357,7 +351,7 @@ pub struct SourceContext {
     encoder_failures: encode::FailureHistory,
     /// Quota of log lines for the programs of this camera, over all their restarts.
     log_quota: process::log_quota::LogQuota,
-    /// Frames of another server's camera have come.
+    /// Frames of another server's camera have come, and for NATS were lost then.
     has_http_frames: Arc<AtomicBool>,
     /// Longest interval between data of its programs, over all openings.
     longest_interval: silence::LongestInterval,
@@ -423,6 +417,8 @@ pub fn open(spec: &SourceSpec, context: &SourceContext) -> Result<Box<dyn Input>
         SourceSpec::Exec(arguments) => process::open_exec(arguments, context),
         SourceSpec::File(path) => file::open(path, context),
         SourceSpec::Http(url) => http::open(url, context),
+        #[cfg(feature = "nats")]
+        SourceSpec::Nats(url) => nats::open(url, context),
         SourceSpec::Stdin => pipe_reader::open_stdin(context),
         SourceSpec::Test => test_pattern::open(context),
     }

@@ -32,6 +32,7 @@ impl FromStr for SourceSpec {
             Some(("http" | "https", _)) => Url::parse(text)
                 .map(Self::Http)
                 .ok_or_else(|| unknown_source(text)),
+            Some(("nats" | "nats+tls" | "tls", _)) => nats(text),
             Some(("v4l2", path)) => {
                 non_empty(path, "v4l2:PATH").map(|path| Self::V4l2(path.into()))
             }
@@ -68,6 +69,8 @@ impl fmt::Display for SourceSpec {
             }
             Self::File(path) => write!(f, "file:{}", path.display()),
             Self::Http(url) => url.fmt(f),
+            #[cfg(feature = "nats")]
+            Self::Nats(url) => url.fmt(f),
             Self::Stdin => f.write_str("-"),
             Self::Test => f.write_str("test"),
         }
@@ -75,6 +78,15 @@ impl fmt::Display for SourceSpec {
 }
 
 impl SourceSpec {
+    /// Returns true for a source elsewhere that sends only while somebody watches.
+    pub const fn is_remote_on_demand(&self) -> bool {
+        #[cfg(feature = "nats")]
+        if matches!(self, Self::Nats(_)) {
+            return true;
+        }
+        false
+    }
+
     /// Returns the kind of source as one word that reveals nothing else.
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -84,10 +96,27 @@ impl SourceSpec {
             Self::Exec(_) => "exec",
             Self::File(_) => "file",
             Self::Http(_) => "http",
+            #[cfg(feature = "nats")]
+            Self::Nats(_) => "nats",
             Self::Stdin => "stdin",
             Self::Test => "test",
         }
     }
+}
+
+/// The text of the error has no part of the URL, which may have a password.
+#[cfg(feature = "nats")]
+fn nats(text: &str) -> Result<SourceSpec, ParseError> {
+    let url = crate::nats::Url::parse(text);
+    url.map(SourceSpec::Nats)
+        .map_err(|why| ParseError(format!("a camera over NATS: {why}")))
+}
+
+#[cfg(not(feature = "nats"))]
+fn nats(_: &str) -> Result<SourceSpec, ParseError> {
+    Err(ParseError(
+        "this berrymse was built without NATS (cargo feature nats)".to_owned(),
+    ))
 }
 
 fn non_empty<'a>(path: &'a str, form: &str) -> Result<&'a str, ParseError> {
@@ -114,7 +143,7 @@ fn split_command(command: &str) -> Result<Vec<String>, ParseError> {
 }
 
 fn unknown_source(text: &str) -> ParseError {
-    const FORMS: &str = "a source is auto, /dev/videoN, v4l2:PATH, rpicam, rpicam:N, exec:COMMAND, file:PATH, http://HOST/stream.mp4 or https://HOST/stream.mp4 of another BerryMSE, - or test";
+    const FORMS: &str = "a source is auto, /dev/videoN, v4l2:PATH, rpicam, rpicam:N, exec:COMMAND, file:PATH, http://HOST/stream.mp4 or https://HOST/stream.mp4 of another BerryMSE, nats://HOST/NAME, - or test";
     let lower = text.to_ascii_lowercase();
     let number = text.strip_prefix("video").unwrap_or(text);
     let hint = if text.is_empty() {

@@ -19,6 +19,8 @@ mod lines;
 mod lossless;
 mod many_viewers;
 mod memory;
+#[cfg(feature = "nats")]
+mod nats;
 mod parameter_sets;
 mod process_source;
 mod recovery;

@@ -59,6 +59,7 @@ fn camera_json(app: &AppState, camera: &Camera, is_operator: bool) -> Value {
         "bitrate": if is_live { status.bitrate } else { 0 },
         "keyframe_interval": status.keyframe_interval,
         "viewers": status.viewers,
+        "viewers_elsewhere": status.remote_viewers,
         "frames": status.frames,
         "frames_skipped": status.frames_skipped,
         "frames_dropped": status.frames_dropped,

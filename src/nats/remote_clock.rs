@@ -1,0 +1,162 @@
+//! The clock of the camera's machine, and how late its frames come. Pure, with tests.
+//!
+//! A round is a question and an answer with the other clock's time, which was read somewhere between. The shortest round
+//! says the most. Lateness is measured against the shortest way of the last minute, too: it does not need the clocks.
+
+use crate::time::Timestamp;
+use std::time::Duration;
+
+/// Time after which an older best round or way is forgotten, as clocks drift.
+const WINDOW: Duration = Duration::from_secs(60);
+
+/// Times to another clock, of one start of the camera's program.
+#[derive(Debug, Default)]
+pub struct RemoteClock {
+    best: Option<Round>,
+    previous: Option<Round>,
+    least: Option<Least>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Round {
+    /// Other clock minus own, in nanoseconds.
+    offset: i128,
+    took: Duration,
+    at: Timestamp,
+}
+
+/// Shortest ways in the present and in the last window: own time of arrival minus the other clock's time of sending.
+#[derive(Clone, Copy, Debug)]
+struct Least {
+    present: i128,
+    previous: i128,
+    since: Timestamp,
+}
+
+fn nanos(time: Timestamp) -> i128 {
+    i128::from(time.as_nanos())
+}
+
+impl RemoteClock {
+    /// Takes a round: own times of question and answer, and the other clock's time. Impossible ones are ignored.
+    pub fn round(&mut self, asked_at: Timestamp, remote: Timestamp, now: Timestamp) {
+        if now < asked_at || now.since(asked_at) > Duration::from_secs(10) {
+            return;
+        }
+        let took = now.since(asked_at);
+        let middle = nanos(asked_at) + took.as_nanos().cast_signed() / 2;
+        let round = Round {
+            offset: nanos(remote) - middle,
+            took,
+            at: now,
+        };
+        let (best, previous) = (self.best, self.previous);
+        match best {
+            Some(best) if now.since(best.at) > WINDOW => {
+                self.previous = Some(best);
+                self.best = Some(round);
+            }
+            Some(best) if best.took <= took => {}
+            _ => self.best = Some(round),
+        }
+        if previous.is_some_and(|previous| now.since(previous.at) > 2 * WINDOW) {
+            self.previous = None;
+        }
+    }
+
+    /// Returns true after a round.
+    pub fn is_known(&self) -> bool {
+        self.best.is_some()
+    }
+
+    /// Other clock minus own.
+    fn offset(&self) -> Option<i128> {
+        let rounds = [self.best, self.previous].into_iter().flatten();
+        rounds
+            .min_by_key(|round| round.took)
+            .map(|round| round.offset)
+    }
+
+    /// Returns an own time for one of the other clock, not after `now`.
+    pub fn local(&self, remote: Timestamp, now: Timestamp) -> Timestamp {
+        let Some(offset) = self.offset() else {
+            return now;
+        };
+        let local = (nanos(remote) - offset).clamp(0, nanos(now));
+        Timestamp::from_nanos(u64::try_from(local).unwrap_or(0))
+    }
+
+    /// Returns how late something is that was sent at this time of the other clock and has come `now`.
+    pub fn lateness(&mut self, sent_at: Timestamp, now: Timestamp) -> Duration {
+        let way = nanos(now) - nanos(sent_at);
+        let least = self.least.get_or_insert(Least {
+            present: way,
+            previous: way,
+            since: now,
+        });
+        if now.since(least.since) > WINDOW {
+            *least = Least {
+                present: way,
+                previous: least.present,
+                since: now,
+            };
+        }
+        least.present = least.present.min(way);
+        let by_way = way - least.present.min(least.previous);
+        let by_clock = self.offset().map_or(0, |offset| way + offset);
+        let nanos = by_way.max(by_clock).clamp(0, i128::from(u64::MAX));
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Timestamp {
+        Timestamp::from_nanos(ms * 1_000_000)
+    }
+
+    fn ms(time: u64) -> Duration {
+        Duration::from_millis(time)
+    }
+
+    #[test]
+    fn shortest_round_sets_the_clock() {
+        let mut clock = RemoteClock::default();
+        assert_eq!(clock.local(at(7), at(9)), at(9));
+        // The other clock is 1 s ahead; the answer of the first round was slow.
+        clock.round(at(100), at(1105), at(200));
+        clock.round(at(300), at(1305), at(310));
+        clock.round(at(400), at(1401), at(500));
+        assert!(clock.is_known());
+        assert_eq!(clock.local(at(1500), at(600)), at(500));
+        assert_eq!(clock.local(at(1700), at(600)), at(600), "not in the future");
+        assert_eq!(clock.local(at(100), at(600)), at(0));
+    }
+
+    #[test]
+    fn late_frame_is_seen_with_and_without_the_clock() {
+        let mut clock = RemoteClock::default();
+        assert_eq!(clock.lateness(at(5000), at(100)), ms(0));
+        assert_eq!(clock.lateness(at(5033), at(133)), ms(0));
+        assert_eq!(clock.lateness(at(5066), at(1166)), ms(1000));
+        assert_eq!(clock.lateness(at(6100), at(1200)), ms(0));
+        // With the clock the first frame is late, too.
+        let mut clock = RemoteClock::default();
+        clock.round(at(1000), at(5005), at(1010));
+        assert_eq!(clock.lateness(at(4010), at(1010)), ms(1000));
+    }
+
+    #[test]
+    fn impossible_times_do_no_harm() {
+        let mut clock = RemoteClock::default();
+        let end = Timestamp::from_nanos(u64::MAX);
+        clock.round(at(10), at(5), at(9));
+        assert!(!clock.is_known());
+        clock.round(at(10), end, at(11));
+        clock.lateness(end, at(12));
+        clock.lateness(at(0), end);
+        assert!(clock.local(end, at(13)) <= at(13));
+    }
+}

@@ -1,0 +1,393 @@
+//! A camera's server and edges, with Debian's `nats-server` between them.
+
+use crate::support::{PATIENCE, Scratch, Server, Viewer, decode, is_init, is_keyframe};
+use berrymse::nats::protocol::{self, Parser, ServerOp};
+use rustix::process::Signal;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Frames older than this must not be shown.
+const OLD: Duration = Duration::from_secs(1);
+
+const CAMERA: [&str; 10] = [
+    "--source",
+    "test",
+    "--width",
+    "320",
+    "--height",
+    "240",
+    "--keyframe-interval",
+    "60",
+    "--fps",
+    "30",
+];
+
+/// A `nats-server` of the test's own, on the same port after a restart.
+struct Nats {
+    port: u16,
+    config: String,
+    child: Child,
+}
+
+impl Nats {
+    /// Starts one; `config` is what its file has besides the address.
+    fn start(scratch: &Scratch, config: &str) -> Self {
+        // Not from the range of local ports: a client that connects to a closed port could take it.
+        static NEXT: AtomicU16 = AtomicU16::new(0);
+        let first = 20_000 + (std::process::id() % 9_000) as u16;
+        for _ in 0..200 {
+            let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
+            if TcpListener::bind(("127.0.0.1", port)).is_err() {
+                continue;
+            }
+            let text = format!("listen: \"127.0.0.1:{port}\"\n{config}\n");
+            let path = scratch.file(&format!("{port}.conf"), text);
+            let child = spawn(&path);
+            let mut server = Self {
+                port,
+                config: path,
+                child,
+            };
+            if server.wait() {
+                return server;
+            }
+        }
+        panic!("nats-server does not start");
+    }
+
+    /// Waits until it serves; false if it ended.
+    fn wait(&mut self) -> bool {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            if self.child.try_wait().unwrap().is_some() {
+                return false;
+            }
+            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
+                return true;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        false
+    }
+
+    fn kill(&mut self) {
+        let _ = self.child.kill();
+        self.child.wait().unwrap();
+    }
+
+    fn restart(&mut self) {
+        self.child = spawn(&self.config);
+        assert!(self.wait());
+    }
+
+    fn signal(&self, signal: Signal) {
+        let process = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(process, signal).unwrap();
+    }
+
+    fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+}
+
+impl Drop for Nats {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn spawn(config: &str) -> Child {
+    let quiet = Stdio::null;
+    ["nats-server", "/usr/sbin/nats-server"]
+        .into_iter()
+        .find_map(|name| {
+            let mut command = Command::new(name);
+            command.args(["-c", config]).stdout(quiet()).stderr(quiet());
+            command.spawn().ok()
+        })
+        .expect("nats-server is needed: apt-get install nats-server")
+}
+
+fn camera(url: &str) -> Server {
+    Server::start(&[&CAMERA[..], &["--publish", url]].concat())
+}
+
+fn edge(url: &str) -> Server {
+    Server::start(&["--source", &format!("{url}/camera")])
+}
+
+/// Number of the fragment.
+fn number(message: &[u8]) -> u32 {
+    u32::from_be_bytes(message[20..24].try_into().unwrap())
+}
+
+fn decode_time(message: &[u8]) -> u64 {
+    u64::from_be_bytes(message[64..72].try_into().unwrap())
+}
+
+/// Messages of a viewer, and when each was there.
+type Seen = Vec<(Vec<u8>, Instant)>;
+
+/// Collects the messages of a viewer until told to stop.
+fn collect(server: &Server, is_over: &Arc<AtomicBool>) -> thread::JoinHandle<Seen> {
+    let mut viewer = Viewer::connect(server, "/video_websocket", None);
+    let is_over = is_over.clone();
+    thread::spawn(move || {
+        let mut seen = Seen::new();
+        while !is_over.load(Ordering::Relaxed) {
+            seen.push((viewer.binary(), Instant::now()));
+        }
+        seen
+    })
+}
+
+/// Watches the camera at its own server and at an edge, while `fault` happens. Every frame at the edge must have the bytes
+/// that viewers at the camera get, come within [`OLD`] after them, and be a keyframe or follow the one before.
+fn watch_both(camera: &Server, edge: &Server, fault: impl FnOnce()) -> (Seen, Seen) {
+    let is_over = Arc::new(AtomicBool::new(false));
+    let at_camera = collect(camera, &is_over);
+    let at_edge = collect(edge, &is_over);
+    wait_for_frames(edge, 30);
+    fault();
+    wait_for_frames(edge, 60);
+    is_over.store(true, Ordering::Relaxed);
+    let (at_camera, at_edge) = (at_camera.join().unwrap(), at_edge.join().unwrap());
+    check_frames(&at_camera, &at_edge);
+    (at_camera, at_edge)
+}
+
+fn check_frames(at_camera: &Seen, at_edge: &Seen) {
+    assert!(is_init(&at_edge[0].0));
+    assert_eq!(at_camera[0].0, at_edge[0].0, "the init segment");
+    let frames = || at_edge.iter().filter(|(message, _)| !is_init(message));
+    let mut before: Option<u32> = None;
+    let mut matched = 0;
+    for (message, seen) in frames() {
+        let follows = before.is_none_or(|before| number(message) == before.wrapping_add(1));
+        assert!(follows || is_keyframe(message), "a reference is missing");
+        before = Some(number(message));
+        let same =
+            |(other, _): &&(Vec<u8>, Instant)| !is_init(other) && number(other) == number(message);
+        // Either viewer may have begun earlier.
+        let Some((original, first_seen)) = at_camera.iter().find(same) else {
+            continue;
+        };
+        let nals = |message: &[u8]| message[104..].to_vec();
+        assert_eq!(nals(original), nals(message));
+        let late = seen.saturating_duration_since(*first_seen);
+        assert!(late < OLD, "frame {} is {late:?} late", number(message));
+        matched += 1;
+    }
+    assert!(matched > 30, "{matched} frames in common");
+}
+
+/// Waits until the server has this many more frames than now.
+fn wait_for_frames(server: &Server, count: u64) {
+    let frames = |camera: &serde_json::Value| camera["frames"].as_u64().unwrap();
+    let now = frames(&server.status()["cameras"][0]);
+    server.wait_for("frames", |camera| frames(camera) >= now + count);
+}
+
+/// Pictures of a viewer's messages; the first is the init segment.
+fn pictures(seen: &Seen) -> Vec<String> {
+    let all: Vec<&[u8]> = seen.iter().map(|(message, _)| &message[..]).collect();
+    decode("mp4", &all.concat())
+}
+
+#[test]
+fn edge_sends_the_bytes_of_the_camera() {
+    let scratch = Scratch::new("nats-same");
+    // Every frame has to be cut.
+    let nats = Nats::start(&scratch, "max_payload: 1024");
+    let camera = camera(&nats.url());
+    let edge = edge(&nats.url());
+    let (at_camera, at_edge) = watch_both(&camera, &edge, || ());
+    let all = |seen: &Seen| {
+        seen.iter()
+            .map(|(message, _)| message.clone())
+            .collect::<Vec<_>>()
+    };
+    let (at_camera, at_edge) = (all(&at_camera), all(&at_edge));
+    let common = at_edge.iter().filter(|message| at_camera.contains(message));
+    assert!(common.count() > 60, "also headers and times are the same");
+    let status = edge.status()["cameras"][0].clone();
+    assert_eq!(status["source"], "nats");
+    assert_eq!(status["frames_dropped"], 0);
+}
+
+#[test]
+fn camera_on_demand_follows_viewers_of_edges() {
+    let scratch = Scratch::new("nats-demand");
+    let nats = Nats::start(&scratch, "");
+    let url = nats.url();
+    let camera =
+        Server::start(&[&CAMERA[..], &["--on-demand", "true", "--publish", &url]].concat());
+    let edge = edge(&url);
+    camera.wait_for("idle", |camera| camera["state"] == "idle");
+    let mut viewer = edge.watch("/video_websocket");
+    assert!(is_init(&viewer.binary()) && is_keyframe(&viewer.binary()));
+    camera.wait_for("live", |camera| camera["state"] == "live");
+    // The viewer counts at the camera, too.
+    camera.wait_for("remote viewer", |camera| camera["viewers_elsewhere"] == 1);
+    drop(viewer);
+    edge.wait_for("idle", |camera| camera["state"] == "idle");
+    camera.wait_for_log("no longer watched over NATS");
+    camera.wait_for("nobody", |camera| camera["viewers_elsewhere"] == 0);
+}
+
+#[test]
+fn restarted_nats_server_is_found_again() {
+    let scratch = Scratch::new("nats-restart");
+    let mut nats = Nats::start(&scratch, "");
+    let (camera, edge) = (camera(&nats.url()), edge(&nats.url()));
+    let (_, at_edge) = watch_both(&camera, &edge, || {
+        nats.kill();
+        thread::sleep(Duration::from_secs(1));
+        // It takes smaller messages now.
+        let config = std::fs::read_to_string(&nats.config).unwrap();
+        std::fs::write(&nats.config, config + "max_payload: 2048\n").unwrap();
+        nats.restart();
+    });
+    let times: Vec<u64> = (at_edge.iter().filter(|(message, _)| !is_init(message)))
+        .map(|(message, _)| decode_time(message))
+        .collect();
+    assert!(times.is_sorted());
+}
+
+#[test]
+fn stopped_nats_server_brings_nothing_old() {
+    let scratch = Scratch::new("nats-stopped");
+    let nats = Nats::start(&scratch, "");
+    let (camera, edge) = (camera(&nats.url()), edge(&nats.url()));
+    watch_both(&camera, &edge, || {
+        nats.signal(Signal::STOP);
+        thread::sleep(Duration::from_secs(4));
+        nats.signal(Signal::CONT);
+    });
+}
+
+#[test]
+fn restarted_camera_is_another_epoch() {
+    let scratch = Scratch::new("nats-epoch");
+    let nats = Nats::start(&scratch, "");
+    let first = camera(&nats.url());
+    let edge = edge(&nats.url());
+    let is_over = Arc::new(AtomicBool::new(false));
+    let at_edge = collect(&edge, &is_over);
+    wait_for_frames(&edge, 30);
+    drop(first);
+    let second = camera(&nats.url());
+    second.wait_for_log("watched over NATS");
+    wait_for_frames(&edge, 60);
+    is_over.store(true, Ordering::Relaxed);
+    let seen = at_edge.join().unwrap();
+    let frames: Vec<&[u8]> = (seen.iter().map(|(message, _)| &message[..]))
+        .filter(|message| !is_init(message))
+        .collect();
+    let follows =
+        |pair: &[&[u8]]| is_keyframe(pair[1]) || number(pair[1]) == number(pair[0]).wrapping_add(1);
+    assert!(frames.windows(2).all(follows));
+    assert!(
+        frames
+            .windows(2)
+            .all(|pair| decode_time(pair[0]) < decode_time(pair[1]))
+    );
+    assert!(
+        frames
+            .windows(2)
+            .any(|pair| number(pair[1]) < number(pair[0]))
+    );
+}
+
+/// A relay in front of a NATS server, which drops each `n`th message to the client.
+fn dropping_relay(server: u16, n: usize) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let mut upstream = TcpStream::connect(("127.0.0.1", server)).unwrap();
+            let (mut from, mut to) = (client.try_clone().unwrap(), upstream.try_clone().unwrap());
+            thread::spawn(move || std::io::copy(&mut from, &mut to));
+            thread::spawn(move || {
+                let (mut parser, mut piece, mut count) = (Parser::default(), [0; 4096], 0);
+                while let Ok(read @ 1..) = upstream.read(&mut piece) {
+                    parser.push(&piece[..read]);
+                    let mut out = Vec::new();
+                    while let Some(op) = parser.next_op().unwrap() {
+                        count += usize::from(matches!(op, ServerOp::Message(_)));
+                        let is_kept = count % n != 0;
+                        match op {
+                            ServerOp::Info(info) => {
+                                let text = format!(
+                                    "INFO {{\"headers\":true,\"max_payload\":{}}}\r\n",
+                                    info.max_payload
+                                );
+                                out.extend(text.bytes());
+                            }
+                            ServerOp::Message(message) if is_kept => {
+                                out.extend(relayed(&message));
+                            }
+                            ServerOp::Message(_) => {}
+                            ServerOp::Ping => out.extend(b"PING\r\n"),
+                            ServerOp::Pong => out.extend(b"PONG\r\n"),
+                            ServerOp::Ok | ServerOp::Error(_) => panic!("{op:?}"),
+                        }
+                    }
+                    if client.write_all(&out).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    port
+}
+
+/// Bytes of a message as the server sends it.
+fn relayed(message: &protocol::Message) -> Vec<u8> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (subject, reply) = (text(&message.subject), text(&message.reply));
+    let size = message.payload.len();
+    let mut out = match message.status {
+        0 => format!("MSG {subject} {} {reply} {size}\r\n", message.sid),
+        status => format!(
+            "HMSG {subject} {} {reply} 16 {}\r\nNATS/1.0 {status}\r\n\r\n",
+            message.sid,
+            size + 16
+        ),
+    }
+    .into_bytes();
+    out.extend_from_slice(&message.payload);
+    out.extend_from_slice(b"\r\n");
+    out
+}
+
+#[test]
+fn dropped_messages_leave_no_broken_picture() {
+    let scratch = Scratch::new("nats-drops");
+    let nats = Nats::start(&scratch, "");
+    let camera = camera(&nats.url());
+    // 5 % of the messages.
+    let port = dropping_relay(nats.port, 20);
+    let edge = edge(&format!("nats://127.0.0.1:{port}"));
+    let (at_camera, at_edge) = watch_both(&camera, &edge, || wait_for_frames(&edge, 60));
+    // From a keyframe on that both viewers have, to the last frame of the one that ended first.
+    let known: Vec<u32> = (at_camera[1..].iter())
+        .map(|(message, _)| number(message))
+        .collect();
+    let begin = (at_edge.iter())
+        .position(|(message, _)| is_keyframe(message) && known.contains(&number(message)))
+        .unwrap();
+    let common = std::iter::once(&at_edge[0])
+        .chain(&at_edge[begin..])
+        .filter(|(message, _)| is_init(message) || known.contains(&number(message)));
+    let shown = pictures(&common.cloned().collect());
+    let original = pictures(&at_camera);
+    assert!(shown.len() > 60);
+    assert!(shown.iter().all(|picture| original.contains(picture)));
+}
