@@ -25,6 +25,7 @@ const here = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.
 const ENTRIES = {
   "berrymse": "element/berry-video.js",
   "legacy": "element/legacy.js",
+  "media-element": "element/media-element.js",
   "msevideo": "element/msevideo.js",
   "http-socket": "net/http-socket.js",
   "refusal": "net/refusal.js",

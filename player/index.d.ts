@@ -14,6 +14,27 @@ export interface BerryVideoEventMap {
 
 declare module "./types/element/berry-video.js" {
   interface BerryVideo {
+    currentTime: number;
+    readonly duration: number;
+    readonly seekable: TimeRanges;
+    readonly buffered: TimeRanges;
+    readonly seeking: boolean;
+    readonly ended: boolean;
+    readonly readyState: number;
+    readonly networkState: number;
+    readonly videoWidth: number;
+    readonly videoHeight: number;
+    readonly error: { code: number; message: string } | null;
+    readonly streamType: "live";
+    readonly targetLiveWindow: number;
+    readonly liveEdgeStart: number;
+    playbackRate: number;
+    poster: string;
+    preload: string;
+    restBelow: string;
+    muted: boolean;
+    volume: number;
+    load(): void;
     addEventListener<Name extends keyof BerryVideoEventMap>(
       name: Name,
       listener: (this: BerryVideo, event: BerryVideoEventMap[Name]) => void,

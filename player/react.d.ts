@@ -11,6 +11,9 @@ export interface BerryVideoProps extends DetailedHTMLProps<HTMLAttributes<BerryV
   renderer?: "auto" | "mse" | "webcodecs";
   lookback?: number;
   restAfter?: number;
+  poster?: string;
+  preload?: "none";
+  "rest-below"?: number;
 }
 
 declare module "react" {

@@ -13,6 +13,9 @@
  * @attr token       proves the right to watch, from the next connection on; the property may also be a function that returns it,
  *                   or a promise of it
  * @attr rest-after  seconds after which a hidden page closes its connection until it is seen again; default 60
+ * @attr rest-below  share of the element (0 to 1) below which, out of sight, it closes its connection until it is seen again
+ * @attr preload     "none": connects at the first `play`, and shows `poster` and a button until then
+ * @attr poster      image until the first frame
  * @fires delay    detail: {delay, shown}, once per second: the property, and the number of frames shown
  * @fires state    detail: {tone, text, seconds} whenever the status changes; seconds behind or late
  * @fires error    detail: {code, message} when the server or the browser refuses
@@ -48,12 +51,14 @@ slot { position: absolute; inset: 0; display: block; pointer-events: none; }
 const Base = /** @type {typeof HTMLElement} */ (globalThis.HTMLElement ?? class {});
 
 export class BerryVideo extends Base {
-  static observedAttributes = ["src", "renderer", "controls", "latency", "lookback", "rest-after"];
+  static observedAttributes = ["src", "renderer", "controls", "latency", "lookback", "rest-after", "poster", "rest-below"];
 
   #frame = element("div", "frame");
   #video = element("video", "video");
   #overlay = new LazyPart(async () => new (await import("../ui/overlay.js")).Overlay(this, this.#root, this.#frame));
   #controls = new LazyPart(async () => new (await import("../ui/controls.js")).MediaControls(this, this.#root, this.#frame));
+
+  #media = new LazyPart(async () => new (await import("./media-element.js")).MediaElement(this, this.#root, () => this.#player));
 
   /** @type {Player | null | undefined} null: the URL is invalid; undefined: the element is in no page */
   #player;
@@ -191,8 +196,9 @@ export class BerryVideo extends Base {
   }
 
   /** Continues at the live edge. */
-  play() {
-    return this.#player?.play();
+  async play() {
+    await this.#player?.start();
+    await this.#player?.play();
   }
 
   pause() {
@@ -248,14 +254,22 @@ export class BerryVideo extends Base {
     });
     this.#player.rendererName = this.renderer;
     this.#startedAt = performance.now();
+    this.#media.load();
+    this.#media.loaded?.started();
+    const player = this.#player;
+    if (this.getAttribute("preload") === "none") {
+      this.#controls.load().then(() => player.hold());
+      player.hold();
+    } else player.start();
     this.#configure();
-    this.#player.start();
   }
 
   #configure() {
     const { lookback, latency, restAfter: hiddenTimeout } = this;
     if (this.#player) Object.assign(this.#player, { lookback, latency, hiddenTimeout });
     if (this.controls) this.#controls.load();
+    this.#video.poster = this.getAttribute("poster") ?? "";
+    this.#media.loaded?.watch();
   }
 
   #stop() {
@@ -268,7 +282,7 @@ export class BerryVideo extends Base {
   }
 
   get #parts() {
-    return [this.#overlay, this.#controls];
+    return [this.#overlay, this.#controls, this.#media];
   }
 
   /**

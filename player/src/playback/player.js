@@ -124,8 +124,7 @@ export class Player {
     if (!this.#abort) return;
     this.#abort.abort();
     this.#abort = null;
-    clearTimeout(this.#rebuildTimer);
-    clearTimeout(this.#suspendTimer);
+    for (const timer of [this.#rebuildTimer, this.#suspendTimer]) clearTimeout(timer);
     this.#rebuildTimer = this.#suspendTimer = 0;
     this.#isSuspended = false;
     this.#connection.close();
@@ -143,6 +142,12 @@ export class Player {
   reset() {
     this.stop();
     this.start();
+  }
+
+  /** In place of `start`: waits for `play` after it, as where the browser blocks autoplay. */
+  hold() {
+    if (!this.#abort) this.#isAutoplayBlocked = true;
+    this.#notify();
   }
 
   /** Plays, at the live edge. Called from a click it also starts where the browser blocks autoplay. */
@@ -222,7 +227,7 @@ export class Player {
   }
 
   get isPaused() {
-    return this.#isPaused;
+    return this.#isPaused || this.#isAutoplayBlocked;
   }
 
   #seekToEdge() {
@@ -265,7 +270,7 @@ export class Player {
       const isForced = this.#needsWebCodecs;
       const renderer = this.#renderer = new RendererSwitch(this.#video, this.#listener, before, { isForced, createMse: isSupported ? createMse : null });
       this.#updateRetention();
-      await renderer.selectRenderer(this.#link.target, this.#autoSkip);
+      await renderer.selectRenderer(this.#sync.link(this.#renderer).target, this.#autoSkip);
     } catch (error) {
       console.warn(`berrymse: ${error}`);
       this.#switchRetryTick = this.#ticks + this.#switchRetryTicks;
@@ -274,10 +279,8 @@ export class Player {
   }
 
   #selectRenderer() {
-    if (!this.#isPaused) this.#renderer.selectRenderer?.(this.#link.target, this.#autoSkip);
+    if (!this.#isPaused) this.#renderer.selectRenderer?.(this.#sync.link(this.#renderer).target, this.#autoSkip);
   }
-
-  // ---- what the server says
 
   /** @param {import("./player-state.js").PlayerState["connection"]} state */
   #setConnectionState(state) {
@@ -332,10 +335,6 @@ export class Player {
     if (seekTo !== null) video.currentTime = seekTo;
     if (isLost) this.#rejoin();
     if (video.playbackRate !== rate) video.playbackRate = rate;
-  }
-
-  get #link() {
-    return this.#sync.link(this.#renderer);
   }
 
   /** The element may be in another window than its script. */
@@ -399,20 +398,21 @@ export class Player {
     }, { signal });
     video.ownerDocument.addEventListener("visibilitychange", () => {
       clearTimeout(this.#suspendTimer);
-      if (!this.#isHidden) this.#resume();
-      else if (this.hiddenTimeout < Infinity) this.#suspendTimer = setTimeout(() => this.#suspend(), this.hiddenTimeout * 1000);
+      if (!this.#isHidden) this.resume();
+      else if (this.hiddenTimeout < Infinity) this.#suspendTimer = setTimeout(() => this.#isUnseen && this.suspend(), this.hiddenTimeout * 1000);
     }, { signal });
-    addEventListener("pageshow", ({ persisted }) => persisted && this.#resume(), { signal });
+    addEventListener("pageshow", ({ persisted }) => persisted && this.resume(), { signal });
     addEventListener("online", () => this.#isSuspended || this.#connection.reconnectNow(), { signal });
   }
 
-  #suspend() {
-    if (!this.#isUnseen) return;
+  /** Leaves the server until `resume`. */
+  suspend() {
     this.#isSuspended = true;
     this.#connection.close();
   }
 
-  #resume() {
+  resume() {
+    if (!this.#abort) return;
     this.#stallDetector.noteVisible();
     if (this.#isSuspended) {
       this.#isSuspended = false;

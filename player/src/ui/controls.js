@@ -6,7 +6,7 @@ import { adopt, element } from "./dom.js";
 import { icon } from "./icons.js";
 
 const CSS = `
-button { font: inherit; color: inherit; border: 1px solid #fff3; cursor: pointer; background: #1a1720c0; }
+button { font: inherit; color: #fff; border: 1px solid #fff3; cursor: pointer; background: #1a1720c0; }
 button:hover { background: #322c3dd0; }
 :is(button, input):focus-visible { outline: 2px solid #fff; outline-offset: 1px; }
 .play { position: absolute; inset: 0; margin: auto; width: 5.5em; height: 5.5em; border-radius: 50%; padding: 0; }

@@ -35,7 +35,7 @@ macro_rules! embedded {
 #[rustfmt::skip]
 const FILES: &[(&str, [&[u8]; 3])] = embedded!(
     "berrymse.js" "camera-settings.js" "controls.js" "crop.js" "decode-worker.js" "frame-stats.js" "http-socket.js" "icon.svg" "index.html" "keyframe-marker.js"
-    "latency-controller.js" "legacy.js" "login.html" "msevideo.js" "overlay.js" "page.css" "page.js" "picture-in-picture.js" "refusal.js" "renderer-switch.js" "snapshot.js" "token.js"
+    "latency-controller.js" "legacy.js" "login.html" "media-element.js" "msevideo.js" "overlay.js" "page.css" "page.js" "picture-in-picture.js" "refusal.js" "renderer-switch.js" "snapshot.js" "token.js"
     "video-decoder.js"
 );
 
