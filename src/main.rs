@@ -6,20 +6,19 @@ use berrymse::cli::list_cameras::Report;
 use berrymse::cli::{self, Command, Config, credentials, first_start, list_cameras, setup};
 use berrymse::heartbeat::{Heartbeat, HeartbeatMonitor};
 use berrymse::os::service_manager::{self, ServiceManager};
+use berrymse::os::signals::{Request, Signals};
 #[cfg(feature = "nats")]
 use berrymse::publish::{self, Publisher};
 use berrymse::serve::exposure::Exposure;
-use berrymse::serve::{self, AppState, BoundListener, Fanout, Tls};
+use berrymse::serve::{self, AppState, BoundListener, Fanout, Site, Tls};
 use berrymse::shutdown::ShutdownToken;
 use berrymse::source::SourceSpec;
 use berrymse::time::Timestamp;
 use berrymse::{camera_handle, logger, os, redact};
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Timeout for the threads of cameras. Those that still run end with the process.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(700);
@@ -29,11 +28,7 @@ const ADDRESS_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let directory = std::env::current_dir().unwrap_or_default();
-    match cli::parse(
-        std::env::args_os().skip(1),
-        |name| std::env::var_os(name),
-        &directory,
-    ) {
+    match read_settings(&directory) {
         Ok(Command::Print(text)) => print_answer(&text),
         Ok(Command::Setup { path }) => print_result(setup::run(&path)),
         Ok(Command::HashPassword { digest_name }) => {
@@ -75,7 +70,7 @@ fn main() -> ExitCode {
                 redact::add_secrets(&publish.options.auth.secrets());
             }
             logger::init(config.log, std::env::var_os("JOURNAL_STREAM").as_deref());
-            match serve(config) {
+            match serve(config, &directory) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(reason) => {
                     print_error(&reason);
@@ -88,6 +83,15 @@ fn main() -> ExitCode {
             ExitCode::from(cli::Error::EXIT_CODE)
         }
     }
+}
+
+/// Reads the command line, the environment and the configuration file.
+fn read_settings(directory: &Path) -> Result<Command, cli::Error> {
+    cli::parse(
+        std::env::args_os().skip(1),
+        |name| std::env::var_os(name),
+        directory,
+    )
 }
 
 /// Prints the answer of a command that can fail.
@@ -155,8 +159,9 @@ fn print_error(reason: &str) {
 }
 
 /// Serves until a signal comes. An error is a reason not to start.
-fn serve(config: Config) -> Result<(), String> {
+fn serve(config: Config, directory: &Path) -> Result<(), String> {
     os::heap::set_up();
+    let at_start = config.clone();
     config.notes.iter().for_each(|note| log::warn!("{note}"));
     let (viewers, other) = (config.server.max_viewers, config.server.limits.connections);
     let room = serve::raise_nofile_limit(viewers, other, config.cameras.len());
@@ -190,11 +195,7 @@ fn serve(config: Config) -> Result<(), String> {
     let is_first = config.is_bare && std::io::stdout().is_terminal();
     let found = is_first.then(list_cameras::report);
     let greeting = greeting(&listening, found.as_ref(), config.has_qr);
-    let is_public = config
-        .access
-        .as_ref()
-        .is_some_and(|access| access.is_public);
-    let is_open = config.access.is_none() || is_public;
+    let (is_open, is_public) = openness(config.access.as_ref());
     let exposure = Exposure::of(&listening, is_open, is_public);
     exposure.warnings().for_each(|line| log::warn!("{line}"));
     let access = config.access.map(access_control).transpose()?;
@@ -231,11 +232,16 @@ fn serve(config: Config) -> Result<(), String> {
         &room,
         fanout.clone(),
     );
-    let site = Arc::new(app);
+    let mut server = Server {
+        site: Site::new(app),
+        config: at_start,
+        exposure,
+        directory: directory.to_owned(),
+    };
     runtime.block_on(async {
         let feeding = feed_watchdog(&manager, &fanout, heartbeats);
         tokio::select! {
-            result = until_signal(signals, listening, &greeting, tls, site, &manager) => result,
+            result = until_signal(signals, listening, &greeting, tls, &mut server, &manager) => result,
             () = feeding => Ok(()),
         }
     })?;
@@ -357,9 +363,12 @@ async fn bind_addresses(
         }
         manager.notify("WATCHDOG=1");
         tokio::select! {
-            signal = signals.next() => {
-                log::info!("stopping: {signal}");
-                return Ok(None);
+            request = signals.next() => {
+                // The configuration is read when the address is there; a reload changes nothing before.
+                if let Request::Stop(reason) = request {
+                    log::info!("stopping: {reason}");
+                    return Ok(None);
+                }
             }
             () = tokio::time::sleep(ADDRESS_POLL_INTERVAL) => {}
         }
@@ -406,70 +415,95 @@ async fn until_signal(
     listening: Vec<BoundListener>,
     greeting: &str,
     tls: Option<Tls>,
-    site: Arc<AppState>,
+    server: &mut Server,
     manager: &ServiceManager,
 ) -> Result<(), String> {
     let mut urls = String::new();
-    tokio::spawn(serve::run_maintenance(site.clone()));
+    tokio::spawn(serve::run_maintenance(server.site.clone()));
     for address in listening {
         urls.push_str(&format!("Listening on {}\n", address.url));
         let tls = tls.clone().filter(|_| address.is_secure);
         tokio::spawn(serve::accept_connections(
             address.listener,
             tls,
-            site.clone(),
+            server.site.clone(),
         ));
     }
     urls.push_str(greeting);
     // A closed standard output is no reason to stop.
     let _ = print(&urls);
     manager.notify("READY=1\nSTATUS=serving");
-    log::info!("stopping: {}", signals.next().await);
-    Ok(())
-}
-
-/// Signals that end the program. It listens before it opens the first camera, so that child processes always end in order.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Option<Signal>,
-}
-
-impl Signals {
-    /// Begins to listen. It needs the runtime.
-    fn listen() -> Result<Self, String> {
-        let handler =
-            |kind| signal(kind).map_err(|error| format!("cannot listen for signals: {error}"));
-        let hangup = (!is_hangup_ignored()).then(|| handler(SignalKind::hangup()));
-        Ok(Self {
-            interrupt: handler(SignalKind::interrupt())?,
-            terminate: handler(SignalKind::terminate())?,
-            hangup: hangup.transpose()?,
-        })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        let closed = async {
-            match &mut self.hangup {
-                Some(hangup) => hangup.recv().await,
-                None => std::future::pending().await,
+    loop {
+        match signals.next().await {
+            Request::Stop(reason) => {
+                log::info!("stopping: {reason}");
+                return Ok(());
             }
-        };
-        tokio::select! {
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = closed => "SIGHUP, the terminal is closed",
+            Request::Reload => {
+                manager.notify_reloading();
+                server.reload();
+                manager.notify("READY=1\nSTATUS=serving");
+            }
         }
     }
 }
 
-/// Returns true if the program must outlive its terminal (`nohup`).
-fn is_hangup_ignored() -> bool {
-    const HANGUP: u64 = 1 << 0;
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status
-        .lines()
-        .find_map(|line| line.strip_prefix("SigIgn:"))
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    ignored.is_some_and(|mask| mask & HANGUP != 0)
+/// The running server, and the configuration that it has.
+struct Server {
+    site: Site,
+    config: Config,
+    exposure: Exposure,
+    directory: PathBuf,
+}
+
+impl Server {
+    /// Reads the configuration again and applies what can change now. A wrong one changes nothing.
+    fn reload(&mut self) {
+        let new = match read_settings(&self.directory) {
+            Ok(Command::Serve(new)) => new,
+            Ok(_) => return,
+            Err(error) => {
+                log::error!(
+                    "reload: nothing changed ({error}); `berrymse --check-config` lists all errors"
+                );
+                return;
+            }
+        };
+        let access = match new.access.clone().map(access_control).transpose() {
+            Ok(access) => access,
+            Err(error) => {
+                log::error!("reload: nothing changed ({error})");
+                return;
+            }
+        };
+        let known = &self.config.notes;
+        let notes = new.notes.iter().filter(|note| !known.contains(note));
+        notes.for_each(|note| log::warn!("{note}"));
+        let (is_open, is_public) = openness(new.access.as_ref());
+        let was_exposed = self.exposure.is_unintended();
+        self.exposure = self.exposure.clone().with(is_open, is_public);
+        if !was_exposed {
+            self.exposure
+                .warnings()
+                .for_each(|line| log::warn!("{line}"));
+        }
+        let is_exposed = self.exposure.is_unintended();
+        let ended = self
+            .site
+            .reconfigure(new.server.clone(), access, is_exposed);
+        let left = self.config.keys_for_restart(&new);
+        if !left.is_empty() {
+            log::warn!("reload: {} only change at a restart", left.join(", "));
+        }
+        log::info!("reload: applied ({ended} viewers ended)");
+        // What is in use, so that the next reload tells the difference again.
+        self.config.access = new.access;
+        self.config.notes = new.notes;
+    }
+}
+
+/// Returns whether everybody may watch, and whether the configuration says so.
+fn openness(access: Option<&access::Config>) -> (bool, bool) {
+    let is_public = access.is_some_and(|access| access.is_public);
+    (access.is_none() || is_public, is_public)
 }

@@ -1,12 +1,13 @@
 //! Checks a credential and returns the identity that it proves.
 
-use super::config::{Config, Right, User};
+use super::config::{Config, Right, Token, User};
 use super::digest::DigestSecret;
 use super::ended::EndedSessions;
 use super::key::{SigningKey, random_bytes};
 use super::link::Link;
 use super::session::{self, Session};
 use super::verified::VerifiedPasswords;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -26,6 +27,8 @@ pub struct Identity {
     pub session: Option<Arc<str>>,
     /// End of the link, in seconds of Unix time; `None` if it is no link.
     pub expires_at: Option<u64>,
+    /// Differs between the passwords or tokens of one name; within the process only.
+    pub(crate) version: Option<u64>,
 }
 
 impl Identity {
@@ -37,6 +40,7 @@ impl Identity {
             camera: None,
             session: None,
             expires_at: None,
+            version: None,
         }
     }
 
@@ -44,6 +48,20 @@ impl Identity {
         Self {
             name: Some(name.into()),
             ..Self::nobody(Some(right))
+        }
+    }
+
+    fn of_user(user: &User) -> Self {
+        Self {
+            version: Some(version_of(&user.password.version())),
+            ..Self::named(&user.name, user.right)
+        }
+    }
+
+    fn of_token(token: &Token) -> Self {
+        Self {
+            version: Some(version_of(&token.hash)),
+            ..Self::named(&token.name, token.right)
         }
     }
 
@@ -56,6 +74,13 @@ impl Identity {
     pub fn may_see(&self, camera: &str) -> bool {
         self.camera.as_deref().is_none_or(|only| only == camera)
     }
+}
+
+/// Returns a number that differs between secrets.
+fn version_of(secret: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    secret.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Reason for which a token is refused.
@@ -132,8 +157,7 @@ impl AccessControl {
                 found = Some(known);
             }
         }
-        let found = found.ok_or(TokenRefusal::Unknown)?;
-        Ok(Identity::named(&found.name, found.right))
+        found.map(Identity::of_token).ok_or(TokenRefusal::Unknown)
     }
 
     /// Returns the identity if the password was right a short time ago. Costs no hash.
@@ -148,7 +172,7 @@ impl AccessControl {
         let user = self
             .user(user)
             .filter(|user| verified.has(&user.name, password, address, now))?;
-        Some(Identity::named(&user.name, user.right))
+        Some(Identity::of_user(user))
     }
 
     /// Checks a password, and remembers a right one. Slow: costs one hash, whether there is such a user or not.
@@ -170,7 +194,7 @@ impl AccessControl {
         }
         let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
         verified.add(&user.name, password, address, now);
-        Some(Identity::named(&user.name, user.right))
+        Some(Identity::of_user(user))
     }
 
     /// Returns what Digest needs of a user's password, if the configuration has it.
@@ -185,8 +209,7 @@ impl AccessControl {
 
     /// Returns the identity of a user who proved the password elsewhere, such as by Digest.
     pub fn identity_of(&self, user: &str) -> Option<Identity> {
-        let user = self.user(user)?;
-        Some(Identity::named(&user.name, user.right))
+        self.user(user).map(Identity::of_user)
     }
 
     /// Starts a session; returns the value of its cookie.
@@ -201,7 +224,7 @@ impl AccessControl {
         let user = self.user_of(&session, now)?;
         Some(Identity {
             session: session.fields().map(|fields| fields.id.into()),
-            ..Identity::named(&user.name, user.right)
+            ..Identity::of_user(user)
         })
     }
 
@@ -225,6 +248,21 @@ impl AccessControl {
         let is_expired = |end: u64| super::link::unix_seconds(now) >= end;
         identity.session.as_ref().is_some_and(is_ended)
             || identity.expires_at.is_some_and(is_expired)
+    }
+
+    /// Returns true if the identity, which an earlier configuration granted, may still watch.
+    pub fn still_grants(&self, identity: &Identity) -> bool {
+        let Some(name) = identity.name.as_deref() else {
+            return self.config.is_public;
+        };
+        if identity.expires_at.is_some() {
+            return !self.config.revoked.iter().any(|revoked| revoked == name);
+        }
+        let users = self.config.users.iter().map(Identity::of_user);
+        let tokens = self.config.tokens.iter().map(Identity::of_token);
+        users
+            .chain(tokens)
+            .any(|known| known.name == identity.name && known.version == identity.version)
     }
 
     fn ended(&self) -> MutexGuard<'_, EndedSessions> {
@@ -312,6 +350,29 @@ mod tests {
         assert_eq!(first.check_session(&cookie, now), None);
         assert!(first.check_session(&other, now).is_some());
         assert_eq!(first.start_session("nobody", now), None);
+    }
+
+    #[test]
+    fn changed_configuration_withdraws_what_it_no_longer_grants() {
+        let old = control("one");
+        let now = Instant::now();
+        let owner = old.check_password("owner", "one", HERE, now).unwrap();
+        let kiosk = old.check_token("secret", SystemTime::now()).unwrap();
+        let mut link = Identity::named("guests", Right::Viewer);
+        link.expires_at = Some(u64::MAX);
+        let nobody = Identity::nobody(Some(Right::Viewer));
+        assert!([&owner, &kiosk, &link].map(|who| old.still_grants(who)) == [true; 3]);
+        assert!(!old.still_grants(&nobody));
+        assert!(!control("two").still_grants(&owner), "another password");
+        let key = || SigningKey::new(&[3; 32]);
+        let mut config = old.config().clone();
+        config.is_public = true;
+        config.revoked.push("guests".into());
+        config.tokens[0].hash = TokenHash::of("another");
+        config.users.remove(0);
+        let new = AccessControl::new(config, key()).unwrap();
+        assert!([&owner, &kiosk, &link].map(|who| new.still_grants(who)) == [false; 3]);
+        assert!(new.still_grants(&nobody));
     }
 
     #[test]

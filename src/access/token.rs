@@ -13,7 +13,7 @@ const PREFIX: &str = "bmse_";
 const HASH_PREFIX: &str = "sha256:";
 
 /// SHA-256 of a token. Tokens are random, so a fast hash is enough.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenHash([u8; 32]);
 
 /// A new token, which is shown once, and its hash.

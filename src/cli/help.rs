@@ -100,7 +100,10 @@ pub(super) const FILES: &[(&str, &str)] = &[
 ];
 /// Exit codes.
 pub(super) const EXIT_STATUS: &[(&str, &str)] = &[
-    ("0", "after SIGINT, SIGTERM or SIGHUP, and after a command"),
+    (
+        "0",
+        "after SIGINT, SIGTERM or the end of the terminal, and after a command",
+    ),
     (
         "1",
         "the program cannot start, such as for an address in use; the server is not live (health)",

@@ -113,6 +113,28 @@ pub struct Config {
     pub notes: Vec<String>,
 }
 
+impl Config {
+    /// Returns the keys that differ in `new` and are read at the start only, such as `server.listen` or `camera front`.
+    pub fn keys_for_restart(&self, new: &Self) -> Vec<String> {
+        let mut keys: Vec<String> = self
+            .server
+            .keys_for_restart(&new.server)
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
+        let cameras = |config: &Self| config.cameras.clone();
+        let (old, new) = (cameras(self), cameras(new));
+        for camera in old.iter().chain(&new) {
+            let is_same = old.contains(camera) && new.contains(camera);
+            let key = format!("camera {}", camera.name);
+            if !is_same && !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        keys
+    }
+}
+
 /// Error of the settings, on one line: what, where, why and what to try.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{0}")]

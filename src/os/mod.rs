@@ -1,8 +1,9 @@
-//! Operating-system plumbing: the allocator, TCP socket options, the terminal, network interfaces, `/proc`, the service manager.
+//! Operating-system plumbing: the allocator, TCP socket options, the terminal, signals, network interfaces, `/proc`, the service manager.
 
 pub mod heap;
 pub mod interfaces;
 pub mod procfs;
 pub mod service_manager;
+pub mod signals;
 pub(crate) mod tcp;
 pub(crate) mod terminal;

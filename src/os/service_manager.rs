@@ -1,5 +1,6 @@
 //! Reports to the service manager that started the program (sd_notify(3)).
 
+use rustix::time::{ClockId, clock_gettime};
 use std::ffi::OsStr;
 use std::io;
 use std::os::linux::net::SocketAddrExt;
@@ -34,6 +35,13 @@ impl ServiceManager {
         {
             log::debug!("service manager: report not sent ({why})");
         }
+    }
+
+    /// Reports that the configuration is being read again. `READY=1` ends it.
+    pub fn notify_reloading(&self) {
+        let now = clock_gettime(ClockId::Monotonic);
+        let microseconds = now.tv_sec * 1_000_000 + now.tv_nsec / 1000;
+        self.notify(&format!("RELOADING=1\nMONOTONIC_USEC={microseconds}"));
     }
 }
 

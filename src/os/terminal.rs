@@ -1,6 +1,7 @@
 //! Reads secrets from standard input, at a terminal without echo.
 
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use std::fs::File;
 use std::io::{self, BufRead, IsTerminal, Write};
 
 /// Longest line that is read.
@@ -9,6 +10,11 @@ const MAX_BYTES: u64 = 64 << 10;
 /// Returns true if a person types.
 pub(crate) fn is_interactive() -> bool {
     io::stdin().is_terminal()
+}
+
+/// Returns true if the program belongs to a terminal, whose end is told by a signal.
+pub(crate) fn is_controlled() -> bool {
+    File::open("/dev/tty").is_ok()
 }
 
 /// Reads a line without its end. A person at a terminal sees `prompt`, and not what is typed.

@@ -56,3 +56,45 @@ pub struct Config {
     /// TCP congestion control to request from the kernel.
     pub congestion: CongestionSetting,
 }
+
+impl Config {
+    /// Returns the keys of `server:` and `tls:` that differ in `new` and are read at the start only.
+    pub fn keys_for_restart(&self, new: &Self) -> Vec<&'static str> {
+        // Each field is named, so that a new one is thought of.
+        let Self {
+            listen,
+            wait_for_address: _,
+            tls,
+            is_self_signed,
+            websocket_name,
+            allowed_origins: _,
+            allowed_hosts: _,
+            max_viewers,
+            limits,
+            decode_memory_mb,
+            allow_control_changes: _,
+            frame_ancestors: _,
+            trusted_proxies: _,
+            io_uring,
+            congestion,
+        } = self;
+        let is_tls_changed = *tls != new.tls || *is_self_signed != new.is_self_signed;
+        let all = [
+            ("server.listen", *listen != new.listen),
+            ("tls", is_tls_changed),
+            ("server.webSocket", *websocket_name != new.websocket_name),
+            ("server.maxViewers", *max_viewers != new.max_viewers),
+            ("server.limits", *limits != new.limits),
+            (
+                "server.decodeMemory",
+                *decode_memory_mb != new.decode_memory_mb,
+            ),
+            ("server.ioUring", *io_uring != new.io_uring),
+            ("server.congestion", *congestion != new.congestion),
+        ];
+        all.into_iter()
+            .filter(|(_, is_changed)| *is_changed)
+            .map(|(key, _)| key)
+            .collect()
+    }
+}

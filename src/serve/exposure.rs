@@ -29,6 +29,16 @@ impl Exposure {
         }
     }
 
+    /// Returns the same listeners with another configuration.
+    #[must_use]
+    pub fn with(self, is_open: bool, is_meant: bool) -> Self {
+        Self {
+            is_open,
+            is_meant,
+            ..self
+        }
+    }
+
     /// Returns true if others can watch and nobody said that they may.
     pub fn is_unintended(&self) -> bool {
         self.is_open && !self.is_meant && self.url.is_some()

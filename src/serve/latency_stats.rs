@@ -15,7 +15,7 @@ pub(crate) const BUCKET_BOUNDS: [f32; 12] = [
 ];
 
 /// Latency of all viewers of all cameras.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct LatencyStats(Arc<Mutex<Inner>>);
 
 #[derive(Debug, Default)]

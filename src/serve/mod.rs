@@ -41,7 +41,7 @@ pub use http::host::AllowedHosts;
 pub use http::origin::AllowedOrigins;
 pub use http::router::{ROUTES, Resource, Route, route};
 pub use http::server::{accept_connections, run_maintenance};
-pub use http::state::AppState;
+pub use http::state::{AppState, Site};
 pub use limits::Limits;
 pub use listen::BoundListener;
 pub use network::Network;

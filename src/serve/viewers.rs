@@ -75,17 +75,13 @@ pub(crate) enum NoPlace {
 #[derive(Debug)]
 pub(crate) struct Viewer {
     pub(crate) id: u64,
-    /// Name of the user, token or link.
-    pub(crate) name: Option<Arc<str>>,
+    /// Who watches: a user, a token, a link or nobody known.
+    pub(crate) identity: Identity,
     pub(crate) peer: SocketAddr,
     pub(crate) camera: Arc<str>,
     /// Kind of output, such as `mp4`.
     pub(crate) output: &'static str,
     pub(crate) begun_at: Instant,
-    /// Id of the session that shows the right.
-    session: Option<Arc<str>>,
-    /// End of the link, in seconds of Unix time.
-    expires_at: Option<u64>,
     /// Bytes sent.
     bytes: AtomicU64,
     /// An [`EndReason`] as a number, or 0.
@@ -176,13 +172,11 @@ impl Viewers {
     ) -> Ticket {
         let viewer = Arc::new(Viewer {
             id: self.0.next.fetch_add(1, Ordering::Relaxed) + 1,
-            name: identity.name.clone(),
+            identity: identity.clone(),
             peer,
             camera,
             output,
             begun_at: Instant::now(),
-            session: identity.session.clone(),
-            expires_at: identity.expires_at,
             bytes: AtomicU64::new(0),
             end: AtomicU8::new(0),
             waker: Mutex::default(),
@@ -213,12 +207,12 @@ impl Viewers {
 impl Viewer {
     /// Returns true if the viewer watches by this session.
     pub(crate) fn is_of_session(&self, id: &str) -> bool {
-        self.session.as_deref() == Some(id)
+        self.identity.session.as_deref() == Some(id)
     }
 
     /// Returns true if the viewer watches by a link that has ended.
     pub(crate) fn is_expired(&self, unix_seconds: u64) -> bool {
-        self.expires_at.is_some_and(|end| end <= unix_seconds)
+        (self.identity.expires_at).is_some_and(|end| end <= unix_seconds)
     }
 
     /// Returns the bytes sent so far.
@@ -228,7 +222,7 @@ impl Viewer {
 
     /// Describes the session for the log: name, time, bytes.
     fn session_text(&self) -> String {
-        let name = self.name.as_deref();
+        let name = self.identity.name.as_deref();
         let name = name.map_or_else(String::new, |name| format!("{name}, "));
         let seconds = self.begun_at.elapsed().as_secs();
         format!("{name}{seconds} s, {} bytes", self.bytes())

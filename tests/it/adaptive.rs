@@ -12,7 +12,6 @@ use berrymse::shutdown::ShutdownToken;
 use berrymse::source::{Error, Flips, Input, Item, Settings, SourceSpec};
 use berrymse::time::Timestamp;
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use v4l2::{Colorimetry, FourCc};
 
@@ -143,14 +142,7 @@ fn serve(handle: Handle) -> String {
         other: 10,
         note: None,
     };
-    let site = Arc::new(AppState::new(
-        vec![camera],
-        config,
-        None,
-        false,
-        &room,
-        fanout,
-    ));
+    let app = AppState::new(vec![camera], config, None, false, &room, fanout);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -159,7 +151,11 @@ fn serve(handle: Handle) -> String {
             .enable_all()
             .build()
             .unwrap();
-        runtime.block_on(serve::accept_connections(listener, None, site))
+        runtime.block_on(serve::accept_connections(
+            listener,
+            None,
+            serve::Site::new(app),
+        ))
     });
     address
 }

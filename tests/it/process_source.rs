@@ -237,22 +237,23 @@ fn hangup_ends_programs_and_their_children() {
         "exec:sh -c 'sleep 1000 & echo $! >{0}.new; mv {0}.new {0}; wait'",
         file.display()
     );
-    let mut us = Command::new("env")
-        .arg("--default-signal=HUP")
-        .args([env!("CARGO_BIN_EXE_berrymse"), "--source", &source])
-        .args(["--listen", "127.0.0.1:0"])
+    // `script` is the terminal; its end closes it.
+    let line = format!(
+        "exec env --default-signal=HUP {} --source \"$SOURCE\" --listen 127.0.0.1:0",
+        env!("CARGO_BIN_EXE_berrymse")
+    );
+    let mut terminal = Command::new("script")
+        .args(["-qec", &line, "/dev/null"])
+        .env("SOURCE", source)
+        .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
     assert!(becomes(|| file.exists()));
     let started = std::fs::read_to_string(&file).unwrap();
-    rustix::process::kill_process(
-        rustix::process::Pid::from_child(&us),
-        rustix::process::Signal::HUP,
-    )
-    .unwrap();
-    assert_eq!(us.wait().unwrap().code(), Some(0));
+    terminal.kill().unwrap();
+    terminal.wait().unwrap();
     let started = started.trim().parse().unwrap();
     assert!(becomes(|| is_dead(started)));
     std::fs::remove_file(file).unwrap();

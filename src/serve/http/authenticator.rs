@@ -45,7 +45,7 @@ pub(crate) struct Authenticator {
     /// `server.controls`, if it is written out.
     allow_changes: Option<bool>,
     cookie: String,
-    limiter: Mutex<FailureLimiter>,
+    limiter: Arc<Mutex<FailureLimiter>>,
     waiting: WaitingRoom,
     hashing: Arc<Semaphore>,
     counters: LimitCounters,
@@ -64,10 +64,31 @@ impl Authenticator {
             control: control.map(Arc::new),
             allow_changes,
             cookie: format!("berrymse_{suffix}"),
-            limiter: Mutex::default(),
+            limiter: Arc::default(),
             waiting: WaitingRoom::default(),
             hashing: Arc::new(Semaphore::new(1)),
             counters,
+        }
+    }
+
+    /// Returns the same with another configuration. Failures so far count on.
+    pub(crate) fn reconfigured(
+        &self,
+        control: Option<AccessControl>,
+        allow_changes: Option<bool>,
+    ) -> Self {
+        Self {
+            limiter: self.limiter.clone(),
+            hashing: self.hashing.clone(),
+            ..Self::new(control, allow_changes, self.counters.clone())
+        }
+    }
+
+    /// Returns true if the identity may still watch.
+    pub(crate) fn still_grants(&self, identity: &Identity) -> bool {
+        match &self.control {
+            Some(control) => control.still_grants(identity),
+            None => identity.name.is_none(),
         }
     }
 

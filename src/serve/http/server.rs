@@ -12,7 +12,7 @@ use crate::serve::http::forwarded::Connection;
 use crate::serve::http::loss_aware_stream::LossAwareStream;
 use crate::serve::http::metered_stream::MeteredStream;
 use crate::serve::http::response::{Pieces, ResponseBody, text_response};
-use crate::serve::http::state::AppState;
+use crate::serve::http::state::{AppState, Site};
 use crate::serve::limits::Limit;
 use crate::serve::tls::Tls;
 use crate::serve::tls::stream::MaybeTlsStream;
@@ -49,12 +49,13 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Runs maintenance once a second for ever: ends clients that are too slow, trims the heap after
 /// many left, flushes the log's counts.
-pub async fn run_maintenance(app: Arc<AppState>) {
+pub async fn run_maintenance(site: Site) {
     let mut ticks = tokio::time::interval(MAINTENANCE_INTERVAL);
     let mut trim_policy = TrimPolicy::default();
     loop {
         ticks.tick().await;
         log::logger().flush();
+        let app = site.current();
         app.connections.close_slow_clients(Instant::now());
         app.end_expired_viewers(SystemTime::now());
         if trim_policy.should_trim(app.connections.len()) {
@@ -67,7 +68,7 @@ pub async fn run_maintenance(app: Arc<AppState>) {
 pub async fn accept_connections(
     listener: std::net::TcpListener,
     tls: Option<Tls>,
-    app: Arc<AppState>,
+    site: Site,
 ) -> io::Result<Infallible> {
     let listener = TcpListener::from_std(listener)?;
     let is_on_loopback = listener.local_addr()?.ip().to_canonical().is_loopback();
@@ -75,6 +76,7 @@ pub async fn accept_connections(
     loop {
         match listener.accept().await {
             Ok((socket, peer)) => {
+                let app = site.current();
                 let is_full = |limit| {
                     app.limit_counters.count(Limit::Connections);
                     app.warn_throttled(&format!(
@@ -92,7 +94,7 @@ pub async fn accept_connections(
                     is_tls: tls.is_some(),
                     is_on_loopback,
                 };
-                spawn_connection(socket, connection, tls.clone(), &app, slot);
+                spawn_connection(socket, connection, tls.clone(), &site, slot);
             }
             Err(error) => {
                 // Out of descriptors, or the peer is gone already: nothing that ends the server.
@@ -133,7 +135,7 @@ fn spawn_connection(
     socket: TcpStream,
     connection: Connection,
     tls: Option<Tls>,
-    app: &Arc<AppState>,
+    site: &Site,
     slot: Arc<ConnectionSlot>,
 ) {
     // A socket that refuses an option still works.
@@ -146,6 +148,7 @@ fn spawn_connection(
         .with_retries(3);
     let _ = options.set_tcp_keepalive(&keepalive);
     socket::set_max_rto(&socket);
+    let app = site.current();
     let loss_response = app
         .congestion_control
         .accept(&socket)
@@ -153,13 +156,13 @@ fn spawn_connection(
             app.warn_throttled(&format!("congestion control: system's default ({error})"));
             LossResponse::default()
         });
-    let app = app.clone();
+    let site = site.clone();
     tokio::spawn(async move {
         let activity = slot.activity().clone();
         let counters = app.limit_counters.clone();
         let result = tokio::select! {
             biased;
-            result = serve_connection(socket, connection, tls, app, slot, loss_response) => result,
+            result = serve_connection(socket, connection, tls, site, slot, loss_response) => result,
             reason = activity.wait_for_end() => Err(reason.into()),
         };
         if let Err(error) = result {
@@ -185,20 +188,20 @@ async fn serve_connection(
     socket: TcpStream,
     connection: Connection,
     tls: Option<Tls>,
-    app: Arc<AppState>,
+    site: Site,
     slot: Arc<ConnectionSlot>,
     loss_response: LossResponse,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let wants_tls = tls.is_some();
+    let limits = site.current().limits.clone();
     let transport = match tls {
-        Some(tls) => tokio::time::timeout(app.limits.request_timeout, tls.accept(socket)).await??,
+        Some(tls) => tokio::time::timeout(limits.request_timeout, tls.accept(socket)).await??,
         None => MaybeTlsStream::Plain(socket),
     };
     let is_lost = wants_tls && matches!(transport, MaybeTlsStream::Plain(_));
     let activity = slot.activity().clone();
-    let limits = app.limits.clone();
     let service = service_fn(move |request| {
-        let (app, activity) = (app.clone(), activity.clone());
+        let (app, activity) = (site.current(), activity.clone());
         async move {
             activity.on_request(Instant::now());
             let mut response = if is_lost {

@@ -22,7 +22,7 @@ use crate::serve::viewers::{EndReason, NoPlace, Reservation, Ticket, Viewer, Vie
 use crate::snapshot::{Budget, SnapshotService};
 use crate::time::Timestamp;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
 /// Shared state of the server.
@@ -45,14 +45,14 @@ pub struct AppState {
     pub(crate) viewers: Viewers,
     pub(crate) limits: Limits,
     pub(crate) limit_counters: LimitCounters,
-    request_rates: Mutex<Buckets<IpAddr>>,
+    request_rates: Arc<Mutex<Buckets<IpAddr>>>,
     pub(crate) connections: HttpConnections,
     pub(crate) fanout: Fanout,
     pub(crate) latency_stats: LatencyStats,
     pub(crate) message_sessions: MessageSessions,
-    pub(crate) assets: Vec<Asset>,
+    pub(crate) assets: Arc<[Asset]>,
     pub(crate) started_at: Instant,
-    pub(crate) log_throttle: Mutex<LogThrottle>,
+    pub(crate) log_throttle: Arc<Mutex<LogThrottle>>,
 }
 
 impl AppState {
@@ -90,14 +90,49 @@ impl AppState {
             viewers: Viewers::new(&config.limits, counters.clone()),
             limits: config.limits,
             limit_counters: counters,
-            request_rates: Mutex::default(),
+            request_rates: Arc::default(),
             connections,
             fanout,
             latency_stats: LatencyStats::default(),
             message_sessions: MessageSessions::default(),
-            assets: assets::assets(),
+            assets: assets::assets().into(),
             started_at: Instant::now(),
-            log_throttle: Mutex::default(),
+            log_throttle: Arc::default(),
+        }
+    }
+
+    /// Returns the state with another configuration, as far as it can change while the program runs. Cameras, viewers and
+    /// connections stay.
+    fn reconfigured(
+        &self,
+        config: Config,
+        access: Option<AccessControl>,
+        is_exposed: bool,
+    ) -> Self {
+        Self {
+            origins: AllowedOrigins::new(config.allowed_origins)
+                .with_frame_ancestors(config.frame_ancestors),
+            hosts: AllowedHosts::new(config.allowed_hosts),
+            access: (self.access).reconfigured(access, config.allow_control_changes),
+            trusted_proxies: config.trusted_proxies,
+            is_exposed,
+            cameras: self.cameras.clone(),
+            snapshot_services: self.snapshot_services.clone(),
+            annexb: self.annexb.clone(),
+            websocket_name: self.websocket_name.clone(),
+            congestion_control: self.congestion_control.clone(),
+            viewer_limit: self.viewer_limit.clone(),
+            viewers: self.viewers.clone(),
+            limits: self.limits.clone(),
+            limit_counters: self.limit_counters.clone(),
+            request_rates: self.request_rates.clone(),
+            connections: self.connections.clone(),
+            fanout: self.fanout.clone(),
+            latency_stats: self.latency_stats.clone(),
+            message_sessions: self.message_sessions.clone(),
+            assets: self.assets.clone(),
+            started_at: self.started_at,
+            log_throttle: self.log_throttle.clone(),
         }
     }
 
@@ -178,11 +213,14 @@ impl AppState {
         count
     }
 
-    /// Ends the viewers whose links have expired. To be called once a second.
-    pub(crate) fn end_expired_viewers(&self, now: SystemTime) {
+    /// Ends the viewers whose links have expired, and those who joined by a configuration that has changed since; returns how
+    /// many. To be called once a second.
+    pub(crate) fn end_expired_viewers(&self, now: SystemTime) -> usize {
         let since = now.duration_since(SystemTime::UNIX_EPOCH);
         let seconds = since.unwrap_or_default().as_secs();
-        self.end_viewers(EndReason::SessionEnded, |viewer| viewer.is_expired(seconds));
+        self.end_viewers(EndReason::SessionEnded, |viewer| {
+            viewer.is_expired(seconds) || !self.access.still_grants(&viewer.identity)
+        })
     }
 
     pub(crate) fn snapshot_service(&self, name: &str) -> Option<&SnapshotService> {
@@ -202,6 +240,40 @@ impl AppState {
             None => self.cameras.first(),
             Some(name) => self.cameras.iter().find(|camera| &*camera.name == name),
         }
+    }
+}
+
+/// The state as it is now: a change of the configuration replaces it. Clones are the same.
+#[derive(Clone)]
+pub struct Site(Arc<RwLock<Arc<AppState>>>);
+
+impl Site {
+    /// Begins with `state`.
+    pub fn new(state: AppState) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(state))))
+    }
+
+    /// Returns the state for one request.
+    pub(crate) fn current(&self) -> Arc<AppState> {
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Applies what can change while the program runs: users, tokens, links, hosts, origins, proxies. Viewers who may no longer
+    /// watch are ended; returns how many.
+    pub fn reconfigure(
+        &self,
+        config: Config,
+        access: Option<AccessControl>,
+        is_exposed: bool,
+    ) -> usize {
+        let state = Arc::new(self.current().reconfigured(config, access, is_exposed));
+        let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        *current = state.clone();
+        drop(current);
+        state.end_expired_viewers(SystemTime::now())
     }
 }
 

@@ -1,6 +1,6 @@
 //! The program as its users and their programs meet it, by what they meet: the URLs (`http`), the viewer's connection
 //! (`websocket`, `frames`), as JPEGs (`mjpeg`), who may open it (`access`, `rights`, `sessions`, and
-//! `routes` for every row of the table), what a camera does meanwhile (`camera`), start and end (`process`), and what
+//! `routes` for every row of the table), what a camera does meanwhile (`camera`), start, reload and end (`process`, `reload`), and what
 //! strangers can cost (`strangers`).
 
 mod access;
@@ -16,6 +16,7 @@ mod metrics;
 mod mjpeg;
 mod process;
 mod ready;
+mod reload;
 mod restart;
 mod rights;
 mod routes;

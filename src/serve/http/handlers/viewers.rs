@@ -25,7 +25,7 @@ pub(crate) fn list(app: &AppState, identity: &Identity) -> Option<Value> {
 fn entry(viewer: &Viewer) -> Value {
     json!({
         "id": viewer.id,
-        "name": viewer.name.as_deref(),
+        "name": viewer.identity.name.as_deref(),
         "address": viewer.peer.ip().to_canonical().to_string(),
         "camera": &*viewer.camera,
         "output": viewer.output,
