@@ -14,13 +14,18 @@ pub const COMMIT_DATE: &str = env!("BERRYMSE_COMMIT_DATE");
 /// Names and descriptions of the parts that builds may have or lack.
 pub fn parts() -> [(&'static str, String); 3] {
     let encoder = encode::software_encoder();
+    let io_uring = if cfg!(target_pointer_width = "64") {
+        "built in"
+    } else {
+        "none (32 bit)"
+    };
     [
         (
             "software_encoder",
             encoder.unwrap_or_else(|| "none".to_owned()),
         ),
-        // Not optional so far. Whether the kernel has it, the log says.
-        ("io_uring", "built in".to_owned()),
+        // Whether the kernel has it, the log says.
+        ("io_uring", io_uring.to_owned()),
         ("tls", "rustls (TLS 1.2 and 1.3)".to_owned()),
     ]
 }

@@ -2,7 +2,6 @@
 
 use berrymse::access::{self, AccessControl, SigningKey};
 use berrymse::camera;
-use berrymse::cli::list_cameras::Report;
 use berrymse::cli::{self, Command, Config, credentials, first_start, list_cameras, setup};
 use berrymse::heartbeat::{Heartbeat, HeartbeatMonitor};
 use berrymse::os::service_manager::{self, ServiceManager};
@@ -194,7 +193,7 @@ fn serve(config: Config, directory: &Path) -> Result<(), String> {
     // Before the cameras are opened: the program of a Raspberry Pi's lists them only while they are closed.
     let is_first = config.is_bare && std::io::stdout().is_terminal();
     let found = is_first.then(list_cameras::report);
-    let greeting = greeting(&listening, found.as_ref(), config.has_qr);
+    let greeting = first_start::greeting(&listening, found.as_ref(), config.has_qr);
     let (is_open, is_public) = openness(config.access.as_ref());
     let exposure = Exposure::of(&listening, is_open, is_public);
     exposure.warnings().for_each(|line| log::warn!("{line}"));
@@ -259,24 +258,6 @@ fn serve(config: Config, directory: &Path) -> Result<(), String> {
         std::thread::sleep(Duration::from_millis(5));
     }
     Ok(())
-}
-
-/// Returns the text after the lines `Listening on …`: addresses for other machines, at a first start (`found`) what to type next,
-/// and the QR code if it is wanted.
-fn greeting(listening: &[BoundListener], found: Option<&Report>, has_qr: bool) -> String {
-    let elsewhere = first_start::addresses_from_elsewhere(listening);
-    let mut out: String = (elsewhere.iter())
-        .map(|url| format!("From elsewhere: {url}\n"))
-        .collect();
-    if let Some(found) = found {
-        out.push_str(&first_start::introduction(found, listening));
-    }
-    if has_qr {
-        let url = first_start::url_for_phones(listening, &elsewhere);
-        let code = first_start::qr_code(url).unwrap_or_default();
-        out.push_str(&format!("\n{code}{url}\n"));
-    }
-    out
 }
 
 /// Publishes the cameras over NATS, but for those that come from there.

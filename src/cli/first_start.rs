@@ -9,9 +9,27 @@ use std::net::{IpAddr, SocketAddr};
 /// Quiet zone of a QR code in modules (ISO/IEC 18004, 9.1).
 const QUIET_ZONE: i32 = 4;
 
+/// Returns the text after the lines `Listening on …`: addresses for other machines, at a first start (`found`) what to type next,
+/// and the QR code if it is wanted.
+pub fn greeting(listening: &[BoundListener], found: Option<&Report>, has_qr: bool) -> String {
+    let elsewhere = addresses_from_elsewhere(listening);
+    let mut out: String = (elsewhere.iter())
+        .map(|url| format!("From elsewhere: {url}\n"))
+        .collect();
+    if let Some(found) = found {
+        out.push_str(&introduction(found, listening));
+    }
+    if has_qr {
+        let url = url_for_phones(listening, &elsewhere);
+        let code = qr_code(url).unwrap_or_default();
+        out.push_str(&format!("\n{code}{url}\n"));
+    }
+    out
+}
+
 /// Returns a line for each URL that other machines can open, for the listeners on all addresses. Those on one address have
 /// it in their own line.
-pub fn addresses_from_elsewhere(listening: &[BoundListener]) -> Vec<String> {
+fn addresses_from_elsewhere(listening: &[BoundListener]) -> Vec<String> {
     let machine = interfaces::addresses();
     let mut urls = Vec::new();
     for listener in listening {
@@ -38,7 +56,7 @@ fn scheme(listener: &BoundListener) -> &'static str {
 }
 
 /// Returns the best URL for another machine: one that it can open, if there is one.
-pub fn url_for_phones<'a>(listening: &'a [BoundListener], elsewhere: &'a [String]) -> &'a str {
+fn url_for_phones<'a>(listening: &'a [BoundListener], elsewhere: &'a [String]) -> &'a str {
     let is_reached = |listener: &&BoundListener| {
         let address = listener.listener.local_addr();
         address.is_ok_and(|address| !address.ip().is_loopback() && !address.ip().is_unspecified())
@@ -49,7 +67,7 @@ pub fn url_for_phones<'a>(listening: &'a [BoundListener], elsewhere: &'a [String
 }
 
 /// Returns the QR code of `text`, dark on light, two modules in each character cell. Text of more than 2953 bytes has none.
-pub fn qr_code(text: &str) -> Option<String> {
+fn qr_code(text: &str) -> Option<String> {
     let code = QrCode::encode_text(text, QrCodeEcc::Low).ok()?;
     let range = -QUIET_ZONE..code.size() + QUIET_ZONE;
     let mut out = String::new();
@@ -70,7 +88,7 @@ pub fn qr_code(text: &str) -> Option<String> {
 }
 
 /// Returns the text of a first start: what was found, and what to type next.
-pub fn introduction(report: &Report, listening: &[BoundListener]) -> String {
+fn introduction(report: &Report, listening: &[BoundListener]) -> String {
     let mut out = String::from("\n");
     let has_camera = match report.auto() {
         Some(source) => {

@@ -200,7 +200,7 @@ fn bad_file_error_has_line_key_and_suggestion() {
         ),
         (
             "x: 1\n",
-            "c.yml:1: unknown key x; the blocks are camera, cameras, server, tls and access",
+            "c.yml:1: unknown key x; the blocks are camera, cameras, server, tls, access and publish",
         ),
         (
             "camera:\n  width: wide\n",
@@ -321,7 +321,7 @@ fn default_file_error_says_why_it_is_read() {
     let place = Place::new("version: '3'\n");
     assert_eq!(
         place.run("", &[]).unwrap_err().to_string(),
-        "config.yml:1: unknown key version; the blocks are camera, cameras, server, tls and access (config.yml is read unless --config \
+        "config.yml:1: unknown key version; the blocks are camera, cameras, server, tls, access and publish (config.yml is read unless --config \
          names another file)"
     );
 }
