@@ -90,6 +90,8 @@ pub struct Config {
     pub controls: Vec<(String, ControlValue)>,
     /// Range of an adaptive bit rate, in bits per second, where the encoder can change it.
     pub adaptive_bitrate: Option<RangeInclusive<u32>>,
+    /// RTSP frames end with an access unit delimiter; `None` decides for each client. It is the server's.
+    pub rtsp_delimiter: Option<bool>,
 }
 
 impl Config {
@@ -106,6 +108,7 @@ impl Config {
             stall_after: None,
             controls: Vec::new(),
             adaptive_bitrate: None,
+            rtsp_delimiter: None,
         }
     }
 

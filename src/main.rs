@@ -206,6 +206,7 @@ fn serve(config: Config, directory: &Path) -> Result<(), String> {
             name: camera.name.as_str().into(),
             source: camera.source.kind(),
             source_text: redact::mask(&camera.source_text).into_owned(),
+            rtsp_delimiter: camera.rtsp_delimiter,
             handle,
         });
         let name = camera.name.clone();
@@ -289,7 +290,7 @@ fn own_names(server: &serve::Config) -> Vec<String> {
         host,
     ];
     names.extend(server.allowed_hosts.iter().cloned());
-    let addresses = server.listen.iter().map(|address| address.host.as_str());
+    let addresses = (server.listen.iter().chain(&server.rtsp)).map(|address| address.host.as_str());
     let is_one = |host: &&str| !["", "0.0.0.0", "::"].contains(host);
     names.extend(addresses.filter(is_one).map(str::to_owned));
     names.retain(|name| name.is_ascii());
@@ -332,7 +333,7 @@ async fn bind_addresses(
 ) -> Result<Option<Vec<BoundListener>>, String> {
     let mut is_waiting = false;
     loop {
-        let error = match serve::listen::bind_all(&config.listen) {
+        let error = match serve::listen::bind_configured(config) {
             Ok(listening) => return Ok(Some(listening)),
             Err(error) if error.is_missing && config.wait_for_address => error,
             Err(error) => return Err(error.to_string()),
@@ -404,11 +405,7 @@ async fn until_signal(
     for address in listening {
         urls.push_str(&format!("Listening on {}\n", address.url));
         let tls = tls.clone().filter(|_| address.is_secure);
-        tokio::spawn(serve::accept_connections(
-            address.listener,
-            tls,
-            server.site.clone(),
-        ));
+        tokio::spawn(serve::accept_connections(address, tls, server.site.clone()));
     }
     urls.push_str(greeting);
     // A closed standard output is no reason to stop.

@@ -32,7 +32,8 @@ pub fn greeting(listening: &[BoundListener], found: Option<&Report>, has_qr: boo
 fn addresses_from_elsewhere(listening: &[BoundListener]) -> Vec<String> {
     let machine = interfaces::addresses();
     let mut urls = Vec::new();
-    for listener in listening {
+    // Those for RTSP alone have no page.
+    for listener in listening.iter().filter(|listener| !listener.is_rtsp) {
         let Ok(local) = listener.listener.local_addr() else {
             continue;
         };
@@ -59,7 +60,9 @@ fn scheme(listener: &BoundListener) -> &'static str {
 fn url_for_phones<'a>(listening: &'a [BoundListener], elsewhere: &'a [String]) -> &'a str {
     let is_reached = |listener: &&BoundListener| {
         let address = listener.listener.local_addr();
-        address.is_ok_and(|address| !address.ip().is_loopback() && !address.ip().is_unspecified())
+        let is_one =
+            |address: SocketAddr| !address.ip().is_loopback() && !address.ip().is_unspecified();
+        !listener.is_rtsp && address.is_ok_and(is_one)
     };
     let own = listening.iter().find(is_reached).or(listening.first());
     let own = own.map_or("", |listener| listener.url.as_str());

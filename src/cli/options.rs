@@ -197,6 +197,16 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         help: "format to take from cameras without H.264, such as YUYV or MJPG; auto takes the cheapest to encode",
     },
     OptionSpec {
+        setting: Setting::RtspDelimiter,
+        short: None,
+        long: &[],
+        env: None,
+        file: Some((ConfigSection::Camera, &["rtspAccessUnitDelimiter"])),
+        value: "auto|true|false",
+        default: Some("auto"),
+        help: "end each frame for RTSP clients with an access unit delimiter, which saves programs with FFmpeg a frame of delay; auto: only for those",
+    },
+    OptionSpec {
         setting: Setting::Listen,
         short: Some('l'),
         long: &["listen", "Server.URL"],
@@ -205,6 +215,16 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         value: "HOST:PORT",
         default: Some("localhost:2020"),
         help: "address to serve on; may be repeated; :PORT is every address of this machine, PORT alone is localhost, port 0 is any free one; https:// in front means TLS",
+    },
+    OptionSpec {
+        setting: Setting::Rtsp,
+        short: None,
+        long: &[],
+        env: None,
+        file: Some((ConfigSection::Server, &["rtsp"])),
+        value: "HOST:PORT",
+        default: None,
+        help: "address for RTSP alone, such as :8554, in addition to the addresses of listen; rtsps:// in front means TLS (or a list)",
     },
     OptionSpec {
         setting: Setting::WaitForAddress,

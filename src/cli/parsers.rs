@@ -215,6 +215,22 @@ pub(super) fn listen(text: &str) -> Result<Vec<Address>, String> {
     text.split(',').map(Address::parse).collect()
 }
 
+/// Parses addresses for RTSP, separated by commas. Unlike others they have the port of no other protocol.
+pub(super) fn rtsp(text: &str) -> Result<Vec<Address>, String> {
+    text.split(',').map(Address::parse_rtsp).collect()
+}
+
+/// Parses `auto` or a truth value.
+pub(super) fn auto_or_bool(text: &str) -> Result<Option<bool>, String> {
+    match text.trim() {
+        auto if auto.eq_ignore_ascii_case("auto") => Ok(None),
+        other => match parse_bool(other) {
+            Ok(value) => Ok(Some(value)),
+            Err(_) => Err(format!("'{other}' is none of auto, true, false")),
+        },
+    }
+}
+
 /// Parses origins, separated by commas, into the form in which browsers send them.
 pub(super) fn origins(text: &str) -> Result<Vec<String>, String> {
     text.split(',').map(|one| origin(one.trim())).collect()

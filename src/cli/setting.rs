@@ -43,6 +43,10 @@ pub(super) enum Setting {
     Name,
     /// Addresses to listen on.
     Listen,
+    /// Addresses for RTSP alone.
+    Rtsp,
+    /// Access unit delimiters at the end of RTSP frames.
+    RtspDelimiter,
     /// Waiting for addresses that the machine does not have yet.
     WaitForAddress,
     /// The certificate for addresses with TLS.
@@ -122,6 +126,7 @@ impl Setting {
         matches!(
             self,
             Self::Listen
+                | Self::Rtsp
                 | Self::AllowedOrigins
                 | Self::Hosts
                 | Self::Controls

@@ -125,6 +125,7 @@ fn camera(layers: LayeredSettings<'_>, notes: &mut Vec<String>) -> Option<camera
     let adaptive_bitrate = adaptive(layers, bitrate);
     let encoder = layers.parse(Setting::Encoder, parsers::encoder);
     let pixel_format = layers.parse(Setting::PixelFormat, parsers::pixel_format);
+    let rtsp_delimiter = layers.parse(Setting::RtspDelimiter, parsers::auto_or_bool);
     let stall_after = layers.parse_if_set(Setting::StallAfter, parsers::stall_after);
     if let (Some(name), Some(width), Some(height)) = (&name, width, height)
         && (!width.is_multiple_of(2) || !height.is_multiple_of(2))
@@ -159,6 +160,7 @@ fn camera(layers: LayeredSettings<'_>, notes: &mut Vec<String>) -> Option<camera
         stall_after: stall_after?,
         controls,
         adaptive_bitrate: adaptive_bitrate?,
+        rtsp_delimiter: rtsp_delimiter?,
     })
 }
 
@@ -190,17 +192,9 @@ fn adaptive(
 
 fn server(layers: LayeredSettings<'_>) -> Option<serve::Config> {
     let errors = layers.errors;
-    let mut listen: Vec<Address> = Vec::new();
-    for raw in layers.all(Setting::Listen) {
-        let addresses = errors.keep(parsers::listen(&raw.text).map_err(|why| raw.error(why)));
-        for address in addresses.into_iter().flatten() {
-            if address.port != 0 && listen.contains(&address) {
-                errors.push(raw.error(format!("{address} is given twice")));
-            } else {
-                listen.push(address);
-            }
-        }
-    }
+    let mut all = Vec::new();
+    let listen = addresses(layers, Setting::Listen, parsers::listen, &mut all);
+    let rtsp = addresses(layers, Setting::Rtsp, parsers::rtsp, &mut all);
     let allowed_origins = layers.parse_all(Setting::AllowedOrigins, parsers::origins);
     let allowed_hosts = layers.parse_all(Setting::Hosts, parsers::hosts);
     let frame_ancestors = layers.parse_all(Setting::FrameAncestors, parsers::origins);
@@ -208,8 +202,8 @@ fn server(layers: LayeredSettings<'_>) -> Option<serve::Config> {
     let wait_for_address = layers.parse(Setting::WaitForAddress, parsers::parse_bool);
     let is_self_signed = layers.parse(Setting::TlsSelfSigned, parsers::parse_bool);
     let tls = errors.keep(match is_self_signed {
-        Some(true) => self_signed(layers, &listen).map(Some),
-        _ => tls(layers, &listen),
+        Some(true) => self_signed(layers, &all).map(Some),
+        _ => tls(layers, &all),
     });
     let websocket_name = layers.parse(Setting::Websocket, parsers::websocket);
     let max_viewers = layers.parse(Setting::MaxViewers, parsers::viewers);
@@ -221,6 +215,7 @@ fn server(layers: LayeredSettings<'_>) -> Option<serve::Config> {
     let congestion = layers.parse(Setting::Congestion, parsers::congestion);
     Some(serve::Config {
         listen,
+        rtsp,
         wait_for_address: wait_for_address?,
         tls: tls?,
         is_self_signed: is_self_signed?,
@@ -236,6 +231,28 @@ fn server(layers: LayeredSettings<'_>) -> Option<serve::Config> {
         io_uring: io_uring?,
         congestion: congestion?,
     })
+}
+
+/// Returns the addresses of a setting, none of which is in `all`, and adds them to that.
+fn addresses(
+    layers: LayeredSettings<'_>,
+    setting: Setting,
+    read: fn(&str) -> Result<Vec<Address>, String>,
+    all: &mut Vec<Address>,
+) -> Vec<Address> {
+    let mut found = Vec::new();
+    for address in layers.parse_all(setting, read).concat() {
+        let is_same = |other: &Address| (&other.host, other.port) == (&address.host, address.port);
+        if address.port != 0 && all.iter().any(is_same) {
+            let raw = layers.effective(setting);
+            let why = raw.error(format!("{address} is given twice"));
+            layers.errors.push(why);
+            continue;
+        }
+        all.push(address.clone());
+        found.push(address);
+    }
+    found
 }
 
 /// Returns the names of the files of a certificate that the program makes; their folder is found later.

@@ -183,8 +183,8 @@ impl Frame {
             .sum()
     }
 
-    /// Returns the NAL units of an access unit that needs nothing from elsewhere.
-    fn access_unit(&self) -> impl Iterator<Item = &[u8]> {
+    /// Returns the NAL units of an access unit that needs nothing from elsewhere: parameter sets before a keyframe.
+    pub fn access_unit(&self) -> impl Iterator<Item = &[u8]> + Clone {
         let has_sets = || {
             let first = self.nals().next().and_then(<[u8]>::first);
             first.is_some_and(|header| header & 0x1f == SPS)

@@ -30,6 +30,22 @@ impl Address {
         })
     }
 
+    /// Reads an address for RTSP: the same, with `rtsps://` before it for TLS, or `rtsp://`.
+    pub fn parse_rtsp(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let (rest, is_secure) = match (text.strip_prefix("rtsps://"), text.strip_prefix("rtsp://"))
+        {
+            (Some(rest), _) => (rest, true),
+            (None, Some(rest)) => (rest, false),
+            (None, None) => (text, false),
+        };
+        let address = Self::parse_plain(rest.strip_suffix('/').unwrap_or(rest))?;
+        Ok(Self {
+            is_secure,
+            ..address
+        })
+    }
+
     /// `https` or `http`.
     pub fn scheme(&self) -> &'static str {
         if self.is_secure { "https" } else { "http" }

@@ -17,6 +17,8 @@ pub struct Camera {
     pub source: &'static str,
     /// Its source as the user typed it, masked: for operators, not for viewers.
     pub source_text: String,
+    /// RTSP frames end with an access unit delimiter; `None` decides for each client.
+    pub rtsp_delimiter: Option<bool>,
     /// Its frames and controls, and the commands to it.
     pub handle: Handle,
 }
@@ -26,6 +28,8 @@ pub struct Camera {
 pub struct Config {
     /// At least one; unresolved.
     pub listen: Vec<Address>,
+    /// Addresses for RTSP alone, in addition to that on all others; unresolved.
+    pub rtsp: Vec<Address>,
     /// Waits for addresses that the machine does not have yet.
     pub wait_for_address: bool,
     /// Files of the certificate, if an address has TLS; not yet read.
@@ -63,6 +67,7 @@ impl Config {
         // Each field is named, so that a new one is thought of.
         let Self {
             listen,
+            rtsp,
             wait_for_address: _,
             tls,
             is_self_signed,
@@ -81,6 +86,7 @@ impl Config {
         let is_tls_changed = *tls != new.tls || *is_self_signed != new.is_self_signed;
         let all = [
             ("server.listen", *listen != new.listen),
+            ("server.rtsp", *rtsp != new.rtsp),
             ("tls", is_tls_changed),
             ("server.webSocket", *websocket_name != new.websocket_name),
             ("server.maxViewers", *max_viewers != new.max_viewers),

@@ -2,6 +2,7 @@
 
 use crate::os::procfs::{self, ProcessInfo};
 use crate::serve::address::Address;
+use crate::serve::config::Config;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
@@ -16,6 +17,8 @@ pub struct BoundListener {
     pub listener: TcpListener,
     pub url: String,
     pub is_secure: bool,
+    /// RTSP alone is spoken there.
+    pub is_rtsp: bool,
 }
 
 /// Reason why an address cannot be opened.
@@ -25,6 +28,18 @@ pub struct BindError {
     text: String,
     /// True if the machine may get the address later, such as at boot.
     pub is_missing: bool,
+}
+
+/// Opens all addresses of the configuration: those for HTTP, then those for RTSP alone.
+pub fn bind_configured(config: &Config) -> Result<Vec<BoundListener>, BindError> {
+    let mut all = bind_all(&config.listen)?;
+    for mut bound in bind_all(&config.rtsp)? {
+        bound.is_rtsp = true;
+        // https -> rtsps
+        bound.url = bound.url.replacen("http", "rtsp", 1);
+        all.push(bound);
+    }
+    Ok(all)
 }
 
 /// Opens all `addresses`, each with all socket addresses of its name, on the same port. What the
@@ -52,6 +67,7 @@ fn bind_one(address: &Address, found: Vec<SocketAddr>) -> Result<Vec<BoundListen
                     listener,
                     url,
                     is_secure: address.is_secure,
+                    is_rtsp: false,
                 });
             }
             Err(error) => {

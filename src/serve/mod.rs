@@ -1,13 +1,14 @@
-//! Serves HTTP/1.1, WebSocket, the page and the status.
+//! Serves HTTP/1.1, WebSocket, RTSP, the page and the status.
 //!
-//! One thread runs HTTP; a WebSocket viewer's socket goes to the fan-out thread. Serving knows nothing of
+//! One thread runs HTTP; the socket of a viewer by WebSocket or RTSP goes to the fan-out thread. Serving knows nothing of
 //! cameras and MP4: it gives out what the hubs have.
 //!
 //! | room | job |
 //! |---|---|
 //! | `http` | connections that speak HTTP: server, router, responses, handlers |
+//! | `rtsp` | RTSP without sockets: requests, sessions, packets |
 //! | `ws` | WebSocket: handshake, frames of clients, the socket of a viewer |
-//! | `fanout` | sends to all WebSocket viewers; congestion of their links |
+//! | `fanout` | sends to all viewers by WebSocket and RTSP; congestion of their links |
 //! | `tls` | certificates, TLS streams |
 
 mod address;
@@ -24,6 +25,7 @@ pub mod listen;
 mod live_messages;
 mod network;
 mod rlimit;
+mod rtsp;
 pub mod self_signed;
 mod tls;
 mod viewers;

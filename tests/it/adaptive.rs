@@ -118,10 +118,12 @@ fn serve(handle: Handle) -> String {
         name: "camera".into(),
         source: "test",
         source_text: String::new(),
+        rtsp_delimiter: None,
         handle,
     };
     let config = serve::Config {
         listen: Vec::new(),
+        rtsp: Vec::new(),
         wait_for_address: false,
         tls: None,
         is_self_signed: false,
@@ -146,13 +148,19 @@ fn serve(handle: Handle) -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap().to_string();
+    let bound = serve::BoundListener {
+        listener,
+        url: String::new(),
+        is_secure: false,
+        is_rtsp: false,
+    };
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap();
         runtime.block_on(serve::accept_connections(
-            listener,
+            bound,
             None,
             serve::Site::new(app),
         ))

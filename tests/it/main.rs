@@ -25,6 +25,7 @@ mod parameter_sets;
 mod process_source;
 mod recovery;
 mod rpicam;
+mod rtsp;
 mod service;
 mod serving;
 mod silence;

@@ -1,9 +1,10 @@
-//! One WebSocket viewer on the fan-out thread: its queue, its link, its liveness.
+//! One viewer on the fan-out thread, of a WebSocket or RTSP: its queue, its link, its liveness.
 
 mod closing;
 mod link;
 mod mse;
 mod protocol;
+mod rtsp;
 
 use crate::camera_handle::Link;
 use crate::hub::{Event, Subscription};
@@ -15,6 +16,8 @@ use crate::serve::fanout::uring::UringBatch;
 use crate::serve::latency_stats::ViewerLatency;
 use crate::serve::limits::{Limit, MIN_WINDOW_BYTES};
 use crate::serve::live_messages::{self, TimingOffset};
+use crate::serve::rtsp::SESSION_TIMEOUT;
+use crate::serve::rtsp::stream::RtspStream;
 use crate::serve::viewers::Ticket;
 use crate::serve::ws::reader::FrameReader;
 use crate::serve::ws::stream::ViewerStream;
@@ -52,6 +55,8 @@ pub(crate) struct NewViewer {
     pub(crate) speaks_v1: bool,
     /// The viewer speaks go2rtc's `mse` messages.
     pub(crate) mse: Option<Box<MseSession>>,
+    /// The viewer is an RTSP client that plays.
+    pub(crate) rtsp: Option<Box<RtspStream>>,
     /// Its latency, as it reports it and as the server estimates it.
     pub(crate) latency: ViewerLatency,
     pub(crate) loss_response: LossResponse,
@@ -65,6 +70,7 @@ pub(crate) struct ViewerConnection {
     annexb: Option<AnnexB>,
     speaks_v1: bool,
     mse: Option<Box<MseSession>>,
+    rtsp: Option<Box<RtspStream>>,
     /// Message being sent, and how much of it the socket has taken.
     sending: Option<(Bytes, usize)>,
     /// Small messages to send before the next frame.
@@ -109,6 +115,7 @@ impl ViewerConnection {
             annexb,
             speaks_v1,
             mse,
+            rtsp,
             latency: report,
             loss_response,
         } = new_viewer;
@@ -121,6 +128,7 @@ impl ViewerConnection {
             speaks_v1,
             reader: mse::reader(mse.as_deref()),
             mse,
+            rtsp,
             sending: None,
             control: VecDeque::new(),
             is_socket_full: false,
@@ -249,11 +257,13 @@ impl ViewerConnection {
         }
         let alive_at = self.heard_at.max(self.progress_at);
         let silent = now.saturating_duration_since(alive_at);
-        if silent > DEAD_PEER_TIMEOUT {
+        if silent > self.dead_peer_timeout() {
             return Err(format!("nothing heard of it for {} s", silent.as_secs()));
         }
         self.check_progress(now)?;
-        if now.saturating_duration_since(alive_at.max(self.pinged_at)) >= PING_AFTER {
+        if self.rtsp.is_some() {
+            self.queue_report();
+        } else if now.saturating_duration_since(alive_at.max(self.pinged_at)) >= PING_AFTER {
             self.pinged_at = now;
             self.queue_control(frame(Opcode::Ping, b""));
         }
@@ -262,6 +272,14 @@ impl ViewerConnection {
         }
         self.latency.observe();
         self.send_updates()
+    }
+
+    /// Returns the silence after which the viewer is gone. RTSP clients were told theirs.
+    fn dead_peer_timeout(&self) -> Duration {
+        match self.rtsp {
+            Some(_) => SESSION_TIMEOUT,
+            None => DEAD_PEER_TIMEOUT,
+        }
     }
 
     /// Fails if the viewer took neither a message nor 1 kB/s for [`DEAD_PEER_TIMEOUT`], although
@@ -301,6 +319,7 @@ impl ViewerConnection {
 
     /// Begins the close because the server stops.
     pub(crate) fn close_going_away(&mut self) -> Result<(), String> {
+        self.queue_last_report();
         self.close(1001, "the server stops");
         self.flush_queue()
     }
@@ -394,11 +413,12 @@ impl ViewerConnection {
                     // No control message waits here, so the two go out in this order.
                     self.queue_control(picture);
                 }
-                Event::Parameters(parameters) if self.annexb.is_none() => {
-                    return Some(self.init_message(&parameters));
+                Event::Parameters(parameters) => {
+                    let message = self.parameters_message(&parameters);
+                    if message.is_some() {
+                        return message;
+                    }
                 }
-                // Annex B has them before each keyframe.
-                Event::Parameters(_) => {}
                 Event::Status(status) => {
                     self.queue_text(&live_messages::state(&status));
                 }

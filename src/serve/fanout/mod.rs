@@ -1,4 +1,4 @@
-//! Sends the same bytes to every WebSocket viewer.
+//! Sends the same bytes to every viewer by WebSocket, or RTSP.
 
 pub(crate) mod congestion;
 pub(crate) mod connection;

@@ -355,6 +355,7 @@ mod tests {
                 annexb: None,
                 speaks_v1: true,
                 mse: None,
+                rtsp: None,
                 latency: LatencyStats::default().join("camera".into()),
                 loss_response: LossResponse::default(),
             });

@@ -4,7 +4,7 @@
 //! that guessing takes a quarter of a core at most.
 
 use crate::access::{
-    AccessControl, FailureLimiter, Identity, Right, TokenRefusal, Verdict, network,
+    AccessControl, DigestSecret, FailureLimiter, Identity, Right, TokenRefusal, Verdict, network,
 };
 use crate::serve::http::credentials::Credentials;
 use crate::serve::http::forwarded::Client;
@@ -101,6 +101,12 @@ impl Authenticator {
     pub(crate) fn has_users(&self) -> bool {
         let control = self.control.as_ref();
         control.is_some_and(|control| !control.config().users.is_empty())
+    }
+
+    /// Returns true if some user may log in by Digest.
+    pub(crate) fn has_digest(&self) -> bool {
+        let control = self.control.as_ref();
+        control.is_some_and(|control| control.has_digest())
     }
 
     /// Returns true if somebody can prove to be an operator.
@@ -228,6 +234,38 @@ impl Authenticator {
         };
         let found = tokio::task::spawn_blocking(check).await;
         let identity = found.ok().flatten().ok_or(CredentialRefusal::Password)?;
+        self.limiter().succeeded(address, &account);
+        Ok(identity)
+    }
+
+    /// Checks an answer to a challenge of Digest, within the limits of attempts. A right one is not limited if the user
+    /// `is_known` on this connection.
+    pub(crate) async fn check_digest(
+        &self,
+        client: &Client,
+        user: &str,
+        is_known: bool,
+        is_right: impl Fn(&DigestSecret) -> bool,
+    ) -> Result<Identity, CredentialRefusal> {
+        let Some(control) = &self.control else {
+            return Ok(self.nobody());
+        };
+        let is_right = control.digest_secret(user).is_some_and(is_right);
+        let identity = control.identity_of(user).filter(|_| is_right);
+        if let (Some(identity), true) = (&identity, is_known) {
+            return Ok(identity.clone());
+        }
+        let address = client.limited_address();
+        let account: String = user.chars().take(MAX_ACCOUNT_CHARS).collect();
+        let verdict = self.limiter().attempt(address, &account, Instant::now());
+        match verdict {
+            Verdict::Refused { retry_after } => {
+                self.counters.count(Limit::Passwords);
+                return Err(CredentialRefusal::TooMany(retry_after));
+            }
+            Verdict::After(delay) => tokio::time::sleep(delay).await,
+        }
+        let identity = identity.ok_or(CredentialRefusal::Password)?;
         self.limiter().succeeded(address, &account);
         Ok(identity)
     }

@@ -21,6 +21,8 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) struct MeteredStream {
     /// `None` once it was taken out.
     stream: Option<LossAwareStream>,
+    /// Bytes of the client that were read before.
+    first: Bytes,
     slot: Arc<ConnectionSlot>,
     /// Response sent in place of hyper's own error.
     replacement: Option<Bytes>,
@@ -31,9 +33,11 @@ pub(crate) struct MeteredStream {
 }
 
 impl MeteredStream {
-    pub(crate) fn new(transport: LossAwareStream, slot: Arc<ConnectionSlot>) -> Self {
+    /// Creates a stream on which `first` comes before what `transport` has.
+    pub(crate) fn new(transport: LossAwareStream, first: Bytes, slot: Arc<ConnectionSlot>) -> Self {
         Self {
             stream: Some(transport),
+            first,
             slot,
             replacement: None,
             is_write_closed: false,
@@ -106,6 +110,12 @@ impl AsyncRead for MeteredStream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.first.is_empty() {
+            let count = self.first.len().min(buffer.remaining());
+            let first = self.first.split_to(count);
+            buffer.put_slice(&first);
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         let result = self.stream()?.poll_read(context, buffer);
         let is_nothing = buffer.filled().len() == before && buffer.remaining() > 0;

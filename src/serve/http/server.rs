@@ -1,4 +1,4 @@
-//! Accepts connections and serves HTTP on them, with limits of time and size.
+//! Accepts connections and serves HTTP on them, with limits of time and size. Those that begin with a line of RTSP get that.
 
 use crate::logger::{self, LogThrottle};
 use crate::os::heap;
@@ -12,13 +12,16 @@ use crate::serve::http::forwarded::Connection;
 use crate::serve::http::loss_aware_stream::LossAwareStream;
 use crate::serve::http::metered_stream::MeteredStream;
 use crate::serve::http::response::{Pieces, ResponseBody, text_response};
+use crate::serve::http::rtsp::connection as rtsp;
 use crate::serve::http::state::{AppState, Site};
 use crate::serve::limits::Limit;
+use crate::serve::listen::BoundListener;
+use crate::serve::rtsp::first_line::{self, Protocol};
 use crate::serve::tls::Tls;
 use crate::serve::tls::stream::MaybeTlsStream;
 use crate::serve::viewers::Ticket;
 use crate::time::Timestamp;
-use bytes::Buf;
+use bytes::{Buf, BytesMut};
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{self, HeaderValue};
 use hyper::service::service_fn;
@@ -31,6 +34,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant, SystemTime};
+use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 
 /// Interval of [`run_maintenance`].
@@ -64,13 +68,14 @@ pub async fn run_maintenance(site: Site) {
     }
 }
 
-/// Accepts connections of `listener` for ever; `tls` if they speak that.
+/// Accepts connections of `bound` for ever; `tls` if they speak that.
 pub async fn accept_connections(
-    listener: std::net::TcpListener,
+    bound: BoundListener,
     tls: Option<Tls>,
     site: Site,
 ) -> io::Result<Infallible> {
-    let listener = TcpListener::from_std(listener)?;
+    let listener = TcpListener::from_std(bound.listener)?;
+    let is_rtsp_only = bound.is_rtsp;
     let is_on_loopback = listener.local_addr()?.ip().to_canonical().is_loopback();
     let mut throttle = LogThrottle::new();
     loop {
@@ -94,7 +99,11 @@ pub async fn accept_connections(
                     is_tls: tls.is_some(),
                     is_on_loopback,
                 };
-                spawn_connection(socket, connection, tls.clone(), &site, slot);
+                let protocols = Protocols {
+                    tls: tls.clone(),
+                    is_rtsp_only,
+                };
+                spawn_connection(socket, connection, protocols, &site, slot);
             }
             Err(error) => {
                 // Out of descriptors, or the peer is gone already: nothing that ends the server.
@@ -131,10 +140,16 @@ fn refuse_connection(app: &AppState, socket: &TcpStream, peer: SocketAddr, is_tl
     let _ = socket.try_write(answer.as_bytes());
 }
 
+/// What is spoken at an address.
+struct Protocols {
+    tls: Option<Tls>,
+    is_rtsp_only: bool,
+}
+
 fn spawn_connection(
     socket: TcpStream,
     connection: Connection,
-    tls: Option<Tls>,
+    protocols: Protocols,
     site: &Site,
     slot: Arc<ConnectionSlot>,
 ) {
@@ -162,7 +177,7 @@ fn spawn_connection(
         let counters = app.limit_counters.clone();
         let result = tokio::select! {
             biased;
-            result = serve_connection(socket, connection, tls, site, slot, loss_response) => result,
+            result = serve_connection(socket, connection, protocols, site, slot, loss_response) => result,
             reason = activity.wait_for_end() => Err(reason.into()),
         };
         if let Err(error) = result {
@@ -183,22 +198,31 @@ fn is_head_limit(error: &(dyn std::error::Error + 'static)) -> bool {
         || error.is::<tokio::time::error::Elapsed>()
 }
 
-/// Serves HTTP on `connection` until the peer is gone, or a viewer.
+/// Serves HTTP or RTSP on `connection` until the peer is gone, or a viewer.
 async fn serve_connection(
     socket: TcpStream,
     connection: Connection,
-    tls: Option<Tls>,
+    Protocols { tls, is_rtsp_only }: Protocols,
     site: Site,
     slot: Arc<ConnectionSlot>,
     loss_response: LossResponse,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let wants_tls = tls.is_some();
     let limits = site.current().limits.clone();
-    let transport = match tls {
+    let mut transport = match tls {
         Some(tls) => tokio::time::timeout(limits.request_timeout, tls.accept(socket)).await??,
         None => MaybeTlsStream::Plain(socket),
     };
     let is_lost = wants_tls && matches!(transport, MaybeTlsStream::Plain(_));
+    let first = read_first_line(&mut transport);
+    let first = tokio::time::timeout(limits.request_timeout, first).await??;
+    match first_line::protocol(&first) {
+        Some(Protocol::Rtsp) => {
+            return Ok(rtsp::serve(transport, &first, connection, site, slot, is_lost).await?);
+        }
+        _ if is_rtsp_only => return Ok(rtsp::refuse_other(transport).await?),
+        _ => {}
+    }
     let activity = slot.activity().clone();
     let service = service_fn(move |request| {
         let (app, activity) = (site.current(), activity.clone());
@@ -240,6 +264,7 @@ async fn serve_connection(
         .serve_connection(
             TokioIo::new(MeteredStream::new(
                 LossAwareStream::new(transport, loss_response),
+                first.freeze(),
                 slot,
             )),
             service,
@@ -247,6 +272,18 @@ async fn serve_connection(
         .with_upgrades()
         .await?;
     Ok(())
+}
+
+/// Reads until the protocol is known, or the client has nothing more to say.
+async fn read_first_line(stream: &mut MaybeTlsStream) -> io::Result<BytesMut> {
+    let mut first = BytesMut::new();
+    loop {
+        first.reserve(first_line::MAX_BYTES);
+        let count = stream.read_buf(&mut first).await?;
+        if count == 0 || first_line::protocol(&first).is_some() {
+            return Ok(first);
+        }
+    }
 }
 
 /// The body of a response; notes each frame that is to be sent.

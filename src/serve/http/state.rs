@@ -18,9 +18,11 @@ use crate::serve::latency_stats::LatencyStats;
 use crate::serve::limits::{Limit, LimitCounters, Limits};
 use crate::serve::network::Network;
 use crate::serve::rlimit::ConnectionBudget;
+use crate::serve::rtsp::output::Output;
 use crate::serve::viewers::{EndReason, NoPlace, Reservation, Ticket, Viewer, Viewers};
 use crate::snapshot::{Budget, SnapshotService};
 use crate::time::Timestamp;
+use ring::rand::{SecureRandom, SystemRandom};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
@@ -32,6 +34,8 @@ pub struct AppState {
     pub(crate) snapshot_services: Vec<SnapshotService>,
     /// The newest frames of the cameras in Annex B, in the same order.
     pub(crate) annexb: Vec<AnnexB>,
+    /// What RTSP clients of the cameras share, in the same order.
+    rtsp_outputs: Vec<Output>,
     pub(crate) websocket_name: String,
     pub(crate) origins: AllowedOrigins,
     pub(crate) hosts: AllowedHosts,
@@ -77,6 +81,10 @@ impl AppState {
         Self {
             snapshot_services: cameras.iter().map(snapshot_service).collect(),
             annexb: cameras.iter().map(|_| AnnexB::default()).collect(),
+            rtsp_outputs: cameras
+                .iter()
+                .map(|camera| Output::new(random_numbers(), camera.rtsp_delimiter))
+                .collect(),
             cameras,
             websocket_name: config.websocket_name,
             origins: AllowedOrigins::new(config.allowed_origins)
@@ -119,6 +127,7 @@ impl AppState {
             cameras: self.cameras.clone(),
             snapshot_services: self.snapshot_services.clone(),
             annexb: self.annexb.clone(),
+            rtsp_outputs: self.rtsp_outputs.clone(),
             websocket_name: self.websocket_name.clone(),
             congestion_control: self.congestion_control.clone(),
             viewer_limit: self.viewer_limit.clone(),
@@ -235,6 +244,12 @@ impl AppState {
         known.cloned().unwrap_or_default()
     }
 
+    /// Returns what RTSP clients of the camera `name` share.
+    pub(crate) fn rtsp_output(&self, name: &str) -> Option<&Output> {
+        let position = (self.cameras.iter()).position(|camera| &*camera.name == name)?;
+        self.rtsp_outputs.get(position)
+    }
+
     pub(crate) fn camera(&self, name: Option<&str>) -> Option<&Camera> {
         match name {
             None => self.cameras.first(),
@@ -275,6 +290,17 @@ impl Site {
         drop(current);
         state.end_expired_viewers(SystemTime::now())
     }
+}
+
+/// Returns numbers that others cannot guess, or numbers of this moment where the system has none. They are no secrets.
+fn random_numbers() -> [u32; 2] {
+    let mut bytes = [0; 8];
+    let now = Timestamp::now().as_nanos();
+    let number = match SystemRandom::new().fill(&mut bytes) {
+        Ok(()) => u64::from_ne_bytes(bytes),
+        Err(_) => now,
+    };
+    [number as u32, (number >> 32) as u32]
 }
 
 /// Returns a function that evicts a viewer without progress. It searches four times a second at

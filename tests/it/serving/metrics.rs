@@ -15,10 +15,11 @@ const DEPRECATED: [&str; 4] = [
 ];
 
 /// Names that stay as they are.
-const LASTING: [&str; 12] = [
+const LASTING: [&str; 13] = [
     "berrymse_build_info",
     "berrymse_camera_live",
     "berrymse_viewers",
+    "berrymse_rtsp_viewers",
     "berrymse_frames_total",
     "berrymse_frames_skipped_total",
     "berrymse_frames_dropped_total",

@@ -4,7 +4,6 @@ use super::ViewerConnection;
 use crate::hub::{ClientClock, ClientTimeline};
 use crate::media::{Frame, Parameters};
 use crate::message::{Message, Opcode, frame};
-use crate::serve::annexb_cache;
 use crate::serve::ws::reader::FrameReader;
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -30,7 +29,7 @@ impl MseSession {
     }
 
     /// True once the client has asked for the video.
-    fn has_begun(&self) -> bool {
+    pub(super) fn has_begun(&self) -> bool {
         self.has_begun
     }
 
@@ -62,7 +61,7 @@ impl MseSession {
     }
 
     /// Returns the WebSocket message of `frame`, with times from 0.
-    fn message(&mut self, frame: &Frame) -> Bytes {
+    pub(super) fn message(&mut self, frame: &Frame) -> Bytes {
         let (head, rest) = self.timeline.retime(frame);
         let write = |out: &mut Vec<u8>| {
             out.extend_from_slice(&head);
@@ -81,19 +80,6 @@ pub(super) fn reader(session: Option<&MseSession>) -> FrameReader {
 }
 
 impl ViewerConnection {
-    /// True if the viewer has to ask before it gets video.
-    pub(super) fn awaits_request(&self) -> bool {
-        self.mse.as_ref().is_some_and(|mse| !mse.has_begun())
-    }
-
-    /// Returns the message of `frame` in the viewer's format.
-    pub(super) fn frame_message(&mut self, frame: Frame) -> Bytes {
-        match &mut self.mse {
-            Some(mse) => mse.message(&frame),
-            None => annexb_cache::message(self.annexb.as_ref(), frame),
-        }
-    }
-
     /// Returns the init segment, or the media type that precedes it.
     pub(super) fn init_message(&mut self, parameters: &Parameters) -> Bytes {
         let init = parameters.init().framed().clone();

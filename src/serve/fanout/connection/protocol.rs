@@ -61,6 +61,10 @@ impl ViewerConnection {
     }
 
     pub(crate) fn on_bytes(&mut self, bytes: &[u8]) -> Result<(), String> {
+        if self.rtsp.is_some() {
+            self.on_rtsp_bytes(bytes);
+            return Ok(());
+        }
         let received = Timestamp::now();
         let mut incoming = Vec::new();
         let result = self.reader.push(bytes, |whole| incoming.push(whole));
@@ -150,12 +154,14 @@ impl ViewerConnection {
         }
     }
 
-    /// Begins the close: nothing follows the close frame.
+    /// Begins the close: nothing follows the close frame. RTSP has none, and its last answer is queued already.
     pub(crate) fn close(&mut self, code: u16, reason: &str) {
         if self.closing.is_none() {
-            // It goes before everything else, so that it is seen.
-            self.control.clear();
-            self.queue_control(frame(Opcode::Close, &code.to_be_bytes()));
+            if self.rtsp.is_none() {
+                // It goes before everything else, so that it is seen.
+                self.control.clear();
+                self.queue_control(frame(Opcode::Close, &code.to_be_bytes()));
+            }
             self.closing = Some(Box::new(Closing {
                 reason: reason.to_owned(),
                 since: Instant::now(),

@@ -1,10 +1,12 @@
 //! Waiting for a camera before an endless answer begins: a client that gets 200 expects frames.
 
 use crate::hub::{CameraState, DemandGuard, HubStats};
+use crate::media::Parameters;
 use crate::serve::config::Camera;
 use crate::serve::http::response::{ResponseBody, text_response};
 use hyper::header::{self, HeaderValue};
 use hyper::{Response, StatusCode};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -31,27 +33,48 @@ pub(crate) async fn wait_until_live(
         Ok(wait) => wait,
         Err(words) => return Err(Box::new(text_response(StatusCode::BAD_REQUEST, words))),
     };
-    let hold = camera.handle.hub().keep_open();
+    let waited = wait_for(camera, wait, |_| Some(())).await;
+    let (demand, ()) = waited.map_err(|reason| Box::new(unavailable(&reason)))?;
+    Ok(demand)
+}
+
+/// Waits until `camera` has frames, and keeps it open until the guard is dropped; returns what a decoder needs for them,
+/// else the reason.
+pub(crate) async fn wait_for_parameters(
+    camera: &Camera,
+) -> Result<(DemandGuard, Arc<Parameters>), String> {
+    wait_for(camera, None, |status| status.parameters).await
+}
+
+async fn wait_for<T>(
+    camera: &Camera,
+    wait: Option<Duration>,
+    found: impl Fn(HubStats) -> Option<T>,
+) -> Result<(DemandGuard, T), String> {
+    let demand = camera.handle.hub().keep_open();
     let begin = Instant::now();
     loop {
-        let status = camera.handle.hub().stats();
-        let timeout = match status.status.state {
-            CameraState::Live => return Ok(hold),
+        let stats = camera.handle.hub().stats();
+        let status = stats.status.clone();
+        let timeout = match status.state {
+            CameraState::Live => match found(stats) {
+                Some(found) => return Ok((demand, found)),
+                None => wait.unwrap_or(OPEN_TIMEOUT),
+            },
             CameraState::Starting | CameraState::Idle => wait.unwrap_or(OPEN_TIMEOUT),
             CameraState::Waiting | CameraState::Lost => wait.unwrap_or_default(),
         };
         if begin.elapsed() >= timeout {
-            return Err(Box::new(unavailable(&status, timeout)));
+            return Err(match &*status.reason {
+                "" => format!("no frame within {} s", timeout.as_secs_f32()),
+                reason => reason.to_owned(),
+            });
         }
         tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
-fn unavailable(status: &HubStats, waited: Duration) -> Response<ResponseBody> {
-    let reason = match &*status.status.reason {
-        "" => format!("no frame within {} s", waited.as_secs_f32()),
-        reason => reason.to_owned(),
-    };
+fn unavailable(reason: &str) -> Response<ResponseBody> {
     let mut response = text_response(
         StatusCode::SERVICE_UNAVAILABLE,
         format!("No video: {reason}.\n"),

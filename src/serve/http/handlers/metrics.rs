@@ -8,6 +8,7 @@ use crate::hub::{CameraState, HubStats};
 use crate::serve::http::state::AppState;
 use crate::serve::latency_stats::BUCKET_BOUNDS;
 use crate::serve::limits::Limit;
+use crate::serve::rtsp::output::Output;
 use crate::time::Timestamp;
 use rustix::process::{Resource, getrlimit};
 use std::fmt::{self, Write};
@@ -227,6 +228,12 @@ fn write_latency_metrics(app: &AppState, cameras: &[&str], text: &mut Text) {
             let congested = app.latency_stats.summary(camera, true).viewers;
             text.sample(name, &[("camera", camera)], congested);
         }
+    }
+    let name = "berrymse_rtsp_viewers";
+    text.family(name, "gauge", "Viewers connected by RTSP.");
+    for camera in cameras {
+        let viewers = app.rtsp_output(camera).map_or(0, Output::viewers);
+        text.sample(name, &[("camera", camera)], viewers);
     }
     let name = "berrymse_viewer_delay_seconds";
     text.family(

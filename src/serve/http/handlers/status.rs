@@ -7,6 +7,7 @@ use crate::serve::http::guard::Admitted;
 use crate::serve::http::handlers::viewers;
 use crate::serve::http::state::AppState;
 use crate::serve::latency_stats::LatencySummary;
+use crate::serve::rtsp::output::Output;
 use crate::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -59,6 +60,7 @@ fn camera_json(app: &AppState, camera: &Camera, is_operator: bool) -> Value {
         "bitrate": if is_live { status.bitrate } else { 0 },
         "keyframe_interval": status.keyframe_interval,
         "viewers": status.viewers,
+        "rtsp_viewers": app.rtsp_output(&camera.name).map_or(0, Output::viewers),
         "viewers_elsewhere": status.remote_viewers,
         "frames": status.frames,
         "frames_skipped": status.frames_skipped,

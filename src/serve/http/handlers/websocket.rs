@@ -105,6 +105,7 @@ pub(crate) fn upgrade(
                     annexb,
                     speaks_v1,
                     mse: is_go2rtc.then(|| Box::new(MseSession::new())),
+                    rtsp: None,
                     ticket,
                     loss_response: app.congestion_control.loss_response(),
                 });
