@@ -24,6 +24,7 @@ const here = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.
 /** Names in dist/ and their sources. Dynamic imports lead to entries only. */
 const ENTRIES = {
   "berrymse": "element/berry-video.js",
+  "berry-camera-card": "card/berry-camera-card.js",
   "legacy": "element/legacy.js",
   "media-element": "element/media-element.js",
   "msevideo": "element/msevideo.js",
@@ -46,7 +47,7 @@ const ENTRIES = {
 };
 /** Imported by other entries as a file of its own: an element is defined once. */
 const ELEMENT = "berrymse";
-const COPIED = ["page/icon.svg", "page/index.html", "page/login.html"];
+const COPIED = ["page/icon.svg", "page/index.html", "page/login.html", "page/manifest.webmanifest"];
 const STYLES = ["page/page.css"];
 
 const sources = new Map(Object.entries(ENTRIES).map(([name, path]) => [here(`src/${path}`), name]));

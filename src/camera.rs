@@ -72,6 +72,8 @@ pub enum Activation {
 pub struct Config {
     /// Name in URLs: letters, digits, dot, dash and underscore.
     pub name: String,
+    /// Name for people.
+    pub title: Option<String>,
     /// Source of the frames.
     pub source: SourceSpec,
     /// The source as the user wrote it.
@@ -99,6 +101,7 @@ impl Config {
     pub fn new(name: &str, source: SourceSpec, settings: source::Settings) -> Self {
         Self {
             name: name.to_owned(),
+            title: None,
             source,
             source_text: String::new(),
             settings,

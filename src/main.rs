@@ -204,6 +204,7 @@ fn serve(config: Config, directory: &Path) -> Result<(), String> {
         let (endpoint, handle) = camera_handle::channel(camera.controls.iter().cloned());
         served.push(serve::Camera {
             name: camera.name.as_str().into(),
+            title: camera.title.as_deref().map(Into::into),
             source: camera.source.kind(),
             source_text: redact::mask(&camera.source_text).into_owned(),
             rtsp_delimiter: camera.rtsp_delimiter,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { arrangeGrid } from "../src/page/grid-layout.js";
+import { arrangeGrid, tileRatio } from "../src/page/grid-layout.js";
 
 const screen = { width: 1416, height: 840, ratio: 16 / 9, caption: 40, gap: 12 };
 
@@ -31,4 +31,12 @@ test("a picture that nearly fits is shown as large as it is, neither blurred nor
   assert.equal(arrangeGrid({ ...narrow, width: 1400 }).tile, 1400);
   assert.equal(arrangeGrid({ ...narrow, width: 1279, height: 700 }).tile, 1173);
   assert.equal(arrangeGrid({ ...narrow, width: 1310, count: 4, own: 640 }).tile, 640);
+});
+
+test("tiles have the shape of a single camera, and stand upright if all do", () => {
+  assert.equal(tileRatio([4 / 3]), 4 / 3);
+  assert.equal(tileRatio([NaN]), 16 / 9);
+  assert.equal(tileRatio([4 / 3, 16 / 9]), 16 / 9);
+  assert.equal(tileRatio([9 / 16, 3 / 4, NaN]), 3 / 4);
+  assert.equal(tileRatio([9 / 16, 16 / 9]), 16 / 9);
 });

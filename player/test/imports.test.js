@@ -16,6 +16,7 @@ const MAY_IMPORT = {
   ui: [],
   element: ["net", "playback", "renderers", "ui"],
   page: ["element", "ui"],
+  card: ["element"],
 };
 
 const files = readdirSync(root, { recursive: true }).filter((name) => name.endsWith(".js")).map((name) => name.replaceAll("\\", "/"));

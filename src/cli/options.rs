@@ -287,6 +287,16 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         help: "name of the camera in URLs: /live/NAME",
     },
     OptionSpec {
+        setting: Setting::Title,
+        short: None,
+        long: &[],
+        env: None,
+        file: Some((ConfigSection::Camera, &["title"])),
+        value: "TEXT",
+        default: None,
+        help: "name of the camera for people, such as Front door; the page shows it instead of the name",
+    },
+    OptionSpec {
         setting: Setting::Controls,
         short: None,
         long: &[],

@@ -184,6 +184,16 @@ pub(super) fn camera_name(text: &str) -> Result<String, String> {
     ))
 }
 
+/// Parses the name of a camera for people.
+pub(super) fn title(text: &str) -> Result<String, String> {
+    let title = text.trim();
+    let length = title.chars().count();
+    if length == 0 || length > 80 || title.chars().any(char::is_control) {
+        return Err("a title has 1 to 80 characters, in one line".to_owned());
+    }
+    Ok(title.to_owned())
+}
+
 const fn is_name_byte(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_')
 }

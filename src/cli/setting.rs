@@ -41,6 +41,7 @@ pub(super) enum Setting {
     PixelFormat,
     /// The camera's name.
     Name,
+    Title,
     /// Addresses to listen on.
     Listen,
     /// Addresses for RTSP alone.

@@ -109,6 +109,7 @@ fn camera(layers: LayeredSettings<'_>, notes: &mut Vec<String>) -> Option<camera
     let vflip = layers.parse_if_set(Setting::Vflip, parsers::parse_bool);
     let keyframe_interval = layers.parse(Setting::KeyframeInterval, parsers::keyframe_interval);
     let name = layers.parse(Setting::Name, parsers::camera_name);
+    let title = layers.parse_if_set(Setting::Title, parsers::title);
     let spec = layers.parse(Setting::Source, parsers::source);
     let on_demand = layers.parse(Setting::OnDemand, parsers::parse_bool);
     if on_demand == Some(true) && spec == Some(SourceSpec::Stdin) {
@@ -136,6 +137,7 @@ fn camera(layers: LayeredSettings<'_>, notes: &mut Vec<String>) -> Option<camera
     }
     Some(camera::Config {
         name: name?,
+        title: title?,
         source: spec?,
         source_text: source.text,
         settings: Settings {

@@ -13,6 +13,8 @@ use std::sync::Arc;
 pub struct Camera {
     /// Its name in URLs.
     pub name: Arc<str>,
+    /// Its name for people.
+    pub title: Option<Arc<str>>,
     /// The kind of its source.
     pub source: &'static str,
     /// Its source as the user typed it, masked: for operators, not for viewers.

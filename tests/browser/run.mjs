@@ -16,7 +16,7 @@ import { isThere } from "./firefox.mjs";
 import { PLAIN_NAME } from "./host.mjs";
 
 /** What differs by who decodes: playing, healing, turning. The rest is plain DOM. */
-const IN_EVERY_BROWSER = ["access", "colours", "cropping", "delay", "heal", "klipper", "media-element", "mjpeg", "other-sites", "plain-http", "play", "recovery", "refusals", "restart", "rotation", "slow", "sources"];
+const IN_EVERY_BROWSER = ["access", "card", "colours", "cropping", "delay", "heal", "klipper", "media-element", "mjpeg", "other-sites", "plain-http", "play", "recovery", "refusals", "restart", "rotation", "slow", "sources", "views"];
 /**
  * What differs by what a page may do, and what Chromium shows by Media Source Extensions there. Not sources, which names the way
  * to show them; nor pages-2022 and restart, where the server differs and not the page. The element needs a browser that can be

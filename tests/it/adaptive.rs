@@ -116,6 +116,7 @@ fn serve(handle: Handle) -> String {
     let (fanout, _) = Fanout::start(std::iter::once(handle.hub()), true).unwrap();
     let camera = serve::Camera {
         name: "camera".into(),
+        title: None,
         source: "test",
         source_text: String::new(),
         rtsp_delimiter: None,

@@ -7,6 +7,18 @@ const PHONE_WIDTH = 700;
 const NEARLY = 0.96;
 
 /**
+ * Returns the ratio of all tiles. A single camera has a tile of its own shape, cameras that stand upright have upright tiles, and
+ * all others 16:9.
+ * @param {number[]} ratios of the cameras, NaN: not known yet
+ */
+export function tileRatio(ratios) {
+  const known = ratios.filter((ratio) => ratio > 0);
+  if (ratios.length === 1 && known.length === 1) return known[0];
+  const isUpright = known.length > 0 && known.every((ratio) => ratio < 1);
+  return isUpright ? Math.max(...known) : 16 / 9;
+}
+
+/**
  * Returns the number of columns and the width of a tile that make `count` equal tiles as large as possible without scrolling. On a
  * phone they are one below the other.
  * @param {{count: number, width: number, height: number, ratio: number, caption: number, gap: number, own?: number}} room

@@ -5,8 +5,13 @@
 
 import "../element/berry-video.js";
 import { icon } from "../ui/icons.js";
-import { arrangeGrid } from "./grid-layout.js";
+import { arrangeGrid, tileRatio } from "./grid-layout.js";
+import { listenForKeys } from "./keys.js";
 import { ask, goToLogin, linkToken } from "./server.js";
+import { openShareDialog } from "./share.js";
+import { enlargedName, enter, fragmentName, isBare, isKiosk, leave, onlyCamera } from "./view.js";
+import { keepScreenOn } from "./wake-lock.js";
+import { Zoom, isOnControl } from "./zoom.js";
 
 const STATUS_INTERVAL_MS = 5000;
 const ICONS = {
@@ -28,7 +33,10 @@ const TONE_WORDS = {
 const grid = document.getElementById("cameras");
 const summary = document.getElementById("summary");
 
-/** name -> {figure, caption, figures} */
+/** A click on an enlarged camera is no second one of a double click after this time. */
+const DOUBLE_CLICK_MS = 300;
+
+/** name -> {figure, video, zoom, caption, label, figures, title, ratio} */
 const shown = new Map();
 let ratio = 16 / 9;
 /** Width of a frame, in its own pixels. */
@@ -37,12 +45,17 @@ let frameWidth = NaN;
 /** Camera of a server that says nothing about its cameras: the first one. */
 const UNKNOWN = [{ name: "" }];
 
-function show(cameras) {
+function show(all) {
+  const chosen = all.filter(({ name }) => name === onlyCamera);
+  // One that the server does not know says so itself.
+  const cameras = onlyCamera === null ? all : [chosen[0] ?? { name: onlyCamera }];
   const names = cameras.map(({ name }) => name);
   if (names.length !== shown.size || names.some((name) => !shown.has(name))) {
     shown.clear();
     grid.replaceChildren(...cameras.map(addCamera));
+    grid.classList.toggle("single", cameras.length === 1);
     layOut();
+    applyFragment();
   }
   for (const camera of cameras) describe(camera);
 }
@@ -51,8 +64,8 @@ function addCamera({ name }) {
   const figure = document.createElement("figure");
   const video = document.createElement("berry-video");
   video.setAttribute("src", name ? `live/${encodeURIComponent(name)}` : "video_websocket");
-  video.setAttribute("controls", "");
-  video.setAttribute("show-delay", "");
+  video.toggleAttribute("controls", !isKiosk);
+  video.toggleAttribute("show-delay", !isBare);
   if (linkToken) Reflect.set(video, "token", linkToken);
   video.addEventListener("error", ({ detail }) => {
     if (["login_required", "session_ended"].includes(detail?.code) && !linkToken) goToLogin();
@@ -61,19 +74,17 @@ function addCamera({ name }) {
   const [label, said, figures] = ["button", "span", "span"].map((tag) => document.createElement(tag));
   [label.className, said.className, figures.className] = ["name", "said", "figures"];
   label.textContent = name || "Camera";
-  label.title = `${label.textContent}: large, and back`;
   label.ariaPressed = "false";
-  label.addEventListener("click", () => enlarge(figure));
-  // A click on a button inside the element does not enlarge it.
-  video.addEventListener("click", (event) => {
-    if (!event.composedPath().some(({ localName }) => localName === "button" || localName === "input")) enlarge(figure);
-  });
+  label.addEventListener("click", () => toggleLarge(name));
+  const isLarge = () => figure.classList.contains("large");
+  const zoom = new Zoom(video, () => isLarge() || isBare || document.fullscreenElement === video);
+  addClicks(video, name, zoom, isLarge);
   const settings = button("settings", "Camera settings", () => openPanel(name, settings));
   settings.hidden = true;
   settings.ariaExpanded = "false";
   const snapshot = button("snapshot", "Save a snapshot", () => save(video, name || "camera"));
-  const share = button("share", "Link and code for a page", () => showLink(name));
-  const back = button("back", "Back to all cameras", () => enlarge(figure));
+  const share = button("share", "Link and code for a page", () => openShareDialog(document.getElementById("share"), name, label.textContent));
+  const back = button("back", "Back to all cameras", () => toggleLarge(name));
   back.classList.add("back");
   caption.append(label, said, figures, settings, snapshot, share, back);
   caption.dataset.tone = "busy";
@@ -85,13 +96,13 @@ function addCamera({ name }) {
     if (detail.tone === "live" && settings.hidden) offerSettings(name, settings);
   });
   video.addEventListener("resize", ({ detail }) => {
-    // A single camera has a tile of its own shape. In a grid all are equal.
-    ratio = shown.size === 1 ? detail.width / detail.height : 16 / 9;
+    shown.get(name).ratio = detail.width / detail.height;
     frameWidth = detail.width;
+    ratio = tileRatio([...shown.values()].map((one) => one.ratio));
     layOut();
   });
   figure.append(video, caption);
-  shown.set(name, { caption, figures });
+  shown.set(name, { figure, video, zoom, caption, label, figures, ratio: NaN });
   return figure;
 }
 
@@ -125,17 +136,51 @@ async function openPanel(name, opener) {
   panel.toggle(name, opener);
 }
 
+/** A click on a button inside the element does not enlarge it, and a double click zooms. */
+function addClicks(video, name, zoom, isLarge) {
+  let timer = 0;
+  video.addEventListener("click", (event) => {
+    if (isBare || isOnControl(event)) return;
+    clearTimeout(timer);
+    if (event.detail > 1 || zoom.isZoomed) return;
+    // Two clicks in a row are for the zoom, so the first one waits where it would end the large picture.
+    if (isLarge() && event.detail === 1) timer = setTimeout(() => toggleLarge(name), DOUBLE_CLICK_MS);
+    else toggleLarge(name);
+  });
+}
+
 /** Enlarges one camera over the others, which play on below it, or makes it small again. */
-function enlarge(figure) {
-  const wasLarge = figure?.classList.contains("large");
-  for (const one of grid.children) {
-    const isLarge = one === figure && !wasLarge;
-    one.classList.toggle("large", isLarge);
+function toggleLarge(name) {
+  if (enlargedName() === fragmentName(name)) leave(applyFragment);
+  else enter(name, applyFragment);
+}
+
+/** Shows what the fragment of the address says. */
+function applyFragment() {
+  const wanted = enlargedName();
+  const found = [...shown.keys()].some((name) => fragmentName(name) === wanted);
+  for (const [name, { figure, label, zoom }] of shown) {
+    const isLarge = fragmentName(name) === wanted;
+    if (!isLarge) zoom.reset();
+    figure.classList.toggle("large", isLarge);
     // The others are out of reach for keys and screen readers, too.
-    one.inert = Boolean(figure) && !wasLarge && !isLarge;
-    const label = one.querySelector(".name");
-    if (label) label.ariaPressed = String(isLarge);
+    figure.inert = found && !isLarge;
+    label.ariaPressed = String(isLarge);
   }
+}
+
+/** Returns the camera that keys are for. */
+function keyTarget() {
+  const all = [...shown.values()];
+  const is = (selector) => all.find(({ figure }) => figure.matches(selector));
+  return is(".large") ?? is(":focus-within") ?? is(":hover") ?? (all.length === 1 ? all[0] : null);
+}
+
+/** Enlarges the next camera. */
+function showNext(step) {
+  const names = [...shown.keys()];
+  const at = names.findIndex((name) => fragmentName(name) === enlargedName());
+  if (at >= 0 && names.length > 1) enter(names.at((at + step) % names.length), applyFragment);
 }
 
 async function save(video, name) {
@@ -148,29 +193,24 @@ async function save(video, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
-/** Shows the link and the code. They are copied by hand: scripts may use the clipboard with TLS only. */
-function showLink(name) {
-  const absolute = (path) => new URL(path, document.baseURI).href;
-  const socket = absolute(name ? `live/${encodeURIComponent(name)}` : "video_websocket").replace(/^http/, "ws");
-  document.getElementById("link").value = absolute("./");
-  document.getElementById("snippet").value =
-    `<script type="module" src="${absolute("berrymse.js")}"></script>\n<berry-video src="${socket}" controls></berry-video>`;
-  document.getElementById("share").showModal();
-}
-
-function describe({ name, width, height, fps, viewers }) {
+function describe({ name, title: given, width, height, fps, viewers }) {
   const parts = [];
   if (width && height) parts.push(`${width} × ${height}`);
   if (fps) parts.push(`${Math.round(fps)} fps`);
   if (viewers > 1) parts.push(`${viewers} viewers`);
-  const { figures } = shown.get(name);
+  const { figures, label } = shown.get(name);
+  const known = given || name || "Camera";
+  if (label.textContent !== known || !label.title) {
+    label.textContent = known;
+    label.title = `${known}: large, and back`;
+  }
   const text = parts.join(" · ");
   // The same text again would repaint the page.
   if (figures.textContent !== text) figures.textContent = text;
 }
 
 function title() {
-  const bad = [...shown].filter(([, { caption }]) => caption.dataset.tone === "trouble").map(([name]) => name || "camera");
+  const bad = [...shown.values()].filter(({ caption }) => caption.dataset.tone === "trouble").map(({ label }) => label.textContent);
   document.title = bad.length > 0 ? `⚠ ${bad.join(", ")} – BerryMSE` : "BerryMSE";
 }
 
@@ -213,10 +253,11 @@ function showAccess(access) {
   part("banner").hidden = !exposed;
 }
 
-for (const field of document.querySelectorAll("#share [readonly]")) field.addEventListener("focus", () => field.select());
-addEventListener("keydown", ({ key }) => {
-  if (key === "Escape") enlarge(null);
-});
+document.body.classList.toggle("bare", isBare);
+document.body.classList.toggle("kiosk", isKiosk);
+listenForKeys(keyTarget, { escape: () => leave(applyFragment), next: showNext });
+keepScreenOn(isKiosk);
+for (const type of ["popstate", "hashchange"]) addEventListener(type, applyFragment);
 const resized = new ResizeObserver(layOut);
 for (const selector of ["html", "header"]) resized.observe(document.querySelector(selector));
 document.addEventListener("visibilitychange", refresh);

@@ -34,8 +34,8 @@ macro_rules! embedded {
 
 #[rustfmt::skip]
 const FILES: &[(&str, [&[u8]; 3])] = embedded!(
-    "berrymse.js" "camera-settings.js" "controls.js" "crop.js" "decode-worker.js" "frame-stats.js" "http-socket.js" "icon.svg" "index.html" "keyframe-marker.js"
-    "latency-controller.js" "legacy.js" "login.html" "media-element.js" "msevideo.js" "overlay.js" "page.css" "page.js" "picture-in-picture.js" "refusal.js" "renderer-switch.js" "snapshot.js" "token.js"
+    "berry-camera-card.js" "berrymse.js" "camera-settings.js" "controls.js" "crop.js" "decode-worker.js" "frame-stats.js" "http-socket.js" "icon.svg" "index.html" "keyframe-marker.js"
+    "latency-controller.js" "legacy.js" "login.html" "manifest.webmanifest" "media-element.js" "msevideo.js" "overlay.js" "page.css" "page.js" "picture-in-picture.js" "refusal.js" "renderer-switch.js" "snapshot.js" "token.js"
     "video-decoder.js"
 );
 
@@ -97,6 +97,7 @@ fn content_type(name: &str) -> &'static str {
         Some("js") => "text/javascript; charset=utf-8",
         Some("css") => "text/css; charset=utf-8",
         Some("svg") => "image/svg+xml",
+        Some("webmanifest") => "application/manifest+json",
         _ => "application/octet-stream",
     }
 }

@@ -50,6 +50,7 @@ fn camera_json(app: &AppState, camera: &Camera, is_operator: bool) -> Value {
     let reason = &status.status.reason;
     let mut out = json!({
         "name": &*camera.name,
+        "title": camera.title.as_deref(),
         "source": camera.source,
         "state": status.status.state.as_str(),
         "error": (!reason.is_empty()).then_some(reason),
