@@ -13,6 +13,7 @@
 //! | `link`, `session` | signed links; signed cookies |
 //! | `verified` | passwords that were right a short time ago |
 //! | `failures`, `buckets` | limits for wrong passwords; rates by key |
+//! | `known` | networks from which a right password came |
 
 mod buckets;
 mod config;
@@ -21,6 +22,7 @@ mod digest;
 mod ended;
 mod failures;
 mod key;
+mod known;
 mod link;
 mod password;
 mod session;
@@ -35,6 +37,7 @@ pub use digest::{DIGEST_REALM, DigestAlgorithm, DigestSecret};
 pub use ended::parse_ended_sessions;
 pub use failures::{FailureLimiter, Verdict, network};
 pub use key::SigningKey;
+pub use known::KnownNetworks;
 pub use link::{Link, MAX_LIFETIME};
 pub use password::{MAX_PASSWORD_BYTES, PasswordHash};
 pub use session::SESSION_LIFETIME;

@@ -35,7 +35,8 @@ pub struct LinkRequest {
 /// second line what Digest needs for the user `digest_name`.
 pub fn hash_password(digest_name: Option<&str>) -> Result<String, String> {
     let read = |prompt| {
-        terminal::read_secret(prompt).map_err(|error| format!("cannot read a password: {error}"))
+        terminal::read_secret(prompt)
+            .map_err(|error| format!("the password cannot be read ({error})"))
     };
     let password = read("Password: ")?;
     if terminal::is_interactive() && read("The same again: ")? != password {

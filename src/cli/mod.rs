@@ -283,7 +283,11 @@ fn link_request(link: LinkArgs, config: Config) -> Result<LinkRequest, Error> {
             link.camera
         )));
     }
-    let access = config.access.unwrap_or_default();
+    let Some(access) = config.access else {
+        let why = "the configuration has no access:, so everybody may watch without a link; add access: {users: ...} with \
+                   \"berrymse setup\" or docs/guide/access.md, or public: none for links alone";
+        return Err(Error(why.to_owned()));
+    };
     if access.revoked.contains(&link.name) {
         let why = format!(
             "--name: '{}' is in access.revoked; choose another name",

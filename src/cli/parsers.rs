@@ -20,19 +20,8 @@ const STALL_AFTER: RangeInclusive<u32> = 1..=86_400;
 const VIEWERS: RangeInclusive<u32> = 1..=100_000;
 const DECODE_MEMORY: RangeInclusive<u32> = 8..=4096;
 const ROTATIONS: [u16; 4] = [0, 90, 180, 270];
-/// First segments of the server's own paths.
-const RESERVED: [&str; 10] = [
-    "api",
-    "favicon.ico",
-    "healthz",
-    "live",
-    "login",
-    "logout",
-    "metrics",
-    "robots.txt",
-    "snapshot",
-    "stream",
-];
+/// First segments of the server's own paths. Whole paths, such as `login`, may be shared.
+const RESERVED: [&str; 4] = ["api", "favicon.ico", "live", "robots.txt"];
 /// Endings of the server's own files.
 const RESERVED_ENDINGS: [&str; 8] = [
     ".css", ".html", ".jpg", ".js", ".json", ".mp4", ".png", ".svg",

@@ -3,9 +3,14 @@
 use super::parsers;
 use crate::access::{NewToken, PasswordHash, is_name};
 use crate::os::{procfs, terminal};
-use std::fs::OpenOptions;
+use std::fs::{OpenOptions, Permissions};
 use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
+
+/// File of the unit for systemd, and the group that has to read it.
+const SERVICE_CONFIG: &str = "/etc/berrymse/config.yml";
+const SERVICE_GROUP: &str = "_berrymse";
 
 /// Port of the written address.
 const PORT: u16 = 2020;
@@ -47,8 +52,21 @@ pub fn run(path: &Path) -> Result<String, String> {
     let is_local = network == "machine";
     let text = config(&source, is_local, &user, hash.as_str());
     let write = || -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
-        file.write_all(text.as_bytes())
+        let mut options = OpenOptions::new();
+        // It holds a hash of the password.
+        let mut file = options
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)?;
+        file.write_all(text.as_bytes())?;
+        if path == Path::new(SERVICE_CONFIG)
+            && let Some(group) = procfs::group_id(SERVICE_GROUP)
+        {
+            fchown(&file, None, Some(group))?;
+            file.set_permissions(Permissions::from_mode(0o640))?;
+        }
+        Ok(())
     };
     write().map_err(|error| format!("{shown} cannot be written: {error}"))?;
     let host = if is_local {

@@ -47,6 +47,17 @@ pub(super) fn config(
     }
     let server = server(layers(&file.server));
     let publish = publish::config(layers(&file.publish));
+    if let Some(access) = &file.access
+        && access.users.is_empty()
+        && access.tokens.is_empty()
+        && !access.is_public
+    {
+        notes.push(
+            "access: nobody can log in (users and tokens are empty), only signed links open a camera; add access.users, or \
+             write public: viewer"
+                .to_owned(),
+        );
+    }
     Some(Config {
         cameras: cameras.into_iter().collect::<Option<_>>()?,
         server: server?,

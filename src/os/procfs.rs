@@ -128,6 +128,16 @@ fn listening_inodes(table: &str, port: u16) -> Vec<String> {
     table.lines().filter_map(inode).collect()
 }
 
+/// Returns the number of a group in `/etc/group` (group(5)).
+pub fn group_id(name: &str) -> Option<u32> {
+    let groups = fs::read_to_string("/etc/group").ok()?;
+    let mut lines = groups.lines().map(|line| line.split(':'));
+    lines.find_map(|mut fields| {
+        let is_it = fields.next()? == name;
+        fields.nth(1).filter(|_| is_it)?.parse().ok()
+    })
+}
+
 /// Returns the name of this machine.
 pub fn host_name() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();

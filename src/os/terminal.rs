@@ -1,11 +1,16 @@
 //! Reads secrets from standard input, at a terminal without echo.
 
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::fs::File;
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::sync::mpsc;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Longest line that is read.
 const MAX_BYTES: u64 = 64 << 10;
+
+/// Exit code of a program that a signal ends, without the signal's number.
+const SIGNAL_EXIT: i32 = 128;
 
 /// Returns true if a person types.
 pub(crate) fn is_interactive() -> bool {
@@ -24,15 +29,56 @@ pub(crate) fn read_secret(prompt: &str) -> io::Result<String> {
         return read_from(stdin.lock());
     }
     let mut stderr = io::stderr();
-    stderr.write_all(prompt.as_bytes())?;
     let normal = tcgetattr(&stdin)?;
     let mut silent = normal.clone();
     silent.local_modes.remove(LocalModes::ECHO);
+    restore_on_signal(normal.clone())?;
     tcsetattr(&stdin, OptionalActions::Flush, &silent)?;
+    stderr.write_all(prompt.as_bytes())?;
     let line = read_from(stdin.lock());
     tcsetattr(&stdin, OptionalActions::Flush, &normal)?;
     stderr.write_all(b"\n")?;
     line
+}
+
+/// Has a signal that ends the program set the terminal to `normal` before: else it stays without echo. Signals end the program
+/// in this way from now on.
+fn restore_on_signal(normal: Termios) -> io::Result<()> {
+    let (ready, is_ready) = mpsc::channel();
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            let listening = listen(ready);
+            if let Ok(number) = listening {
+                // Nobody is left to tell of an error.
+                let _ = tcsetattr(io::stdin(), OptionalActions::Now, &normal);
+                let _ = io::stderr().write_all(b"\n");
+                std::process::exit(SIGNAL_EXIT + number);
+            }
+        })?;
+    // The thread ends without a word if it cannot listen.
+    is_ready.recv().map_err(io::Error::other)
+}
+
+/// Waits for a signal; returns its number. Says that it listens before it waits.
+fn listen(ready: mpsc::Sender<()>) -> io::Result<i32> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?;
+    runtime.block_on(async {
+        let listen_to = |kind: SignalKind| Ok::<_, io::Error>((signal(kind)?, kind.as_raw_value()));
+        let mut interrupt = listen_to(SignalKind::interrupt())?;
+        let mut terminate = listen_to(SignalKind::terminate())?;
+        let mut hangup = listen_to(SignalKind::hangup())?;
+        // A reader that is gone ends the program itself.
+        let _ = ready.send(());
+        drop(ready);
+        Ok(tokio::select! {
+            _ = interrupt.0.recv() => interrupt.1,
+            _ = terminate.0.recv() => terminate.1,
+            _ = hangup.0.recv() => hangup.1,
+        })
+    })
 }
 
 /// Reads a line without its end, which is shown while it is typed.

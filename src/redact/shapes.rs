@@ -443,6 +443,10 @@ fn name_before(text: &str) -> &str {
 
 /// True for names such as `token`, `api_key`, `x-auth-token`, `accesstoken`; `name` is in lower case.
 fn is_secret_name(name: &str) -> bool {
+    // It names a file, and is in our own help.
+    if name.trim_start_matches('-') == "tls-key" {
+        return false;
+    }
     let mut parts = name.split(['_', '-', '.']);
     let last = parts.next_back().unwrap_or_default();
     SECRET_NAMES.contains(&last) || SECRET_SUFFIXES.iter().any(|ending| last.ends_with(ending))

@@ -50,6 +50,22 @@ fn user_part_of_a_url_is_masked_everywhere() {
 }
 
 #[test]
+fn own_help_is_not_masked() {
+    for text in [
+        "https://:1 needs a certificate and its key: --tls-cert FILE --tls-key FILE, or tls.cert and tls.key in the file",
+        "--tls-key needs a value: --tls-key FILE (berrymse --help lists the options)",
+        "its private key is needed too: --tls-key FILE, or tls.key in the file",
+        "the password cannot be read (unexpected end of file)",
+        "config.yml:3: access.users[0].password: is not an argon2id hash; \"berrymse hash-password\" makes one",
+        "access.users[0] needs password (a hash) or passwordFile, one of them",
+        "config.yml:3: access.users[0].digest: is not for the realm BerryMSE",
+    ] {
+        assert_eq!(shown(text), text);
+    }
+    assert_eq!(shown("--key Canary-7x"), "--key ***");
+}
+
+#[test]
 fn values_with_a_telling_name_are_masked() {
     for (text, masked) in [
         (

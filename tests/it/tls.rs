@@ -220,6 +220,39 @@ fn stalled_tls_viewer_catches_up() {
 }
 
 #[test]
+fn plain_http_is_led_to_known_names_only() {
+    let place = Scratch::new("redirect");
+    issue(&place);
+    let config = format!(
+        "camera: {{source: test}}\nserver: {{listen: 'https://127.0.0.1:0', hosts: cam.example.org}}\ntls: {{cert: \
+         {0}/cert.pem, key: {0}/key.pem}}\n",
+        place.path().display()
+    );
+    let config = place.file("config.yml", config);
+    let server = Server::start_with(&["--config", &config], |_| {});
+    let address = server.url.strip_prefix("https://").unwrap();
+    let address = address.trim_end_matches('/');
+    for (host, status, location) in [
+        ("cam.example.org", "307", "https://cam.example.org/a?b"),
+        ("evil.example", "421", ""),
+        ("cam.example.org@evil.example", "421", ""),
+    ] {
+        let mut socket = TcpStream::connect(address).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(
+            socket,
+            "GET /a?b HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains(&format!(" {status} ")), "{answer}");
+        assert_eq!(answer.contains("location:"), !location.is_empty());
+        assert!(answer.contains(location), "{answer}");
+    }
+}
+
+#[test]
 fn plain_and_tls_addresses_are_both_served() {
     let place = Scratch::new("beside");
     issue(&place);

@@ -52,72 +52,63 @@ impl Reader<'_> {
                 continue;
             }
             seen.push((key, entry.line));
-            self.errors.keep(self.key(key, entry, cwd, &mut config));
+            self.key(key, entry, cwd, &mut config);
         }
         Some(config)
     }
 
-    /// Reads the value of one key into `config`.
-    fn key(&self, key: &str, entry: &Entry, cwd: &Path, config: &mut Config) -> Result<(), Error> {
+    /// Reads the value of one key into `config`. All its errors are reported.
+    fn key(&self, key: &str, entry: &Entry, cwd: &Path, config: &mut Config) {
+        let errors = self.errors;
         match key {
-            "users" => config.users = self.users(entry, cwd)?,
-            "tokens" => config.tokens = self.tokens(entry)?,
-            "public" => config.is_public = self.public(entry)?,
-            "keyFile" => config.key_file = Some(cwd.join(self.text(entry, "access.keyFile")?)),
-            _ => config.revoked = self.revoked(entry)?,
+            "users" => config.users = self.users(entry, cwd),
+            "tokens" => config.tokens = self.tokens(entry),
+            "public" => config.is_public = errors.keep(self.public(entry)).unwrap_or_default(),
+            "keyFile" => {
+                let path = errors.keep(self.text(entry, "access.keyFile"));
+                config.key_file = path.map(|path| cwd.join(path));
+            }
+            _ => config.revoked = self.revoked(entry),
         }
-        Ok(())
     }
 
-    fn users(&self, entry: &Entry, cwd: &Path) -> Result<Vec<User>, Error> {
+    fn users(&self, entry: &Entry, cwd: &Path) -> Vec<User> {
         let mut users: Vec<User> = Vec::new();
-        for item in self.items(entry, "access.users", &USER_KEYS)? {
-            let name = item.name(users.iter().map(|user| user.name.as_str()))?;
-            let (password, own_digest) = match (item.field("password"), item.field("passwordFile"))
+        for item in self.items(entry, "access.users", &USER_KEYS) {
+            let others = users.iter().map(|user| user.name.as_str());
+            let name = self.errors.keep(item.name(others));
+            let shown = name.clone().unwrap_or_default();
+            let password = self.errors.keep(password(&item, cwd, &shown));
+            // Without a name it cannot be checked.
+            let digest = name.is_some().then(|| digest(&item, &shown));
+            let digest = digest.and_then(|digest| self.errors.keep(digest));
+            let right = self.errors.keep(item.right());
+            if let (Some(name), Some((password, own)), Some(digest), Some(right)) =
+                (name, password, digest, right)
             {
-                (Some((line, text)), None) => {
-                    let hash = PasswordHash::parse(text);
-                    (
-                        hash.map_err(|why| item.error(line, "password", &why))?,
-                        None,
-                    )
-                }
-                (None, Some((line, path))) => password_in(&cwd.join(path), &name)
-                    .map_err(|why| item.error(line, "passwordFile", &why))?,
-                _ => return Err(item.missing("password (a hash) or passwordFile, one of them")),
-            };
-            let digest = match item.field("digest") {
-                Some((line, text)) => Some(
-                    DigestSecret::parse(text, &name)
-                        .map_err(|why| item.error(line, "digest", &why))?,
-                ),
-                None => own_digest,
-            };
-            let right = item.right()?;
-            users.push(User {
-                name,
-                password,
-                digest,
-                right,
-            });
+                users.push(User {
+                    name,
+                    password,
+                    digest: digest.or(own),
+                    right,
+                });
+            }
         }
-        Ok(users)
+        users
     }
 
-    fn tokens(&self, entry: &Entry) -> Result<Vec<Token>, Error> {
+    fn tokens(&self, entry: &Entry) -> Vec<Token> {
         let mut tokens: Vec<Token> = Vec::new();
-        for item in self.items(entry, "access.tokens", &TOKEN_KEYS)? {
-            let name = item.name(tokens.iter().map(|token| token.name.as_str()))?;
-            let Some((line, text)) = item.field("hash") else {
-                return Err(
-                    item.missing("hash; \"berrymse token NAME\" makes a token and prints its line")
-                );
-            };
-            let hash = TokenHash::parse(text).map_err(|why| item.error(line, "hash", &why))?;
-            let right = item.right()?;
-            tokens.push(Token { name, hash, right });
+        for item in self.items(entry, "access.tokens", &TOKEN_KEYS) {
+            let others = tokens.iter().map(|token| token.name.as_str());
+            let name = self.errors.keep(item.name(others));
+            let hash = self.errors.keep(hash(&item));
+            let right = self.errors.keep(item.right());
+            if let (Some(name), Some(hash), Some(right)) = (name, hash, right) {
+                tokens.push(Token { name, hash, right });
+            }
         }
-        Ok(tokens)
+        tokens
     }
 
     fn public(&self, entry: &Entry) -> Result<bool, Error> {
@@ -131,24 +122,27 @@ impl Reader<'_> {
         }
     }
 
-    fn revoked(&self, entry: &Entry) -> Result<Vec<String>, Error> {
+    fn revoked(&self, entry: &Entry) -> Vec<String> {
         let nodes = match &entry.node.value {
             Value::List(nodes) if nodes.len() <= MAX_ITEMS => nodes.as_slice(),
             Value::Text(_) => std::slice::from_ref(&entry.node),
             _ => {
-                return Err(
-                    self.error(entry.line, "access.revoked: takes a list of names of links")
-                );
+                let why = "access.revoked: takes a list of names of links";
+                self.report(entry.line, why);
+                return Vec::new();
             }
         };
-        let name = |node: &Node| match &node.value {
-            Value::Text(text) if is_name(text) => Ok(text.clone()),
-            _ => Err(self.error(
-                node.line,
-                "access.revoked: takes names of links, as --name had them",
-            )),
-        };
-        nodes.iter().map(name).collect()
+        let mut names = Vec::new();
+        for node in nodes {
+            match &node.value {
+                Value::Text(text) if is_name(text) => names.push(text.clone()),
+                _ => self.report(
+                    node.line,
+                    "access.revoked: takes names of links, as --name had them",
+                ),
+            }
+        }
+        names
     }
 
     fn text<'a>(&self, entry: &'a Entry, label: &str) -> Result<&'a str, Error> {
@@ -158,22 +152,17 @@ impl Reader<'_> {
         }
     }
 
-    /// Returns the blocks of a list, with keys that are known and there once.
-    fn items<'a>(
-        &'a self,
-        entry: &'a Entry,
-        label: &str,
-        keys: &[&'static str],
-    ) -> Result<Vec<Item<'a>>, Error> {
+    /// Returns the blocks of a list, with the keys that are known and there once.
+    fn items<'a>(&'a self, entry: &'a Entry, label: &str, keys: &[&'static str]) -> Vec<Item<'a>> {
         let Value::List(nodes) = &entry.node.value else {
             let why = format!("{label}: is not a list; each item begins with '- name: ...'");
-            return Err(self.error(entry.line, &why));
+            self.report(entry.line, &why);
+            return Vec::new();
         };
         if nodes.len() > MAX_ITEMS {
-            return Err(self.error(
-                entry.line,
-                &format!("{label}: has more than {MAX_ITEMS} items"),
-            ));
+            let why = format!("{label}: has more than {MAX_ITEMS} items");
+            self.report(entry.line, &why);
+            return Vec::new();
         }
         let item = |(index, node): (usize, &'a Node)| {
             let mut item = Item {
@@ -183,30 +172,76 @@ impl Reader<'_> {
                 fields: Vec::new(),
             };
             for entry in self.entries(node, &item.label) {
-                let known = keys
-                    .iter()
-                    .find(|name| name.eq_ignore_ascii_case(&entry.key));
-                let key = *known.ok_or_else(|| {
-                    let hint = match closest_match(&entry.key, keys.iter().copied()) {
-                        Some(near) => format!("did you mean {near}?"),
-                        None => format!("the keys here are {}", keys.join(", ")),
-                    };
-                    let shown: String = entry.key.chars().take(32).collect();
-                    self.error(
-                        entry.line,
-                        &format!("unknown key {}.{shown}; {hint}", item.label),
-                    )
-                })?;
-                if item.field(key).is_some() {
-                    return Err(item.error(entry.line, key, "is there already"));
-                }
-                let text = self.text(entry, &format!("{}.{key}", item.label))?;
-                item.fields.push((key, entry.line, text));
+                self.errors.keep(self.field(&mut item, entry, keys));
             }
-            Ok(item)
+            item
         };
         nodes.iter().enumerate().map(item).collect()
     }
+
+    /// Adds a field to an item.
+    fn field<'a>(
+        &'a self,
+        item: &mut Item<'a>,
+        entry: &'a Entry,
+        keys: &[&'static str],
+    ) -> Result<(), Error> {
+        let known = keys
+            .iter()
+            .find(|name| name.eq_ignore_ascii_case(&entry.key));
+        let Some(&key) = known else {
+            let hint = match closest_match(&entry.key, keys.iter().copied()) {
+                Some(near) => format!("did you mean {near}?"),
+                None => format!("the keys here are {}", keys.join(", ")),
+            };
+            let shown: String = entry.key.chars().take(32).collect();
+            let why = format!("unknown key {}.{shown}; {hint}", item.label);
+            return Err(self.error(entry.line, &why));
+        };
+        if item.field(key).is_some() {
+            return Err(item.error(entry.line, key, "is there already"));
+        }
+        let text = self.text(entry, &format!("{}.{key}", item.label))?;
+        item.fields.push((key, entry.line, text));
+        Ok(())
+    }
+}
+
+/// Returns the password of a user, and what Digest needs of it if it is known.
+fn password(
+    item: &Item<'_>,
+    cwd: &Path,
+    user: &str,
+) -> Result<(PasswordHash, Option<DigestSecret>), Error> {
+    match (item.field("password"), item.field("passwordFile")) {
+        (Some((line, text)), None) => {
+            let hash = PasswordHash::parse(text);
+            let hash = hash.map_err(|why| item.error(line, "password", &why))?;
+            Ok((hash, None))
+        }
+        (None, Some((line, path))) => {
+            password_in(&cwd.join(path), user).map_err(|why| item.error(line, "passwordFile", &why))
+        }
+        _ => Err(item.missing("password (a hash) or passwordFile, one of them")),
+    }
+}
+
+fn digest(item: &Item<'_>, user: &str) -> Result<Option<DigestSecret>, Error> {
+    let Some((line, text)) = item.field("digest") else {
+        return Ok(None);
+    };
+    let secret = DigestSecret::parse(text, user);
+    secret
+        .map(Some)
+        .map_err(|why| item.error(line, "digest", &why))
+}
+
+fn hash(item: &Item<'_>) -> Result<TokenHash, Error> {
+    let Some((line, text)) = item.field("hash") else {
+        let what = "hash; \"berrymse token NAME\" makes a token and prints its line";
+        return Err(item.missing(what));
+    };
+    TokenHash::parse(text).map_err(|why| item.error(line, "hash", &why))
 }
 
 impl Item<'_> {

@@ -1,10 +1,12 @@
 //! Finds out who sent a request, and what they may do.
 //!
 //! Passwords are hashed one at a time on a thread of their own. After a wrong one the thread rests for three times as long, so
-//! that guessing takes a quarter of a core at most.
+//! that guessing takes a quarter of a core at most. Networks from which a right password came before have a thread and a queue
+//! of their own, so that strangers from many addresses do not keep them waiting.
 
 use crate::access::{
-    AccessControl, DigestSecret, FailureLimiter, Identity, Right, TokenRefusal, Verdict, network,
+    AccessControl, DigestSecret, FailureLimiter, Identity, KnownNetworks, Right, TokenRefusal,
+    Verdict, network,
 };
 use crate::serve::http::credentials::Credentials;
 use crate::serve::http::forwarded::Client;
@@ -37,6 +39,22 @@ pub(crate) enum CredentialRefusal {
     Busy,
 }
 
+/// Attempts that wait for their turn, and the turn.
+#[derive(Debug)]
+struct Lane {
+    waiting: WaitingRoom,
+    hashing: Arc<Semaphore>,
+}
+
+impl Default for Lane {
+    fn default() -> Self {
+        Self {
+            waiting: WaitingRoom::default(),
+            hashing: Arc::new(Semaphore::new(1)),
+        }
+    }
+}
+
 /// Access to the server, as configured.
 #[derive(Debug)]
 pub(crate) struct Authenticator {
@@ -46,8 +64,11 @@ pub(crate) struct Authenticator {
     allow_changes: Option<bool>,
     cookie: String,
     limiter: Arc<Mutex<FailureLimiter>>,
-    waiting: WaitingRoom,
-    hashing: Arc<Semaphore>,
+    known_networks: Arc<Mutex<KnownNetworks>>,
+    /// Attempts of networks that are not known.
+    strangers: Arc<Lane>,
+    /// Attempts of networks from which a right password came before.
+    known: Arc<Lane>,
     counters: LimitCounters,
 }
 
@@ -65,8 +86,9 @@ impl Authenticator {
             allow_changes,
             cookie: format!("berrymse_{suffix}"),
             limiter: Arc::default(),
-            waiting: WaitingRoom::default(),
-            hashing: Arc::new(Semaphore::new(1)),
+            known_networks: Arc::default(),
+            strangers: Arc::default(),
+            known: Arc::default(),
             counters,
         }
     }
@@ -79,7 +101,9 @@ impl Authenticator {
     ) -> Self {
         Self {
             limiter: self.limiter.clone(),
-            hashing: self.hashing.clone(),
+            known_networks: self.known_networks.clone(),
+            strangers: self.strangers.clone(),
+            known: self.known.clone(),
             ..Self::new(control, allow_changes, self.counters.clone())
         }
     }
@@ -209,15 +233,27 @@ impl Authenticator {
                 self.counters.count(Limit::Passwords);
                 return Err(CredentialRefusal::TooMany(retry_after));
             }
-            Verdict::After(Duration::ZERO) => {}
-            Verdict::After(delay) => tokio::time::sleep(delay).await,
+            Verdict::After(_) => {}
         }
-        let Some(_place) = self.waiting.enter(address.map(network)) else {
+        // Many addresses together fill the lane of strangers, and not that of the owner's home.
+        let is_known = address.is_some_and(|address| {
+            let known = self.known_networks();
+            known.has(network(address), Instant::now())
+        });
+        let lane = if is_known {
+            &self.known
+        } else {
+            &self.strangers
+        };
+        if let (Verdict::After(delay), false) = (verdict, is_known) {
+            tokio::time::sleep(delay).await;
+        }
+        let Some(_place) = lane.waiting.enter(address.map(network)) else {
             // It was not checked, so it does not count.
             self.limiter().succeeded(address, &account);
             return Err(CredentialRefusal::Busy);
         };
-        let hashing = self.hashing.clone().acquire_owned().await;
+        let hashing = lane.hashing.clone().acquire_owned().await;
         let hashing = hashing.map_err(|_| CredentialRefusal::Busy)?;
         let control = control.clone();
         let check = move || {
@@ -235,6 +271,9 @@ impl Authenticator {
         let found = tokio::task::spawn_blocking(check).await;
         let identity = found.ok().flatten().ok_or(CredentialRefusal::Password)?;
         self.limiter().succeeded(address, &account);
+        if let Some(address) = address {
+            self.known_networks().add(network(address), Instant::now());
+        }
         Ok(identity)
     }
 
@@ -268,6 +307,12 @@ impl Authenticator {
         let identity = identity.ok_or(CredentialRefusal::Password)?;
         self.limiter().succeeded(address, &account);
         Ok(identity)
+    }
+
+    fn known_networks(&self) -> std::sync::MutexGuard<'_, KnownNetworks> {
+        self.known_networks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Starts a session; returns the value of its cookie.

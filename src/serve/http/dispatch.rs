@@ -3,11 +3,13 @@
 use crate::serve::http::forwarded::{Client, Connection};
 use crate::serve::http::guard;
 use crate::serve::http::handlers::snapshot;
+use crate::serve::http::message_sessions::accepts_messages;
 use crate::serve::http::refusal::Refusal;
 use crate::serve::http::response::{ResponseBody, not_found, text_response};
 use crate::serve::http::rewrite;
-use crate::serve::http::router::{Handler, route};
+use crate::serve::http::router::{Handler, has_row, route};
 use crate::serve::http::state::AppState;
+use crate::serve::ws::handshake::is_handshake;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use std::sync::Arc;
@@ -28,7 +30,17 @@ pub(crate) async fn handle_request(
         Ok(path) => path.into_owned(),
         Err(words) => return text_response(StatusCode::BAD_REQUEST, words),
     };
-    let resource = route(&path, &app.websocket_name);
+    // A name of an older configuration may be that of a newer URL, which then has all but the live stream.
+    let headers = request.headers();
+    let wants_stream =
+        headers.contains_key(header::UPGRADE) || is_handshake(headers) || accepts_messages(headers);
+    let websocket =
+        if wants_stream || path.trim_start_matches('/') != app.websocket_name || !has_row(&path) {
+            &app.websocket_name
+        } else {
+            ""
+        };
+    let resource = route(&path, websocket);
     let route = resource.route(request.method());
     let requirements = resource.requirements(request.method());
     let request = match guard::check_host(app, &client, &requirements, request) {

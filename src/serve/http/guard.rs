@@ -461,7 +461,11 @@ fn use_target_host<T>(request: &mut Request<T>) {
 }
 
 /// Refuses a request whose `Host` is none of the server's names.
-fn reject_unknown_host(app: &AppState, peer: SocketAddr, headers: &HeaderMap) -> Option<Refusal> {
+pub(crate) fn reject_unknown_host(
+    app: &AppState,
+    peer: SocketAddr,
+    headers: &HeaderMap,
+) -> Option<Refusal> {
     let host = headers.get(header::HOST)?.to_str().unwrap_or_default();
     (!app.hosts.allow(host)).then(|| Refusal::host(host, app.hosts.list(), peer).log_throttled(app))
 }

@@ -177,6 +177,13 @@ pub fn route<'a>(path: &'a str, websocket: &str) -> Resource<'a> {
     })
 }
 
+/// Returns true if a row of the table has `path`, those for any file and for the configured name aside.
+pub(crate) fn has_row(path: &str) -> bool {
+    let is_general = |row: &Route| ["/{websocket}", "/{file}"].contains(&row.path);
+    let mut rows = ROUTES.iter().filter(|row| !is_general(row));
+    rows.any(|row| match_path(row.path, path, "").is_some())
+}
+
 /// Returns the camera in `path` if the path matches the pattern.
 fn match_path<'a>(pattern: &str, path: &'a str, websocket: &str) -> Option<Option<&'a str>> {
     let Some((prefix, (placeholder, suffix))) = pattern

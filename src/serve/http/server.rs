@@ -9,6 +9,7 @@ use crate::serve::http::activity::{ConnectionActivity, TOO_SLOW};
 use crate::serve::http::connections::ConnectionSlot;
 use crate::serve::http::dispatch::handle_request;
 use crate::serve::http::forwarded::Connection;
+use crate::serve::http::guard::reject_unknown_host;
 use crate::serve::http::loss_aware_stream::LossAwareStream;
 use crate::serve::http::metered_stream::MeteredStream;
 use crate::serve::http::response::{Pieces, ResponseBody, text_response};
@@ -229,7 +230,7 @@ async fn serve_connection(
         async move {
             activity.on_request(Instant::now());
             let mut response = if is_lost {
-                redirect_to_https(&request)
+                redirect_to_https(&app, connection.peer, &request)
             } else {
                 handle_request(&app, connection, request).await
             };
@@ -322,11 +323,23 @@ impl Body for TrackedBody {
     }
 }
 
-/// Redirects plain HTTP at an address that speaks TLS.
-fn redirect_to_https<T>(request: &Request<T>) -> Response<ResponseBody> {
+/// Redirects plain HTTP at an address that speaks TLS. The rules for `Host` hold here, too.
+fn redirect_to_https<T>(
+    app: &AppState,
+    peer: SocketAddr,
+    request: &Request<T>,
+) -> Response<ResponseBody> {
+    if let Some(refusal) = reject_unknown_host(app, peer, request.headers()) {
+        return refusal.text();
+    }
     let words = "This address speaks TLS: its URL begins with https:// (wss:// for a WebSocket).\n";
+    let is_host = |host: &&str| {
+        host.bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b))
+    };
     let host = request.headers().get(header::HOST);
-    let slot = host.and_then(|host| host.to_str().ok()).and_then(|host| {
+    let host = host.and_then(|host| host.to_str().ok()).filter(is_host);
+    let slot = host.and_then(|host| {
         let path = request.uri().path_and_query()?;
         HeaderValue::from_str(&format!("https://{host}{path}")).ok()
     });

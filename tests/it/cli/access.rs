@@ -185,8 +185,9 @@ fn bad_access_is_rejected_with_its_line() {
 
 #[test]
 fn link_has_camera_life_and_page() {
-    let place =
-        Place::new("camera: {name: front}\nserver: {listen: ['localhost:1', '10.0.0.5:8443']}\n");
+    let place = Place::new(
+        "camera: {name: front}\nserver: {listen: ['localhost:1', '10.0.0.5:8443']}\naccess: {public: none}\n",
+    );
     let Ok(Command::Link(link)) = place.run(
         "link --for 12h front --name a --right operator",
         &[("HOME", "/h")],
@@ -230,4 +231,49 @@ fn link_has_camera_life_and_page() {
         .unwrap_err()
         .to_string();
     assert!(error.contains("access.revoked"), "{error}");
+    let error = Place::new("camera: {name: front}\n")
+        .run("link front --name a --for 1d", &[("HOME", "/h")])
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("has no access:"), "{error}");
+}
+
+#[test]
+fn access_without_anybody_is_warned_of() {
+    let words = "nobody can log in";
+    for (config, is_warned) in [
+        ("access: {users: []}\n", true),
+        ("access: {public: none}\n", true),
+        ("access: {public: viewer}\n", false),
+        ("", false),
+    ] {
+        let notes = Place::new(config).config("", &[]).notes;
+        let found = notes.iter().any(|note| note.contains(words));
+        assert_eq!(found, is_warned, "{config}: {notes:?}");
+    }
+}
+
+#[test]
+fn check_shows_the_errors_of_all_users_and_tokens() {
+    let place = Place::new(
+        "access:\n  users:\n  - {name: a, password: x, right: viewer}\n  - {name: 'b c', right: bad}\n  tokens:\n  - {name: \
+         t}\n  - {rihgt: viewer}\n  revoked: [a, 'b c', 'd e']\n",
+    );
+    let Ok(Command::CheckConfig(Err(errors))) = place.run("--check-config", &[]) else {
+        panic!("no errors");
+    };
+    let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    let all = all.join("\n");
+    for expected in [
+        "users[0].password: is not",
+        "users[1].name: a name",
+        "users[1] needs password",
+        "users[1].right: is viewer",
+        "tokens[0] needs hash",
+        "tokens[0] needs a right",
+        "did you mean right?",
+        "config.yml:8: access.revoked: takes names",
+    ] {
+        assert!(all.contains(expected), "{expected} in {all}");
+    }
 }

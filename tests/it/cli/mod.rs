@@ -2,7 +2,8 @@
 //! what the program does with a configuration is tested elsewhere.
 //!
 //! Here is what the tables share; they are in `options` (what a command line means), `file` (what a file means, and whose word
-//! counts) and `refusals` (what is said of mistakes).
+//! counts) and `refusals` (what is said of mistakes). `terminal` alone
+//! starts the program: only a terminal has an echo.
 
 mod access;
 mod check;
@@ -10,6 +11,7 @@ mod file;
 mod generated;
 mod options;
 mod refusals;
+mod terminal;
 
 use berrymse::cli::{Command, Config, Error, parse};
 use std::ffi::OsString;

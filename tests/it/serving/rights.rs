@@ -528,6 +528,40 @@ fn guessing_leaves_the_owner_his_way() {
 }
 
 #[test]
+fn many_addresses_do_not_keep_a_known_one_waiting() {
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+    let server = guarded("rights-many", ", trustedProxies: 127.0.0.1", "");
+    let from = |address: &str, form: &str| {
+        let headers = format!("X-Forwarded-For: {address}\r\n");
+        post(&server, "/login", &headers, form).0
+    };
+    assert_eq!(from("198.51.100.7", "user=guest&password=pass+word"), 303);
+    let (number, is_over) = (AtomicU32::new(0), AtomicBool::new(false));
+    let (is_full, full) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        for _ in 0..24 {
+            let is_full = is_full.clone();
+            let (number, is_over, from) = (&number, &is_over, &from);
+            scope.spawn(move || {
+                while !is_over.load(Ordering::Acquire) {
+                    let number = number.fetch_add(1, Ordering::AcqRel);
+                    let address = std::net::Ipv4Addr::from_bits(0x0a00_0000 + number);
+                    let form = "user=owner&password=wrong";
+                    if from(&address.to_string(), form) == 503 {
+                        let _ = is_full.send(());
+                    }
+                }
+            });
+        }
+        let filled = full.recv_timeout(PATIENCE);
+        let owner = from("198.51.100.7", "user=owner&password=pass+word");
+        is_over.store(true, Ordering::Release);
+        filled.unwrap();
+        assert_eq!(owner, 303);
+    });
+}
+
+#[test]
 fn proxy_counts_only_if_it_is_trusted() {
     let outer = "X-Forwarded-Proto: https\r\nX-Forwarded-Host: cam.example.org\r\nX-Forwarded-For: 203.0.113.9\r\n\
                  Origin: https://cam.example.org\r\n";
@@ -686,6 +720,8 @@ fn setup_writes_a_config_with_a_login() {
         said.contains("http://localhost:2020/") && !said.contains("password of"),
         "{said}"
     );
+    let mode = std::os::unix::fs::PermissionsExt::mode(&path.metadata().unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
     let server = Server::start_with(&["--config", config], |command| {
         command
             .args(["--listen", "127.0.0.1:0"])

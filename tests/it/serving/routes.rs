@@ -28,6 +28,41 @@ const CHANGE: [&str; 3] = [
 /// Rows for the messages of viewers, who prove by a secret that they can read the stream.
 const SESSION: [&str; 2] = ["/{websocket}", "/live/{camera}"];
 
+#[test]
+fn configured_name_shares_a_newer_url() {
+    let handshake = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+                     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    for (name, content) in [
+        ("login", None),
+        ("healthz", Some("text/plain; charset=utf-8")),
+        ("metrics", Some("text/plain; version=0.0.4")),
+        ("own", Some("application/json")),
+    ] {
+        let server = Server::start(&["--source", "test", "--websocket", name]);
+        let mut socket = TcpStream::connect(server.address()).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let host = server.address();
+        write!(
+            socket,
+            "GET /{name} HTTP/1.1\r\nHost: {host}\r\n{handshake}\r\n"
+        )
+        .unwrap();
+        let mut status = [0; 12];
+        socket.read_exact(&mut status).unwrap();
+        assert_eq!(&status, b"HTTP/1.1 101", "{name}");
+        let (status, head, _) = server.request("GET", &format!("/{name}"), "");
+        match content {
+            Some(content) => {
+                let expected = if name == "own" { 426 } else { 200 };
+                assert_eq!(status, expected, "{name}: {head}");
+                assert!(head.contains(content), "{name}: {head}");
+            }
+            // Nobody can log in to an open server.
+            None => assert_eq!(status, 303, "{name}: {head}"),
+        }
+    }
+}
+
 /// A server that answers to `localhost` and addresses only, and lets no page elsewhere in.
 fn guarded(name: &str) -> Server {
     let scratch = Scratch::new(name);

@@ -150,7 +150,12 @@ pub(crate) fn next(query: &str) -> String {
         && next.bytes().all(is_plain)
         && !path.starts_with('/')
         && !path.contains("//")
-        && path.split('/').all(|segment| segment != "..");
+        // Browsers take %2e for a dot in segments of these (URL standard, 4.4).
+        && path
+            .to_ascii_lowercase()
+            .replace("%2e", ".")
+            .split('/')
+            .all(|segment| segment != "..");
     format!("./{}", if is_own { next.as_str() } else { "" })
 }
 
@@ -173,6 +178,9 @@ mod tests {
             ("next=%2F%2Fevil.example", "./"),
             ("next=a//b", "./"),
             ("next=..%2Fother", "./"),
+            ("next=%252e%252E/other", "./"),
+            ("next=a/.%252e/other", "./"),
+            ("next=a/%252e%252eb", "./a/%2e%2eb"),
             ("next=%5Cevil", "./"),
             ("next=javascript:x", "./"),
             ("next=a%0d%0aSet-Cookie:x", "./"),
