@@ -77,7 +77,7 @@
 //! | [`message`] | a ready WebSocket message |
 //! | [`logger`], [`redact`] | the log, without passwords, tokens and keys |
 //! | [`os`] | allocator, socket options, `/proc` |
-//! | `nats`, `publish` | cameras over NATS, from many machines to many |
+//! | `nats`, `publish`, `fleet` | cameras over NATS, from many machines to many |
 //! | [`build_info`] | version, commit and built-in parts |
 //! | [`shutdown`], [`time`], [`suggest`] | the request to stop, the clock, suggestions for wrong names |
 //! | [`heartbeat`] | signs of life of the loops, for the watchdog |
@@ -89,6 +89,8 @@ pub mod camera_handle;
 pub mod cli;
 pub mod controls;
 pub mod encode;
+#[cfg(feature = "nats")]
+pub mod fleet;
 pub mod frame_rate;
 pub mod h264;
 pub mod heartbeat;

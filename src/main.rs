@@ -3,11 +3,13 @@
 use berrymse::access::{self, AccessControl, SigningKey};
 use berrymse::camera;
 use berrymse::cli::{self, Command, Config, credentials, first_start, list_cameras, setup};
+#[cfg(feature = "nats")]
+use berrymse::fleet;
 use berrymse::heartbeat::{Heartbeat, HeartbeatMonitor};
 use berrymse::os::service_manager::{self, ServiceManager};
 use berrymse::os::signals::{Request, Signals};
 #[cfg(feature = "nats")]
-use berrymse::publish::{self, Publisher};
+use berrymse::publish;
 use berrymse::serve::exposure::Exposure;
 use berrymse::serve::{self, AppState, BoundListener, Fanout, Site, Tls};
 use berrymse::shutdown::ShutdownToken;
@@ -200,7 +202,12 @@ fn serve(config: Config, directory: &Path) -> Result<(), String> {
     let access = config.access.map(access_control).transpose()?;
     let shutdown = ShutdownToken::new().map_err(|error| format!("cannot start: {error}"))?;
     let (mut threads, mut served, mut heartbeats) = (Vec::new(), Vec::new(), Vec::new());
-    for camera in config.cameras {
+    #[cfg(feature = "nats")]
+    let (fleets, cameras): (Vec<_>, Vec<_>) =
+        (config.cameras.into_iter()).partition(|camera| camera.source.is_fleet());
+    #[cfg(not(feature = "nats"))]
+    let cameras = config.cameras;
+    for camera in cameras {
         let (endpoint, handle) = camera_handle::channel(camera.controls.iter().cloned());
         served.push(serve::Camera {
             name: camera.name.as_str().into(),
@@ -219,7 +226,11 @@ fn serve(config: Config, directory: &Path) -> Result<(), String> {
         threads.push(thread.map_err(|error| format!("cannot start a camera's thread: {error}"))?);
     }
     #[cfg(feature = "nats")]
-    let publisher = publish(config.publish.as_ref(), &served)?;
+    let publisher = {
+        let own = served.iter().filter(|camera| camera.source != "nats");
+        let own = own.map(|camera| (camera.name.to_string(), camera.handle.clone()));
+        publish::start(config.publish.as_ref(), own)?
+    };
     let hubs = served.iter().map(|camera| camera.handle.hub());
     let (fanout, fanout_thread) = Fanout::start(hubs, config.server.io_uring)
         .map_err(|error| format!("cannot start the fan-out: {error}"))?;
@@ -233,12 +244,18 @@ fn serve(config: Config, directory: &Path) -> Result<(), String> {
         &room,
         fanout.clone(),
     );
+    let site = Site::new(app);
     let mut server = Server {
-        site: Site::new(app),
+        site: site.clone(),
         config: at_start,
         exposure,
         directory: directory.to_owned(),
     };
+    #[cfg(feature = "nats")]
+    for template in fleets {
+        let fleet = fleet::start(template, site.clone(), shutdown.clone());
+        threads.extend(fleet.map_err(|error| format!("cannot start a fleet's thread: {error}"))?);
+    }
     runtime.block_on(async {
         let feeding = feed_watchdog(&manager, &fanout, heartbeats);
         tokio::select! {
@@ -260,24 +277,6 @@ fn serve(config: Config, directory: &Path) -> Result<(), String> {
         std::thread::sleep(Duration::from_millis(5));
     }
     Ok(())
-}
-
-/// Publishes the cameras over NATS, but for those that come from there.
-#[cfg(feature = "nats")]
-fn publish(
-    config: Option<&publish::Config>,
-    cameras: &[serve::Camera],
-) -> Result<Option<Publisher>, String> {
-    let Some(config) = config else {
-        return Ok(None);
-    };
-    let own = cameras.iter().filter(|camera| camera.source != "nats");
-    let own: Vec<_> = own
-        .map(|camera| (camera.name.to_string(), camera.handle.clone()))
-        .collect();
-    Publisher::start(config, &own)
-        .map(Some)
-        .map_err(|error| format!("cannot start to publish: {error}"))
 }
 
 /// Returns the names and addresses by which this machine may be reached.

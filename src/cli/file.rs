@@ -184,7 +184,7 @@ impl<'a> Reader<'a> {
 
     /// Returns the name of a block at the top of the file.
     fn block_name(&self, entry: &Entry) -> Option<&'static str> {
-        const BLOCKS: [&str; 5] = ["camera", "cameras", "server", "tls", "access"];
+        const BLOCKS: [&str; 6] = ["camera", "cameras", "server", "tls", "access", "publish"];
         if let Some(name) = BLOCKS
             .into_iter()
             .find(|name| name.eq_ignore_ascii_case(&entry.key))

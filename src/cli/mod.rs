@@ -122,6 +122,9 @@ impl Config {
             .into_iter()
             .map(str::to_owned)
             .collect();
+        if self.publish != new.publish {
+            keys.push("publish".to_owned());
+        }
         let cameras = |config: &Self| config.cameras.clone();
         let (old, new) = (cameras(self), cameras(new));
         for camera in old.iter().chain(&new) {

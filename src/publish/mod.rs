@@ -47,6 +47,20 @@ pub struct Publisher {
     announcements: Vec<String>,
 }
 
+/// Publishes cameras, each with its local name, if there is a configuration for it.
+pub fn start(
+    config: Option<&Config>,
+    cameras: impl Iterator<Item = (String, Handle)>,
+) -> Result<Option<Publisher>, String> {
+    let Some(config) = config else {
+        return Ok(None);
+    };
+    let cameras: Vec<_> = cameras.collect();
+    Publisher::start(config, &cameras)
+        .map(Some)
+        .map_err(|error| format!("cannot start to publish: {error}"))
+}
+
 impl Publisher {
     /// Publishes cameras, each with its local name.
     pub fn start(config: &Config, cameras: &[(String, Handle)]) -> std::io::Result<Self> {

@@ -13,6 +13,7 @@
 
 mod address;
 mod annexb_cache;
+mod cameras;
 mod config;
 mod connection_limit;
 pub mod exposure;

@@ -78,6 +78,12 @@ impl fmt::Display for SourceSpec {
 }
 
 impl SourceSpec {
+    /// Returns true for a source that stands for all cameras elsewhere, none or many.
+    #[cfg(feature = "nats")]
+    pub fn is_fleet(&self) -> bool {
+        matches!(self, Self::Nats(url) if *url.wanted() == crate::nats::options::Wanted::All)
+    }
+
     /// Returns true for a source elsewhere that sends only while somebody watches.
     pub const fn is_remote_on_demand(&self) -> bool {
         #[cfg(feature = "nats")]

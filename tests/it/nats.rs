@@ -391,3 +391,189 @@ fn dropped_messages_leave_no_broken_picture() {
     assert!(shown.len() > 60);
     assert!(shown.iter().all(|picture| original.contains(picture)));
 }
+
+/// Publishes with a login of its own, and reads what the server says to it.
+struct Outsider {
+    socket: TcpStream,
+}
+
+impl Outsider {
+    fn new(nats: &Nats) -> Self {
+        let mut socket = TcpStream::connect(("127.0.0.1", nats.port)).unwrap();
+        socket
+            .write_all(b"CONNECT {\"verbose\":false}\r\n")
+            .unwrap();
+        Self { socket }
+    }
+
+    fn publish(&mut self, subject: &str, payload: &[u8]) {
+        let bytes = protocol::publish(subject, "", &[payload]);
+        self.socket.write_all(&bytes).unwrap();
+    }
+
+    /// Waits until the server has taken all so far.
+    fn flush(&mut self) {
+        self.socket.write_all(b"PING\r\n").unwrap();
+        let mut text = Vec::new();
+        let mut piece = [0; 4096];
+        while !text.windows(4).any(|word| word == b"PONG") {
+            let read = self.socket.read(&mut piece).unwrap();
+            assert!(read > 0);
+            text.extend_from_slice(&piece[..read]);
+        }
+    }
+}
+
+fn names(server: &Server) -> Vec<String> {
+    let status = server.status();
+    let cameras = status["cameras"].as_array().unwrap();
+    (cameras.iter())
+        .map(|camera| camera["name"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+fn wait_for_names(server: &Server, wanted: &[&str]) {
+    let end = Instant::now() + PATIENCE;
+    while names(server) != wanted {
+        let found = names(server);
+        assert!(Instant::now() < end, "{found:?} instead of {wanted:?}");
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn cameras_of_a_fleet_come_and_go() {
+    let scratch = Scratch::new("nats-fleet");
+    let nats = Nats::start(&scratch, "");
+    let url = nats.url();
+    let config = scratch.file(
+        "edge.yml",
+        format!(
+            "cameras:\n  - {{name: own, source: test, width: 320, height: 240}}\n  - {{name: all, source: \"{url}/*\"}}\n"
+        ),
+    );
+    let edge = Server::start(&["-c", &config]);
+    wait_for_names(&edge, &["own"]);
+    let publish = |name: &str| {
+        let config = format!("publish: {{url: \"{url}\", name: {name}}}\n");
+        let config = scratch.file(&format!("{name}.yml"), config);
+        Server::start(&[&["-c", &config], &CAMERA[..]].concat())
+    };
+    // A name from elsewhere is never that of a camera here.
+    let (garden, _shadow) = (publish("garden"), publish("own"));
+    wait_for_names(&edge, &["own", "garden"]);
+    let mut viewer = edge.watch("/live/garden");
+    assert!(is_init(&viewer.binary()) && is_keyframe(&viewer.binary()));
+    let (_, metrics) = edge.get("/metrics");
+    assert!(metrics.contains("camera=\"garden\""));
+    assert_eq!(edge.status()["cameras"][0]["source"], "test");
+    garden.signal(Signal::TERM);
+    wait_for_names(&edge, &["own"]);
+    let _again = publish("garden");
+    wait_for_names(&edge, &["own", "garden"]);
+    // The viewer has waited.
+    while !is_keyframe(&viewer.binary()) {}
+}
+
+#[test]
+fn thousand_announced_cameras_stay_bounded() {
+    let scratch = Scratch::new("nats-thousand");
+    let nats = Nats::start(&scratch, "");
+    let edge = Server::start(&["--source", &format!("{}/*", nats.url())]);
+    wait_for_names(&edge, &[]);
+    edge.wait_for_log("nats: connected");
+    let mut outsider = Outsider::new(&nats);
+    let end = Instant::now() + PATIENCE;
+    while names(&edge).len() < 1024 {
+        assert!(Instant::now() < end, "{} cameras", names(&edge).len());
+        for number in 0..1100 {
+            outsider.publish(&format!("berrymse.c{number}.announce"), b"\x01\x04\0");
+        }
+        // Names that are none.
+        outsider.publish("berrymse.<b>.announce", b"\x01\x04\0");
+        outsider.publish("berrymse.%2E.announce", b"\x01\x04\0");
+        outsider.flush();
+    }
+    assert_eq!(names(&edge).len(), 1024);
+    assert_eq!(edge.get("/").0, 200);
+    assert_eq!(edge.get("/live/c1").0, 426);
+}
+
+#[test]
+fn hostile_publisher_disturbs_only_its_camera() {
+    let scratch = Scratch::new("nats-hostile");
+    let nats = Nats::start(&scratch, "");
+    let camera = camera(&nats.url());
+    let edge = edge(&nats.url());
+    watch_both(&camera, &edge, || {
+        let mut outsider = Outsider::new(&nats);
+        // Of an earlier start, so that the camera stays the one that counts.
+        let header = |number: u32, chunk: u16, chunks: u16| {
+            let mut bytes = vec![1, 1, 1, 0];
+            bytes.extend(chunk.to_be_bytes());
+            bytes.extend(chunks.to_be_bytes());
+            bytes.extend(1u64.to_be_bytes());
+            bytes.extend(number.to_be_bytes());
+            bytes.extend([0xff; 20]);
+            bytes
+        };
+        for number in 0..2000u32 {
+            let mut bytes = header(number, (number % 7) as u16, 9);
+            bytes.extend([number as u8; 600]);
+            outsider.publish("berrymse.camera.frames", &bytes);
+            outsider.publish("berrymse.camera.ask", &bytes);
+            outsider.publish("berrymse.camera.ask", &[1, (number % 12) as u8, 0xff, 0xff]);
+            outsider.publish("berrymse.camera.frames", &[1, (number % 12) as u8]);
+        }
+        outsider.flush();
+    });
+}
+
+const PERMISSIONS: &str = r#"
+authorization { users: [
+  { user: garden, password: cameraPassword, permissions: {
+    publish: ["berrymse.camera.frames", "berrymse.camera.announce", "_INBOX.>"]
+    subscribe: ["berrymse.camera.ask", "_INBOX.>"] } }
+  { user: edge, password: edgePassword, permissions: {
+    publish: ["berrymse.*.ask"]
+    subscribe: ["berrymse.*.frames", "berrymse.*.announce", "_INBOX.>"] } }
+  { user: other, password: otherPassword, permissions: {
+    publish: ["other.>"], subscribe: ["other.>"] } }
+  { nkey: UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4 }
+] }"#;
+
+#[test]
+fn permissions_of_the_server_are_enough() {
+    let scratch = Scratch::new("nats-permissions");
+    let nats = Nats::start(&scratch, PERMISSIONS);
+    let host = format!("127.0.0.1:{}", nats.port);
+    let camera = camera(&format!("nats://garden:cameraPassword@{host}"));
+    let by_password = edge(&format!("nats://edge:edgePassword@{host}"));
+    // Of the documentation of NATS.
+    let seed = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY\n";
+    let seed = scratch.file("seed.nk", seed);
+    let by_key = Server::start(&["--source", &format!("nats://{host}/camera?nkey={seed}")]);
+    for edge in [&by_password, &by_key] {
+        let mut viewer = edge.watch("/video_websocket");
+        assert!(is_init(&viewer.binary()) && is_keyframe(&viewer.binary()));
+    }
+    // Forbidden and refused: the log says so, without the password.
+    let forbidden = Server::start(&[
+        "--source",
+        &format!("nats://other:otherPassword@{host}/camera"),
+    ]);
+    drop(forbidden.request("GET", "/stream.mp4?wait=1", ""));
+    forbidden.wait_for_log("Permissions Violation");
+    let wrong = Server::start(&[
+        "--source",
+        &format!("nats://edge:wrongPassword@{host}/camera"),
+    ]);
+    wrong.wait_for_log("Authorization Violation");
+    drop(wrong.request("GET", "/stream.mp4?wait=1", ""));
+    for server in [&camera, &by_password, &forbidden, &wrong] {
+        let (log, status) = (server.log(), server.status().to_string());
+        for text in [log, status] {
+            assert!(!text.contains("Password"), "{text}");
+        }
+    }
+}

@@ -160,6 +160,11 @@ impl Fanout {
         Ok((Self { commands, shared }, handle))
     }
 
+    /// Serves the viewers of another camera, too.
+    pub(crate) fn watch(&self, hub: &Hub) {
+        hub.subscribe_wakeups(Waker::from(self.shared.clone()));
+    }
+
     /// Returns the heartbeat of the thread.
     pub fn heartbeat(&self) -> Heartbeat {
         self.shared.heartbeat.clone()

@@ -314,7 +314,7 @@ fn find_camera(
     };
     let found = app.camera(name.or(identity.camera.as_deref()));
     match found.filter(|camera| identity.may_see(&camera.name)) {
-        Some(camera) => Ok(Some(camera.clone())),
+        Some(camera) => Ok(Some(camera)),
         None if requirements.has_websocket => Err(Box::new(Refusal::camera(app, identity).json())),
         None => Err(Box::new(Refusal::camera(app, identity).text())),
     }

@@ -173,7 +173,8 @@ impl Refusal {
 
     /// Returns the refusal of a camera that does not exist, with those that `identity` may see.
     pub(crate) fn camera(app: &AppState, identity: &Identity) -> Self {
-        let cameras = app.cameras.iter().map(|camera| &*camera.name);
+        let all = app.cameras.all();
+        let cameras = all.iter().map(|camera| &*camera.name);
         let names: Vec<&str> = cameras
             .filter(|name| identity.may(Right::Viewer) && identity.may_see(name))
             .collect();

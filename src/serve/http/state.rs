@@ -3,6 +3,7 @@
 use crate::access::{AccessControl, Buckets, Identity, network};
 use crate::logger::{self, LogThrottle};
 use crate::serve::annexb_cache::AnnexB;
+use crate::serve::cameras::CameraList;
 use crate::serve::config::{Camera, Config};
 use crate::serve::connection_limit::ConnectionLimit;
 use crate::serve::fanout::Fanout;
@@ -22,20 +23,13 @@ use crate::serve::rtsp::output::Output;
 use crate::serve::viewers::{EndReason, NoPlace, Reservation, Ticket, Viewer, Viewers};
 use crate::snapshot::{Budget, SnapshotService};
 use crate::time::Timestamp;
-use ring::rand::{SecureRandom, SystemRandom};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
 /// Shared state of the server.
 pub struct AppState {
-    pub(crate) cameras: Vec<Camera>,
-    /// Snapshot services of the cameras, in the same order.
-    pub(crate) snapshot_services: Vec<SnapshotService>,
-    /// The newest frames of the cameras in Annex B, in the same order.
-    pub(crate) annexb: Vec<AnnexB>,
-    /// What RTSP clients of the cameras share, in the same order.
-    rtsp_outputs: Vec<Output>,
+    pub(crate) cameras: CameraList,
     pub(crate) websocket_name: String,
     pub(crate) origins: AllowedOrigins,
     pub(crate) hosts: AllowedHosts,
@@ -71,21 +65,12 @@ impl AppState {
         fanout: Fanout,
     ) -> Self {
         let budget = Budget::new(config.decode_memory_mb);
-        let snapshot_service = |camera: &Camera| {
-            SnapshotService::new(camera.name.clone(), camera.handle.clone(), budget.clone())
-        };
         let counters = LimitCounters::default();
         let per_address = config.limits.connections_per_address;
         let connections = HttpConnections::new(room.viewers + room.other, per_address);
         let make_room = viewer_evictor(connections.clone(), fanout.clone());
         Self {
-            snapshot_services: cameras.iter().map(snapshot_service).collect(),
-            annexb: cameras.iter().map(|_| AnnexB::default()).collect(),
-            rtsp_outputs: cameras
-                .iter()
-                .map(|camera| Output::new(random_numbers(), camera.rtsp_delimiter))
-                .collect(),
-            cameras,
+            cameras: CameraList::new(cameras, budget),
             websocket_name: config.websocket_name,
             origins: AllowedOrigins::new(config.allowed_origins)
                 .with_frame_ancestors(config.frame_ancestors),
@@ -125,9 +110,6 @@ impl AppState {
             trusted_proxies: config.trusted_proxies,
             is_exposed,
             cameras: self.cameras.clone(),
-            snapshot_services: self.snapshot_services.clone(),
-            annexb: self.annexb.clone(),
-            rtsp_outputs: self.rtsp_outputs.clone(),
             websocket_name: self.websocket_name.clone(),
             congestion_control: self.congestion_control.clone(),
             viewer_limit: self.viewer_limit.clone(),
@@ -232,29 +214,28 @@ impl AppState {
         })
     }
 
-    pub(crate) fn snapshot_service(&self, name: &str) -> Option<&SnapshotService> {
-        let position = (self.cameras.iter()).position(|camera| &*camera.name == name)?;
-        self.snapshot_services.get(position)
+    pub(crate) fn snapshot_service(&self, name: &str) -> Option<SnapshotService> {
+        let camera = self.cameras.find(Some(name))?;
+        Some(camera.snapshots.clone())
     }
 
     /// The frames of the camera `name` in Annex B.
     pub(crate) fn annexb(&self, name: &str) -> AnnexB {
-        let position = (self.cameras.iter()).position(|camera| &*camera.name == name);
-        let known = position.and_then(|position| self.annexb.get(position));
-        known.cloned().unwrap_or_default()
+        let camera = self.cameras.find(Some(name));
+        camera
+            .map(|camera| camera.annexb.clone())
+            .unwrap_or_default()
     }
 
     /// Returns what RTSP clients of the camera `name` share.
-    pub(crate) fn rtsp_output(&self, name: &str) -> Option<&Output> {
-        let position = (self.cameras.iter()).position(|camera| &*camera.name == name)?;
-        self.rtsp_outputs.get(position)
+    pub(crate) fn rtsp_output(&self, name: &str) -> Option<Output> {
+        let camera = self.cameras.find(Some(name))?;
+        Some(camera.rtsp.clone())
     }
 
-    pub(crate) fn camera(&self, name: Option<&str>) -> Option<&Camera> {
-        match name {
-            None => self.cameras.first(),
-            Some(name) => self.cameras.iter().find(|camera| &*camera.name == name),
-        }
+    /// Returns the camera `name`, or the first one.
+    pub(crate) fn camera(&self, name: Option<&str>) -> Option<Camera> {
+        self.cameras.find(name).map(|camera| Camera::clone(&camera))
     }
 }
 
@@ -276,6 +257,22 @@ impl Site {
             .clone()
     }
 
+    /// Adds a camera while the server runs; false if there is one of its name.
+    pub fn add_camera(&self, camera: Camera) -> bool {
+        let state = self.current();
+        let hub = camera.handle.hub().clone();
+        let is_added = state.cameras.add(camera);
+        if is_added {
+            state.fanout.watch(&hub);
+        }
+        is_added
+    }
+
+    /// Removes a camera. Viewers who are there keep what they have of it.
+    pub fn remove_camera(&self, name: &str) {
+        self.current().cameras.remove(name);
+    }
+
     /// Applies what can change while the program runs: users, tokens, links, hosts, origins, proxies. Viewers who may no longer
     /// watch are ended; returns how many.
     pub fn reconfigure(
@@ -290,17 +287,6 @@ impl Site {
         drop(current);
         state.end_expired_viewers(SystemTime::now())
     }
-}
-
-/// Returns numbers that others cannot guess, or numbers of this moment where the system has none. They are no secrets.
-fn random_numbers() -> [u32; 2] {
-    let mut bytes = [0; 8];
-    let now = Timestamp::now().as_nanos();
-    let number = match SystemRandom::new().fill(&mut bytes) {
-        Ok(()) => u64::from_ne_bytes(bytes),
-        Err(_) => now,
-    };
-    [number as u32, (number >> 32) as u32]
 }
 
 /// Returns a function that evicts a viewer without progress. It searches four times a second at

@@ -8,7 +8,6 @@ use crate::hub::{CameraState, HubStats};
 use crate::serve::http::state::AppState;
 use crate::serve::latency_stats::BUCKET_BOUNDS;
 use crate::serve::limits::Limit;
-use crate::serve::rtsp::output::Output;
 use crate::time::Timestamp;
 use rustix::process::{Resource, getrlimit};
 use std::fmt::{self, Write};
@@ -116,8 +115,8 @@ const DEPRECATED: [Metric; 2] = [
 
 /// Returns all metrics. Names of cameras need no escaping: they are checked.
 pub(crate) fn metrics(app: &AppState) -> String {
-    let cameras: Vec<(&str, HubStats)> = app
-        .cameras
+    let all = app.cameras.all();
+    let cameras: Vec<(&str, HubStats)> = all
         .iter()
         .map(|camera| (&*camera.name, camera.handle.hub().stats()))
         .collect();
@@ -232,7 +231,7 @@ fn write_latency_metrics(app: &AppState, cameras: &[&str], text: &mut Text) {
     let name = "berrymse_rtsp_viewers";
     text.family(name, "gauge", "Viewers connected by RTSP.");
     for camera in cameras {
-        let viewers = app.rtsp_output(camera).map_or(0, Output::viewers);
+        let viewers = app.rtsp_output(camera).map_or(0, |output| output.viewers());
         text.sample(name, &[("camera", camera)], viewers);
     }
     let name = "berrymse_viewer_delay_seconds";

@@ -7,7 +7,6 @@ use crate::serve::http::guard::Admitted;
 use crate::serve::http::handlers::viewers;
 use crate::serve::http::state::AppState;
 use crate::serve::latency_stats::LatencySummary;
-use crate::serve::rtsp::output::Output;
 use crate::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -15,10 +14,8 @@ use serde_json::{Value, json};
 pub(crate) fn status(request: &Admitted) -> String {
     let (app, identity) = (request.app(), request.identity());
     let is_operator = identity.may(Right::Operator);
-    let seen = app
-        .cameras
-        .iter()
-        .filter(|camera| identity.may_see(&camera.name));
+    let all = app.cameras.all();
+    let seen = all.iter().filter(|camera| identity.may_see(&camera.name));
     let cameras: Vec<Value> = seen
         .map(|camera| camera_json(app, camera, is_operator))
         .collect();
@@ -61,7 +58,7 @@ fn camera_json(app: &AppState, camera: &Camera, is_operator: bool) -> Value {
         "bitrate": if is_live { status.bitrate } else { 0 },
         "keyframe_interval": status.keyframe_interval,
         "viewers": status.viewers,
-        "rtsp_viewers": app.rtsp_output(&camera.name).map_or(0, Output::viewers),
+        "rtsp_viewers": app.rtsp_output(&camera.name).map_or(0, |output| output.viewers()),
         "viewers_elsewhere": status.remote_viewers,
         "frames": status.frames,
         "frames_skipped": status.frames_skipped,

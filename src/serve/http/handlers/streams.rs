@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 
 /// Returns the streams that the client may see, by their names.
 pub(crate) fn all(request: &Admitted) -> String {
-    let cameras = request.app().cameras.iter();
-    let streams: Map<String, Value> = cameras
+    let cameras = request.app().cameras.all();
+    let streams: Map<String, Value> = (cameras.iter())
         .filter(|camera| request.identity().may_see(&camera.name))
         .map(|camera| (camera.name.to_string(), stream(camera)))
         .collect();

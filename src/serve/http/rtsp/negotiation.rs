@@ -121,7 +121,7 @@ impl Negotiation {
         let output = camera
             .as_ref()
             .and_then(|it| self.app.rtsp_output(&it.name));
-        let named = camera.as_ref().zip(output);
+        let named = camera.as_ref().zip(output.as_ref());
         let stream = named.map(|(camera, output)| (&camera.name, output.ssrc()));
         let step = self.session.step(method, request, stream)?;
         match (step, named) {
@@ -247,7 +247,7 @@ impl Negotiation {
         };
         let found = self.app.camera(name);
         match found.filter(|camera| identity.may_see(&camera.name)) {
-            Some(camera) => Ok(Some(camera.clone())),
+            Some(camera) => Ok(Some(camera)),
             None => Err(not_found(&self.app, Some(identity)).into()),
         }
     }
