@@ -338,15 +338,36 @@ test("a token travels as a sub-protocol, a fresh one with each connection", asyn
   const [first] = Socket.all;
   assert.deepEqual(first.protocols, ["berrymse.v1", "berrymse.token.t-1"]);
   first.open();
-  first.onclose({ code: 4403 });
+  first.onclose({ code: 4401 });
   await until(() => errors.length === 1);
-  assert.deepEqual(errors, ["ended"]);
+  assert.deepEqual(errors, ["session_ended"]);
   mock.timers.tick(29_000);
-  assert.equal(number, 1, "what an operator ended rests for half a minute");
+  assert.equal(number, 1, "what the server ended rests for half a minute");
   mock.timers.tick(2000);
   await until(() => Socket.all.length === 2);
   assert.deepEqual(Socket.all[1].protocols, ["berrymse.v1", "berrymse.token.t-2"]);
   connection.close();
+});
+
+test("what an operator or a logout ended stays ended until it is opened again", async () => {
+  for (const [code, expected] of [[4401, "session_ended"], [4403, "ended"]]) {
+    Socket.all = [];
+    const errors = [];
+    const on = { state() {}, text: (message) => errors.push(message.code), binary() {} };
+    const connection = new Connection(`ws://pi/${(cameras += 1)}`, on);
+    connection.open();
+    Socket.all[0].open();
+    Socket.all[0].readyState = 3;
+    Socket.all[0].onclose({ code });
+    await until(() => errors.length === 1);
+    assert.deepEqual(errors, [expected]);
+    mock.timers.tick(600_000);
+    connection.reconnectNow();
+    assert.equal(Socket.all.length, 1);
+    connection.open();
+    assert.equal(Socket.all.length, 2);
+    connection.close();
+  }
 });
 
 test("a connection that is closed before its token comes is not opened", async () => {

@@ -25,6 +25,8 @@ const OPENING_TICKS = 5;
 /** Codes above this one end a connection for good (docs/reference/websocket.md), and the wait after them. */
 const ENDED = 4400;
 const ENDED_WAIT_MS = 30_000;
+const SESSION_ENDED = 4401;
+const BY_OPERATOR = 4403;
 /** Number of exchanges at the beginning, one after the other, so that the clocks agree soon; and of those that are kept. */
 const FIRST_EXCHANGES = 5;
 const KEPT_EXCHANGES = 60;
@@ -373,10 +375,13 @@ class Socket {
 
   /** @param {any} [code] number of the close; from 4400 on the server says that it is for good */
   #scheduleRetry(code) {
+    const ended = this.#socket;
     this.#close();
     const wait = code > ENDED ? ENDED_WAIT_MS : backOffMs(this.#failures, Math.random());
     this.#failures += 1;
-    this.#retry = setTimeout(() => this.#connect(), wait);
+    // Only a person connects again, or a fresh token: the closed socket keeps `reconnectNow` from it.
+    if (code === BY_OPERATOR || (code === SESSION_ENDED && !this.#protocols[1])) this.#socket = ended;
+    else this.#retry = setTimeout(() => this.#connect(), wait);
     this.#setState("gone");
     if (code > ENDED || !this.#isAccepted) this.#explain(code);
   }

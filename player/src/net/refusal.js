@@ -20,8 +20,8 @@ const MANY_SOCKETS = 190;
 
 /** Meaning of close codes (docs/reference/websocket.md). @type {Record<number, Refusal>} */
 const ENDED = {
-  4401: { code: "session_ended", message: "This login has ended. Log in again." },
-  4403: { code: "ended", message: "An operator of the camera has ended this connection." },
+  4401: { code: "session_ended", message: "This login has ended. Log in again, then click here." },
+  4403: { code: "ended", message: "An operator of the camera has ended this connection. Click to connect again." },
   4429: { code: "limit", message: "Too many connections come from here. Close other pages with cameras." },
 };
 

@@ -4,6 +4,8 @@ import { adopt, emit, setText } from "./dom.js";
 import { errorOf, holdDelay, overlayText, delayText, skippedText, statusText } from "./status-text.js";
 
 const NOTE_MS = 3000;
+/** Errors after which only a person connects again. */
+const ENDED_CODES = ["ended", "session_ended"];
 
 const CSS = `
 :host { color: #fff; font: 500 1rem/1.4 system-ui, sans-serif; }
@@ -30,6 +32,7 @@ export class Overlay {
   #lastDelay = null;
   #lastStatus = "";
   #lastError = "";
+  #lastCode = "";
   #noteTimer = 0;
 
   /** @param {ShadowRoot} root that has moved to another document */
@@ -48,6 +51,8 @@ export class Overlay {
     const [state, age, delay, note] = ["state", "age", "delay", "note"].map((name) => /** @type {HTMLElement} */ (frame.querySelector(`.${name}`)));
     this.#part = { state, age, delay, note };
     this.dress(root);
+    // Set in again, the element connects again.
+    host.addEventListener("click", () => ENDED_CODES.includes(this.#lastCode) && host.after(host));
   }
 
   /**
@@ -66,6 +71,7 @@ export class Overlay {
     this.#part.state.dataset.tone = tone;
     this.#frame.ariaLabel = text || "Live video";
     const { code, message } = errorOf(state);
+    this.#lastCode = code;
     if (message && message !== this.#lastError) emit(this.#host, "error", { code, message });
     this.#lastError = message;
     const summary = Object.values(status).join();
