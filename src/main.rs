@@ -11,6 +11,7 @@ use berrymse::os::signals::{Request, Signals};
 #[cfg(feature = "nats")]
 use berrymse::publish;
 use berrymse::serve::exposure::Exposure;
+use berrymse::serve::mdns::MdnsAnnouncement;
 use berrymse::serve::{self, AppState, BoundListener, Fanout, Site, Tls};
 use berrymse::shutdown::ShutdownToken;
 use berrymse::source::SourceSpec;
@@ -195,6 +196,10 @@ fn serve(config: Config, directory: &Path) -> Result<(), String> {
     // Before the cameras are opened: the program of a Raspberry Pi's lists them only while they are closed.
     let is_first = config.is_bare && std::io::stdout().is_terminal();
     let found = is_first.then(list_cameras::report);
+    let _announcement = config.server.has_mdns.then(|| {
+        MdnsAnnouncement::start(&listening)
+            .inspect_err(|reason| log::warn!("mdns: not announced ({reason})"))
+    });
     let greeting = first_start::greeting(&listening, found.as_ref(), config.has_qr);
     let (is_open, is_public) = openness(config.access.as_ref());
     let exposure = Exposure::of(&listening, is_open, is_public);

@@ -52,8 +52,8 @@ fn addresses_from_elsewhere(listening: &[BoundListener]) -> Vec<String> {
     urls
 }
 
-fn scheme(listener: &BoundListener) -> &'static str {
-    if listener.is_secure { "https" } else { "http" }
+fn scheme(listener: &BoundListener) -> &str {
+    listener.url.split("://").next().unwrap_or("http")
 }
 
 /// Returns the best URL for another machine: one that it can open, if there is one.
@@ -66,7 +66,8 @@ fn url_for_phones<'a>(listening: &'a [BoundListener], elsewhere: &'a [String]) -
     };
     let own = listening.iter().find(is_reached).or(listening.first());
     let own = own.map_or("", |listener| listener.url.as_str());
-    elsewhere.first().map_or(own, String::as_str)
+    let first = elsewhere.iter().find(|url| url.starts_with("http"));
+    first.map_or(own, String::as_str)
 }
 
 /// Returns the QR code of `text`, dark on light, two modules in each character cell. Text of more than 2953 bytes has none.

@@ -380,6 +380,16 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         help: "one system call for many viewers, where the kernel has io_uring",
     },
     OptionSpec {
+        setting: Setting::Mdns,
+        short: None,
+        long: &["mdns"],
+        env: Some("BERRYMSE_MDNS"),
+        file: Some((ConfigSection::Server, &["mdns"])),
+        value: "true|false",
+        default: Some("false"),
+        help: "announce the server in the local network by mDNS: _http._tcp and _rtsp._tcp",
+    },
+    OptionSpec {
         setting: Setting::Congestion,
         short: None,
         long: &[],

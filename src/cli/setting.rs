@@ -70,6 +70,8 @@ pub(super) enum Setting {
     DecodeMemory,
     /// Permission to use io_uring.
     IoUring,
+    /// Announcement by mDNS.
+    Mdns,
     /// TCP congestion control.
     Congestion,
     /// Proxies whose headers about the client count.
@@ -140,7 +142,7 @@ impl Setting {
 
     /// Returns true if the option means "true" without a value, as those of rpicam-vid.
     pub(super) const fn is_true_alone(self) -> bool {
-        matches!(self, Self::Hflip | Self::Vflip)
+        matches!(self, Self::Hflip | Self::Vflip | Self::Mdns)
     }
 }
 

@@ -225,6 +225,7 @@ fn server(layers: LayeredSettings<'_>) -> Option<serve::Config> {
     let allow_control_changes =
         layers.parse_if_set(Setting::AllowControlChanges, parsers::parse_bool);
     let io_uring = layers.parse(Setting::IoUring, parsers::parse_bool);
+    let has_mdns = layers.parse(Setting::Mdns, parsers::parse_bool);
     let congestion = layers.parse(Setting::Congestion, parsers::congestion);
     Some(serve::Config {
         listen,
@@ -242,6 +243,7 @@ fn server(layers: LayeredSettings<'_>) -> Option<serve::Config> {
         frame_ancestors: frame_ancestors.concat(),
         trusted_proxies: trusted_proxies.concat(),
         io_uring: io_uring?,
+        has_mdns: has_mdns?,
         congestion: congestion?,
     })
 }

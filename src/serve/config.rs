@@ -59,6 +59,8 @@ pub struct Config {
     pub trusted_proxies: Vec<Network>,
     /// Permits io_uring for many viewers, where the kernel has it.
     pub io_uring: bool,
+    /// Announces the server by mDNS.
+    pub has_mdns: bool,
     /// TCP congestion control to request from the kernel.
     pub congestion: CongestionSetting,
 }
@@ -83,6 +85,7 @@ impl Config {
             frame_ancestors: _,
             trusted_proxies: _,
             io_uring,
+            has_mdns,
             congestion,
         } = self;
         let is_tls_changed = *tls != new.tls || *is_self_signed != new.is_self_signed;
@@ -98,6 +101,7 @@ impl Config {
                 *decode_memory_mb != new.decode_memory_mb,
             ),
             ("server.ioUring", *io_uring != new.io_uring),
+            ("server.mdns", *has_mdns != new.has_mdns),
             ("server.congestion", *congestion != new.congestion),
         ];
         all.into_iter()

@@ -24,6 +24,7 @@ mod latency_stats;
 mod limits;
 pub mod listen;
 mod live_messages;
+pub mod mdns;
 mod network;
 mod rlimit;
 mod rtsp;

@@ -138,6 +138,7 @@ fn serve(handle: Handle) -> String {
         frame_ancestors: Vec::new(),
         trusted_proxies: Vec::new(),
         io_uring: true,
+        has_mdns: false,
         congestion: serve::CongestionSetting::System,
     };
     let room = serve::ConnectionBudget {
