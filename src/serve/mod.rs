@@ -50,5 +50,6 @@ pub use limits::Limits;
 pub use listen::BoundListener;
 pub use network::Network;
 pub use rlimit::{ConnectionBudget, raise_nofile_limit};
+pub use rtsp::rtsp_statuses;
 pub use tls::{CertPaths, Tls};
 pub use ws::reader::{ClientFrame, FrameReader, MAX_MESSAGE_BYTES, ProtocolError};

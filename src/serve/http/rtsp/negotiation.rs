@@ -108,10 +108,10 @@ impl Negotiation {
             let words = "request: no URL of RTSP; they are rtsp://HOST:PORT/live/NAME\n";
             return Err(Response::text(Status::BAD_REQUEST, words).into());
         };
+        self.check_host(&target)?;
         if self.is_misdirected {
             return Err(misdirected(&target).into());
         }
-        self.check_host(&target)?;
         let (camera, identity) = if method.needs_right() {
             let identity = self.authorize(request, &target).await?;
             (self.find_camera(&identity, &target)?, identity)
