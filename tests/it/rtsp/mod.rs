@@ -336,6 +336,27 @@ fn delimiter_is_sent_to_ffmpeg_or_as_configured() {
 }
 
 #[test]
+fn flooding_client_is_closed_alone() {
+    let server = live();
+    let mut good = connect(server.address());
+    good.play(&url(&server, "/live"), "");
+    for flood in ["\r\n".repeat(2048), "$\x01\0\0".repeat(1024)] {
+        let mut bad = connect(server.address());
+        bad.play(&url(&server, "/live"), "");
+        let mut reader = Client::over(bad.stream.try_clone().unwrap());
+        let writer = std::thread::spawn(
+            move || {
+                while bad.stream.write_all(flood.as_bytes()).is_ok() {}
+            },
+        );
+        while reader.next() != Received::End {}
+        writer.join().unwrap();
+    }
+    good.frame();
+    server.wait_for_log("it sends too much");
+}
+
+#[test]
 fn address_for_rtsp_speaks_nothing_else() {
     let scratch = Scratch::new("rtsp-only");
     let port = std::net::TcpListener::bind("127.0.0.1:0")

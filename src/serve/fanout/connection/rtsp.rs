@@ -9,6 +9,9 @@ use crate::time::{Timestamp, unix_at_zero};
 use bytes::Bytes;
 use std::sync::Arc;
 
+/// Reads that count as one message. A request may come byte by byte, and empty lines are none.
+const READS_PER_MESSAGE: u32 = 16;
+
 impl ViewerConnection {
     /// True if the viewer has to ask before it gets video, or again after a pause.
     pub(super) fn awaits_request(&self) -> bool {
@@ -38,12 +41,14 @@ impl ViewerConnection {
         if let Some(rtsp) = &mut self.rtsp {
             rtsp.feed(bytes);
         }
-        while let Some((reply, effect)) = self.rtsp.as_mut().and_then(|rtsp| rtsp.next_reply()) {
-            self.incoming_since_tick += 1;
-            if self.incoming_since_tick > self.ticket.messages_per_second() {
-                self.ticket.count(Limit::Messages);
-                return self.close(0, "it sends too much");
-            }
+        let messages = self.ticket.messages_per_second();
+        let limit = messages.saturating_mul(READS_PER_MESSAGE);
+        while self.incoming_since_tick <= limit {
+            let Some((reply, effect)) = self.rtsp.as_mut().and_then(|rtsp| rtsp.next_reply())
+            else {
+                return;
+            };
+            self.incoming_since_tick = (self.incoming_since_tick).saturating_add(READS_PER_MESSAGE);
             if let Some(reply) = reply {
                 self.queue_control(reply);
             }
@@ -57,6 +62,8 @@ impl ViewerConnection {
                 Effect::Close(reason) => return self.close(0, reason),
             }
         }
+        self.ticket.count(Limit::Messages);
+        self.close(0, "it sends too much");
     }
 
     /// Queues a sender report, if it is time for one.

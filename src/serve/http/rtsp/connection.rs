@@ -43,9 +43,12 @@ pub(crate) async fn serve(
     reader.feed(first);
     let activity = slot.activity().clone();
     let mut buffer = [0; 4096];
+    // Single bytes are no sign of life before there is a session: they would hold the connection for ever.
+    let mut deadline = tokio::time::Instant::now() + SESSION_TIMEOUT;
     loop {
         while let Some(incoming) = reader.next() {
             activity.on_request(Instant::now());
+            deadline = tokio::time::Instant::now() + SESSION_TIMEOUT;
             let (answer, playing, is_last) = match incoming {
                 Incoming::Packet => continue,
                 Incoming::Wrong(refused) => {
@@ -72,8 +75,8 @@ pub(crate) async fn serve(
                 return close(stream).await;
             }
         }
-        let read = timeout(SESSION_TIMEOUT, stream.read(&mut buffer)).await;
-        let count = read.map_err(|_| io::Error::other("RTSP: no sign of life in 60 s"))??;
+        let read = tokio::time::timeout_at(deadline, stream.read(&mut buffer)).await;
+        let count = read.map_err(|_| io::Error::other("RTSP: no request in 60 s"))??;
         if count == 0 {
             return Ok(());
         }
