@@ -377,7 +377,9 @@ impl ViewerConnection {
             && !closing.is_sent
         {
             (closing.is_sent, closing.since) = (true, Instant::now());
-            self.stream.close_write();
+            if !closing.awaits_reply {
+                self.stream.close_write();
+            }
             // No update is sent any more.
             (self.is_socket_full, self.is_throttled) = (true, false);
             return self.receive();

@@ -14,6 +14,9 @@ pub(super) struct Closing {
     pub(super) since: Instant,
     /// The close frame is out: later bytes are discarded.
     pub(super) is_sent: bool,
+    /// The viewer has not sent a close frame of its own. The connection then stays open for it, as some clients (aiohttp) lose
+    /// the code when the end of the connection comes with the frame.
+    pub(super) awaits_reply: bool,
     /// Bytes that came after that.
     pub(super) drained: usize,
 }

@@ -6,7 +6,7 @@ use crate::media::Frame;
 use crate::message::{Opcode, frame};
 use crate::serve::limits::{Limit, MAX_DRAIN_BYTES};
 use crate::serve::live_messages;
-use crate::serve::ws::reader::ClientFrame;
+use crate::serve::ws::reader::{ClientFrame, FrameReader};
 use crate::time::Timestamp;
 use bytes::Bytes;
 use serde_json::Value;
@@ -36,7 +36,14 @@ impl ViewerConnection {
             let read = self.stream.read(&mut buffer);
             if let Some(closing) = &mut self.closing {
                 match read {
-                    Ok(count @ 1..) => closing.drained += count,
+                    Ok(count @ 1..) => {
+                        closing.drained += count;
+                        let bytes = buffer.get(..count).unwrap_or_default();
+                        if closing.awaits_reply && ends_connection(&mut self.reader, bytes) {
+                            closing.awaits_reply = false;
+                            self.stream.close_write();
+                        }
+                    }
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                     _ => return Err(closing.reason.clone()),
@@ -87,6 +94,7 @@ impl ViewerConnection {
         }
         if let Err(violation) = result {
             self.close(violation.code(), &violation.to_string());
+            self.await_no_reply();
         }
         Ok(())
     }
@@ -95,7 +103,10 @@ impl ViewerConnection {
         match incoming {
             ClientFrame::Ping(payload) => self.queue_pong(&payload),
             // The code is returned (RFC 6455, 5.5.1).
-            ClientFrame::Close(code) => self.close(code.unwrap_or(1000), "it said goodbye"),
+            ClientFrame::Close(code) => {
+                self.close(code.unwrap_or(1000), "it said goodbye");
+                self.await_no_reply();
+            }
             ClientFrame::Text(text) if self.speaks_v1 => self.on_text(&text, received),
             ClientFrame::Text(text) if self.mse.is_some() => {
                 let reply = self.mse.as_mut().and_then(|mse| mse.on_text(&text));
@@ -154,6 +165,13 @@ impl ViewerConnection {
         }
     }
 
+    /// Has the connection end with the close frame.
+    fn await_no_reply(&mut self) {
+        if let Some(closing) = &mut self.closing {
+            closing.awaits_reply = false;
+        }
+    }
+
     /// Begins the close: nothing follows the close frame. RTSP has none, and its last answer is queued already.
     pub(crate) fn close(&mut self, code: u16, reason: &str) {
         if self.closing.is_none() {
@@ -166,6 +184,7 @@ impl ViewerConnection {
                 reason: reason.to_owned(),
                 since: Instant::now(),
                 is_sent: false,
+                awaits_reply: self.rtsp.is_none(),
                 drained: 0,
             }));
         }
@@ -182,4 +201,13 @@ impl ViewerConnection {
         }
         message.is_some()
     }
+}
+
+/// Returns true if the viewer sends its close frame, or what is no frame.
+fn ends_connection(reader: &mut FrameReader, bytes: &[u8]) -> bool {
+    let mut is_closed = false;
+    let read = reader.push(bytes, |frame| {
+        is_closed |= matches!(frame, ClientFrame::Close(_));
+    });
+    is_closed || read.is_err()
 }
