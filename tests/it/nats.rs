@@ -577,3 +577,24 @@ fn permissions_of_the_server_are_enough() {
         }
     }
 }
+
+#[test]
+fn tls_with_an_authority_of_its_own_is_trusted() {
+    let scratch = Scratch::new("nats-tls");
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let cert = scratch.file("cert.pem", made.cert.pem());
+    let key = scratch.file("key.pem", made.signing_key.serialize_pem());
+    let nats = Nats::start(
+        &scratch,
+        &format!("tls {{ cert_file: \"{cert}\", key_file: \"{key}\" }}"),
+    );
+    let url = format!("nats+tls://127.0.0.1:{}", nats.port);
+    let config = format!("publish: {{url: \"{url}\", ca: \"{cert}\"}}\n");
+    let config = scratch.file("camera.yml", config);
+    let _camera = Server::start(&[&["-c", &config], &CAMERA[..]].concat());
+    let edge = Server::start(&["--source", &format!("{url}/camera?ca={cert}")]);
+    let mut viewer = edge.watch("/video_websocket");
+    assert!(is_init(&viewer.binary()) && is_keyframe(&viewer.binary()));
+    let stranger = Server::start(&["--source", &format!("{url}/camera")]);
+    stranger.wait_for_log("TLS failed");
+}

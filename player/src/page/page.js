@@ -51,8 +51,13 @@ function show(all) {
   const cameras = onlyCamera === null ? all : [chosen[0] ?? { name: onlyCamera }];
   const names = cameras.map(({ name }) => name);
   if (names.length !== shown.size || names.some((name) => !shown.has(name))) {
-    shown.clear();
-    grid.replaceChildren(...cameras.map(addCamera));
+    // Cameras may come and go: the others play on.
+    for (const [name, { figure }] of shown) {
+      if (names.includes(name)) continue;
+      figure.remove();
+      shown.delete(name);
+    }
+    for (const camera of cameras) if (!shown.has(camera.name)) grid.append(addCamera(camera));
     grid.classList.toggle("single", cameras.length === 1);
     layOut();
     applyFragment();
