@@ -18,11 +18,11 @@ import { PLAIN_NAME } from "./host.mjs";
 /** What differs by who decodes: playing, healing, turning. The rest is plain DOM. */
 const IN_EVERY_BROWSER = ["access", "card", "colours", "cropping", "delay", "heal", "klipper", "media-element", "mjpeg", "other-sites", "plain-http", "play", "recovery", "refusals", "restart", "rotation", "slow", "sources", "views"];
 /**
- * What differs by what a page may do, and what Chromium shows by Media Source Extensions there. Not sources, which names the way
- * to show them; nor pages-2022 and restart, where the server differs and not the page. The element needs a browser that can be
- * covered by another tab.
+ * What a page shows and does there, in Chromium by Media Source Extensions. Not sources, which names the way to show them; nor
+ * restart, where the server differs and not the page. The element needs a browser that can be covered by another tab.
  */
-const AT_PLAIN_NAME = ["delay", "element", "heal", "mjpeg", "page", "play", "recovery", "refusals", "slow"];
+const AT_PLAIN_NAME = ["colours", "cropping", "delay", "element", "heal", "join", "mjpeg", "page", "pages-2022", "play", "recovery",
+  "refusals", "rotation", "slow", "streams"];
 /** What is a measurement (the delay, the time to a first frame, memory), or needs a calm line, as WebCodecs do. */
 const ALONE = ["auto", "delay", "join", "soak", "webcodecs"];
 
