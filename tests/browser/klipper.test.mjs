@@ -118,6 +118,22 @@ function shortenWaits() {
   window.setTimeout = (action, ms, ...given) => wait(action, ms > 15_000 ? 500 : ms, ...given);
 }
 
+test("a front end shows the page in a frame", async () => {
+  await page.evaluate(() => {
+    const frame = document.createElement("iframe");
+    Object.assign(frame, { src: "/webcam/?camera=camera&embed", width: 400, height: 300 });
+    document.body.replaceChildren(frame);
+  });
+  await page.until("a moving picture", () => {
+    const inner = document.querySelector("iframe").contentWindow;
+    const time = inner.clock?.of(inner.document.querySelector("berry-video")?.video) ?? null;
+    const isNewer = time !== null && time > (window.seen ?? time);
+    if (time !== null) window.seen ??= time;
+    return isNewer;
+  });
+  if (SCREENSHOTS) await page.screenshot(`${SCREENSHOTS}/klipper-frame-${browserName}.png`);
+});
+
 test("the page plays by HTTP, then by a WebSocket again", async () => {
   const url = `${proxy.url}webcam/`;
   // The streams of the tests before end.

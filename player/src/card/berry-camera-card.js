@@ -14,7 +14,7 @@ const CARD_SIZE = 5;
 const REST_BELOW = "0.05";
 
 const CSS = `
-:host { display: block; height: 100%; }
+:host { display: block; }
 ha-card { display: flex; flex-direction: column; height: 100%; overflow: hidden; }
 h2 { margin: 0; padding: 12px 16px; font-size: 1.1em; font-weight: 500; }
 berry-video { width: 100%; aspect-ratio: var(--berry-card-ratio, 16 / 9); }
@@ -104,7 +104,10 @@ export class BerryCameraCard extends Base {
 
   /** "grid" in a section. @param {string} layout */
   set layout(layout) {
-    this.#card.classList.toggle("grid", layout === "grid");
+    const isGrid = layout === "grid";
+    this.#card.classList.toggle("grid", isGrid);
+    // Elsewhere the height of the column would include the margins of the card.
+    this.style.height = isGrid ? "100%" : "";
   }
 
   getCardSize() {

@@ -3,8 +3,10 @@
 use super::live;
 use crate::support::{PATIENCE, Scratch, Server, decode, is_init};
 use serde_json::{Value, json};
+use socket2::{Domain, Socket, Type};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
 
 /// A stream as a proxy asks for it: HTTP/1.0, so its body is as sent.
 struct Stream {
@@ -14,7 +16,18 @@ struct Stream {
 
 impl Stream {
     fn open(server: &Server, path: &str, headers: &str) -> Self {
-        let mut socket = TcpStream::connect(server.address()).unwrap();
+        Self::open_with(server, path, headers, None)
+    }
+
+    /// Opens a stream whose kernel keeps this many bytes.
+    fn open_with(server: &Server, path: &str, headers: &str, bytes: Option<usize>) -> Self {
+        let address: SocketAddr = server.address().parse().unwrap();
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+        if let Some(bytes) = bytes {
+            socket.set_recv_buffer_size(bytes).unwrap();
+        }
+        socket.connect(&address.into()).unwrap();
+        let mut socket = TcpStream::from(socket);
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let host = server.address();
         let accept = "Accept: application/vnd.berrymse\r\n";
@@ -196,4 +209,23 @@ fn stream_says_that_an_operator_ended_it() {
     assert_eq!(status, 200);
     assert_eq!(stream.text("close")["code"], 4403);
     assert_eq!(stream.body.read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn viewer_by_http_who_takes_too_little_sees_the_present() {
+    let server = live();
+    let mut stream = Stream::open_with(&server, "/live/camera", "", Some(8 << 10));
+    stream.text("hello");
+    std::thread::sleep(Duration::from_secs(6));
+    // What the kernel has comes first, then what replaced the frames that nobody took.
+    let end = Instant::now() + PATIENCE;
+    let skipped = loop {
+        assert!(Instant::now() < end, "it plays the past");
+        let (kind, payload) = stream.message();
+        let text = (kind == 1).then(|| serde_json::from_slice::<Value>(&payload).unwrap());
+        if let Some(text) = text.filter(|text| text["type"] == "skipped") {
+            break text["count"].as_u64().unwrap();
+        }
+    };
+    assert!(skipped > 30, "{skipped}");
 }
