@@ -64,6 +64,8 @@ pub(crate) struct Refused {
 #[derive(Debug, Default)]
 pub(crate) struct RequestReader {
     buffer: Vec<u8>,
+    /// Search for the end of a head that comes in pieces.
+    search: HeadSearch,
     /// Bytes of a body or packet still to skip.
     skip: usize,
     /// What is complete once they are skipped.
@@ -104,7 +106,10 @@ impl RequestReader {
     /// Skips a body or packet; `None` while it is not complete.
     fn take_skipped(&mut self) -> Option<Option<Incoming>> {
         let here = self.skip.min(self.buffer.len());
-        self.buffer.drain(..here);
+        if here > 0 {
+            self.buffer.drain(..here);
+            self.search = HeadSearch::default();
+        }
         self.skip -= here;
         if self.buffer.is_empty() && self.buffer.capacity() > MAX_HEAD_BYTES {
             self.buffer = Vec::new();
@@ -115,7 +120,7 @@ impl RequestReader {
     /// Takes a head, if it is complete.
     fn read_head(&mut self) -> Option<()> {
         let window = self.buffer.get(..MAX_HEAD_BYTES).unwrap_or(&self.buffer);
-        let Some(length) = head_length(window) else {
+        let Some(length) = self.search.next_end(window) else {
             let has_line = window
                 .iter()
                 .take(first_line::MAX_BYTES)
@@ -166,18 +171,27 @@ impl RequestReader {
     }
 }
 
-/// Returns the length of a head with its empty line, if that has come.
-fn head_length(bytes: &[u8]) -> Option<usize> {
-    let mut is_empty_line = false;
-    for (index, byte) in bytes.iter().enumerate() {
-        match byte {
-            b'\n' if is_empty_line => return Some(index + 1),
-            b'\n' => is_empty_line = true,
-            b'\r' => {}
-            _ => is_empty_line = false,
+/// Search for the empty line at the end of a head. It goes on where it stopped, as a head may come byte by byte.
+#[derive(Debug, Default)]
+struct HeadSearch {
+    searched: usize,
+    is_empty_line: bool,
+}
+
+impl HeadSearch {
+    /// Returns the length of the head with its empty line, if that has come.
+    fn next_end(&mut self, bytes: &[u8]) -> Option<usize> {
+        for byte in bytes.get(self.searched..)? {
+            self.searched += 1;
+            match byte {
+                b'\n' if self.is_empty_line => return Some(self.searched),
+                b'\n' => self.is_empty_line = true,
+                b'\r' => {}
+                _ => self.is_empty_line = false,
+            }
         }
+        None
     }
-    None
 }
 
 /// Returns the request of a head, and the length of its body.
