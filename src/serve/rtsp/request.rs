@@ -120,25 +120,19 @@ impl RequestReader {
     /// Takes a head, if it is complete.
     fn read_head(&mut self) -> Option<()> {
         let window = self.buffer.get(..MAX_HEAD_BYTES).unwrap_or(&self.buffer);
+        // However the bytes are cut, the first line decides before the end of the head does.
+        let first = window.get(..first_line::MAX_BYTES);
+        if first.is_some_and(|first| !first.contains(&b'\n')) {
+            let words = "request: URL too long; at most 2 kB are taken\n";
+            self.pending = Some(self.broken((Status::URI_TOO_LONG, words), None));
+            return Some(());
+        }
         let Some(length) = self.search.next_end(window) else {
-            let has_line = window
-                .iter()
-                .take(first_line::MAX_BYTES)
-                .any(|b| *b == b'\n');
-            let refusal = if !has_line && window.len() >= first_line::MAX_BYTES {
-                (
-                    Status::URI_TOO_LONG,
-                    "request: URL too long; at most 2 kB are taken\n",
-                )
-            } else if window.len() >= MAX_HEAD_BYTES {
-                (
-                    Status::TOO_LARGE,
-                    "request: head too large; at most 16 kB are taken\n",
-                )
-            } else {
+            if window.len() < MAX_HEAD_BYTES {
                 return None;
-            };
-            self.pending = Some(self.broken(refusal, None));
+            }
+            let words = "request: head too large; at most 16 kB are taken\n";
+            self.pending = Some(self.broken((Status::TOO_LARGE, words), None));
             return Some(());
         };
         let head = window.get(..length).unwrap_or_default();
@@ -356,6 +350,7 @@ mod tests {
         let long_head = format!("OPTIONS * RTSP/1.0\r\n{}", "X: y\r\n".repeat(4000));
         for (bytes, answer) in [
             ("a".repeat(100_000), "414 - end"),
+            (format!("{}\r\n\r\n", "a".repeat(2100)), "414 - end"),
             (long_head, "413 - end"),
             (
                 "A * RTSP/1.0\r\nCSeq: 1\r\nContent-Length: 65537\r\n\r\n".into(),
