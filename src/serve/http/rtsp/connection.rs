@@ -23,6 +23,9 @@ use tokio::time::timeout;
 /// Timeout for an answer that the client does not take.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Most interleaved packets before PLAY: nothing is received yet that could be reported.
+const MAX_EARLY_PACKETS: usize = 16;
+
 /// Time in which the client's end of a connection that we have closed is waited for.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -45,8 +48,17 @@ pub(crate) async fn serve(
     let mut buffer = [0; 4096];
     // Single bytes are no sign of life before there is a session: they would hold the connection for ever.
     let mut deadline = tokio::time::Instant::now() + SESSION_TIMEOUT;
+    let mut early_packets = 0;
     loop {
         while let Some(incoming) = reader.next() {
+            // Nor is a packet: the connection stays idle, and can be evicted.
+            if incoming == Incoming::Packet {
+                early_packets += 1;
+                if early_packets > MAX_EARLY_PACKETS {
+                    return Err(io::Error::other("RTSP: packets before PLAY"));
+                }
+                continue;
+            }
             activity.on_request(Instant::now());
             deadline = tokio::time::Instant::now() + SESSION_TIMEOUT;
             let (answer, playing, is_last) = match incoming {
