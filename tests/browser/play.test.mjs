@@ -53,7 +53,7 @@ async function assertScripts(renderer, more) {
     // A busy machine brings the rules for jitter. Requests are counted, so a file that is loaded twice is seen.
     const scripts = site.requests.filter((path) => path.endsWith(".js") && path !== "/latency-controller.js");
     const hasCodecs = await page.evaluate(() => "VideoDecoder" in window);
-    const expected = ["/frame-stats.js", "/overlay.js", ...more.filter((path) => hasCodecs || path !== "/decode-worker.js")];
+    const expected = ["/frame-stats.js", "/media-element.js", "/overlay.js", ...more.filter((path) => hasCodecs || path !== "/decode-worker.js")];
     assert.equal(scripts.shift(), "/berrymse.js");
     assert.deepEqual(scripts.sort(), expected.sort());
     await page.close();
@@ -62,7 +62,7 @@ async function assertScripts(renderer, more) {
   }
 }
 
-test("a page with Media Source Extensions loads one script, and two after the first frame", () => assertScripts("mse", []));
+test("a page with Media Source Extensions loads one script, and three after the first frame", () => assertScripts("mse", []));
 
 test("a page with WebCodecs loads two more, each once", () => assertScripts("webcodecs", ["/renderer-switch.js", "/decode-worker.js"]));
 

@@ -45,7 +45,9 @@ export async function snapshot(surface, type = "image/jpeg", quality = 0.92) {
   const x = -Math.round(left * wholeWidth), y = -Math.round(top * wholeHeight);
   if ("chrome" in window) {
     // As on the screen: drawn directly Chromium gives other colours to a video with its own primaries (BT.470BG).
-    const still = await createImageBitmap(surface, { colorSpaceConversion: "none" });
+    // It fails while the browser changes the frame's source.
+    const still = await createImageBitmap(surface, { colorSpaceConversion: "none" }).catch(() => null);
+    if (!still) return null;
     context?.drawImage(still, x, y);
     still.close();
   } else {
