@@ -20,9 +20,11 @@ pub fn greeting(listening: &[BoundListener], found: Option<&Report>, has_qr: boo
         out.push_str(&introduction(found, listening));
     }
     if has_qr {
-        let url = url_for_phones(listening, &elsewhere);
-        let code = qr_code(url).unwrap_or_default();
-        out.push_str(&format!("\n{code}{url}\n"));
+        out.push_str(&match url_for_phones(listening, &elsewhere) {
+            Some(url) => format!("\n{}{url}\n", qr_code(url).unwrap_or_default()),
+            None => "\nNo QR code: only this machine reaches the server; add --listen :2020\n"
+                .to_owned(),
+        });
     }
     out
 }
@@ -56,18 +58,19 @@ fn scheme(listener: &BoundListener) -> &str {
     listener.url.split("://").next().unwrap_or("http")
 }
 
-/// Returns the best URL for another machine: one that it can open, if there is one.
-fn url_for_phones<'a>(listening: &'a [BoundListener], elsewhere: &'a [String]) -> &'a str {
+/// Returns a URL that another machine can open, if there is one.
+fn url_for_phones<'a>(listening: &'a [BoundListener], elsewhere: &'a [String]) -> Option<&'a str> {
     let is_reached = |listener: &&BoundListener| {
         let address = listener.listener.local_addr();
         let is_one =
             |address: SocketAddr| !address.ip().is_loopback() && !address.ip().is_unspecified();
         !listener.is_rtsp && address.is_ok_and(is_one)
     };
-    let own = listening.iter().find(is_reached).or(listening.first());
-    let own = own.map_or("", |listener| listener.url.as_str());
-    let first = elsewhere.iter().find(|url| url.starts_with("http"));
-    first.map_or(own, String::as_str)
+    let own = listening.iter().find(is_reached);
+    elsewhere
+        .first()
+        .or(own.map(|listener| &listener.url))
+        .map(String::as_str)
 }
 
 /// Returns the QR code of `text`, dark on light, two modules in each character cell. Text of more than 2953 bytes has none.
@@ -148,8 +151,8 @@ mod tests {
     fn loopback_listener_has_no_address_elsewhere() {
         let listening = listeners("127.0.0.1:0");
         assert_eq!(addresses_from_elsewhere(&listening), Vec::<String>::new());
-        let own = listening.first().map(|listener| listener.url.clone());
-        assert_eq!(Some(url_for_phones(&listening, &[])), own.as_deref());
+        assert_eq!(url_for_phones(&listening, &[]), None);
+        assert!(greeting(&listening, None, true).contains("No QR code"));
     }
 
     #[test]

@@ -59,6 +59,7 @@ fn own_help_is_not_masked() {
         "config.yml:3: access.users[0].password: is not an argon2id hash; \"berrymse hash-password\" makes one",
         "access.users[0] needs password (a hash) or passwordFile, one of them",
         "config.yml:3: access.users[0].digest: is not for the realm BerryMSE",
+        "      users: [{name: owner, passwordFile: owner.hash, right: operator}]",
     ] {
         assert_eq!(shown(text), text);
     }

@@ -50,10 +50,10 @@ impl Exposure {
         let lines = url.map(|url| {
             [
                 format!("access: open (everybody who reaches {url} can watch); to ask for a password, make its hash with"),
-                "    berrymse hash-password".to_owned(),
+                "    berrymse hash-password >owner.hash".to_owned(),
                 "and write in config.yml:".to_owned(),
                 "    access:".to_owned(),
-                "      users: [{name: owner, password: \"$argon2id$...\", right: operator}]".to_owned(),
+                "      users: [{name: owner, passwordFile: owner.hash, right: operator}]".to_owned(),
                 "or, if everybody may watch:".to_owned(),
                 "    access: {public: viewer}".to_owned(),
             ]

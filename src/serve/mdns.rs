@@ -33,10 +33,14 @@ impl MdnsAnnouncement {
         let label = host_label(&procfs::host_name());
         let own = own_label(&label, Path::new(OTHER_RESPONDER).exists());
         for (kind, port) in services(listening) {
-            let path = if kind == "_rtsp._tcp" { "/live" } else { "/" };
+            let path = if kind.starts_with("_rtsp") {
+                "/live"
+            } else {
+                "/"
+            };
             let domain = format!("{kind}.local.");
             let name = format!("{own}.local.");
-            let instance = instance_name(&label);
+            let instance = instance_name(&label, port);
             let service =
                 ServiceInfo::new(&domain, &instance, &name, "", port, &[("path", path)][..])
                     .map_err(|error| error.to_string())?;
@@ -67,7 +71,8 @@ fn services(listening: &[BoundListener]) -> Vec<(&'static str, u16)> {
             continue;
         }
         let kinds: &[&str] = match (listener.is_rtsp, listener.is_secure) {
-            (true, _) => &["_rtsp._tcp"],
+            (true, false) => &["_rtsp._tcp"],
+            (true, true) => &["_rtsps._tcp"],
             // The port of HTTP speaks RTSP, too.
             (false, false) => &["_http._tcp", "_rtsp._tcp"],
             (false, true) => &["_https._tcp"],
@@ -105,10 +110,12 @@ fn own_label(label: &str, has_other_responder: bool) -> String {
     format!("{short}{SUFFIX}")
 }
 
-/// Returns the name of the service for people.
-fn instance_name(label: &str) -> String {
-    let name = format!("BerryMSE on {label}");
-    name.chars().take(MAX_LABEL_BYTES).collect()
+/// Returns the name of the service for people. The port tells services of one kind apart.
+fn instance_name(label: &str, port: u16) -> String {
+    let end = format!(" (port {port})");
+    let begin = format!("BerryMSE on {label}");
+    let room = MAX_LABEL_BYTES - end.len();
+    begin.chars().take(room).chain(end.chars()).collect()
 }
 
 #[cfg(test)]
@@ -140,7 +147,8 @@ mod tests {
             assert_eq!(host_label(host), expected);
         }
         assert_eq!(host_label(&"x".repeat(80)).len(), 63);
-        assert!(instance_name(&"x".repeat(63)).len() <= 63);
+        assert_eq!(instance_name("pi", 2020), "BerryMSE on pi (port 2020)");
+        assert_eq!(instance_name(&"x".repeat(63), 2020).len(), 63);
         assert_eq!(own_label("pi", false), "pi");
         assert_eq!(own_label("pi", true), "pi-berrymse");
         assert_eq!(own_label(&"x".repeat(63), true).len(), 63);
