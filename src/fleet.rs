@@ -6,11 +6,12 @@
 use crate::camera;
 use crate::camera_handle::{self, Endpoint, Handle};
 use crate::heartbeat::Heartbeat;
+use crate::logger::CLIENT_TARGET;
 use crate::nats::options::{Wanted, is_camera};
 use crate::nats::wire::{FromCamera, Subjects};
 use crate::nats::{Client, Message, Url};
 use crate::redact;
-use crate::serve::{self, Site};
+use crate::serve::{self, RemovedCamera, Site};
 use crate::shutdown::ShutdownToken;
 use crate::source::SourceSpec;
 use crate::time::Timestamp;
@@ -35,6 +36,9 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// Interval at which cameras are looked for that are gone.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Least time between two changes of one camera. What is announced between takes effect later.
+const CHANGE_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Announcements that wait. Others come again.
 const MAX_ANNOUNCEMENTS: usize = 4096;
 
@@ -43,8 +47,12 @@ struct Member {
     handle: Handle,
     state: MemberState,
     seen_at: Timestamp,
-    /// Time since which it is not in the list.
-    gone_since: Option<Timestamp>,
+    /// It said last that it leaves, or is silent.
+    has_left: bool,
+    /// What is not in the list.
+    removed: Option<RemovedCamera>,
+    /// Time at which it came into the list or was removed.
+    changed_at: Timestamp,
 }
 
 enum MemberState {
@@ -61,6 +69,8 @@ struct Fleet {
     template: camera::Config,
     site: Site,
     members: BTreeMap<String, Member>,
+    /// There was no room since the last sweep.
+    is_full: bool,
     is_full_logged: bool,
 }
 
@@ -82,6 +92,7 @@ pub fn start(
         template,
         site,
         members: BTreeMap::new(),
+        is_full: false,
         is_full_logged: false,
     };
     let run = move || fleet.run(&client, &shutdown);
@@ -140,47 +151,69 @@ impl Fleet {
         let Some(name) = name.filter(|name| is_camera(name)) else {
             return;
         };
-        if is_gone {
-            if let Some(member) = self.members.get_mut(&name) {
-                member.leave(&name, &self.site, now);
+        match self.members.get_mut(&name) {
+            Some(member) => {
+                member.has_left = is_gone;
+                if !is_gone {
+                    member.seen_at = now;
+                }
+                member.settle(&name, &self.site, now);
             }
-            return;
-        }
-        if !self.members.contains_key(&name) && !self.add(&name, now) {
-            return;
-        }
-        if let Some(member) = self.members.get_mut(&name) {
-            member.seen_at = now;
-            if member.gone_since.take().is_some() {
-                (self.site).add_camera(served(&self.url, &name, &member.handle));
-            }
+            None if is_gone => {}
+            None => self.add(&name, now),
         }
     }
 
-    /// Adds a camera; false if there is no room, or another one of its name.
-    fn add(&mut self, name: &str, now: Timestamp) -> bool {
-        if self.members.len() >= MAX_CAMERAS {
+    /// Adds a camera, if there is room, and no other one of its name.
+    fn add(&mut self, name: &str, now: Timestamp) {
+        if self.members.len() >= MAX_CAMERAS && !self.make_room(now) {
             if !std::mem::replace(&mut self.is_full_logged, true) {
                 log::warn!(
+                    target: CLIENT_TARGET,
                     "{}: more than {MAX_CAMERAS} cameras; others are ignored",
                     self.url
                 );
             }
-            return false;
+            return;
         }
         let (endpoint, handle) = camera_handle::channel([]);
         endpoint.publisher.enter_idle();
         if !(self.site).add_camera(served(&self.url, name, &handle)) {
-            return false;
+            return;
         }
         let member = Member {
             handle,
             state: MemberState::Waiting(Box::new(endpoint)),
             seen_at: now,
-            gone_since: None,
+            has_left: false,
+            removed: None,
+            changed_at: now,
         };
         self.members.insert(name.to_owned(), member);
-        log::info!("{name}: published at {}", self.url);
+        log::info!(target: CLIENT_TARGET, "{name}: published at {}", self.url);
+    }
+
+    /// Forgets the camera that is gone for the longest time, if nobody has watched it; false if there is none.
+    fn make_room(&mut self, now: Timestamp) -> bool {
+        if self.is_full {
+            return false;
+        }
+        let gone = self.members.iter().filter(|(_, member)| {
+            let is_unwatched = matches!(member.state, MemberState::Waiting(_));
+            let is_gone = member.removed.is_some() || now.since(member.seen_at) > SILENCE;
+            is_gone && is_unwatched && member.handle.hub().stats().viewers == 0
+        });
+        let oldest = gone.min_by_key(|(_, member)| member.seen_at);
+        let Some(name) = oldest.map(|(name, _)| name.clone()) else {
+            // Nothing changes until the next sweep.
+            self.is_full = true;
+            return false;
+        };
+        if let Some(member) = self.members.remove(&name)
+            && member.removed.is_none()
+        {
+            self.site.remove_camera(&name);
+        }
         true
     }
 
@@ -217,20 +250,19 @@ impl Fleet {
             // Frames are signs of life, too.
             let newest = member.handle.hub().newest_captured_at();
             let heard_at = newest.map_or(member.seen_at, |at| at.max(member.seen_at));
-            if now.since(heard_at) > SILENCE {
-                member.leave(name, &self.site, now);
-            }
+            member.has_left |= now.since(heard_at) > SILENCE;
+            member.settle(name, &self.site, now);
         }
         self.members.retain(|_, member| {
-            let is_kept = member
-                .gone_since
-                .is_none_or(|since| now.since(since) < KEPT)
+            let is_kept = member.removed.is_none()
+                || now.since(member.changed_at) < KEPT
                 || member.handle.hub().stats().viewers > 0;
             if !is_kept {
                 member.stop();
             }
             is_kept
         });
+        self.is_full = false;
         self.is_full_logged &= self.members.len() >= MAX_CAMERAS;
     }
 }
@@ -240,12 +272,23 @@ impl Member {
         matches!(&self.state, MemberState::Waiting(endpoint) if endpoint.publisher.has_demand())
     }
 
-    /// Takes the camera from the list.
-    fn leave(&mut self, name: &str, site: &Site, now: Timestamp) {
-        if self.gone_since.is_none() {
-            self.gone_since = Some(now);
-            site.remove_camera(name);
-            log::info!("{name}: no longer published");
+    /// Takes the camera from the list or brings it back, as it said last.
+    fn settle(&mut self, name: &str, site: &Site, now: Timestamp) {
+        if now.since(self.changed_at) < CHANGE_INTERVAL {
+            return;
+        }
+        match &self.removed {
+            None if self.has_left => {
+                self.changed_at = now;
+                self.removed = site.remove_camera(name);
+                log::info!(target: CLIENT_TARGET, "{name}: no longer published");
+            }
+            Some(removed) if !self.has_left && site.restore_camera(removed) => {
+                self.changed_at = now;
+                self.removed = None;
+                log::info!(target: CLIENT_TARGET, "{name}: published again");
+            }
+            _ => {}
         }
     }
 

@@ -133,6 +133,17 @@ impl Client {
         self.0.shared.options.shown()
     }
 
+    /// Returns a subject for answers to this user that nobody can guess.
+    pub fn new_inbox(&self) -> String {
+        let prefix = self.0.shared.options.inbox_prefix();
+        format!("{prefix}.{:016x}{:016x}", random(), random())
+    }
+
+    /// Returns true for a subject that may be answered to.
+    pub fn is_inbox(&self, subject: &str) -> bool {
+        self.0.shared.options.is_inbox(subject)
+    }
+
     /// Publishes the concatenation of `parts`; an empty `reply` means that no answer is wanted.
     pub fn publish(&self, subject: &str, reply: &str, parts: &[&[u8]]) -> Result<(), PublishError> {
         let mut inner = self.0.shared.lock();
@@ -201,11 +212,6 @@ impl Client {
             std::thread::sleep(Duration::from_millis(5));
         }
     }
-}
-
-/// Returns a subject for answers that nobody can guess.
-pub fn new_inbox() -> String {
-    format!("_INBOX.{:016x}{:016x}", random(), random())
 }
 
 /// Returns a random number.

@@ -1,5 +1,7 @@
 //! Where the servers are and how to log in, and the URL of a camera on them.
 
+use super::nkey::{UserKey, parse_creds};
+use super::protocol::is_token;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +10,10 @@ const PORT: u16 = 4222;
 
 /// First token of all subjects, unless the user chooses another.
 pub const DEFAULT_PREFIX: &str = "berrymse";
+
+/// First token of inboxes, and what comes before the user in that of a user.
+const INBOX: &str = "_INBOX";
+const INBOX_OF_USER: &str = "_INBOX_";
 
 /// Most servers in one URL.
 const MAX_SERVERS: usize = 16;
@@ -158,6 +164,36 @@ impl Options {
         Ok((options, rest))
     }
 
+    /// Returns the first token of inboxes. It has the user (the public key, with a key), so that permissions can keep the
+    /// inboxes of others from him.
+    pub fn inbox_prefix(&self) -> String {
+        let key = |path: &Path| UserKey::parse(&read_secret(path).ok()?).ok();
+        let user = match &self.auth {
+            Auth::None | Auth::Token(_) => None,
+            Auth::Password(user, _) => Some(user.replace('.', "%2E")),
+            Auth::Nkey(path) => key(path).map(|key| key.public()),
+            Auth::Credentials(path) => {
+                (read_secret(path).ok()).and_then(|text| Some(parse_creds(&text).ok()?.1.public()))
+            }
+        };
+        match user.filter(|user| is_token(user)) {
+            Some(user) => format!("{INBOX_OF_USER}{user}"),
+            None => INBOX.to_owned(),
+        }
+    }
+
+    /// Returns true for an inbox of somebody. Nothing below the prefix of cameras is one.
+    pub fn is_inbox(&self, subject: &str) -> bool {
+        let Some((first, rest)) = subject.split_once('.') else {
+            return false;
+        };
+        let of_cameras = subject.strip_prefix(&self.prefix);
+        (first == INBOX || first.starts_with(INBOX_OF_USER))
+            && is_token(first)
+            && rest.split('.').all(is_token)
+            && !of_cameras.is_some_and(|rest| rest.starts_with('.'))
+    }
+
     /// Returns the servers as a URL, without the login.
     pub fn shown(&self) -> String {
         let servers: Vec<String> = self.servers.iter().map(Server::to_string).collect();
@@ -168,7 +204,7 @@ impl Options {
 
 /// Returns true for tokens with dots between them, which can begin subjects.
 pub fn is_prefix(text: &str) -> bool {
-    text.len() <= 128 && text.split('.').all(super::protocol::is_token)
+    text.len() <= 128 && text.split('.').all(is_token)
 }
 
 /// The cameras of a URL.
@@ -338,6 +374,33 @@ mod tests {
         assert_eq!(url.with_camera("x").to_string(), "nats://h:4222/x");
         let url = Url::parse("nats://t0ken@h/x").unwrap();
         assert_eq!(url.options().auth, Auth::Token("t0ken".into()));
+    }
+
+    #[test]
+    fn inbox_belongs_to_a_user() {
+        let prefix = |text: &str| Options::parse(text).unwrap().0.inbox_prefix();
+        assert_eq!(prefix("nats://h"), "_INBOX");
+        assert_eq!(prefix("nats://t0ken@h"), "_INBOX");
+        assert_eq!(prefix("nats://garden:x@h"), "_INBOX_garden");
+        assert_eq!(prefix("nats://a.b:x@h"), "_INBOX_a%2Eb");
+        assert_eq!(prefix("nats://%3E:x@h"), "_INBOX");
+        let mut options = Options::parse("nats://h").unwrap().0;
+        for subject in ["_INBOX.1", "_INBOX_edge.1.2"] {
+            assert!(options.is_inbox(subject), "{subject}");
+        }
+        for subject in [
+            "",
+            "_INBOX",
+            "_INBOX.",
+            "_INBOX.>",
+            "_INBOX_*.1",
+            "_INBOXES.1",
+            "berrymse.back.frames",
+        ] {
+            assert!(!options.is_inbox(subject), "{subject}");
+        }
+        options.prefix = "_INBOX_x".to_owned();
+        assert!(!options.is_inbox("_INBOX_x.back.frames"));
     }
 
     #[test]

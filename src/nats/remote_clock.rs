@@ -4,10 +4,37 @@
 //! says the most. Lateness is measured against the shortest way of the last minute, too: it does not need the clocks.
 
 use crate::time::Timestamp;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Time after which an older best round or way is forgotten, as clocks drift.
 const WINDOW: Duration = Duration::from_secs(60);
+
+/// Time after which an answer is none any more.
+const MAX_ROUND: Duration = Duration::from_secs(10);
+
+/// Questions that have no answer so far, by the times at which they were asked.
+#[derive(Debug, Default)]
+pub struct Questions(VecDeque<Timestamp>);
+
+impl Questions {
+    /// Most that are remembered.
+    const MAX: usize = 16;
+
+    /// Notes a question.
+    pub fn ask(&mut self, at: Timestamp) {
+        if self.0.len() >= Self::MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back(at);
+    }
+
+    /// Returns true for the first answer to a question.
+    pub fn take(&mut self, asked_at: Timestamp, now: Timestamp) -> bool {
+        let at = self.0.iter().position(|at| *at == asked_at);
+        at.and_then(|at| self.0.remove(at)).is_some() && now.since(asked_at) <= MAX_ROUND
+    }
+}
 
 /// Times to another clock, of one start of the camera's program.
 #[derive(Debug, Default)]
@@ -40,7 +67,7 @@ fn nanos(time: Timestamp) -> i128 {
 impl RemoteClock {
     /// Takes a round: own times of question and answer, and the other clock's time. Impossible ones are ignored.
     pub fn round(&mut self, asked_at: Timestamp, remote: Timestamp, now: Timestamp) {
-        if now < asked_at || now.since(asked_at) > Duration::from_secs(10) {
+        if now < asked_at || now.since(asked_at) > MAX_ROUND {
             return;
         }
         let took = now.since(asked_at);
@@ -119,6 +146,19 @@ mod tests {
 
     fn ms(time: u64) -> Duration {
         Duration::from_millis(time)
+    }
+
+    #[test]
+    fn only_what_was_asked_is_answered_and_once() {
+        let mut questions = Questions::default();
+        questions.ask(at(1));
+        questions.ask(at(2));
+        assert!(!questions.take(at(3), at(4)));
+        assert!(questions.take(at(2), at(4)) && !questions.take(at(2), at(4)));
+        assert!(!questions.take(at(1), at(20_000)), "too late");
+        (0..100).for_each(|ms| questions.ask(at(ms)));
+        assert_eq!(questions.0.len(), Questions::MAX);
+        assert!(!questions.take(at(0), at(100)) && questions.take(at(99), at(100)));
     }
 
     #[test]

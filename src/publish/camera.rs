@@ -7,7 +7,7 @@ use crate::hub::{CameraState, Delivery, Event, Subscription};
 use crate::media::Frame;
 use crate::nats::protocol::NO_RESPONDERS;
 use crate::nats::wire::{Ask, FrameHeader, FromCamera, HEADER_BYTES, Subjects, Welcome};
-use crate::nats::{Client, Message, PublishError, client};
+use crate::nats::{Client, Message, PublishError};
 use crate::time::Timestamp;
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -76,10 +76,10 @@ impl Camera {
         name: &str,
     ) -> Self {
         Self {
+            inbox: client.new_inbox(),
             client,
             handle,
             subjects,
-            inbox: client::new_inbox(),
             epoch,
             name: name.to_owned(),
             window: Window::default(),
@@ -298,7 +298,12 @@ impl Camera {
         let Some(ask) = Ask::decode(&message.payload) else {
             return;
         };
+        // Whoever asks may name any subject, such as the frames of another camera.
         let reply = std::str::from_utf8(&message.reply).unwrap_or_default();
+        let reply = match self.client.is_inbox(reply) {
+            true => reply,
+            false => "",
+        };
         let now = Timestamp::now();
         match ask {
             Ask::Join(asked_at) => {

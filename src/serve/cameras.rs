@@ -30,6 +30,10 @@ impl Deref for ServedCamera {
     }
 }
 
+/// A camera that was removed, with what was kept of it: it can be restored as it was.
+#[derive(Debug)]
+pub struct RemovedCamera(Arc<ServedCamera>);
+
 /// List of cameras; the first is the default. Clones are the same list.
 #[derive(Clone, Debug)]
 pub(crate) struct CameraList {
@@ -73,11 +77,23 @@ impl CameraList {
         true
     }
 
-    /// Removes the camera `name`.
-    pub(crate) fn remove(&self, name: &str) {
+    /// Removes the camera `name`, if there is one.
+    pub(crate) fn remove(&self, name: &str) -> Option<RemovedCamera> {
         let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
+        let removed = list.iter().find(|camera| &*camera.name == name)?.clone();
         let others = list.iter().filter(|camera| &*camera.name != name);
         *list = others.cloned().collect();
+        Some(RemovedCamera(removed))
+    }
+
+    /// Adds a camera again; false if there is one of its name.
+    pub(crate) fn restore(&self, removed: &RemovedCamera) -> bool {
+        let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
+        if list.iter().any(|other| other.name == removed.0.name) {
+            return false;
+        }
+        *list = list.iter().chain([&removed.0]).cloned().collect();
+        true
     }
 }
 
@@ -100,4 +116,32 @@ fn random_numbers() -> [u32; 2] {
         Err(_) => now,
     };
     [number as u32, (number >> 32) as u32]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::camera_handle;
+
+    #[test]
+    fn restored_camera_is_the_same() {
+        let (_endpoint, handle) = camera_handle::channel([]);
+        let camera = Camera {
+            name: "a".into(),
+            title: None,
+            rtsp_delimiter: None,
+            source: "nats",
+            source_text: String::new(),
+            handle,
+        };
+        let list = CameraList::new(Vec::new(), Budget::new(1));
+        assert!(list.add(camera.clone()));
+        let first = list.find(Some("a")).unwrap();
+        let removed = list.remove("a").unwrap();
+        assert!(list.all().is_empty() && list.remove("a").is_none());
+        // What wakes up at each frame is not made again.
+        assert!(list.restore(&removed));
+        assert!(Arc::ptr_eq(&first, &list.find(Some("a")).unwrap()));
+        assert!(!list.restore(&removed) && !list.add(camera));
+    }
 }

@@ -34,6 +34,7 @@ mod viewers;
 mod ws;
 
 pub use address::Address;
+pub use cameras::RemovedCamera;
 pub use config::{Camera, Config};
 pub use fanout::Fanout;
 pub use fanout::congestion::{CongestionControl, CongestionSetting};

@@ -11,7 +11,7 @@ use crate::media::{Description, LengthPrefixed};
 use crate::nats::options::Wanted;
 use crate::nats::order::{Order, Request};
 use crate::nats::protocol::NO_RESPONDERS;
-use crate::nats::remote_clock::RemoteClock;
+use crate::nats::remote_clock::{Questions, RemoteClock};
 use crate::nats::wire::{Ask, Assembled, Assembly, FrameHeader, FromCamera, Subjects};
 use crate::nats::{Client, Message, State, Subscription, Url, client};
 use crate::shutdown::ShutdownToken;
@@ -81,7 +81,7 @@ pub(super) fn open(url: &Url, context: &SourceContext) -> Result<Box<dyn Input>,
             }
         })
     };
-    let inbox = client::new_inbox();
+    let inbox = client.new_inbox();
     // First the frames: what comes after the answer to the question must not be missed.
     let frames = client.subscribe(&subjects.frames, sink());
     let answers = client.subscribe(&inbox, sink());
@@ -105,6 +105,7 @@ pub(super) fn open(url: &Url, context: &SourceContext) -> Result<Box<dyn Input>,
         late_since: None,
         reconnected_at: None,
         asked_at: None,
+        questions: Questions::default(),
         rounds: 0,
         round_at: Timestamp::default(),
         is_welcome: false,
@@ -171,6 +172,7 @@ struct NatsInput {
     reconnected_at: Option<Timestamp>,
     /// Last question that has no answer.
     asked_at: Option<Timestamp>,
+    questions: Questions,
     rounds: u32,
     round_at: Timestamp,
     is_welcome: bool,
@@ -315,6 +317,7 @@ impl NatsInput {
         if !self.is_welcome {
             if self.asked_at.is_none_or(is_due) {
                 self.asked_at = Some(now);
+                self.questions.ask(now);
                 // After a loss the viewers have the GOP so far. They must not see it again.
                 self.ask(&match self.is_again {
                     true => Ask::Clock(now),
@@ -330,6 +333,7 @@ impl NatsInput {
         if now.since(self.round_at) >= interval {
             self.round_at = now;
             self.rounds += 1;
+            self.questions.ask(now);
             self.ask(&Ask::Clock(now));
         }
         match self.order.request(now) {
@@ -355,6 +359,7 @@ impl NatsInput {
         };
         (self.waiting).fetch_sub(message.payload.len(), Ordering::Relaxed);
         let now = Timestamp::now();
+        let is_answer = message.subject == self.inbox.as_bytes();
         if message.status != 0 {
             self.nobody = message.status == NO_RESPONDERS;
             if self.nobody && self.has_frames && now.since(self.last_frame_at) > EPOCH_SILENCE {
@@ -365,7 +370,10 @@ impl NatsInput {
             return Ok(true);
         }
         match FromCamera::decode(&message.payload) {
-            Some(FromCamera::Welcome(welcome)) => {
+            // Others may send to the inbox, too.
+            Some(FromCamera::Welcome(welcome))
+                if is_answer && self.questions.take(welcome.asked_at, now) =>
+            {
                 self.enter_epoch(welcome.epoch, now);
                 if self.epoch == Some(welcome.epoch) {
                     self.clock.round(welcome.asked_at, welcome.now, now);
@@ -374,7 +382,10 @@ impl NatsInput {
                 }
             }
             Some(FromCamera::Frame(header, bytes)) => {
-                self.enter_epoch(header.epoch, now);
+                // Among answers, only the one to a question begins an epoch: it comes first.
+                if !is_answer {
+                    self.enter_epoch(header.epoch, now);
+                }
                 if self.epoch == Some(header.epoch) && self.is_in_time(header, now) {
                     self.last_frame_at = now;
                     if let Some(frame) = self.assembly.push(header, bytes) {
@@ -382,7 +393,7 @@ impl NatsInput {
                     }
                 }
             }
-            Some(FromCamera::Probe | FromCamera::Announce(_)) | None => {}
+            Some(FromCamera::Welcome(_) | FromCamera::Probe | FromCamera::Announce(_)) | None => {}
         }
         Ok(true)
     }

@@ -43,6 +43,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "camera",
             "camera_handle",
             "heartbeat",
+            "logger",
             "nats",
             "redact",
             "serve",

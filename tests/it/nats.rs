@@ -399,21 +399,34 @@ struct Outsider {
 
 impl Outsider {
     fn new(nats: &Nats) -> Self {
-        let mut socket = TcpStream::connect(("127.0.0.1", nats.port)).unwrap();
-        socket
-            .write_all(b"CONNECT {\"verbose\":false}\r\n")
-            .unwrap();
-        Self { socket }
+        Self::log_in(nats, "")
+    }
+
+    /// Connects with a login in JSON, from its comma on.
+    fn log_in(nats: &Nats, login: &str) -> Self {
+        let socket = TcpStream::connect(("127.0.0.1", nats.port)).unwrap();
+        let mut outsider = Self { socket };
+        outsider.send(&format!("CONNECT {{\"verbose\":false{login}}}"));
+        outsider
+    }
+
+    fn send(&mut self, line: &str) {
+        let line = format!("{line}\r\n");
+        self.socket.write_all(line.as_bytes()).unwrap();
     }
 
     fn publish(&mut self, subject: &str, payload: &[u8]) {
-        let bytes = protocol::publish(subject, "", &[payload]);
+        self.ask(subject, "", payload);
+    }
+
+    fn ask(&mut self, subject: &str, reply: &str, payload: &[u8]) {
+        let bytes = protocol::publish(subject, reply, &[payload]);
         self.socket.write_all(&bytes).unwrap();
     }
 
-    /// Waits until the server has taken all so far.
-    fn flush(&mut self) {
-        self.socket.write_all(b"PING\r\n").unwrap();
+    /// Waits until the server has taken all so far; returns what it said meanwhile.
+    fn flush(&mut self) -> String {
+        self.send("PING");
         let mut text = Vec::new();
         let mut piece = [0; 4096];
         while !text.windows(4).any(|word| word == b"PONG") {
@@ -421,6 +434,7 @@ impl Outsider {
             assert!(read > 0);
             text.extend_from_slice(&piece[..read]);
         }
+        String::from_utf8_lossy(&text).into_owned()
     }
 }
 
@@ -497,6 +511,64 @@ fn thousand_announced_cameras_stay_bounded() {
     assert_eq!(names(&edge).len(), 1024);
     assert_eq!(edge.get("/").0, 200);
     assert_eq!(edge.get("/live/c1").0, 426);
+    // What nobody watched makes room as soon as it is gone.
+    let end = Instant::now() + PATIENCE;
+    while !names(&edge).contains(&"late".to_owned()) {
+        assert!(Instant::now() < end);
+        for number in 0..1100 {
+            outsider.publish(&format!("berrymse.c{number}.announce"), b"\x01\x04\x01");
+        }
+        outsider.publish("berrymse.late.announce", b"\x01\x04\0");
+        outsider.flush();
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn camera_that_comes_and_goes_at_will_changes_once_a_second() {
+    let scratch = Scratch::new("nats-flap");
+    let nats = Nats::start(&scratch, "");
+    let edge = Server::start(&["--source", &format!("{}/*", nats.url())]);
+    edge.wait_for_log("nats: connected");
+    let mut outsider = Outsider::new(&nats);
+    let began = Instant::now();
+    for _ in 0..100 {
+        for _ in 0..50 {
+            outsider.publish("berrymse.flap.announce", b"\x01\x04\0");
+            outsider.publish("berrymse.flap.announce", b"\x01\x04\x01");
+        }
+        outsider.flush();
+        thread::sleep(Duration::from_millis(10));
+    }
+    // The last word counts, even if it came too early.
+    outsider.publish("berrymse.flap.announce", b"\x01\x04\0");
+    outsider.flush();
+    wait_for_names(&edge, &["flap"]);
+    let lines = edge.log().matches("flap: ").count() as u64;
+    let limit = 2 + began.elapsed().as_secs();
+    assert!(lines <= limit, "{lines} lines, limit {limit}");
+}
+
+#[test]
+fn camera_answers_only_to_inboxes() {
+    let scratch = Scratch::new("nats-reply");
+    let nats = Nats::start(&scratch, "");
+    let camera = camera(&nats.url());
+    camera.wait_for("frames", |camera| camera["frames"].as_u64() > Some(30));
+    let mut outsider = Outsider::new(&nats);
+    outsider.send("SUB berrymse.back.frames 1");
+    outsider.send("SUB _INBOX_edge.> 2");
+    let join = [1, 5, 0, 0, 0, 0, 0, 0, 0, 1];
+    let end = Instant::now() + PATIENCE;
+    let mut said = String::new();
+    while !said.contains("MSG _INBOX_edge.1 2 ") {
+        assert!(Instant::now() < end);
+        outsider.ask("berrymse.camera.ask", "berrymse.back.frames", &join);
+        outsider.ask("berrymse.camera.ask", "_INBOX_edge.1", &join);
+        said += &outsider.flush();
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert!(!said.contains("berrymse.back.frames"));
 }
 
 #[test]
@@ -532,11 +604,17 @@ fn hostile_publisher_disturbs_only_its_camera() {
 const PERMISSIONS: &str = r#"
 authorization { users: [
   { user: garden, password: cameraPassword, permissions: {
-    publish: ["berrymse.camera.frames", "berrymse.camera.announce", "_INBOX.>"]
-    subscribe: ["berrymse.camera.ask", "_INBOX.>"] } }
+    publish: ["berrymse.camera.frames", "berrymse.camera.announce",
+              "_INBOX_garden.>", "_INBOX_edge.>",
+              "_INBOX_UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4.>"]
+    subscribe: ["berrymse.camera.ask", "_INBOX_garden.>"] } }
   { user: edge, password: edgePassword, permissions: {
     publish: ["berrymse.*.ask"]
-    subscribe: ["berrymse.*.frames", "berrymse.*.announce", "_INBOX.>"] } }
+    subscribe: ["berrymse.*.frames", "berrymse.*.announce", "_INBOX_edge.>"] } }
+  { user: back, password: backPassword, permissions: {
+    publish: ["berrymse.back.frames", "berrymse.back.announce",
+              "_INBOX_back.>", "_INBOX_edge.>"]
+    subscribe: ["berrymse.back.ask", "_INBOX_back.>"] } }
   { user: other, password: otherPassword, permissions: {
     publish: ["other.>"], subscribe: ["other.>"] } }
   { nkey: UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4 }
@@ -556,6 +634,24 @@ fn permissions_of_the_server_are_enough() {
     for edge in [&by_password, &by_key] {
         let mut viewer = edge.watch("/video_websocket");
         assert!(is_init(&viewer.binary()) && is_keyframe(&viewer.binary()));
+    }
+    for server in [&camera, &by_password] {
+        assert!(!server.log().contains("Permissions Violation"));
+    }
+    // The password of another camera reads no answers and sends no frames for this one.
+    let login = r#","user":"back","pass":"backPassword""#;
+    let mut back = Outsider::log_in(&nats, login);
+    for subject in ["_INBOX.>", "_INBOX_edge.>", "_INBOX_garden.>", ">"] {
+        back.send(&format!("SUB {subject} 1"));
+        assert!(back.flush().contains("Permissions Violation"), "{subject}");
+    }
+    for subject in [
+        "berrymse.camera.frames",
+        "berrymse.camera.ask",
+        "_INBOX_garden.1",
+    ] {
+        back.publish(subject, b"");
+        assert!(back.flush().contains("Permissions Violation"), "{subject}");
     }
     // Forbidden and refused: the log says so, without the password.
     let forbidden = Server::start(&[

@@ -3,7 +3,7 @@
 use crate::access::{AccessControl, Buckets, Identity, network};
 use crate::logger::{self, LogThrottle};
 use crate::serve::annexb_cache::AnnexB;
-use crate::serve::cameras::CameraList;
+use crate::serve::cameras::{CameraList, RemovedCamera};
 use crate::serve::config::{Camera, Config};
 use crate::serve::connection_limit::ConnectionLimit;
 use crate::serve::fanout::Fanout;
@@ -268,9 +268,14 @@ impl Site {
         is_added
     }
 
-    /// Removes a camera. Viewers who are there keep what they have of it.
-    pub fn remove_camera(&self, name: &str) {
-        self.current().cameras.remove(name);
+    /// Removes a camera, if there is one of this name. Viewers who are there keep what they have of it.
+    pub fn remove_camera(&self, name: &str) -> Option<RemovedCamera> {
+        self.current().cameras.remove(name)
+    }
+
+    /// Adds a camera again as it was; false if there is one of its name. The fan-out still follows its hub.
+    pub fn restore_camera(&self, removed: &RemovedCamera) -> bool {
+        self.current().cameras.restore(removed)
     }
 
     /// Applies what can change while the program runs: users, tokens, links, hosts, origins, proxies. Viewers who may no longer
