@@ -176,7 +176,8 @@ fn serve(config: Config, directory: &Path) -> Result<(), String> {
         .as_ref()
         .filter(|_| config.server.is_self_signed)
     {
-        let fingerprint = serve::self_signed::ensure(paths, own_names(&config.server))?;
+        let fingerprint =
+            serve::self_signed::ensure(paths, serve::self_signed::own_names(&config.server))?;
         log::info!("tls: self-signed certificate (SHA-256 {fingerprint})");
     }
     let tls = config.server.tls.clone().map(Tls::open).transpose()?;
@@ -204,7 +205,11 @@ fn serve(config: Config, directory: &Path) -> Result<(), String> {
     let (is_open, is_public) = openness(config.access.as_ref());
     let exposure = Exposure::of(&listening, is_open, is_public);
     exposure.warnings().for_each(|line| log::warn!("{line}"));
-    let access = config.access.map(access_control).transpose()?;
+    let mut temporary_key = None;
+    let access = config
+        .access
+        .map(|access| access_control(access, &mut temporary_key))
+        .transpose()?;
     let shutdown = ShutdownToken::new().map_err(|error| format!("cannot start: {error}"))?;
     let (mut threads, mut served, mut heartbeats) = (Vec::new(), Vec::new(), Vec::new());
     #[cfg(feature = "nats")]
@@ -255,6 +260,7 @@ fn serve(config: Config, directory: &Path) -> Result<(), String> {
         config: at_start,
         exposure,
         directory: directory.to_owned(),
+        temporary_key,
     };
     #[cfg(feature = "nats")]
     for template in fleets {
@@ -284,27 +290,11 @@ fn serve(config: Config, directory: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Returns the names and addresses by which this machine may be reached.
-fn own_names(server: &serve::Config) -> Vec<String> {
-    let host = os::procfs::host_name();
-    let mut names = vec![
-        "localhost".into(),
-        "127.0.0.1".into(),
-        "::1".into(),
-        format!("{host}.local"),
-        host,
-    ];
-    names.extend(server.allowed_hosts.iter().cloned());
-    let addresses = (server.listen.iter().chain(&server.rtsp)).map(|address| address.host.as_str());
-    let is_one = |host: &&str| !["", "0.0.0.0", "::"].contains(host);
-    names.extend(addresses.filter(is_one).map(str::to_owned));
-    names.retain(|name| name.is_ascii());
-    names.dedup();
-    names
-}
-
 /// Returns the users, tokens and links. Without a place for the key, sessions end with the process.
-fn access_control(config: access::Config) -> Result<AccessControl, String> {
+fn access_control(
+    config: access::Config,
+    temporary: &mut Option<SigningKey>,
+) -> Result<AccessControl, String> {
     let path = config.key_file.clone();
     let key = match &path {
         Some(path) => SigningKey::load_or_create(path),
@@ -316,7 +306,10 @@ fn access_control(config: access::Config) -> Result<AccessControl, String> {
             "access: key not kept ({why}); links are not valid, and logins end when the program ends; name a file that can be \
              written in access.keyFile"
         );
-        SigningKey::temporary()
+        match temporary {
+            Some(key) => Ok(key.clone()),
+            None => SigningKey::temporary().inspect(|key| *temporary = Some(key.clone())),
+        }
     })?;
     let control = AccessControl::new(config, key)?;
     if let Some(mut file) = path.filter(|_| is_kept).map(PathBuf::into_os_string) {
@@ -437,6 +430,8 @@ struct Server {
     config: Config,
     exposure: Exposure,
     directory: PathBuf,
+    /// Signs links and sessions where no key can be kept.
+    temporary_key: Option<SigningKey>,
 }
 
 impl Server {
@@ -452,7 +447,12 @@ impl Server {
                 return;
             }
         };
-        let access = match new.access.clone().map(access_control).transpose() {
+        let access = match new
+            .access
+            .clone()
+            .map(|access| access_control(access, &mut self.temporary_key))
+            .transpose()
+        {
             Ok(access) => access,
             Err(error) => {
                 log::error!("reload: nothing changed ({error})");

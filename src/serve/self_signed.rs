@@ -1,5 +1,7 @@
 //! `tls.selfSigned`: makes a certificate once and keeps it.
 
+use crate::os::procfs;
+use crate::serve::config::Config;
 use crate::serve::tls::CertPaths;
 use ring::digest::{SHA256, digest};
 use rustls::pki_types::CertificateDer;
@@ -58,4 +60,22 @@ fn make(paths: &CertPaths, names: Vec<String>) -> Result<(), String> {
     // Without the certificate a key is of no use to anybody: it comes first.
     write(&paths.key, made.signing_key.serialize_pem(), 0o600)?;
     write(&paths.cert, made.cert.pem(), 0o644)
+}
+/// Returns the names and addresses by which this machine may be reached.
+pub fn own_names(server: &Config) -> Vec<String> {
+    let host = procfs::host_name();
+    let mut names = vec![
+        "localhost".into(),
+        "127.0.0.1".into(),
+        "::1".into(),
+        format!("{host}.local"),
+        host,
+    ];
+    names.extend(server.allowed_hosts.iter().cloned());
+    let addresses = (server.listen.iter().chain(&server.rtsp)).map(|address| address.host.as_str());
+    let is_one = |host: &&str| !["", "0.0.0.0", "::"].contains(host);
+    names.extend(addresses.filter(is_one).map(str::to_owned));
+    names.retain(|name| name.is_ascii());
+    names.dedup();
+    names
 }

@@ -54,12 +54,48 @@ fn reload_changes_who_may_watch() {
     server.wait_for_log("reload: applied (0 viewers ended)");
     assert_eq!(server.request("GET", "/api/status", bearer).0, 401);
 
+    // Without `access:` everybody may watch again, who was known too.
+    let mut viewer = Viewer::connect(&server, "/live?token=y", None);
+    viewer.binary();
+    scratch.file("config.yml", config("", ""));
+    server.signal(Signal::HUP);
+    let applied = |log: &str| log.matches("reload: applied (0 viewers ended)").count();
+    let end = std::time::Instant::now() + crate::support::PATIENCE;
+    while applied(&server.log()) < 2 {
+        assert!(std::time::Instant::now() < end, "{}", server.log());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert_eq!(server.get("/api/status").0, 200);
+
     // A wrong one changes nothing and ends nothing.
     scratch.file("config.yml", "serve: {}\n");
     server.signal(Signal::HUP);
     server.wait_for_log("reload: nothing changed (");
-    let other = "Authorization: Bearer y\r\n";
-    assert_eq!(server.request("GET", "/api/status", other).0, 200);
+    viewer.binary();
+    assert_eq!(server.get("/api/status").0, 200);
+}
+
+#[test]
+fn reload_without_a_kept_key_keeps_logins() {
+    let scratch = Scratch::new("reload-key");
+    let password = PasswordHash::of("x").unwrap();
+    let access = format!(
+        "access:\n  keyFile: /dev/null/key\n  users: [{{name: owner, password: '{}', right: operator}}]\n",
+        password.as_str()
+    );
+    let server = start(&scratch.file("config.yml", config("", &access)));
+    let form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 21\r\n";
+    let (status, head, _) = server.request_with("POST", "/login", form, b"user=owner&password=x");
+    assert_eq!(status, 303, "{head}");
+    let cookie = head
+        .lines()
+        .find_map(|line| line.strip_prefix("set-cookie: "))
+        .unwrap();
+    let cookie = format!("Cookie: {}\r\n", cookie.split(';').next().unwrap());
+    assert_eq!(server.request("GET", "/api/status", &cookie).0, 200);
+    server.signal(Signal::HUP);
+    server.wait_for_log("reload: applied");
+    assert_eq!(server.request("GET", "/api/status", &cookie).0, 200);
 }
 
 #[test]
