@@ -51,18 +51,17 @@ pub(crate) async fn serve(
     let mut early_packets = 0;
     loop {
         while let Some(incoming) = reader.next() {
-            // Nor is a packet: the connection stays idle, and can be evicted.
-            if incoming == Incoming::Packet {
-                early_packets += 1;
-                if early_packets > MAX_EARLY_PACKETS {
-                    return Err(io::Error::other("RTSP: packets before PLAY"));
-                }
-                continue;
+            if !matches!(incoming, Incoming::Packet) {
+                activity.on_request(Instant::now());
+                deadline = tokio::time::Instant::now() + SESSION_TIMEOUT;
             }
-            activity.on_request(Instant::now());
-            deadline = tokio::time::Instant::now() + SESSION_TIMEOUT;
             let (answer, playing, is_last) = match incoming {
-                Incoming::Packet => continue,
+                // No sign of life: the connection stays idle, and can be evicted.
+                Incoming::Packet if early_packets < MAX_EARLY_PACKETS => {
+                    early_packets += 1;
+                    continue;
+                }
+                Incoming::Packet => return Err(io::Error::other("RTSP: packets before PLAY")),
                 Incoming::Wrong(refused) => {
                     let answer = refused.response.to_bytes(refused.cseq.as_deref());
                     (answer, None, refused.is_fatal)
