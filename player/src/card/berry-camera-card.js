@@ -48,7 +48,7 @@ export function cameraUrl({ url, camera }, base) {
   if (!/^(https?|wss?):$/.test(root.protocol)) throw new Error(`url: "${url}" has to begin with http:// or https://`);
   if (!root.pathname.endsWith("/")) root.pathname += "/";
   root.search = root.hash = "";
-  return new URL(camera ? `live/${encodeURIComponent(camera)}` : "video_websocket", root).href.replace(/^http/, "ws");
+  return new URL(camera ? `live/${encodeURIComponent(camera)}` : "live", root).href.replace(/^http/, "ws");
 }
 
 /** @param {Config} config */

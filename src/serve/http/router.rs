@@ -58,6 +58,8 @@ macro_rules! routes {
 pub static ROUTES: &[Route] = routes! {
     GET "/{websocket}" WebSocket |request, camera| message_stream::respond_or_upgrade(request, &camera);
     POST "/{websocket}" Session |request, camera| message_stream::receive(request, &camera).await;
+    GET "/live" WebSocket |request, camera| message_stream::respond_or_upgrade(request, &camera);
+    POST "/live" Session |request, camera| message_stream::receive(request, &camera).await;
     GET "/live/{camera}" WebSocket |request, camera| message_stream::respond_or_upgrade(request, &camera);
     POST "/live/{camera}" Session |request, camera| message_stream::receive(request, &camera).await;
     GET "/raw" WebSocket |request, camera| websocket::upgrade(request, &camera, Messages::AnnexB);
@@ -214,6 +216,7 @@ mod tests {
             ("/berrymse.js", "/{file}", None),
             ("/berryMSE.js", "/{file}", None),
             ("/video_websocket", "/{websocket}", None),
+            ("/live", "/live", None),
             ("/live/front", "/live/{camera}", Some("front")),
             ("/stream.mp4", "/stream.mp4", None),
             ("/stream/front.mp4", "/stream/{camera}.mp4", Some("front")),

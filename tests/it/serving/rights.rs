@@ -178,11 +178,11 @@ fn expected(row: &Route) -> [u16; 7] {
         ) => [401, 200, 200, 401, 403, 421, 401],
         (
             "GET",
-            "/{websocket}" | "/live/{camera}" | "/raw" | "/raw/{camera}" | "/api/ws"
+            "/{websocket}" | "/live" | "/live/{camera}" | "/raw" | "/raw/{camera}" | "/api/ws"
             | "/api/ws/{camera}",
             Permission::WebSocket,
         ) => [401, 426, 426, 401, 403, 421, 401],
-        ("POST", "/{websocket}" | "/live/{camera}", Permission::Session) => {
+        ("POST", "/{websocket}" | "/live" | "/live/{camera}", Permission::Session) => {
             [401, 404, 404, 401, 404, 421, 401]
         }
         ("POST", "/api/cameras/{camera}/controls", Permission::Change) => {

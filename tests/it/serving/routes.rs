@@ -26,7 +26,7 @@ const CHANGE: [&str; 3] = [
 ];
 
 /// Rows for the messages of viewers, who prove by a secret that they can read the stream.
-const SESSION: [&str; 2] = ["/{websocket}", "/live/{camera}"];
+const SESSION: [&str; 3] = ["/{websocket}", "/live", "/live/{camera}"];
 
 #[test]
 fn configured_name_shares_a_newer_url() {
