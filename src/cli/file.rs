@@ -313,7 +313,7 @@ impl<'a> Reader<'a> {
         let mut seen: Vec<(String, usize)> = Vec::new();
         for entry in self.entries(node, label) {
             let name = entry.key.to_ascii_lowercase();
-            let label = format!("{label}.{name}");
+            let label = format!("{label}.{}", entry.key);
             if let Some((_, line)) = seen.iter().find(|(other, _)| *other == name) {
                 let why = format!("{label}: is there already (line {line})");
                 self.report(entry.line, &why);
