@@ -148,7 +148,7 @@ fn config(source: &str, is_local: bool, user: &str, hash: &str) -> String {
          \x20 # height: 720\n\
          server:\n\
          \x20 listen: \"{listen}\"\n\
-         \x20 # hosts: [cam.example.org]       # names by which people log in, beside addresses and local names\n\
+         \x20 # hosts: [cam.example.org]       # names by which people log in, in addition to addresses and local names\n\
          \x20 # trustedProxies: [127.0.0.1]    # a reverse proxy on this machine\n\
          access:\n\
          \x20 # public: viewer                 # everybody may watch, without a login\n\

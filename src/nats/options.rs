@@ -133,7 +133,7 @@ impl Options {
             "nats+tls" | "tls" => true,
             "ws" | "wss" | "nats+ws" | "nats+wss" => {
                 return Err(
-                    "WebSocket is for browsers; where only port 443 is open, run a nats-server as leaf node beside this program",
+                    "WebSocket is for browsers; where only port 443 is open, run a nats-server as leaf node next to this program",
                 );
             }
             _ => return Err(FORM),

@@ -103,7 +103,7 @@ impl Order {
         Some(frame)
     }
 
-    /// Returns what is to be asked now.
+    /// Returns the question to ask now.
     pub fn request(&mut self, now: Timestamp) -> Option<Request> {
         let is_waiting = self.next.is_none();
         if let (Some(next), Some(first), Some(since)) =

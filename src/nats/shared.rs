@@ -29,7 +29,7 @@ pub type Sink = Box<dyn FnMut(Message) + Send>;
 pub(super) struct Shared {
     pub(super) options: Options,
     pub(super) inner: Mutex<Inner>,
-    /// Something is to be sent, or the client must end.
+    /// Bytes wait to be sent, or the client must end.
     pub(super) changed: Notify,
     /// The connection must be given up.
     pub(super) reset: Notify,

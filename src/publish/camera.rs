@@ -57,7 +57,7 @@ pub(super) struct Camera {
     /// The connection that the window belongs to.
     connection: Option<u64>,
     hub: Option<Subscription>,
-    /// Frames are left out up to the next at which decoding can begin.
+    /// Frames are skipped up to the next at which decoding can begin.
     needs_entry: bool,
     /// Number of the last frame that was published.
     last: Option<u32>,
