@@ -312,6 +312,10 @@ fn access_control(
         }
     })?;
     let control = AccessControl::new(config, key)?;
+    for (user, file) in control.first_passwords() {
+        let file = file.display();
+        log::info!("access: the first password of {user} is in {file}, until {user} logs in");
+    }
     if let Some(mut file) = path.filter(|_| is_kept).map(PathBuf::into_os_string) {
         file.push(".ended");
         let kept = control.keep_ended_sessions(file.into(), SystemTime::now());

@@ -47,6 +47,8 @@ pub struct User {
     pub digest: Option<DigestSecret>,
     /// What the user may do.
     pub right: Right,
+    /// File that is deleted when the user logs in, such as one with a first password.
+    pub delete_at_login: Option<PathBuf>,
 }
 
 /// Program with a token.

@@ -8,11 +8,11 @@ use super::link::Link;
 use super::session::{self, Session};
 use super::verified::VerifiedPasswords;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
+use std::{fs, io};
 
 /// Who asks, and what they may do.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -197,6 +197,25 @@ impl AccessControl {
         Some(Identity::of_user(user))
     }
 
+    /// Deletes the file that a user's login makes superfluous; returns its path if it was there, and whether it is gone.
+    pub fn delete_first_password(&self, user: &str) -> Option<(&Path, io::Result<()>)> {
+        let file = self.user(user)?.delete_at_login.as_deref()?;
+        let is_there = |deleted: &io::Result<()>| {
+            let error = deleted.as_ref().err().map(io::Error::kind);
+            error != Some(io::ErrorKind::NotFound)
+        };
+        let deleted = Some(fs::remove_file(file)).filter(is_there)?;
+        Some((file, deleted))
+    }
+
+    /// Returns the names of users who have not logged in yet, with the files of their first passwords.
+    pub fn first_passwords(&self) -> impl Iterator<Item = (&str, &Path)> {
+        let users = self.config.users.iter();
+        users
+            .filter_map(|user| Some((user.name.as_str(), user.delete_at_login.as_deref()?)))
+            .filter(|(_, file)| file.exists())
+    }
+
     /// Returns what Digest needs of a user's password, if the configuration has it.
     pub fn digest_secret(&self, user: &str) -> Option<&DigestSecret> {
         self.user(user)?.digest.as_ref()
@@ -300,6 +319,7 @@ mod tests {
             password: PasswordHash::of(password).unwrap(),
             digest: None,
             right,
+            delete_at_login: None,
         };
         let config = Config {
             users: vec![user("owner", Right::Operator), user("guest", Right::Viewer)],

@@ -427,7 +427,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         file: Some((ConfigSection::Access, &["users"])),
         value: "LIST",
         default: None,
-        help: "people who log in: name, password (a hash of berrymse hash-password) or passwordFile, right (viewer or operator); digest (of hash-password --digest) for RTSP",
+        help: "people who log in: name, password (a hash of berrymse hash-password) or passwordFile, right (viewer or operator); digest (of hash-password --digest) for RTSP; deleteAtLogin: FILE, deleted when the user logs in",
     },
     OptionSpec {
         setting: Setting::Tokens,

@@ -9,7 +9,14 @@ use crate::suggest::closest_match;
 use std::path::Path;
 
 /// Keys of a user and of a token.
-const USER_KEYS: [&str; 5] = ["name", "password", "passwordFile", "digest", "right"];
+const USER_KEYS: [&str; 6] = [
+    "name",
+    "password",
+    "passwordFile",
+    "digest",
+    "right",
+    "deleteAtLogin",
+];
 const TOKEN_KEYS: [&str; 3] = ["name", "hash", "right"];
 
 /// Most users, tokens and revoked links: each request may be compared with all of them.
@@ -91,6 +98,7 @@ impl Reader<'_> {
                     password,
                     digest: digest.or(own),
                     right,
+                    delete_at_login: item.field("deleteAtLogin").map(|(_, path)| cwd.join(path)),
                 });
             }
         }

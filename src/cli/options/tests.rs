@@ -25,23 +25,29 @@ fn reference_has_every_option_with_key_and_default() {
     }
 }
 
+/// What the package sets: others reach the camera, by a login that is made at the installation (packaging/deb/first-login).
+const OWN_VALUES: [(Setting, &str); 2] = [
+    (Setting::Listen, "  listen: \":2020\"\n"),
+    (
+        Setting::Users,
+        "  users:
+    # made at the installation; another password: berrymse hash-password | sudo tee /var/lib/berrymse/owner
+    - {name: owner, passwordFile: /var/lib/berrymse/owner, right: operator, deleteAtLogin: /var/lib/berrymse/first-login}
+",
+    ),
+];
+
 /// First lines of the package's configuration.
 const HEADER: &str = "\
 # Configuration of berrymse. Each key stands here with its default, or with the kind of its value.
-# Remove the # in front of a key to set it. Then: berrymse --check-config, systemctl restart berrymse.
+# Remove the # in front of a key to set it. Then: sudo berrymse --check-config, sudo systemctl restart berrymse.
 # Sources, and the options of the command line, which beat this file: man berrymse.
 ";
 
 fn packaged_config() -> String {
     let mut text = HEADER.to_owned();
     for section in ConfigSection::ALL {
-        // An empty block of another name is allowed.
-        let mark = if section == ConfigSection::Access {
-            "#"
-        } else {
-            ""
-        };
-        text += &format!("\n{mark}{}:\n", section.name());
+        text += &format!("\n{}:\n", section.name());
         let options = OPTIONS
             .iter()
             .filter(|option| option.file.is_some_and(|(s, _)| s == section));
@@ -49,6 +55,8 @@ fn packaged_config() -> String {
             let (_, names) = option.file.unwrap();
             let value = option.default.unwrap_or(option.value);
             text += &format!("  # {}\n  #{}: {value}\n", option.help, names[0]);
+            let own = OWN_VALUES.iter().find(|own| own.0 == option.setting);
+            text += own.map_or("", |own| own.1);
         }
     }
     text

@@ -266,6 +266,9 @@ impl Authenticator {
             }
             // Held by the thread: a client that is gone must not start a second hash.
             drop(hashing);
+            if found.is_some() {
+                delete_first_password(&control, &user);
+            }
             found
         };
         let found = tokio::task::spawn_blocking(check).await;
@@ -306,6 +309,7 @@ impl Authenticator {
         }
         let identity = identity.ok_or(CredentialRefusal::Password)?;
         self.limiter().succeeded(address, &account);
+        delete_first_password(control, user);
         Ok(identity)
     }
 
@@ -347,6 +351,18 @@ impl Authenticator {
 
     fn limiter(&self) -> std::sync::MutexGuard<'_, FailureLimiter> {
         self.limiter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Deletes the file with the first password of a user who has logged in.
+fn delete_first_password(control: &AccessControl, user: &str) {
+    match control.delete_first_password(user) {
+        None => {}
+        Some((file, Ok(()))) => log::info!("login: first of {user}; {} is deleted", file.display()),
+        Some((file, Err(error))) => {
+            let file = file.display();
+            log::warn!("login: {file} of {user} is not deleted ({error}); delete it by hand");
+        }
     }
 }
 

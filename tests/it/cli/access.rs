@@ -12,7 +12,7 @@ const TOKEN: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410
 fn access_block_has_users_tokens_and_links() {
     let place = Place::new(&format!(
         "access:\n  users:\n  - {{name: owner, password: \"{HASH}\", right: operator}}\n  - name: J\u{fc}rgen\n    \
-         passwordFile: secret\n    right: viewer\n  tokens: [{{name: kiosk, hash: '{TOKEN}', right: viewer}}]\n  public: \
+         passwordFile: secret\n    right: viewer\n    deleteAtLogin: first\n  tokens: [{{name: kiosk, hash: '{TOKEN}', right: viewer}}]\n  public: \
          viewer\n  keyFile: my.key\n  REVOKED: [old, older]\n"
     ));
     place.file("secret", "pass word\nignored\n");
@@ -31,6 +31,9 @@ fn access_block_has_users_tokens_and_links() {
     let digest = DigestSecret::of("J\u{fc}rgen", "pass word");
     assert_eq!(access.users[1].digest.as_ref(), Some(&digest));
     assert_eq!(access.users[0].digest, None);
+    assert_eq!(access.users[0].delete_at_login, None);
+    let first = Some(place.0.join("first"));
+    assert_eq!(access.users[1].delete_at_login, first);
     assert_eq!(access.tokens[0].hash.to_string(), TOKEN);
     assert!(access.is_public);
     assert_eq!(access.key_file, Some(place.0.join("my.key")));

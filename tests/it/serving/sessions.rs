@@ -2,9 +2,10 @@
 
 use super::rights::{HANDSHAKE, JSON, OPERATOR, VIEWER, ask, guarded_in, link, log_in, post};
 use crate::support::{PATIENCE, Scratch, Server};
-use berrymse::access::Right;
+use berrymse::access::{PasswordHash, Right};
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::time::Instant;
 
 const V1: &str = "Sec-WebSocket-Protocol: berrymse.v1\r\n";
@@ -197,4 +198,42 @@ fn operator_ends_a_viewer() {
         (&entry["camera"], &entry["name"]),
         (&"back".into(), &"v".into())
     );
+}
+
+#[test]
+fn first_password_is_deleted_when_its_user_logs_in() {
+    let scratch = Scratch::new("sessions-first-password");
+    let first = scratch.file("first-login", "pass word\n");
+    let password = scratch.file("owner", PasswordHash::of("pass word").unwrap().as_str());
+    let user = format!("passwordFile: {password}, right: operator");
+    let config = format!(
+        "camera: {{source: test, width: 320, height: 240}}\nserver: {{listen: '127.0.0.1:0'}}\naccess:\n  keyFile: {}\n  users:\n    \
+         - {{name: owner, {user}, deleteAtLogin: {first}}}\n    - {{name: other, {user}}}\n",
+        scratch.join("access.key").display()
+    );
+    let config = scratch.file("config.yml", config);
+    let start = || Server::start_with(&["--config", &config], |_| {});
+    let is_there = || Path::new(&first).exists();
+    let server = start();
+    server.wait_for_log(&format!("the first password of owner is in {first}, "));
+    log_in(&server, "other");
+    let wrong = post(&server, "/login", "", "user=owner&password=wrong");
+    assert_eq!((wrong.0, is_there()), (403, true));
+    log_in(&server, "owner");
+    server.wait_for_log(&format!("first of owner; {first} is deleted"));
+    assert!(!is_there());
+
+    // By the name and password of a program, too. A missing file is what is wanted.
+    drop(server);
+    scratch.file("first-login", "pass word\n");
+    let server = start();
+    // Of "owner:pass word".
+    let basic = "Authorization: Basic b3duZXI6cGFzcyB3b3Jk\r\n";
+    assert_eq!(ask(&server, "GET", "/api/status", basic).0, 200);
+    assert!(!is_there());
+    drop(server);
+    let server = start();
+    log_in(&server, "owner");
+    let log = server.log();
+    assert!(!log.contains("first"), "{log}");
 }
