@@ -4,8 +4,6 @@
 //! whoever begins late gets it first, with a time right before that of the newest recovery point, and goes on from there.
 
 use super::in_band::InBandSets;
-use crate::h264::kept_idr;
-use crate::h264::parameter_sets::ParameterSets;
 use crate::media::{Frame, FrameHeader};
 use crate::time::{TIMESCALE, Timestamp};
 use std::collections::VecDeque;
@@ -109,8 +107,9 @@ impl GopBuffer {
             self.can_start_anywhere = false;
         } else {
             self.gop_bytes = self.gop_bytes.saturating_add(frame.len());
+            let codec = frame.parameters.codec;
             self.in_band
-                .learn(self.next_seq(), frame.nals(), self.oldest_seq);
+                .learn(self.next_seq(), codec, frame.nals(), self.oldest_seq);
         }
         let number = self.next_seq();
         let shown_at = frame.presentation_time();
@@ -369,16 +368,12 @@ fn retimed_before(frame: &Frame, entry: &Frame, next: &Frame, steps: u32, sets: 
     if is_entry {
         return Frame::new(header, frame.nals());
     }
-    let mut kept_sets = ParameterSets::default();
-    let all_sets = frame.parameters.parameter_sets.iter().map(Vec::as_slice);
-    all_sets
-        .chain(frame.nals())
-        .for_each(|nal| kept_sets.add(nal));
-    let mut entry_sets = kept_sets.clone();
-    (sets.iter().copied())
-        .chain(entry.nals())
-        .for_each(|nal| entry_sets.add(nal));
-    let nals = kept_idr::renumber_before((frame.nals(), &kept_sets), (entry.nals(), &entry_sets));
+    let codec = frame.parameters.codec;
+    let known_sets = frame.parameters.parameter_sets.iter().map(Vec::as_slice);
+    let nals = codec.renumber_before(
+        (frame.nals(), known_sets),
+        (entry.nals(), sets.iter().copied()),
+    );
     Frame::new(header, nals.iter().map(Vec::as_slice))
 }
 

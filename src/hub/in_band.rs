@@ -1,14 +1,12 @@
 //! Parameter sets that came in frames after the last keyframe: viewers who begin later have not got those frames.
 
-use crate::h264::nal::{NalHeader, NalUnitType};
-use crate::h264::pps::Pps;
-use crate::h264::sps::Sps;
+use crate::media::{Codec, ParameterSetId};
 use std::collections::{BTreeMap, VecDeque};
 
-/// The sets by kind and id.
+/// The sets by id.
 #[derive(Debug, Default)]
 pub(super) struct InBandSets {
-    sets: BTreeMap<(bool, u8), VecDeque<Set>>,
+    sets: BTreeMap<ParameterSetId, VecDeque<Set>>,
 }
 
 #[derive(Debug)]
@@ -23,14 +21,15 @@ impl InBandSets {
     pub(super) fn learn<'a>(
         &mut self,
         number: u64,
+        codec: Codec,
         nals: impl Iterator<Item = &'a [u8]>,
         first: u64,
     ) {
         for nal in nals {
-            let Some(key) = key(nal) else {
+            let Some(id) = codec.parameter_set_id(nal) else {
                 continue;
             };
-            let versions = self.sets.entry(key).or_default();
+            let versions = self.sets.entry(id).or_default();
             while versions.get(1).is_some_and(|newer| newer.number < first) {
                 versions.pop_front();
             }
@@ -62,15 +61,6 @@ impl InBandSets {
     }
 }
 
-/// True for picture parameter sets, and the id. `None` for other NAL units and what cannot be read.
-fn key(nal: &[u8]) -> Option<(bool, u8)> {
-    match NalHeader::of(nal)?.unit_type() {
-        NalUnitType::Sps => Some((false, Sps::parse(nal).ok()?.id)),
-        NalUnitType::Pps => Some((true, Pps::parse(nal).ok()?.id)),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,7 +75,7 @@ mod tests {
         let mut sets = InBandSets::default();
         let learn = |sets: &mut InBandSets, number, id, qp, first| {
             let nals = [vec![0x41, 9], pps(id, qp)];
-            sets.learn(number, nals.iter().map(Vec::as_slice), first);
+            sets.learn(number, Codec::H264, nals.iter().map(Vec::as_slice), first);
         };
         learn(&mut sets, 5, 0, 1, 0);
         learn(&mut sets, 7, 1, 2, 0);
@@ -100,6 +90,7 @@ mod tests {
             learn(&mut sets, number, 0, (number % 20) as u8, number);
         }
         assert_eq!(sets.before(1000), [pps(0, 19), pps(1, 2)]);
-        assert!(sets.sets[&(true, 0)].len() < 4, "old ones are let go");
+        let id = Codec::H264.parameter_set_id(&pps(0, 0)).unwrap();
+        assert!(sets.sets[&id].len() < 4, "old ones are dropped");
     }
 }

@@ -1,9 +1,10 @@
 //! The one media model: what a stream is ([`Parameters`]) and its frames ([`Frame`]), as every output gets them. No I/O, no
 //! clock.
 //!
-//! A frame is written once, into one allocation, and has a view for each kind of output. A second codec is a parser
-//! and a sample entry: neither the hub nor an output knows which codec it has.
+//! A frame is written once, into one allocation, and has a view for each kind of output. The hub does not know which codec
+//! it has: what it needs of one is in [`Codec`]. ARCHITECTURE.md lists what a second codec touches.
 
+mod codec;
 pub mod fmp4;
 mod frame;
 pub mod orientation;
@@ -11,6 +12,8 @@ mod parameters;
 mod recovery;
 pub mod timeline;
 
+pub use codec::Codec;
+pub(crate) use codec::ParameterSetId;
 pub use frame::{Frame, FrameHeader, LengthPrefixed};
-pub use parameters::{Codec, Description, Parameters};
+pub use parameters::{Description, Parameters};
 pub use recovery::Recovery;

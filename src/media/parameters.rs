@@ -1,20 +1,13 @@
 //! The description of a stream: all that decoders, displays and containers must know before its frames.
 
+use super::Codec;
 use super::fmp4::{self, avc1};
 use super::orientation::Orientation;
 use crate::h264::VideoParameters;
 use crate::message::Message;
 use std::ops::Deref;
 
-/// How frames are coded.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Codec {
-    /// ITU-T H.264.
-    #[default]
-    H264,
-}
-
-/// What a stream is. Equal descriptions have equal init segments.
+/// Description of a stream. Equal ones have equal init segments.
 ///
 /// ```
 /// use berrymse::media::Description;

@@ -94,7 +94,7 @@ fn parameter_set(out: &mut Vec<u8>, set: &[u8]) {
     out.extend_from_slice(set);
 }
 
-/// What a sample entry says of its stream.
+/// Stream that a sample entry describes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Entry {
     /// The `codecs` parameter (RFC 6381).

@@ -10,7 +10,7 @@ use crate::time::TIMESCALE;
 /// Number of the only track.
 pub(super) const TRACK_ID: u32 = 1;
 
-/// What an init segment says of its track.
+/// Track of an init segment.
 #[derive(Clone, Copy, Debug)]
 pub struct Track<'a> {
     /// The sample entry, a whole box.

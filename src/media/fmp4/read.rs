@@ -16,7 +16,7 @@ const MAX_SAMPLE_BYTES: usize = 9 << 20;
 #[error("{0}")]
 pub struct ReadError(&'static str);
 
-/// What an init segment says of its track.
+/// Track that an init segment describes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TrackDescription {
     /// The first sample entry, a whole box.
