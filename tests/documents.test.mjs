@@ -134,14 +134,16 @@ test("the reference of options agrees with the option table", () => {
       initial: text.match(/default: Some\("([^"]*)"\)/)?.[1],
     };
   });
-  // Rows of publish: are made by a function.
-  for (const text of read("src/cli/options/publish.rs").split("pub(super) const ").slice(1)) {
-    options.push({
-      option: text.match(/long: &\["([^"]*)"/)?.[1]?.replace(/^/, "--"),
-      key: `publish.${text.match(/Setting::Publish\w+,\s*&\["(\w+)"/)[1]}`,
-      env: text.match(/env: Some\("(\w+)"\)/)?.[1],
-      initial: text.match(/default: Some\("([^"]*)"\)/)?.[1],
-    });
+  // Rows of these are made by a function.
+  for (const section of ["access", "publish"]) {
+    for (const text of read(`src/cli/options/${section}.rs`).split("pub(super) const ").slice(1)) {
+      options.push({
+        option: text.match(/long: &\["([^"]*)"/)?.[1]?.replace(/^/, "--"),
+        key: `${section}.${text.match(/Setting::\w+,\s*&\["(\w+)"/)[1]}`,
+        env: text.match(/env: Some\("(\w+)"\)/)?.[1],
+        initial: text.match(/default: Some\("([^"]*)"\)/)?.[1],
+      });
+    }
   }
   ok(options.length > 25, `${options.length} options`);
   const text = read("docs/reference/options.md");

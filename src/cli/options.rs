@@ -1,5 +1,6 @@
 //! Table of all settings: names on the command line, in the environment and in the file, default and help.
 
+mod access;
 mod publish;
 
 pub(super) use super::setting::{ConfigSection, Setting};
@@ -22,6 +23,25 @@ pub(super) struct OptionSpec {
 }
 
 impl OptionSpec {
+    /// Returns a row of a setting that only the file has, without a default.
+    const fn in_file(
+        file: (ConfigSection, &'static [&'static str]),
+        setting: Setting,
+        value: &'static str,
+        help: &'static str,
+    ) -> Self {
+        Self {
+            setting,
+            short: None,
+            long: &[],
+            env: None,
+            file: Some(file),
+            value,
+            default: None,
+            help,
+        }
+    }
+
     /// Returns the long option, or `None` for a setting that only the file has.
     pub(super) fn name(&self) -> Option<&'static str> {
         self.long.first().copied()
@@ -419,56 +439,11 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         default: None,
         help: "other sites whose pages may show the page in a frame, such as https://home.example (a list)",
     },
-    OptionSpec {
-        setting: Setting::Users,
-        short: None,
-        long: &[],
-        env: None,
-        file: Some((ConfigSection::Access, &["users"])),
-        value: "LIST",
-        default: None,
-        help: "people who log in: name, password (a hash of berrymse hash-password) or passwordFile, right (viewer or operator); digest (of hash-password --digest) for RTSP; deleteAtLogin: FILE, deleted when the user logs in",
-    },
-    OptionSpec {
-        setting: Setting::Tokens,
-        short: None,
-        long: &[],
-        env: None,
-        file: Some((ConfigSection::Access, &["tokens"])),
-        value: "LIST",
-        default: None,
-        help: "programs with a token: name, hash (berrymse token NAME prints it), right (viewer or operator)",
-    },
-    OptionSpec {
-        setting: Setting::PublicAccess,
-        short: None,
-        long: &[],
-        env: None,
-        file: Some((ConfigSection::Access, &["public"])),
-        value: "viewer|none",
-        default: Some("none"),
-        help: "viewer: everybody may watch without a login",
-    },
-    OptionSpec {
-        setting: Setting::KeyFile,
-        short: None,
-        long: &[],
-        env: None,
-        file: Some((ConfigSection::Access, &["keyFile"])),
-        value: "FILE",
-        default: None,
-        help: "key that signs links and sessions, made if absent; without it access.key in $STATE_DIRECTORY or ~/.local/state/berrymse",
-    },
-    OptionSpec {
-        setting: Setting::Revoked,
-        short: None,
-        long: &[],
-        env: None,
-        file: Some((ConfigSection::Access, &["revoked"])),
-        value: "NAMES",
-        default: None,
-        help: "names of links that no longer count (a list)",
-    },
+    access::USERS,
+    access::TOKENS,
+    access::PUBLIC_ACCESS,
+    access::KEY_FILE,
+    access::REVOKED,
     publish::URL,
     publish::NAME,
     publish::PREFIX,

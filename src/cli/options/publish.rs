@@ -8,16 +8,7 @@ const fn row(
     value: &'static str,
     help: &'static str,
 ) -> OptionSpec {
-    OptionSpec {
-        setting,
-        short: None,
-        long: &[],
-        env: None,
-        file: Some((ConfigSection::Publish, names)),
-        value,
-        default: None,
-        help,
-    }
+    OptionSpec::in_file((ConfigSection::Publish, names), setting, value, help)
 }
 
 pub(super) const URL: OptionSpec = OptionSpec {
