@@ -1,22 +1,11 @@
 //! Two programs, one behind the other: the second shows the camera of the first (`--source http://HOST/stream.mp4`).
 
-use crate::support::{PATIENCE, Scratch, Server, Viewer, in_one_of, is_init, is_keyframe};
+use crate::support::{PATIENCE, Scratch, Server, TEST, Viewer, in_one_of, is_init, is_keyframe};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Instant;
-
-const TEST: [&str; 8] = [
-    "--source",
-    "test",
-    "--width",
-    "320",
-    "--height",
-    "240",
-    "--keyframe-interval",
-    "30",
-];
 
 fn behind(first: &Server) -> Server {
     let url = format!("{}stream.mp4", first.url);

@@ -1,7 +1,7 @@
 //! Peers and servers that fail: kills, masses of connections, garbage at each stage, heads that never end.
 
-use super::{TEST, live};
-use crate::support::{PATIENCE, Scratch, Server, Viewer};
+use super::live;
+use crate::support::{PATIENCE, Scratch, Server, TEST, Viewer};
 use rustix::process::Signal;
 use std::io::{Read, Write};
 use std::net::TcpStream;

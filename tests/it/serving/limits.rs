@@ -1,7 +1,6 @@
 //! Limits for clients: who reaches one is refused with a reason, is counted, and costs others nothing.
 
-use super::TEST;
-use crate::support::{PATIENCE, Scratch, Server, Viewer};
+use crate::support::{PATIENCE, Scratch, Server, TEST, Viewer};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Instant;

@@ -26,18 +26,7 @@ mod sessions;
 mod strangers;
 mod websocket;
 
-use crate::support::Server;
-
-const TEST: [&str; 8] = [
-    "--source",
-    "test",
-    "--width",
-    "320",
-    "--height",
-    "240",
-    "--keyframe-interval",
-    "30",
-];
+use crate::support::{Server, TEST};
 
 fn live() -> Server {
     let server = Server::start(&TEST);

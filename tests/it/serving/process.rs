@@ -1,7 +1,7 @@
 //! The process: what it needs to start, what it prints, and how it ends.
 
-use super::{TEST, live};
-use crate::support::Server;
+use super::live;
+use crate::support::{Server, TEST};
 use rustix::process::Signal;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

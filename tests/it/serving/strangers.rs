@@ -1,7 +1,7 @@
 //! What strangers can cost the server: lines of its log, connections, memory.
 
-use super::{TEST, live};
-use crate::support::{PATIENCE, Scratch, Server, fixture};
+use super::live;
+use crate::support::{PATIENCE, Scratch, Server, TEST, fixture};
 use socket2::{Domain, Socket, Type};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -16,6 +16,18 @@ use tungstenite::{Message, WebSocket};
 /// Longer than anything takes on a busy machine; a test that waits longer has failed.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Arguments for a small test pattern.
+pub const TEST: [&str; 8] = [
+    "--source",
+    "test",
+    "--width",
+    "320",
+    "--height",
+    "240",
+    "--keyframe-interval",
+    "30",
+];
+
 /// Measures until a result is good, at most `attempts` times: a busy machine spoils some of them, a fault all.
 pub fn in_one_of<T>(attempts: usize, mut measure: impl FnMut() -> Result<T, String>) -> T {
     let mut failures = Vec::new();

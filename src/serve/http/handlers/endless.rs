@@ -6,6 +6,7 @@ use crate::serve::http::guard::Admitted;
 use crate::serve::http::handlers::live_wait::wait_until_live;
 use crate::serve::http::refusal::Refusal;
 use crate::serve::http::response::{PollBytes, ResponseBody, text_response};
+use crate::serve::viewers::Reservation;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Response, StatusCode};
 use std::pin::Pin;
@@ -67,12 +68,9 @@ pub(crate) async fn respond(
     let content = if request.method() == Method::HEAD {
         ResponseBody::Full(None)
     } else {
-        let place = match app.reserve_viewer(request.client()) {
+        let place = match reserve(request) {
             Ok(place) => place,
-            Err(why) => {
-                let refusal = Refusal::no_place(app, why, request.peer());
-                return refusal.log_throttled(app).text();
-            }
+            Err(answer) => return *answer,
         };
         let is_next = query.start == StartPosition::NextKeyframe;
         let client = Client {
@@ -89,6 +87,15 @@ pub(crate) async fn respond(
         }
     };
     response(request, media_type, content)
+}
+
+/// Returns a place for the client, or the answer that refuses it.
+pub(crate) fn reserve(request: &Admitted) -> Result<Reservation, Box<Response<ResponseBody>>> {
+    let app = request.app();
+    app.reserve_viewer(request.client()).map_err(|why| {
+        let refusal = Refusal::no_place(app, why, request.peer());
+        Box::new(refusal.log_throttled(app).text())
+    })
 }
 
 /// Returns the answer with an endless `content`.

@@ -114,12 +114,9 @@ pub(crate) async fn respond(request: &Admitted, camera: &Camera) -> Response<Res
     let content = if request.method() == Method::HEAD {
         ResponseBody::Full(None)
     } else {
-        let place = match app.reserve_viewer(request.client()) {
+        let place = match endless::reserve(request) {
             Ok(place) => place,
-            Err(why) => {
-                let refusal = Refusal::no_place(app, why, request.peer());
-                return refusal.log_throttled(app).text();
-            }
+            Err(answer) => return *answer,
         };
         let body = Mjpeg {
             pictures: service.stream(options, interval, &first),
