@@ -54,11 +54,6 @@ impl Orientation {
         self.quarter_turns % 2 == 1
     }
 
-    /// Returns true without rotation and mirror.
-    pub const fn is_identity(self) -> bool {
-        self.quarter_turns == 0 && !self.is_mirrored
-    }
-
     /// Returns this orientation followed by `next`.
     pub const fn compose(self, next: Self) -> Self {
         // Behind a mirror clockwise is anticlockwise.

@@ -10,9 +10,9 @@ pub const COLUMNS: u32 = 12;
 /// Rows of blocks.
 pub const ROWS: u32 = 4;
 /// Width and height of a block, in pixels; also the distance from the left and top edges.
-pub const BLOCK_PIXELS: u32 = 16;
+const BLOCK_PIXELS: u32 = 16;
 /// Smallest frame that carries the code, in pixels (width, height): the code and a block around it.
-pub const MIN_SIZE: (u32, u32) = (224, 96);
+pub const MIN_SIZE: (u32, u32) = ((COLUMNS + 2) * BLOCK_PIXELS, (ROWS + 2) * BLOCK_PIXELS);
 
 const SYNC_FRONT: u64 = 0b1010;
 const SYNC_BACK: u64 = 0b0101;

@@ -267,11 +267,6 @@ impl Stream {
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.device.fd()
     }
-
-    /// Returns the number of buffers.
-    pub fn buffer_count(&self) -> usize {
-        self.mappings.len()
-    }
 }
 
 impl Drop for Stream {

@@ -370,11 +370,6 @@ impl Encoder {
         }
     }
 
-    /// Returns true if it makes keyframes on request.
-    pub fn can_force_keyframe(&self) -> bool {
-        self.force_keyframe.is_some()
-    }
-
     /// Drains the encoder: [`EncoderOutput::LastBuffer`] follows the last frame.
     pub fn drain(&mut self) -> Result<(), DeviceError> {
         sys::command(self.device.fd(), command::STOP)
@@ -398,11 +393,6 @@ impl Encoder {
         let _ = self.raw.stream(&self.device, false);
         let _ = self.coded.stream(&self.device, false);
         self.imported.fill_with(|| None);
-    }
-
-    /// Returns true if it imports the camera's buffers.
-    pub fn is_importing(&self) -> bool {
-        self.import
     }
 
     /// Returns the device, for its name and controls.
