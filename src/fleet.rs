@@ -49,7 +49,7 @@ struct Member {
     seen_at: Timestamp,
     /// It said last that it leaves, or is silent.
     has_left: bool,
-    /// What is not in the list.
+    /// The camera, while it is not in the list.
     removed: Option<RemovedCamera>,
     /// Time at which it came into the list or was removed.
     changed_at: Timestamp,
@@ -65,7 +65,7 @@ enum MemberState {
 
 struct Fleet {
     url: Url,
-    /// What its cameras are like, but for name and source.
+    /// Template of its cameras, but for name and source.
     template: camera::Config,
     site: Site,
     members: BTreeMap<String, Member>,

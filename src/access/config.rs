@@ -43,9 +43,9 @@ pub struct User {
     pub name: String,
     /// Hash of the password.
     pub password: PasswordHash,
-    /// What Digest needs of the password; `None` if the user cannot log in by Digest.
+    /// Secret for Digest; `None` if the user cannot log in by Digest.
     pub digest: Option<DigestSecret>,
-    /// What the user may do.
+    /// Right of the user.
     pub right: Right,
     /// File that is deleted when the user logs in, such as one with a first password.
     pub delete_at_login: Option<PathBuf>,
@@ -58,7 +58,7 @@ pub struct Token {
     pub name: String,
     /// Hash of the token.
     pub hash: TokenHash,
-    /// What the program may do.
+    /// Right of the program.
     pub right: Right,
 }
 

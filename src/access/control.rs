@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 use std::{fs, io};
 
-/// Who asks, and what they may do.
+/// Identity of a client, and its rights.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Identity {
     /// `None`: nothing.

@@ -1,4 +1,4 @@
-//! What Digest authentication needs of a password (RFC 7616): HA1, the hash of name, realm and password.
+//! HA1, the hash of name, realm and password that Digest authentication needs (RFC 7616).
 //!
 //! RTSP cameras and recorders ask for it. HA1 is as good as the password for Digest, so it is opt-in, and a secret.
 

@@ -11,7 +11,7 @@ const PURPOSE: &str = "link";
 /// Longest life of a link: ten years.
 pub const MAX_LIFETIME: Duration = Duration::from_secs(10 * 365 * 86_400);
 
-/// What a link grants.
+/// Grant of a link.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Link {
     /// Name, for the log and for `access.revoked`.

@@ -1,4 +1,4 @@
-//! Who may watch, and who may change cameras: users, tokens, signed links and sessions.
+//! Rights to watch and to change cameras: users, tokens, signed links and sessions.
 //!
 //! Pure but for the key file and the file of logouts: times and addresses are arguments, and nothing here knows HTTP.
 //!

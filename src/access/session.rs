@@ -16,7 +16,7 @@ pub(super) struct Session<'a> {
     signed: Signed<'a>,
 }
 
-/// What a session says.
+/// Contents of a session.
 pub(super) struct SessionFields<'a> {
     pub(super) user: &'a str,
     pub(super) expires_at: u64,

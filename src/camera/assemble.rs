@@ -8,7 +8,7 @@ use crate::h264::{
 use crate::source::{Item, ReadyFrame};
 use crate::time::Timestamp;
 
-/// What becomes a frame.
+/// Picture or ready frame.
 pub(super) enum Assembled<'a> {
     /// A picture of H.264 that was parsed here.
     Picture(CodedPicture<'a>),

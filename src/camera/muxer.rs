@@ -1,4 +1,4 @@
-//! What was assembled to frames: the media clock, the parameters, the one copy of the bytes.
+//! Makes frames of assembled pictures: the media clock, the parameters, the one copy of the bytes.
 
 use super::assemble::Assembled;
 use super::passed_on::PassedOn;
@@ -27,7 +27,7 @@ pub(super) struct Muxer {
     has_changed: bool,
 }
 
-/// What parameters are made of.
+/// Basis of parameters.
 #[derive(Clone)]
 enum Basis {
     Video(Arc<VideoParameters>),

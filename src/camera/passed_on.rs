@@ -14,7 +14,7 @@ const MAX_STEP_TICKS: u64 = 2 * TIMESCALE as u64;
 #[derive(Debug, Default)]
 pub(super) struct PassedOn {
     last: Option<Last>,
-    /// What is added to the other server's times; it wraps.
+    /// Offset added to the other server's times; it wraps.
     shift: u64,
 }
 

@@ -2,7 +2,7 @@
 
 use super::bits::{BitReader, Error};
 
-/// What a picture parameter set says that is needed to read a slice header.
+/// Fields of a picture parameter set that a slice header depends on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Pps {
     /// `pic_parameter_set_id`.

@@ -1,4 +1,4 @@
-//! Order of the frames of one camera: they are given out by number, without gaps but before keyframes. Pure, with tests.
+//! Order of the frames of one camera: they are returned by number, without gaps but before keyframes. Pure, with tests.
 //!
 //! A gap is closed by frames that are sent again, else the next keyframe ends it, which is asked for. So a decoder never
 //! gets a frame whose references are missing.
@@ -18,7 +18,7 @@ const MAX_RESEND: u32 = 30;
 const RESEND_TIMEOUT: Duration = Duration::from_millis(250);
 const KEYFRAME_INTERVAL: Duration = Duration::from_millis(500);
 
-/// What to ask of the camera.
+/// Question to the camera.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Request {
     /// Frames, first to last.

@@ -26,7 +26,7 @@ pub const NO_RESPONDERS: u16 = 503;
 #[error("{0}")]
 pub struct ProtocolError(&'static str);
 
-/// What a server says of itself.
+/// Facts that a server sends about itself.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ServerInfo {
     /// Largest payload that it takes, in bytes, within the own limits.
@@ -58,7 +58,7 @@ pub struct Message {
     pub payload: Bytes,
 }
 
-/// What a server sends.
+/// Operation that a server sends.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ServerOp {
     /// Facts about the server.

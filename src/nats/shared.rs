@@ -1,4 +1,4 @@
-//! What the handles of a client and its connection share: what waits to be sent, and the subscribers.
+//! State that the handles of a client and its connection share: bytes to be sent, and the subscribers.
 
 use super::connection::Connection;
 use super::options::{Options, Server};

@@ -1,4 +1,4 @@
-//! What cameras and edges send each other over NATS: subjects and messages.
+//! Subjects and messages between cameras and edges over NATS.
 //!
 //! A frame has a fixed binary header instead of NATS headers: 40 bytes instead of about 170, no text to parse, and servers
 //! need no headers for it. After it come the bytes that viewers get: an init segment where decoding can begin, and the
@@ -151,7 +151,7 @@ pub struct Welcome {
     pub asked_at: Timestamp,
     /// Time of the answer on the camera's clock.
     pub now: Timestamp,
-    /// The camera gives frames.
+    /// The camera has frames.
     pub is_live: bool,
 }
 

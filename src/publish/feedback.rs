@@ -1,4 +1,4 @@
-//! What edges report: their viewers, and the links of those that are congested.
+//! Reports of edges: their viewers, and the congested links among them.
 
 use crate::camera_handle::{CongestedLink, Handle, Link};
 use crate::time::Timestamp;

@@ -12,7 +12,7 @@ use crate::nats::{Client, Options, client};
 use crate::time::{Timestamp, unix_at_zero};
 use std::time::Duration;
 
-/// What to publish, and where.
+/// Servers to publish to, and the name there.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Config {
     /// The servers and the login.

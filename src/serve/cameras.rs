@@ -18,7 +18,7 @@ pub(crate) struct ServedCamera {
     pub(crate) snapshots: SnapshotService,
     /// The newest frames in Annex B.
     pub(crate) annexb: AnnexB,
-    /// What its RTSP clients share.
+    /// State that its RTSP clients share.
     pub(crate) rtsp: Output,
 }
 

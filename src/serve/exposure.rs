@@ -1,8 +1,8 @@
-//! Whether others can watch because nothing was configured: the warning at start, and the page's banner.
+//! Exposure of a server without configured logins to other machines: the warning at start, and the page's banner.
 
 use crate::serve::listen::BoundListener;
 
-/// Who can watch, as far as addresses and configuration tell.
+/// Audience of the server, as far as addresses and configuration tell.
 #[derive(Clone, Debug)]
 pub struct Exposure {
     is_open: bool,

@@ -75,7 +75,7 @@ pub(crate) enum NoPlace {
 #[derive(Debug)]
 pub(crate) struct Viewer {
     pub(crate) id: u64,
-    /// Who watches: a user, a token, a link or nobody known.
+    /// Identity of the viewer: a user, a token, a link or nobody known.
     pub(crate) identity: Identity,
     pub(crate) peer: SocketAddr,
     pub(crate) camera: Arc<str>,

@@ -52,7 +52,7 @@ pub struct InputChunk<'a> {
     pub end: ChunkEnd,
 }
 
-/// What a source gives.
+/// Item that a source returns.
 #[derive(Clone, Debug)]
 pub enum Item<'a> {
     /// A piece of byte stream, cut anywhere.

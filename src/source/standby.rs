@@ -1,8 +1,8 @@
-//! What a source keeps while it is closed.
+//! State that a source keeps while it is closed.
 
 use super::SourceSpec;
 
-/// What a source keeps while it is closed, until it is dropped.
+/// State that a source keeps while it is closed, until it is dropped.
 #[derive(Debug, Default)]
 pub struct Standby {
     #[cfg(feature = "nats")]

@@ -5,7 +5,7 @@ use super::bits::BitWriter;
 /// A code word: its bits and how many they are.
 type Code = (u8, u8);
 
-/// What the coding of a block depends on besides its levels.
+/// Context of a block's coding besides its levels.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Context {
     /// A block of luma, or of chroma AC, with nC: the mean number of coefficients around it.

@@ -319,7 +319,7 @@ fn choose_detail(
     better.find_map(keeps_limit).unwrap_or(last)
 }
 
-/// Whether no other picture refers to the one of this number after the IDR picture.
+/// Returns true if no other picture refers to the one of this number after the IDR picture.
 fn is_disposable(number: u32) -> bool {
     number % 2 == 1
 }

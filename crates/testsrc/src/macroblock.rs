@@ -25,7 +25,7 @@ pub(super) struct Samples {
     pub(super) chroma: [[u8; 64]; 2],
 }
 
-/// What a macroblock shows.
+/// Content of a macroblock.
 pub(super) enum Content<'a> {
     Flat(Colour),
     Detailed(&'a Samples),
@@ -281,7 +281,7 @@ impl IntraCoder {
     }
 }
 
-/// What a flat prediction lacks of one block of samples in rows of `stride`.
+/// Residual of a flat prediction for one block of samples in rows of `stride`.
 fn error_of_block(
     samples: &[u8],
     stride: usize,

@@ -1,4 +1,4 @@
-//! What the stream says about itself: level, sequence and picture parameter set, slice header.
+//! Headers of the stream: level, sequence and picture parameter set, slice header.
 
 use super::bits::BitWriter;
 use super::macroblock::CHROMA_OCTAVES;

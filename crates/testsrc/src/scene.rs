@@ -139,7 +139,7 @@ impl Scene {
             .all(|change| *change == Change::Same)
     }
 
-    /// What a macroblock shows; `samples` is scratch memory for it.
+    /// Content of a macroblock; `samples` is scratch memory for it.
     pub(super) fn content<'a>(&self, index: usize, samples: &'a mut Samples) -> Content<'a> {
         let ground = self.ground[index];
         let place = self.grid.place(index);

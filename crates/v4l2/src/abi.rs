@@ -1,4 +1,4 @@
-//! What the kernel's V4L2 calls look like in memory: the part of `linux/videodev2.h` that is used here.
+//! Memory layout of the kernel's V4L2 calls: the part of `linux/videodev2.h` that is used here.
 //! Shapes and numbers only, no calls.
 //!
 //! Structs with a `long`, an address or a time in them differ between machines. They are generic over the

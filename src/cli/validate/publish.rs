@@ -20,7 +20,7 @@ const OTHERS: [Setting; 7] = [
     Setting::PublishCa,
 ];
 
-/// What to publish in a build without NATS: nothing.
+/// Configuration of a build without NATS: nothing to publish.
 #[cfg(not(feature = "nats"))]
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Config {}

@@ -151,7 +151,7 @@ mod tests {
         (0..count).map(|_| pair()).unzip()
     }
 
-    /// What became of the sends, in words, by their places.
+    /// Results of the sends, in words, by their slots.
     fn submit(uring: &mut UringBatch) -> (Vec<String>, io::Result<()>) {
         let mut all = Vec::new();
         let result = uring.submit(|slot, result| {

@@ -82,7 +82,7 @@ impl Client {
     }
 }
 
-/// What proxies say of the client.
+/// Facts about the client that proxies sent.
 #[derive(PartialEq, Eq, Debug, Default)]
 struct Claims {
     /// From the client to the last proxy but one; ends before the first that is no address.

@@ -19,7 +19,7 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// What a client needs to be admitted. The guard checks it before the handler runs.
+/// Right that a client needs to be admitted. The guard checks it before the handler runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Permission {
     /// Open to every client. The answer says nothing of cameras.
@@ -67,7 +67,7 @@ impl Permission {
     }
 }
 
-/// What the route of a request asks for.
+/// Checks that the route of a request requires.
 pub(crate) struct Requirements<'a> {
     /// Permission of the method; `None` if the path has no such method.
     pub(crate) permission: Option<Permission>,

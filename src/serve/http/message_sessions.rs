@@ -38,7 +38,7 @@ pub(crate) struct SessionGuard {
     sessions: MessageSessions,
 }
 
-/// What the stream and the viewer's requests share.
+/// State that the stream and the viewer's requests share.
 pub(crate) struct Session {
     camera: Arc<str>,
     latency: ViewerLatency,

@@ -30,7 +30,7 @@ pub struct Route {
     /// Path with at most one placeholder: `{camera}`, `{viewer}`, `{file}`, or `{websocket}` for the configured
     /// name.
     pub path: &'static str,
-    /// What a client needs.
+    /// Permission that a client needs.
     pub permission: Permission,
     pub(crate) handler: Handler,
 }

@@ -141,7 +141,7 @@ fn refuse_connection(app: &AppState, socket: &TcpStream, peer: SocketAddr, is_tl
     let _ = socket.try_write(answer.as_bytes());
 }
 
-/// What is spoken at an address.
+/// Protocols of an address.
 struct Protocols {
     tls: Option<Tls>,
     is_rtsp_only: bool,

@@ -1,4 +1,4 @@
-//! What the RTSP clients of one camera share.
+//! State that the RTSP clients of one camera share.
 
 use super::packet_cache::PacketCache;
 use std::sync::Arc;

@@ -41,7 +41,7 @@ fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
     found.map(|(_, value)| value.as_str())
 }
 
-/// What a client sent.
+/// Unit that a client sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Incoming {
     Request(Request),
@@ -68,7 +68,7 @@ pub(crate) struct RequestReader {
     search: HeadSearch,
     /// Bytes of a body or packet still to skip.
     skip: usize,
-    /// What is complete once they are skipped.
+    /// Unit that is complete once they are skipped.
     pending: Option<Incoming>,
     is_broken: bool,
 }

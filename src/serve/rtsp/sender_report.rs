@@ -13,7 +13,7 @@ const BYE: u8 = 203;
 /// Canonical name of the source; it has no address of the machine in it.
 const CNAME: &[u8] = b"berrymse";
 
-/// What a sender reports.
+/// Report of a sender.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Report {
     pub(super) ssrc: u32,

@@ -70,7 +70,7 @@ impl Method {
     }
 }
 
-/// What a client has done so far.
+/// State of the negotiation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Phase {
     /// Nothing was set up.
@@ -80,7 +80,7 @@ enum Phase {
     Paused,
 }
 
-/// What follows from a request.
+/// Effect of a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Step {
     /// Only an answer.

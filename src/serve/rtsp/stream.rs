@@ -16,7 +16,7 @@ use std::time::Duration;
 /// Interval of sender reports (RFC 3550, 6.2).
 const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 
-/// What follows from what a client sent.
+/// Effect of bytes that a client sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Effect {
     Nothing,

@@ -17,7 +17,7 @@ pub(crate) struct Target<'a> {
     scheme: &'static str,
 }
 
-/// What a URL names.
+/// Resource that a URL names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Resource<'a> {
     /// A camera; `None` is the first one.

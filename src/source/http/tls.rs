@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// What to do about a certificate that is not trusted.
+/// Hint for a certificate that is not trusted.
 const TRUST_HINT: &str = "add it to the certificates of this system (/usr/local/share/ca-certificates, then \
     update-ca-certificates), or start berrymse with SSL_CERT_FILE=CERT.pem";
 

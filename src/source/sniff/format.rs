@@ -1,4 +1,4 @@
-//! What a stream is that is no H.264, in words, and what makes H.264 of it.
+//! Formats that are not H.264: their names in messages, and the commands that convert them.
 
 use std::fmt;
 
@@ -45,7 +45,7 @@ pub enum Format {
     NoStartCode,
 }
 
-/// What makes H.264 of a format.
+/// Remedy for a format that is not H.264.
 enum Remedy {
     /// H.264 may be in it.
     Extract,

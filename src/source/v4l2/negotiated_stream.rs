@@ -1,4 +1,4 @@
-//! What the driver made of the requested format, rate and orientation.
+//! Format, rate and orientation as the driver negotiated them.
 
 use super::apply_settings;
 use super::stall;

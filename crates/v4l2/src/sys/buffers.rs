@@ -92,7 +92,7 @@ pub(crate) struct PlaneState {
     pub data_offset: u32,
     /// Length of the plane.
     pub length: u32,
-    /// What to map it by, or the descriptor of what is lent to the driver.
+    /// Offset to map it by, or the descriptor of memory lent to the driver.
     pub map_offset: u32,
 }
 

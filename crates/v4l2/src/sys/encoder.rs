@@ -1,4 +1,4 @@
-//! What only encoders are told and tell: cropping, commands, events.
+//! Calls for encoders only: cropping, commands, events.
 
 use super::ioctl;
 use super::{DeviceError, TimeWidth};

@@ -1,4 +1,4 @@
-//! What the kernel's error numbers mean in V4L2.
+//! Meanings of the kernel's error numbers in V4L2.
 
 use rustix::io::Errno;
 

@@ -1,11 +1,11 @@
-//! Who a node is, which formats, sizes and rates it knows, and how to ask for one, of cameras and encoders alike.
+//! Identity of a node, its formats, sizes and rates, and the requests for one, for cameras and encoders alike.
 
 use super::DeviceError;
 use super::ioctl;
 use crate::abi;
 use rustix::fd::BorrowedFd;
 
-/// Who the node is, and what it can do.
+/// Identity and capabilities of the node.
 pub(crate) fn query_capability(fd: BorrowedFd<'_>) -> Result<abi::Capability, DeviceError> {
     ioctl::QUERYCAP.call(fd, abi::Capability::default())
 }

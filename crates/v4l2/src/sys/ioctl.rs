@@ -135,7 +135,7 @@ pub(super) fn export(
     Ok(unsafe { OwnedFd::from_raw_fd(export.fd) })
 }
 
-/// What to do with a control.
+/// Request about a control.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Access {
     Get,
@@ -191,7 +191,7 @@ pub(crate) fn query_extension_unit(
     unsafe { call(fd, abi::UnitQuery::<usize>::QUERY, &mut query) }
 }
 
-/// What to do with a buffer.
+/// Request about a buffer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum BufferCall {
     /// Ask where it is.

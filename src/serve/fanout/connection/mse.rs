@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 /// Largest message of a client: an offer of WebRTC, which is refused, has some kilobytes.
 const MAX_MESSAGE_BYTES: usize = 32 << 10;
 
-/// What a client of go2rtc's WebSocket has asked for and got.
+/// State of a client of go2rtc's WebSocket.
 pub(crate) struct MseSession {
     has_begun: bool,
     has_media_type: bool,

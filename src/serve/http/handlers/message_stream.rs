@@ -176,7 +176,7 @@ impl PollBytes for MessageStream {
         (!has_ended).then(|| Pieces([header(Kind::Text, &message), message, Bytes::new()]))
     }
 
-    /// What the socket has not taken waits in the hub, where it may be skipped.
+    /// Messages that the socket has not taken wait in the hub, where it may be skipped.
     fn is_newest_only(&self) -> bool {
         true
     }

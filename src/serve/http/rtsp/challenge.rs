@@ -6,7 +6,7 @@
 use crate::access::{DIGEST_REALM, DigestAlgorithm, DigestSecret};
 use crate::serve::rtsp::response::{Response, Status};
 
-/// What the configuration can check.
+/// Schemes that the configuration can check.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Offers {
     pub(super) has_digest: bool,

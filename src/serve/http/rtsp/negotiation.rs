@@ -34,7 +34,7 @@ pub(super) struct Negotiation {
     session: Session,
     /// Nonce of Digest, for as long as the connection lives: some clients cannot take another one.
     nonce: String,
-    /// Who proved something on this connection, and what the URL proved: later URLs have no query.
+    /// Identities proved on this connection and by the URL: later URLs have no query.
     proved: Option<Identity>,
     described: Option<Described>,
     /// Plain RTSP at an address that speaks TLS.
@@ -48,7 +48,7 @@ struct Described {
     _demand: DemandGuard,
 }
 
-/// What follows from a request.
+/// Effect of a request.
 pub(super) enum Answer {
     Reply(Response),
     /// The frames begin after the answer.
