@@ -134,6 +134,57 @@ test("a front end shows the page in a frame", async () => {
   if (SCREENSHOTS) await page.screenshot(`${SCREENSHOTS}/klipper-frame-${browserName}.png`);
 });
 
+/** Opens a page of the front end with three cameras. */
+async function openThree(from) {
+  const viewer = await browser.newPage();
+  await viewer.before(installClock);
+  await viewer.goto(proxy.url);
+  await viewer.evaluate((first) => {
+    const elements = [0, 1, 2].map((i) => `<berry-video src="/webcam/live/camera?${first + i}" style="width: 320px; height: 240px"></berry-video>`);
+    document.body.innerHTML = elements.join("");
+    document.head.append(Object.assign(document.createElement("script"), { type: "module", src: "/webcam/berrymse.js" }));
+  }, from);
+  return viewer;
+}
+
+/** Runs in the page: how many of its cameras are live, and how many say that there are too many. */
+function countStates() {
+  const texts = [...document.querySelectorAll("berry-video")].map((one) => one.error?.message ?? "");
+  const live = [...document.querySelectorAll("berry-video")].filter((one) => one.readyState === 4 && clock.seen(one) !== null);
+  return `${live.length} ${texts.filter((text) => /four cameras/.test(text)).length}`;
+}
+
+test("pages without WebSockets share the browser's connections", async () => {
+  // The streams of the tests before end.
+  await page.goto(proxy.url);
+  const pages = [];
+  try {
+    const has = async (viewer, wanted) => {
+      for (const end = Date.now() + patience(30_000); ;) {
+        const found = await viewer.evaluate(countStates);
+        if (found === wanted) return;
+        assert.ok(Date.now() < end, `${found} instead of ${wanted}`);
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    };
+    const first = await openThree(0);
+    pages.push(first);
+    await has(first, "3 0");
+    // The first page goes out of sight, and gives its streams up for the second.
+    const cover = await first.cover();
+    const second = await openThree(3);
+    pages.push(second);
+    await has(second, "3 0");
+    await cover.close();
+    await has(first, "1 2");
+    await has(second, "3 0");
+    await pages.pop().close();
+    await has(first, "3 0");
+  } finally {
+    for (const viewer of pages) await viewer.close();
+  }
+});
+
 test("the page plays by HTTP, then by a WebSocket again", async () => {
   const url = `${proxy.url}webcam/`;
   // The streams of the tests before end.

@@ -4,6 +4,7 @@
  * delivers. Loaded when a handshake was refused for want of an upgrade.
  */
 
+import { StreamLimit, isUnseen } from "./stream-limit.js";
 import { TOKEN_PROTOCOL } from "./token.js";
 
 const MEDIA_TYPE = "application/vnd.berrymse";
@@ -17,16 +18,18 @@ const RETRY_MS = 20_000;
 const MAX_RETRY_MS = 600_000;
 /** Time that a WebSocket has to deliver. */
 const HANDSHAKE_MS = 10_000;
-/** Browsers open six connections to a host, for all tabs. The rest is for reports, pictures and other pages. */
-const MAX_STREAMS = 4;
 const ABNORMAL = 1006;
-const TOO_MANY = JSON.stringify({
+const TOO_MANY = {
   type: "error", code: "too_many_streams",
-  message: "Without WebSockets a browser shows four cameras of a host at once. Close other pages with cameras, or have the proxy pass "
-    + "on the headers Upgrade and Connection: see BerryMSE's docs/guide/reverse-proxy.md.",
-});
+  message: "Without WebSockets a browser shows four cameras of a host at once, in all its tabs. Close other pages with cameras, or have "
+    + "the proxy pass on the headers Upgrade and Connection: see BerryMSE's docs/guide/reverse-proxy.md.",
+};
 
-/** What is known of a host: its open streams, and how to go on. @type {Map<string, {streams: number, wait: number, upgrades: boolean}>} */
+/**
+ * What is known of a host: its open streams, the URLs that have found no place, and how to go on.
+ * @typedef {{limit: StreamLimit, full: Set<string>, wait: number, upgrades: boolean}} Host
+ */
+/** @type {Map<string, Host>} */
 const hosts = new Map();
 
 /** Has the part of the interface of WebSocket that connection.js uses. */
@@ -60,10 +63,19 @@ export class HttpSocket {
     this.#url = url;
     this.#protocols = protocols;
     const { host } = new URL(url);
-    this.#host = hosts.get(host) ?? { streams: 0, wait: RETRY_MS, upgrades: false };
+    this.#host = hosts.get(host) ?? { limit: new StreamLimit(host), full: new Set(), wait: RETRY_MS, upgrades: false };
     hosts.set(host, this.#host);
     // The caller sets its listeners first.
     queueMicrotask(() => (this.#host.upgrades ? this.#tryUpgrade() : this.#open()));
+  }
+
+  /**
+   * Returns the message if this class itself has kept a stream from being opened, else null.
+   * @param {string} url
+   */
+  static refusal(url) {
+    if (isUnseen()) return { type: "error" };
+    return hosts.get(new URL(url).host)?.full.has(url) ? TOO_MANY : null;
   }
 
   /** @param {string} text */
@@ -75,6 +87,7 @@ export class HttpSocket {
   close() {
     this.readyState = WebSocket.CLOSED;
     this.#abort.abort();
+    this.#host.limit.leave(this);
     clearTimeout(this.#retry);
     for (const socket of [this.#socket, this.#tried]) leave(socket);
     this.#socket = this.#tried = null;
@@ -97,24 +110,45 @@ export class HttpSocket {
     return this.#url.replace(/^ws/, "http");
   }
 
+  /** A page that is seen needs the place of this stream. */
+  yieldPlace() {
+    this.#end(ABNORMAL);
+  }
+
   async #open() {
+    // Nobody sees it yet, and the places are few.
+    await this.#untilSeen();
     if (this.readyState === WebSocket.CLOSED) return;
-    if (this.#host.streams >= MAX_STREAMS) {
-      this.onmessage?.({ data: TOO_MANY });
+    const { limit, full } = this.#host;
+    const isFree = await limit.take(this);
+    full.delete(this.#url);
+    if (this.readyState === WebSocket.CLOSED) return limit.leave(this);
+    if (!isFree) {
+      full.add(this.#url);
       return this.#end(ABNORMAL);
     }
-    this.#host.streams += 1;
     this.#hasStream = true;
     try {
       await this.#stream();
     } catch {
       // Aborted, or the server is gone.
     }
-    this.#host.streams -= 1;
+    limit.leave(this);
     this.#hasStream = false;
     // Next time both are tried.
     if (!this.#session) this.#host.upgrades = true;
     if (!this.#socket) this.#end(ABNORMAL);
+  }
+
+  /** Waits while nobody sees the page. */
+  async #untilSeen() {
+    const { signal } = this.#abort;
+    while (isUnseen() && !signal.aborted) {
+      await new Promise((resolve) => {
+        for (const type of ["visibilitychange", "enterpictureinpicture"]) document.addEventListener(type, resolve, { once: true, signal });
+        signal.addEventListener("abort", resolve);
+      });
+    }
   }
 
   async #stream() {

@@ -51,6 +51,8 @@ const LOCAL_NETWORK = {
  */
 export async function describe(transport, ...asked) {
   const [url] = asked;
+  const own = transport !== WebSocket && /** @type {any} */ (transport).refusal?.(url);
+  if (own) return own;
   const found = await explain(...asked);
   if (!needsUpgrade(found, url) || transport !== WebSocket) return { type: "error", ...found };
   // It says nothing of the other transport.
