@@ -22,6 +22,7 @@ declare module "./types/element/berry-video.js" {
     readonly ended: boolean;
     readonly readyState: number;
     readonly networkState: number;
+    readonly currentSrc: string;
     readonly videoWidth: number;
     readonly videoHeight: number;
     readonly error: { code: number; message: string } | null;

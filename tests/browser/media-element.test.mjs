@@ -111,6 +111,22 @@ test("properties are those of a live media element", async () => {
   assert.deepEqual(order, order.toSorted((a, b) => a - b), `${events}`);
 });
 
+test("the element joins a player that gives it the context of Video.js 10", async () => {
+  await open(`<div id="player"></div><script>
+    // It is there later than the element, as a script that loads slowly.
+    const player = document.getElementById("player");
+    player.innerHTML = "<berry-video></berry-video>";
+    player.addEventListener("context-request", (event) => {
+      if (event.context !== Symbol.for("@videojs/media") || !player.querySelector("berry-video").readyState) return;
+      event.stopPropagation();
+      event.callback({ setMedia: (media) => { window.media = media; } });
+    });
+  </script>`);
+  await page.until("the media", () => window.media === document.querySelector("berry-video"));
+  const { currentSrc } = await page.evaluate(() => ({ currentSrc: window.media.currentSrc }));
+  assert.match(currentSrc, /^http:.*\/video_websocket$/);
+});
+
 test("an element with preload=none connects at the first play", async () => {
   await open(`<berry-video preload="none" poster="icon.svg"></berry-video>`);
   await page.until("the button", () => document.querySelector("berry-video").shadowRoot.querySelector(".play")?.hidden === false);

@@ -12,6 +12,8 @@ const LIVE_SECONDS = 1;
 const [NOTHING, METADATA, CURRENT_DATA, ENOUGH_DATA] = [0, 1, 2, 4];
 const [ERR_NETWORK, ERR_NOT_SUPPORTED] = [2, 4];
 const [NETWORK_IDLE, NETWORK_LOADING] = [1, 2];
+/** Key by which Video.js 10 gives its media elements their player, in the context protocol of web components. */
+const PLAYER_CONTEXT = Symbol.for("@videojs/media");
 /** Events of the <video> inside that are the element's, too. */
 const PASSED_ON = ["enterpictureinpicture", "leavepictureinpicture"];
 
@@ -30,6 +32,7 @@ export class MediaElement {
   #pausedAt = null;
   #isPaused = true;
   #hasFrame = false;
+  #hasPlayer = false;
   #isWaiting = false;
   #window = 0;
   #message = "";
@@ -65,10 +68,23 @@ export class MediaElement {
     if (this.#hasFrame) this.#emit("emptied");
     this.#startedAt = performance.now();
     this.#pausedAt = this.#size = null;
-    this.#hasFrame = this.#isWaiting = false;
+    this.#hasFrame = this.#isWaiting = this.#hasPlayer = false;
     this.#window = 0;
     this.#emit("loadstart", "streamtypechange", "durationchange");
     this.watch();
+    this.#findPlayer();
+  }
+
+  /** Has a Video.js 10 around the element take it. Its script may come later than this one. */
+  #findPlayer() {
+    if (this.#hasPlayer) return;
+    const callback = (/** @type {{setMedia?: (media: object) => void}} */ player) => {
+      if (!player?.setMedia) return;
+      this.#hasPlayer = true;
+      player.setMedia(this.#host);
+    };
+    const request = new Event("context-request", { bubbles: true, composed: true });
+    this.#host.dispatchEvent(Object.assign(request, { context: PLAYER_CONTEXT, contextTarget: this.#host, callback }));
   }
 
   load() {
@@ -118,6 +134,7 @@ export class MediaElement {
     }
     if (ageMs !== null && !this.#hasFrame) {
       this.#hasFrame = true;
+      this.#findPlayer();
       this.#emit("loadedmetadata", "durationchange", "loadeddata", "canplay", "canplaythrough");
       if (!isPaused) this.#emit("playing");
     }
@@ -174,6 +191,11 @@ export class MediaElement {
     return this.#state?.connection === "open" ? NETWORK_LOADING : NETWORK_IDLE;
   }
 
+  /** URL of the camera, whole. */
+  get source() {
+    return new URL(this.#host.src, document.baseURI).href;
+  }
+
   get size() {
     const { videoWidth, videoHeight } = this.#host.video;
     return this.#size ?? { width: videoWidth, height: videoHeight };
@@ -205,6 +227,7 @@ const PROPERTIES = {
   ended: [() => false],
   readyState: [(media) => media.readyState],
   networkState: [(media) => media.networkState],
+  currentSrc: [(media) => media.source],
   videoWidth: [(media) => media.size.width],
   videoHeight: [(media) => media.size.height],
   error: [(media) => media.error],
