@@ -16,7 +16,7 @@ import { isThere } from "./firefox.mjs";
 import { PLAIN_NAME } from "./host.mjs";
 
 /** What differs by who decodes: playing, healing, turning. The rest is plain DOM. */
-const IN_EVERY_BROWSER = ["access", "card", "colours", "cropping", "delay", "heal", "klipper", "media-element", "mjpeg", "other-sites", "plain-http", "play", "recovery", "refusals", "restart", "rotation", "slow", "sources", "views"];
+const IN_EVERY_BROWSER = ["access", "card", "colours", "cropping", "delay", "heal", "klipper", "media-element", "mjpeg", "other-sites", "plain-http", "play", "players", "recovery", "refusals", "restart", "rotation", "slow", "sources", "views"];
 /**
  * What a page shows and does there, in Chromium by Media Source Extensions. Not sources, which names the way to show them; nor
  * restart, where the server differs and not the page. The element needs a browser that can be covered by another tab.
