@@ -2,6 +2,7 @@
 
 use crate::options::{die, Options};
 use bench::tls::{self, Tls};
+use std::cell::Cell;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
@@ -11,9 +12,10 @@ use std::sync::Arc;
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 pub const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/// The server.
+/// The servers, of which each viewer takes the next.
 pub struct Target {
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
+    next: Cell<usize>,
     tls: Option<Arc<rustls::ClientConfig>>,
     rcvbuf: i32,
     /// The request that each viewer sends.
@@ -22,25 +24,16 @@ pub struct Target {
 
 impl Target {
     pub fn new(options: &Options) -> Self {
-        let is_tls = options.url.starts_with("wss://");
-        let rest = options
-            .url
-            .strip_prefix("ws://")
-            .or(options.url.strip_prefix("wss://"));
-        let Some(rest) = rest else {
-            die("need a ws:// or wss:// URL (see --help)")
-        };
-        let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let with_port = match host.contains(':') {
-            true => host.to_owned(),
-            false => format!("{host}:80"),
-        };
-        let addresses = with_port.to_socket_addrs().ok();
+        let first = options.urls.first().map_or("", String::as_str);
+        let (host, path) = parts(first);
         Self {
-            address: addresses
-                .and_then(|mut addresses| addresses.next())
-                .unwrap_or_else(|| die(&format!("cannot resolve {with_port}"))),
-            tls: is_tls.then(tls::config),
+            addresses: options
+                .urls
+                .iter()
+                .map(|url| address(parts(url).0))
+                .collect(),
+            next: Cell::new(0),
+            tls: first.starts_with("wss://").then(tls::config),
             rcvbuf: options.rcvbuf,
             request: request(host, if path.is_empty() { "/" } else { path }, options),
         }
@@ -49,9 +42,31 @@ impl Target {
     /// Begins to connect; `None` if that fails at once.
     pub fn connect(&self) -> Option<Socket> {
         let tls = self.tls.as_ref().map(|config| Box::new(Tls::new(config)));
-        let stream = begin(&self.address, self.rcvbuf)?;
+        let next = self.next.replace(self.next.get() + 1);
+        let address = &self.addresses[next % self.addresses.len()];
+        let stream = begin(address, self.rcvbuf)?;
         Some(Socket { stream, tls })
     }
+}
+
+/// Host and path of a URL.
+fn parts(url: &str) -> (&str, &str) {
+    let rest = url.strip_prefix("ws://").or(url.strip_prefix("wss://"));
+    let Some(rest) = rest else {
+        die("need a ws:// or wss:// URL (see --help)")
+    };
+    rest.split_at(rest.find('/').unwrap_or(rest.len()))
+}
+
+fn address(host: &str) -> SocketAddr {
+    let with_port = match host.contains(':') {
+        true => host.to_owned(),
+        false => format!("{host}:80"),
+    };
+    let addresses = with_port.to_socket_addrs().ok();
+    addresses
+        .and_then(|mut addresses| addresses.next())
+        .unwrap_or_else(|| die(&format!("cannot resolve {with_port}")))
 }
 
 fn request(host: &str, path: &str, options: &Options) -> Vec<u8> {

@@ -2,7 +2,7 @@
 
 use lexopt::prelude::*;
 
-const HELP: &str = "viewers [options] ws[s]://HOST:PORT/PATH
+const HELP: &str = "viewers [options] ws[s]://HOST:PORT/PATH [MORE URLS, over which the connections are spread]
   -n, --viewers N     connections (1)
   --duration S        length of the measured window (20)
   --warmup S          from the last connection attempt to the window (3)
@@ -25,7 +25,8 @@ const HELP: &str = "viewers [options] ws[s]://HOST:PORT/PATH
 
 /// As in the help.
 pub struct Options {
-    pub url: String,
+    /// At least one. The requests are those for the first.
+    pub urls: Vec<String>,
     pub viewers: usize,
     pub duration_s: f64,
     pub warmup_s: f64,
@@ -56,7 +57,7 @@ impl Options {
 
     fn parse(mut arguments: lexopt::Parser) -> Result<Self, lexopt::Error> {
         let mut it = Self {
-            url: String::new(),
+            urls: vec![],
             viewers: 1,
             duration_s: 20.0,
             warmup_s: 3.0,
@@ -98,7 +99,7 @@ impl Options {
                     println!("{HELP}");
                     std::process::exit(0)
                 }
-                Value(url) if it.url.is_empty() => it.url = url.string()?,
+                Value(url) => it.urls.push(url.string()?),
                 other => return Err(other.unexpected()),
             }
         }

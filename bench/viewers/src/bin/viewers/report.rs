@@ -50,7 +50,7 @@ impl Report<'_> {
         };
         let bytes = self.total(|viewer| viewer.seen.bytes);
         let mut report = json!({
-            "label": self.options.label, "url": self.options.url, "viewers": self.options.viewers,
+            "label": self.options.label, "url": self.options.urls.join(" "), "viewers": self.options.viewers,
             "window_s": rounded(self.window_s, 3),
             "connected": all.iter().filter(|viewer| viewer.open_at != 0).count(),
             "failed": tally.failed,
