@@ -40,6 +40,9 @@ use v4l2::FourCc;
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
 /// Longest back-off for devices and files: a camera that is plugged in is soon found.
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
+/// Longest back-off for cameras over NATS, whose connection is kept meanwhile.
+#[cfg(feature = "nats")]
+const NATS_BACKOFF_MAX: Duration = Duration::from_millis(500);
 /// Longest back-off for Raspberry Pi cameras, whose program takes seconds to start.
 const RPICAM_BACKOFF_MAX: Duration = Duration::from_secs(10);
 /// Longest back-off for other programs.
@@ -189,6 +192,8 @@ fn backoff_max(spec: &SourceSpec) -> Duration {
     match spec {
         SourceSpec::Exec(_) => PROGRAM_BACKOFF_MAX,
         SourceSpec::Rpicam(_) => RPICAM_BACKOFF_MAX,
+        #[cfg(feature = "nats")]
+        SourceSpec::Nats(_) => NATS_BACKOFF_MAX,
         _ => BACKOFF_MAX,
     }
 }
@@ -327,14 +332,14 @@ impl<'a> Camera<'a> {
             self.recover_missing_keyframe(spec, now)?;
             if now.since(reported_at) >= REPORT_INTERVAL {
                 reported_at = now;
-                let congested = self.endpoint.links.congested_bps();
-                source.report_viewers(self.publisher.viewers(), &congested);
+                let congested = self.endpoint.links.congested();
+                source.report_viewers(self.publisher.all_viewers(), &congested);
             }
             if let Some(controller) = &mut controller
                 && controller.is_due(now)
                 && let Some(wanted) = controller.next_bitrate(
-                    self.publisher.viewers(),
-                    self.endpoint.links.congested_bps(),
+                    self.publisher.all_viewers(),
+                    self.endpoint.links.congested(),
                     now,
                 )
             {

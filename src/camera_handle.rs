@@ -97,6 +97,12 @@ impl Handle {
         self.links.add()
     }
 
+    /// Sets the viewers at other servers, and their congested links: bandwidths in bits per second, and how many have about each.
+    pub fn set_remote_viewers(&self, viewers: u64, congested: Vec<(u32, u32)>) {
+        self.hub.set_remote_viewers(viewers);
+        self.links.set_remote(congested);
+    }
+
     /// Requests a keyframe. Requests that wait when a keyframe comes are fulfilled.
     pub fn request_keyframe(&self) {
         self.queue.push(Command::Keyframe);

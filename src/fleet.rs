@@ -2,16 +2,23 @@
 //!
 //! A camera is in the list of the server while it announces itself. Its thread begins with its first viewer, so a thousand
 //! cameras that nobody watches cost a table. Names of this server's own cameras stay theirs.
+//!
+//! Whoever may announce cameras can announce more than there is room for. Then cameras are asked whether they are there: those
+//! that answer take the places of those that never did and never gave a frame.
+
+mod member;
+
+use member::{Member, MemberState};
 
 use crate::camera;
-use crate::camera_handle::{self, Endpoint, Handle};
+use crate::camera_handle::{self, Handle};
 use crate::heartbeat::Heartbeat;
 use crate::logger::CLIENT_TARGET;
 use crate::nats::options::{Wanted, is_camera};
-use crate::nats::wire::{FromCamera, Subjects};
+use crate::nats::wire::{Announcement, Ask, FromCamera, Subjects};
 use crate::nats::{Client, Message, Url};
 use crate::redact;
-use crate::serve::{self, RemovedCamera, Site};
+use crate::serve::{self, Site};
 use crate::shutdown::ShutdownToken;
 use crate::source::SourceSpec;
 use crate::time::Timestamp;
@@ -24,54 +31,35 @@ use std::time::Duration;
 /// Most cameras of a fleet.
 const MAX_CAMERAS: usize = 1024;
 
-/// Time without a sign of life after which a camera is gone; it gives one each 3 s.
-const SILENCE: Duration = Duration::from_secs(10);
-
-/// Time for which a camera that is gone is kept for its viewers, who are told.
-const KEPT: Duration = Duration::from_secs(60);
-
 /// Interval at which demand is looked for.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Interval at which cameras are looked for that are gone.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Least time between two changes of one camera. What is announced between takes effect later.
-const CHANGE_INTERVAL: Duration = Duration::from_secs(1);
-
 /// Announcements that wait. Others come again.
 const MAX_ANNOUNCEMENTS: usize = 4096;
 
-/// A camera of the fleet.
-struct Member {
-    handle: Handle,
-    state: MemberState,
-    seen_at: Timestamp,
-    /// It said last that it leaves, or is silent.
-    has_left: bool,
-    /// The camera, while it is not in the list.
-    removed: Option<RemovedCamera>,
-    /// Time at which it came into the list or was removed.
-    changed_at: Timestamp,
-}
+/// Questions in one second to cameras for which there is no room.
+const MAX_QUESTIONS_PER_SECOND: u32 = 2048;
 
-enum MemberState {
-    /// Nobody has watched it so far.
-    Waiting(Box<Endpoint>),
-    Running(ShutdownToken),
-    /// Its thread could not be started.
-    Failed,
-}
+/// Age of a question after which an answer is none any more.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 
 struct Fleet {
     url: Url,
     /// Template of its cameras, but for name and source.
     template: camera::Config,
     site: Site,
+    client: Client,
+    /// Inbox for answers, to which the cameras' names are added.
+    inbox: String,
     members: BTreeMap<String, Member>,
-    /// There was no room since the last sweep.
+    /// There was no room since the last sweep: for new ones, and for those that answer.
     is_full: bool,
+    is_full_for_known: bool,
     is_full_logged: bool,
+    questions: u32,
 }
 
 /// Shows all cameras of `template.source`, an URL that ends with `/*`, until shutdown.
@@ -88,14 +76,18 @@ pub fn start(
     }
     let client = Client::shared(url.options())?;
     let fleet = Fleet {
+        inbox: client.new_inbox(),
+        client,
         url: url.clone(),
         template,
         site,
         members: BTreeMap::new(),
         is_full: false,
+        is_full_for_known: false,
         is_full_logged: false,
+        questions: 0,
     };
-    let run = move || fleet.run(&client, &shutdown);
+    let run = move || fleet.run(&shutdown);
     std::thread::Builder::new()
         .name("fleet".to_owned())
         .spawn(run)
@@ -103,20 +95,26 @@ pub fn start(
 }
 
 impl Fleet {
-    fn run(mut self, client: &Client, shutdown: &ShutdownToken) {
-        let (sender, announcements) = sync_channel::<Message>(MAX_ANNOUNCEMENTS);
+    fn run(mut self, shutdown: &ShutdownToken) {
+        let subscribe = |subject: &str| {
+            let (sender, messages) = sync_channel::<Message>(MAX_ANNOUNCEMENTS);
+            let sink = Box::new(move |message| drop(sender.try_send(message)));
+            (self.client.subscribe(subject, sink), messages)
+        };
         let subject = Subjects::all_announcements(&self.url.options().prefix);
-        let sink = Box::new(move |message| drop(sender.try_send(message)));
-        let _subscription = client.subscribe(&subject, sink);
+        let (_announcements, announcements) = subscribe(&subject);
+        let (_answers, answers) = subscribe(&format!("{}.*", self.inbox));
         let mut swept_at = Timestamp::now();
         while !shutdown.is_triggered() {
             self.take(&announcements);
+            let now = Timestamp::now();
+            (answers.try_iter()).for_each(|answer| self.take_answer(&answer, now));
             self.start_demanded();
             let now = Timestamp::now();
             if now.since(swept_at) >= SWEEP_INTERVAL {
                 swept_at = now;
                 // Without a connection nobody can be heard.
-                if client.connection().is_some() {
+                if self.client.connection().is_some() {
                     self.sweep(now);
                 } else {
                     self.members
@@ -144,51 +142,84 @@ impl Fleet {
     }
 
     fn announce(&mut self, message: &Message, now: Timestamp) {
-        let Some(FromCamera::Announce(is_gone)) = FromCamera::decode(&message.payload) else {
+        let Some(FromCamera::Announce(heard)) = FromCamera::decode(&message.payload) else {
             return;
         };
         let name = Subjects::camera(&self.url.options().prefix, &message.subject);
         let Some(name) = name.filter(|name| is_camera(name)) else {
             return;
         };
-        match self.members.get_mut(&name) {
-            Some(member) => {
-                member.has_left = is_gone;
-                if !is_gone {
-                    member.seen_at = now;
-                }
-                member.settle(&name, &self.site, now);
+        if let Some(member) = self.members.get_mut(&name) {
+            member.hear(heard, now);
+            member.settle(&name, &self.site, now);
+        } else if heard.is_gone {
+            // It was not there.
+        } else if self.members.len() < MAX_CAMERAS || self.make_room(now) {
+            self.add(&name, heard, now);
+        } else {
+            self.note_full();
+            if self.questions < MAX_QUESTIONS_PER_SECOND {
+                self.questions += 1;
+                self.ask(&name, now);
             }
-            None if is_gone => {}
-            None => self.add(&name, now),
         }
     }
 
-    /// Adds a camera, if there is room, and no other one of its name.
-    fn add(&mut self, name: &str, now: Timestamp) {
-        if self.members.len() >= MAX_CAMERAS && !self.make_room(now) {
-            if !std::mem::replace(&mut self.is_full_logged, true) {
-                log::warn!(
-                    target: CLIENT_TARGET,
-                    "{}: more than {MAX_CAMERAS} cameras; others are ignored",
-                    self.url
-                );
-            }
+    fn note_full(&mut self) {
+        if !std::mem::replace(&mut self.is_full_logged, true) {
+            log::warn!(
+                target: CLIENT_TARGET,
+                "{}: more than {MAX_CAMERAS} cameras; others are ignored, unless some of these do not answer",
+                self.url
+            );
+        }
+    }
+
+    /// Asks a camera whether it is there.
+    fn ask(&self, name: &str, now: Timestamp) {
+        let subjects = Subjects::new(&self.url.options().prefix, name);
+        let reply = format!("{}.{}", self.inbox, subjects.token());
+        let question = Ask::Presence(now).encode();
+        let _ = self.client.publish(&subjects.ask, &reply, &[&question]);
+    }
+
+    /// Takes the answer of a camera, which takes the place of one that never answered.
+    fn take_answer(&mut self, message: &Message, now: Timestamp) {
+        let Some(FromCamera::Welcome(welcome)) = FromCamera::decode(&message.payload) else {
+            return;
+        };
+        let token = message.subject.strip_prefix(self.inbox.as_bytes());
+        let token = token.and_then(|token| std::str::from_utf8(token.strip_prefix(b".")?).ok());
+        let Some(name) = token.map(Subjects::camera_of_token) else {
+            return;
+        };
+        if !is_camera(&name) || now.since(welcome.asked_at) > ANSWER_TIMEOUT {
             return;
         }
+        if let Some(member) = self.members.get_mut(&name) {
+            return member.hear_answer();
+        }
+        if self.members.len() < MAX_CAMERAS || self.make_room_for_known() {
+            let heard = Announcement {
+                is_gone: false,
+                epoch: welcome.epoch,
+            };
+            self.add(&name, heard, now);
+            if let Some(member) = self.members.get_mut(&name) {
+                member.hear_answer();
+            }
+        }
+    }
+
+    /// Adds a camera, if there is no other one of its name.
+    fn add(&mut self, name: &str, heard: Announcement, now: Timestamp) {
         let (endpoint, handle) = camera_handle::channel([]);
         endpoint.publisher.enter_idle();
         if !(self.site).add_camera(served(&self.url, name, &handle)) {
             return;
         }
-        let member = Member {
-            handle,
-            state: MemberState::Waiting(Box::new(endpoint)),
-            seen_at: now,
-            has_left: false,
-            removed: None,
-            changed_at: now,
-        };
+        let mut member = Member::new(handle, endpoint, now);
+        member.hear(heard, now);
         self.members.insert(name.to_owned(), member);
         log::info!(target: CLIENT_TARGET, "{name}: published at {}", self.url);
     }
@@ -198,23 +229,38 @@ impl Fleet {
         if self.is_full {
             return false;
         }
-        let gone = self.members.iter().filter(|(_, member)| {
-            let is_unwatched = matches!(member.state, MemberState::Waiting(_));
-            let is_gone = member.removed.is_some() || now.since(member.seen_at) > SILENCE;
-            is_gone && is_unwatched && member.handle.hub().stats().viewers == 0
-        });
+        let gone = (self.members.iter()).filter(|(_, member)| member.can_go(now));
         let oldest = gone.min_by_key(|(_, member)| member.seen_at);
         let Some(name) = oldest.map(|(name, _)| name.clone()) else {
             // Nothing changes until the next sweep.
             self.is_full = true;
             return false;
         };
-        if let Some(member) = self.members.remove(&name)
-            && member.removed.is_none()
-        {
-            self.site.remove_camera(&name);
-        }
+        self.forget(&name);
         true
+    }
+
+    /// Forgets a camera that never answered and never gave a frame; false if there is none.
+    fn make_room_for_known(&mut self) -> bool {
+        if self.is_full_for_known {
+            return false;
+        }
+        let mut members = self.members.iter();
+        let Some((name, _)) = members.find(|(_, member)| member.seems_made_up()) else {
+            self.is_full_for_known = true;
+            return false;
+        };
+        let name = name.clone();
+        self.forget(&name);
+        true
+    }
+
+    fn forget(&mut self, name: &str) {
+        if let Some(member) = self.members.remove(name)
+            && member.is_listed()
+        {
+            self.site.remove_camera(name);
+        }
     }
 
     /// Starts the cameras that somebody wants to watch.
@@ -244,57 +290,27 @@ impl Fleet {
         }
     }
 
-    /// Takes cameras from the list that are silent, and forgets those that are gone.
+    /// Takes cameras from the list that are silent, forgets those that are gone, and asks who is there if there is no room.
     fn sweep(&mut self, now: Timestamp) {
         for (name, member) in &mut self.members {
-            // Frames are signs of life, too.
-            let newest = member.handle.hub().newest_captured_at();
-            let heard_at = newest.map_or(member.seen_at, |at| at.max(member.seen_at));
-            member.has_left |= now.since(heard_at) > SILENCE;
+            member.check(now);
             member.settle(name, &self.site, now);
         }
         self.members.retain(|_, member| {
-            let is_kept = member.removed.is_none()
-                || now.since(member.changed_at) < KEPT
-                || member.handle.hub().stats().viewers > 0;
+            let is_kept = member.is_kept(now);
             if !is_kept {
                 member.stop();
             }
             is_kept
         });
-        self.is_full = false;
-        self.is_full_logged &= self.members.len() >= MAX_CAMERAS;
-    }
-}
-
-impl Member {
-    fn is_demanded(&self) -> bool {
-        matches!(&self.state, MemberState::Waiting(endpoint) if endpoint.publisher.has_demand())
-    }
-
-    /// Takes the camera from the list or brings it back, as it said last.
-    fn settle(&mut self, name: &str, site: &Site, now: Timestamp) {
-        if now.since(self.changed_at) < CHANGE_INTERVAL {
-            return;
-        }
-        match &self.removed {
-            None if self.has_left => {
-                self.changed_at = now;
-                self.removed = site.remove_camera(name);
-                log::info!(target: CLIENT_TARGET, "{name}: no longer published");
-            }
-            Some(removed) if !self.has_left && site.restore_camera(removed) => {
-                self.changed_at = now;
-                self.removed = None;
-                log::info!(target: CLIENT_TARGET, "{name}: published again");
-            }
-            _ => {}
-        }
-    }
-
-    fn stop(&self) {
-        if let MemberState::Running(shutdown) = &self.state {
-            shutdown.trigger();
+        (self.is_full, self.is_full_for_known, self.questions) = (false, false, 0);
+        let is_full = self.members.len() >= MAX_CAMERAS;
+        self.is_full_logged &= is_full;
+        if is_full {
+            let asked = (self.members.iter_mut())
+                .filter_map(|(name, member)| member.begin_question().then(|| name.clone()));
+            let asked: Vec<String> = asked.collect();
+            asked.iter().for_each(|name| self.ask(name, now));
         }
     }
 }

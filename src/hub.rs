@@ -55,7 +55,7 @@ pub use client_timeline::{ClientClock, ClientTimeline};
 pub use cursor::DeliveryState;
 pub use event::Event;
 use gop_buffer::GopBuffer;
-pub use handle::{DemandGuard, Hub, HubStats, ReplayFrames, ViewerGuard};
+pub use handle::{DemandGuard, Hub, HubStats, OtherPublisher, ReplayFrames, ViewerGuard};
 pub use lookahead::{Action, LinkPolicy, Lookahead};
 use rate_meter::RateMeter;
 pub use status::{CameraState, CameraStatus};
@@ -105,6 +105,8 @@ struct Inner {
     viewers: usize,
     /// Viewers at other servers, as these report.
     remote_viewers: u64,
+    /// Another server publishes a camera under this one's name.
+    other_publisher: Option<OtherPublisher>,
     demand_guards: usize,
     skipped: u64,
     dropped: u64,
@@ -141,6 +143,7 @@ pub fn channel(keyframes: Arc<dyn KeyframeRequests>) -> (Publisher, Hub) {
         rate_meter: RateMeter::default(),
         viewers: 0,
         remote_viewers: 0,
+        other_publisher: None,
         demand_guards: 0,
         skipped: 0,
         dropped: 0,
@@ -295,6 +298,12 @@ impl Publisher {
     /// Returns the number of viewers.
     pub fn viewers(&self) -> usize {
         self.0.lock().viewers
+    }
+
+    /// Returns the number of viewers here and at other servers.
+    pub fn all_viewers(&self) -> u64 {
+        let inner = self.0.lock();
+        inner.remote_viewers.saturating_add(inner.viewers as u64)
     }
 }
 

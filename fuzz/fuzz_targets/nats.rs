@@ -2,12 +2,13 @@
 //! clock, keys and URLs. No panic, and what waits is bounded.
 #![no_main]
 
+use berrymse::nats::assembly::Assembly;
 use berrymse::nats::nkey::{UserKey, parse_creds};
 use berrymse::nats::options::{Options, Server};
 use berrymse::nats::order::Order;
 use berrymse::nats::protocol::{Parser, ServerOp};
 use berrymse::nats::remote_clock::RemoteClock;
-use berrymse::nats::wire::{Ask, Assembly, FromCamera, Subjects};
+use berrymse::nats::wire::{Ask, FromCamera, Subjects};
 use berrymse::nats::Url;
 use berrymse::time::Timestamp;
 use bytes::Bytes;

@@ -14,7 +14,7 @@ use std::time::Duration;
 const TARGET_UTILISATION: f64 = 0.85;
 
 /// Viewers for each ignored link.
-const VIEWERS_PER_IGNORED_LINK: usize = 4;
+const VIEWERS_PER_IGNORED_LINK: u64 = 4;
 
 /// Interval of policy runs.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
@@ -69,16 +69,16 @@ impl BitrateController {
         is_due
     }
 
-    /// Returns the bit rate to request, if it changes. `congested_bps` are the bandwidths of the
-    /// viewers' congested links.
+    /// Returns the bit rate to request, if it changes. `congested` are the congested links of
+    /// the viewers: bandwidths, and how many links have about each.
     pub(super) fn next_bitrate(
         &mut self,
-        viewers: usize,
-        congested_bps: Vec<u32>,
+        viewers: u64,
+        congested: Vec<(u32, u32)>,
         now: Timestamp,
     ) -> Option<u32> {
         let since = |then: Option<Timestamp>| then.map_or(Duration::MAX, |then| now.since(then));
-        let line = target_link(viewers, congested_bps);
+        let line = target_link(viewers, congested);
         if line.is_some() {
             self.congested_at = Some(now);
         }
@@ -112,9 +112,16 @@ impl BitrateController {
 }
 
 /// Returns the bandwidth of the link to follow; `None` if it carries everything.
-fn target_link(viewers: usize, mut congested_bps: Vec<u32>) -> Option<u32> {
-    congested_bps.sort_unstable();
-    (congested_bps.get(viewers / VIEWERS_PER_IGNORED_LINK)).copied()
+fn target_link(viewers: u64, mut congested: Vec<(u32, u32)>) -> Option<u32> {
+    congested.sort_unstable();
+    let mut ignored = viewers / VIEWERS_PER_IGNORED_LINK;
+    for (bps, count) in congested {
+        match ignored.checked_sub(count.into()) {
+            Some(left) => ignored = left,
+            None => return Some(bps),
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -139,13 +146,13 @@ mod tests {
             }
         }
 
-        fn see(&mut self, seconds: u64, viewers: usize, slow: &[u32]) {
+        fn see(&mut self, seconds: u64, viewers: u64, slow: &[u32]) {
             for _ in 0..seconds {
                 self.seconds += 1;
                 let now = Timestamp::from_nanos(self.seconds * 1_000_000_000);
                 self.current = self
                     .controller
-                    .next_bitrate(viewers, slow.to_vec(), now)
+                    .next_bitrate(viewers, slow.iter().map(|bps| (*bps, 1)).collect(), now)
                     .unwrap_or(self.current);
             }
         }

@@ -38,6 +38,8 @@ struct Shared(Mutex<Inner>);
 struct Inner {
     /// Bandwidths of the congested links, by their ids.
     congested: BTreeMap<u64, u32>,
+    /// Congested links at other servers: bandwidths, and how many have about each.
+    remote: Vec<(u32, u32)>,
     keyframe_throttle: KeyframeThrottle,
     next_id: u64,
 }
@@ -62,9 +64,16 @@ impl Links {
         }
     }
 
-    /// Returns the bandwidths of the congested links, in bits per second.
-    pub fn congested_bps(&self) -> Vec<u32> {
-        self.0.lock().congested.values().copied().collect()
+    /// Returns the congested links, here and at other servers: bandwidths in bits per second, and how many have about each.
+    pub fn congested(&self) -> Vec<(u32, u32)> {
+        let inner = self.0.lock();
+        let local = inner.congested.values().map(|bps| (*bps, 1));
+        local.chain(inner.remote.iter().copied()).collect()
+    }
+
+    /// Sets the congested links at other servers.
+    pub(super) fn set_remote(&self, congested: Vec<(u32, u32)>) {
+        self.0.lock().remote = congested;
     }
 
     /// Sets whether the open source makes keyframes on request.

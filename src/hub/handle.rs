@@ -87,6 +87,8 @@ pub struct HubStats {
     pub viewers: usize,
     /// Viewers of other servers that carry the camera further.
     pub remote_viewers: u64,
+    /// Another server that publishes a camera under this one's name.
+    pub other_publisher: Option<OtherPublisher>,
     /// Pictures published since the start.
     pub frames: u64,
     /// Frames skipped on congested links, over all viewers.
@@ -97,6 +99,15 @@ pub struct HubStats {
     pub restarts: u64,
     /// Capture time of the newest frame.
     pub last_frame_at: Option<Timestamp>,
+}
+
+/// Another server that publishes a camera under the same name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OtherPublisher {
+    /// Start of its program, in nanoseconds of Unix time.
+    pub epoch: u64,
+    /// It started later, so edges show its camera.
+    pub is_newer: bool,
 }
 
 impl Hub {
@@ -133,6 +144,11 @@ impl Hub {
     /// Sets the number of viewers at other servers.
     pub fn set_remote_viewers(&self, viewers: u64) {
         self.0.lock().remote_viewers = viewers;
+    }
+
+    /// Sets the server that publishes a camera under this one's name, too.
+    pub fn set_other_publisher(&self, other: Option<OtherPublisher>) {
+        self.0.lock().other_publisher = other;
     }
 
     /// Returns the capture time of the newest frame of a live camera.
@@ -199,6 +215,7 @@ impl Hub {
             keyframe_interval: inner.rate_meter.keyframe_interval(),
             viewers: inner.viewers,
             remote_viewers: inner.remote_viewers,
+            other_publisher: inner.other_publisher,
             frames: inner.buffer.next_seq(),
             frames_skipped: inner.skipped,
             frames_dropped: inner.dropped,

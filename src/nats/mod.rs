@@ -4,6 +4,7 @@
 //! The client is made for live video: it queues little, throws away what it could not send when a connection breaks, and
 //! notices within a second that a server is silent. It knows neither cameras nor hubs.
 
+pub mod assembly;
 pub mod client;
 mod connection;
 pub mod nkey;

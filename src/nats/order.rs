@@ -3,7 +3,7 @@
 //! A gap is closed by frames that are sent again, else the next keyframe ends it, which is asked for. So a decoder never
 //! gets a frame whose references are missing.
 
-use super::wire::Assembled;
+use super::assembly::Assembled;
 use crate::time::Timestamp;
 use std::time::Duration;
 

@@ -13,26 +13,37 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// Time after which an answer is none any more.
 const MAX_ROUND: Duration = Duration::from_secs(10);
 
-/// Questions that have no answer so far, by the times at which they were asked.
+/// Questions, by the times at which they were asked, and which starts of the camera's program have answered: two servers may
+/// publish under one name.
 #[derive(Debug, Default)]
-pub struct Questions(VecDeque<Timestamp>);
+pub struct Questions(VecDeque<(Timestamp, Vec<u64>)>);
 
 impl Questions {
     /// Most that are remembered.
     const MAX: usize = 16;
+
+    /// Most answers to one.
+    const MAX_ANSWERS: usize = 4;
 
     /// Notes a question.
     pub fn ask(&mut self, at: Timestamp) {
         if self.0.len() >= Self::MAX {
             self.0.pop_front();
         }
-        self.0.push_back(at);
+        self.0.push_back((at, Vec::new()));
     }
 
-    /// Returns true for the first answer to a question.
-    pub fn take(&mut self, asked_at: Timestamp, now: Timestamp) -> bool {
-        let at = self.0.iter().position(|at| *at == asked_at);
-        at.and_then(|at| self.0.remove(at)).is_some() && now.since(asked_at) <= MAX_ROUND
+    /// Returns true for the first answer of a start of the camera's program to a question.
+    pub fn take(&mut self, asked_at: Timestamp, epoch: u64, now: Timestamp) -> bool {
+        let question = self.0.iter_mut().find(|(at, _)| *at == asked_at);
+        let Some((_, answered)) = question.filter(|_| now.since(asked_at) <= MAX_ROUND) else {
+            return false;
+        };
+        let is_first = !answered.contains(&epoch) && answered.len() < Self::MAX_ANSWERS;
+        if is_first {
+            answered.push(epoch);
+        }
+        is_first
     }
 }
 
@@ -153,12 +164,19 @@ mod tests {
         let mut questions = Questions::default();
         questions.ask(at(1));
         questions.ask(at(2));
-        assert!(!questions.take(at(3), at(4)));
-        assert!(questions.take(at(2), at(4)) && !questions.take(at(2), at(4)));
-        assert!(!questions.take(at(1), at(20_000)), "too late");
+        assert!(!questions.take(at(3), 7, at(4)));
+        assert!(questions.take(at(2), 7, at(4)) && !questions.take(at(2), 7, at(4)));
+        assert!(questions.take(at(2), 8, at(4)) && !questions.take(at(2), 7, at(4)));
+        assert!(!questions.take(at(1), 7, at(20_000)), "too late");
+        assert_eq!(
+            (0..9)
+                .filter(|epoch| questions.take(at(1), *epoch, at(2)))
+                .count(),
+            4
+        );
         (0..100).for_each(|ms| questions.ask(at(ms)));
         assert_eq!(questions.0.len(), Questions::MAX);
-        assert!(!questions.take(at(0), at(100)) && questions.take(at(99), at(100)));
+        assert!(!questions.take(at(0), 7, at(100)) && questions.take(at(99), 7, at(100)));
     }
 
     #[test]

@@ -14,7 +14,7 @@ const SILENT_PINGS: u32 = 3;
 
 /// Back-off between attempts to connect, and after a refused login.
 const RETRY_MIN: Duration = Duration::from_millis(100);
-const RETRY_MAX: Duration = Duration::from_secs(2);
+const RETRY_MAX: Duration = Duration::from_secs(1);
 const REFUSED_RETRY: Duration = Duration::from_secs(5);
 
 /// Time to send what waits when the client ends.

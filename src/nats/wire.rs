@@ -19,8 +19,8 @@ pub const MAX_FRAME_BYTES: usize = 10 << 20;
 /// Most chunks of a frame: servers permit messages of 1 kB at least.
 const MAX_CHUNKS: u16 = 16 << 10;
 
-/// Most links in one report.
-pub const MAX_LINKS: usize = 32;
+/// Most groups of links in one report.
+const MAX_GROUPS: usize = 16;
 
 const KIND_FRAME: u8 = 1;
 const KIND_PROBE: u8 = 2;
@@ -31,6 +31,7 @@ const KIND_RESEND: u8 = 6;
 const KIND_KEYFRAME: u8 = 7;
 const KIND_CLOCK: u8 = 8;
 const KIND_REPORT: u8 = 9;
+const KIND_PRESENCE: u8 = 10;
 
 /// Decoding can begin at the frame.
 const FLAG_ENTRY: u8 = 1;
@@ -38,6 +39,10 @@ const FLAG_ENTRY: u8 = 1;
 const FLAG_LIVE: u8 = 1;
 /// The camera leaves.
 const FLAG_GONE: u8 = 1;
+
+fn saturating(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
 
 /// Subjects of one camera below a prefix.
 ///
@@ -80,7 +85,18 @@ impl Subjects {
         let subject = std::str::from_utf8(subject).ok()?;
         let token = subject.strip_prefix(prefix)?.strip_prefix('.')?;
         let token = token.strip_suffix(".announce")?;
-        Some(token.replace("%2E", "."))
+        Some(Self::camera_of_token(token))
+    }
+
+    /// Returns the token of the camera's name.
+    pub fn token(&self) -> &str {
+        let before = self.ask.strip_suffix(".ask").unwrap_or_default();
+        before.rsplit('.').next().unwrap_or_default()
+    }
+
+    /// Returns the name of a camera by its token.
+    pub fn camera_of_token(token: &str) -> String {
+        token.replace("%2E", ".")
     }
 }
 
@@ -166,14 +182,16 @@ pub enum Ask {
     Keyframe,
     /// Send your clock.
     Clock(Timestamp),
+    /// Answer if you are there; nobody watches.
+    Presence(Timestamp),
     /// Viewers of an edge and their links.
     Report {
         /// Random number of the edge.
         edge: u64,
         /// Number of viewers.
         viewers: u32,
-        /// Bandwidths of congested links, in bits per second.
-        congested_bps: Vec<u32>,
+        /// Congested links: bandwidths in bits per second, and how many links have about each.
+        congested: Vec<(u32, u32)>,
     },
 }
 
@@ -186,8 +204,8 @@ pub enum FromCamera {
     Probe,
     /// An answer.
     Welcome(Welcome),
-    /// A sign of life; true when it leaves.
-    Announce(bool),
+    /// A sign of life.
+    Announce(Announcement),
 }
 
 impl FromCamera {
@@ -208,7 +226,10 @@ impl FromCamera {
                 asked_at: Timestamp::from_nanos(rest.try_get_u64().ok()?),
                 now: Timestamp::from_nanos(rest.try_get_u64().ok()?),
             })),
-            KIND_ANNOUNCE => Some(Self::Announce(rest.try_get_u8().ok()? & FLAG_GONE != 0)),
+            KIND_ANNOUNCE => Some(Self::Announce(Announcement {
+                is_gone: rest.try_get_u8().ok()? & FLAG_GONE != 0,
+                epoch: rest.try_get_u64().ok()?,
+            })),
             _ => None,
         }
     }
@@ -217,10 +238,23 @@ impl FromCamera {
     pub fn probe() -> [u8; 2] {
         [VERSION, KIND_PROBE]
     }
+}
 
-    /// Returns the bytes of a sign of life.
-    pub fn announcement(is_gone: bool) -> [u8; 3] {
-        [VERSION, KIND_ANNOUNCE, u8::from(is_gone) * FLAG_GONE]
+/// Sign of life of a camera.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Announcement {
+    /// It leaves.
+    pub is_gone: bool,
+    /// Start of the camera's program, in nanoseconds of Unix time where the machine has a clock.
+    pub epoch: u64,
+}
+
+impl Announcement {
+    /// Returns its bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = vec![VERSION, KIND_ANNOUNCE, u8::from(self.is_gone) * FLAG_GONE];
+        out.put_u64(self.epoch);
+        out
     }
 }
 
@@ -236,6 +270,23 @@ impl Welcome {
 }
 
 impl Ask {
+    /// Returns a report. Links of about the same bandwidth become one group, so that it stays small.
+    pub fn report(edge: u64, viewers: u64, congested: &[(u32, u32)]) -> Self {
+        let mut links = congested.to_vec();
+        links.sort_unstable();
+        let size = links.len().div_ceil(MAX_GROUPS).max(1);
+        let group = |links: &[(u32, u32)]| {
+            let (bps, _) = *links.get(links.len() / 2)?;
+            let count = links.iter().map(|(_, count)| u64::from(*count)).sum();
+            Some((bps, saturating(count)))
+        };
+        Self::Report {
+            edge,
+            viewers: saturating(viewers),
+            congested: links.chunks(size).filter_map(group).collect(),
+        }
+    }
+
     /// Returns its bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = vec![VERSION];
@@ -257,13 +308,19 @@ impl Ask {
             Self::Report {
                 edge,
                 viewers,
-                congested_bps,
+                congested,
             } => {
                 out.put_u8(KIND_REPORT);
                 out.put_u64(*edge);
                 out.put_u32(*viewers);
-                let links = congested_bps.iter().take(MAX_LINKS);
-                links.for_each(|bps| out.put_u32(*bps));
+                for (bps, count) in congested.iter().take(MAX_GROUPS) {
+                    out.put_u32(*bps);
+                    out.put_u32(*count);
+                }
+            }
+            Self::Presence(at) => {
+                out.put_u8(KIND_PRESENCE);
+                out.put_u64(at.as_nanos());
             }
         }
         out
@@ -284,105 +341,24 @@ impl Ask {
             KIND_CLOCK => Some(Self::Clock(Timestamp::from_nanos(rest.try_get_u64().ok()?))),
             KIND_REPORT => {
                 let (edge, viewers) = (rest.try_get_u64().ok()?, rest.try_get_u32().ok()?);
-                let mut congested_bps = Vec::new();
-                while let Ok(bps) = rest.try_get_u32() {
-                    if congested_bps.len() == MAX_LINKS {
+                let mut congested = Vec::new();
+                while let (Ok(bps), Ok(count)) = (rest.try_get_u32(), rest.try_get_u32()) {
+                    if congested.len() == MAX_GROUPS {
                         return None;
                     }
-                    congested_bps.push(bps);
+                    congested.push((bps, count));
                 }
                 Some(Self::Report {
                     edge,
                     viewers,
-                    congested_bps,
+                    congested,
                 })
             }
+            KIND_PRESENCE => Some(Self::Presence(Timestamp::from_nanos(
+                rest.try_get_u64().ok()?,
+            ))),
             _ => None,
         }
-    }
-}
-
-/// A frame, put together.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Assembled {
-    /// Header of its first chunk that came.
-    pub header: FrameHeader,
-    /// Init segment, if any, and fragment.
-    pub bytes: Bytes,
-}
-
-/// Frames of which some chunks are missing. Bounded in number and bytes: the oldest gives way.
-#[derive(Debug, Default)]
-pub struct Assembly {
-    partial: Vec<Partial>,
-}
-
-#[derive(Debug)]
-struct Partial {
-    header: FrameHeader,
-    chunks: Vec<Bytes>,
-    missing: usize,
-    bytes: usize,
-}
-
-impl Assembly {
-    /// Most frames that wait for chunks.
-    const MAX_FRAMES: usize = 8;
-
-    /// Most bytes of all of them.
-    const MAX_BYTES: usize = 2 * MAX_FRAME_BYTES;
-
-    /// Takes a frame or chunk; returns the frame once it is whole.
-    pub fn push(&mut self, header: FrameHeader, bytes: Bytes) -> Option<Assembled> {
-        if bytes.is_empty() || bytes.len() > MAX_FRAME_BYTES {
-            return None;
-        }
-        if header.chunks == 1 {
-            return Some(Assembled { header, bytes });
-        }
-        let is_same = |other: &Partial| {
-            let other = &other.header;
-            (other.epoch, other.number, other.chunks)
-                == (header.epoch, header.number, header.chunks)
-        };
-        let at = match self.partial.iter().position(is_same) {
-            Some(at) => at,
-            None => {
-                if self.partial.len() >= Self::MAX_FRAMES {
-                    self.partial.remove(0);
-                }
-                let chunks = usize::from(header.chunks);
-                self.partial.push(Partial {
-                    header,
-                    chunks: vec![Bytes::new(); chunks],
-                    missing: chunks,
-                    bytes: 0,
-                });
-                self.partial.len() - 1
-            }
-        };
-        let partial = self.partial.get_mut(at)?;
-        let slot = partial.chunks.get_mut(usize::from(header.chunk))?;
-        if slot.is_empty() {
-            partial.bytes += bytes.len();
-            partial.missing -= 1;
-            *slot = bytes;
-        }
-        if partial.bytes > MAX_FRAME_BYTES {
-            self.partial.remove(at);
-            return None;
-        }
-        if partial.missing > 0 {
-            while self.partial.iter().map(|other| other.bytes).sum::<usize>() > Self::MAX_BYTES {
-                self.partial.remove(0);
-            }
-            return None;
-        }
-        let whole = self.partial.remove(at);
-        Some(Assembled {
-            header: whole.header,
-            bytes: whole.chunks.concat().into(),
-        })
     }
 }
 
@@ -418,6 +394,12 @@ mod tests {
         };
         let read = FromCamera::decode(&welcome.encode().into());
         assert_eq!(read, Some(FromCamera::Welcome(welcome)));
+        let announcement = Announcement {
+            is_gone: true,
+            epoch: 7,
+        };
+        let read = FromCamera::decode(&announcement.encode().into());
+        assert_eq!(read, Some(FromCamera::Announce(announcement)));
         for ask in [
             Ask::Join(Timestamp::from_nanos(9)),
             Ask::Resend(1, 2),
@@ -426,11 +408,33 @@ mod tests {
             Ask::Report {
                 edge: 1,
                 viewers: 2,
-                congested_bps: vec![3, 4],
+                congested: vec![(3, 4), (5, 6)],
             },
+            Ask::Presence(Timestamp::from_nanos(9)),
         ] {
             assert_eq!(Ask::decode(&ask.encode()), Some(ask));
         }
+    }
+
+    #[test]
+    fn report_groups_links_of_about_the_same_bandwidth() {
+        let links: Vec<(u32, u32)> = (0..100).rev().map(|bps| (bps, 2)).collect();
+        let Ask::Report {
+            viewers, congested, ..
+        } = Ask::report(1, u64::MAX, &links)
+        else {
+            panic!("no report");
+        };
+        assert_eq!((viewers, congested.len()), (u32::MAX, 15));
+        assert_eq!(congested[0], (3, 14));
+        assert_eq!(congested.iter().map(|(_, count)| count).sum::<u32>(), 200);
+        let few = Ask::report(1, 2, &[(9, 1), (5, 1)]);
+        let expected = Ask::Report {
+            edge: 1,
+            viewers: 2,
+            congested: vec![(5, 1), (9, 1)],
+        };
+        assert_eq!(few, expected);
     }
 
     #[test]
@@ -449,32 +453,5 @@ mod tests {
         assert_eq!(FromCamera::decode(&none), None, "chunk 1 of 1");
         let none: Bytes = header(1, 0, 0).encode().to_vec().into();
         assert_eq!(FromCamera::decode(&none), None, "chunk 0 of 0");
-    }
-
-    #[test]
-    fn chunks_in_any_order_make_the_frame() {
-        let mut assembly = Assembly::default();
-        let part = |text: &'static str| Bytes::from_static(text.as_bytes());
-        assert_eq!(assembly.push(header(1, 2, 3), part("c")), None);
-        assert_eq!(assembly.push(header(2, 0, 2), part("x")), None);
-        assert_eq!(assembly.push(header(1, 0, 3), part("a")), None);
-        assert_eq!(assembly.push(header(1, 0, 3), part("again")), None);
-        let whole = assembly.push(header(1, 1, 3), part("b")).unwrap();
-        assert_eq!(&whole.bytes[..], b"abc");
-        assert_eq!(assembly.partial.len(), 1);
-    }
-
-    #[test]
-    fn unfinished_frames_are_bounded() {
-        let mut assembly = Assembly::default();
-        let piece = Bytes::from(vec![0; 1 << 20]);
-        for number in 0..1000 {
-            for chunk in 0..15 {
-                assembly.push(header(number, chunk, 16), piece.clone());
-            }
-            let bytes: usize = assembly.partial.iter().map(|p| p.bytes).sum();
-            assert!(assembly.partial.len() <= 8 && bytes <= Assembly::MAX_BYTES);
-        }
-        assert_eq!(assembly.push(header(0, 0, 1), Bytes::new()), None);
     }
 }

@@ -1,17 +1,20 @@
 //! One camera as it is published: probes, frames while somebody watches, answers to edges.
 
 use super::feedback::Feedback;
+use super::rival::Rival;
 use super::window::Window;
 use crate::camera_handle::Handle;
-use crate::hub::{CameraState, Delivery, Event, Subscription};
+use crate::hub::{CameraState, Delivery, Event, OtherPublisher, Subscription};
 use crate::media::Frame;
 use crate::nats::protocol::NO_RESPONDERS;
-use crate::nats::wire::{Ask, FrameHeader, FromCamera, HEADER_BYTES, Subjects, Welcome};
+use crate::nats::wire::{
+    Announcement, Ask, FrameHeader, FromCamera, HEADER_BYTES, Subjects, Welcome,
+};
 use crate::nats::{Client, Message, PublishError};
 use crate::time::Timestamp;
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -42,6 +45,9 @@ const MAX_JOIN_BYTES: usize = 1 << 20;
 /// GOPs and repetitions per second, over all edges. Others wait for the next keyframe.
 const MAX_ANSWERS_PER_SECOND: u32 = 50;
 
+/// Least time between two lines of the log about another server with the same name.
+const OTHER_LOG_INTERVAL: Duration = Duration::from_secs(60);
+
 /// Messages of edges that wait.
 const INBOX_MESSAGES: usize = 256;
 
@@ -64,6 +70,8 @@ pub(super) struct Camera {
     recent: VecDeque<Frame>,
     answers_left: u32,
     feedback: Feedback,
+    rival: Rival,
+    other_logged_at: Option<Timestamp>,
     ticks: u32,
 }
 
@@ -90,6 +98,8 @@ impl Camera {
             recent: VecDeque::new(),
             answers_left: MAX_ANSWERS_PER_SECOND,
             feedback: Feedback::default(),
+            rival: Rival::new(epoch),
+            other_logged_at: None,
             ticks: 0,
         }
     }
@@ -103,6 +113,7 @@ impl Camera {
             Box::new(move |message| drop(sender.try_send(message)))
         };
         let _asks = self.client.subscribe(&self.subjects.ask, sink());
+        let _announcements = self.client.subscribe(&self.subjects.announce, sink());
         let echoes = format!("{}.*", self.inbox);
         let _echoes = self.client.subscribe(&echoes, sink());
         let mut ticks = interval(TICK);
@@ -138,13 +149,18 @@ impl Camera {
             self.send_round(is_probe, now);
         }
         if self.ticks.is_multiple_of(ANNOUNCE_TICKS) {
-            let announcement = FromCamera::announcement(false);
-            let _ = (self.client).publish(&self.subjects.announce, "", &[&announcement]);
+            let announcement = Announcement {
+                is_gone: false,
+                epoch: self.epoch,
+            };
+            let _ = (self.client).publish(&self.subjects.announce, "", &[&announcement.encode()]);
         }
         if self.ticks.is_multiple_of(10) {
             self.answers_left = MAX_ANSWERS_PER_SECOND;
-            let viewers = self.feedback.viewers(now);
-            self.handle.hub().set_remote_viewers(viewers);
+            let (viewers, congested) = self.feedback.begin_second(now);
+            self.handle.set_remote_viewers(viewers, congested);
+            let other = self.rival.check(now);
+            self.note_other(other, now);
         }
         self.ticks = self.ticks.wrapping_add(1);
         match (self.window.is_watched(), is_watched) {
@@ -295,6 +311,14 @@ impl Camera {
         if message.subject.starts_with(self.inbox.as_bytes()) {
             return self.on_echo(message);
         }
+        let now = Timestamp::now();
+        if message.subject == self.subjects.announce.as_bytes() {
+            if let Some(FromCamera::Announce(heard)) = FromCamera::decode(&message.payload) {
+                let other = self.rival.hear(heard, now);
+                self.note_other(other, now);
+            }
+            return;
+        }
         let Some(ask) = Ask::decode(&message.payload) else {
             return;
         };
@@ -304,7 +328,6 @@ impl Camera {
             true => reply,
             false => "",
         };
-        let now = Timestamp::now();
         match ask {
             Ask::Join(asked_at) => {
                 self.window.on_demand();
@@ -315,13 +338,45 @@ impl Camera {
                 self.window.on_demand();
                 self.welcome(reply, asked_at);
             }
+            Ask::Presence(asked_at) => self.welcome(reply, asked_at),
             Ask::Resend(first, last) => self.resend(reply, first, last, now),
             Ask::Keyframe => self.handle.request_keyframe(),
             Ask::Report {
                 edge,
                 viewers,
-                congested_bps,
-            } => (self.feedback).report(edge, viewers, &congested_bps, &self.handle, now),
+                congested,
+            } => (self.feedback).report(edge, viewers, &congested, now),
+        }
+    }
+
+    /// Notes whether another server publishes a camera under this name, if that has changed.
+    fn note_other(&mut self, change: Option<Option<OtherPublisher>>, now: Timestamp) {
+        let Some(other) = change else {
+            return;
+        };
+        self.handle.hub().set_other_publisher(other);
+        // Whoever may announce cameras could fill the log.
+        let is_due = |at: Timestamp| now.since(at) > OTHER_LOG_INTERVAL;
+        if !self.other_logged_at.is_none_or(is_due) {
+            return;
+        }
+        self.other_logged_at = Some(now);
+        let name = &self.name;
+        match other {
+            Some(other) => {
+                let (when, whose) = match other.is_newer {
+                    true => ("later", "its camera"),
+                    false => ("earlier", "this camera"),
+                };
+                let started = UNIX_EPOCH + Duration::from_nanos(other.epoch);
+                let started = httpdate::fmt_http_date(started);
+                log::warn!(
+                    "{name}: another server publishes a camera under this name, too ({}, started {when}: {started}); \
+                     edges show {whose}; give one of them another publish.name",
+                    self.subjects.frames
+                );
+            }
+            None => log::info!("{name}: no other server publishes under this name any more"),
         }
     }
 

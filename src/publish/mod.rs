@@ -4,10 +4,11 @@
 
 mod camera;
 mod feedback;
+mod rival;
 mod window;
 
 use crate::camera_handle::Handle;
-use crate::nats::wire::Subjects;
+use crate::nats::wire::{Announcement, Subjects};
 use crate::nats::{Client, Options, client};
 use crate::time::{Timestamp, unix_at_zero};
 use std::time::Duration;
@@ -44,6 +45,7 @@ impl Config {
 #[derive(Debug)]
 pub struct Publisher {
     client: Client,
+    epoch: u64,
     announcements: Vec<String>,
 }
 
@@ -78,14 +80,19 @@ impl Publisher {
         }
         Ok(Self {
             client,
+            epoch,
             announcements,
         })
     }
 
     /// Says that the cameras leave, and ends the connection.
     pub fn close(self) {
+        let gone = Announcement {
+            is_gone: true,
+            epoch: self.epoch,
+        };
+        let gone = gone.encode();
         for subject in &self.announcements {
-            let gone = crate::nats::wire::FromCamera::announcement(true);
             // Without a connection edges find out by the silence.
             let _ = self.client.publish(subject, "", &[&gone]);
         }

@@ -150,7 +150,7 @@ pub trait Input: Send {
 
     /// Takes the number of viewers and the bandwidths of their congested links, in bits per second, about once a second: for
     /// a source that passes them on to the camera.
-    fn report_viewers(&mut self, _viewers: usize, _congested_bps: &[u32]) {}
+    fn report_viewers(&mut self, _viewers: u64, _congested: &[(u32, u32)]) {}
 
     /// Returns the longest silence that is no fault. Until then the camera is live, however old its
     /// last frame.

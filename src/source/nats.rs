@@ -8,11 +8,12 @@ use super::{Cause, Error, Input, Item, ReadyFrame, ReadyTiming, SILENCE_LIMIT, S
 use crate::media::fmp4::Sample;
 use crate::media::fmp4::read::{Reader, Segment};
 use crate::media::{Description, LengthPrefixed};
+use crate::nats::assembly::{Assembled, Assembly};
 use crate::nats::options::Wanted;
 use crate::nats::order::{Order, Request};
 use crate::nats::protocol::NO_RESPONDERS;
 use crate::nats::remote_clock::{Questions, RemoteClock};
-use crate::nats::wire::{Ask, Assembled, Assembly, FrameHeader, FromCamera, Subjects};
+use crate::nats::wire::{Ask, FrameHeader, FromCamera, Subjects};
 use crate::nats::{Client, Message, State, Subscription, Url, client};
 use crate::shutdown::ShutdownToken;
 use crate::time::{TIMESCALE, Timestamp};
@@ -102,6 +103,7 @@ pub(super) fn open(url: &Url, context: &SourceContext) -> Result<Box<dyn Input>,
         clock: RemoteClock::default(),
         epoch: None,
         last_frame_at: Timestamp::now(),
+        epoch_silence: EPOCH_SILENCE,
         late_since: None,
         reconnected_at: None,
         asked_at: None,
@@ -168,6 +170,8 @@ struct NatsInput {
     clock: RemoteClock,
     epoch: Option<u64>,
     last_frame_at: Timestamp,
+    /// Silence after which an earlier start counts.
+    epoch_silence: Duration,
     late_since: Option<Timestamp>,
     reconnected_at: Option<Timestamp>,
     /// Last question that has no answer.
@@ -248,12 +252,8 @@ impl Input for NatsInput {
         self.order.lost() + self.rejected
     }
 
-    fn report_viewers(&mut self, viewers: usize, congested_bps: &[u32]) {
-        self.ask(&Ask::Report {
-            edge: self.edge,
-            viewers: u32::try_from(viewers).unwrap_or(u32::MAX),
-            congested_bps: congested_bps.to_vec(),
-        });
+    fn report_viewers(&mut self, viewers: u64, congested: &[(u32, u32)]) {
+        self.ask(&Ask::report(self.edge, viewers, congested));
     }
 
     fn silence_limit(&self) -> Duration {
@@ -372,7 +372,7 @@ impl NatsInput {
         match FromCamera::decode(&message.payload) {
             // Others may send to the inbox, too.
             Some(FromCamera::Welcome(welcome))
-                if is_answer && self.questions.take(welcome.asked_at, now) =>
+                if is_answer && (self.questions).take(welcome.asked_at, welcome.epoch, now) =>
             {
                 self.enter_epoch(welcome.epoch, now);
                 if self.epoch == Some(welcome.epoch) {
@@ -404,7 +404,8 @@ impl NatsInput {
         let is_better = match self.epoch {
             None => true,
             Some(known) => {
-                epoch > known || (epoch != known && now.since(self.last_frame_at) > EPOCH_SILENCE)
+                epoch > known
+                    || (epoch != known && now.since(self.last_frame_at) > self.epoch_silence)
             }
         };
         if !is_better {
@@ -467,11 +468,12 @@ impl NatsInput {
         if whole != data.len() || has_empty || data.is_empty() {
             return None;
         }
+        let ticks = frame.header.nominal_duration.min(TIMESCALE * 3600);
+        let interval = Duration::from_secs(u64::from(ticks)) / TIMESCALE;
         if !self.keeps_silence_limit {
-            let ticks = frame.header.nominal_duration.min(TIMESCALE * 3600);
-            let interval = Duration::from_secs(u64::from(ticks)) / TIMESCALE;
             self.silence_limit = SILENCE_LIMIT.max(interval * 3);
         }
+        self.epoch_silence = EPOCH_SILENCE.max(interval * 3);
         Some(sample)
     }
 }

@@ -21,6 +21,10 @@ mod many_viewers;
 mod memory;
 #[cfg(feature = "nats")]
 mod nats;
+#[cfg(feature = "nats")]
+mod nats_faults;
+#[cfg(feature = "nats")]
+mod nats_logins;
 mod parameter_sets;
 mod process_source;
 mod recovery;

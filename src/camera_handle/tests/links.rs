@@ -187,11 +187,11 @@ fn congested_links_are_those_of_present_viewers() {
     a.link.set_congested(slow_line(700_000));
     b.link.set_congested(slow_line(300_000));
     assert_eq!(stream.publisher.viewers(), 3);
-    assert_eq!(stream.links.congested_bps(), [700_000, 300_000]);
+    assert_eq!(stream.links.congested(), [(700_000, 1), (300_000, 1)]);
     drop(a);
     b.link.set_congested(None);
     assert_eq!(stream.publisher.viewers(), 2);
-    assert!(stream.links.congested_bps().is_empty());
+    assert!(stream.links.congested().is_empty());
 }
 
 #[test]

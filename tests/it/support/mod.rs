@@ -2,6 +2,8 @@
 #![allow(unreachable_pub, reason = "for all modules of the tests")]
 
 pub mod line;
+#[cfg(feature = "nats")]
+pub mod nats;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

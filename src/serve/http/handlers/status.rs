@@ -60,6 +60,10 @@ fn camera_json(app: &AppState, camera: &Camera, is_operator: bool) -> Value {
         "viewers": status.viewers,
         "rtsp_viewers": app.rtsp_output(&camera.name).map_or(0, |output| output.viewers()),
         "viewers_elsewhere": status.remote_viewers,
+        "other_publisher": status.other_publisher.map(|other| json!({
+            "started_ms": other.epoch / 1_000_000,
+            "is_shown": other.is_newer,
+        })),
         "frames": status.frames,
         "frames_skipped": status.frames_skipped,
         "frames_dropped": status.frames_dropped,
