@@ -1,6 +1,7 @@
 //! Second pipe on which a program reports each written access unit and its capture time, as
 //! `rpicam-vid --save-pts` does (timecode format v2: one line for each access unit, milliseconds
-//! with three decimals). Its clock starts at the first frame.
+//! with three decimals). The first frame is at 0. Since rpicam-apps 1.8.0 its clock is the system's, which may be set in mid-stream:
+//! the times then step, and may be negative.
 
 use crate::shutdown::{ShutdownToken, WaitResult};
 use crate::time::Timestamp;
@@ -13,7 +14,7 @@ const PTS_LINE_TIMEOUT: Duration = Duration::from_millis(5);
 const MAX_MISSES: u32 = 10;
 /// Part of a line's lateness by which the clock offset follows it: a wrong offset corrects itself
 /// within half a minute.
-const DRIFT_DIVISOR: u32 = 256;
+const DRIFT_DIVISOR: i64 = 256;
 /// Longest line; longer ones are no numbers.
 const MAX_LINE_BYTES: usize = 32;
 
@@ -86,7 +87,7 @@ impl PtsPipe {
     }
 
     /// Returns the times of all complete lines.
-    fn read(&mut self) -> Vec<Duration> {
+    fn read(&mut self) -> Vec<i64> {
         let mut times = Vec::new();
         let mut buffer = [0; 512];
         while let Ok(length @ 1..) = rustix::io::read(&self.fd, &mut buffer[..]) {
@@ -102,21 +103,37 @@ impl PtsPipe {
     }
 }
 
-/// Parses a line; `None` for the heading and other text.
-fn parse_line(line: &[u8]) -> Option<Duration> {
+/// Parses a line into nanoseconds; `None` for the heading and other text. The program prints the sign of a negative time at
+/// either part or both.
+fn parse_line(line: &[u8]) -> Option<i64> {
     let (millis, micros) = std::str::from_utf8(line).ok()?.split_once('.')?;
-    if micros.len() != 3 {
+    let is_negative = millis.starts_with('-') || micros.starts_with('-');
+    let (millis, digits) = (
+        millis.trim_start_matches('-'),
+        micros.trim_start_matches('-'),
+    );
+    // Of a negative number the sign is one of the three places.
+    if micros.len() < 3 || digits.len() > 3 {
         return None;
     }
-    let (millis, micros): (u64, u64) = (millis.parse().ok()?, micros.parse().ok()?);
-    Some(Duration::from_millis(millis) + Duration::from_micros(micros))
+    let (millis, micros) = (parse_digits(millis)?, parse_digits(digits)?);
+    let nanos = millis.checked_mul(1_000_000)?.checked_add(micros * 1000)?;
+    Some(if is_negative { -nanos } else { nanos })
+}
+
+/// Parses up to twelve digits: 31 years in milliseconds.
+fn parse_digits(text: &str) -> Option<i64> {
+    let is_number = text.len() <= 12 && text.bytes().all(|b| b.is_ascii_digit());
+    is_number.then(|| text.parse().ok())?
 }
 
 /// Offset from the program's clock to ours.
 #[derive(Debug)]
 struct ClockOffset {
-    /// Time at which its clock was 0, by the quickest unit.
-    zero: Option<Timestamp>,
+    /// Time at which its clock was 0, in our nanoseconds, by the quickest unit.
+    zero: Option<i64>,
+    /// Time of the last unit in its clock, and the time at which its clock was 0 if that took no time to arrive.
+    last: Option<(i64, i64)>,
     picture_time: Duration,
 }
 
@@ -124,25 +141,32 @@ impl ClockOffset {
     fn new(picture_time: Duration) -> Self {
         Self {
             zero: None,
+            last: None,
             picture_time,
         }
     }
 
     /// Converts a time. A unit later than its successor is due may already include a part of that.
-    fn record(&mut self, time: Duration, arrived_at: Timestamp) -> PtsRecord {
-        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        let zero_by_this = Timestamp::from_nanos(arrived_at.as_nanos().saturating_sub(nanos));
-        let zero = *self.zero.get_or_insert(zero_by_this);
-        let lateness = zero_by_this.since(zero);
-        // 0 for a time before the estimate, which is then corrected at once.
-        self.zero = Some(if lateness.is_zero() {
+    fn record(&mut self, time: i64, arrived_at: Timestamp) -> PtsRecord {
+        let arrived = i64::try_from(arrived_at.as_nanos()).unwrap_or(i64::MAX);
+        let zero_by_this = arrived.saturating_sub(time);
+        let mut zero = *self.zero.get_or_insert(zero_by_this);
+        let last = self.last.replace((time, zero_by_this));
+        // Frames never go back: the clock was set back. This unit counts as delayed as the last one.
+        if let Some((_, zero_by_last)) = last.filter(|(last, _)| time < *last) {
+            zero = zero.saturating_add(zero_by_this.saturating_sub(zero_by_last));
+        }
+        let lateness = zero_by_this.saturating_sub(zero).max(0);
+        // A unit before the estimate corrects it at once, and so does a clock that was set forward.
+        self.zero = Some(if lateness == 0 {
             zero_by_this
         } else {
-            zero + lateness / DRIFT_DIVISOR
+            zero.saturating_add(lateness / DRIFT_DIVISOR)
         });
+        let captured = zero.saturating_add(time).clamp(0, arrived);
         PtsRecord {
-            captured_at: (zero + time).min(arrived_at),
-            is_certain: lateness < self.picture_time,
+            captured_at: Timestamp::from_nanos(captured.unsigned_abs()),
+            is_certain: u128::from(lateness.unsigned_abs()) < self.picture_time.as_nanos(),
         }
     }
 }
@@ -158,18 +182,29 @@ mod tests {
         Timestamp::from_nanos(millis * 1_000_000)
     }
 
+    const MS: i64 = 1_000_000;
+
     #[test]
     fn pts_line_has_milliseconds_and_three_digits() {
-        assert_eq!(parse_line(b"33.333"), Some(Duration::from_micros(33_333)));
-        assert_eq!(parse_line(b"0.000"), Some(Duration::ZERO));
+        for (line, micros) in [
+            ("33.333", 33_333),
+            ("0.000", 0),
+            ("-3599960.-123", -3_599_960_123),
+            ("0.-50", -50),
+            ("-7.000", -7000),
+        ] {
+            assert_eq!(parse_line(line.as_bytes()), Some(micros * 1000), "{line}");
+        }
         for line in [
             "# timecode format v2",
             "",
             "1",
             "1.1",
-            "-1.000",
             "1.00x",
-            "99999999999999999999.000",
+            "1.0000",
+            "+1.000",
+            "9999999999999.000",
+            "-.000",
         ] {
             assert_eq!(parse_line(line.as_bytes()), None, "{line}");
         }
@@ -178,11 +213,7 @@ mod tests {
     #[test]
     fn capture_time_ignores_transport_delay() {
         let mut clock = ClockOffset::new(PICTURE);
-        let mut place = |time, arrived| {
-            clock
-                .record(Duration::from_millis(time), at(arrived))
-                .captured_at
-        };
+        let mut place = |time, arrived| clock.record(time * MS, at(arrived)).captured_at;
         assert_eq!(place(0, 1005), at(1005));
         assert_eq!(place(40, 1042), at(1042), "a quicker way");
         let third = place(80, 1090);
@@ -192,22 +223,47 @@ mod tests {
     #[test]
     fn line_late_by_a_frame_is_uncertain() {
         let mut clock = ClockOffset::new(PICTURE);
-        assert!(clock.record(Duration::ZERO, at(1000)).is_certain);
-        assert!(clock.record(PICTURE, at(1065)).is_certain);
-        assert!(!clock.record(PICTURE, at(1090)).is_certain);
-        let nonsense = clock.record(Duration::from_secs(9999), at(1));
+        assert!(clock.record(0, at(1000)).is_certain);
+        assert!(clock.record(40 * MS, at(1065)).is_certain);
+        assert!(!clock.record(40 * MS, at(1090)).is_certain);
+        let nonsense = clock.record(9_999_000 * MS, at(1));
         assert_eq!(nonsense.captured_at, at(1));
     }
 
     #[test]
     fn wrong_offset_corrects_itself() {
         let mut clock = ClockOffset::new(PICTURE);
-        clock.record(Duration::ZERO, at(1000));
+        clock.record(0, at(1000));
         let first_good = (1..3000).find(|&n| {
-            let mark = clock.record(PICTURE * n, at(1500 + 40 * u64::from(n)));
+            let mark = clock.record(40 * MS * n, at(1500 + 40 * n.unsigned_abs()));
             mark.is_certain
         });
         assert!(first_good.is_some_and(|n| n < 1500), "{first_good:?}");
+    }
+
+    #[test]
+    fn clock_step_leaves_the_intervals() {
+        let hour = 3_600_000;
+        // 60 s after boot, by up to an hour and ten years.
+        for step in [-hour, -1000, -50, 50, 1000, hour, 87_600 * hour] {
+            let mut clock = ClockOffset::new(PICTURE);
+            let mut last: Option<Timestamp> = None;
+            for n in 0..100_i64 {
+                let jitter = [3, 0, 5][n.unsigned_abs() as usize % 3];
+                let arrived = at(60_000 + 40 * n.unsigned_abs() + jitter);
+                let stepped = if n < 50 { 0 } else { step };
+                let record = clock.record((40 * n + stepped) * MS, arrived);
+                assert!(record.is_certain, "{step} {n}");
+                if let Some(last) = last.replace(record.captured_at) {
+                    let interval = record.captured_at.since(last);
+                    let deviation = interval.abs_diff(PICTURE);
+                    assert!(
+                        deviation <= Duration::from_millis(10),
+                        "{step} {n}: {interval:?}"
+                    );
+                }
+            }
+        }
     }
 
     #[test]
