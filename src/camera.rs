@@ -21,6 +21,7 @@ use crate::hub::{CameraState, Publisher};
 use crate::logger::{self, LogRateLimit};
 use crate::media::orientation::Orientation;
 use crate::shutdown::ShutdownToken;
+use crate::source::rpicam::options::RpicamOptions;
 use crate::source::{self, Cause, Error, Input, SourceContext, SourceSpec};
 use crate::time::Timestamp;
 use adaptive_bitrate::BitrateController;
@@ -87,6 +88,8 @@ pub struct Config {
     pub encoder: EncoderPreference,
     /// Format to take from the camera and encode; `None` takes the cheapest.
     pub pixel_format: Option<FourCc>,
+    /// Options for rpicam-vid, if that is the source.
+    pub rpicam: RpicamOptions,
     /// Activation of the camera.
     pub activation: Activation,
     /// Time without data after which the source is re-opened; zero means never, `None` means a learned time.
@@ -110,6 +113,7 @@ impl Config {
             settings,
             encoder: EncoderPreference::Auto,
             pixel_format: None,
+            rpicam: RpicamOptions::default(),
             activation: Activation::Always,
             stall_after: None,
             controls: Vec::new(),
@@ -124,6 +128,7 @@ impl Config {
         context.controls = controls;
         context.encoder = self.encoder;
         context.pixel_format = self.pixel_format;
+        context.rpicam = self.rpicam.clone();
         context.stall_after = self.stall_after;
         context
     }

@@ -123,7 +123,7 @@ test("each decision has date, status, context, decision, consequences and altern
 });
 
 test("the reference of options agrees with the option table", () => {
-  const table = read("src/cli/options.rs").split("const OPTIONS")[1];
+  const table = read("src/cli/options.rs").split("const OPTIONS")[1] + read("src/cli/options/rpicam.rs");
   const options = table.split("OptionSpec {").slice(1).map((text) => {
     const long = text.match(/long: &\[(?:"([^"]*)")?/)?.[1];
     const [, section, key] = text.match(/file: Some\(\(ConfigSection::(\w+), &\["(\w+)"/) ?? [];

@@ -4,7 +4,8 @@
 //!
 //! How it behaves is in the file that RPICAM_STAND_IN names (none: as it should), one word for each line:
 //! `no-cameras`, `in-use`, `no-codec`, `no-context`, `no-memory`, `timeout N`, `hang N`, `die N` (after N pictures),
-//! `unknown OPTION` (an older version). What it is called with is added to the file RPICAM_STAND_IN_CALLS.
+//! `clock-step N MILLISECONDS` (after N pictures its clock is set), `version V` (one of tests/fixtures/rpicam), `unknown OPTION`
+//! (an older one), `no-help`. What it is called with is added to the file RPICAM_STAND_IN_CALLS, but for its help and version.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use berrymse::frame_rate::FrameRate;
@@ -18,98 +19,43 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use testsrc::{Encoder, Settings};
 
-/// Options with a value: long name, letter.
-const VALUES: &[&str] = &[
-    "camera",
-    "verbose,v",
-    "config,c",
-    "info-text",
-    "width",
-    "height",
-    "timeout,t",
-    "output,o",
-    "post-process-file",
-    "post-process-libs",
-    "preview,p",
-    "rotation",
-    "roi",
-    "shutter",
-    "analoggain",
-    "gain",
-    "metering",
-    "exposure",
-    "ev",
-    "awb",
-    "awbgains",
-    "wrap",
-    "brightness",
-    "contrast",
-    "saturation",
-    "sharpness",
-    "framerate",
-    "denoise",
-    "viewfinder-width",
-    "viewfinder-height",
-    "tuning-file",
-    "lores-width",
-    "lores-height",
-    "mode",
-    "viewfinder-mode",
-    "buffer-count",
-    "viewfinder-buffer-count",
-    "autofocus-mode",
-    "autofocus-range",
-    "autofocus-speed",
-    "autofocus-window",
-    "lens-position",
-    "hdr",
-    "metadata",
-    "metadata-format",
-    "flicker-period",
-    "bitrate,b",
-    "profile",
-    "level",
-    "intra,g",
-    "codec",
-    "save-pts",
-    "quality,q",
-    "initial,i",
-    "segment",
-    "circular",
-    "frames",
-    "sync",
-    "libav-video-codec",
-    "libav-video-codec-opts",
-    "libav-format",
-    "audio-codec",
-    "audio-source",
-    "audio-device",
-    "audio-channels",
-    "audio-bitrate",
-    "audio-samplerate",
-    "av-sync",
+/// Options of each version: name, letter, kind.
+const VERSIONS: &[(&str, &str)] = &[
+    (
+        "1.9",
+        include_str!("../tests/fixtures/rpicam/options-1.9.txt"),
+    ),
+    (
+        "1.9-lite",
+        include_str!("../tests/fixtures/rpicam/options-1.9-lite.txt"),
+    ),
+    (
+        "1.6",
+        include_str!("../tests/fixtures/rpicam/options-1.6.txt"),
+    ),
+    (
+        "1.4",
+        include_str!("../tests/fixtures/rpicam/options-1.4.txt"),
+    ),
+    (
+        "1.0",
+        include_str!("../tests/fixtures/rpicam/options-1.0.txt"),
+    ),
 ];
-/// Options without one.
-const SWITCHES: &[&str] = &[
-    "help,h",
-    "version",
-    "list-cameras",
-    "nopreview,n",
-    "fullscreen,f",
-    "qt-preview",
-    "hflip",
-    "vflip",
-    "flush",
-    "no-raw",
-    "inline",
-    "listen,l",
-    "keypress,k",
-    "signal,s",
-    "split",
-    "pause",
-    "low-latency",
-    "libav-audio",
-];
+
+/// Kind of an option.
+#[derive(Clone, PartialEq)]
+enum Kind {
+    /// It takes a value.
+    Value,
+    /// It takes none.
+    Switch,
+    /// Its value can only be attached; this one is meant without.
+    Implicit(String),
+}
+
+/// An option: name, letter, kind.
+type Known = (String, Option<String>, Kind);
 
 /// glibc's buffer for a pipe.
 const BLOCK: usize = 4096;
@@ -129,12 +75,23 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), String> {
     let arguments: Vec<String> = env::args().skip(1).collect();
+    let mood = Mood::read();
+    match arguments.first().map(String::as_str) {
+        Some("--help") => return mood.help(),
+        Some("--version") => {
+            println!(
+                "rpicam-apps build: v{}.0 0123456789ab 01-01-2026 (00:00:00)",
+                mood.version()
+            );
+            return Ok(());
+        }
+        _ => {}
+    }
     if let Some(path) = env::var_os("RPICAM_STAND_IN_CALLS") {
         let file = OpenOptions::new().create(true).append(true).open(path);
         file.and_then(|mut file| writeln!(file, "{}", arguments.join(" ")))
             .map_err(|e| e.to_string())?;
     }
-    let mood = Mood::read();
     let options = parse(&arguments, &mood)?;
     mood.before_start(&options)?;
     film(&options, &mood)
@@ -142,6 +99,7 @@ fn run() -> Result<(), String> {
 
 /// As boost::program_options does it.
 fn parse(arguments: &[String], mood: &Mood) -> Result<Options, String> {
+    let known = mood.options();
     let mut out = Options::new();
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
@@ -149,27 +107,29 @@ fn parse(arguments: &[String], mood: &Mood) -> Result<Options, String> {
             Some((name, value)) if name.starts_with("--") => (name, Some(value.to_owned())),
             _ => (argument.as_str(), None),
         };
-        let known = |list: &[&str]| {
-            list.iter().find_map(|entry| {
-                let (long, letter) = entry.split_once(',').unwrap_or((entry, ""));
-                let is_it = written.strip_prefix("--") == Some(long)
-                    || (!letter.is_empty() && written.strip_prefix('-') == Some(letter));
-                (is_it && !mood.is_unknown(long)).then(|| long.to_owned())
-            })
-        };
-        if let Some(name) = known(VALUES) {
-            let value = inline.or_else(|| rest.next().cloned());
-            let value = value
-                .ok_or_else(|| format!("the required argument for option '--{name}' is missing"))?;
-            out.insert(name, value);
-        } else if let Some(name) = known(SWITCHES) {
-            out.insert(name, "1".to_owned());
-        } else if written.starts_with('-') {
-            return Err(format!("unrecognised option '{written}'"));
-        } else {
+        if !written.starts_with('-') {
             return Err(
                 "too many positional options have been specified on the command line".to_owned(),
             );
+        }
+        let is_it = |(name, letter, _): &&Known| {
+            written.strip_prefix("--") == Some(name.as_str())
+                || (letter.is_some() && written.strip_prefix('-') == letter.as_deref())
+        };
+        let Some((name, _, kind)) = known.iter().find(is_it) else {
+            return Err(format!("unrecognised option '{written}'"));
+        };
+        let value = match kind {
+            Kind::Value => inline
+                .or_else(|| rest.next().cloned())
+                .ok_or_else(|| format!("the required argument for option '--{name}' is missing"))?,
+            Kind::Switch => inline.unwrap_or_else(|| "1".to_owned()),
+            Kind::Implicit(meant) => inline.unwrap_or_else(|| meant.clone()),
+        };
+        if out.insert(name.clone(), value).is_some() {
+            return Err(format!(
+                "option '--{name}' cannot be specified more than once"
+            ));
         }
     }
     Ok(out)
@@ -196,6 +156,69 @@ impl Mood {
         self.0
             .iter()
             .any(|(word, value)| word == "unknown" && value == option)
+    }
+
+    fn version(&self) -> &str {
+        let mut words = self.0.iter();
+        let version = words.find(|(word, _)| word == "version");
+        version.map_or("1.9", |(_, value)| value)
+    }
+
+    /// The options of its version, but for those that it is not to know.
+    fn options(&self) -> Vec<Known> {
+        let list = VERSIONS.iter().find(|(name, _)| *name == self.version());
+        let option = |line: &str| {
+            let (names, kind) = line.split_once(' ')?;
+            let (name, letter) = match names.split_once(',') {
+                Some((name, letter)) => (name, Some(letter.to_owned())),
+                None => (names, None),
+            };
+            let kind = match kind.split_once(' ') {
+                Some((_, meant)) => Kind::Implicit(meant.to_owned()),
+                None if kind == "switch" => Kind::Switch,
+                None => Kind::Value,
+            };
+            (!self.is_unknown(name)).then(|| (name.to_owned(), letter, kind))
+        };
+        list.map_or_else(Vec::new, |(_, text)| {
+            text.lines().filter_map(option).collect()
+        })
+    }
+
+    /// The help, in the form of the real one.
+    fn help(&self) -> Result<(), String> {
+        if self.has("no-help") {
+            return Err("no help here".to_owned());
+        }
+        println!("Valid options are:");
+        for (name, letter, kind) in self.options() {
+            let names = match letter {
+                Some(letter) => format!("-{letter} [ --{name} ]"),
+                None => format!("--{name}"),
+            };
+            let value = match kind {
+                Kind::Value => "arg".to_owned(),
+                Kind::Switch => "[=arg(=1)] (=0)".to_owned(),
+                Kind::Implicit(meant) => format!("[=arg(={meant})]"),
+            };
+            println!(
+                "  {:38}What it does,\n{:40}--and-more",
+                format!("{names} {value}"),
+                ""
+            );
+        }
+        Ok(())
+    }
+
+    /// Milliseconds by which its clock was set before this picture.
+    fn clock_step(&self, picture: u32) -> i64 {
+        let steps = self.0.iter().filter(|(word, _)| word == "clock-step");
+        let step = |(_, value): &(String, String)| -> Option<i64> {
+            let (after, step) = value.split_once(' ')?;
+            let after: u32 = after.parse().ok()?;
+            (picture >= after).then(|| step.parse().ok())?
+        };
+        steps.filter_map(step).sum()
     }
 
     /// True from picture N on.
@@ -318,11 +341,8 @@ fn film(options: &Options, mood: &Mood) -> Result<(), String> {
             .unwrap_or_default();
         let unit = encoder.encode(unix_time.as_millis() as u64, false);
         write(unit).map_err(|_| "failed to write output bytes".to_owned())?;
-        lines += &format!(
-            "{}.{:03}\n",
-            taken.as_micros() / 1000,
-            taken.as_micros() % 1000
-        );
+        let micros = taken.as_micros() as i64 + 1000 * mood.clock_step(picture);
+        lines += &format!("{}.{:03}\n", micros / 1000, micros % 1000);
         if let (true, Some(file)) = (flush, &mut marks) {
             let _ = file.write_all(std::mem::take(&mut lines).as_bytes());
         }

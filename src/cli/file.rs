@@ -2,6 +2,7 @@
 //! `access:`, which are lists of blocks.
 
 mod access;
+mod rpicam;
 
 use super::Error;
 use super::errors::Errors;
@@ -267,6 +268,9 @@ impl<'a> Reader<'a> {
     ) {
         if matches!(setting, Setting::Controls | Setting::Limits) {
             return self.lines(&entry.node, setting, label, all);
+        }
+        if setting == Setting::Rpicam {
+            return self.rpicam(&entry.node, label, all);
         }
         let nodes = match &entry.node.value {
             Value::List(items) if setting.is_repeatable() => items.as_slice(),

@@ -2,6 +2,7 @@
 
 mod access;
 mod publish;
+mod rpicam;
 
 pub(super) use super::setting::{ConfigSection, Setting};
 
@@ -226,6 +227,8 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         default: Some("auto"),
         help: "end each frame for RTSP clients with an access unit delimiter, which saves programs with FFmpeg a frame of delay; auto: only for those",
     },
+    rpicam::BLOCK,
+    rpicam::ARGUMENT,
     OptionSpec {
         setting: Setting::Listen,
         short: Some('l'),

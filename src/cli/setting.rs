@@ -39,6 +39,10 @@ pub(super) enum Setting {
     Encoder,
     /// The format to take from a camera without H.264.
     PixelFormat,
+    /// Lines of options for rpicam-vid.
+    Rpicam,
+    /// Further arguments for rpicam-vid.
+    RpicamArgument,
     /// The camera's name.
     Name,
     Title,
@@ -133,6 +137,8 @@ impl Setting {
                 | Self::AllowedOrigins
                 | Self::Hosts
                 | Self::Controls
+                | Self::Rpicam
+                | Self::RpicamArgument
                 | Self::Limits
                 | Self::TrustedProxies
                 | Self::FrameAncestors

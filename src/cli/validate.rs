@@ -1,6 +1,7 @@
 //! Second stage: parses the effective text of each setting and checks the settings together.
 
 pub(super) mod publish;
+mod rpicam;
 
 use super::errors::Errors;
 use super::file::{CameraSection, File};
@@ -137,6 +138,7 @@ fn camera(layers: LayeredSettings<'_>, notes: &mut Vec<String>) -> Option<camera
     let adaptive_bitrate = adaptive(layers, bitrate);
     let encoder = layers.parse(Setting::Encoder, parsers::encoder);
     let pixel_format = layers.parse(Setting::PixelFormat, parsers::pixel_format);
+    let rpicam = rpicam::options(layers);
     let rtsp_delimiter = layers.parse(Setting::RtspDelimiter, parsers::auto_or_bool);
     let stall_after = layers.parse_if_set(Setting::StallAfter, parsers::stall_after);
     if let (Some(name), Some(width), Some(height)) = (&name, width, height)
@@ -145,6 +147,9 @@ fn camera(layers: LayeredSettings<'_>, notes: &mut Vec<String>) -> Option<camera
         notes.push(format!(
             "camera {name}: {width}x{height} is odd; nearly all cameras give even sizes only and will choose another"
         ));
+    }
+    if let (Some(name), Some(spec), Some(rpicam)) = (&name, &spec, &rpicam) {
+        notes.extend(rpicam::without_effect(name, spec, rpicam));
     }
     Some(camera::Config {
         name: name?,
@@ -165,6 +170,7 @@ fn camera(layers: LayeredSettings<'_>, notes: &mut Vec<String>) -> Option<camera
         },
         encoder: encoder?,
         pixel_format: pixel_format?,
+        rpicam: rpicam?,
         activation: if on_demand? || follows_viewers {
             Activation::OnDemand
         } else {

@@ -345,6 +345,8 @@ pub struct SourceContext {
     pub shutdown: ShutdownToken,
     /// Control values to set at each opening.
     pub controls: Server,
+    /// Options for the program of a Raspberry Pi camera.
+    pub rpicam: rpicam::options::RpicamOptions,
     /// True once the camera's MJPEG was found to carry no H.264 against expectation.
     has_plain_mjpeg: Arc<AtomicBool>,
     /// Encoders that failed with this camera.
@@ -368,6 +370,7 @@ impl SourceContext {
             stall_after: None,
             shutdown,
             controls: Server::default(),
+            rpicam: rpicam::options::RpicamOptions::default(),
             has_plain_mjpeg: Arc::default(),
             encoder_failures: encode::FailureHistory::default(),
             log_quota: process::log_quota::LogQuota::default(),

@@ -6,6 +6,11 @@
 
 mod command;
 mod error_messages;
+mod known_options;
+pub mod options;
+mod printed;
+mod reserved;
+mod value;
 
 pub use command::PROGRAMS;
 
@@ -15,14 +20,15 @@ use super::silence::SilenceLimit;
 use super::{Cause, Error, Input, Item, SourceContext};
 use crate::media::orientation::Orientation;
 use command::{Command, Encoder, OptionalArgument};
+use known_options::KnownOptions;
+use printed::printed;
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::env;
 use std::ffi::OsStr;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
 /// Silence after which a camera that worked counts as stuck …
@@ -31,8 +37,6 @@ const STALL_TIMEOUT: Duration = Duration::from_secs(2);
 const STALL_FRAMES: u64 = 5;
 /// The same before the first picture: libcamera looks at all cameras and modes first, on a Pi Zero for seconds.
 const START_TIMEOUT: Duration = Duration::from_secs(15);
-/// A program that takes longer to list its cameras hangs.
-const LIST_TIMEOUT: Duration = Duration::from_secs(5);
 /// Attempts with other options before the program's word is final; each leaves one more option out.
 const MAX_ATTEMPTS: usize = 5;
 
@@ -51,27 +55,7 @@ pub fn find_program(path: Option<&OsStr>) -> Option<PathBuf> {
 
 /// The cameras that the program knows, each as it describes it, without its number. Errors if it cannot tell.
 pub fn list_cameras(program: &Path) -> io::Result<Vec<String>> {
-    let mut child = std::process::Command::new(program)
-        .arg("--list-cameras")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()?;
-    let stdout = child.stdout.take();
-    let (sender, receiver) = std::sync::mpsc::channel();
-    // Ends at the latest when the program is killed.
-    std::thread::spawn(move || {
-        let mut text = String::new();
-        let read = stdout.map_or(Ok(0), |stdout| {
-            stdout.take(1 << 16).read_to_string(&mut text)
-        });
-        let _ = sender.send(read.map(|_| text));
-    });
-    let text = receiver.recv_timeout(LIST_TIMEOUT);
-    let _ = child.kill();
-    child.wait()?;
-    text.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
-        .map(|text| error_messages::parse_list(&text))
+    printed(program, "--list-cameras").map(|text| error_messages::parse_list(&text))
 }
 
 /// Starts the program for camera `number` and waits for its first byte. Call it on a thread that lives at least as long as
@@ -82,7 +66,20 @@ pub(super) fn open(number: u32, context: &SourceContext) -> Result<Box<dyn Input
             Error::Unavailable(error_messages::NO_PROGRAM.to_owned()).because(Cause::NOT_STARTED)
         );
     };
-    let mut command = Command::new(number, &context.settings, Encoder::of_this_machine());
+    let options = &context.rpicam;
+    let encoder = Encoder::of_this_machine();
+    let mut command = Command::new(number, &context.settings, encoder, options);
+    known_options::check_files(options)?;
+    // Without a help the program itself refuses what it does not know.
+    if let Some(known) = KnownOptions::of(&program) {
+        known.check(options, &program)?;
+        for name in command.drop_unknown(&known) {
+            log::info!(
+                "{}: this rpicam-vid knows no --{name}: left out",
+                context.name
+            );
+        }
+    }
     let program = program.to_string_lossy();
     let mut attempt = 1;
     loop {
@@ -101,6 +98,12 @@ pub(super) fn open(number: u32, context: &SourceContext) -> Result<Box<dyn Input
             context,
         )?;
         let Err(error) = process.wait_for_byte() else {
+            for name in command.without_effect() {
+                log::info!(
+                    "{}: camera.rpicam.{name} has no effect: the encoder is in the chip",
+                    context.name
+                );
+            }
             return Ok(Box::new(Camera {
                 process,
                 orientation: command.orientation(),

@@ -121,6 +121,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "controls",
             "nats",
             "shutdown",
+            "suggest",
             "testsrc",
             "time",
             "v4l2",

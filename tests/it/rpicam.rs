@@ -1,6 +1,8 @@
 //! The Raspberry Pi camera through the whole program, with a stand-in for rpicam-vid (tools/rpicam_stand_in.rs): what it is
 //! called with, what comes out, and what viewers see when it fails.
 
+mod options;
+
 use crate::support::{Scratch, Server, decode, in_one_of, is_init, is_keyframe};
 use berrymse::h264::ChunkEnd;
 use berrymse::shutdown::ShutdownToken;
@@ -115,13 +117,31 @@ fn frames_have_the_configured_settings() {
 #[test]
 fn older_program_gets_only_known_options() {
     let stand_in = StandIn::new("older", "libcamera-vid");
-    stand_in.is(&["unknown save-pts"]);
-    let server = stand_in.serve(&["-d", "rpicam:0", "-w", "320", "-h", "240"]);
-    server.wait_for("live", is_live);
-    let calls = stand_in.calls();
-    assert_eq!(calls.len(), 2, "{calls:?}");
-    assert!(!calls[1].contains("save-pts") && calls[1].contains("--flush"));
-    server.wait_for_log("trying again without --save-pts");
+    for (moods, starts, log) in [
+        (
+            &["unknown save-pts"][..],
+            1,
+            "knows no --save-pts: left out",
+        ),
+        (
+            &["unknown save-pts", "no-help"],
+            2,
+            "trying again without --save-pts",
+        ),
+    ] {
+        stand_in.is(moods);
+        let before = stand_in.calls().len();
+        let server = stand_in.serve(&["-d", "rpicam:0", "-w", "320", "-h", "240"]);
+        server.wait_for("live", is_live);
+        let calls = stand_in.calls().split_off(before);
+        assert_eq!(calls.len(), starts, "{calls:?}");
+        let last = &calls[starts - 1];
+        assert!(
+            !last.contains("save-pts") && last.contains("--flush"),
+            "{last}"
+        );
+        server.wait_for_log(log);
+    }
 }
 
 #[test]

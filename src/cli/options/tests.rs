@@ -1,6 +1,7 @@
 //! The option table against the documents and the package.
 
 use super::*;
+use crate::source::rpicam::options::documented;
 use std::fs;
 
 #[test]
@@ -54,12 +55,25 @@ fn packaged_config() -> String {
         for option in options {
             let (_, names) = option.file.unwrap();
             let value = option.default.unwrap_or(option.value);
+            if option.setting == Setting::Rpicam {
+                text += &rpicam_block(option);
+                continue;
+            }
             text += &format!("  # {}\n  #{}: {value}\n", option.help, names[0]);
             let own = OWN_VALUES.iter().find(|own| own.0 == option.setting);
             text += own.map_or("", |own| own.1);
         }
     }
     text
+}
+
+/// Each key of `camera.rpicam` with the kind of its value.
+fn rpicam_block(option: &OptionSpec) -> String {
+    let mut text = format!("  # {}\n  #rpicam:\n", option.help);
+    for (name, values, _) in documented() {
+        text += &format!("    #{name}: {values}\n");
+    }
+    text + "    #arguments: [--OPTION=VALUE]\n"
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Command line of rpicam-vid for a camera, its settings and the machine's encoder, with fallbacks
 //! for older versions. Pure, except for the look at the machine.
 
+use super::known_options::KnownOptions;
+use super::options::{CODEC_OPTIONS, RpicamOptions};
 use crate::media::orientation::Orientation;
 use crate::source::Settings;
 use std::fmt;
@@ -13,6 +15,11 @@ pub const PROGRAMS: [&str; 2] = ["rpicam-vid", "libcamera-vid"];
 /// Macroblocks per second (1080p at 30) at which the program's level 4.0 ends (H.264, table A-1).
 /// The Pi's encoder does not start with a level too low.
 const LEVEL_4_MACROBLOCKS: u32 = 245_760;
+
+/// Settings of x264 where the program knows no `--low-latency`, which makes the same of them. Without either its default has
+/// B frames and threads over several frames, which delay each frame.
+const LOW_LATENCY: &str =
+    "preset=ultrafast;tune=zerolatency;bf=0;refs=1;slices=4;thread_type=slice";
 
 const HALF_TURN: Orientation = Orientation::new(180, false, false);
 
@@ -96,17 +103,60 @@ pub(super) struct Command {
     number: u32,
     settings: Settings,
     encoder: Encoder,
+    options: RpicamOptions,
     dropped: Vec<OptionalArgument>,
+    /// True if the program is known to take settings of x264.
+    takes_codec_options: bool,
 }
 
 impl Command {
-    pub(super) fn new(number: u32, settings: &Settings, encoder: Encoder) -> Self {
+    pub(super) fn new(
+        number: u32,
+        settings: &Settings,
+        encoder: Encoder,
+        options: &RpicamOptions,
+    ) -> Self {
         Self {
             number,
             settings: settings.clone(),
             encoder,
+            options: options.clone(),
             dropped: Vec::new(),
+            takes_codec_options: false,
         }
+    }
+
+    /// Drops what the program does not know. Returns the names, for the log.
+    pub(super) fn drop_unknown(&mut self, known: &KnownOptions) -> Vec<&'static str> {
+        self.takes_codec_options = known.has(CODEC_OPTIONS);
+        let unknown: Vec<OptionalArgument> = OptionalArgument::ALL
+            .into_iter()
+            .filter(|option| {
+                self.has(*option)
+                    && !known.has(option.name())
+                    // Without the number it would be another camera.
+                    && *option != OptionalArgument::Camera
+            })
+            .collect();
+        self.dropped.extend(&unknown);
+        unknown.into_iter().map(OptionalArgument::name).collect()
+    }
+
+    /// Returns the options that have no effect, as the machine has its own encoder.
+    pub(super) fn without_effect(&self) -> Vec<&str> {
+        let is_own = self.encoder == Encoder::Own;
+        let options = self.options.for_x264().filter(|_| is_own);
+        options.map(|option| option.name.as_str()).collect()
+    }
+
+    /// Returns the settings for x264, empty without any.
+    fn codec_options(&self) -> String {
+        if self.encoder == Encoder::Own {
+            return String::new();
+        }
+        let is_left_to_us = !self.has(OptionalArgument::LowLatency) && self.takes_codec_options;
+        self.options
+            .codec_options(if is_left_to_us { LOW_LATENCY } else { "" })
     }
 
     /// Returns true if the program gets this argument.
@@ -189,6 +239,11 @@ impl Command {
                 out.push(format!("--{}", switch.name()));
             }
         }
+        out.extend(self.options.arguments());
+        let codec_options = self.codec_options();
+        if !codec_options.is_empty() {
+            out.push(format!("--{CODEC_OPTIONS}={codec_options}"));
+        }
         out
     }
 
@@ -232,146 +287,4 @@ impl fmt::Display for Command {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::source::Flips;
-    use std::num::NonZeroU32;
-
-    fn settings() -> Settings {
-        Settings {
-            width: 1280,
-            height: 720,
-            fps: crate::frame_rate::FrameRate::whole(30),
-            bitrate: Some(1_500_000),
-            rotation: Some(0),
-            flips: Flips::default(),
-            keyframe_interval: NonZeroU32::new(60).unwrap(),
-        }
-    }
-
-    fn line(number: u32, settings: &Settings, encoder: Encoder) -> String {
-        Command::new(number, settings, encoder)
-            .arguments(Some(7))
-            .join(" ")
-    }
-
-    #[test]
-    fn encoder_depends_on_the_machine() {
-        use Encoder::{Libav, Own};
-        for (model, nodes, encoder) in [
-            (
-                "Raspberry Pi 4 Model B Rev 1.4\0",
-                &["bcm2835-codec-decode\n", "unicam-image\n"][..],
-                Own,
-            ),
-            (
-                "Raspberry Pi 5 Model B Rev 1.0\0",
-                &["rp1-cfe-csi2_ch0\n", "pispbe-input\n"],
-                Libav,
-            ),
-            ("Raspberry Pi 5 Model B Rev 1.0\0", &[], Libav),
-            ("Raspberry Pi Compute Module 5 Rev 1.0\0", &[], Libav),
-            ("Raspberry Pi Compute Module 4 Rev 1.0\0", &[], Own),
-            ("Raspberry Pi 500 Rev 1.0\0", &[], Libav),
-            ("Raspberry Pi 400 Rev 1.0\0", &[], Own),
-            ("Raspberry Pi Zero 2 W Rev 1.0\0", &[], Own),
-            ("Raspberry Pi Model B Plus Rev 1.2\0", &[], Own),
-            ("Raspberry Pi 6 Model B\0", &["pispbe-input\n"], Libav),
-            ("", &["pispbe-input\n"], Libav),
-            ("", &["HD USB Camera\n"], Own),
-            ("", &[], Own),
-        ] {
-            let nodes: Vec<String> = nodes.iter().map(|&name| name.to_owned()).collect();
-            assert_eq!(Encoder::of(model, &nodes), encoder, "{model} {nodes:?}");
-        }
-    }
-
-    #[test]
-    fn settings_become_arguments() {
-        let common = "-t 0 -n --inline --codec h264 -o - --width 1280 --height 720 --framerate 30 --intra 60 --bitrate 1500000";
-        assert_eq!(
-            line(0, &settings(), Encoder::Own),
-            format!("{common} --save-pts /dev/fd/7 --flush")
-        );
-        assert_eq!(
-            line(1, &settings(), Encoder::Libav),
-            format!("{common} --libav-format h264 --camera 1 --flush --low-latency")
-        );
-        let turned = Settings {
-            rotation: Some(180),
-            bitrate: None,
-            ..settings()
-        };
-        let turned = line(0, &turned, Encoder::Own);
-        assert!(
-            turned.contains("--rotation 180") && !turned.contains("--bitrate"),
-            "{turned}"
-        );
-        for rotation in [None, Some(0), Some(90), Some(270)] {
-            let other = Settings {
-                rotation,
-                ..settings()
-            };
-            assert!(
-                !line(0, &other, Encoder::Own).contains("--rotation"),
-                "{rotation:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn flips_are_arguments_unless_quarter_turned() {
-        for (rotation, [horizontal, vertical], expected) in [
-            (0, [true, false], "--hflip"),
-            (0, [false, true], "--vflip"),
-            (0, [true, true], "--rotation 180"),
-            (180, [true, false], "--vflip"),
-            (180, [true, true], ""),
-            (90, [true, false], ""),
-        ] {
-            let settings = Settings {
-                rotation: Some(rotation),
-                flips: Flips {
-                    horizontal: Some(horizontal),
-                    vertical: Some(vertical),
-                },
-                ..settings()
-            };
-            let line = line(0, &settings, Encoder::Own);
-            for option in ["--hflip", "--vflip", "--rotation 180"] {
-                let has = line.contains(option);
-                assert_eq!(has, option == expected, "{rotation} {line}");
-            }
-        }
-    }
-
-    #[test]
-    fn high_rates_get_a_higher_level() {
-        let full_hd = |fps| Settings {
-            width: 1920,
-            height: 1080,
-            fps: crate::frame_rate::FrameRate::whole(fps),
-            ..settings()
-        };
-        assert!(!line(0, &full_hd(30), Encoder::Own).contains("--level"));
-        assert!(line(0, &full_hd(50), Encoder::Own).contains("--level 4.2"));
-        assert!(!line(0, &full_hd(50), Encoder::Libav).contains("--level"));
-    }
-
-    #[test]
-    fn rejected_arguments_are_dropped() {
-        let mut own = Command::new(0, &settings(), Encoder::Own);
-        assert!(own.drop_rejected("ERROR: *** unrecognised option '--save-pts' ***"));
-        assert!(!own.arguments(Some(7)).join(" ").contains("save-pts"));
-        assert!(!own.drop_rejected("ERROR: *** unrecognised option '--save-pts' ***"));
-        assert!(own.drop_rejected("ERROR: *** unrecognised option '--flush' ***"));
-        assert!(!own.drop_rejected("ERROR: *** no cameras available ***"));
-        assert!(own.drop_rejected(
-            "ERROR: *** libav: cannot allocate output context, try setting with --libav-format ***"
-        ));
-        assert!(own.arguments(None).contains(&"--libav-format".to_owned()));
-        let mut other = Command::new(1, &settings(), Encoder::Own);
-        assert!(!other.drop_rejected("ERROR: *** unrecognised option '--camera' ***"));
-        assert!(other.drop_rejected("ERROR: *** Failed to open timestamp file /dev/fd/7 ***"));
-    }
-}
+mod tests;

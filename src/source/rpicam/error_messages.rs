@@ -8,7 +8,7 @@ pub(super) const NO_PROGRAM: &str = "rpicam: neither rpicam-vid nor libcamera-vi
     sudo apt install rpicam-apps-lite (on a container or another system, use exec: with a program that it has)";
 
 /// Texts in an error and their explanations. The first match counts.
-const DIAGNOSES: [(&str, &str); 12] = [
+const DIAGNOSES: [(&str, &str); 15] = [
     (IN_USE, "the camera is in use by another program"),
     (
         "no cameras available",
@@ -46,12 +46,25 @@ const DIAGNOSES: [(&str, &str); 12] = [
         "only supports the Raspberry Pi platforms",
         "this machine's cameras are not for rpicam-vid, which wants a Raspberry Pi's. \"berrymse cameras\" lists what there is",
     ),
+    (
+        "unrecognised option",
+        "this rpicam-vid is too old for an option that it was started with. An update of rpicam-apps helps, or to leave it out \
+         of camera.rpicam",
+    ),
+    (
+        "for option '--",
+        "this rpicam-vid does not take the value of an option in camera.rpicam",
+    ),
+    (
+        "codec option error",
+        "x264 does not take a setting in camera.rpicam.libav-video-codec-opts. \"ffmpeg -h encoder=libx264\" lists them",
+    ),
 ];
 
 const IN_USE: &str = "in use by another process";
 const NOT_ACQUIRED: &str = "failed to acquire camera";
-const NO_MEMORY: &str = "there is not enough memory for pictures (CMA). A smaller --width and --height needs less, and \
-    dtoverlay=vc4-kms-v3d,cma-256 in /boot/firmware/config.txt gives more";
+const NO_MEMORY: &str = "there is not enough memory for pictures (CMA). A smaller --width and --height needs less, \
+    and so do buffer-count: 4 and no-raw: true in camera.rpicam; dtoverlay=vc4-kms-v3d,cma-256 in /boot/firmware/config.txt gives more";
 
 /// Explains an error, with the name of the program that uses the camera if visible.
 pub(super) fn diagnose(words: &str) -> Option<Diagnosis> {
@@ -77,6 +90,10 @@ fn cause(found: &str) -> Cause {
             Cause::Text("no H.264 encoder for the camera")
         }
         "frontend has timed out" => Cause::Text("the camera sends no pictures"),
+        "unrecognised option" => Cause::Text("the camera's program does not know an option"),
+        "for option '--" | "codec option error" => {
+            Cause::Text("the camera's program does not take a value")
+        }
         found if found.contains("allocate") => Cause::NO_MEMORY,
         _ => Cause::UNAVAILABLE,
     }
@@ -132,6 +149,15 @@ mod tests {
             (
                 "WARN RPI pipeline_base.cpp:1361 Camera frontend has timed out!",
                 "cable",
+            ),
+            ("ERROR: *** unrecognised option '--hdr' ***", "too old"),
+            (
+                "ERROR: *** the argument ('auto') for option '--hdr' is invalid ***",
+                "does not take the value",
+            ),
+            (
+                "ERROR: *** libav: codec option error x=1: Option not found ***",
+                "libav-video-codec-opts",
             ),
             (
                 "ERROR: *** selected camera is not available ***",

@@ -163,7 +163,7 @@ fn bad_file_error_has_line_key_and_suggestion() {
         (
             "camera:\n  colour: red\n",
             "c.yml:2: unknown key camera.colour; the keys here are source, sourceFD, width, height, bitrate, adaptive, \
-             minBitrate, rotation, hflip, vflip, fps, keyframeInterval, onDemand, stallAfter, encoder, pixelFormat, rtspAccessUnitDelimiter, name, title, controls",
+             minBitrate, rotation, hflip, vflip, fps, keyframeInterval, onDemand, stallAfter, encoder, pixelFormat, rtspAccessUnitDelimiter, rpicam, name, title, controls",
         ),
         (
             "camera:\n  controls:\n    Zoom: 1\n    zoom: 2\n",
