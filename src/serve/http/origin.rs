@@ -113,6 +113,8 @@ pub(crate) struct RequestOrigin<'a> {
     referer: Option<&'a str>,
     pub(crate) host: Option<&'a str>,
     is_cross_site: bool,
+    /// The page is of the server's site, where the browser says so.
+    is_same_site: bool,
     /// The user followed a link that fills the tab.
     is_user_navigation: bool,
 }
@@ -126,19 +128,26 @@ impl<'a> RequestOrigin<'a> {
             referer: text(header::REFERER.as_str()).and_then(origin_of),
             host: text(header::HOST.as_str()),
             is_cross_site: is("sec-fetch-site", "cross-site"),
+            is_same_site: is("sec-fetch-site", "same-site"),
             is_user_navigation: is("sec-fetch-mode", "navigate")
                 && is("sec-fetch-dest", "document")
                 && is("sec-fetch-user", "?1"),
         }
     }
 
-    /// True if the page and the server are at one IP address, whatever the ports.
+    /// True if the page and the server are at one IP address, whatever the ports. Pages such as OctoPrint's hide where
+    /// they are.
     fn is_at_same_address(&self) -> bool {
         let page = self.origin.or(self.referer);
-        let page = page.and_then(|origin| Some(without_port(origin.split_once("://")?.1)));
+        let is_page_at = |host| match page {
+            Some(origin) => origin
+                .split_once("://")
+                .is_some_and(|(_, authority)| without_port(authority) == host),
+            None => self.is_same_site,
+        };
         self.host
             .map(without_port)
-            .is_some_and(|host| is_address(host) && page == Some(host))
+            .is_some_and(|host| is_address(host) && is_page_at(host))
     }
 
     /// Takes the page in `Referer` for the origin, as browsers send none with GET to the page's own host.
@@ -313,6 +322,15 @@ mod tests {
                 &[("host", "10.0.0.5:2020"), ("referer", "http://10.0.0.55/")],
                 Some("same-site"),
             ),
+            (
+                &[("host", "10.0.0.5:2020"), ("sec-fetch-site", "same-site")],
+                Some("cross-origin"),
+            ),
+            (
+                &[("host", "pi:2020"), ("sec-fetch-site", "same-site")],
+                Some("same-site"),
+            ),
+            (&[("host", "10.0.0.5:2020")], Some("same-site")),
             (
                 &[("host", "pi"), cross, ("referer", "http://shop.example/x")],
                 Some("cross-origin"),
