@@ -6,7 +6,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { copyFileSync, cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,6 +19,9 @@ import { sameWithoutCase } from "../../player/test/paths.js";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const player = fileURLToPath(new URL("../../player/", import.meta.url));
+const mknpm = fileURLToPath(new URL("../../packaging/mknpm", import.meta.url));
+const HOMEPAGE = "https://camera.example/berrymse";
+const REPOSITORY = "https://git.example/someone/berrymse";
 const cargo = readFileSync(new URL("../../Cargo.toml", import.meta.url), "utf8");
 const project = mkdtempSync(join(tmpdir(), "berrymse-npm-"));
 /** @type {string[]} paths in the package */
@@ -32,10 +35,13 @@ function npm(folder, ...given) {
 before(() => {
   npm(player, "ci");
   npm(player, "run", "check");
-  const [{ filename, files }] = JSON.parse(npm(player, "pack", "--json", "--pack-destination", project));
-  packed = files.map(({ path }) => path);
+  const identity = join(project, "identity");
+  writeFileSync(identity, `HOMEPAGE=${HOMEPAGE}\nREPOSITORY=${REPOSITORY}\n`);
+  const env = { ...process.env, BERRYMSE_IDENTITY: identity };
+  const archive = execFileSync(mknpm, ["--out", project], { env, encoding: "utf8" }).trim();
+  packed = execFileSync("tar", ["-tf", archive], { encoding: "utf8" }).trim().split("\n").map((path) => path.replace("package/", ""));
   writeFileSync(join(project, "package.json"), `{"private": true, "type": "module"}`);
-  npm(project, "install", "--offline", "--ignore-scripts", join(project, filename));
+  npm(project, "install", "--offline", "--ignore-scripts", archive);
 });
 
 after(() => rmSync(project, { recursive: true }));
@@ -51,6 +57,22 @@ test("the package has the program's version, both licences, its types and no tes
     assert.ok(readFileSync(join(installed, name)).length > 100, name);
   }
   assert.throws(() => readFileSync(join(installed, "test/boxes.js")));
+});
+
+test("the package names who publishes it, and is ready for provenance", () => {
+  const { homepage, repository, publishConfig } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
+  assert.equal(homepage, HOMEPAGE);
+  assert.deepEqual(repository, { type: "git", url: `git+${REPOSITORY}.git`, directory: "player" });
+  assert.equal(publishConfig.provenance, true);
+  assert.equal(readFileSync(join(player, "package.json"), "utf8").includes("repository"), false, "the sources name nobody");
+});
+
+test("the package tells editors what the element is", () => {
+  const { customElements } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
+  const { modules: [{ path, declarations: [element] }] } = JSON.parse(readFileSync(join(installed, customElements), "utf8"));
+  assert.ok(packed.includes(path));
+  assert.equal(element.tagName, "berry-video");
+  assert.ok(element.attributes.some(({ name }) => name === "show-delay"));
 });
 
 test("packed paths without case are all different", () => {
@@ -81,6 +103,8 @@ async function serveFolder(folder) {
   const site = createServer((asked, answer) => {
     const path = asked.url.replace(/\?.*/, "").slice(1) || "index.html";
     try {
+      // As content delivery networks do.
+      answer.setHeader("access-control-allow-origin", "*");
       answer.setHeader("content-type", `${kinds[path.split(".").at(-1)]}; charset=utf-8`);
       answer.end(readFileSync(join(folder, path)));
     } catch {
@@ -120,6 +144,25 @@ test("a page without a bundler plays with it", () => withPage(project, async (pa
   await page.until("buttons", () => document.querySelector("berry-video").shadowRoot.querySelector(".pause"));
   assert.deepEqual(page.messages, []);
 }));
+
+test("a page of another site plays with it, as from a content delivery network", async () => {
+  const network = await serveFolder(join(project, "node_modules"));
+  const other = join(project, "elsewhere");
+  mkdirSync(other);
+  writeFileSync(join(other, "index.html"), `<!doctype html><link rel="icon" href="data:,">
+    <script type="module" src="${network.origin}/berrymse/dist/berrymse.js"></script>`);
+  try {
+    await withPage(other, async (page, camera, origin) => {
+      await page.goto(origin);
+      await page.evaluate((src) => document.body.append(Object.assign(document.createElement("berry-video"), { src, controls: true, renderer: "webcodecs" })), camera);
+      await page.until("a live picture", isLive, { given: ["berry-video"] });
+      await page.until("buttons", () => document.querySelector("berry-video").shadowRoot.querySelector(".pause"));
+      assert.deepEqual(page.messages, []);
+    });
+  } finally {
+    await network.end();
+  }
+});
 
 test("a page that is open goes on with later files of another build", () => {
   const other = join(project, "other");
@@ -173,6 +216,10 @@ test("bundlers", async (t) => {
   cpSync(join(here, "bundlers"), app, { recursive: true });
   npm(app, "ci", "--ignore-scripts");
   cpSync(installed, join(app, "node_modules/berrymse"), { recursive: true });
+  await t.test("a server's part that webpack built, as Next does, evaluates it", () => {
+    execFileSync(process.execPath, ["webpack.mjs", "server"], { cwd: app, encoding: "utf8", stdio: "pipe" });
+    assert.equal(execFileSync(process.execPath, ["server/main.cjs"], { cwd: app, encoding: "utf8" }), "<berry-video> function\n");
+  });
   for (const [name, command] of Object.entries(BUNDLERS)) {
     await t.test(`a page built by ${name} decodes in the player's worker`, async () => {
       execFileSync(process.execPath, command, { cwd: app, encoding: "utf8", stdio: "pipe" });

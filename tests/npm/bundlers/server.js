@@ -1,0 +1,3 @@
+import { BerryVideo } from "berrymse";
+
+console.log("<berry-video>", typeof BerryVideo);
