@@ -33,6 +33,7 @@ const ENTRIES = {
   "token": "net/token.js",
   "camera-settings": "page/camera-settings.js",
   "page": "page/page.js",
+  "viewers": "page/viewers.js",
   "frame-stats": "playback/frame-stats.js",
   "latency-controller": "playback/latency-controller.js",
   "crop": "renderers/crop.js",

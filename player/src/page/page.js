@@ -141,6 +141,23 @@ async function openPanel(name, opener) {
   panel.toggle(name, opener);
 }
 
+let viewerList;
+
+async function openViewers() {
+  if (!viewerList) {
+    const { ViewerList } = await import("./viewers.js");
+    viewerList ??= new ViewerList(document.getElementById("viewers"));
+  }
+  viewerList.open();
+}
+
+/** Shows how many watch, if the server tells that. @param {unknown[] | undefined} viewers */
+function showWatching(viewers) {
+  const button = document.getElementById("watching");
+  button.hidden = !viewers;
+  button.textContent = viewers?.length === 1 ? "1 viewer" : `${viewers?.length ?? 0} viewers`;
+}
+
 /** A click on a button inside the element does not enlarge it, and a double click zooms. */
 function addClicks(video, name, zoom, isLarge) {
   let timer = 0;
@@ -239,8 +256,9 @@ async function refresh() {
     // Pictures that are shown go on until their connection ends.
     if (response.status === 401 && !linkToken && shown.size === 0) return goToLogin();
     if (!response.ok) throw new Error(response.statusText);
-    const { version, access, cameras } = await response.json();
+    const { version, access, cameras, viewers } = await response.json();
     showAccess(access);
+    showWatching(viewers);
     show(cameras.length > 0 ? cameras : UNKNOWN);
     summary.textContent = [cameras.length > 1 && `${cameras.length} cameras`, version && `v${version}`].filter(Boolean).join(" · ");
   } catch {
@@ -266,5 +284,6 @@ for (const type of ["popstate", "hashchange"]) addEventListener(type, applyFragm
 const resized = new ResizeObserver(layOut);
 for (const selector of ["html", "header"]) resized.observe(document.querySelector(selector));
 document.addEventListener("visibilitychange", refresh);
+document.getElementById("watching").addEventListener("click", openViewers);
 setInterval(refresh, STATUS_INTERVAL_MS);
 refresh();

@@ -36,7 +36,7 @@ macro_rules! embedded {
 const FILES: &[(&str, [&[u8]; 3])] = embedded!(
     "berry-camera-card.js" "berrymse.js" "camera-settings.js" "controls.js" "crop.js" "decode-worker.js" "frame-stats.js" "http-socket.js" "icon.svg" "index.html" "keyframe-marker.js"
     "latency-controller.js" "legacy.js" "login.html" "manifest.webmanifest" "media-element.js" "msevideo.js" "overlay.js" "page.css" "page.js" "picture-in-picture.js" "refusal.js" "renderer-switch.js" "snapshot.js" "token.js"
-    "video-decoder.js"
+    "video-decoder.js" "viewers.js"
 );
 
 /// Files that are served under another name. `berryMSE.js` is the 2022 program's, and in a folder that knows no case it
