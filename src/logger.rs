@@ -51,7 +51,6 @@ pub fn init(level: LevelFilter, journal_stream: Option<&OsStr>) {
     };
     // The facade keeps its logger for the life of the program.
     if log::set_logger(Box::leak(Box::new(Logger {
-        level,
         format,
         skipped_lines: AtomicU64::new(0),
         quota: Mutex::new(ClientQuota::new()),
@@ -62,6 +61,11 @@ pub fn init(level: LevelFilter, journal_stream: Option<&OsStr>) {
     }
 }
 
+/// Changes the level of the log, from the next line on.
+pub fn set_level(level: LevelFilter) {
+    log::set_max_level(level);
+}
+
 /// Format of a line's beginning.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum OutputFormat {
@@ -70,7 +74,6 @@ enum OutputFormat {
 }
 
 struct Logger {
-    level: LevelFilter,
     format: OutputFormat,
     /// Lines skipped since the last written one, because standard error was full.
     skipped_lines: AtomicU64,
@@ -82,7 +85,7 @@ impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         // Details of dependencies (each poll of a socket) help nobody here.
         let ours = metadata.target().starts_with(env!("CARGO_PKG_NAME"));
-        metadata.level() <= self.level && (ours || metadata.level() <= Level::Warn)
+        metadata.level() <= log::max_level() && (ours || metadata.level() <= Level::Warn)
     }
 
     fn log(&self, record: &Record<'_>) {

@@ -463,6 +463,11 @@ impl Server {
                 return;
             }
         };
+        if new.log != self.config.log {
+            logger::set_level(new.log);
+            log::info!("reload: log level {}", new.log.as_str().to_lowercase());
+            self.config.log = new.log;
+        }
         let known = &self.config.notes;
         let notes = new.notes.iter().filter(|note| !known.contains(note));
         notes.for_each(|note| log::warn!("{note}"));

@@ -47,9 +47,6 @@ pub use validate::publish::Config as PublishConfig;
 /// Prefix of all environment variables.
 const PREFIX: &str = "BERRYMSE_";
 
-/// Variable of the log level, the only one that is no option.
-const LOG: &str = "BERRYMSE_LOG";
-
 /// The task of the program.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[allow(clippy::large_enum_variant, reason = "there is one, at the start")]
@@ -174,7 +171,12 @@ pub fn parse(
             try_for,
             verbose,
         } => {
-            let log = log_level(&env, LevelFilter::Warn, verbose)?;
+            let level = environment
+                .iter()
+                .find(|raw| raw.setting == Setting::LogLevel)
+                .map(|raw| parsers::log_level(&raw.text).map_err(|why| raw.error(why)))
+                .transpose()?;
+            let log = raised(level.unwrap_or(LevelFilter::Warn), verbose);
             let seconds = try_for.as_deref().map(parsers::try_seconds);
             let try_for = seconds
                 .transpose()
@@ -194,8 +196,7 @@ pub fn parse(
             return Ok(Command::Token { name });
         }
         ParsedArgs::Link(link) => {
-            let log = LevelFilter::Warn;
-            let config = config(&link.settings, &environment, &env, cwd, log, &errors);
+            let config = config(&link.settings, &environment, &env, cwd, 0, &errors);
             let config = config.ok_or_else(|| errors.into_first())?;
             return link_request(link, config).map(Command::Link);
         }
@@ -204,8 +205,7 @@ pub fn parse(
             return Ok(Command::Health(url));
         }
         ParsedArgs::Health { settings, .. } => {
-            let log = LevelFilter::Warn;
-            let config = config(&settings, &environment, &env, cwd, log, &errors);
+            let config = config(&settings, &environment, &env, cwd, 0, &errors);
             let config = config.ok_or_else(|| errors.into_first())?;
             let url = health::Url::of_server(&config.server).map_err(Error)?;
             return Ok(Command::Health(url));
@@ -217,12 +217,13 @@ pub fn parse(
             ..
         } => (settings, verbose, qr),
     };
-    let log = errors.keep(log_level(&env, LevelFilter::Info, verbose));
-    let log = log.unwrap_or(LevelFilter::Info);
-    let mut config = config(&settings, &environment, &env, cwd, log, &errors);
+    let mut config = config(&settings, &environment, &env, cwd, verbose, &errors);
     if let Some(config) = &mut config {
         config.has_qr = qr;
-        config.is_bare = settings.is_empty() && environment.is_empty() && config.file.is_none();
+        let is_set = environment
+            .iter()
+            .any(|raw| raw.setting != Setting::LogLevel);
+        config.is_bare = settings.is_empty() && !is_set && config.file.is_none();
     }
     match is_check {
         true => Ok(Command::CheckConfig(
@@ -240,7 +241,7 @@ fn config(
     environment: &[RawSetting],
     env: &impl Fn(&str) -> Option<OsString>,
     cwd: &Path,
-    log: LevelFilter,
+    verbose: usize,
     errors: &Errors,
 ) -> Option<Config> {
     let named = settings
@@ -249,7 +250,7 @@ fn config(
         .chain(environment)
         .find(|raw| raw.setting == Setting::Config);
     let file = file::read(named, cwd, errors);
-    let mut config = validate::config(settings, environment, file, log, errors)?;
+    let mut config = validate::config(settings, environment, file, verbose, errors)?;
     if let Some(access) = &mut config.access
         && access.key_file.is_none()
     {
@@ -350,8 +351,7 @@ fn environment(env: &impl Fn(&str) -> Option<OsString>, errors: &Errors) -> Vec<
 /// Returns warnings for the log about variables that look like settings and are none. They are no error: container managers
 /// make such names of a service's, as `BERRYMSE_SERVICE_HOST`.
 pub fn unknown_variables(names: impl Iterator<Item = OsString>) -> Vec<String> {
-    let is_known =
-        |name: &str| name == LOG || OPTIONS.iter().any(|option| option.env == Some(name));
+    let is_known = |name: &str| OPTIONS.iter().any(|option| option.env == Some(name));
     let mut notes: Vec<String> = names
         .filter_map(|name| name.into_string().ok())
         .filter(|name| name.starts_with(PREFIX) && !is_known(name))
@@ -381,23 +381,7 @@ fn meant_variable(typed: &str) -> Option<&'static str> {
         .map(|(_, variable)| variable)
 }
 
-/// Returns the level in `BERRYMSE_LOG`, or else `default`. Each `--verbose` raises it a step.
-fn log_level(
-    env: &impl Fn(&str) -> Option<OsString>,
-    default: LevelFilter,
-    verbose: usize,
-) -> Result<LevelFilter, Error> {
-    let level = match env(LOG).filter(|value| !value.is_empty()) {
-        None => default,
-        Some(value) => value
-            .to_str()
-            .and_then(|text| text.parse().ok())
-            .ok_or_else(|| {
-                Error(format!(
-                    "{LOG}: '{}' is none of off, error, warn, info, debug, trace",
-                    value.to_string_lossy()
-                ))
-            })?,
-    };
-    Ok((0..verbose).fold(level, |level, _| level.increment_severity()))
+/// Returns `level`, a step higher for each `--verbose`.
+fn raised(level: LevelFilter, verbose: usize) -> LevelFilter {
+    (0..verbose).fold(level, |level, _| level.increment_severity())
 }

@@ -6,6 +6,7 @@ use crate::encode;
 use crate::frame_rate::{self, FrameRate};
 use crate::serve::{Address, CongestionSetting, Network};
 use crate::source::SourceSpec;
+use log::LevelFilter;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -131,6 +132,11 @@ pub(super) fn congestion(text: &str) -> Result<CongestionSetting, String> {
         .into_iter()
         .find(|setting| setting.to_string() == text.to_ascii_lowercase())
         .ok_or_else(|| format!("'{text}' is none of auto, bbr, cubic, system"))
+}
+
+pub(super) fn log_level(text: &str) -> Result<LevelFilter, String> {
+    text.parse()
+        .map_err(|_| format!("'{text}' is none of off, error, warn, info, debug, trace"))
 }
 
 /// Parses a four-character code; `None` leaves the choice to the program.

@@ -82,6 +82,8 @@ pub(super) enum Setting {
     TrustedProxies,
     /// Origins of pages that may frame the page.
     FrameAncestors,
+    /// Level of the log.
+    LogLevel,
     /// Users with passwords.
     Users,
     /// Tokens of programs.

@@ -13,7 +13,6 @@ use crate::hub::CameraState;
 use crate::redact;
 use crate::shutdown::ShutdownToken;
 use crate::snapshot::{Budget, JpegOptions, SnapshotService};
-use log::LevelFilter;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -101,7 +100,7 @@ fn camera_config(source: &str) -> Result<camera::Config, String> {
         text: source.to_owned(),
         from: SettingSource::Flag("--source".to_owned()),
     };
-    let config = validate::config(&[source], &[], File::default(), LevelFilter::Warn, &errors);
+    let config = validate::config(&[source], &[], File::default(), 0, &errors);
     let camera = config.and_then(|config| config.cameras.into_iter().next());
     camera.ok_or_else(|| errors.into_first().to_string())
 }

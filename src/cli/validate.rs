@@ -7,11 +7,10 @@ use super::errors::Errors;
 use super::file::{CameraSection, File};
 use super::options::{OPTIONS, Setting};
 use super::raw_setting::{RawSetting, SettingSource};
-use super::{Config, Error, limits, parsers};
+use super::{Config, Error, limits, parsers, raised};
 use crate::camera::{self, Activation};
 use crate::serve::{self, Address, CertPaths};
 use crate::source::{Flips, Settings, SourceSpec};
-use log::LevelFilter;
 use std::ops::RangeInclusive;
 
 /// Returns the checked configuration of command line, environment and file, or `None` after an error.
@@ -19,7 +18,7 @@ pub(super) fn config(
     flags: &[RawSetting],
     environment: &[RawSetting],
     file: File,
-    log: LevelFilter,
+    verbose: usize,
     errors: &Errors,
 ) -> Option<Config> {
     let layers = |file| LayeredSettings {
@@ -47,6 +46,7 @@ pub(super) fn config(
         report_duplicates(&cameras, list, errors);
     }
     let server = server(layers(&file.server));
+    let log = layers(&file.server).parse(Setting::LogLevel, parsers::log_level);
     let publish = publish::config(layers(&file.publish));
     if let Some(access) = &file.access
         && access.users.is_empty()
@@ -64,7 +64,7 @@ pub(super) fn config(
         server: server?,
         access: file.access,
         publish: publish?,
-        log,
+        log: raised(log?, verbose),
         file: file.path,
         is_bare: false,
         has_qr: false,

@@ -60,7 +60,6 @@ fn check_config_tells_every_error_once() {
     let env = [("BERRYMSE_LOG", "loud")];
     let found = errors(&place, line, &env);
     let expected = [
-        "BERRYMSE_LOG: 'loud' is none of",
         "c.yml:3: unknown key cameras[0].widht; did you mean width?",
         "c.yml:11: unknown key tsl; did you mean tls?",
         "-w: 8 is out of range",
@@ -71,6 +70,7 @@ fn check_config_tells_every_error_once() {
         "c.yml:9: server.listen: 'localhost' has no port",
         "c.yml:9: server.listen: :1 is given twice",
         "c.yml:10: server.maxViewers: 0 is out of range",
+        "BERRYMSE_LOG: 'loud' is none of",
     ];
     assert_eq!(found.len(), expected.len(), "{found:#?}");
     for (found, expected) in found.iter().zip(expected) {

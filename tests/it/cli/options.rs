@@ -327,4 +327,13 @@ fn log_level_is_raised_by_the_option() {
             "{line} {env}"
         );
     }
+    place.file("config.yml", "server: {logLevel: warn}");
+    for (line, env, level) in [
+        ("", "", LevelFilter::Warn),
+        ("-v", "", LevelFilter::Info),
+        ("", "trace", LevelFilter::Trace),
+    ] {
+        let config = place.config(line, &[("BERRYMSE_LOG", env)]);
+        assert_eq!(config.log, level, "{line} {env}");
+    }
 }

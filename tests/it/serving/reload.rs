@@ -99,6 +99,33 @@ fn reload_without_a_kept_key_keeps_logins() {
 }
 
 #[test]
+fn reload_changes_the_log_level() {
+    let scratch = Scratch::new("reload-log");
+    let reload = |server: &Server, text: String, line: &str| {
+        scratch.file("config.yml", text);
+        server.signal(Signal::HUP);
+        server.wait_for_log(line);
+    };
+    let server = start(&scratch.file("config.yml", config(", logLevel: warn", "")));
+    reload(
+        &server,
+        config(", logLevel: debug", ""),
+        "INFO  reload: applied",
+    );
+    let warned = "WARN  reload: server.maxViewers only change at a restart";
+    reload(
+        &server,
+        config(", logLevel: warn, maxViewers: 5", ""),
+        warned,
+    );
+    reload(&server, "serve: {}".to_owned(), "ERROR reload: nothing");
+    let log = server.log();
+    assert!(!log.contains("INFO  congestion"), "before the first: {log}");
+    assert!(log.contains("INFO  reload: log level debug"), "{log}");
+    assert_eq!(log.matches("reload: applied").count(), 1, "{log}");
+}
+
+#[test]
 fn closed_terminal_ends_the_program() {
     let scratch = Scratch::new("hangup");
     let log = scratch.join("log");
