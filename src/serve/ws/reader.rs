@@ -116,7 +116,8 @@ impl FrameReader {
         match frame.opcode {
             0 => {
                 let mut message = self.message.take().ok_or(ProtocolError::Protocol)?;
-                if message.len() + frame.payload.len() > self.limit {
+                // The first byte is the opcode.
+                if message.len() + frame.payload.len() > self.limit + 1 {
                     return Err(ProtocolError::TooBig);
                 }
                 message.extend_from_slice(&frame.payload);
@@ -369,6 +370,24 @@ mod tests {
         }
         assert_eq!(all(&masked(0x88, b"\x03")), Err(ProtocolError::Protocol));
         assert_eq!(close(1000, b"\xff"), Err(ProtocolError::NotUtf8));
+    }
+
+    #[test]
+    fn limit_is_the_same_in_one_frame_and_in_parts() {
+        let half = [b'*'; MAX_MESSAGE_BYTES / 2];
+        let parts = |more: &[u8]| {
+            let last = [&half[..], more].concat();
+            all(&[masked(0x02, &half), masked(0x80, &last)].concat())
+        };
+        assert_eq!(
+            parts(b""),
+            Ok(vec![ClientFrame::Partial, ClientFrame::Binary])
+        );
+        assert_eq!(parts(b"*"), Err(ProtocolError::TooBig));
+        assert_eq!(
+            all(&masked(0x82, &[b'*'; MAX_MESSAGE_BYTES])),
+            Ok(vec![ClientFrame::Binary])
+        );
     }
 
     #[test]
