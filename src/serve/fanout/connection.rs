@@ -38,6 +38,9 @@ const PING_AFTER: Duration = Duration::from_secs(8);
 /// Time without a byte received or taken after which a viewer is gone.
 const DEAD_PEER_TIMEOUT: Duration = Duration::from_secs(45);
 
+/// Bytes that are more than the pings of [`DEAD_PEER_TIMEOUT`], also over TLS: frames.
+const MIN_FRAME_BYTES: u64 = 1000;
+
 /// Age after which a player's last report no longer counts; players report each second.
 const REPORT_MAX_AGE: Duration = Duration::from_secs(5);
 
@@ -98,6 +101,8 @@ pub(crate) struct ViewerConnection {
     /// Time of the last complete message, or of an empty queue; and the bytes taken by then.
     message_at: (Instant, u64),
     pinged_at: Instant,
+    /// Time of the first ping that was not answered, and the bytes taken by then.
+    unanswered: Option<(Instant, u64)>,
     latency: ViewerLatency,
     reported_at: Instant,
     timing: TimingOffset,
@@ -145,6 +150,7 @@ impl ViewerConnection {
             has_taken_message: false,
             message_at: (now, 0),
             pinged_at: now,
+            unanswered: None,
             latency: report,
             reported_at: now,
             timing: TimingOffset::default(),
@@ -261,10 +267,12 @@ impl ViewerConnection {
             return Err(format!("nothing heard of it for {} s", silent.as_secs()));
         }
         self.check_progress(now)?;
+        self.check_pings(now)?;
         if self.rtsp.is_some() {
             self.queue_report();
         } else if now.saturating_duration_since(alive_at.max(self.pinged_at)) >= PING_AFTER {
             self.pinged_at = now;
+            self.unanswered.get_or_insert((now, self.bytes_taken));
             self.queue_control(frame(Opcode::Ping, b""));
         }
         if now.saturating_duration_since(self.reported_at) > REPORT_MAX_AGE {
@@ -272,6 +280,21 @@ impl ViewerConnection {
         }
         self.latency.observe();
         self.send_updates()
+    }
+
+    /// Fails if the viewer answered no ping for [`DEAD_PEER_TIMEOUT`] and nothing but pings was sent:
+    /// the kernel of a program that was stopped acknowledges them for hours.
+    fn check_pings(&mut self, now: Instant) -> Result<(), String> {
+        let (heard_at, bytes_taken) = (self.heard_at, self.bytes_taken);
+        self.unanswered = self
+            .unanswered
+            .filter(|(since, taken)| heard_at < *since && bytes_taken - taken < MIN_FRAME_BYTES);
+        match self.unanswered {
+            Some((since, _)) if now.saturating_duration_since(since) > DEAD_PEER_TIMEOUT => Err(
+                format!("it answered no ping for {} s", DEAD_PEER_TIMEOUT.as_secs()),
+            ),
+            _ => Ok(()),
+        }
     }
 
     /// Returns the silence after which the viewer is gone. RTSP clients were told theirs.
