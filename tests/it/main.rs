@@ -34,6 +34,7 @@ mod service;
 mod serving;
 mod silence;
 mod snapshot;
+mod soak;
 mod software_encoder;
 mod streams;
 mod support;

@@ -3,8 +3,12 @@
 use super::live;
 use crate::support::{PATIENCE, Scratch, Server, TEST, Viewer};
 use rustix::process::Signal;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const HANDSHAKE: &str = "GET /video_websocket HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -165,6 +169,97 @@ fn garbage_at_each_stage_ends_its_sender_alone() {
     for server in [&plain, &tls] {
         assert!(!server.log().contains("panicked"), "{}", server.log());
     }
+}
+
+/// A client that has done its handshake, and trusts this certificate alone.
+fn connect_tls(address: &str, cert: &str) -> StreamOwned<ClientConnection, TcpStream> {
+    let mut roots = RootCertStore::empty();
+    roots
+        .add(CertificateDer::from_pem_file(cert).unwrap())
+        .unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from("127.0.0.1").unwrap();
+    let session = ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut stream = StreamOwned::new(session, connect(address));
+    stream.flush().unwrap();
+    while stream.conn.is_handshaking() {
+        stream.conn.complete_io(&mut stream.sock).unwrap();
+    }
+    stream
+}
+
+#[test]
+fn garbage_over_tls_and_rtsp_ends_its_sender_alone() {
+    let scratch = Scratch::new("garbage-2");
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let cert = scratch.file("cert.pem", made.cert.pem());
+    let key = scratch.file("key.pem", made.signing_key.serialize_pem());
+    // It is free a moment later, too.
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let rtsp = free.local_addr().unwrap().to_string();
+    drop(free);
+    let config = format!("server: {{rtsp: '{rtsp}', limits: {{requestTimeout: 2}}}}\n");
+    let config = scratch.file("config.yml", config);
+    let server = Server::start_with(&TEST, |command| {
+        command
+            .args(["--listen", "https://127.0.0.1:0", "--config", &config])
+            .args(["--tls-cert", &cert, "--tls-key", &key]);
+    });
+    let address = server.url.trim_start_matches("https://");
+    let address = address.trim_end_matches('/');
+    let setup = format!(
+        "SETUP rtsp://{rtsp}/live/camera RTSP/1.0\r\nCSeq: 1\r\nTransport: RTP/AVP/TCP;interleaved=0-1\r\n\r\n"
+    );
+    let options = "OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n";
+    let mut senders: Vec<(TcpStream, Vec<u8>)> = Vec::new();
+    let mut over_tls = Vec::new();
+    for seed in 0..8 {
+        let noise = garbage(seed, 4096);
+        for begin in ["", "OPT", options, &format!("{options}\r\n"), &setup] {
+            let bytes = [begin.as_bytes(), &noise].concat();
+            let mut plain = connect(&rtsp);
+            let mut stream = connect_tls(address, &cert);
+            let _ = (plain.write_all(&bytes), stream.write_all(&bytes));
+            // RTSP clients have 60 s for a request: these go before.
+            if begin.contains("RTSP/1.0") {
+                let _ = plain.shutdown(Shutdown::Write);
+                let _ = stream.sock.shutdown(Shutdown::Write);
+            }
+            senders.push((plain, Vec::new()));
+            over_tls.push(stream);
+        }
+        senders.push((connect(&rtsp), HANDSHAKE.into()));
+        senders.push((connect(&rtsp), vec![22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3]));
+        let mut stream = connect_tls(address, &cert);
+        let _ = stream.write_all(&[HANDSHAKE.as_bytes(), &noise].concat());
+        over_tls.push(stream);
+        // Records of a session, replaced by noise; and one that promises more than comes.
+        let stream = connect_tls(address, &cert);
+        senders.push((stream.sock, noise.clone()));
+        let stream = connect_tls(address, &cert);
+        senders.push((stream.sock, [&[23, 3, 3, 0x40, 0][..], &noise].concat()));
+    }
+    for (socket, bytes) in &mut senders {
+        let _ = socket.write_all(bytes);
+    }
+    for (socket, _) in &mut senders {
+        read_to_end(socket);
+    }
+    for stream in &mut over_tls {
+        read_to_end(&mut stream.sock);
+    }
+    let mut stream = connect_tls(address, &cert);
+    let head = format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(!server.log().contains("panicked"), "{}", server.log());
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! The program as its users and their programs meet it, by what they meet: the URLs (`http`), the viewer's connection
-//! (`websocket`, `frames`), as JPEGs (`mjpeg`), who may open it (`access`, `rights`, `sessions`, and
+//! (`websocket`, `frames`, `autobahn` for all of RFC 6455), as JPEGs (`mjpeg`), who may open it (`access`, `rights`, `sessions`, and
 //! `routes` for every row of the table), what a camera does meanwhile (`camera`), start, reload and end (`process`, `reload`), and what
 //! strangers can cost (`strangers`, `limits`), and what fails (`faults`).
 
 mod access;
 mod annexb;
+mod autobahn;
 mod camera;
 mod faults;
 mod frames;
