@@ -29,6 +29,10 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(700);
 const ADDRESS_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
+    #[cfg(feature = "software-encoder")]
+    if let Some(result) = berrymse::snapshot::run_decoder_process(std::env::args_os()) {
+        return print_result(result.map(|()| String::new()));
+    }
     let directory = std::env::current_dir().unwrap_or_default();
     match read_settings(&directory) {
         Ok(Command::Print(text)) => print_answer(&text),

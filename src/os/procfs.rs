@@ -128,6 +128,13 @@ fn listening_inodes(table: &str, port: u16) -> Vec<String> {
     table.lines().filter_map(inode).collect()
 }
 
+/// Returns whether the process `pid` computes, or waits for a processor or a disk (`R` and `D` of proc(5)).
+pub fn is_running(pid: u32) -> bool {
+    let line = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = (line.rsplit_once(") ")).and_then(|(_, rest)| rest.chars().next());
+    matches!(state, Some('R' | 'D'))
+}
+
 /// Returns the number of a group in `/etc/group` (group(5)).
 pub fn group_id(name: &str) -> Option<u32> {
     let groups = fs::read_to_string("/etc/group").ok()?;
@@ -164,6 +171,21 @@ mod tests {
         assert_eq!(processes_with_open(&path), []);
         fs::remove_file(&path).unwrap();
         assert_eq!(processes_with_open(&path), []);
+    }
+
+    #[test]
+    fn running_process_is_told_from_one_that_sleeps() {
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
+        let has_stopped_running = (0..1000).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            !is_running(child.id())
+        });
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(has_stopped_running && !is_running(child.id()));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! openh264, and its limits.
+//! openh264, and its limits. It runs in the decoder's process (`decoder_process`).
 
 use super::yuv420::Yuv420Frame;
 use crate::h264::sps::Sps;
@@ -19,11 +19,11 @@ pub(super) struct Decoder {
 
 /// Reason for the lack of a frame.
 #[derive(Debug)]
-pub(super) enum DecodeError {
-    /// No frame of this kind can be decoded.
-    Unsupported(String),
-    /// This one could not be decoded.
-    Damaged(String),
+pub(super) enum DecodeFailure {
+    /// The library does not take the parameter sets.
+    Unsupported,
+    /// This frame could not be decoded: the library's code, or 0 for half a picture.
+    Damaged(i64),
 }
 
 impl Decoder {
@@ -60,16 +60,14 @@ impl Decoder {
         &mut self,
         annexb: &[u8],
         out: Option<&mut Yuv420Frame>,
-    ) -> Result<bool, DecodeError> {
-        let decoded = self.decoder.decode(annexb).map_err(|error| {
-            if error.native_code() & NO_PARAMETER_SETS != 0 {
-                DecodeError::Unsupported(
-                    "the decoder does not take their parameter sets".to_owned(),
-                )
-            } else {
-                DecodeError::Damaged(error.to_string())
-            }
-        })?;
+    ) -> Result<bool, DecodeFailure> {
+        let decoded = self
+            .decoder
+            .decode(annexb)
+            .map_err(|error| match error.native_code() {
+                code if code & NO_PARAMETER_SETS != 0 => DecodeFailure::Unsupported,
+                code => DecodeFailure::Damaged(code),
+            })?;
         let Some(picture) = decoded else {
             return Ok(false);
         };
@@ -93,9 +91,7 @@ impl Decoder {
         if out.copy_from(size, planes) {
             Ok(true)
         } else {
-            Err(DecodeError::Damaged(
-                "the decoder gave half a picture".to_owned(),
-            ))
+            Err(DecodeFailure::Damaged(0))
         }
     }
 }

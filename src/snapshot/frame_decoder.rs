@@ -1,14 +1,13 @@
 //! Keeps up with the hub: frames to the newest decoded picture. Has the state between one request and the next.
 
 use super::budget::Budget;
-use super::decoder::{DecodeError, Decoder};
+use super::decoder::Decoder;
+use super::decoder_process::{DecodeError, DecoderProcess, Stream};
 use super::footprint::decoder_bytes;
-use super::yuv420::Yuv420Frame;
-use super::{JpegOptions, Snapshot, SnapshotError, is_live, jpeg};
+use super::{JpegOptions, Snapshot, SnapshotError, is_live};
 use crate::h264::nal::{NalHeader, NalUnitType};
 use crate::h264::sps::Sps;
 use crate::hub::Hub;
-use crate::media::orientation::Orientation;
 use crate::media::{Frame, Parameters};
 use crate::time::Timestamp;
 use std::sync::Arc;
@@ -34,7 +33,6 @@ pub(super) struct FrameDecoder {
     /// It has more to decode than it could in one go.
     is_behind: bool,
     annexb: Vec<u8>,
-    frame: Yuv420Frame,
     captured_at: Option<Timestamp>,
     /// JPEGs of the present frame, by what was asked for.
     snapshots: Vec<(JpegOptions, Snapshot)>,
@@ -43,7 +41,7 @@ pub(super) struct FrameDecoder {
 /// Decoder for frames with the same parameters.
 struct VideoDecoder {
     parameters: Arc<Parameters>,
-    decoder: Decoder,
+    decoder: DecoderProcess,
     sps: Sps,
 }
 
@@ -143,14 +141,18 @@ impl FrameDecoder {
             if !known.is_some_and(|video| Arc::ptr_eq(&video.parameters, &frame.parameters)) {
                 self.captured_at = None;
                 self.video = None;
-                let video = VideoDecoder::new(&frame.parameters)?;
-                if decoder_bytes(&video.sps) > bytes {
+                let sps = sps_of(&frame.parameters)?;
+                if decoder_bytes(&sps) > bytes {
                     self.last_seq = None;
                     return Err(SnapshotError::NoFrame(
                         "the video has just changed".to_owned(),
                     ));
                 }
-                self.video = Some(video);
+                match VideoDecoder::new(&frame.parameters, sps) {
+                    Ok(video) => self.video = Some(video),
+                    Err(DecodeError::Failed(reason)) => return Err(self.fail(reason)),
+                    Err(failure) => return Err(error_of(failure, &frame.parameters)),
+                }
             }
             for nal in &frame.parameters.parameter_sets {
                 let is_sps = NalHeader::of(nal).map(NalHeader::unit_type) == Some(NalUnitType::Sps);
@@ -167,26 +169,20 @@ impl FrameDecoder {
         frame
             .nals()
             .for_each(|nal| append_nal(&mut self.annexb, nal));
-        let out = is_wanted.then_some(&mut self.frame);
-        match video.decoder.decode(&self.annexb, out) {
+        match video.decoder.decode(&self.annexb, is_wanted) {
             Ok(true) if is_wanted => {
                 self.captured_at = Some(frame.captured_at);
                 self.snapshots.clear();
                 return Ok(true);
             }
             Ok(_) => {}
+            Err(DecodeError::Failed(reason)) => return Err(self.fail(reason)),
             // A damaged frame: an older one is there, or the next keyframe brings one.
             Err(failure) if frame.is_keyframe && self.captured_at.is_none() => {
                 self.video = None;
                 self.last_seq = None;
-                return Err(match failure {
-                    DecodeError::Unsupported(reason) => unsupported(&frame.parameters, &reason),
-                    DecodeError::Damaged(reason) => {
-                        log::debug!("snapshot: {reason}");
-                        let words = "the newest keyframe is damaged; the next one may be whole";
-                        SnapshotError::NoFrame(words.to_owned())
-                    }
-                });
+                log::debug!("snapshot: {failure:?}");
+                return Err(error_of(failure, &frame.parameters));
             }
             Err(failure) => log::debug!("snapshot: {failure:?}"),
         }
@@ -209,28 +205,18 @@ impl FrameDecoder {
             return Ok(snapshot.clone());
         }
         let none = || SnapshotError::NoFrame("no picture so far".to_owned());
-        let (Some(video), Some(captured_at)) = (&self.video, self.captured_at) else {
+        let (Some(video), Some(captured_at)) = (&mut self.video, self.captured_at) else {
             return Err(none());
         };
         if !budget.jpegs().has_room() {
             self.snapshots.clear();
             return Err(SnapshotError::Busy);
         }
-        let orientation = video.parameters.orientation;
-        let size = output_size(
-            self.frame.size(),
-            video.sps.sample_aspect,
-            orientation,
-            options.width,
-        );
-        let (colour, quality) = (video.sps.colour, options.quality);
-        let jpeg = if size == self.frame.size() {
-            jpeg::encode(&self.frame, colour, orientation, quality)
-        } else {
-            jpeg::encode(&self.frame.downscaled(size), colour, orientation, quality)
+        let jpeg = match video.decoder.jpeg(options) {
+            Ok(jpeg) => jpeg.ok_or_else(none)?,
+            Err(DecodeError::Failed(reason)) => return Err(self.fail(reason)),
+            Err(failure) => return Err(error_of(failure, &video.parameters)),
         };
-        let mut jpeg = jpeg.map_err(SnapshotError::Unsupported)?;
-        jpeg.shrink_to_fit();
         let snapshot = Snapshot {
             jpeg: budget.jpegs().count(jpeg.into()),
             captured_at,
@@ -238,17 +224,43 @@ impl FrameDecoder {
         self.snapshots.push((options, snapshot.clone()));
         Ok(snapshot)
     }
+
+    /// Starts again after a failure of the decoder's process.
+    fn fail(&mut self, reason: String) -> SnapshotError {
+        *self = Self::default();
+        SnapshotError::DecoderFailed(reason)
+    }
 }
 
 impl VideoDecoder {
-    fn new(parameters: &Arc<Parameters>) -> Result<Self, SnapshotError> {
-        let sps = sps_of(parameters)?;
+    fn new(parameters: &Arc<Parameters>, sps: Sps) -> Result<Self, DecodeError> {
+        let sets = parameters.parameter_sets.iter();
+        let sps_nal = sets.clone().find(|nal| Sps::parse(nal).is_ok());
+        let decoder = DecoderProcess::start(Stream {
+            sps: &sps,
+            sps_nal: sps_nal.map_or(&[], |nal| nal),
+            hidden: parameters.hidden,
+            orientation: parameters.orientation,
+        })?;
         Ok(Self {
             parameters: parameters.clone(),
-            decoder: Decoder::new(&sps, parameters.hidden)
-                .map_err(|reason| unsupported(parameters, &reason))?,
+            decoder,
             sps,
         })
+    }
+}
+
+/// Returns the words for a frame that cannot be decoded.
+fn error_of(failure: DecodeError, parameters: &Parameters) -> SnapshotError {
+    match failure {
+        DecodeError::Unsupported => {
+            unsupported(parameters, "the decoder does not take their parameter sets")
+        }
+        DecodeError::Damaged(_) => {
+            let words = "the newest keyframe is damaged; the next one may be whole";
+            SnapshotError::NoFrame(words.to_owned())
+        }
+        DecodeError::Failed(reason) => SnapshotError::DecoderFailed(reason),
     }
 }
 
@@ -286,64 +298,5 @@ fn cap_level(annexb: &mut [u8], length: usize) {
         && *header & 0x1f == SPS
     {
         *level = (*level).min(HIGHEST_LEVEL);
-    }
-}
-
-/// Returns the size, before rotation, at which a frame of this `size` has square pixels and is,
-/// after rotation, no wider than `width`. It never exceeds `size`.
-fn output_size(
-    (width, height): (u32, u32),
-    (across, down): (u32, u32),
-    orientation: Orientation,
-    wanted: Option<u32>,
-) -> (u32, u32) {
-    let scaled = |length: u32, numerator: u32, denominator: u32| {
-        let scaled = u64::from(length) * u64::from(numerator) + u64::from(denominator) / 2;
-        let scaled = scaled / u64::from(denominator.max(1));
-        u32::try_from(scaled)
-            .unwrap_or(length)
-            .clamp(1, length.max(1))
-    };
-    let square = if across > down {
-        (width, scaled(height, down, across))
-    } else {
-        (scaled(width, across, down), height)
-    };
-    let (mut shown_width, mut shown_height) = square;
-    if orientation.swaps_axes() {
-        (shown_width, shown_height) = (shown_height, shown_width);
-    }
-    let narrow = wanted.unwrap_or(shown_width).clamp(1, shown_width);
-    let low = scaled(shown_height, narrow, shown_width);
-    if orientation.swaps_axes() {
-        (low, narrow)
-    } else {
-        (narrow, low)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn output_size_is_square_pixels_never_larger() {
-        let upright = Orientation::default();
-        let turned = Orientation::new(90, false, false);
-        for (size, aspect, orientation, width, expected) in [
-            ((1280, 720), (1, 1), upright, None, (1280, 720)),
-            ((1280, 720), (1, 1), upright, Some(640), (640, 360)),
-            ((1280, 720), (1, 1), upright, Some(5000), (1280, 720)),
-            ((1280, 720), (1, 1), turned, None, (1280, 720)),
-            ((1280, 720), (1, 1), turned, Some(360), (640, 360)),
-            ((720, 576), (16, 15), upright, None, (720, 540)),
-            ((720, 576), (1, 2), upright, None, (360, 576)),
-            ((720, 576), (1, 2), upright, Some(90), (90, 144)),
-            ((16, 16), (1, u32::MAX), upright, Some(1), (1, 16)),
-            ((16, 16), (u32::MAX, 0), turned, Some(0), (16, 1)),
-        ] {
-            let found = output_size(size, aspect, orientation, width);
-            assert_eq!(found, expected, "{size:?} {aspect:?} {width:?}");
-        }
     }
 }

@@ -26,6 +26,39 @@ pub(super) fn encode(
     Ok(out)
 }
 
+/// Returns the size, before rotation, at which a frame of this `size` has square pixels and is,
+/// after rotation, no wider than `width`. It never exceeds `size`.
+pub(super) fn output_size(
+    (width, height): (u32, u32),
+    (across, down): (u32, u32),
+    orientation: Orientation,
+    wanted: Option<u32>,
+) -> (u32, u32) {
+    let scaled = |length: u32, numerator: u32, denominator: u32| {
+        let scaled = u64::from(length) * u64::from(numerator) + u64::from(denominator) / 2;
+        let scaled = scaled / u64::from(denominator.max(1));
+        u32::try_from(scaled)
+            .unwrap_or(length)
+            .clamp(1, length.max(1))
+    };
+    let square = if across > down {
+        (width, scaled(height, down, across))
+    } else {
+        (scaled(width, across, down), height)
+    };
+    let (mut shown_width, mut shown_height) = square;
+    if orientation.swaps_axes() {
+        (shown_width, shown_height) = (shown_height, shown_width);
+    }
+    let narrow = wanted.unwrap_or(shown_width).clamp(1, shown_width);
+    let low = scaled(shown_height, narrow, shown_width);
+    if orientation.swaps_axes() {
+        (low, narrow)
+    } else {
+        (narrow, low)
+    }
+}
+
 /// Frame in its final orientation.
 struct OrientedImage<'a> {
     picture: &'a Yuv420Frame,
@@ -255,6 +288,27 @@ mod tests {
         ] {
             let orientation = Orientation::new(degrees, mirrors[0], mirrors[1]);
             assert_eq!(image(orientation), expected, "{degrees} {mirrors:?}");
+        }
+    }
+
+    #[test]
+    fn output_size_is_square_pixels_never_larger() {
+        let upright = Orientation::default();
+        let turned = Orientation::new(90, false, false);
+        for (size, aspect, orientation, width, expected) in [
+            ((1280, 720), (1, 1), upright, None, (1280, 720)),
+            ((1280, 720), (1, 1), upright, Some(640), (640, 360)),
+            ((1280, 720), (1, 1), upright, Some(5000), (1280, 720)),
+            ((1280, 720), (1, 1), turned, None, (1280, 720)),
+            ((1280, 720), (1, 1), turned, Some(360), (640, 360)),
+            ((720, 576), (16, 15), upright, None, (720, 540)),
+            ((720, 576), (1, 2), upright, None, (360, 576)),
+            ((720, 576), (1, 2), upright, Some(90), (90, 144)),
+            ((16, 16), (1, u32::MAX), upright, Some(1), (1, 16)),
+            ((16, 16), (u32::MAX, 0), turned, Some(0), (16, 1)),
+        ] {
+            let found = output_size(size, aspect, orientation, width);
+            assert_eq!(found, expected, "{size:?} {aspect:?} {width:?}");
         }
     }
 }

@@ -15,6 +15,7 @@
 //! | `service` | who asks, and the thread that answers all of them together |
 //! | `frame_decoder` | keeps up with the hub: frames to the newest decoded picture |
 //! | `decoder_stub` | what stands in for it in a build without openh264 |
+//! | `decoder_process` | the process without rights in which the following work |
 //! | `decoder` | openh264, and what it cannot do |
 //! | `yuv420` | a decoded picture, and a smaller one |
 //! | `jpeg` | planes to JPEG: colours, turn and mirror |
@@ -22,6 +23,8 @@
 mod budget;
 #[cfg(feature = "software-encoder")]
 mod decoder;
+#[cfg(feature = "software-encoder")]
+mod decoder_process;
 #[cfg(not(feature = "software-encoder"))]
 mod decoder_stub;
 #[cfg(feature = "software-encoder")]
@@ -38,6 +41,8 @@ mod service;
 mod yuv420;
 
 pub use budget::Budget;
+#[cfg(feature = "software-encoder")]
+pub use decoder_process::run_decoder_process;
 pub use picture_stream::PictureStream;
 pub use service::SnapshotService;
 
@@ -92,6 +97,9 @@ pub enum SnapshotError {
         /// The limit.
         allowed: u64,
     },
+    /// The decoder's process failed, for this reason; the next request has another.
+    #[error("the decoder failed; the next request starts it again")]
+    DecoderFailed(String),
     /// Too many requests at once.
     #[error("too many snapshots are asked for at once")]
     Busy,

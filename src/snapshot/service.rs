@@ -7,9 +7,10 @@ use super::picture_stream::PictureStream;
 use super::queue::{Answer, Inner, Queue, Request};
 use super::{JpegOptions, Snapshot, SnapshotError};
 use crate::camera_handle::{Handle, Jpeg};
-use crate::os::heap;
+use crate::logger::LogThrottle;
 use crate::time::Timestamp;
 use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
@@ -54,6 +55,9 @@ struct Shared {
     queue: Arc<Queue>,
     /// Newest JPEG of a camera that delivers JPEG, while streams take them.
     original: Mutex<Option<Snapshot>>,
+    /// Failures of the decoder's process.
+    failures: AtomicU64,
+    failure_log: Mutex<LogThrottle>,
 }
 
 /// A decoder and the memory that is reserved for it.
@@ -63,13 +67,10 @@ struct DecoderState {
 }
 
 impl DecoderState {
-    /// Frees the decoder, returns its memory to the system, then lets others have it.
+    /// Ends the decoder's process, which returns its memory to the system, then lets others have it.
     fn release(&mut self) {
         self.decoder = FrameDecoder::default();
-        if self.reservation.is_some() {
-            heap::trim();
-            self.reservation = None;
-        }
+        self.reservation = None;
     }
 }
 
@@ -99,6 +100,8 @@ impl SnapshotService {
             budget,
             queue,
             original: Mutex::default(),
+            failures: AtomicU64::new(0),
+            failure_log: Mutex::default(),
         }))
     }
 
@@ -120,6 +123,11 @@ impl SnapshotService {
         first: &Snapshot,
     ) -> PictureStream {
         PictureStream::new(self.clone(), options, interval, first.captured_at)
+    }
+
+    /// Returns how often the decoder's process failed, after each of which the next request starts another.
+    pub fn decoder_restarts(&self) -> u64 {
+        self.0.failures.load(Ordering::Relaxed)
     }
 
     pub(super) fn camera(&self) -> &Handle {
@@ -347,7 +355,23 @@ impl Shared {
         let found = decoding
             .decoder
             .advance(self.camera.hub(), bytes, &|| self.budget.is_contended());
+        self.note_failure(found.as_ref().err());
         Some(found)
+    }
+
+    /// Counts and logs a failure of the decoder's process.
+    fn note_failure(&self, error: Option<&SnapshotError>) {
+        let Some(SnapshotError::DecoderFailed(reason)) = error else {
+            return;
+        };
+        self.failures.fetch_add(1, Ordering::Relaxed);
+        let mut throttle = (self.failure_log.lock()).unwrap_or_else(PoisonError::into_inner);
+        if let Some(line) = throttle.note(reason, Timestamp::now()) {
+            log::warn!(
+                "camera {}: decoder failed ({line}); the next snapshot starts it again",
+                self.name
+            );
+        }
     }
 
     /// Requests the camera's own JPEG, if a request wants full size.
@@ -408,6 +432,7 @@ impl Shared {
             Ok(true) => {
                 for request in wanted {
                     let answer = decoder.snapshot(request.options, &self.budget);
+                    self.note_failure(answer.as_ref().err());
                     let _ = request.answer.send(answer);
                 }
             }

@@ -13,6 +13,7 @@ mod cli;
 mod congestion;
 mod controls;
 mod decode_memory;
+mod decoder_process;
 mod formats;
 mod http_source;
 mod lines;

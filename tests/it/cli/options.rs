@@ -199,7 +199,8 @@ fn help_version_and_cameras_are_commands() {
         let encoder = encoder.unwrap_or("none".to_owned());
         assert_eq!(lines[1], format!("software_encoder: {encoder}"));
         assert!(lines[2].starts_with("io_uring: ") && lines[3].starts_with("tls: "));
-        assert!(lines.len() == 4 && text.ends_with('\n'), "{text}");
+        assert!(lines[4].starts_with("snapshot_decoder: "));
+        assert!(lines.len() == 5 && text.ends_with('\n'), "{text}");
     }
     let (warn, info) = (LevelFilter::Warn, LevelFilter::Info);
     for (line, expected) in [

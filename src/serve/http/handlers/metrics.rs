@@ -153,6 +153,13 @@ pub(crate) fn metrics(app: &AppState) -> String {
             }
         }
     }
+    let name = "berrymse_decoder_restarts_total";
+    let help = "Times the decoder of snapshots failed and was started again.";
+    text.family(name, "counter", help);
+    for camera in all.iter() {
+        let restarts = camera.snapshots.decoder_restarts();
+        text.sample(name, &[("camera", &camera.name)], restarts);
+    }
     let names: Vec<&str> = cameras.iter().map(|(name, _)| *name).collect();
     write_latency_metrics(app, &names, &mut text);
     text.0

@@ -60,7 +60,9 @@ fn snapshot_response(snapshot: Snapshot, headers: HeaderMap) -> Response<Respons
 /// Returns the answer where there is no picture.
 pub(crate) fn error_response(refusal: &SnapshotError) -> Response<ResponseBody> {
     let status = match refusal {
-        SnapshotError::NoFrame(_) | SnapshotError::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        SnapshotError::NoFrame(_) | SnapshotError::DecoderFailed(_) | SnapshotError::Busy => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         SnapshotError::Unsupported(_) | SnapshotError::TooLarge { .. } => {
             StatusCode::NOT_IMPLEMENTED
         }

@@ -2,7 +2,7 @@
 
 use crate::access::Right;
 use crate::hub::{CameraState, HubStats};
-use crate::serve::config::Camera;
+use crate::serve::cameras::ServedCamera;
 use crate::serve::http::guard::Admitted;
 use crate::serve::http::handlers::viewers;
 use crate::serve::http::state::AppState;
@@ -40,7 +40,7 @@ pub(crate) fn status(request: &Admitted) -> String {
     text
 }
 
-fn camera_json(app: &AppState, camera: &Camera, is_operator: bool) -> Value {
+fn camera_json(app: &AppState, camera: &ServedCamera, is_operator: bool) -> Value {
     let status = camera.handle.hub().stats();
     let parameters = status.parameters.as_ref();
     let is_live = status.status.state == CameraState::Live;
@@ -68,6 +68,7 @@ fn camera_json(app: &AppState, camera: &Camera, is_operator: bool) -> Value {
         "frames_skipped": status.frames_skipped,
         "frames_dropped": status.frames_dropped,
         "restarts": status.restarts,
+        "decoder_restarts": camera.snapshots.decoder_restarts(),
         "controls_refused": *camera.handle.controls().rejected,
         "last_frame_age_ms": age_ms(&status),
         "delay_ms": round_to_tenths(app.latency_stats.median_ms(&camera.name)),

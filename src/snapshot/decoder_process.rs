@@ -1,0 +1,18 @@
+//! The decoder in a process of its own, without rights: openh264 is C++, and its input comes from outside.
+//!
+//! The process is this executable once more. It gets coded frames and returns JPEGs over a socket, so that decoded pictures, which
+//! are ten times as large, are never copied from one process to the other. One decoder, one process: cameras are apart from each
+//! other, too, and the system takes the memory back at its end.
+//!
+//! | file | what |
+//! |---|---|
+//! | `protocol` | requests and replies as bytes |
+//! | `worker` | the process: decodes, and makes JPEGs |
+//! | `client` | the server's end: starts the process, checks its replies, ends it |
+
+mod client;
+mod protocol;
+mod worker;
+
+pub(super) use client::{DecodeError, DecoderProcess, Stream};
+pub use worker::run_decoder_process;
