@@ -2,9 +2,11 @@
  * A page that stays open: is the picture as young at the end as at the start, and does nothing grow? Not a test by itself
  * (soak.test.mjs is a short one made of this), but to be left alone for hours:
  *
- *   node tests/browser/soak.mjs [--minutes 120] [--cameras 1] [--every 30] [--size 640x360] [--fps 30] [--out FILE.jsonl]
+ *   node tests/browser/soak.mjs [--minutes 120] [--cameras 1] [--every 30] [--size 640x360] [--fps 30] [--source SOURCE]
+ *     [--out FILE.jsonl]
  *
- * The program shows the test pattern, once for each camera, on its own page in a headless Chromium. Every few seconds
+ * The program shows the test pattern, or another source, once for each camera, on its own page in a headless Chromium. Only the
+ * test pattern has clocks to read: of another source the delay is the one that the page tells. Every few seconds
  * a line of JSON goes to FILE, and at the end a summary to standard output.
  */
 
@@ -20,6 +22,9 @@ import { serve } from "./server.mjs";
 /** Of each interval the clocks in the frames are read for this time only: reading costs, and is not what is tested. */
 const READ_SECONDS = 5;
 const MEGABYTE = 1e6;
+
+/** Runs in the page: whether the element has shown a frame. */
+const hasFrames = (selector) => document.querySelector(selector).video.getVideoPlaybackQuality().totalVideoFrames > 0;
 
 /** Runs in the page: counts every picture that is shown, and reads the clock of those shown while `soaked.isReading`. */
 function countPictures() {
@@ -69,12 +74,12 @@ function residentMegabytes(pid) {
   }
 }
 
-/** A server with this many test patterns. */
-async function startServer({ cameras, size, fps }) {
+/** A server with this many cameras. */
+async function startServer({ cameras, size, fps, source }) {
   const [width, height] = size.split("x");
   const folder = mkdtempSync(join(tmpdir(), "berrymse-soak-"));
   const config = join(folder, "config.yml");
-  const list = Array.from({ length: cameras }, (_, i) => `  - { name: camera${i + 1}, source: test, width: ${width}, height: ${height}, fps: ${fps} }\n`);
+  const list = Array.from({ length: cameras }, (_, i) => `  - { name: camera${i + 1}, source: ${JSON.stringify(source)}, width: ${width}, height: ${height}, fps: ${fps} }\n`);
   writeFileSync(config, `cameras:\n${list.join("")}`);
   try {
     return await serve(["--config", config], { isTestPicture: false });
@@ -109,7 +114,7 @@ class Soak {
     await this.#page.goto(this.#server.url);
     await this.#page.until("as many pictures as cameras", (count) => document.querySelectorAll("berry-video").length === count, { given: [this.#options.cameras] });
     for (let i = 1; i <= this.#options.cameras; i += 1) {
-      await this.#page.until(`camera ${i} live`, isLive, { given: [`figure:nth-of-type(${i}) berry-video`] });
+      await this.#page.until(`camera ${i} live`, this.#options.source === "test" ? isLive : hasFrames, { given: [`figure:nth-of-type(${i}) berry-video`] });
     }
     await this.#page.evaluate(countPictures);
     this.#published = (await this.#newlyPublished()).total;
@@ -223,6 +228,7 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
       every: { type: "string", default: "30" },
       size: { type: "string", default: "640x360" },
       fps: { type: "string", default: "30" },
+      source: { type: "string", default: "test" },
       out: { type: "string" },
     },
   });

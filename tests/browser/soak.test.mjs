@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { slopePerHour, soak, summarize } from "./soak.mjs";
 
 test("two cameras on a page stay young and nothing grows", async (t) => {
-  const samples = await soak({ minutes: 0.5, every: 6, cameras: 2, size: "640x360", fps: 30 });
+  const samples = await soak({ minutes: 0.5, every: 6, cameras: 2, size: "640x360", fps: 30, source: "test" });
   t.diagnostic(summarize(samples));
   for (const message of samples.at(-1).messages) t.diagnostic(`in the console: ${message}`);
   // The first sample has the start in it.
