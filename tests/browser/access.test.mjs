@@ -127,6 +127,33 @@ test("a wrong password is refused with words, the right one shows the cameras un
   await settled("the form", atForm);
 });
 
+test("an operator sees who watches, and ends one", async () => {
+  const other = await fetch(`${server.url}stream/back.mp4`, { headers: { authorization: `Basic ${btoa(`guest:${PASSWORD}`)}` } });
+  const reader = other.body.getReader();
+  await open(server.url);
+  await settled("the form", atForm);
+  await enter("owner", PASSWORD);
+  await live(2);
+  await settled("the number", () => document.getElementById("watching").textContent === "3 viewers");
+  await page.evaluate(() => document.getElementById("watching").click());
+  const expected = ["guest 127.0.0.1 back", "owner 127.0.0.1 back", "owner 127.0.0.1 front"];
+  await settled("three rows", (wanted) => {
+    const rows = [...document.querySelectorAll("#viewers[open] tbody tr")].map(({ cells }) => [...cells].map((cell) => cell.textContent));
+    const isRight = rows.every(([, , , time, bytes]) => /^\d+ (s|min)$/.test(time) && /^[\d.]+ [kM]B$/.test(bytes));
+    return isRight && rows.map((cells) => cells.slice(0, 3).join(" ")).sort().join() === wanted.join();
+  }, expected);
+  await page.evaluate(() => {
+    const row = [...document.querySelectorAll("#viewers tbody tr")].find(({ cells }) => cells[0].textContent === "guest");
+    row.querySelector("button").click();
+  });
+  // Its last chunk, or the end of the connection.
+  while (!(await reader.read().catch(() => ({ done: true }))).done);
+  await settled("the end of a row", () => document.querySelectorAll("#viewers[open] tbody tr").length === 2);
+  assert.equal(await page.evaluate(() => document.querySelector("#viewers .said").textContent), "");
+  await page.evaluate(() => document.querySelector("#viewers .head button").click());
+  await endSession();
+});
+
 test("a viewer watches and is offered no settings", async () => {
   await open(server.url);
   await settled("the form", atForm);
@@ -134,6 +161,7 @@ test("a viewer watches and is offered no settings", async () => {
   await live(2);
   const { allowed } = await page.evaluate(async () => (await fetch("api/cameras/front/controls")).json());
   assert.equal(allowed, false);
+  assert.equal(await page.evaluate(() => document.getElementById("watching").hidden), true);
   await endSession();
 });
 
