@@ -1,7 +1,8 @@
 /**
  * Runs the browser tests. Files that measure run alone, since two browsers at once would measure each other; the others, which
  * wait for conditions, run two at a time where there are two processors.
- * `node tests/browser/run.mjs [FILE…]`; needs the built program and Chromium (CHROMIUM, else /usr/bin/chromium). Where
+ * `node tests/browser/run.mjs [--shared | --alone] [FILE…]`, where --shared leaves out the files that run alone and --alone the
+ * others; needs the built program and Chromium (CHROMIUM, else /usr/bin/chromium). Where
  * there is a Firefox (FIREFOX, else /usr/bin/firefox-esr) what depends on the browser runs in it, too. In Chromium that and the page
  * run once more at a plain-http name (PAGE_HOST, see host.mjs), where it has Media Source Extensions only.
  * BROWSER, PAGE_HOST, and RENDERER=mse name one of these.
@@ -27,7 +28,8 @@ const AT_PLAIN_NAME = ["colours", "cropping", "delay", "element", "heal", "join"
 const ALONE = ["auto", "delay", "join", "soak", "webcodecs"];
 
 const here = fileURLToPath(new URL(".", import.meta.url));
-const given = process.argv.slice(2);
+const given = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
+const [isShared, isAloneOnly] = ["--shared", "--alone"].map((option) => process.argv.includes(option));
 const all = given.length > 0 ? given : readdirSync(here).filter((name) => name.endsWith(".test.mjs")).map((name) => here + name);
 const ways = [
   { way: { BROWSER: "chromium" }, names: null },
@@ -66,8 +68,8 @@ async function runAll(waiting, lanes) {
 }
 
 const isAlone = ({ file }) => ALONE.includes(nameOf(file));
-await runAll(runs.filter((one) => !isAlone(one)), runs.length > 1 && availableParallelism() > 1 ? 2 : 1);
-await runAll(runs.filter(isAlone), 1);
+if (!isAloneOnly) await runAll(runs.filter((one) => !isAlone(one)), runs.length > 1 && availableParallelism() > 1 ? 2 : 1);
+if (!isShared) await runAll(runs.filter(isAlone), 1);
 if (failed.length > 0) {
   console.error(`failed: ${failed.join(", ")}`);
   process.exitCode = 1;
