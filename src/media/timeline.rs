@@ -149,8 +149,13 @@ impl Timeline {
         let (mut gap_ticks, mut burst) = (last.gap_ticks, last.burst);
         let (mut least, mut most) = if steady {
             let told = last.timing.duration.min(last.duration_before);
+            let mut least = duration - duration / 10;
+            // A slow camera that has become fast does not run ahead of the clock.
+            if duration > STALL_TICKS && interval < duration / 4 {
+                least = SLOW_STEP_TICKS;
+            }
             // Browsers count in microseconds, rounded.
-            (duration - duration / 10, i64::from(told) - 1)
+            (least, i64::from(told) - 1)
         } else {
             ((duration / 8).min(SLOW_STEP_TICKS), duration + duration / 2)
         };
