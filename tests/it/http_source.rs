@@ -159,7 +159,8 @@ fn lost_server_is_waited_for_and_media_time_goes_on() {
             continue;
         }
         let time = decode_time(&message);
-        assert!(time > last && time < last + 9000, "{last} {time}");
+        // A busy machine skips frames of the test pattern. The outage took longer than half a second.
+        assert!(time > last && time < last + 45_000, "{last} {time}");
         last = time;
         has_keyframe |= is_keyframe(&message);
     }

@@ -358,13 +358,15 @@ fn flooding_client_is_closed_alone() {
     for flood in ["\r\n".repeat(2048), "$\x01\0\0".repeat(1024)] {
         let mut bad = connect(server.address());
         bad.play(&url(&server, "/live"), "");
-        let mut reader = Client::over(bad.stream.try_clone().unwrap());
+        let mut reader = bad.stream.try_clone().unwrap();
         let writer = std::thread::spawn(
             move || {
                 while bad.stream.write_all(flood.as_bytes()).is_ok() {}
             },
         );
-        while reader.next() != Received::End {}
+        // The last answer may be cut off.
+        let mut chunk = [0; 4096];
+        while reader.read(&mut chunk).is_ok_and(|count| count > 0) {}
         writer.join().unwrap();
     }
     good.frame();
