@@ -144,19 +144,13 @@ fn unknown_variables() -> Vec<String> {
 
 /// Prints the answer of a command. A reader that stops early is no error (`berrymse --help | head`).
 fn print_answer(text: &str) -> ExitCode {
-    match print(text) {
+    match os::terminal::print(text) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             print_error(&format!("cannot write the answer: {error}"));
             ExitCode::FAILURE
         }
         _ => ExitCode::SUCCESS,
     }
-}
-
-fn print(text: &str) -> std::io::Result<()> {
-    let mut stdout = std::io::stdout();
-    stdout.write_all(text.as_bytes())?;
-    stdout.flush()
 }
 
 /// Prints the reason of a failure. If standard error fails too, the exit code is left.
@@ -415,7 +409,7 @@ async fn until_signal(
     }
     urls.push_str(greeting);
     // A closed standard output is no reason to stop.
-    let _ = print(&urls);
+    let _ = os::terminal::print(&urls);
     manager.notify("READY=1\nSTATUS=serving");
     loop {
         match signals.next().await {

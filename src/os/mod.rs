@@ -8,4 +8,4 @@ pub mod sandbox;
 pub mod service_manager;
 pub mod signals;
 pub(crate) mod tcp;
-pub(crate) mod terminal;
+pub mod terminal;

@@ -1,4 +1,4 @@
-//! Reads secrets from standard input, at a terminal without echo.
+//! Reads secrets from standard input, at a terminal without echo, and writes to standard output.
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::fs::File;
@@ -11,6 +11,13 @@ const MAX_BYTES: u64 = 64 << 10;
 
 /// Exit code of a program that a signal ends, without the signal's number.
 const SIGNAL_EXIT: i32 = 128;
+
+/// Writes to standard output, at once.
+pub fn print(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
+}
 
 /// Returns true if a person types.
 pub(crate) fn is_interactive() -> bool {
