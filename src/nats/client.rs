@@ -1,7 +1,7 @@
 //! Client with a thread of its own, which keeps one connection: handles publish and subscribe from other threads.
 //!
 //! Nothing waits for a broken connection: what could not be sent is thrown away, and publishing fails until there is
-//! another. Subscriptions are made again. A server that says nothing for 1.2 s is left for the next.
+//! another. Subscriptions are made again. A server that says nothing for 1.1 s is left for the next.
 
 pub use super::protocol::Message;
 pub use super::shared::{Sink, State};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 
 /// Interval of pings, and the number without anything from the server after which it counts as gone.
-const PING_INTERVAL: Duration = Duration::from_millis(400);
+const PING_INTERVAL: Duration = Duration::from_millis(350);
 const SILENT_PINGS: u32 = 3;
 
 /// Back-off between attempts to connect, and after a refused login.
@@ -59,7 +59,7 @@ pub(super) async fn run(shared: &Shared) {
             pause = (pause * 2).min(RETRY_MAX);
             wait
         } else {
-            RETRY_MIN.min(wait)
+            Duration::ZERO
         };
         let ended = async {
             while !shared.is_ended() {

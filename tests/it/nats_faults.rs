@@ -45,7 +45,8 @@ impl Trial {
         at_edge: &Seen,
         from: Instant,
     ) -> Result<(), String> {
-        let late = lateness(at_camera, at_edge);
+        let joined = at_edge.first().map(|(_, at)| *at);
+        let late = lateness(at_camera, at_edge, joined);
         assert_same_pictures(at_camera, at_edge);
         let pause = longest_pause(at_edge, from);
         println!("{what}: frames again after {pause:.2?}, none later than {late:.2?}");

@@ -241,8 +241,9 @@ pub fn assert_same_pictures(at_camera: &Seen, at_edge: &Seen) {
 }
 
 /// Checks what an edge has shown: every frame has the bytes that viewers at the camera get, and is a keyframe or follows the
-/// one before. Returns how much later than at the camera the latest was there.
-pub fn lateness(at_camera: &Seen, at_edge: &Seen) -> Duration {
+/// one before. Returns how much later than at the camera the latest was there, of those that are newer than `since`: whoever joins
+/// is sent older ones, which a decoder needs.
+pub fn lateness(at_camera: &Seen, at_edge: &Seen, since: Option<Instant>) -> Duration {
     assert!(is_init(&at_edge[0].0));
     assert!(
         at_camera[0].0 == at_edge[0].0,
@@ -268,7 +269,9 @@ pub fn lateness(at_camera: &Seen, at_edge: &Seen) -> Duration {
         };
         let is_same = original[104..] == message[104..];
         assert!(is_same, "the NAL units of frame {number} are others");
-        all.push(seen.saturating_duration_since(*first_seen));
+        if since.is_none_or(|since| *first_seen >= since) {
+            all.push(seen.saturating_duration_since(*first_seen));
+        }
     }
     assert!(all.len() > 30, "{} frames in common", all.len());
     all.into_iter().max().unwrap()
@@ -276,7 +279,7 @@ pub fn lateness(at_camera: &Seen, at_edge: &Seen) -> Duration {
 
 /// The same, where no frame may be old.
 pub fn check_frames(at_camera: &Seen, at_edge: &Seen) {
-    let late = lateness(at_camera, at_edge);
+    let late = lateness(at_camera, at_edge, None);
     assert!(late < OLD, "a frame is {late:?} late");
 }
 
