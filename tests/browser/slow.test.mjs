@@ -1,8 +1,12 @@
 /** Cameras that send a frame every few seconds: the state stays live, and every frame is shown, its pixels too. */
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { launch } from "./browser.mjs";
+import { browserName, launch } from "./browser.mjs";
 import { installClock } from "./clock.mjs";
 import { serve } from "./server.mjs";
 
@@ -62,3 +66,60 @@ for (const fps of process.env.FULL_LENGTH ? ["0.4", "0.1"] : ["0.4"]) {
     }
   });
 }
+
+/** Slow frames in the middle, and the seconds between them. */
+const SLOW_FRAMES = 4;
+const SLOW_INTERVAL = process.env.FULL_LENGTH ? 10 : 2.2;
+
+/** A program that writes 30 frames per second until `go` exists, then some slow ones, then 30 per second again. */
+function changingRate(folder) {
+  const x264 = ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-x264-params", "keyint=30:scenecut=0:aud=1"];
+  const input = ["-f", "lavfi", "-i", "testsrc2=size=320x240:rate=30", "-frames:v", "30", "-pix_fmt", "yuv420p"];
+  const stream = execFileSync("ffmpeg", ["-v", "error", ...input, ...x264, "-f", "h264", "-"]);
+  const starts = [];
+  for (let at = 0; (at = stream.indexOf(Buffer.from([0, 0, 0, 1, 9]), at)) >= 0; at += 4) starts.push(at);
+  starts.forEach((start, i) => writeFileSync(join(folder, `u${i}`), stream.subarray(start, starts[i + 1])));
+  const fast = (from) => `for i in $(seq ${from} ${starts.length - 1}); do cat u$i; sleep 0.03; done`;
+  const slow = Array.from({ length: SLOW_FRAMES }, (_, i) => `sleep ${SLOW_INTERVAL}; cat u${i}`).join("\n");
+  const script = `cd ${folder}\nwhile [ ! -e go ]; do ${fast(0)}; done\n${slow}\n${fast(SLOW_FRAMES)}\nwhile :; do ${fast(0)}; done\n`;
+  writeFileSync(join(folder, "script"), script);
+  return `exec:sh ${join(folder, "script")}`;
+}
+
+// What differs in the other ways is how frames are shown, which the tests above see.
+const isElsewhere = Boolean(process.env.PAGE_HOST) || browserName === "firefox";
+test("change of the frame rate, both ways, is no loss", { skip: isElsewhere && !process.env.FULL_LENGTH }, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "berrymse-rate-"));
+  const server = await serve(["--source", changingRate(folder)]);
+  const page = await browser.newPage();
+  await page.before(installClock);
+  await page.goto(server.url);
+  const within = 60_000;
+  try {
+    await page.until("the element", () => document.querySelector("berry-video")?.video !== undefined);
+    await page.until("frames", () => document.querySelector("berry-video").delay > 0, { within });
+    await page.evaluate(record);
+    await page.until("fast frames", () => window.shown.length > 30, { within });
+    writeFileSync(join(folder, "go"), "");
+    await page.until("a pause", async () => {
+      const count = window.shown.length;
+      await new Promise((resolve) => setTimeout(resolve, 1500));
+      return window.shown.length === count;
+    }, { within });
+    const [camera] = (await (await fetch(new URL("api/status", server.url))).json()).cameras;
+    assert.equal(camera.state, "live");
+    const slow = await page.evaluate(() => window.shown.length);
+    const rest = SLOW_FRAMES * SLOW_INTERVAL * 1000 + within;
+    await page.until("fast frames again", (count) => window.shown.length > count, { within: rest, given: [slow + SLOW_FRAMES + 45] });
+    await page.until("no words", () => window.states.at(-1).words === "|", { within });
+    const states = await page.evaluate(() => window.states);
+    t.diagnostic(JSON.stringify(states));
+    assert.ok(!states.some(({ words }) => /lost|signal|again|gone/i.test(words)), JSON.stringify(states));
+    const [now] = (await (await fetch(new URL("api/status", server.url))).json()).cameras;
+    assert.deepEqual([now.state, now.restarts], ["live", 0]);
+  } finally {
+    await page.close();
+    await server.end();
+    rmSync(folder, { recursive: true });
+  }
+});
