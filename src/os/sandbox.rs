@@ -236,9 +236,7 @@ mod tests {
         let us = getpid();
         // The filter is that of the thread which asks for it.
         let thread = std::thread::spawn(move || {
-            if let Err(error) = install_filter() {
-                return Err(error);
-            }
+            install_filter()?;
             let open = |flags| rustix::fs::open("/dev/null", flags, Mode::empty());
             let refused = [
                 open(OFlags::RDONLY).err(),
@@ -253,7 +251,7 @@ mod tests {
             let block = black_box(vec![1_u8; 10 << 20]);
             let sum: usize = block.iter().map(|byte| usize::from(*byte)).sum();
             let written = rustix::io::write(&writer, b"still here");
-            Ok((refused, has_started, sum, written))
+            Ok::<_, io::Error>((refused, has_started, sum, written))
         });
         // qemu-user has no seccomp.
         let Ok(found) = thread.join().unwrap() else {
