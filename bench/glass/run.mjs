@@ -2,9 +2,11 @@
  * From the server having a picture to its pixels on the screen: our page, beside it a plain skip-ahead player, and any other page.
  *
  *   node bench/glass/run.mjs [--seconds 60] [--plain-seconds 60] [--browser chromium|firefox|webkit] [--size 1280x720] [--fps 30]
- *                            [--renderer NAME]… [--page NAME=URL]… [--poll-us 1000] [--check]
+ *                            [--renderer NAME]… [--page NAME=URL]… [--ways] [--go2rtc PROGRAM] [--poll-us 1000] [--check]
  *
  * --renderer: beside it our element alone with that renderer (auto, mse, webcodecs), through a proxy on this machine, which adds a little.
+ * --ways: beside it our page by HTTP through an nginx that passes no upgrade on, and MJPEG in an <img>. --go2rtc: the page of a go2rtc
+ * that takes our RTSP, by its two ways.
  * "made": from the clock in the picture being read, so with making and encoding it; "told": what our page says of that.
  * One after the other, each in a new browser with a window on an X screen in memory (Xvfb). --check: exit code 1 when our page
  * misses the goals. URL of a page may have {ws} in it, the WebSocket of the test pattern, and {http}, the server. Needs
@@ -20,6 +22,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { preferences } from "./firefox-preferences.mjs";
+import { nginx } from "../../tests/browser/nginx.mjs";
 import { proxy } from "../../tests/browser/proxy.mjs";
 import { serve } from "../../tests/browser/server.mjs";
 
@@ -39,6 +42,8 @@ const { values } = parseArgs({
     page: { type: "string", multiple: true, default: [] },
     "poll-us": { type: "string", default: "1000" },
     renderer: { type: "string", multiple: true, default: [] },
+    ways: { type: "boolean", default: false },
+    go2rtc: { type: "string", default: "" },
     check: { type: "boolean", default: false },
   },
 });
@@ -70,6 +75,28 @@ async function servePlain() {
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   ends.push(() => server.close());
   return `http://127.0.0.1:${server.address().port}`;
+}
+
+/** The page by HTTP, and MJPEG in an image. */
+async function otherWays(server, folder) {
+  const image = `<!doctype html><link rel="icon" href="data:,"><style>body { margin: 0 }</style><img src="${server.url}stream.mjpg">`;
+  const site = await nginx(folder, { server: `location /http/ { proxy_buffering off; proxy_pass ${server.url}; }
+    location /mjpeg { default_type text/html; return 200 '${image}'; }` });
+  ends.push(() => site.end());
+  return [{ name: "http", url: `${site.url}http/` }, { name: "mjpeg", url: `${site.url}mjpeg` }];
+}
+
+/** Pages of a go2rtc that takes our RTSP. */
+async function relay(program, server, folder) {
+  const { port } = new URL(server.url);
+  const api = Number(port) === 21984 ? 21985 : 21984;
+  const config = join(folder, "go2rtc.yaml");
+  writeFileSync(config, `streams: {camera: "rtsp://127.0.0.1:${port}/live"}\napi: {listen: "127.0.0.1:${api}"}\nrtsp: {listen: ""}\nwebrtc: {listen: "127.0.0.1:${api + 2}"}\n`);
+  const child = spawn(program, ["-config", config], { stdio: "ignore" });
+  ends.push(() => child.kill());
+  const isUp = () => fetch(`http://127.0.0.1:${api}/api`).then(({ ok }) => ok, () => false);
+  for (let tries = 0; tries < 100 && !await isUp(); tries += 1) await new Promise((resolve) => setTimeout(resolve, 100));
+  return ["mse", "webrtc"].map((mode) => ({ name: `go2rtc ${mode}`, url: `http://127.0.0.1:${api}/stream.html?src=camera&mode=${mode}` }));
 }
 
 function chromium(profile, url) {
@@ -155,13 +182,13 @@ async function measure({ name, url, seconds }, { screen, server }) {
 
 function print({ name, seen, ...figures }) {
   if (seen === undefined) {
-    console.log(`${name.padEnd(12)} no clock seen`);
+    console.log(`${name.padEnd(13)} no clock seen`);
     return;
   }
   const { p50, p95, p99, max, had, cores, load, scale } = figures;
   const ms = [p50, p95, p99, max].map((value) => value.toFixed(1).padStart(7)).join("");
   const thirds = `${figures.first_third_p50.toFixed(1)} -> ${figures.last_third_p50.toFixed(1)}`;
-  console.log(`${name.padEnd(12)}${ms}${figures.made_p50.toFixed(1).padStart(9)}${(figures.told?.toFixed(1) ?? "-").padStart(7)}${`${seen}/${had}`.padStart(14)}`
+  console.log(`${name.padEnd(13)}${ms}${figures.made_p50.toFixed(1).padStart(9)}${(figures.told?.toFixed(1) ?? "-").padStart(7)}${`${seen}/${had}`.padStart(14)}`
     + `${thirds.padStart(17)}${figures.longest_pause.toFixed(0).padStart(8)}${cores.toFixed(2).padStart(7)}${load.toFixed(1).padStart(6)}${scale.toFixed(2).padStart(7)}`);
 }
 
@@ -196,12 +223,14 @@ async function main() {
     ends.push(() => site.end());
     pages.push({ name: renderer, url: `${site.url}element.html`, seconds: values.seconds });
   }
+  const others = [...values.ways ? await otherWays(server, folder) : [], ...values.go2rtc ? await relay(values.go2rtc, server, folder) : []];
+  pages.push(...others.map((page) => ({ ...page, seconds: values.seconds })));
   for (const given of values.page) {
     const [, name, url] = given.match(/^([^=]+)=(.*)$/) ?? [null, "page", given];
     pages.push({ name, url: url.replaceAll("{ws}", encodeURIComponent(ws)).replaceAll("{http}", server.url), seconds: values.seconds });
   }
   console.log(`${values.browser}, ${values.size} at ${values.fps}/s; milliseconds from the server having a picture to its pixels`);
-  console.log("page            p50    p95    p99    max  made p50   told      seen/had  1st -> 3rd third   pause  cores  load  scale");
+  console.log("page             p50    p95    p99    max  made p50   told      seen/had  1st -> 3rd third   pause  cores  load  scale");
   for (const page of pages) {
     const found = await measure(page, { screen, server });
     print(found);
