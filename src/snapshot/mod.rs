@@ -2,8 +2,8 @@
 //!
 //! The camera is not opened a second time and viewers do not notice. One that gives JPEGs is asked for the newest of them (through
 //! the hub); of others, and where the picture is to be smaller, turned or mirrored, the frames that the hub keeps are decoded, from the
-//! newest keyframe on, on a thread of this camera's own with a lower priority. Nothing runs while nobody asks. What HTTP makes of it is
-//! in `serve`.
+//! newest keyframe on, on a thread of this camera's own, with a lower priority unless a stream starts it. Nothing runs while nobody
+//! asks. What HTTP makes of it is in `serve`.
 //!
 //! | file | what |
 //! |---|---|

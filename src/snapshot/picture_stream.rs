@@ -69,7 +69,8 @@ impl PictureStream {
                     let original = original.map(|it| it.poll_after(Some(self.after), context));
                     match original {
                         None | Some(Poll::Ready(None)) => {
-                            let receiver = self.service.enqueue(self.options, Some(self.after));
+                            let after = Some(self.after);
+                            let receiver = self.service.enqueue(self.options, after, true);
                             self.state = State::Requested(receiver);
                         }
                         Some(Poll::Ready(Some(jpeg))) => match self.service.share_original(&jpeg) {

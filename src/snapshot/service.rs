@@ -40,8 +40,9 @@ const TURN_TIMEOUT: Duration = Duration::from_secs(30);
 /// Interval at which a request that waits for its turn is checked for being abandoned.
 const TURN_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Behind the cameras, the fan-out and HTTP, where there are not enough cores for all.
-const NICENESS: i32 = 10;
+/// Behind the cameras, the fan-out and HTTP, where there are not enough cores for all. Not for streams, which have
+/// viewers like any other.
+const SNAPSHOT_NICENESS: i32 = 10;
 
 /// Snapshot service of one camera. Clones share it.
 #[derive(Clone, Debug)]
@@ -108,11 +109,17 @@ impl SnapshotService {
     /// Returns the newest frame. A camera that is being opened, or is closed for lack of viewers, has ten seconds to
     /// deliver one. Dropping the future cancels the request.
     pub fn request(&self, options: JpegOptions) -> impl Future<Output = Answer> + use<> {
-        let receiver = self.enqueue(options, None);
-        async {
-            let gone = |_| SnapshotError::NoFrame("no snapshot can be made now".to_owned());
-            receiver.await.map_err(gone).and_then(|answer| answer)
-        }
+        Self::answer_of(self.enqueue(options, None, false))
+    }
+
+    /// Returns the newest frame as the first of a stream, else as [`request`](Self::request).
+    pub fn request_first(&self, options: JpegOptions) -> impl Future<Output = Answer> + use<> {
+        Self::answer_of(self.enqueue(options, None, true))
+    }
+
+    async fn answer_of(receiver: oneshot::Receiver<Answer>) -> Answer {
+        let gone = |_| SnapshotError::NoFrame("no snapshot can be made now".to_owned());
+        receiver.await.map_err(gone).and_then(|answer| answer)
     }
 
     /// Returns the pictures after `first`, at most one in each `interval`.
@@ -134,11 +141,13 @@ impl SnapshotService {
         &self.0.camera
     }
 
-    /// Requests a picture captured later than `after`, or the newest.
+    /// Requests a picture captured later than `after`, or the newest. The thread that it may start has the priority of
+    /// streams or of snapshots.
     pub(super) fn enqueue(
         &self,
         options: JpegOptions,
         after: Option<Timestamp>,
+        is_stream: bool,
     ) -> oneshot::Receiver<Answer> {
         let (answer, receiver) = oneshot::channel();
         let mut inner = self.0.queue.lock();
@@ -159,7 +168,8 @@ impl SnapshotService {
         }
         let shared = self.0.clone();
         let thread = std::thread::Builder::new().name(format!("{} snapshot", shared.name));
-        inner.has_worker = thread.spawn(move || shared.run()).is_ok();
+        let niceness = (!is_stream).then_some(SNAPSHOT_NICENESS);
+        inner.has_worker = thread.spawn(move || shared.run(niceness)).is_ok();
         if !inner.has_worker {
             // Their senders are dropped with them, which is answer enough.
             inner.pending.clear();
@@ -208,9 +218,11 @@ impl Drop for WorkerGuard<'_> {
 
 impl Shared {
     /// Answers requests until there was none for [`DECODER_IDLE_TIMEOUT`].
-    fn run(&self) {
-        // Where it may not be changed it is right as it is.
-        let _ = rustix::process::setpriority_process(None, NICENESS);
+    fn run(&self, niceness: Option<i32>) {
+        if let Some(niceness) = niceness {
+            // Where it may not be changed it is right as it is.
+            let _ = rustix::process::setpriority_process(None, niceness);
+        }
         let mut hold = Some(self.camera.hub().keep_open());
         let _guard = WorkerGuard(&self.queue);
         let mut decoding = DecoderState {

@@ -282,6 +282,35 @@ fn nothing_is_decoded_while_nobody_asks() {
     }
 }
 
+/// Niceness of the threads whose name has `part`.
+fn niceness(server: &Server, part: &str) -> Vec<i32> {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", server.child.id())).unwrap();
+    let read = |path: std::path::PathBuf| std::fs::read_to_string(path).unwrap_or_default();
+    let of_name = tasks
+        .flatten()
+        .filter(|task| read(task.path().join("comm")).contains(part));
+    // The fields after the name, which is in parentheses, begin with the third.
+    let field = |stat: String| {
+        let rest = stat.rsplit_once(')').unwrap().1.to_owned();
+        rest.split_whitespace().nth(16).unwrap().parse().unwrap()
+    };
+    of_name
+        .map(|task| field(read(task.path().join("stat"))))
+        .collect()
+}
+
+#[test]
+fn mjpeg_is_decoded_at_the_priority_of_viewers() {
+    let server = live();
+    let own = niceness(&server, "berrymse")[0];
+    let mut client = Client::get(server.address(), "/stream.mjpg", "*/*");
+    client.picture(by_length);
+    assert_eq!(niceness(&server, "snapshot"), [own]);
+    let other = live();
+    assert_eq!(other.get("/snapshot.jpg?width=160").0, 200);
+    assert_eq!(niceness(&other, "snapshot"), [10]);
+}
+
 #[test]
 fn on_demand_camera_is_opened_for_mjpeg() {
     let server = Server::start(&[

@@ -107,7 +107,7 @@ pub(crate) async fn respond(request: &Admitted, camera: &Camera) -> Response<Res
         Ok(hold) => hold,
         Err(answer) => return *answer,
     };
-    let first = match service.request(options).await {
+    let first = match service.request_first(options).await {
         Ok(first) => first,
         Err(error) => return error_response(&error),
     };
