@@ -420,14 +420,20 @@ fn snapshots_of_an_endless_gop_decode_no_frame_twice() {
         .status();
     assert!(status.unwrap().success());
     let source = format!("file:{}", path.display());
-    let server = Server::start(&["-v", "--source", &source, "--fps", "240"]);
+    let server = Server::start(&["-v", "--source", &source, "--fps", "160"]);
     let frames = |camera: &serde_json::Value| camera["frames"].as_u64().unwrap();
     let mut published = 1000;
     // The decoder of a stream with keyframes would be gone 5 s after the first.
     for _ in 0..3 {
         server.wait_for("many frames", |camera| frames(camera) >= published);
-        assert_eq!(server.request("GET", "/snapshot.jpg", "").0, 200);
-        published = frames(&server.status()["cameras"][0]) + 240 * 7;
+        // On a busy machine the decoder is behind the stream for longer than a request waits; it goes on with the next.
+        let is_answered = || server.request("GET", "/snapshot.jpg", "").0 == 200;
+        assert!(
+            (0..4).any(|_| is_answered()),
+            "no snapshot: {}",
+            server.log()
+        );
+        published = frames(&server.status()["cameras"][0]) + 160 * 7;
     }
     let goes = decoded(&server);
     let sum: u64 = goes.iter().sum();
