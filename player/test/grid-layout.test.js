@@ -23,6 +23,13 @@ test("a wide and flat wall puts all side by side", () => {
   assert.equal(arrangeGrid({ ...screen, count: 5, width: 5000, height: 600 }).columns, 5);
 });
 
+test("a hundred cameras have tiles that can be seen, and the page scrolls", () => {
+  assert.deepEqual(arrangeGrid({ ...screen, count: 100 }), { columns: 5, tile: 273 });
+  assert.deepEqual(arrangeGrid({ ...screen, count: 1000, width: 720 }), { columns: 2, tile: 354 });
+  // Few cameras in a flat window.
+  assert.equal(arrangeGrid({ ...screen, count: 3, height: 100 }).tile, 106);
+});
+
 test("a picture that nearly fits is shown as large as it is, neither blurred nor larger than the screen", () => {
   const narrow = { ...screen, count: 1, own: 1280 };
   assert.equal(arrangeGrid({ ...narrow, width: 1279 }).tile, 1280);

@@ -109,27 +109,55 @@ test("the camera's settings are a panel: a slider sets the camera, what it refus
   assert.equal(await page.evaluate(() => document.activeElement.title), "Camera settings");
 });
 
-/** Opens a page with nine cameras, whose names are as long as people's. */
-async function nine(action) {
-  const names = ["front-door", "garage", "driveway", "garden-left", "garden-right", "backyard", "living-room", "workshop", "letterbox"];
+/** Opens a page of this size with cameras of these names. */
+async function wallOf(names, [width, height], settings, action) {
   const folder = await mkdtemp(join(tmpdir(), "berrymse-"));
   const config = join(folder, "config.yml");
-  await writeFile(config, `cameras:\n${names.map((name) => `  - {name: ${name}, source: test, width: 320, height: 240, fps: 5}\n`).join("")}`);
+  await writeFile(config, `cameras:\n${names.map((name) => `  - {name: ${name}, source: test, fps: 5, ${settings}}\n`).join("")}`);
   const many = await serve(["--config", config], { isTestPicture: false });
   const wall = await browser.newPage();
   try {
-    await wall.resize(1280, 800);
+    await wall.resize(width, height);
     await wall.before(installClock);
     await wall.goto(many.url);
-    for (let n = 1; n <= 9; n += 1) {
-      await wall.until(`live picture ${n}`, isLive, { given: [`figure:nth-of-type(${n}) berry-video`] });
-    }
-    await action(wall, names);
+    await action(wall, many);
   } finally {
     await Promise.all([wall.close(), many.end()]);
     await rm(folder, { recursive: true });
   }
 }
+
+/** Waits for the nth camera of a wall. */
+const isNthLive = (wall, n) => wall.until(`live picture ${n}`, isLive, { given: [`figure:nth-of-type(${n}) berry-video`] });
+
+/** Opens a page with nine cameras, whose names are as long as people's. */
+function nine(action) {
+  const names = ["front-door", "garage", "driveway", "garden-left", "garden-right", "backyard", "living-room", "workshop", "letterbox"];
+  return wallOf(names, [1280, 800], "width: 320, height: 240", async (wall) => {
+    for (let n = 1; n <= 9; n += 1) await isNthLive(wall, n);
+    await action(wall, names);
+  });
+}
+
+test("of sixty cameras those in sight play", async () => {
+  const names = Array.from({ length: 60 }, (_, i) => `camera${i + 1}`);
+  await wallOf(names, [800, 600], "width: 320, height: 240, onDemand: true", async (wall, server) => {
+    const watched = async () => {
+      const { cameras } = await (await fetch(new URL("api/status", server.url))).json();
+      return cameras.filter(({ viewers }) => viewers > 0).map(({ name }) => name);
+    };
+    await isNthLive(wall, 1);
+    const first = await watched();
+    assert.ok(first.length <= 24, `${first}`);
+    assert.ok(await wall.evaluate(() => document.querySelector("figure").clientWidth >= 160));
+    if (process.env.SCREENSHOTS) await wall.screenshot(`${process.env.SCREENSHOTS}/sixty.png`);
+    await wall.evaluate(() => document.querySelector("figure:last-of-type").scrollIntoView());
+    await isNthLive(wall, 60);
+    while ((await watched()).includes("camera1")) await new Promise((resolve) => setTimeout(resolve, 100));
+    await wall.evaluate(() => scrollTo(0, 0));
+    await isNthLive(wall, 1);
+  });
+});
 
 test("nine cameras have whole names, one large hides others", () => nine(async (wall, names) => {
   const shownWhole = () => [...document.querySelectorAll(".name")].filter((one) => one.scrollWidth <= one.clientWidth).map((one) => one.textContent);

@@ -45,6 +45,20 @@ let frameWidth = NaN;
 /** Camera of a server that says nothing about its cameras: the first one. */
 const UNKNOWN = [{ name: "" }];
 
+/** With more cameras those out of sight rest: a browser opens 255 connections, and cannot draw as many videos. */
+const MAX_PLAYING = 16;
+/** Sources of cameras that have not been in sight. @type {WeakMap<Element, string>} */
+const unseen = new WeakMap();
+const sight = new IntersectionObserver((entries) => {
+  for (const { isIntersecting, target } of entries) {
+    const source = unseen.get(target);
+    if (!isIntersecting || !source) continue;
+    target.setAttribute("src", source);
+    unseen.delete(target);
+    sight.unobserve(target);
+  }
+});
+
 function show(all) {
   const chosen = all.filter(({ name }) => name === onlyCamera);
   // One that the server does not know says so itself.
@@ -52,12 +66,13 @@ function show(all) {
   const names = cameras.map(({ name }) => name);
   if (names.length !== shown.size || names.some((name) => !shown.has(name))) {
     // Cameras may come and go: the others play on.
-    for (const [name, { figure }] of shown) {
+    for (const [name, { figure, video }] of shown) {
       if (names.includes(name)) continue;
+      sight.unobserve(video);
       figure.remove();
       shown.delete(name);
     }
-    for (const camera of cameras) if (!shown.has(camera.name)) grid.append(addCamera(camera));
+    for (const camera of cameras) if (!shown.has(camera.name)) grid.append(addCamera(camera, names.length > MAX_PLAYING));
     grid.classList.toggle("single", cameras.length === 1);
     layOut();
     applyFragment();
@@ -65,10 +80,18 @@ function show(all) {
   for (const camera of cameras) describe(camera);
 }
 
-function addCamera({ name }) {
+/** @param {boolean} isOneOfMany whether it rests while it is out of sight */
+function addCamera({ name }, isOneOfMany) {
   const figure = document.createElement("figure");
   const video = document.createElement("berry-video");
-  video.setAttribute("src", name ? `live/${encodeURIComponent(name)}` : "video_websocket");
+  const source = name ? `live/${encodeURIComponent(name)}` : "video_websocket";
+  if (isOneOfMany) {
+    video.setAttribute("rest-below", "0.01");
+    unseen.set(video, source);
+    sight.observe(video);
+  } else {
+    video.setAttribute("src", source);
+  }
   video.toggleAttribute("controls", !isKiosk);
   video.toggleAttribute("show-delay", !isBare);
   if (linkToken) Reflect.set(video, "token", linkToken);
