@@ -314,29 +314,45 @@ impl<'a> Reader<'a> {
     /// Adds each line `name: value` as a setting with the text `name=value`. Only the camera knows its controls and their
     /// values.
     fn lines(&self, node: &Node, setting: Setting, label: &str, all: &mut Vec<RawSetting>) {
-        let mut seen: Vec<(String, usize)> = Vec::new();
-        for entry in self.entries(node, label) {
-            let name = entry.key.to_ascii_lowercase();
-            let label = format!("{label}.{}", entry.key);
-            if let Some((_, line)) = seen.iter().find(|(other, _)| *other == name) {
-                let why = format!("{label}: is there already (line {line})");
-                self.report(entry.line, &why);
-                continue;
-            }
+        for (name, label, entry) in self.distinct_entries(node, label) {
             let Value::Text(text) = &entry.node.value else {
                 self.report(entry.line, &format!("{label}: takes one value"));
                 continue;
             };
-            all.push(RawSetting {
-                setting,
-                text: format!("{name}={text}"),
-                from: SettingSource::File {
-                    file: self.shown.to_owned(),
-                    line: entry.line,
-                    key: label,
-                },
-            });
-            seen.push((name, entry.line));
+            all.push(self.raw(setting, format!("{name}={text}"), entry.line, &label));
+        }
+    }
+
+    /// Returns the entries of a block, each with its name in lower case and its label. Reports those that are there already.
+    fn distinct_entries<'n>(
+        &self,
+        node: &'n Node,
+        label: &str,
+    ) -> Vec<(String, String, &'n Entry)> {
+        let mut found: Vec<(String, String, &Entry)> = Vec::new();
+        for entry in self.entries(node, label) {
+            let name = entry.key.to_ascii_lowercase();
+            let label = format!("{label}.{}", entry.key);
+            match found.iter().find(|(other, ..)| *other == name) {
+                Some((_, _, first)) => {
+                    let why = format!("{label}: is there already (line {})", first.line);
+                    self.report(entry.line, &why);
+                }
+                None => found.push((name, label, entry)),
+            }
+        }
+        found
+    }
+
+    fn raw(&self, setting: Setting, text: String, line: usize, label: &str) -> RawSetting {
+        RawSetting {
+            setting,
+            text,
+            from: SettingSource::File {
+                file: self.shown.to_owned(),
+                line,
+                key: label.to_owned(),
+            },
         }
     }
 

@@ -90,20 +90,7 @@ impl Assembly {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Timestamp;
-
-    fn header(number: u32, chunk: u16, chunks: u16) -> FrameHeader {
-        FrameHeader {
-            is_entry: true,
-            chunk,
-            chunks,
-            epoch: 7,
-            number,
-            nominal_duration: 3000,
-            captured_at: Timestamp::from_nanos(1),
-            sent_at: Timestamp::from_nanos(2),
-        }
-    }
+    use crate::nats::wire::tests::header;
 
     #[test]
     fn chunks_in_any_order_make_the_frame() {

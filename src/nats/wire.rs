@@ -363,10 +363,10 @@ impl Ask {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn header(number: u32, chunk: u16, chunks: u16) -> FrameHeader {
+    pub(in crate::nats) fn header(number: u32, chunk: u16, chunks: u16) -> FrameHeader {
         FrameHeader {
             is_entry: true,
             chunk,

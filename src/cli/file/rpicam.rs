@@ -2,7 +2,7 @@
 
 use super::Reader;
 use crate::cli::options::Setting;
-use crate::cli::raw_setting::{RawSetting, SettingSource};
+use crate::cli::raw_setting::RawSetting;
 use crate::cli::yaml::{Entry, Node, Value};
 
 /// Key of the list of further arguments.
@@ -11,22 +11,13 @@ const ARGUMENTS: &str = "arguments";
 impl Reader<'_> {
     /// Adds each line as a setting with the text `name=value`, and each argument as one of its own.
     pub(super) fn rpicam(&self, node: &Node, label: &str, all: &mut Vec<RawSetting>) {
-        let mut seen: Vec<(String, usize)> = Vec::new();
-        for entry in self.entries(node, label) {
-            let name = entry.key.to_ascii_lowercase();
-            let label = format!("{label}.{}", entry.key);
-            if let Some((_, line)) = seen.iter().find(|(other, _)| *other == name) {
-                let why = format!("{label}: is there already (line {line})");
-                self.report(entry.line, &why);
-                continue;
-            }
+        for (name, label, entry) in self.distinct_entries(node, label) {
             if name == ARGUMENTS {
                 self.arguments(entry, &label, all);
             } else if let Some(text) = self.joined(entry, &label) {
                 let text = format!("{name}={text}");
                 all.push(self.raw(Setting::Rpicam, text, entry.line, &label));
             }
-            seen.push((name, entry.line));
         }
     }
 
@@ -60,18 +51,6 @@ impl Reader<'_> {
                 }
             }
             _ => self.report(entry.line, &format!("{label}: takes a list of texts")),
-        }
-    }
-
-    fn raw(&self, setting: Setting, text: String, line: usize, label: &str) -> RawSetting {
-        RawSetting {
-            setting,
-            text,
-            from: SettingSource::File {
-                file: self.shown.to_owned(),
-                line,
-                key: label.to_owned(),
-            },
         }
     }
 }
