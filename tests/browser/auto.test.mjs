@@ -55,6 +55,38 @@ test("a latency is kept by Media Source Extensions, without it WebCodecs are bac
   assert.deepEqual(tab.page.messages, []);
 });
 
+test("WebCodecs that are ready while the picture seeks leave no moment without one", async () => {
+  // Before each answer that they are ready: a seek, as a player does it that finds itself behind.
+  const seekWhenReady = () => {
+    const { set } = Object.getOwnPropertyDescriptor(Worker.prototype, "onmessage");
+    Object.defineProperty(Worker.prototype, "onmessage", {
+      set(receive) {
+        set.call(this, (message) => {
+          const video = document.querySelector("berry-video")?.video;
+          if (message.data?.type === "ready" && video?.buffered.length > 0) {
+            video.currentTime = video.buffered.start(0);
+            window.wasSeeking = video.seeking;
+          }
+          receive(message);
+        });
+      },
+    });
+  };
+  await open(`<berry-video></berry-video>`, { scripts: [seekWhenReady] });
+  await tab.page.evaluate(() => {
+    const element = document.querySelector("berry-video");
+    window.without = 0;
+    const look = () => {
+      requestAnimationFrame(look);
+      if (!element.shadowRoot.querySelector("canvas.video") && element.video.readyState === 0) window.without += 1;
+    };
+    look();
+  });
+  await tab.page.until("WebCodecs", isByCodecs);
+  await tab.page.until("a live picture", isLive, { given: ["berry-video"] });
+  assert.deepEqual(await tab.page.evaluate(() => [window.wasSeeking, window.without]), [true, 0]);
+});
+
 test("picture in picture stays, and goes on, while the way to show changes, also of a page that is hidden", async () => {
   await open(`<berry-video></berry-video>`);
   await tab.page.until("WebCodecs", isByCodecs);

@@ -217,11 +217,12 @@ export class RendererSwitch {
           if (this.#current === codecs) this.#switchToMse(this.#newestGop, null);
           else this.#discardStandby();
         },
-        ready: () => {
+        ready: () => this.#afterSeek(() => {
+          if (this.#webCodecs !== codecs) return;
           // A paused frame must stay as it is.
           if (this.#video.paused) this.#discardStandby();
           else this.#switchToWebCodecs();
-        },
+        }),
       }, !this.#isForced);
       if (this.#isClosed || this.#isRetryPostponed || !this.#isWanted) return codecs.close();
       this.#webCodecs = codecs;
@@ -292,6 +293,15 @@ export class RendererSwitch {
     this.#seekBackSeconds = null;
     // A paused video shows no frame after the one that it is at.
     this.#video.addEventListener("seeked", () => this.#removeFreezeFrameSoon(), { once: true });
+  }
+
+  /**
+   * Runs an action once the <video> gives its frame to a freeze frame. While it seeks it does not.
+   * @param {() => void} action
+   */
+  #afterSeek(action) {
+    if (!this.#video.seeking) action();
+    else this.#video.addEventListener("seeked", () => this.#afterSeek(action), { once: true });
   }
 
   /** Closes WebCodecs that are not seen yet. */
