@@ -174,11 +174,12 @@ async function openViewers() {
   viewerList.open();
 }
 
-/** Shows how many watch, if the server tells that. @param {unknown[] | undefined} viewers */
+/** Shows how many watch, if somebody does and the server tells it. @param {unknown[] | undefined} viewers */
 function showWatching(viewers) {
   const button = document.getElementById("watching");
-  button.hidden = !viewers;
-  button.textContent = viewers?.length === 1 ? "1 viewer" : `${viewers?.length ?? 0} viewers`;
+  // Those of this page are counted with the next status.
+  button.hidden = !viewers?.length;
+  button.textContent = viewers?.length === 1 ? "1 viewer" : `${viewers?.length} viewers`;
 }
 
 /** A click on a button inside the element does not enlarge it, and a double click zooms. */
