@@ -28,9 +28,9 @@ fail() {
     exit 1
 }
 
-# until_true SECONDS COMMAND...
+# until_true SECONDS COMMAND...: within so many seconds of a machine that is not busy
 until_true() {
-    local end=$((SECONDS + $1 + 1)); shift
+    local end=$((SECONDS + 4 * $1 + 1)); shift
     until "$@"; do
         [ $SECONDS -lt $end ] || return 1
         sleep 0.1

@@ -98,21 +98,22 @@ watch overload
 expect 30 "state live ''"
 sleep 12
 # Where the guest is emulated and the machine has other work one picture takes seconds.
-before=$EPOCHREALTIME
 pictures 5 120
-each=$(($(ms_since "$before") / 5))
+# The longest time between two pictures: the machine may have had more to do before than now.
+each=$(grep -E '^[0-9.]+ [Kp] ' "$t/overload.events" | perl -ane '
+    $longest = $F[0] - $last if $last && $F[0] - $last > $longest; $last = $F[0]; END { printf "%.0f", 1000 * $longest }')
 clock=$(cut -d' ' -f1 /proc/uptime)
 # Each timing message says when its picture was taken, on the clock that counts since the start of the machine.
 delays=$(grep -E '"captured_us":[0-9]+' "$t/overload.events" | tail -n 8 | perl -ne '
     BEGIN { $offset = '"$EPOCHREALTIME - $clock"' } /^([0-9.]+) .*"captured_us":(\d+)/ and printf "%.0f ", 1000 * ($1 - $offset - $2 / 1e6)')
 dropped=$(status frames_dropped)
-step "   $dropped pictures left out; $each ms for each; delays in ms: $delays"
+step "   $dropped pictures left out; at most $each ms for one; delays in ms: $delays"
 kill "${hogs[@]}"
 v4l2-ctl -d 10 -c test_pattern=0
 [ "$dropped" -ge 10 ] || fail "only $dropped pictures left out"
 # It waits for the one before it, and takes as long itself.
 most=$((3 * each > 6000 ? 3 * each : 6000))
-for delay in $delays; do [ "$delay" -lt $most ] || fail "a picture was $delay ms old, with $each ms for each"; done
+for delay in $delays; do [ "$delay" -lt $most ] || fail "a picture was $delay ms old, with at most $each ms for one"; done
 logged 30 'the encoder does not keep up'
 leave
 stop
@@ -143,9 +144,9 @@ head -c $(($(stat -c %s "$CLIPS/bars.mjpeg") / 10)) "$CLIPS/bars.mjpeg" >"$t/bar
 step "the snapshot is the camera's own JPEG, byte for byte; a smaller one is not"
 snapshot
 cmp "$t/snapshot.jpg" "$t/bars.jpg" || fail "another picture than was fed"
-[ "$(header x-picture-age-ms)" -lt 2000 ] || fail "it is $(header x-picture-age-ms) ms old"
+[ "$(header x-picture-age-ms)" -lt 6000 ] || fail "it is $(header x-picture-age-ms) ms old"
 taken=$(date -d "$(header last-modified)" +%s) answered=$(date -d "$(header date)" +%s)
-[ $((answered - taken)) -lt 4 ] || fail "taken at $(header last-modified), answered at $(header date)"
+[ $((answered - taken)) -lt 8 ] || fail "taken at $(header last-modified), answered at $(header date)"
 snapshot '?width=160'
 [ "$(stat -c %s "$t/snapshot.jpg")" -lt "$(stat -c %s "$t/bars.jpg")" ] || fail "not smaller"
 
