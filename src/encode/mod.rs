@@ -122,7 +122,7 @@ impl FrameMemory {
     }
 
     /// Returns the bytes in a buffer; 0 for one that does not exist.
-    pub fn bytes_in(&self, plane: usize) -> usize {
+    pub(crate) fn bytes_in(&self, plane: usize) -> usize {
         match self {
             Self::Driver(held) => held.plane_len(plane),
             Self::Owned(planes) => planes.get(plane).map_or(0, Vec::len),

@@ -171,7 +171,8 @@ impl Assembler {
     }
 
     /// Returns the number of bytes outside of NAL units or in oversized access units.
-    pub fn discarded_bytes(&self) -> u64 {
+    #[cfg(test)]
+    pub(crate) fn discarded_bytes(&self) -> u64 {
         self.discarded_bytes
     }
 

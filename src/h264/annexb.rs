@@ -58,7 +58,7 @@ impl AnnexBBuffer {
     }
 
     /// Marks all bytes as searched: no start code spans them and later ones.
-    pub fn mark_searched(&mut self) {
+    pub(crate) fn mark_searched(&mut self) {
         self.searched = self.bytes.len();
     }
 

@@ -8,7 +8,7 @@ use super::slice::SliceHeader;
 
 /// Relation of a NAL unit to the access unit before it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Boundary {
+pub(crate) enum Boundary {
     /// First of a new access unit.
     NewUnit,
     /// Part of the same access unit.
@@ -21,7 +21,7 @@ pub enum Boundary {
 
 /// Detector that classifies NAL units one after the other.
 #[derive(Debug, Default)]
-pub struct BoundaryDetector {
+pub(crate) struct BoundaryDetector {
     sets: ParameterSets,
     has_picture: bool,
     /// Header of a slice of the picture; `None` while no slice could be read.
@@ -33,17 +33,17 @@ pub struct BoundaryDetector {
 
 impl BoundaryDetector {
     /// Returns true if the current access unit holds a slice.
-    pub fn has_picture(&self) -> bool {
+    pub(crate) fn has_picture(&self) -> bool {
         self.has_picture
     }
 
     /// Adds a complete parameter set.
-    pub fn add_parameter_set(&mut self, nal: &[u8]) {
+    pub(crate) fn add_parameter_set(&mut self, nal: &[u8]) {
         self.sets.add(nal);
     }
 
     /// Forgets the current access unit, but not the parameter sets.
-    pub fn reset_unit(&mut self) {
+    pub(crate) fn reset_unit(&mut self) {
         self.has_picture = false;
         self.slice = None;
         self.planes_begun = 0;
@@ -53,7 +53,7 @@ impl BoundaryDetector {
     /// Classifies the next NAL unit by its first bytes, `nal`. With all bytes (`is_complete`) the
     /// result is never [`Boundary::NeedMoreData`]. More bytes of the same NAL unit never change the
     /// result.
-    pub fn classify(&mut self, nal: &[u8], is_complete: bool) -> Boundary {
+    pub(crate) fn classify(&mut self, nal: &[u8], is_complete: bool) -> Boundary {
         let Some(header) = NalHeader::of(nal) else {
             return Boundary::NeedMoreData;
         };

@@ -28,7 +28,7 @@ pub struct BitReader<'a> {
 
 impl<'a> BitReader<'a> {
     /// Begins after the header byte of `nal`.
-    pub fn after_header(nal: &'a [u8]) -> Self {
+    pub(crate) fn after_header(nal: &'a [u8]) -> Self {
         Self {
             nal,
             next: 1,
@@ -100,7 +100,7 @@ impl<'a> BitReader<'a> {
     }
 
     /// Reads an unsigned exp-Golomb code up to `limit`.
-    pub fn ue_to(&mut self, limit: u32, field: &'static str) -> Result<u32, Error> {
+    pub(crate) fn ue_to(&mut self, limit: u32, field: &'static str) -> Result<u32, Error> {
         match self.ue(field)? {
             value if value <= limit => Ok(value),
             _ => Err(Error::Range(field)),
@@ -118,7 +118,7 @@ impl<'a> BitReader<'a> {
 
 impl BitReader<'_> {
     /// Position of the stop bit (7.3.2.11): of the last bit that is 1; the present one if there is none.
-    pub fn payload_bits(&self) -> usize {
+    pub(crate) fn payload_bits(&self) -> usize {
         let mut rest = self.clone();
         let mut end = rest.position();
         while let Ok(bit) = rest.flag("rbsp_data") {
@@ -130,7 +130,7 @@ impl BitReader<'_> {
     }
 
     /// Returns true if only the stop bit and zeros are left (7.3.2.11).
-    pub fn is_at_end(&self) -> bool {
+    pub(crate) fn is_at_end(&self) -> bool {
         let mut rest = self.clone();
         if rest.flag("rbsp_stop_one_bit") != Ok(true) {
             return false;
@@ -198,7 +198,7 @@ impl BitWriter {
 
     /// The NAL unit with this header byte: whole bytes of payload, then `rest`, which ends with the stop bit;
     /// emulation prevention bytes are added.
-    pub fn into_nal_with(self, header: u8, rest: impl Iterator<Item = u8>) -> Vec<u8> {
+    pub(crate) fn into_nal_with(self, header: u8, rest: impl Iterator<Item = u8>) -> Vec<u8> {
         let mut nal = Vec::with_capacity(self.rbsp.len() + self.rbsp.len() / 32 + 2);
         nal.push(header);
         let mut zeros = 0;

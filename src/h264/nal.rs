@@ -70,7 +70,7 @@ impl NalHeader {
     }
 
     /// Returns `nal_ref_idc`, 0 to 3: 0 means that no other picture refers to this one.
-    pub fn ref_idc(self) -> u8 {
+    pub(crate) fn ref_idc(self) -> u8 {
         self.0 >> 5 & 3
     }
 }

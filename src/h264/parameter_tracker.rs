@@ -70,7 +70,7 @@ pub struct VideoParameters {
 
 /// Tracker of a stream's parameter sets and the video parameters that they make.
 #[derive(Debug, Default)]
-pub struct ParameterTracker {
+pub(crate) struct ParameterTracker {
     sets: ParameterSets,
     sps: BTreeMap<u8, SpsEntry>,
     pps: BTreeMap<u8, PpsEntry>,
@@ -110,17 +110,17 @@ struct ParameterIds {
 
 impl ParameterTracker {
     /// Returns the parameter sets, for parsing slice headers.
-    pub fn sets(&self) -> &ParameterSets {
+    pub(crate) fn sets(&self) -> &ParameterSets {
         &self.sets
     }
 
     /// Returns the parameters of the last keyframe.
-    pub fn current(&self) -> Option<&Arc<VideoParameters>> {
+    pub(crate) fn current(&self) -> Option<&Arc<VideoParameters>> {
         self.current.as_ref().map(|current| &current.parameters)
     }
 
     /// Returns the reordering seen with a sequence parameter set.
-    pub fn reorder_stats(&mut self, sps_id: u8) -> Option<(&Sps, &mut ReorderStats)> {
+    pub(crate) fn reorder_stats(&mut self, sps_id: u8) -> Option<(&Sps, &mut ReorderStats)> {
         Some((
             self.sets.sps(sps_id)?,
             &mut self.sps.get_mut(&sps_id)?.reorder_stats,
@@ -128,7 +128,7 @@ impl ParameterTracker {
     }
 
     /// Adds a parameter set. Returns true if pictures before the next keyframe may need it in-band.
-    pub fn push_nal(&mut self, nal: &[u8]) -> bool {
+    pub(crate) fn push_nal(&mut self, nal: &[u8]) -> bool {
         if nal.len() > MAX_SET_BYTES {
             return false;
         }
@@ -184,14 +184,14 @@ impl ParameterTracker {
     }
 
     /// Records that a set went in-band.
-    pub fn mark_in_band(&mut self) {
+    pub(crate) fn mark_in_band(&mut self) {
         if let Some(current) = &mut self.current {
             current.is_overridden = true;
         }
     }
 
     /// Records that a slice uses its picture parameter set.
-    pub fn mark_used(&mut self, slice: &SliceHeader) {
+    pub(crate) fn mark_used(&mut self, slice: &SliceHeader) {
         if let Some(slot) = self.pps.get_mut(&slice.pps_id) {
             slot.is_stale = false;
         }
@@ -199,7 +199,7 @@ impl ParameterTracker {
 
     /// Determines the parameters of the keyframe with this slice header, and passes the sets that
     /// it must carry in-band to `in_band`.
-    pub fn keyframe(
+    pub(crate) fn keyframe(
         &mut self,
         slice: &SliceHeader,
         in_band: &mut dyn FnMut(&[u8]),

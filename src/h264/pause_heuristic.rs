@@ -34,7 +34,7 @@ const MAX_SIZE_RATIO: usize = 4;
 /// comes after a millisecond. [`ChunkEnd::Silence`](super::ChunkEnd::Silence) comes after half a
 /// second and is trusted without confirmation until the first mismatch.
 #[derive(Debug)]
-pub struct PauseHeuristic {
+pub(crate) struct PauseHeuristic {
     drains: PauseTracker,
     pauses: PauseTracker,
     silences: PauseTracker,
@@ -52,7 +52,7 @@ impl Default for PauseHeuristic {
 
 impl PauseHeuristic {
     /// Records the next bytes.
-    pub fn on_bytes(&mut self, bytes: &[u8]) -> PauseFeedback {
+    pub(crate) fn on_bytes(&mut self, bytes: &[u8]) -> PauseFeedback {
         let drained = self.drains.on_bytes(bytes);
         let paused = self.pauses.on_bytes(bytes);
         let silent = self.silences.on_bytes(bytes);
@@ -65,14 +65,14 @@ impl PauseHeuristic {
 
     /// Records the classification of the newest NAL unit. `is_slice` is true for all parts of a
     /// picture.
-    pub fn on_boundary(&mut self, boundary: Boundary, is_slice: bool) {
+    pub(crate) fn on_boundary(&mut self, boundary: Boundary, is_slice: bool) {
         self.drains.on_boundary(boundary, is_slice);
         self.pauses.on_boundary(boundary, is_slice);
         self.silences.on_boundary(boundary, is_slice);
     }
 
     /// Records a drain; returns true if it ends the access unit.
-    pub fn on_drain(&mut self, place: UnitPosition) -> bool {
+    pub(crate) fn on_drain(&mut self, place: UnitPosition) -> bool {
         let is_end = self.drains.on_pause(place);
         if is_end {
             // Its pause need not be reported, and the next bytes are not measured with these.
@@ -83,7 +83,7 @@ impl PauseHeuristic {
     }
 
     /// Records a pause; returns true if it ends the access unit.
-    pub fn on_pause(&mut self, place: UnitPosition) -> bool {
+    pub(crate) fn on_pause(&mut self, place: UnitPosition) -> bool {
         let is_end = self.pauses.on_pause(place);
         if is_end {
             self.silences.bytes_since_pause = 0;
@@ -92,26 +92,27 @@ impl PauseHeuristic {
     }
 
     /// Records half a second of silence; returns true if it ends the access unit.
-    pub fn on_silence(&mut self, place: UnitPosition) -> bool {
+    pub(crate) fn on_silence(&mut self, place: UnitPosition) -> bool {
         self.silences.on_pause(place)
     }
 
     /// Records the end of an access unit, however it was found.
-    pub fn on_unit_end(&mut self) {
+    pub(crate) fn on_unit_end(&mut self) {
         self.drains.on_unit_end();
         self.pauses.on_unit_end();
         self.silences.on_unit_end();
     }
 
     /// Forgets pending pauses, but not what was learned, as the stream was interrupted.
-    pub fn interrupt(&mut self) {
+    pub(crate) fn interrupt(&mut self) {
         self.drains.interrupt();
         self.pauses.interrupt();
         self.silences.interrupt();
     }
 
     /// Returns true while pauses are trusted.
-    pub fn is_trusted(&self) -> bool {
+    #[cfg(test)]
+    pub(crate) fn is_trusted(&self) -> bool {
         self.pauses.is_trusted()
     }
 }
@@ -141,7 +142,7 @@ enum PauseState {
 
 /// Position of a pause.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum UnitPosition {
+pub(crate) enum UnitPosition {
     /// After a NAL unit that may end an access unit of this many bytes.
     UnitEnd(usize),
     /// After a NAL unit that does not end its access unit.
@@ -154,7 +155,7 @@ pub enum UnitPosition {
 
 /// Result for the last pause.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum PauseFeedback {
+pub(crate) enum PauseFeedback {
     /// No result, or confirmed.
     None,
     /// Not the end of an access unit.

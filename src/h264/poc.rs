@@ -20,7 +20,7 @@ const NO_REORDER_AFTER_PICTURES_DESPITE_VUI: u32 = 300;
 
 /// Decoder of picture order counts.
 #[derive(Clone, Debug, Default)]
-pub struct PocDecoder {
+pub(crate) struct PocDecoder {
     /// `prevPicOrderCntMsb` and `prevPicOrderCntLsb`.
     reference: (i64, i64),
     /// `prevFrameNum` and `prevFrameNumOffset`.
@@ -30,7 +30,7 @@ pub struct PocDecoder {
 impl PocDecoder {
     /// Returns `PicOrderCnt` (8-1) of the frame or field. `resets` is true for memory management
     /// control operation 5.
-    pub fn decode(&mut self, slice: &SliceHeader, resets: bool, sps: &Sps) -> i64 {
+    pub(crate) fn decode(&mut self, slice: &SliceHeader, resets: bool, sps: &Sps) -> i64 {
         let (top, bottom) = match (slice.poc, &sps.poc_type) {
             (PocFields::Type0 { lsb, delta_bottom }, PocType::Type0 { lsb_bits }) => self
                 .poc_type_0(
@@ -158,7 +158,7 @@ fn poc_type_1(slice: &SliceHeader, offset: i64, deltas: [i64; 2], cycle: &PocTyp
 
 /// Reordering seen so far in the pictures of one sequence parameter set.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct ReorderStats {
+pub(crate) struct ReorderStats {
     /// Most pictures decoded before another one and shown after it.
     pub depth: u32,
     pictures: u32,
@@ -169,7 +169,7 @@ pub struct ReorderStats {
 impl ReorderStats {
     /// Returns true after enough pictures in display order. `is_announced` is true if the stream
     /// announces reordering.
-    pub fn confirms_no_reordering(&self, is_announced: bool) -> bool {
+    pub(crate) fn confirms_no_reordering(&self, is_announced: bool) -> bool {
         let enough = if is_announced {
             NO_REORDER_AFTER_PICTURES_DESPITE_VUI
         } else {
@@ -179,14 +179,14 @@ impl ReorderStats {
     }
 
     /// Records that a whole coded video sequence was seen, from one IDR picture to the next.
-    pub fn sequence_ended(&mut self) {
+    pub(crate) fn sequence_ended(&mut self) {
         self.has_whole_sequence = true;
     }
 }
 
 /// Display positions from one IDR picture (or reset) to the next.
 #[derive(Clone, Debug, Default)]
-pub struct DisplayOrder {
+pub(crate) struct DisplayOrder {
     /// Order count of the picture shown first.
     base: i64,
     /// Number of pictures decoded since.
@@ -199,7 +199,12 @@ pub struct DisplayOrder {
 impl DisplayOrder {
     /// Returns the display index of the next picture minus its decoding index. `begins` is true if
     /// nothing before it is shown after it.
-    pub fn display_offset(&mut self, count: i64, begins: bool, stats: &mut ReorderStats) -> i64 {
+    pub(crate) fn display_offset(
+        &mut self,
+        count: i64,
+        begins: bool,
+        stats: &mut ReorderStats,
+    ) -> i64 {
         if begins {
             *self = Self {
                 base: count,

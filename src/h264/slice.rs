@@ -89,7 +89,7 @@ impl SliceHeader {
     }
 
     /// Position of `pic_order_cnt_lsb` in bits after the header byte, and its width; `None` where it is not sent.
-    pub fn poc_lsb_position(
+    pub(crate) fn poc_lsb_position(
         nal: &[u8],
         sets: &ParameterSets,
     ) -> Result<Option<(usize, u32)>, Error> {
@@ -113,7 +113,7 @@ impl SliceHeader {
     }
 
     /// Returns true if both can be slices of one primary coded picture (7.4.1.2.4).
-    pub fn is_same_picture(&self, other: &Self) -> bool {
+    pub(crate) fn is_same_picture(&self, other: &Self) -> bool {
         self.frame_num == other.frame_num
             && self.pps_id == other.pps_id
             && self.sps_id == other.sps_id

@@ -190,7 +190,7 @@ impl Sps {
 
     /// Returns true if output follows decoding order by profile or type: POC type 2, intra profiles
     /// (E.2.1), and Baseline, which has no B slices.
-    pub fn cannot_reorder(&self) -> bool {
+    pub(crate) fn cannot_reorder(&self) -> bool {
         let is_intra_profile =
             matches!(self.profile, 44 | 86 | 100 | 110 | 122 | 244) && self.constraints & 0x10 != 0;
         self.poc_type == PocType::Type2 || self.profile == 66 || is_intra_profile

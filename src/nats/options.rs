@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const PORT: u16 = 4222;
 
 /// First token of all subjects, unless the user chooses another.
-pub const DEFAULT_PREFIX: &str = "berrymse";
+pub(crate) const DEFAULT_PREFIX: &str = "berrymse";
 
 /// First token of inboxes, and what comes before the user in that of a user.
 const INBOX: &str = "_INBOX";
@@ -166,7 +166,7 @@ impl Options {
 
     /// Returns the first token of inboxes. It has the user (the public key, with a key), so that permissions can keep the
     /// inboxes of others from him.
-    pub fn inbox_prefix(&self) -> String {
+    pub(crate) fn inbox_prefix(&self) -> String {
         let key = |path: &Path| UserKey::parse(&read_secret(path).ok()?).ok();
         let user = match &self.auth {
             Auth::None | Auth::Token(_) => None,

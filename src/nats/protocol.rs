@@ -249,7 +249,7 @@ pub fn publish(subject: &str, reply: &str, parts: &[&[u8]]) -> Bytes {
 }
 
 /// Returns true for text that can be a token of a subject.
-pub fn is_token(text: &str) -> bool {
+pub(crate) fn is_token(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 128
         && text

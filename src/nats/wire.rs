@@ -14,7 +14,7 @@ const VERSION: u8 = 1;
 pub const HEADER_BYTES: usize = 40;
 
 /// Largest frame with its init segment, as the rest of the program has it.
-pub const MAX_FRAME_BYTES: usize = 10 << 20;
+pub(crate) const MAX_FRAME_BYTES: usize = 10 << 20;
 
 /// Most chunks of a frame: servers permit messages of 1 kB at least.
 const MAX_CHUNKS: u16 = 16 << 10;

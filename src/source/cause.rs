@@ -25,33 +25,33 @@ impl Cause {
     /// The source worked and failed.
     pub const LOST: Self = Self::Text("the camera failed");
     /// There is no such device.
-    pub const NO_DEVICE: Self = Self::Text("no such device");
+    pub(crate) const NO_DEVICE: Self = Self::Text("no such device");
     /// No camera was found at all.
-    pub const NO_CAMERA: Self = Self::Text("no camera found");
+    pub(crate) const NO_CAMERA: Self = Self::Text("no camera found");
     /// Another program uses the camera.
     pub const BUSY: Self = Self::Text("the camera is busy");
     /// The server's user may not use the device or file.
-    pub const NOT_PERMITTED: Self = Self::Text("permission denied");
+    pub(crate) const NOT_PERMITTED: Self = Self::Text("permission denied");
     /// The camera was unplugged.
-    pub const UNPLUGGED: Self = Self::Text("the camera is disconnected");
+    pub(crate) const UNPLUGGED: Self = Self::Text("the camera is disconnected");
     /// The USB bus has no bandwidth left.
-    pub const NO_BANDWIDTH: Self = Self::Text("no USB bandwidth left for the camera");
+    pub(crate) const NO_BANDWIDTH: Self = Self::Text("no USB bandwidth left for the camera");
     /// The driver has no memory for its buffers.
-    pub const NO_MEMORY: Self = Self::Text("no memory left for the camera");
+    pub(crate) const NO_MEMORY: Self = Self::Text("no memory left for the camera");
     /// The node delivers no video.
-    pub const NO_VIDEO: Self = Self::Text("the device gives no video");
+    pub(crate) const NO_VIDEO: Self = Self::Text("the device gives no video");
     /// The encoder failed.
     pub const ENCODER: Self = Self::Text("the encoder failed");
     /// A program is not installed or not executable.
-    pub const NOT_STARTED: Self = Self::Text("the program cannot be started");
+    pub(crate) const NOT_STARTED: Self = Self::Text("the program cannot be started");
     /// A program closed its output but still runs.
-    pub const CLOSED: Self = Self::Text("the program closed its output");
+    pub(crate) const CLOSED: Self = Self::Text("the program closed its output");
     /// A program ended in an unknown way.
-    pub const ENDED: Self = Self::Text("the program ended");
+    pub(crate) const ENDED: Self = Self::Text("the program ended");
     /// There is no such file.
-    pub const NO_FILE: Self = Self::Text("no such file");
+    pub(crate) const NO_FILE: Self = Self::Text("no such file");
     /// The file cannot be read.
-    pub const UNREADABLE: Self = Self::Text("the file cannot be read");
+    pub(crate) const UNREADABLE: Self = Self::Text("the file cannot be read");
     /// The data is no H.264.
     pub const NO_H264: Self = Self::Text("the source sends no H.264 video");
     /// H.264 without a keyframe.
@@ -62,19 +62,21 @@ impl Cause {
     /// Frames beyond the limits of the standard.
     pub const OVERSIZE: Self = Self::Text("the camera sends frames beyond the limits of H.264");
     /// The other server cannot be reached.
-    pub const NO_SERVER: Self = Self::Text("the other server does not answer");
+    pub(crate) const NO_SERVER: Self = Self::Text("the other server does not answer");
     /// The other server has no certificate that this machine trusts.
-    pub const NOT_TRUSTED: Self = Self::Text("the other server's certificate is not trusted");
+    pub(crate) const NOT_TRUSTED: Self =
+        Self::Text("the other server's certificate is not trusted");
     /// The other server has no such stream, or it is none that can be shown.
-    pub const NO_STREAM: Self = Self::Text("the other server has no such stream");
+    pub(crate) const NO_STREAM: Self = Self::Text("the other server has no such stream");
     /// The camera of the other server gives no frames.
-    pub const NO_FRAMES_THERE: Self = Self::Text("the other server's camera gives no frames");
+    pub(crate) const NO_FRAMES_THERE: Self =
+        Self::Text("the other server's camera gives no frames");
     /// The connection to the other server broke.
-    pub const SERVER_LOST: Self = Self::Text("the connection to the other server was lost");
+    pub(crate) const SERVER_LOST: Self = Self::Text("the connection to the other server was lost");
     /// Standard input has ended.
-    pub const INPUT_ENDED: Self = Self::Text("the input has ended");
+    pub(crate) const INPUT_ENDED: Self = Self::Text("the input has ended");
     /// The source cannot apply the settings.
-    pub const SETTINGS: Self = Self::Text("the camera cannot be set up as configured");
+    pub(crate) const SETTINGS: Self = Self::Text("the camera cannot be set up as configured");
 }
 
 impl fmt::Display for Cause {

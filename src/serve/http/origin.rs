@@ -74,7 +74,7 @@ impl AllowedOrigins {
     }
 
     /// True if the list names this origin.
-    pub fn allow_listed(&self, origin: &str) -> bool {
+    pub(crate) fn allow_listed(&self, origin: &str) -> bool {
         self.allowed.iter().any(|allowed| {
             allowed == "*"
                 || allowed

@@ -147,7 +147,7 @@ impl Format {
     }
 
     /// Returns what to do where a program's output is of this format.
-    pub fn remedy_for_output(&self) -> &'static str {
+    pub(crate) fn remedy_for_output(&self) -> &'static str {
         match self.remedy() {
             Remedy::Extract if *self == Self::MpegTs => {
                 "write H.264 alone: ffmpeg … -c copy -f h264 -, or rpicam-vid --codec h264 --libav-format h264"
@@ -165,7 +165,7 @@ impl Format {
     }
 
     /// Returns what to do with a file of this format at `path`.
-    pub fn remedy_for_file(&self, path: &str) -> String {
+    pub(crate) fn remedy_for_file(&self, path: &str) -> String {
         match self.remedy() {
             Remedy::Extract => format!(
                 "\"ffmpeg -i {path} -c copy -bsf:v h264_mp4toannexb -f h264 {path}.h264\" takes the H.264 out of it"

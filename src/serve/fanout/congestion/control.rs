@@ -82,7 +82,7 @@ pub struct CongestionControl {
 
 impl CongestionControl {
     /// Finds out by a socket of its own what the system allows, and logs it once.
-    pub fn detect(setting: CongestionSetting) -> Self {
+    pub(crate) fn detect(setting: CongestionSetting) -> Self {
         let mut control = Self {
             at_accept: None,
             on_loss: None,

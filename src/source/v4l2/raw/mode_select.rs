@@ -49,7 +49,7 @@ impl CaptureMode {
 
 /// Returns the best mode for an encoder with this `cost` of a pixel and frames up to `largest`.
 /// `None` if it takes none of them.
-pub fn select_mode(
+pub(crate) fn select_mode(
     offers: &[FormatCaps],
     wanted: &ModeRequest,
     largest: (u32, u32),
