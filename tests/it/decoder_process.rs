@@ -106,7 +106,7 @@ fn decoder_has_no_rights() {
 
 /// The answer to the first request after the decoder got this signal.
 fn after_signal(server: &Server, signal: Signal) -> (u16, String, String) {
-    for _ in 0..5 {
+    for _ in 0..15 {
         let pid = decoder(server);
         // On a busy machine it may have ended by itself since.
         let _ = kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal);
