@@ -83,10 +83,14 @@ impl AnnexBBuffer {
         bytes.get(..length).unwrap_or_default()
     }
 
-    /// Discards the bytes before `from`, except a possible start of a start code. Returns by how
-    /// much all indices moved.
+    /// Discards the bytes before `from`, except a possible start of a start code, if they are at
+    /// least as many as the others: a start code alone is not worth moving the frame after it.
+    /// Returns by how much all indices moved.
     pub fn discard_before(&mut self, from: usize) -> usize {
         let moved = from.min(self.searched).min(self.bytes.len());
+        if moved < self.bytes.len() - moved {
+            return 0;
+        }
         self.bytes.drain(..moved);
         self.searched -= moved;
         if self.bytes.capacity() > SHRINK_ABOVE_BYTES && self.bytes.len() < SHRINK_ABOVE_BYTES / 4 {
@@ -126,6 +130,19 @@ impl<'a> Nals<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn few_bytes_before_many_are_not_discarded() {
+        let mut stream = AnnexBBuffer::default();
+        let nal = [0x65; 1000];
+        stream.append(&[0, 0, 1]);
+        stream.append(&nal);
+        assert!(stream.next_start_code().is_some() && stream.next_start_code().is_none());
+        assert_eq!(stream.discard_before(3), 0);
+        assert_eq!(stream.end(), 1003);
+        assert_eq!(stream.discard_before(stream.end()), 1001);
+        assert_eq!(stream.bytes(), &nal[..2], "they may begin a start code");
+    }
 
     #[test]
     fn single_byte_chunks_are_searched_in_linear_time() {
