@@ -68,6 +68,8 @@ pub struct Timeline {
     last: Option<LastSample>,
     /// Last capture intervals in ticks, as a ring; a burst counts with its average.
     intervals: [u32; MEDIAN_WINDOW],
+    /// Their median. It is read three times per frame, and they change once.
+    median: u32,
     next_interval: usize,
     /// Ticks between the last frames, each by itself.
     averaged: VecDeque<u32>,
@@ -106,9 +108,11 @@ struct Burst {
 impl Timeline {
     /// Creates a clock at 0 for a camera with this frame rate.
     pub fn new(fps: FrameRate) -> Self {
+        let configured = duration_ticks(fps);
         Self {
             last: None,
-            intervals: [duration_ticks(fps); MEDIAN_WINDOW],
+            intervals: [configured; MEDIAN_WINDOW],
+            median: configured,
             next_interval: 0,
             averaged: VecDeque::with_capacity(AVERAGE_WINDOW),
             averaged_sum: 0,
@@ -212,9 +216,7 @@ impl Timeline {
     /// Returns the median of the last intervals: one late frame does not change it, a new rate soon
     /// does. Far below the average, the frames come in bursts and the average is used.
     fn nominal(&self) -> u32 {
-        let mut sorted = self.intervals;
-        sorted.sort_unstable();
-        let median = sorted[MEDIAN_WINDOW / 2];
+        let median = self.median;
         let average = self.averaged_sum / (self.averaged.len() as u64).max(1);
         if u64::from(median) < average - average / 4 {
             average as u32
@@ -233,6 +235,7 @@ impl Timeline {
             self.other_intervals = 0;
             self.intervals[self.next_interval] = interval as u32;
             self.next_interval = (self.next_interval + 1) % MEDIAN_WINDOW;
+            self.median = median(self.intervals);
         } else {
             self.other_intervals += 1;
             if self.has_learned && self.other_intervals < RATE_CHANGE_INTERVALS {
@@ -240,6 +243,7 @@ impl Timeline {
             }
             self.other_intervals = 0;
             self.intervals = [interval as u32; MEDIAN_WINDOW];
+            self.median = interval as u32;
             self.averaged.clear();
             self.averaged_sum = 0;
         }
@@ -293,9 +297,14 @@ fn duration_ticks(fps: FrameRate) -> u32 {
     u32::try_from(ticks).unwrap_or(u32::MAX).max(1)
 }
 
+fn median(mut intervals: [u32; MEDIAN_WINDOW]) -> u32 {
+    intervals.sort_unstable();
+    intervals[MEDIAN_WINDOW / 2]
+}
+
 fn ticks(at: Timestamp) -> i64 {
-    // 292 years of nanoseconds fit; in ticks they are far from the limits of i64.
-    (u128::from(at.as_nanos()) * u128::from(TIMESCALE) / 1_000_000_000) as i64
+    // 584 years of nanoseconds fit; in ticks they are far from the limits of i64.
+    at.as_ticks() as i64
 }
 
 #[cfg(test)]
