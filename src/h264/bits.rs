@@ -21,8 +21,9 @@ pub struct BitReader<'a> {
     nal: &'a [u8],
     next: usize,
     zeros: u8,
-    current: u8,
-    left: u32,
+    /// Bits that were taken from `nal` and not read so far, the first one on top; zeros below them.
+    cache: u64,
+    cached: u32,
     position: usize,
 }
 
@@ -33,8 +34,8 @@ impl<'a> BitReader<'a> {
             nal,
             next: 1,
             zeros: 0,
-            current: 0,
-            left: 0,
+            cache: 0,
+            cached: 0,
             position: 0,
         }
     }
@@ -60,6 +61,21 @@ impl<'a> BitReader<'a> {
         Some(byte)
     }
 
+    /// Adds a byte to the cache, which has room: at most 32 bits are wanted at once.
+    fn cache_byte(&mut self) -> Option<()> {
+        let byte = self.next_byte()?;
+        self.cache |= u64::from(byte) << (56 - self.cached);
+        self.cached += 8;
+        Some(())
+    }
+
+    /// Removes bits from the cache, which has them.
+    fn consume(&mut self, count: u32) {
+        self.cache <<= count;
+        self.cached -= count;
+        self.position += count as usize;
+    }
+
     /// Reads one bit.
     pub fn flag(&mut self, field: &'static str) -> Result<bool, Error> {
         Ok(self.bits(1, field)? == 1)
@@ -68,33 +84,25 @@ impl<'a> BitReader<'a> {
     /// `count` bits, at most 32, as an unsigned number: u(n).
     pub fn bits(&mut self, count: u32, field: &'static str) -> Result<u32, Error> {
         debug_assert!(count <= 32);
-        let mut value = 0_u64;
-        let mut wanted = count.min(32);
-        while wanted > 0 {
-            if self.left == 0 {
-                self.current = self.next_byte().ok_or(Error::Short(field))?;
-                self.left = 8;
-            }
-            let take = wanted.min(self.left);
-            let rest = self.left - take;
-            let part = u32::from(self.current) >> rest & ((1 << take) - 1);
-            value = value << take | u64::from(part);
-            self.left = rest;
-            wanted -= take;
+        let count = count.min(32);
+        while self.cached < count {
+            self.cache_byte().ok_or(Error::Short(field))?;
         }
-        self.position += count as usize;
+        let value = self.cache >> 32 >> (32 - count);
+        self.consume(count);
         Ok(value as u32)
     }
 
     /// Reads an unsigned exp-Golomb code, 0 to 2^32 - 2: ue(v).
     pub fn ue(&mut self, field: &'static str) -> Result<u32, Error> {
-        let mut zeros = 0;
-        while !self.flag(field)? {
-            zeros += 1;
-            if zeros > 31 {
-                return Err(Error::Range(field));
-            }
+        while self.cache == 0 && self.cached < 32 {
+            self.cache_byte().ok_or(Error::Short(field))?;
         }
+        let zeros = self.cache.leading_zeros();
+        if zeros > 31 {
+            return Err(Error::Range(field));
+        }
+        self.consume(zeros + 1);
         let rest = self.bits(zeros, field)?;
         Ok(((1_u64 << zeros) - 1 + u64::from(rest)) as u32)
     }
