@@ -38,10 +38,8 @@ pub(crate) struct TimingOffset(Option<i64>);
 impl TimingOffset {
     /// Returns the message that tells the offset of `frame`, if it changed.
     pub(crate) fn message(&mut self, frame: &Frame) -> Option<Value> {
-        let micros = |nanos: u64| i64::try_from(nanos / 1000).unwrap_or(i64::MAX);
-        let captured_us = micros(frame.captured_at.as_nanos());
-        let media_nanos = u128::from(frame.decode_time) * 1_000_000_000 / u128::from(TIMESCALE);
-        let media_us = micros(u64::try_from(media_nanos).unwrap_or(u64::MAX));
+        let captured_us = (frame.captured_at.as_nanos() / 1000).cast_signed();
+        let media_us = media_micros(frame.decode_time);
         let now_us = media_us.saturating_sub(captured_us);
         let is_known = self
             .0
@@ -55,5 +53,40 @@ impl TimingOffset {
             "media": frame.decode_time,
             "captured_us": captured_us,
         }))
+    }
+}
+
+/// Returns media ticks in microseconds, rounded down. For each frame of each viewer, so without a
+/// division of 128 bits.
+fn media_micros(ticks: u64) -> i64 {
+    let scale = u64::from(TIMESCALE);
+    let (seconds, rest) = (ticks / scale, ticks % scale);
+    let whole = seconds.saturating_mul(1_000_000);
+    i64::try_from(whole.saturating_add(rest * 1_000_000 / scale)).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn media_micros_are_exact() {
+        let scale = u128::from(TIMESCALE);
+        for ticks in [
+            0,
+            1,
+            8,
+            9,
+            2999,
+            89_999,
+            90_000,
+            90_001,
+            1 << 40,
+            u64::MAX / 200,
+        ] {
+            let exact = u128::from(ticks) * 1_000_000 / scale;
+            assert_eq!(u128::try_from(media_micros(ticks)), Ok(exact), "{ticks}");
+        }
+        assert_eq!(media_micros(u64::MAX), i64::MAX);
     }
 }
