@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Returns the WebSocket message of `frame`: in Annex B for those who have `annexb`.
 pub(crate) fn message(annexb: Option<&AnnexB>, frame: Frame) -> Bytes {
     match annexb {
-        None => frame.into_ws_message(),
+        None => frame.ws_message().clone(),
         Some(annexb) => annexb.message(&frame).into_framed(),
     }
 }
