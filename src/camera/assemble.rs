@@ -41,6 +41,7 @@ impl Assemble {
         liveness: &mut LivenessMonitor,
         out: &mut dyn FnMut(Assembled<'_>),
     ) {
+        let now = Timestamp::now();
         let (annexb, captured_at, end) = match item {
             Item::Bytes(chunk) => (chunk.annexb, chunk.captured_at, chunk.end),
             Item::AccessUnit {
@@ -48,7 +49,6 @@ impl Assemble {
                 captured_at,
             } => (annexb, captured_at, ChunkEnd::Complete),
             Item::Frame(frame) => {
-                let now = Timestamp::now();
                 liveness.on_data(now);
                 liveness.on_slice();
                 self.has_begun |= frame.is_keyframe || frame.recovery.is_some();
@@ -60,7 +60,7 @@ impl Assemble {
             }
         };
         if !annexb.is_empty() {
-            liveness.on_data(Timestamp::now());
+            liveness.on_data(now);
         }
         let builder = &mut self.builder;
         self.assembler.push(annexb, captured_at, end, &mut |unit| {
@@ -68,7 +68,7 @@ impl Assemble {
                 liveness.on_slice();
             }
             if let Some(picture) = builder.push(unit) {
-                liveness.on_frame(Timestamp::now());
+                liveness.on_frame(now);
                 out(Assembled::Picture(picture));
             }
         });
