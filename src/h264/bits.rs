@@ -61,8 +61,21 @@ impl<'a> BitReader<'a> {
         Some(byte)
     }
 
-    /// Adds a byte to the cache, which has room: at most 32 bits are wanted at once.
-    fn cache_byte(&mut self) -> Option<()> {
+    /// Adds four bytes to the cache, or one of the last or near an emulation prevention byte. There
+    /// is room: at most 32 bits are wanted at once, and fewer are cached.
+    fn fill_cache(&mut self) -> Option<()> {
+        let four = self.nal.get(self.next..).and_then(<[u8]>::first_chunk);
+        if let Some(word) = four.map(|four| u32::from_be_bytes(*four))
+            && !has_byte_3(word)
+        {
+            self.cache |= u64::from(word) << (32 - self.cached);
+            self.cached += 32;
+            self.next += 4;
+            let zeros = (word.trailing_zeros() / 8) as u8;
+            let before = if word == 0 { self.zeros } else { 0 };
+            self.zeros = before.saturating_add(zeros);
+            return Some(());
+        }
         let byte = self.next_byte()?;
         self.cache |= u64::from(byte) << (56 - self.cached);
         self.cached += 8;
@@ -86,7 +99,7 @@ impl<'a> BitReader<'a> {
         debug_assert!(count <= 32);
         let count = count.min(32);
         while self.cached < count {
-            self.cache_byte().ok_or(Error::Short(field))?;
+            self.fill_cache().ok_or(Error::Short(field))?;
         }
         let value = self.cache >> 32 >> (32 - count);
         self.consume(count);
@@ -96,7 +109,7 @@ impl<'a> BitReader<'a> {
     /// Reads an unsigned exp-Golomb code, 0 to 2^32 - 2: ue(v).
     pub fn ue(&mut self, field: &'static str) -> Result<u32, Error> {
         while self.cache == 0 && self.cached < 32 {
-            self.cache_byte().ok_or(Error::Short(field))?;
+            self.fill_cache().ok_or(Error::Short(field))?;
         }
         let zeros = self.cache.leading_zeros();
         if zeros > 31 {
@@ -122,6 +135,12 @@ impl<'a> BitReader<'a> {
         let value = if code % 2 == 1 { magnitude } else { -magnitude };
         i32::try_from(value).map_err(|_| Error::Range(field))
     }
+}
+
+/// Returns true if one of the four bytes is 3: only such a word can hold an emulation prevention byte.
+const fn has_byte_3(word: u32) -> bool {
+    let zero_if_3 = word ^ 0x0303_0303;
+    zero_if_3.wrapping_sub(0x0101_0101) & !zero_if_3 & 0x8080_8080 != 0
 }
 
 impl BitReader<'_> {
