@@ -95,6 +95,34 @@ impl<'a> OrientedImage<'a> {
     }
 }
 
+impl OrientedImage<'_> {
+    /// Appends a row of the frame, from right to left if it `is_mirrored`. Two neighbours have the same colour, which is
+    /// converted once.
+    fn fill_row(&self, row: [&[u8]; 3], is_mirrored: bool, out: [&mut Vec<u8>; 3]) {
+        let width = usize::from(self.width);
+        let [luma, blue, red] = out.map(|plane| {
+            let start = plane.len();
+            plane.resize(start + width, 0);
+            plane.get_mut(start..).unwrap_or_default()
+        });
+        let pairs = (luma.chunks_mut(2)).zip(blue.chunks_mut(2).zip(red.chunks_mut(2)));
+        let colours = row[1].iter().zip(row[2]);
+        for (((luma, (blue, red)), from), (b, r)) in pairs.zip(row[0].chunks(2)).zip(colours) {
+            let [offset, b, r] = self.conversion.colour(*b, *r);
+            for (to, from) in luma.iter_mut().zip(from) {
+                *to = self.conversion.luma(*from, offset);
+            }
+            blue.fill(b as u8);
+            red.fill(r as u8);
+        }
+        if is_mirrored {
+            for plane in [luma, blue, red] {
+                plane.reverse();
+            }
+        }
+    }
+}
+
 impl ImageBuffer for OrientedImage<'_> {
     fn get_jpeg_color_type(&self) -> JpegColorType {
         JpegColorType::Ycbcr
@@ -113,6 +141,10 @@ impl ImageBuffer for OrientedImage<'_> {
         let down = line as isize;
         let (mut x, mut y) = (self.origin.0 + down * bx, self.origin.1 + down * by);
         let [luma, blue, red, _] = buffers;
+        if ay == 0 {
+            let row = self.picture.row(y.unsigned_abs());
+            return self.fill_row(row, ax < 0, [luma, blue, red]);
+        }
         for _ in 0..self.width {
             // Every step stays inside.
             let [l, b, r] = self
@@ -129,7 +161,7 @@ impl ImageBuffer for OrientedImage<'_> {
 /// From the stream's Y'CbCr to that of JFIF: BT.601, full range. Factors are 65536ths.
 struct YuvToJfif {
     black: i32,
-    luma: i32,
+    scale: i32,
     /// Contributions of blue and red difference to luma, to blue and to red difference.
     blue: [i32; 3],
     red: [i32; 3],
@@ -163,7 +195,7 @@ impl YuvToJfif {
             |part: [f64; 3]| part.map(|part| fixed(part * 255.0 / difference_range));
         Self {
             black,
-            luma: fixed(255.0 / luma_range),
+            scale: fixed(255.0 / luma_range),
             blue: of_difference(of(0.0, 2.0 * (1.0 - kb))),
             red: of_difference(of(2.0 * (1.0 - kr), 0.0)),
         }
@@ -171,18 +203,23 @@ impl YuvToJfif {
 
     #[inline]
     fn apply(&self, [luma, blue, red]: [u8; 3]) -> [u8; 3] {
-        let (y, b, r) = (
-            i32::from(luma) - self.black,
-            i32::from(blue) - 128,
-            i32::from(red) - 128,
-        );
+        let [offset, blue, red] = self.colour(blue, red);
+        [self.luma(luma, offset), blue as u8, red as u8]
+    }
+
+    /// Returns what a colour adds to luma, in 65536ths, and both differences, from 0 to 255.
+    #[inline]
+    fn colour(&self, blue: u8, red: u8) -> [i32; 3] {
+        let (b, r) = (i32::from(blue) - 128, i32::from(red) - 128);
         let sum = |i: usize| self.blue[i] * b + self.red[i] * r + 32_768;
-        let byte = |value: i32| value.clamp(0, 255) as u8;
-        [
-            byte((self.luma * y + sum(0)) >> 16),
-            byte((sum(1) >> 16) + 128),
-            byte((sum(2) >> 16) + 128),
-        ]
+        let difference = |i: usize| ((sum(i) >> 16) + 128).clamp(0, 255);
+        [sum(0), difference(1), difference(2)]
+    }
+
+    #[inline]
+    fn luma(&self, luma: u8, offset: i32) -> u8 {
+        let scaled = self.scale * (i32::from(luma) - self.black);
+        ((scaled + offset) >> 16).clamp(0, 255) as u8
     }
 }
 
@@ -288,6 +325,27 @@ mod tests {
         ] {
             let orientation = Orientation::new(degrees, mirrors[0], mirrors[1]);
             assert_eq!(image(orientation), expected, "{degrees} {mirrors:?}");
+        }
+    }
+
+    #[test]
+    fn rows_have_the_colours_of_their_pixels() {
+        let (luma, colour): (Vec<u8>, Vec<u8>) = ((0..15).collect(), (100..106).collect());
+        let red: Vec<u8> = colour.iter().rev().copied().collect();
+        let mut picture = Yuv420Frame::default();
+        assert!(picture.copy_from((5, 3), [(&luma, 5), (&colour, 3), (&red, 3)]));
+        let turned =
+            |degrees| OrientedImage::new(&picture, BT601, Orientation::new(degrees, false, false));
+        let (upright, upside_down) = (turned(0), turned(180));
+        for y in 0..3 {
+            let mut rows = [const { [const { Vec::new() }; 4] }; 2];
+            upright.fill_buffers(y, &mut rows[0]);
+            upside_down.fill_buffers(2 - y, &mut rows[1]);
+            for x in 0..5 {
+                let expected = upright.conversion.apply(picture.pixel(x, usize::from(y)));
+                assert_eq!([0, 1, 2].map(|i| rows[0][i][x]), expected, "{x} {y}");
+                assert_eq!([0, 1, 2].map(|i| rows[1][i][4 - x]), expected, "{x} {y}");
+            }
         }
     }
 

@@ -56,6 +56,20 @@ impl Yuv420Frame {
         ]
     }
 
+    /// Returns a row of luma and the row of both colours that it has; empty outside.
+    pub(super) fn row<'a>(&'a self, y: usize) -> [&'a [u8]; 3] {
+        let [luma, blue, red] = &self.planes;
+        let columns = self.width.div_ceil(2);
+        let row = |plane: &'a [u8], y: usize, width: usize| {
+            plane.get(y * width..(y + 1) * width).unwrap_or_default()
+        };
+        [
+            row(luma, y, self.width),
+            row(blue, y / 2, columns),
+            row(red, y / 2, columns),
+        ]
+    }
+
     /// Returns the frame in a smaller or equal size: each pixel is the mean of those in its place.
     pub(super) fn downscaled(&self, (width, height): (u32, u32)) -> Self {
         let (width, height) = (width as usize, height as usize);
