@@ -335,6 +335,8 @@ fn decode(text: &str) -> Result<String, &'static str> {
     let mut rest = text.as_bytes();
     while let Some((&byte, behind)) = rest.split_first() {
         let digits = behind.get(..2).filter(|_| byte == b'%');
+        // `from_str_radix` takes a sign, too.
+        let digits = digits.filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
         let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok());
         match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
             Some(value) => {
@@ -353,6 +355,18 @@ fn decode(text: &str) -> Result<String, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_two_hex_digits_are_decoded() {
+        for (text, decoded) in [
+            ("%3A", ":"),
+            ("%+9x", "%+9x"),
+            ("%-1", "%-1"),
+            ("a%4", "a%4"),
+        ] {
+            assert_eq!(decode(text).as_deref(), Ok(decoded), "{text}");
+        }
+    }
 
     #[test]
     fn url_is_taken_apart() {

@@ -114,6 +114,8 @@ fn decode(text: &str) -> Vec<u8> {
     let mut rest = text.as_bytes();
     while let Some((&byte, behind)) = rest.split_first() {
         let digits = behind.get(..2).filter(|_| byte == b'%');
+        // `from_str_radix` takes a sign, too.
+        let digits = digits.filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
         let value = digits
             .and_then(|digits| std::str::from_utf8(digits).ok())
             .and_then(|digits| u8::from_str_radix(digits, 16).ok());
@@ -180,6 +182,18 @@ mod tests {
             assert_eq!(url.is_secure(), text.starts_with("https"), "{text}");
             assert_eq!(url.to_string(), text.replace("me:s%3Acret@", ""));
             assert_eq!(format!("{url:?}"), url.to_string());
+        }
+    }
+
+    #[test]
+    fn only_two_hex_digits_are_decoded() {
+        for (text, decoded) in [
+            ("%3A", ":"),
+            ("%+9x", "%+9x"),
+            ("%-1", "%-1"),
+            ("a%4", "a%4"),
+        ] {
+            assert_eq!(decode(text), decoded.as_bytes(), "{text}");
         }
     }
 
