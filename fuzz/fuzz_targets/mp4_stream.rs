@@ -13,8 +13,8 @@ fn read(reader: &mut Reader) -> Option<Segment> {
     reader.next_segment().ok().flatten()
 }
 
-fuzz_target!(|input: (Vec<u8>, u8, u16, bool)| {
-    let (bytes, cut, frames, is_marked) = input;
+fuzz_target!(|input: (u8, u16, bool, &[u8])| {
+    let (cut, frames, is_marked, bytes) = input;
     let mut reader = Reader::default();
     for piece in bytes.chunks(usize::from(cut) + 1) {
         reader.push(piece);

@@ -37,11 +37,11 @@ fn messages(bytes: &[u8], cut: usize) -> Vec<Bytes> {
     all
 }
 
-fuzz_target!(|input: (Vec<u8>, u8)| {
-    let (bytes, cut) = input;
+fuzz_target!(|input: (u8, &[u8])| {
+    let (cut, bytes) = input;
     let (mut assembly, mut order, mut clock) =
         (Assembly::default(), Order::default(), RemoteClock::default());
-    for (at, message) in (1u64..).zip(messages(&bytes, cut.into())) {
+    for (at, message) in (1u64..).zip(messages(bytes, cut.into())) {
         let now = Timestamp::from_nanos(at << (cut % 56));
         if let Some(ask) = Ask::decode(&message) {
             assert_eq!(Ask::decode(&ask.encode()).as_ref(), Some(&ask));
@@ -66,7 +66,7 @@ fuzz_target!(|input: (Vec<u8>, u8)| {
         }
         order.request(now);
     }
-    let text = String::from_utf8_lossy(&bytes);
+    let text = String::from_utf8_lossy(bytes);
     let _ = UserKey::parse(&text);
     let _ = parse_creds(&text);
     let _ = Server::parse(&text);
