@@ -10,9 +10,14 @@
 //! | `worker` | the process: decodes, and makes JPEGs |
 //! | `client` | the server's end: starts the process, checks its replies, ends it |
 
+#[cfg(feature = "software-encoder")]
 mod client;
 mod protocol;
+#[cfg(feature = "software-encoder")]
 mod worker;
 
+#[cfg(feature = "software-encoder")]
 pub(super) use client::{DecodeError, DecoderProcess, Stream};
+pub use protocol::{decoder_replies, decoder_requests};
+#[cfg(feature = "software-encoder")]
 pub use worker::run_decoder_process;

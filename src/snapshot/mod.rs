@@ -23,7 +23,6 @@
 mod budget;
 #[cfg(feature = "software-encoder")]
 mod decoder;
-#[cfg(feature = "software-encoder")]
 mod decoder_process;
 #[cfg(not(feature = "software-encoder"))]
 mod decoder_stub;
@@ -43,6 +42,7 @@ mod yuv420;
 pub use budget::Budget;
 #[cfg(feature = "software-encoder")]
 pub use decoder_process::run_decoder_process;
+pub use decoder_process::{decoder_replies, decoder_requests};
 pub use picture_stream::PictureStream;
 pub use service::SnapshotService;
 

@@ -6,6 +6,7 @@ mod capture_clock;
 mod tls;
 mod url;
 
+pub use capture_clock::capture_times;
 pub use url::Url;
 
 use super::track::describe;

@@ -8,6 +8,7 @@
 mod pts_pipe;
 
 pub(super) use pts_pipe::PtsPipe;
+pub use pts_pipe::capture_times;
 
 use super::silence::SilenceLimit;
 use super::sniff::{Format, Sniffer};

@@ -21,6 +21,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 use stderr::StderrTail;
+pub use stderr::stderr_lines;
 
 /// Shortest silence after which a program that has sent data counts as stuck: many send only on
 /// changes.

@@ -20,7 +20,9 @@ use super::silence::SilenceLimit;
 use super::{Cause, Error, Input, Item, SourceContext};
 use crate::media::orientation::Orientation;
 use command::{Command, Encoder, OptionalArgument};
+pub use error_messages::parse_list;
 use known_options::KnownOptions;
+pub use known_options::option_names;
 use printed::printed;
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::env;
@@ -55,7 +57,7 @@ pub fn find_program(path: Option<&OsStr>) -> Option<PathBuf> {
 
 /// The cameras that the program knows, each as it describes it, without its number. Errors if it cannot tell.
 pub fn list_cameras(program: &Path) -> io::Result<Vec<String>> {
-    printed(program, "--list-cameras").map(|text| error_messages::parse_list(&text))
+    printed(program, "--list-cameras").map(|text| parse_list(&text))
 }
 
 /// Starts the program for camera `number` and waits for its first byte. Call it on a thread that lives at least as long as

@@ -26,6 +26,7 @@ use crate::jpeg::{self, EmbeddedH264};
 use crate::media::orientation::Orientation;
 use crate::shutdown::WaitResult;
 use crate::time::Timestamp;
+pub use buffer_check::buffer_ends;
 use buffer_check::{BufferClassifier, BufferKind};
 use controls::V4l2Controls;
 use explain::{SetupStep, explain, kind_reason};

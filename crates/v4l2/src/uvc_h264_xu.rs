@@ -8,6 +8,7 @@ mod configuration;
 mod descriptors;
 
 pub use configuration::{Configuration, H264Carriage};
+pub use descriptors::h264_unit;
 
 use super::device::Device;
 use super::sys::{self, DeviceError};
@@ -68,7 +69,7 @@ impl UvcH264Xu {
         // Not `join("..")` by name: the target of the link counts.
         let usb_device = fs::canonicalize(&interface).ok()?.parent()?.to_owned();
         let descriptors = fs::read(usb_device.join("descriptors")).ok()?;
-        descriptors::h264_unit(&descriptors, number).map(|id| Self { id })
+        h264_unit(&descriptors, number).map(|id| Self { id })
     }
 
     /// Returns the range of settings.

@@ -27,6 +27,7 @@ use bytes::Bytes;
 use closing::Closing;
 use mio::net::TcpStream;
 pub(crate) use mse::MseSession;
+pub use mse::go2rtc_replies;
 use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};

@@ -21,7 +21,7 @@ pub(crate) mod refusal;
 pub(crate) mod response;
 pub(crate) mod rewrite;
 pub(crate) mod router;
-mod rtsp;
+pub(crate) mod rtsp;
 pub(crate) mod server;
 pub(crate) mod state;
 mod waiting_room;

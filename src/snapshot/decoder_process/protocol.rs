@@ -168,6 +168,30 @@ impl Reply {
     }
 }
 
+/// Returns the replies at the beginning of some bytes, each written again. For tests of any bytes.
+pub fn decoder_replies(mut from: impl Read, max_jpeg: usize) -> Vec<Vec<u8>> {
+    let mut replies = Vec::new();
+    while let Ok(reply) = Reply::read(&mut from, max_jpeg) {
+        let mut bytes = Vec::new();
+        if reply.write(&mut bytes).is_ok() {
+            replies.push(bytes);
+        }
+    }
+    replies
+}
+
+/// Returns the requests at the beginning of some bytes, each written again. For tests of any bytes.
+pub fn decoder_requests(mut from: impl Read) -> Vec<Vec<u8>> {
+    let (mut requests, mut annexb) = (Vec::new(), Vec::new());
+    while let Ok(Some(request)) = Request::read(&mut from, &mut annexb) {
+        let mut bytes = Vec::new();
+        if request.write(&mut bytes, &annexb).is_ok() {
+            requests.push(bytes);
+        }
+    }
+    requests
+}
+
 /// Writes head and body by one system call, if all of it fits: the other side would wake up twice.
 fn write_message(out: &mut impl Write, kind: u8, number: u64, body: &[u8]) -> io::Result<()> {
     let length = u32::try_from(body.len()).map_err(|_| io::ErrorKind::InvalidInput)?;

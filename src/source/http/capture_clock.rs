@@ -76,6 +76,20 @@ impl CaptureClock {
     }
 }
 
+/// Returns the capture times of frames with these media times (nanoseconds) that arrive at these times, where Unix time was
+/// `unix_at_zero` at the zero of the clock. For tests of any times.
+pub fn capture_times(
+    frames: impl IntoIterator<Item = (u64, Timestamp)>,
+    unix_at_zero: Duration,
+) -> Vec<Timestamp> {
+    let mut clock = CaptureClock::default();
+    let at = |(media, now): (u64, Timestamp)| {
+        let unix = unix_at_zero.saturating_add(Duration::from_nanos(now.as_nanos()));
+        clock.at(media, now, unix)
+    };
+    frames.into_iter().map(at).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -22,7 +22,7 @@ const MAX_LINE_BYTES: usize = 32;
 #[derive(Debug)]
 pub(in crate::source) struct PtsPipe {
     fd: OwnedFd,
-    line: Vec<u8>,
+    lines: PtsLines,
     misses: u32,
     clock: ClockOffset,
 }
@@ -43,7 +43,7 @@ impl PtsPipe {
     pub(in crate::source) fn new(fd: OwnedFd, picture_time: Duration) -> Self {
         Self {
             fd,
-            line: Vec::new(),
+            lines: PtsLines::default(),
             misses: 0,
             clock: ClockOffset::new(picture_time),
         }
@@ -91,16 +91,46 @@ impl PtsPipe {
         let mut times = Vec::new();
         let mut buffer = [0; 512];
         while let Ok(length @ 1..) = rustix::io::read(&self.fd, &mut buffer[..]) {
-            for &byte in buffer.get(..length).unwrap_or_default() {
-                if byte == b'\n' {
-                    times.extend(parse_line(&std::mem::take(&mut self.line)));
-                } else if self.line.len() < MAX_LINE_BYTES {
-                    self.line.push(byte);
-                }
-            }
+            let bytes = buffer.get(..length).unwrap_or_default();
+            self.lines.push(bytes, |time| times.push(time));
         }
         times
     }
+}
+
+/// Splits bytes into lines, and parses them.
+#[derive(Debug, Default)]
+struct PtsLines {
+    line: Vec<u8>,
+}
+
+impl PtsLines {
+    fn push(&mut self, bytes: &[u8], mut each: impl FnMut(i64)) {
+        for &byte in bytes {
+            if byte == b'\n' {
+                let time = parse_line(&std::mem::take(&mut self.line));
+                time.into_iter().for_each(&mut each);
+            } else if self.line.len() < MAX_LINE_BYTES {
+                self.line.push(byte);
+            }
+        }
+    }
+}
+
+/// Returns the capture times by the lines of a program that arrive in pieces of `piece` bytes, one frame after the other at
+/// these intervals. For tests of any bytes.
+pub fn capture_times(bytes: &[u8], piece: usize, interval: Duration) -> Vec<Timestamp> {
+    let (mut lines, mut times) = (PtsLines::default(), Vec::new());
+    for piece in bytes.chunks(piece.max(1)) {
+        lines.push(piece, |time| times.push(time));
+    }
+    let mut clock = ClockOffset::new(interval);
+    let mut arrived_at = Timestamp::default();
+    let captured = times.into_iter().map(|time| {
+        arrived_at = arrived_at + interval;
+        clock.record(time, arrived_at).captured_at
+    });
+    captured.collect()
 }
 
 /// Parses a line into nanoseconds; `None` for the heading and other text. The program prints the sign of a negative time at

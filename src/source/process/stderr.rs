@@ -145,6 +145,22 @@ impl StderrReader {
     }
 }
 
+/// Returns the lines of a standard error that arrives in pieces of `piece` bytes, and the number of them that are logged, if
+/// all come at once. For tests of any bytes.
+pub fn stderr_lines(bytes: &[u8], piece: usize) -> (Vec<String>, usize) {
+    let (mut splitter, mut lines) = (LineSplitter::default(), Vec::new());
+    for piece in bytes.chunks(piece.max(1)) {
+        splitter.push(piece, |line| lines.push(line));
+    }
+    lines.extend(splitter.take());
+    let quota = LogQuota::default();
+    let logged = lines
+        .iter()
+        .filter_map(|line| quota.admit(line, Timestamp::default()));
+    let logged = logged.count();
+    (lines, logged)
+}
+
 /// Splits bytes at line feeds and carriage returns (progress displays), and replaces bad UTF-8.
 #[derive(Debug, Default)]
 struct LineSplitter {

@@ -110,7 +110,7 @@ fn in_use(holder: Option<String>) -> String {
 
 /// Parses the output of `--list-cameras`: lines such as `0 : imx708 [4608x2592 10-bit RGGB]
 /// (/base/soc/…)`.
-pub(super) fn parse_list(text: &str) -> Vec<String> {
+pub fn parse_list(text: &str) -> Vec<String> {
     let camera = |line: &str| {
         let (number, description) = line.split_once(" : ")?;
         number.parse::<u32>().ok()?;

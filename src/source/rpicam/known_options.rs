@@ -90,6 +90,11 @@ impl KnownOptions {
     }
 }
 
+/// Returns the names of the options in a help of rpicam-vid; `None` if the text is none. For tests of any bytes.
+pub fn option_names(help: &str) -> Option<Vec<String>> {
+    KnownOptions::parse(help).map(|known| known.0.into_iter().collect())
+}
+
 /// Returns an error for the first file of the options that does not exist.
 pub(super) fn check_files(options: &RpicamOptions) -> Result<(), Error> {
     for option in options.files() {

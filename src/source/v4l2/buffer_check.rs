@@ -206,6 +206,21 @@ impl fmt::Display for LossCounter {
 }
 
 /// Iterates over the NAL units, each up to the end of the buffer.
+/// Returns what the end of each buffer of a driver means, and whether its keyframes fit into the buffers. For tests of any
+/// bytes.
+pub fn buffer_ends(buffers: &[&[u8]]) -> (Vec<ChunkEnd>, bool) {
+    let mut classifier = BufferClassifier::default();
+    let mut ends = Vec::new();
+    for (sequence, bytes) in (0..).zip(buffers) {
+        let kind = BufferKind::of(bytes);
+        classifier.record(sequence, kind);
+        if kind == BufferKind::Frame {
+            ends.push(classifier.chunk_end(bytes));
+        }
+    }
+    (ends, !classifier.are_too_small())
+}
+
 fn nal_units(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     memmem::find_iter(bytes, &[0, 0, 1])
         .filter_map(move |at| bytes.get(at.checked_add(3)?..))

@@ -15,7 +15,7 @@ const VIDEO_CONTROL: [u8; 2] = [0x0e, 0x01];
 
 /// Returns the id of the unit of video control interface `interface`. `descriptors` are those of
 /// the kernel: of the device and its configurations, in sequence.
-pub(super) fn h264_unit(descriptors: &[u8], interface: u8) -> Option<u8> {
+pub fn h264_unit(descriptors: &[u8], interface: u8) -> Option<u8> {
     let mut rest = descriptors;
     let mut is_ours = false;
     while let [length, kind, ..] = *rest {

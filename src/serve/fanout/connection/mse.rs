@@ -71,6 +71,15 @@ impl MseSession {
     }
 }
 
+/// Returns whether a client of go2rtc's WebSocket has begun after these messages, and the replies to them. For tests of any
+/// bytes.
+pub fn go2rtc_replies(messages: &[&[u8]]) -> (bool, Vec<String>) {
+    let mut session = MseSession::new();
+    let replies = messages.iter().filter_map(|text| session.on_text(text));
+    let replies = replies.map(|reply| reply.to_string()).collect();
+    (session.has_begun(), replies)
+}
+
 /// Returns the reader for messages of a client.
 pub(super) fn reader(session: Option<&MseSession>) -> FrameReader {
     match session {

@@ -104,6 +104,12 @@ impl DigestAnswer {
     }
 }
 
+/// Returns true if the header `Authorization` answers a challenge of Digest by the password of `secret`, for a request of this
+/// method. For tests of any bytes.
+pub fn is_digest_answer(header: &str, secret: &DigestSecret, method: &str) -> bool {
+    DigestAnswer::parse(header).is_some_and(|answer| answer.is_by(secret, method))
+}
+
 /// Returns the parameters of a header: names and values, which may be quoted (RFC 9110, 11.2).
 fn parameters(text: &str) -> Vec<(&str, String)> {
     let mut all = Vec::new();

@@ -10,6 +10,7 @@ mod challenge;
 pub(crate) mod connection;
 mod negotiation;
 
+pub use challenge::is_digest_answer;
 use ring::rand::{SecureRandom, SystemRandom};
 
 /// Returns random bytes for what must not be guessed.
