@@ -10,6 +10,7 @@ use berrymse::nats::protocol::{Parser, ServerOp};
 use berrymse::nats::remote_clock::RemoteClock;
 use berrymse::nats::wire::{Ask, FromCamera, Subjects};
 use berrymse::nats::Url;
+use berrymse::publish::reported_viewers;
 use berrymse::time::Timestamp;
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
@@ -41,10 +42,14 @@ fuzz_target!(|input: (u8, &[u8])| {
     let (cut, bytes) = input;
     let (mut assembly, mut order, mut clock) =
         (Assembly::default(), Order::default(), RemoteClock::default());
+    let mut reports = Vec::new();
     for (at, message) in (1u64..).zip(messages(bytes, cut.into())) {
         let now = Timestamp::from_nanos(at << (cut % 56));
         if let Some(ask) = Ask::decode(&message) {
             assert_eq!(Ask::decode(&ask.encode()).as_ref(), Some(&ask));
+            if let Ask::Report { edge, viewers, congested } = ask {
+                reports.push((edge, viewers, congested));
+            }
         }
         match FromCamera::decode(&message) {
             Some(FromCamera::Frame(header, bytes)) => {
@@ -66,6 +71,8 @@ fuzz_target!(|input: (u8, &[u8])| {
         }
         order.request(now);
     }
+    let (viewers, links) = reported_viewers(&reports);
+    assert!(links.iter().map(|(_, count)| u64::from(*count)).sum::<u64>() <= viewers);
     let text = String::from_utf8_lossy(bytes);
     let _ = UserKey::parse(&text);
     let _ = parse_creds(&text);

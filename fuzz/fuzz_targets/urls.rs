@@ -1,4 +1,4 @@
-//! URLs and addresses of other servers, and the times that another BerryMSE says: nothing panics, no password of a URL is
+//! URLs and addresses of other servers, their answers to `berrymse health`, and the times that they say: nothing panics, no password of a URL is
 //! shown, and no frame was captured after it arrived.
 #![no_main]
 
@@ -29,6 +29,7 @@ fuzz_target!(|input: (&str, &str, u64, Vec<(u64, u32)>)| {
         }
         let _ = Address::parse_rtsp(text);
     }
+    assert!(health::status_code(one).is_none_or(|code| one.contains(code) && !code.contains(' ')));
     let mut now = 0u64;
     let arrivals = frames.iter().map(|&(media, later)| {
         now = now.saturating_add(u64::from(later) * 1000);

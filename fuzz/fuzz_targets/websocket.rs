@@ -80,22 +80,23 @@ fn expected(
     if opcode >= 8 && (payload.len() > 125 || !is_last) {
         return Err(ProtocolError::Protocol);
     }
+    // Control frames may be between the parts of a message.
+    match opcode {
+        8 if payload.is_empty() => return Ok(ClientFrame::Close(None)),
+        8 => {
+            let (code, reason) = payload.split_first_chunk().ok_or(ProtocolError::Protocol)?;
+            return close((u16::from_be_bytes(*code), reason));
+        }
+        9 => return Ok(ClientFrame::Ping(payload.clone())),
+        10 => return Ok(ClientFrame::Pong),
+        _ => {}
+    }
     let (is_text, whole) = match (opcode, message.take()) {
         (0, Some((is_text, mut so_far))) => {
             so_far.extend(payload);
             (is_text, so_far)
         }
         (1 | 2, None) => (opcode == 1, payload.clone()),
-        (8, _) if payload.is_empty() => return Ok(ClientFrame::Close(None)),
-        (8, _) => {
-            let (code, reason) = payload.split_first_chunk().ok_or(ProtocolError::Protocol)?;
-            return close((u16::from_be_bytes(*code), reason));
-        }
-        (9 | 10, before) => {
-            *message = before;
-            let ping = (opcode == 9).then(|| ClientFrame::Ping(payload.clone()));
-            return Ok(ping.unwrap_or(ClientFrame::Pong));
-        }
         _ => return Err(ProtocolError::Protocol),
     };
     if whole.len() > limit {

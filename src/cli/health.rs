@@ -104,14 +104,17 @@ pub fn check(url: &Url) -> Result<String, String> {
     let answer = ask(url).map_err(|why| {
         format!("health: {url} does not answer ({why}); is berrymse running, and on this address?")
     })?;
-    let status = answer
-        .strip_prefix("HTTP/1.")
-        .and_then(|rest| rest.split([' ', '\r', '\n']).nth(1));
-    match status {
+    match status_code(&answer) {
         Some("200") => Ok(format!("{url}: live\n")),
         Some(code) => Err(format!("health: {url} answers {code}, not 200")),
         None => Err(format!("health: {url} does not speak HTTP")),
     }
+}
+
+/// Returns the status code of an answer of HTTP/1.
+pub fn status_code(answer: &str) -> Option<&str> {
+    let rest = answer.strip_prefix("HTTP/1.")?;
+    rest.split([' ', '\r', '\n']).nth(1)
 }
 
 /// Returns the beginning of the answer.

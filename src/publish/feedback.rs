@@ -81,6 +81,15 @@ impl Feedback {
     }
 }
 
+/// Returns the viewers and the congested links by some reports (edge, viewers, links) of one second. For tests of any reports.
+pub fn reported_viewers(reports: &[(u64, u32, Vec<(u32, u32)>)]) -> (u64, Vec<(u32, u32)>) {
+    let mut feedback = Feedback::default();
+    for (edge, viewers, congested) in reports {
+        feedback.report(*edge, *viewers, congested, Timestamp::default());
+    }
+    feedback.begin_second(Timestamp::default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

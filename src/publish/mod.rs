@@ -7,6 +7,8 @@ mod feedback;
 mod rival;
 mod window;
 
+pub use feedback::reported_viewers;
+
 use crate::camera_handle::Handle;
 use crate::nats::wire::{Announcement, Subjects};
 use crate::nats::{Client, Options, client};
