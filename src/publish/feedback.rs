@@ -81,8 +81,11 @@ impl Feedback {
     }
 }
 
+/// Congested links: bandwidths in bits per second, and how many have about each.
+type CongestedLinks = Vec<(u32, u32)>;
+
 /// Returns the viewers and the congested links by some reports (edge, viewers, links) of one second. For tests of any reports.
-pub fn reported_viewers(reports: &[(u64, u32, Vec<(u32, u32)>)]) -> (u64, Vec<(u32, u32)>) {
+pub fn reported_viewers(reports: &[(u64, u32, CongestedLinks)]) -> (u64, CongestedLinks) {
     let mut feedback = Feedback::default();
     for (edge, viewers, congested) in reports {
         feedback.report(*edge, *viewers, congested, Timestamp::default());
