@@ -6,7 +6,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `protocol` | requests and replies as bytes |
+//! | `protocol` | requests and replies as bytes; in every build, for its fuzz target |
 //! | `worker` | the process: decodes, and makes JPEGs |
 //! | `client` | the server's end: starts the process, checks its replies, ends it |
 

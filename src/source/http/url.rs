@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper::Uri;
+use hyper::http::uri::Authority;
 use std::fmt;
 
 /// Ports of plain HTTP and of HTTP over TLS.
@@ -39,7 +40,10 @@ impl Url {
         let is_named = parts.next() == Some("stream") && file.len() > 4 && file.ends_with(".mp4");
         let is_stream = file == "stream.mp4" || is_named;
         let has_host = uri.host().is_some_and(|host| !host.is_empty());
-        (is_stream && has_host).then(|| Self {
+        // A bracket before the `@` closes one after it for `Uri`.
+        let host = uri.authority()?.as_str().rsplit('@').next()?;
+        let is_host = host.parse::<Authority>().is_ok();
+        (is_stream && has_host && is_host).then(|| Self {
             text: text.to_owned(),
             uri,
             is_secure,
@@ -207,6 +211,7 @@ mod tests {
             "http:///stream.mp4",
             "rtsp://pi.local/stream.mp4",
             "http://pi.local/movie.mp4",
+            "http://[me@pi]/stream.mp4",
         ] {
             assert_eq!(Url::parse(text), None, "{text}");
         }
