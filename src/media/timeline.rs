@@ -108,11 +108,10 @@ struct Burst {
 impl Timeline {
     /// Creates a clock at 0 for a camera with this frame rate.
     pub fn new(fps: FrameRate) -> Self {
-        let configured = duration_ticks(fps);
         Self {
             last: None,
-            intervals: [configured; MEDIAN_WINDOW],
-            median: configured,
+            intervals: [duration_ticks(fps); MEDIAN_WINDOW],
+            median: duration_ticks(fps),
             next_interval: 0,
             averaged: VecDeque::with_capacity(AVERAGE_WINDOW),
             averaged_sum: 0,
@@ -147,7 +146,8 @@ impl Timeline {
         steady: bool,
     ) -> LastSample {
         let duration = i64::from(last.timing.nominal_duration);
-        let interval = ticks(captured_at) - ticks(last.captured_at);
+        // 584 years of nanoseconds are far from the limits of i64 in ticks.
+        let interval = captured_at.as_ticks() as i64 - last.captured_at.as_ticks() as i64;
         self.update_average(interval);
         let mut wanted = interval + last.drift_ticks;
         let (mut gap_ticks, mut burst) = (last.gap_ticks, last.burst);
@@ -216,12 +216,11 @@ impl Timeline {
     /// Returns the median of the last intervals: one late frame does not change it, a new rate soon
     /// does. Far below the average, the frames come in bursts and the average is used.
     fn nominal(&self) -> u32 {
-        let median = self.median;
         let average = self.averaged_sum / (self.averaged.len() as u64).max(1);
-        if u64::from(median) < average - average / 4 {
+        if u64::from(self.median) < average - average / 4 {
             average as u32
         } else {
-            median
+            self.median
         }
     }
 
@@ -235,7 +234,9 @@ impl Timeline {
             self.other_intervals = 0;
             self.intervals[self.next_interval] = interval as u32;
             self.next_interval = (self.next_interval + 1) % MEDIAN_WINDOW;
-            self.median = median(self.intervals);
+            let mut sorted = self.intervals;
+            sorted.sort_unstable();
+            self.median = sorted[MEDIAN_WINDOW / 2];
         } else {
             self.other_intervals += 1;
             if self.has_learned && self.other_intervals < RATE_CHANGE_INTERVALS {
@@ -295,16 +296,6 @@ impl Burst {
 fn duration_ticks(fps: FrameRate) -> u32 {
     let ticks = u64::from(TIMESCALE) * 1_000_000 / u64::from(fps.micro_hertz());
     u32::try_from(ticks).unwrap_or(u32::MAX).max(1)
-}
-
-fn median(mut intervals: [u32; MEDIAN_WINDOW]) -> u32 {
-    intervals.sort_unstable();
-    intervals[MEDIAN_WINDOW / 2]
-}
-
-fn ticks(at: Timestamp) -> i64 {
-    // 584 years of nanoseconds fit; in ticks they are far from the limits of i64.
-    at.as_ticks() as i64
 }
 
 #[cfg(test)]
