@@ -80,3 +80,26 @@ impl Add<Duration> for Timestamp {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_exact() {
+        let second = 1_000_000_000;
+        for nanos in [
+            0,
+            11_111,
+            11_112,
+            second - 1,
+            second,
+            u64::MAX - 1,
+            u64::MAX,
+        ] {
+            let exact = u128::from(nanos) * u128::from(TIMESCALE) / u128::from(second);
+            let ticks = Timestamp::from_nanos(nanos).as_ticks();
+            assert_eq!(u128::from(ticks), exact, "{nanos}");
+        }
+    }
+}
