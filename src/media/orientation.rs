@@ -55,7 +55,7 @@ impl Orientation {
     }
 
     /// Returns this orientation followed by `next`.
-    pub(crate) const fn compose(self, next: Self) -> Self {
+    pub const fn compose(self, next: Self) -> Self {
         // Behind a mirror clockwise is anticlockwise.
         let turn = if self.is_mirrored {
             4 - next.quarter_turns

@@ -34,7 +34,7 @@ impl Config {
     /// assert_eq!(config.published_name("front", 1), "garden");
     /// assert_eq!(config.published_name("front", 2), "garden-front");
     /// ```
-    pub(crate) fn published_name(&self, name: &str, cameras: usize) -> String {
+    pub fn published_name(&self, name: &str, cameras: usize) -> String {
         match &self.name {
             None => name.to_owned(),
             Some(own) if cameras <= 1 => own.clone(),
