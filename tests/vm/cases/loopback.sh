@@ -27,12 +27,20 @@ live_again 12
 status_is restarts '^1$'
 
 step "who joins in the middle of a group of pictures gets its keyframe at once"
-expect 10 K
-pictures 4
-keyframe=$(grep -E ' K ' "$t/early.events" | tail -1 | cut -d' ' -f3)
-watch late
-expect 2 "K $keyframe\$"
-first_is_keyframe
+# On a busy machine the next keyframe comes before the viewer does.
+for _ in 1 2 3 4 5; do
+    look_at early
+    expect 10 K
+    pictures 4
+    keyframe=$(grep -E ' K ' "$t/early.events" | tail -1 | cut -d' ' -f3)
+    watch late
+    expect 2 'K '
+    first_is_keyframe
+    got=$(grep -m1 -E ' K ' "$t/late.events" | cut -d' ' -f3)
+    [ "$got" != "$keyframe" ] || break
+    leave
+done
+[ "$got" = "$keyframe" ] || fail "not the keyframe of $keyframe, but of $got"
 pictures 10
 leave clean "$long"
 look_at early
