@@ -82,7 +82,7 @@ impl Default for FrameReader {
 
 impl FrameReader {
     /// Takes messages of at most `limit` bytes.
-    pub(crate) fn with_limit(limit: usize) -> Self {
+    pub fn with_limit(limit: usize) -> Self {
         Self {
             limit,
             partial: Vec::new(),
