@@ -56,7 +56,7 @@ impl ViewerConnection {
                 Effect::Nothing => {}
                 Effect::Resume => {
                     if let Some(rtsp) = &self.rtsp {
-                        self.subscription = rtsp.subscribe().into();
+                        self.subscription = rtsp.subscribe();
                     }
                 }
                 Effect::Close(reason) => return self.close(0, reason),
