@@ -5,6 +5,7 @@
 
 mod shapes;
 
+use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -111,10 +112,10 @@ fn secrets<T: AsRef<str>>(words: &[T]) -> Vec<String> {
 
 /// A secret as it is, and without its percent-encoding.
 fn spellings(secret: &str) -> Vec<String> {
-    let decoded = shapes::percent_decoded(secret);
+    let decoded = percent_decode_str(secret).decode_utf8_lossy();
     let mut forms = vec![secret.to_owned()];
     if decoded != secret {
-        forms.push(decoded);
+        forms.push(decoded.into_owned());
     }
     forms
 }

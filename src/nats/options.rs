@@ -2,6 +2,8 @@
 
 use super::nkey::{UserKey, parse_creds};
 use super::protocol::is_token;
+use percent_encoding::percent_decode_str;
+use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -331,25 +333,10 @@ pub(super) fn read_secret(path: &Path) -> Result<String, String> {
 
 /// Percent-encoded text (RFC 3986, 2.1) as it is meant.
 fn decode(text: &str) -> Result<String, &'static str> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, behind)) = rest.split_first() {
-        let digits = behind.get(..2).filter(|_| byte == b'%');
-        // `from_str_radix` takes a sign, too.
-        let digits = digits.filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
-        let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok());
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(value) => {
-                out.push(value);
-                rest = behind.get(2..).unwrap_or_default();
-            }
-            None => {
-                out.push(byte);
-                rest = behind;
-            }
-        }
-    }
-    String::from_utf8(out).map_err(|_| "a part of the URL is no UTF-8")
+    let decoded = percent_decode_str(text).decode_utf8();
+    decoded
+        .map(Cow::into_owned)
+        .map_err(|_| "a part of the URL is no UTF-8")
 }
 
 #[cfg(test)]

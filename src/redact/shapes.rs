@@ -119,24 +119,6 @@ pub(super) fn takes_secret(option: &str, value: &str) -> bool {
     }
 }
 
-/// Decodes `%XX`; what is none stays.
-pub(super) fn percent_decoded(text: &str) -> String {
-    let mut out = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        let mut ahead = bytes.clone();
-        let digit = |byte: Option<u8>| byte.and_then(|b| char::from(b).to_digit(16));
-        match (byte, digit(ahead.next()), digit(ahead.next())) {
-            (b'%', Some(high), Some(low)) => {
-                out.push((high * 16 + low) as u8);
-                bytes = ahead;
-            }
-            _ => out.push(byte),
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
-}
-
 /// Encodes as RFC 4648, 4, says.
 pub(super) fn base64(bytes: &[u8]) -> String {
     use ::base64::Engine;

@@ -4,6 +4,8 @@ use crate::serve::ws::handshake;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper::header::{self, HeaderMap};
+use percent_encoding::percent_decode_str;
+use std::borrow::Cow;
 
 /// Beginning of the sub-protocol that carries a token.
 const TOKEN_PROTOCOL: &str = "berrymse.token.";
@@ -71,24 +73,9 @@ pub fn cookie_values<'a>(header: &'a str, name: &'a str) -> impl Iterator<Item =
 pub fn query_value(query: &str, name: &str) -> Option<String> {
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     let (_, value) = pairs.find(|(key, _)| *key == name)?;
-    let mut out = Vec::with_capacity(value.len());
-    let mut bytes = value.bytes();
-    while let Some(byte) = bytes.next() {
-        let mut ahead = bytes.clone();
-        let mut digit = || ahead.next().and_then(|b| char::from(b).to_digit(16));
-        match byte {
-            b'+' => out.push(b' '),
-            b'%' => match (digit(), digit()) {
-                (Some(high), Some(low)) => {
-                    out.push((high * 16 + low) as u8);
-                    bytes = ahead;
-                }
-                _ => out.push(byte),
-            },
-            _ => out.push(byte),
-        }
-    }
-    String::from_utf8(out).ok()
+    let value = value.replace('+', " ");
+    let decoded = percent_decode_str(&value).decode_utf8();
+    decoded.ok().map(Cow::into_owned)
 }
 
 fn after_scheme<'a>(value: &'a str, scheme: &str) -> Option<&'a str> {
