@@ -170,24 +170,37 @@ async function colours(png) {
   });
 }
 
+/** Runs in the page: what may be the reason for a picture without a video. */
+function stateOfVideo() {
+  const { shadowRoot, video } = document.querySelector("berry-video");
+  const { readyState, paused, videoWidth, srcObject } = video;
+  return JSON.stringify({ readyState, paused, videoWidth, hasTrack: srcObject !== null, canvases: shadowRoot.querySelectorAll("canvas").length });
+}
+
 for (const renderer of ["mse", "webcodecs"]) {
   test(`colours_by_${renderer}_stay_in_every_state`, async (t) => {
     await open(["--source", x264("smptebars", "keyint=30", "-vf scale=out_color_matrix=bt709")], `renderer="${renderer}"`);
     const isOther = (a, b) => a.flat().some((value, i) => Math.abs(value - b.flat()[i]) > 4);
     const wanted = [[0, 190, 6], [190, 0, 0]];
+    const background = [[12, 11, 16], [12, 11, 16]];
     // A busy machine takes its time to a state. Colours that are right stay right.
     const look = async (state) => {
       const isRight = async () => {
         const [seen, kept] = [await page.evaluate(colours, await page.screenshot()), await page.evaluate(colours, "")];
         const words = `${state}: ${seen.join("  ")}, snapshot ${kept.join("  ")}`;
-        return { isRight: !isOther(seen, wanted) && !isOther(kept, wanted), words };
+        return { isRight: !isOther(seen, wanted) && !isOther(kept, wanted), isEmpty: !isOther(seen, background), words };
       };
       let now = await isRight();
       for (const until = Date.now() + PATIENCE.within; !now.isRight && Date.now() < until; now = await isRight()) await rest();
       t.diagnostic(now.words);
       assert.ok(now.isRight, now.words);
       for (const _ of [1, 2]) {
-        const then = await isRight();
+        let then = await isRight();
+        // At a load of 10 one screenshot in thousands has no video at all: the next one shows whether the player has none.
+        if (then.isEmpty) {
+          t.diagnostic(`${then.words}, ${await page.evaluate(stateOfVideo)}`);
+          then = await isRight();
+        }
         assert.ok(then.isRight, `at first ${now.words}, then ${then.words}`);
       }
     };
