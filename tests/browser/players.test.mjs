@@ -1,10 +1,10 @@
 /** jMuxer, a player of others, plays the WebSocket `/raw`, as Mainsail's `jmuxer-stream` does. */
 
-import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, afterEach, before, test } from "node:test";
 import { browserName, launch } from "./browser.mjs";
-import { installClock, isLive } from "./clock.mjs";
+import { installClock } from "./clock.mjs";
+import { inOneOf } from "./driven-page.mjs";
 import { proxy } from "./proxy.mjs";
 import { serve } from "./server.mjs";
 
@@ -38,7 +38,10 @@ async function open(body) {
   await page.goto(new URL("page.html", site.url).href);
 }
 
-test("jMuxer plays the WebSocket with one access unit per message", async () => {
+/** Opens a page with jMuxer; gives the age of its picture in ms, null where it does not move. */
+async function measureAge() {
+  await page?.close();
+  await site?.end();
   await open(`<video id="player" muted autoplay></video><script src="jmuxer.js"></script><script>
     const jmuxer = new JMuxer({ node: "player", mode: "video", flushingTime: 0, fps: 30 });
     const socket = new WebSocket(new URL("raw/camera", location.href.replace("http", "ws")));
@@ -52,7 +55,15 @@ test("jMuxer plays the WebSocket with one access unit per message", async () => 
     await new Promise((resolve) => setTimeout(resolve, 250));
     return before !== null && clock.of(video) > before && Math.round(Date.now() % 2 ** 32 - clock.of(video));
   };
-  const age = await page.until("a moving picture", moves);
+  return page.until("a moving picture", moves, { within: 5000 }).catch((error) => {
+    console.log(`# ${error.message}`);
+    return null;
+  });
+}
+
+test("jMuxer plays the WebSocket with one access unit per message", async () => {
+  // Seen once at a load of 14: it did not move for eight minutes.
+  const age = await inOneOf(4, measureAge, (seen) => seen !== null);
   console.log(`# jMuxer in ${browserName}: the picture is ${age} ms old`);
   if (SCREENSHOTS) await page.screenshot(`${SCREENSHOTS}/jmuxer-${browserName}.png`);
 });
