@@ -105,7 +105,7 @@ stop
 unfeed
 
 step "started in the middle of a group of pictures: nothing before the first keyframe, nor the stale first buffer"
-feed "${fed[@]}" --pause 5:8 "$clip"
+feed "${fed[@]}" --pause 5:20 "$clip"
 until_true 5 sh -c 'v4l2-ctl -d0 --list-formats | grep -q H264' || fail "no feed"
 start -d /dev/video0 "${options[@]}"
 watch midway
