@@ -4,6 +4,7 @@
 
 use crate::serve::annexb_cache::AnnexB;
 use crate::serve::config::Camera;
+use crate::serve::mjpeg;
 use crate::serve::rtsp::output::Output;
 use crate::snapshot::{Budget, SnapshotService};
 use crate::time::Timestamp;
@@ -20,6 +21,8 @@ pub(crate) struct ServedCamera {
     pub(crate) annexb: AnnexB,
     /// State that its RTSP clients share.
     pub(crate) rtsp: Output,
+    /// Streams that its clients of MJPEG share.
+    pub(crate) mjpeg: mjpeg::Output,
 }
 
 impl Deref for ServedCamera {
@@ -103,6 +106,7 @@ fn served(camera: Camera, budget: &Budget) -> Arc<ServedCamera> {
         snapshots: SnapshotService::new(name, handle, budget.clone()),
         annexb: AnnexB::default(),
         rtsp: Output::new(random_numbers(), camera.rtsp_delimiter),
+        mjpeg: mjpeg::Output::default(),
         camera,
     })
 }

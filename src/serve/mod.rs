@@ -1,14 +1,15 @@
 //! Serves HTTP/1.1, WebSocket, RTSP, the page and the status.
 //!
-//! One thread runs HTTP; the socket of a viewer by WebSocket or RTSP goes to the fan-out thread. Serving knows nothing of
+//! One thread runs HTTP; the socket of a viewer by WebSocket, RTSP or MJPEG goes to the fan-out thread. Serving knows nothing of
 //! cameras and MP4: it gives out what the hubs have.
 //!
 //! | room | job |
 //! |---|---|
 //! | `http` | connections that speak HTTP: server, router, responses, handlers |
 //! | `rtsp` | RTSP without sockets: requests, sessions, packets |
+//! | `mjpeg` | MJPEG without sockets: parts, and the streams that clients share |
 //! | `ws` | WebSocket: handshake, frames of clients, the socket of a viewer |
-//! | `fanout` | sends to all viewers by WebSocket and RTSP; congestion of their links |
+//! | `fanout` | sends to all viewers by WebSocket, RTSP and MJPEG; congestion of their links |
 //! | `tls` | certificates, TLS streams |
 
 mod address;
@@ -25,6 +26,7 @@ mod limits;
 pub mod listen;
 mod live_messages;
 pub mod mdns;
+mod mjpeg;
 mod network;
 mod rlimit;
 mod rtsp;

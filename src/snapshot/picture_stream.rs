@@ -7,6 +7,7 @@ use super::{JpegOptions, Snapshot, SnapshotError, SnapshotService};
 use crate::camera_handle::JpegSubscription;
 use crate::hub::ViewerGuard;
 use crate::time::Timestamp;
+use bytes::Bytes;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -20,7 +21,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Time until the next try where there was no memory for a picture: about that of a frame.
 const NO_MEMORY_RETRY_AFTER: Duration = Duration::from_millis(30);
 
-/// Pictures of one camera for one client.
+/// Pictures of one camera at one size, quality and rate. It neither counts as a viewer nor keeps the camera open.
 #[derive(Debug)]
 pub struct PictureStream {
     service: SnapshotService,
@@ -30,7 +31,6 @@ pub struct PictureStream {
     after: Timestamp,
     state: State,
     originals: Option<JpegSubscription>,
-    _viewer: ViewerGuard,
 }
 
 #[derive(Debug)]
@@ -38,6 +38,28 @@ enum State {
     Ready,
     Requested(oneshot::Receiver<Answer>),
     Paused(Pin<Box<Sleep>>),
+}
+
+impl SnapshotService {
+    /// Returns the pictures after `first`, at most one in each `interval`.
+    pub fn stream(
+        &self,
+        options: JpegOptions,
+        interval: Option<Duration>,
+        first: &Snapshot,
+    ) -> PictureStream {
+        PictureStream::new(self.clone(), options, interval, first.captured_at)
+    }
+
+    /// Counts a client of a stream as a viewer, and keeps the camera open for it.
+    pub fn count_viewer(&self) -> ViewerGuard {
+        self.camera().hub().count_viewer()
+    }
+
+    /// Counts what an output makes of a JPEG as a JPEG, until the last copy of the result is dropped.
+    pub fn count_bytes(&self, bytes: Bytes) -> Bytes {
+        self.budget().jpegs().count(bytes)
+    }
 }
 
 impl PictureStream {
@@ -51,7 +73,6 @@ impl PictureStream {
         let camera = service.camera();
         Self {
             originals: options.is_original().then(|| camera.subscribe_jpegs()),
-            _viewer: camera.hub().count_viewer(),
             service,
             options,
             interval,
@@ -165,7 +186,7 @@ mod tests {
         camera.publisher.set_status(CameraState::Live, "");
         let service = SnapshotService::new("camera".into(), handle, Budget::new(64));
         let first = Snapshot {
-            jpeg: bytes::Bytes::new(),
+            jpeg: Bytes::new(),
             captured_at: at(1000),
         };
         let stream = service.stream(JpegOptions::default(), interval, &first);

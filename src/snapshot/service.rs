@@ -3,7 +3,6 @@
 
 use super::budget::{Budget, Reservation};
 use super::frame_decoder::FrameDecoder;
-use super::picture_stream::PictureStream;
 use super::queue::{Answer, Inner, Queue, Request};
 use super::{JpegOptions, Snapshot, SnapshotError};
 use crate::camera_handle::{Handle, Jpeg};
@@ -122,16 +121,6 @@ impl SnapshotService {
         receiver.await.map_err(gone).and_then(|answer| answer)
     }
 
-    /// Returns the pictures after `first`, at most one in each `interval`.
-    pub fn stream(
-        &self,
-        options: JpegOptions,
-        interval: Option<Duration>,
-        first: &Snapshot,
-    ) -> PictureStream {
-        PictureStream::new(self.clone(), options, interval, first.captured_at)
-    }
-
     /// Returns how often the decoder's process failed, after each of which the next request starts another.
     pub fn decoder_restarts(&self) -> u64 {
         self.0.failures.load(Ordering::Relaxed)
@@ -139,6 +128,10 @@ impl SnapshotService {
 
     pub(super) fn camera(&self) -> &Handle {
         &self.0.camera
+    }
+
+    pub(super) fn budget(&self) -> &Budget {
+        &self.0.budget
     }
 
     /// Requests a picture captured later than `after`, or the newest. The thread that it may start has the priority of

@@ -1,13 +1,14 @@
-//! One viewer on the fan-out thread, of a WebSocket or RTSP: its queue, its link, its liveness.
+//! One viewer on the fan-out thread, by WebSocket, RTSP or MJPEG: its queue, its link, its liveness.
 
 mod closing;
 mod link;
 mod mse;
 mod protocol;
 mod rtsp;
+mod subscription;
 
 use crate::camera_handle::Link;
-use crate::hub::{Event, Subscription};
+use crate::hub::Event;
 use crate::message::{Opcode, frame};
 use crate::serve::annexb_cache::AnnexB;
 use crate::serve::fanout::congestion::LossResponse;
@@ -30,6 +31,7 @@ pub use mse::go2rtc_replies;
 use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
+pub(crate) use subscription::ViewerSubscription;
 
 /// Silence after which a connection gets a ping, which also keeps proxies from closing it (60 s at
 /// nginx). Acknowledged frames show as much. With pings in addition to them a viewer costs some
@@ -51,7 +53,7 @@ pub(crate) struct NewViewer {
     pub(crate) ticket: Ticket,
     /// Bytes that came after the request.
     pub(crate) leftover: Bytes,
-    pub(crate) subscription: Subscription,
+    pub(crate) subscription: ViewerSubscription,
     pub(crate) link: Link,
     /// The viewer gets Annex B instead of MP4.
     pub(crate) annexb: Option<AnnexB>,
@@ -69,7 +71,7 @@ pub(crate) struct NewViewer {
 pub(crate) struct ViewerConnection {
     stream: ViewerStream,
     ticket: Ticket,
-    subscription: Subscription,
+    subscription: ViewerSubscription,
     link: Link,
     annexb: Option<AnnexB>,
     speaks_v1: bool,
@@ -158,7 +160,9 @@ impl ViewerConnection {
         };
         let hello = live_messages::hello(&connection.ticket.viewer().camera);
         connection.queue_text(&hello);
-        connection.set_user_timeout(Timestamp::now());
+        if !connection.takes_pictures() {
+            connection.set_user_timeout(Timestamp::now());
+        }
         connection
     }
 
@@ -258,6 +262,9 @@ impl ViewerConnection {
         if self.bytes_taken != self.bytes_taken_at_tick {
             (self.bytes_taken_at_tick, self.progress_at) = (self.bytes_taken, now);
             self.ticket.set_bytes(self.bytes_taken);
+            if self.takes_pictures() {
+                self.react_to_loss();
+            }
         }
         if let Some(closing) = &self.closing {
             return closing.check(now);
@@ -271,7 +278,9 @@ impl ViewerConnection {
         self.check_pings(now)?;
         if self.rtsp.is_some() {
             self.queue_report();
-        } else if now.saturating_duration_since(alive_at.max(self.pinged_at)) >= PING_AFTER {
+        } else if self.speaks_websocket()
+            && now.saturating_duration_since(alive_at.max(self.pinged_at)) >= PING_AFTER
+        {
             self.pinged_at = now;
             self.unanswered.get_or_insert((now, self.bytes_taken));
             self.queue_control(frame(Opcode::Ping, b""));
@@ -298,11 +307,15 @@ impl ViewerConnection {
         }
     }
 
-    /// Returns the silence after which the viewer is gone. RTSP clients were told theirs.
-    fn dead_peer_timeout(&self) -> Duration {
-        match self.rtsp {
-            Some(_) => SESSION_TIMEOUT,
-            None => DEAD_PEER_TIMEOUT,
+    /// Returns the silence after which the viewer is gone. RTSP clients were told theirs. To clients of MJPEG nothing may
+    /// be sent for minutes, which they do not answer. The kernel's keepalive finds out whether they are there.
+    const fn dead_peer_timeout(&self) -> Duration {
+        if self.rtsp.is_some() {
+            SESSION_TIMEOUT
+        } else if self.takes_pictures() {
+            Duration::MAX
+        } else {
+            DEAD_PEER_TIMEOUT
         }
     }
 
@@ -425,8 +438,12 @@ impl ViewerConnection {
                     return None;
                 }
             }
-            let event = self.subscription.try_next_on(self.link.policy());
-            if self.subscription.take_skipped_flag() {
+            let frames = match &mut self.subscription {
+                ViewerSubscription::Frames(frames) => frames,
+                ViewerSubscription::Pictures(pictures) => return pictures.try_next(),
+            };
+            let event = frames.try_next_on(self.link.policy());
+            if frames.take_skipped_flag() {
                 self.congestion.on_frame_skipped(Timestamp::now());
             }
             match event? {

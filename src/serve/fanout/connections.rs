@@ -1,4 +1,4 @@
-//! All viewers by WebSocket and RTSP, and the passes over them. One thread at a time makes them, which `thread`
+//! All viewers by WebSocket, RTSP and MJPEG, and the passes over them. One thread at a time makes them, which `thread`
 //! decides.
 
 use crate::logger::CLIENT_TARGET;

@@ -1,4 +1,4 @@
-//! Hot path: every WebSocket viewer receives the same bytes.
+//! Hot path: every viewer by WebSocket, RTSP or MJPEG receives the same bytes as others of its kind.
 //!
 //! Per frame and viewer there is one `send()` of shared bytes on a non-blocking socket and nothing
 //! else, for many viewers all in one system call (`uring`). A task per viewer costs 1.17 to 1.26
@@ -163,6 +163,11 @@ impl Fanout {
     /// Serves the viewers of another camera, too.
     pub(crate) fn watch(&self, hub: &Hub) {
         hub.subscribe_wakeups(Waker::from(self.shared.clone()));
+    }
+
+    /// Returns what sends whatever is new for viewers, on the calling thread or the fan-out's.
+    pub(crate) fn waker(&self) -> Waker {
+        Waker::from(self.shared.clone())
     }
 
     /// Returns the heartbeat of the thread.
@@ -355,7 +360,7 @@ mod tests {
                     "websocket",
                 ),
                 leftover: bytes::Bytes::new(),
-                subscription: hub.subscribe(Delivery::LIVE),
+                subscription: hub.subscribe(Delivery::LIVE).into(),
                 link: handle.add_link(),
                 annexb: None,
                 speaks_v1: true,

@@ -2,8 +2,10 @@
 //! order.
 
 use crate::serve::http::connections::ConnectionSlot;
+use crate::serve::http::hand_over::{HandOver, HandOverSlot};
 use crate::serve::http::loss_aware_stream::LossAwareStream;
 use crate::serve::limits::MAX_DRAIN_BYTES;
+use crate::serve::ws::stream::ViewerStream;
 use bytes::{Buf, Bytes};
 use hyper::StatusCode;
 use rustls::ServerConnection;
@@ -24,6 +26,8 @@ pub(crate) struct MeteredStream {
     /// Bytes of the client that were read before.
     first: Bytes,
     slot: Arc<ConnectionSlot>,
+    /// Gets the stream in place of its end.
+    hand_over: HandOverSlot,
     /// Response sent in place of hyper's own error.
     replacement: Option<Bytes>,
     /// We have said that nothing more will come.
@@ -34,11 +38,17 @@ pub(crate) struct MeteredStream {
 
 impl MeteredStream {
     /// Creates a stream on which `first` comes before what `transport` has.
-    pub(crate) fn new(transport: LossAwareStream, first: Bytes, slot: Arc<ConnectionSlot>) -> Self {
+    pub(crate) fn new(
+        transport: LossAwareStream,
+        first: Bytes,
+        slot: Arc<ConnectionSlot>,
+        hand_over: HandOverSlot,
+    ) -> Self {
         Self {
             stream: Some(transport),
             first,
             slot,
+            hand_over,
             replacement: None,
             is_write_closed: false,
             is_read_closed: false,
@@ -49,6 +59,14 @@ impl MeteredStream {
     pub(crate) fn into_parts(mut self) -> io::Result<(TcpStream, Option<Box<ServerConnection>>)> {
         let transport = self.stream.take().ok_or_else(not_connected)?;
         Ok(transport.into_parts())
+    }
+
+    /// Hands the stream over in place of its end.
+    fn leave_http(&mut self, hand_over: HandOver) -> io::Result<()> {
+        let transport = self.stream.take().ok_or_else(not_connected)?;
+        let (socket, session) = transport.into_parts();
+        hand_over.call(ViewerStream::new(socket.into_std()?, session));
+        Ok(())
     }
 
     fn stream(&mut self) -> io::Result<Pin<&mut LossAwareStream>> {
@@ -171,6 +189,10 @@ impl AsyncWrite for MeteredStream {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_replacement(context))?;
+        // hyper has sent the head, and takes the empty body for the end.
+        if let Some(hand_over) = self.hand_over.take() {
+            return Poll::Ready(self.leave_http(hand_over));
+        }
         let shut = self.stream()?.poll_shutdown(context);
         self.is_write_closed |= matches!(shut, Poll::Ready(Ok(())));
         shut

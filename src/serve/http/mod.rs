@@ -9,6 +9,7 @@ pub(crate) mod credentials;
 pub(crate) mod dispatch;
 pub(crate) mod forwarded;
 pub(crate) mod guard;
+pub(crate) mod hand_over;
 pub(crate) mod handlers;
 pub(crate) mod host;
 pub(crate) mod login_required;

@@ -1,5 +1,6 @@
 //! Responses: their body, and the forms that several handlers send.
 
+use crate::serve::http::hand_over::HandOver;
 use crate::serve::viewers::{EndReason, Ticket};
 use bytes::{Buf, Bytes};
 use hyper::body::{Body, Frame};
@@ -69,6 +70,8 @@ pub(crate) enum ResponseBody {
     Full(Option<Bytes>),
     /// Without an end, as long as the client takes it and the server does not end the viewer.
     Stream(ViewerBody),
+    /// Without an end, and by what takes the connection when the head is out.
+    HandedOver(Option<HandOver>),
 }
 
 /// The body of a viewer. Dropped when the viewer leaves.
@@ -90,7 +93,15 @@ impl ResponseBody {
     pub(crate) fn ticket(&self) -> Option<&Ticket> {
         match self {
             Self::Stream(body) => Some(&body.ticket),
-            Self::Full(_) => None,
+            Self::Full(_) | Self::HandedOver(_) => None,
+        }
+    }
+
+    /// Takes out what gets the connection, if there is something.
+    pub(crate) fn take_hand_over(&mut self) -> Option<HandOver> {
+        match self {
+            Self::HandedOver(hand_over) => hand_over.take(),
+            Self::Full(_) | Self::Stream(_) => None,
         }
     }
 
@@ -123,6 +134,7 @@ impl Body for ResponseBody {
             Self::Full(bytes) => {
                 Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes.into()))))
             }
+            Self::HandedOver(_) => Poll::Ready(None),
             Self::Stream(viewer) => {
                 if let Poll::Ready(reason) = viewer.ticket.poll_end(context) {
                     let last = viewer.content.last_bytes(reason);
@@ -145,7 +157,7 @@ impl Body for ResponseBody {
             Self::Full(bytes) => {
                 hyper::body::SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64)
             }
-            Self::Stream(_) => hyper::body::SizeHint::default(),
+            Self::Stream(_) | Self::HandedOver(_) => hyper::body::SizeHint::default(),
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::serve::http::connections::ConnectionSlot;
 use crate::serve::http::dispatch::handle_request;
 use crate::serve::http::forwarded::Connection;
 use crate::serve::http::guard::reject_unknown_host;
+use crate::serve::http::hand_over::HandOverSlot;
 use crate::serve::http::loss_aware_stream::LossAwareStream;
 use crate::serve::http::metered_stream::MeteredStream;
 use crate::serve::http::response::{Pieces, ResponseBody, text_response};
@@ -225,8 +226,11 @@ async fn serve_connection(
         _ => {}
     }
     let activity = slot.activity().clone();
+    let handed_over = HandOverSlot::default();
+    let hand_over = handed_over.clone();
     let service = service_fn(move |request| {
         let (app, activity) = (site.current(), activity.clone());
+        let hand_over = hand_over.clone();
         async move {
             activity.on_request(Instant::now());
             let mut response = if is_lost {
@@ -251,6 +255,9 @@ async fn serve_connection(
                 // A client that takes nothing would not see the end of the body.
                 ticket.on_end(move || activity.close_if_waiting("the server ended it"));
             }
+            if let Some(taker) = response.body_mut().take_hand_over() {
+                hand_over.set(taker);
+            }
             Ok::<_, Infallible>(response.map(|content| TrackedBody { content, activity }))
         }
     });
@@ -267,6 +274,7 @@ async fn serve_connection(
                 LossAwareStream::new(transport, loss_response),
                 first.freeze(),
                 slot,
+                handed_over,
             )),
             service,
         )

@@ -17,6 +17,7 @@ use crate::serve::http::message_sessions::MessageSessions;
 use crate::serve::http::origin::AllowedOrigins;
 use crate::serve::latency_stats::LatencyStats;
 use crate::serve::limits::{Limit, LimitCounters, Limits};
+use crate::serve::mjpeg;
 use crate::serve::network::Network;
 use crate::serve::rlimit::ConnectionBudget;
 use crate::serve::rtsp::output::Output;
@@ -231,6 +232,12 @@ impl AppState {
     pub(crate) fn rtsp_output(&self, name: &str) -> Option<Output> {
         let camera = self.cameras.find(Some(name))?;
         Some(camera.rtsp.clone())
+    }
+
+    /// Returns the streams that clients of MJPEG of the camera `name` share.
+    pub(crate) fn mjpeg_output(&self, name: &str) -> Option<mjpeg::Output> {
+        let camera = self.cameras.find(Some(name))?;
+        Some(camera.mjpeg.clone())
     }
 
     /// Returns the camera `name`, or the first one.

@@ -38,7 +38,7 @@ impl ViewerConnection {
     /// Finds out whether frames arrive in time, some times a second. Mostly everything is
     /// acknowledged, which is cheap to know.
     pub(crate) fn poll_link(&mut self) -> Result<(), String> {
-        if self.closing.is_some() {
+        if self.closing.is_some() || self.takes_pictures() {
             return Ok(());
         }
         let now = Timestamp::now();
@@ -48,6 +48,16 @@ impl ViewerConnection {
             self.sample_tcp_info();
         }
         Ok(())
+    }
+
+    /// Has the congestion control of a client of MJPEG react to lost packets, once a second. Nothing else is known of its
+    /// link: pictures are large, and each is the newest when the socket has taken the one before.
+    pub(super) fn react_to_loss(&mut self) {
+        if let Some(sample) = socket::sample(self.stream.socket()) {
+            let socket = self.stream.socket();
+            self.loss_response
+                .react(socket, sample.bytes_lost, Timestamp::now());
+        }
     }
 
     /// Samples TCP_INFO: a system call, which a viewer on a congested link costs before each frame,

@@ -72,6 +72,10 @@ impl ViewerConnection {
             self.on_rtsp_bytes(bytes);
             return Ok(());
         }
+        if self.takes_pictures() {
+            self.discard_bytes();
+            return Ok(());
+        }
         let received = Timestamp::now();
         let mut incoming = Vec::new();
         let result = self.reader.push(bytes, |whole| incoming.push(whole));
@@ -172,10 +176,10 @@ impl ViewerConnection {
         }
     }
 
-    /// Begins the close: nothing follows the close frame. RTSP has none, and its last answer is queued already.
+    /// Begins the close: nothing follows the close frame. Only WebSocket has one; the last answer of RTSP is queued already.
     pub(crate) fn close(&mut self, code: u16, reason: &str) {
         if self.closing.is_none() {
-            if self.rtsp.is_none() {
+            if self.speaks_websocket() {
                 // It goes before everything else, so that it is seen.
                 self.control.clear();
                 self.queue_control(frame(Opcode::Close, &code.to_be_bytes()));
@@ -184,7 +188,7 @@ impl ViewerConnection {
                 reason: reason.to_owned(),
                 since: Instant::now(),
                 is_sent: false,
-                awaits_reply: self.rtsp.is_none(),
+                awaits_reply: self.speaks_websocket(),
                 drained: 0,
             }));
         }

@@ -56,7 +56,7 @@ impl ViewerConnection {
                 Effect::Nothing => {}
                 Effect::Resume => {
                     if let Some(rtsp) = &self.rtsp {
-                        self.subscription = rtsp.subscribe();
+                        self.subscription = rtsp.subscribe().into();
                     }
                 }
                 Effect::Close(reason) => return self.close(0, reason),

@@ -100,7 +100,7 @@ pub(crate) fn upgrade(
                     stream,
                     leftover,
                     latency: app.latency_stats.join(name),
-                    subscription,
+                    subscription: subscription.into(),
                     link: handle.add_link(),
                     annexb,
                     speaks_v1,

@@ -163,7 +163,7 @@ fn hand_over(
         ticket,
         leftover: Bytes::new(),
         latency: app.latency_stats.join(camera.name.clone()),
-        subscription: rtsp.subscribe(),
+        subscription: rtsp.subscribe().into(),
         link: camera.handle.add_link(),
         annexb: None,
         speaks_v1: false,
