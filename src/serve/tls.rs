@@ -69,7 +69,8 @@ impl Tls {
             .map_err(|error| format!("cannot set up TLS: {error}"))?
             .with_no_client_auth()
             .with_cert_resolver(store.clone());
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        // Clients of HTTP/1.0 that name it, such as `curl --http1.0`, would be refused.
+        config.alpn_protocols = [&b"http/1.1"[..], b"http/1.0"].map(<[u8]>::to_vec).into();
         Ok(Self {
             acceptor: Arc::new(config).into(),
             store,

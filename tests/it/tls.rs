@@ -163,12 +163,49 @@ fn curl_accepts_tls() {
     let url = format!("https://{}/healthz", site.address());
     assert_eq!(curl(&[&url]), "ok\n");
     assert_eq!(curl(&["--tls-max", "1.2", &url]), "ok\n");
+    assert_eq!(curl(&["--http1.0", &url]), "ok\n");
     // Plain HTTP at the same port is led to where it should be.
     let plain = format!("http://{}/healthz?a=b", site.address());
     assert_eq!(curl(&["--location", &plain]), "ok\n");
     assert!(
         curl(&["--include", &plain]).contains(&format!("https://{}/healthz?a=b", site.address()))
     );
+}
+
+/// The connection and its TLS session go from HTTP to the fan-out.
+#[cfg(feature = "software-encoder")]
+#[test]
+fn mjpeg_over_tls_is_whole() {
+    use std::io::{BufRead, BufReader};
+
+    let site = Site::start("mjpeg", "test");
+    let mut stream = BufReader::new(site.tls());
+    write!(
+        stream.get_mut(),
+        "GET /stream.mjpg HTTP/1.1\r\nHost: {}\r\n\r\n",
+        site.address()
+    )
+    .unwrap();
+    let mut line = String::new();
+    for _ in 0..10 {
+        let mut length = None;
+        while length.is_none() || line != "\r\n" {
+            line.clear();
+            assert!(stream.read_line(&mut line).unwrap() > 0, "it has ended");
+            if let Some(text) = line.strip_prefix("Content-Length: ") {
+                length = Some(text.trim().parse().unwrap());
+            }
+        }
+        let mut jpeg = vec![0; length.unwrap()];
+        stream.read_exact(&mut jpeg).unwrap();
+        assert!(jpeg.starts_with(&[0xFF, 0xD8]) && jpeg.ends_with(&[0xFF, 0xD9]));
+        line.clear();
+        stream.read_line(&mut line).unwrap();
+        assert_eq!(line, "\r\n");
+        line.clear();
+        stream.read_line(&mut line).unwrap();
+        assert_eq!(line, "--boundarydonotcross\r\n");
+    }
 }
 
 #[test]
