@@ -196,7 +196,7 @@ for (const renderer of ["mse", "webcodecs"]) {
       assert.ok(now.isRight, now.words);
       for (const _ of [1, 2]) {
         let then = await isRight();
-        // At a load of 10 one screenshot in thousands has no video at all: the next one shows whether the player has none.
+        // Seen once, at a load of 10: a screenshot without any video. The next one shows whether the player has none.
         if (then.isEmpty) {
           t.diagnostic(`${then.words}, ${await page.evaluate(stateOfVideo)}`);
           then = await isRight();
