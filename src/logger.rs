@@ -135,6 +135,16 @@ impl Logger {
     }
 }
 
+/// Logs a warning that clients can cause at will, as far as `throttle` allows it.
+pub fn warn_throttled(throttle: &Mutex<LogThrottle>, words: &str) {
+    // Clients choose how long their Origin is.
+    let words = truncated(words, CLIENT_LINE_BYTES);
+    let mut throttle = throttle.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(line) = throttle.note(words, Timestamp::now()) {
+        log::warn!(target: CLIENT_TARGET, "{line}");
+    }
+}
+
 /// Returns the beginning of `text` that fits into `limit` bytes.
 pub fn truncated(text: &str, limit: usize) -> &str {
     let fits = |end: &usize| text.is_char_boundary(*end);

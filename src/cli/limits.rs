@@ -15,7 +15,7 @@ struct LimitSpec {
 }
 
 /// All limits.
-const LIMITS: [LimitSpec; 8] = [
+const LIMITS: [LimitSpec; 9] = [
     // A quarter of server.maxViewers: all behind a proxy that is not trusted are one address.
     LimitSpec {
         name: "viewersPerAddress",
@@ -37,6 +37,14 @@ const LIMITS: [LimitSpec; 8] = [
         default: 128,
         range: 8..=100_000,
         set: |limits, n| limits.connections_per_address = n as usize,
+    },
+    // 64 MB of frames, if none of them reads.
+    LimitSpec {
+        name: "recorders",
+        unit: "recorders",
+        default: 8,
+        range: 0..=1_000,
+        set: |limits, n| limits.recorders = n as usize,
     },
     LimitSpec {
         name: "requestsPerSecond",

@@ -103,7 +103,13 @@ impl Reader {
         }
         match self {
             Self::Live(cursor) => cursor.next_from(inner, received, link),
-            Self::Lossless => inner.lossless.get_mut(&id)?.pop(received),
+            Self::Lossless => {
+                let event = inner.lossless.get_mut(&id)?.pop(received);
+                if let Some(Event::Skipped(lost)) = event {
+                    inner.skipped += lost;
+                }
+                event
+            }
         }
     }
 }

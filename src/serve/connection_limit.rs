@@ -1,4 +1,4 @@
-//! Limits the number of simultaneous viewers.
+//! Limits the number of simultaneous viewers, or of a kind of them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -71,8 +71,8 @@ impl ConnectionLimit {
 
 impl fmt::Debug for ConnectionLimit {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Seats")
-            .field("taken", &self.in_use())
+        out.debug_struct("ConnectionLimit")
+            .field("in_use", &self.in_use())
             .field("limit", &self.limit)
             .finish_non_exhaustive()
     }

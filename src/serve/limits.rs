@@ -24,6 +24,8 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// Requests per second of one address; for a short time twice as many.
     pub requests_per_second: u32,
+    /// Recorders at the same time, over all cameras: for each one up to 8 MB of frames wait.
+    pub recorders: usize,
     /// Messages per second of one viewer.
     pub messages_per_second: u32,
     /// Bytes of the head of a request.
@@ -42,6 +44,7 @@ impl Limits {
             connections: usize::MAX,
             connections_per_address: usize::MAX,
             requests_per_second: u32::MAX,
+            recorders: usize::MAX,
             messages_per_second: u32::MAX,
             head_bytes: 32 << 10,
             body_bytes: 16 << 10,
@@ -57,6 +60,7 @@ pub(crate) enum Limit {
     ViewersPerAddress,
     Connections,
     ConnectionsPerAddress,
+    Recorders,
     Requests,
     Messages,
     Head,
@@ -67,11 +71,12 @@ pub(crate) enum Limit {
 
 impl Limit {
     /// All limits, with their names in the metrics.
-    pub(crate) const ALL: [(Self, &str); 10] = [
+    pub(crate) const ALL: [(Self, &str); 11] = [
         (Self::Viewers, "viewers"),
         (Self::ViewersPerAddress, "viewers_per_address"),
         (Self::Connections, "connections"),
         (Self::ConnectionsPerAddress, "connections_per_address"),
+        (Self::Recorders, "recorders"),
         (Self::Requests, "requests_per_second"),
         (Self::Messages, "messages_per_second"),
         (Self::Head, "head"),

@@ -28,6 +28,7 @@ mod live_messages;
 pub mod mdns;
 mod mjpeg;
 mod network;
+mod recorder;
 mod rlimit;
 mod rtsp;
 pub mod self_signed;

@@ -28,6 +28,7 @@ mod nats_faults;
 mod nats_logins;
 mod parameter_sets;
 mod process_source;
+mod recorders;
 mod recovery;
 mod rpicam;
 mod rtsp;

@@ -465,7 +465,12 @@ impl ViewerConnection {
                 Event::Status(status) => {
                     self.queue_text(&live_messages::state(&status));
                 }
-                Event::Skipped(count) => self.queue_text(&live_messages::skipped(count)),
+                Event::Skipped(count) => {
+                    if let Some(rtsp) = &self.rtsp {
+                        rtsp.on_skipped(count);
+                    }
+                    self.queue_text(&live_messages::skipped(count));
+                }
             }
         }
     }

@@ -211,6 +211,21 @@ impl Refusal {
         }
     }
 
+    /// Returns the refusal of one recorder too many.
+    pub(crate) fn too_many_recorders(limit: usize, peer: SocketAddr) -> Self {
+        Self {
+            code: RefusalCode::Full,
+            message: "Too many recorders are connected. Try again later, or raise recorders in server.limits in config.yml; \
+                      without delivery=lossless there is room."
+                .to_owned(),
+            log: Some(format!(
+                "recorder refused ({limit} are connected, peer {peer}); to allow more, write in config.yml below server: \
+                 limits: {{recorders: {}}}",
+                limit.saturating_mul(2).max(1)
+            )),
+        }
+    }
+
     /// Returns the refusal of one viewer too many of an address.
     fn too_many_viewers(limit: usize, peer: SocketAddr) -> Self {
         Self {

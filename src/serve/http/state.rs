@@ -19,11 +19,11 @@ use crate::serve::latency_stats::LatencyStats;
 use crate::serve::limits::{Limit, LimitCounters, Limits};
 use crate::serve::mjpeg;
 use crate::serve::network::Network;
+use crate::serve::recorder::Recorder;
 use crate::serve::rlimit::ConnectionBudget;
 use crate::serve::rtsp::output::Output;
 use crate::serve::viewers::{EndReason, NoPlace, Reservation, Ticket, Viewer, Viewers};
 use crate::snapshot::{Budget, SnapshotService};
-use crate::time::Timestamp;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
@@ -41,6 +41,7 @@ pub struct AppState {
     pub(crate) is_exposed: bool,
     pub(crate) congestion_control: CongestionControl,
     pub(crate) viewer_limit: ConnectionLimit,
+    pub(crate) recorder_limit: ConnectionLimit,
     pub(crate) viewers: Viewers,
     pub(crate) limits: Limits,
     pub(crate) limit_counters: LimitCounters,
@@ -81,6 +82,7 @@ impl AppState {
             is_exposed,
             congestion_control: CongestionControl::detect(config.congestion),
             viewer_limit: ConnectionLimit::with_eviction(room.viewers, make_room),
+            recorder_limit: ConnectionLimit::new(config.limits.recorders),
             viewers: Viewers::new(&config.limits, counters.clone()),
             limits: config.limits,
             limit_counters: counters,
@@ -114,6 +116,7 @@ impl AppState {
             websocket_name: self.websocket_name.clone(),
             congestion_control: self.congestion_control.clone(),
             viewer_limit: self.viewer_limit.clone(),
+            recorder_limit: self.recorder_limit.clone(),
             viewers: self.viewers.clone(),
             limits: self.limits.clone(),
             limit_counters: self.limit_counters.clone(),
@@ -130,21 +133,24 @@ impl AppState {
 
     /// Logs a warning that clients can cause at will, throttled.
     pub(crate) fn warn_throttled(&self, words: &str) {
-        // Clients choose how long their Origin is.
-        let words = logger::truncated(words, logger::CLIENT_LINE_BYTES);
-        let mut throttle = self
-            .log_throttle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(line) = throttle.note(words, Timestamp::now()) {
-            log::warn!(target: logger::CLIENT_TARGET, "{line}");
-        }
+        logger::warn_throttled(&self.log_throttle, words);
     }
 
     /// Keeps a place for a viewer.
     pub(crate) fn reserve_viewer(&self, client: &Client) -> Result<Reservation, NoPlace> {
         let address = client.limited_address();
         self.viewers.reserve(&self.viewer_limit, address)
+    }
+
+    /// Keeps a place for a recorder of `camera`, if there is one.
+    pub(crate) fn reserve_recorder(&self, camera: &Camera, peer: SocketAddr) -> Option<Recorder> {
+        let Some(permit) = self.recorder_limit.acquire() else {
+            self.limit_counters.count(Limit::Recorders);
+            return None;
+        };
+        let log_throttle = self.log_throttle.clone();
+        let (name, hub) = (camera.name.clone(), camera.handle.hub());
+        Some(Recorder::new(name, hub, peer, log_throttle, permit))
     }
 
     /// Counts a request of a client; returns false if it sends too many in a second.

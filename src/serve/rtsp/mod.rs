@@ -77,7 +77,7 @@ pub fn rtsp_statuses(bytes: &[u8], piece: usize, hub: &Hub) -> Vec<u16> {
             };
             statuses.push(status.code);
             if matches!(step, Ok(Step::Play(_))) {
-                let mut stream = RtspStream::new(reader, session, hub, &output, None);
+                let mut stream = RtspStream::new(reader, session, hub, &output, None, None);
                 stream.feed(&[]);
                 drain(&mut stream, &mut statuses);
                 for piece in pieces {

@@ -8,6 +8,7 @@ use super::sender_report::Report;
 use super::session::{Method, Session, Step};
 use crate::hub::{Delivery, Hub, Subscription};
 use crate::media::{Frame, Parameters};
+use crate::serve::recorder::Recorder;
 use crate::time::{TIMESCALE, Timestamp};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -47,6 +48,7 @@ pub(crate) struct RtspStream {
     packets: u32,
     bytes: u32,
     reported_at: Option<Timestamp>,
+    recorder: Option<Recorder>,
     _viewer: CountedViewer,
 }
 
@@ -59,13 +61,14 @@ struct LastFrame {
 
 impl RtspStream {
     /// Takes over a session at its PLAY. `reader` may hold requests after that; `known` is what the client was told of
-    /// the camera.
+    /// the camera. A `recorder` gets every frame.
     pub(crate) fn new(
         reader: RequestReader,
         session: Session,
         hub: &Hub,
         output: &Output,
         known: Option<Arc<Parameters>>,
+        recorder: Option<Recorder>,
     ) -> Self {
         let has_delimiter = output.has_delimiter(session.user_agent());
         let stream = Self {
@@ -83,6 +86,7 @@ impl RtspStream {
             packets: 0,
             bytes: 0,
             reported_at: None,
+            recorder,
             _viewer: output.count_viewer(),
         };
         stream.cache.number(&hub.replay_frames(None).frames);
@@ -91,12 +95,22 @@ impl RtspStream {
 
     /// Returns a subscription from the newest keyframe on.
     pub(crate) fn subscribe(&self) -> Subscription {
+        if let Some(recorder) = &self.recorder {
+            return recorder.subscribe();
+        }
         let mut subscription = self.hub.subscribe(Delivery::LIVE);
         subscription.set_bytes_of(match self.has_delimiter {
             true => |frame| packetizer::measure(frame, true).1,
             false => |frame| packetizer::measure(frame, false).1,
         });
         subscription
+    }
+
+    /// Notes that frames were skipped.
+    pub(crate) fn on_skipped(&self, frames: u64) {
+        if let Some(recorder) = &self.recorder {
+            recorder.warn(frames);
+        }
     }
 
     /// True between PAUSE and PLAY.
@@ -283,7 +297,7 @@ mod tests {
                 .step(method, &request, Some((&"cam".into(), SSRC)))
                 .unwrap();
         }
-        let stream = RtspStream::new(reader, session, handle.hub(), &output, None);
+        let stream = RtspStream::new(reader, session, handle.hub(), &output, None, None);
         (stream, camera, output)
     }
 
@@ -303,7 +317,14 @@ mod tests {
     fn clients_share_packets_until_one_skips() {
         let (mut one, _camera, output) = playing("0-1", "");
         let other = Session::new("other".into());
-        let mut two = RtspStream::new(RequestReader::default(), other, &one.hub, &output, None);
+        let mut two = RtspStream::new(
+            RequestReader::default(),
+            other,
+            &one.hub,
+            &output,
+            None,
+            None,
+        );
         assert_eq!(output.viewers(), 2);
         let frames: Vec<Frame> = (0..4).map(|n| picture(n, n % 3 == 0)).collect();
         for frame in &frames[..2] {

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 
 /// What the server sends.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Received {
+pub(crate) enum Received {
     Response(Response),
     Rtp(Packet),
     /// Payload type and the whole packet.
@@ -15,15 +15,15 @@ pub(super) enum Received {
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Response {
-    pub(super) status: u16,
-    pub(super) head: String,
-    pub(super) body: String,
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 impl Response {
     /// The values of a header.
-    pub(super) fn all(&self, name: &str) -> Vec<&str> {
+    pub(crate) fn all(&self, name: &str) -> Vec<&str> {
         let lines = self.head.lines().filter_map(|line| line.split_once(": "));
         lines
             .filter(|(key, _)| *key == name)
@@ -31,7 +31,7 @@ impl Response {
             .collect()
     }
 
-    pub(super) fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         let all = self.all(name);
         assert_eq!(all.len(), 1, "{name} in {}", self.head);
         all[0]
@@ -39,17 +39,17 @@ impl Response {
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Packet {
-    pub(super) channel: u8,
-    pub(super) has_marker: bool,
-    pub(super) sequence: u16,
-    pub(super) timestamp: u32,
-    pub(super) payload: Vec<u8>,
+pub(crate) struct Packet {
+    pub(crate) channel: u8,
+    pub(crate) has_marker: bool,
+    pub(crate) sequence: u16,
+    pub(crate) timestamp: u32,
+    pub(crate) payload: Vec<u8>,
 }
 
 impl Packet {
     /// Type of the NAL unit in it, or of the one that it is a part of.
-    pub(super) fn kind(&self) -> u8 {
+    pub(crate) fn kind(&self) -> u8 {
         match self.payload[0] & 0x1f {
             28 => self.payload[1] & 0x1f,
             kind => kind,
@@ -57,13 +57,13 @@ impl Packet {
     }
 }
 
-pub(super) struct Client<S> {
-    pub(super) stream: S,
+pub(crate) struct Client<S> {
+    pub(crate) stream: S,
     buffer: Vec<u8>,
     cseq: u32,
 }
 
-pub(super) fn connect(address: &str) -> Client<TcpStream> {
+pub(crate) fn connect(address: &str) -> Client<TcpStream> {
     let socket = TcpStream::connect(address).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket.set_nodelay(true).unwrap();
@@ -71,7 +71,7 @@ pub(super) fn connect(address: &str) -> Client<TcpStream> {
 }
 
 impl<S: Read + Write> Client<S> {
-    pub(super) fn over(stream: S) -> Self {
+    pub(crate) fn over(stream: S) -> Self {
         Self {
             stream,
             buffer: Vec::new(),
@@ -80,7 +80,7 @@ impl<S: Read + Write> Client<S> {
     }
 
     /// Sends a request, whose lines of headers end with `\r\n`.
-    pub(super) fn send(&mut self, method: &str, url: &str, headers: &str) {
+    pub(crate) fn send(&mut self, method: &str, url: &str, headers: &str) {
         self.cseq += 1;
         let request = format!(
             "{method} {url} RTSP/1.0\r\nCSeq: {}\r\n{headers}\r\n",
@@ -90,7 +90,7 @@ impl<S: Read + Write> Client<S> {
     }
 
     /// Sends a request and returns its response; what comes before that is discarded.
-    pub(super) fn ask(&mut self, method: &str, url: &str, headers: &str) -> Response {
+    pub(crate) fn ask(&mut self, method: &str, url: &str, headers: &str) -> Response {
         self.send(method, url, headers);
         let response = self.response();
         let cseq = response.header("CSeq");
@@ -98,12 +98,12 @@ impl<S: Read + Write> Client<S> {
         response
     }
 
-    pub(super) fn status(&mut self, method: &str, url: &str, headers: &str) -> u16 {
+    pub(crate) fn status(&mut self, method: &str, url: &str, headers: &str) -> u16 {
         self.ask(method, url, headers).status
     }
 
     /// Goes to PLAY on channels 0 and 1; returns the header of the session, and the description.
-    pub(super) fn play(&mut self, url: &str, headers: &str) -> (String, String) {
+    pub(crate) fn play(&mut self, url: &str, headers: &str) -> (String, String) {
         let description = self.ask("DESCRIBE", url, headers);
         assert_eq!(description.status, 200, "{}", description.head);
         let base = description.header("Content-Base").to_owned();
@@ -119,7 +119,7 @@ impl<S: Read + Write> Client<S> {
     }
 
     /// The next response; packets before it are discarded.
-    pub(super) fn response(&mut self) -> Response {
+    pub(crate) fn response(&mut self) -> Response {
         loop {
             match self.next() {
                 Received::Response(response) => return response,
@@ -130,7 +130,7 @@ impl<S: Read + Write> Client<S> {
     }
 
     /// The next packet of video.
-    pub(super) fn packet(&mut self) -> Packet {
+    pub(crate) fn packet(&mut self) -> Packet {
         loop {
             match self.next() {
                 Received::Rtp(packet) => return packet,
@@ -141,7 +141,7 @@ impl<S: Read + Write> Client<S> {
     }
 
     /// The packets of the next frame.
-    pub(super) fn frame(&mut self) -> Vec<Packet> {
+    pub(crate) fn frame(&mut self) -> Vec<Packet> {
         let mut packets = vec![self.packet()];
         while !packets.last().unwrap().has_marker {
             packets.push(self.packet());
@@ -154,7 +154,7 @@ impl<S: Read + Write> Client<S> {
         packets
     }
 
-    pub(super) fn next(&mut self) -> Received {
+    pub(crate) fn next(&mut self) -> Received {
         if !self.fill(1) {
             return Received::End;
         }

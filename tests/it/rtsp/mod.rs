@@ -1,7 +1,7 @@
 //! RTSP as clients meet it: raw sockets for every byte, ffmpeg as the judge of the pictures.
 
 mod access;
-mod client;
+pub(crate) mod client;
 
 use crate::support::{PATIENCE, Scratch, Server, decode_with, fixture};
 use client::{Client, Packet, Received, connect};

@@ -6,6 +6,7 @@ use crate::serve::http::guard::Admitted;
 use crate::serve::http::handlers::live_wait::wait_until_live;
 use crate::serve::http::refusal::Refusal;
 use crate::serve::http::response::{PollBytes, ResponseBody, text_response};
+use crate::serve::recorder::{Recorder, wants_every_frame};
 use crate::serve::viewers::Reservation;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Response, StatusCode};
@@ -22,6 +23,8 @@ const NEXT_KEYFRAME_TIMEOUT: Duration = Duration::from_secs(3);
 pub(crate) struct Query {
     pub(crate) start: StartPosition,
     pub(crate) is_capture_clock: bool,
+    /// The client gets every frame, however late.
+    pub(crate) is_lossless: bool,
 }
 
 /// Client of an endless response.
@@ -29,9 +32,32 @@ pub(crate) struct Client {
     viewer: Subscription,
     /// Deadline for starting at an older keyframe; `None` once it has started.
     begins_at: Option<Pin<Box<Sleep>>>,
+    recorder: Option<Recorder>,
 }
 
 impl Client {
+    /// Creates a client of `camera` as its query wants it, or returns the answer that refuses it.
+    fn new(
+        request: &Admitted,
+        camera: &Camera,
+        query: Query,
+    ) -> Result<Self, Box<Response<ResponseBody>>> {
+        if query.is_lossless {
+            let recorder = reserve_recorder(request, camera)?;
+            return Ok(Self {
+                viewer: recorder.subscribe(),
+                begins_at: None,
+                recorder: Some(recorder),
+            });
+        }
+        let is_next = query.start == StartPosition::NextKeyframe;
+        Ok(Self {
+            viewer: camera.handle.hub().subscribe(Delivery::Live(query.start)),
+            begins_at: is_next.then(|| Box::pin(tokio::time::sleep(NEXT_KEYFRAME_TIMEOUT))),
+            recorder: None,
+        })
+    }
+
     /// Returns the next event; frames from a keyframe on.
     pub(crate) fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Event> {
         let is_due = |sleep: &mut Pin<Box<Sleep>>| sleep.as_mut().poll(context).is_ready();
@@ -40,8 +66,10 @@ impl Client {
             self.viewer.start_now();
         }
         let event = std::task::ready!(self.viewer.poll_next(context));
-        if matches!(event, Event::Frame(_)) {
-            self.begins_at = None;
+        match (&event, &self.recorder) {
+            (Event::Frame(_), _) => self.begins_at = None,
+            (Event::Skipped(lost), Some(recorder)) => recorder.warn(*lost),
+            _ => {}
         }
         Poll::Ready(event)
     }
@@ -72,10 +100,9 @@ pub(crate) async fn respond(
             Ok(place) => place,
             Err(answer) => return *answer,
         };
-        let is_next = query.start == StartPosition::NextKeyframe;
-        let client = Client {
-            viewer: camera.handle.hub().subscribe(Delivery::Live(query.start)),
-            begins_at: is_next.then(|| Box::pin(tokio::time::sleep(NEXT_KEYFRAME_TIMEOUT))),
+        let client = match Client::new(request, camera, query) {
+            Ok(client) => client,
+            Err(answer) => return *answer,
         };
         match body(client, query) {
             Ok(body) => {
@@ -98,6 +125,18 @@ pub(crate) fn reserve(request: &Admitted) -> Result<Reservation, Box<Response<Re
     })
 }
 
+/// Returns a place for a recorder, or the answer that refuses it.
+fn reserve_recorder(
+    request: &Admitted,
+    camera: &Camera,
+) -> Result<Recorder, Box<Response<ResponseBody>>> {
+    let app = request.app();
+    app.reserve_recorder(camera, request.peer()).ok_or_else(|| {
+        let refusal = Refusal::too_many_recorders(app.limits.recorders, request.peer());
+        Box::new(refusal.log_throttled(app).text())
+    })
+}
+
 /// Returns the answer with an endless `content`.
 pub(crate) fn response(
     request: &Admitted,
@@ -114,11 +153,12 @@ pub(crate) fn response(
     response
 }
 
-/// Reads `start` and `clock` from a query; other keys are passed over.
+/// Reads `start`, `clock` and `delivery` from a query; other keys are passed over.
 fn parse_query(query: &str) -> Result<Query, String> {
     let mut wanted = Query {
         start: StartPosition::Now,
         is_capture_clock: false,
+        is_lossless: wants_every_frame(query)?,
     };
     for (key, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
         match (key, value) {
@@ -135,6 +175,10 @@ fn parse_query(query: &str) -> Result<Query, String> {
             _ => {}
         }
     }
+    if wanted.is_lossless && wanted.start == StartPosition::NextKeyframe {
+        let words = "start=next: not with delivery=lossless, which begins at once\n";
+        return Err(words.to_owned());
+    }
     Ok(wanted)
 }
 
@@ -148,6 +192,7 @@ mod tests {
             Ok(Query {
                 start,
                 is_capture_clock,
+                is_lossless: false,
             })
         };
         assert_eq!(parse_query(""), of(StartPosition::Now, false));
@@ -160,6 +205,9 @@ mod tests {
             parse_query("clock=capture&start=next"),
             of(StartPosition::NextKeyframe, true)
         );
+        assert!(parse_query("delivery=lossless").is_ok_and(|query| query.is_lossless));
+        assert!(parse_query("delivery=all").is_err_and(|words| words.contains("lossless")));
+        assert!(parse_query("delivery=lossless&start=next").is_err());
         assert!(parse_query("start=now").is_err_and(|words| words.contains("next")));
         assert!(parse_query("clock=x").is_err_and(|words| words.contains("capture")));
     }

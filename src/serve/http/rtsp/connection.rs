@@ -147,6 +147,7 @@ fn hand_over(
         known,
         identity,
         place,
+        recorder,
     } = playing;
     let (socket, tls) = stream.into_parts();
     let (name, peer) = (&camera.name, connection.peer);
@@ -156,7 +157,14 @@ fn hand_over(
         }
         None => log::info!(target: CLIENT_TARGET, "{name}: viewer {peer} joined by RTSP"),
     }
-    let rtsp = RtspStream::new(reader, session, camera.handle.hub(), &output, known);
+    let rtsp = RtspStream::new(
+        reader,
+        session,
+        camera.handle.hub(),
+        &output,
+        known,
+        recorder,
+    );
     let ticket = app.join(place, &identity, connection.peer, &camera, "rtsp");
     app.fanout.add(NewViewer {
         stream: ViewerStream::new(socket.into_std()?, tls),

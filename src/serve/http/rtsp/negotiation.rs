@@ -12,6 +12,7 @@ use crate::serve::http::handlers::live_wait;
 use crate::serve::http::login_required;
 use crate::serve::http::refusal::Refusal;
 use crate::serve::http::state::{AppState, Site};
+use crate::serve::recorder::{Recorder, wants_every_frame};
 use crate::serve::rtsp::output::Output;
 use crate::serve::rtsp::request::Request;
 use crate::serve::rtsp::response::{Response, Status};
@@ -39,6 +40,8 @@ pub(super) struct Negotiation {
     described: Option<Described>,
     /// Plain RTSP at an address that speaks TLS.
     is_misdirected: bool,
+    /// A URL of the session has asked for every frame.
+    is_recorder: bool,
 }
 
 /// Camera that was described, which is kept open.
@@ -63,6 +66,7 @@ pub(super) struct Playing {
     pub(super) known: Option<Arc<Parameters>>,
     pub(super) identity: Identity,
     pub(super) place: Reservation,
+    pub(super) recorder: Option<Recorder>,
 }
 
 impl Negotiation {
@@ -81,6 +85,7 @@ impl Negotiation {
             proved: None,
             described: None,
             is_misdirected,
+            is_recorder: false,
         })
     }
 
@@ -112,6 +117,9 @@ impl Negotiation {
         if self.is_misdirected {
             return Err(misdirected(&target).into());
         }
+        let wants_every_frame = wants_every_frame(target.query);
+        self.is_recorder |=
+            wants_every_frame.map_err(|words| Response::text(Status::BAD_REQUEST, words))?;
         let (camera, identity) = if method.needs_right() {
             let identity = self.authorize(request, &target).await?;
             (self.find_camera(&identity, &target)?, identity)
@@ -283,6 +291,14 @@ impl Negotiation {
         ))
     }
 
+    /// Returns a place for a recorder, or the answer that refuses it.
+    fn reserve_recorder(&self, camera: &Camera) -> Result<Recorder, Box<Response>> {
+        let (app, peer) = (&self.app, self.client.peer);
+        app.reserve_recorder(camera, peer).ok_or_else(|| {
+            no_place(app, Refusal::too_many_recorders(app.limits.recorders, peer)).into()
+        })
+    }
+
     fn play(
         &mut self,
         response: Response,
@@ -291,10 +307,15 @@ impl Negotiation {
         identity: Identity,
     ) -> Result<Answer, Box<Response>> {
         let place = self.app.reserve_viewer(&self.client).map_err(|why| {
-            let refusal = Refusal::no_place(&self.app, why, self.client.peer);
-            let text = format!("{}\n", refusal.log_throttled(&self.app).message);
-            Response::text(Status::UNAVAILABLE, text).with("Retry-After", RETRY_AFTER)
+            no_place(
+                &self.app,
+                Refusal::no_place(&self.app, why, self.client.peer),
+            )
         })?;
+        let recorder = match self.is_recorder {
+            true => Some(self.reserve_recorder(&camera)?),
+            false => None,
+        };
         let known = self
             .described
             .as_ref()
@@ -304,12 +325,18 @@ impl Negotiation {
             known: known.map(|described| described.parameters.clone()),
             identity,
             place,
+            recorder,
             // The connection goes with it.
             session: std::mem::replace(&mut self.session, Session::new(String::new())),
             camera,
         };
         Ok(Answer::Play(response, Box::new(playing)))
     }
+}
+
+fn no_place(app: &AppState, refusal: Refusal) -> Response {
+    let text = format!("{}\n", refusal.log_throttled(app).message);
+    Response::text(Status::UNAVAILABLE, text).with("Retry-After", RETRY_AFTER)
 }
 
 fn not_found(app: &AppState, identity: Option<&Identity>) -> Response {
