@@ -68,9 +68,10 @@ impl Address {
             let (host, after) = rest
                 .split_once(']')
                 .ok_or_else(|| format!("'{text}' has no closing bracket"))?;
-            let address = host
-                .split_once('%')
-                .map_or(host, |(address, _zone)| address);
+            let (address, zone) = host.split_once('%').unwrap_or((host, "lo"));
+            if zone.is_empty() || !zone.chars().all(is_name_char) {
+                return Err(format!("'{zone}' is not a network interface"));
+            }
             address
                 .parse::<Ipv6Addr>()
                 .map_err(|_| format!("'{host}' is not an IPv6 address"))?;
@@ -121,6 +122,11 @@ fn port(text: &str) -> Result<u16, String> {
         .map_err(|_| format!("'{text}' is not a port; ports are 0 to 65535"))
 }
 
+/// True in the names of hosts and of network interfaces.
+fn is_name_char(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '.' | '-' | '_')
+}
+
 fn check_host(host: &str) -> Result<(), String> {
     if host == "*" {
         return Err("'*' is not a host; for every address write :PORT".to_owned());
@@ -135,10 +141,7 @@ fn check_host(host: &str) -> Result<(), String> {
     if numeric && host.parse::<Ipv4Addr>().is_err() {
         return Err(format!("'{host}' is not an IPv4 address"));
     }
-    if host
-        .chars()
-        .all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_'))
-    {
+    if host.chars().all(is_name_char) {
         Ok(())
     } else {
         Err(format!("'{host}' is not a host name"))
@@ -195,6 +198,11 @@ mod tests {
                 "::1",
                 "'::1' needs brackets and a port; an IPv6 address is written [::1]:2020",
             ),
+            (
+                "[fe80::1%:password@]:80",
+                "':password@' is not a network interface",
+            ),
+            ("[::1%]:80", "'' is not a network interface"),
             (
                 "fe80::1:2020:zz:80",
                 "'fe80::1:2020:zz' is not a host; an IPv6 address is written [::1]:2020",
