@@ -29,20 +29,21 @@ test("a message that is too large is no message", () => {
 });
 
 /** Pages of one origin, each with a channel to the others. @param {number} count */
-function pagesOf(count) {
+function pagesOf(count, delay = queueMicrotask) {
   const channels = [];
   return Array.from({ length: count }, () => {
-    const page = { isUnseen: false, yielded: 0, streams: [] };
+    const page = { isUnseen: false, yielded: 0, refused: 0, streams: [] };
     const channel = {
       onmessage: null,
-      postMessage: (data) => channels.filter((other) => other !== channel).forEach((other) => queueMicrotask(() => other.onmessage({ data }))),
+      postMessage: (data) => channels.filter((other) => other !== channel).forEach((other) => delay(() => other.onmessage({ data }))),
     };
     channels.push(channel);
     const limit = new StreamLimit("camera:2020", channel, () => page.isUnseen);
     const open = async () => {
       const stream = {
-        yieldPlace: () => {
+        yieldPlace: (isFull) => {
           page.yielded += 1;
+          page.refused += isFull;
           limit.leave(stream);
         },
       };
@@ -87,6 +88,28 @@ test("a page out of sight gives its streams up when another one wants some", asy
   hidden.isUnseen = true;
   assert.deepEqual(await openAll(seen, 4), Array(4).fill(true));
   assert.equal(hidden.yielded, 4);
+});
+
+/** Pages whose messages wait until `deliver` is called. */
+function busyPages() {
+  const held = [];
+  const pages = pagesOf(2, (message) => held.push(message));
+  return [...pages, () => { while (held.length > 0) held.shift()(); }];
+}
+
+test("pages that ask at once, and answer late, have four streams", async () => {
+  const [first, second, deliver] = busyPages();
+  await Promise.all([openAll(first, 3), openAll(second, 3)]);
+  deliver();
+  assert.equal(first.refused + second.refused, 2);
+});
+
+test("streams that began before a busy page answered end again", async () => {
+  const [busy, other, deliver] = busyPages();
+  assert.deepEqual(await openAll(busy, 3), [true, true, true]);
+  assert.deepEqual(await openAll(other, 3), [true, true, true]);
+  deliver();
+  assert.deepEqual([busy.yielded, other.yielded, other.refused], [0, 2, 2]);
 });
 
 test("what others send on the channel is no answer unless it is one", async () => {

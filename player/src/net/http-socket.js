@@ -110,8 +110,9 @@ export class HttpSocket {
     return this.#url.replace(/^ws/, "http");
   }
 
-  /** A page that is seen needs the place of this stream. */
-  yieldPlace() {
+  /** Another page has, or needs, the place of this stream. @param {boolean} isFull if there is none for it now */
+  yieldPlace(isFull) {
+    if (isFull) this.#host.full.add(this.#url);
     this.#end(ABNORMAL);
   }
 
