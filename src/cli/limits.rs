@@ -38,11 +38,11 @@ const LIMITS: [LimitSpec; 9] = [
         range: 8..=100_000,
         set: |limits, n| limits.connections_per_address = n as usize,
     },
-    // 64 MB of frames, if none of them reads.
+    // They share 64 MB of frames.
     LimitSpec {
         name: "recorders",
         unit: "recorders",
-        default: 8,
+        default: 16,
         range: 0..=1_000,
         set: |limits, n| limits.recorders = n as usize,
     },

@@ -24,7 +24,7 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// Requests per second of one address; for a short time twice as many.
     pub requests_per_second: u32,
-    /// Recorders at the same time, over all cameras: for each one up to 8 MB of frames wait.
+    /// Recorders at the same time, over all cameras; half of them of one address. The frames that wait share 64 MB.
     pub recorders: usize,
     /// Messages per second of one viewer.
     pub messages_per_second: u32,

@@ -219,7 +219,7 @@ impl Refusal {
                       without delivery=lossless there is room."
                 .to_owned(),
             log: Some(format!(
-                "recorder refused ({limit} are connected, peer {peer}); to allow more, write in config.yml below server: \
+                "recorder refused ({limit} may be connected, half of them from one address, peer {peer}); to allow more, write in config.yml below server: \
                  limits: {{recorders: {}}}",
                 limit.saturating_mul(2).max(1)
             )),

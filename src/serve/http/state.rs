@@ -19,7 +19,7 @@ use crate::serve::latency_stats::LatencyStats;
 use crate::serve::limits::{Limit, LimitCounters, Limits};
 use crate::serve::mjpeg;
 use crate::serve::network::Network;
-use crate::serve::recorder::Recorder;
+use crate::serve::recorder::{Recorder, RecorderLimit};
 use crate::serve::rlimit::ConnectionBudget;
 use crate::serve::rtsp::output::Output;
 use crate::serve::viewers::{EndReason, NoPlace, Reservation, Ticket, Viewer, Viewers};
@@ -41,7 +41,7 @@ pub struct AppState {
     pub(crate) is_exposed: bool,
     pub(crate) congestion_control: CongestionControl,
     pub(crate) viewer_limit: ConnectionLimit,
-    pub(crate) recorder_limit: ConnectionLimit,
+    pub(crate) recorder_limit: RecorderLimit,
     pub(crate) viewers: Viewers,
     pub(crate) limits: Limits,
     pub(crate) limit_counters: LimitCounters,
@@ -82,7 +82,7 @@ impl AppState {
             is_exposed,
             congestion_control: CongestionControl::detect(config.congestion),
             viewer_limit: ConnectionLimit::with_eviction(room.viewers, make_room),
-            recorder_limit: ConnectionLimit::new(config.limits.recorders),
+            recorder_limit: RecorderLimit::new(config.limits.recorders),
             viewers: Viewers::new(&config.limits, counters.clone()),
             limits: config.limits,
             limit_counters: counters,
@@ -143,14 +143,14 @@ impl AppState {
     }
 
     /// Keeps a place for a recorder of `camera`, if there is one.
-    pub(crate) fn reserve_recorder(&self, camera: &Camera, peer: SocketAddr) -> Option<Recorder> {
-        let Some(permit) = self.recorder_limit.acquire() else {
+    pub(crate) fn reserve_recorder(&self, camera: &Camera, client: &Client) -> Option<Recorder> {
+        let Some(permit) = self.recorder_limit.acquire(client.limited_address()) else {
             self.limit_counters.count(Limit::Recorders);
             return None;
         };
         let log_throttle = self.log_throttle.clone();
         let (name, hub) = (camera.name.clone(), camera.handle.hub());
-        Some(Recorder::new(name, hub, peer, log_throttle, permit))
+        Some(Recorder::new(name, hub, client.peer, log_throttle, permit))
     }
 
     /// Counts a request of a client; returns false if it sends too many in a second.

@@ -131,10 +131,11 @@ fn reserve_recorder(
     camera: &Camera,
 ) -> Result<Recorder, Box<Response<ResponseBody>>> {
     let app = request.app();
-    app.reserve_recorder(camera, request.peer()).ok_or_else(|| {
-        let refusal = Refusal::too_many_recorders(app.limits.recorders, request.peer());
-        Box::new(refusal.log_throttled(app).text())
-    })
+    app.reserve_recorder(camera, request.client())
+        .ok_or_else(|| {
+            let refusal = Refusal::too_many_recorders(app.limits.recorders, request.peer());
+            Box::new(refusal.log_throttled(app).text())
+        })
 }
 
 /// Returns the answer with an endless `content`.

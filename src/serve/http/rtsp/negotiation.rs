@@ -294,7 +294,7 @@ impl Negotiation {
     /// Returns a place for a recorder, or the answer that refuses it.
     fn reserve_recorder(&self, camera: &Camera) -> Result<Recorder, Box<Response>> {
         let (app, peer) = (&self.app, self.client.peer);
-        app.reserve_recorder(camera, peer).ok_or_else(|| {
+        app.reserve_recorder(camera, &self.client).ok_or_else(|| {
             no_place(app, Refusal::too_many_recorders(app.limits.recorders, peer)).into()
         })
     }
