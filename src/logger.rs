@@ -137,7 +137,7 @@ impl Logger {
 
 /// Logs a warning that clients can cause at will, as far as `throttle` allows it.
 pub fn warn_throttled(throttle: &Mutex<LogThrottle>, words: &str) {
-    // Clients choose how long their Origin is.
+    // Clients choose parts of it, such as their Origin.
     let words = truncated(words, CLIENT_LINE_BYTES);
     let mut throttle = throttle.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(line) = throttle.note(words, Timestamp::now()) {

@@ -91,7 +91,7 @@ pub struct HubStats {
     pub other_publisher: Option<OtherPublisher>,
     /// Pictures published since the start.
     pub frames: u64,
-    /// Frames skipped on congested links, over all viewers.
+    /// Frames skipped on congested links, over all viewers, and those that lossless subscribers lost.
     pub frames_skipped: u64,
     /// Frames of the camera that were lost on the way here, or not encoded in time.
     pub frames_dropped: u64,

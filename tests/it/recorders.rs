@@ -65,7 +65,7 @@ fn counter(server: &Server, name: &str) -> u64 {
     server.status()["cameras"][0][name].as_u64().unwrap()
 }
 
-/// Waits for so many frames, which nobody reads.
+/// Waits until the camera has sent this number of frames, which nobody reads.
 fn pause(server: &Server, frames: u64) {
     let until = counter(server, "frames") + frames;
     server.wait_for("frames", |camera| camera["frames"].as_u64() >= Some(until));

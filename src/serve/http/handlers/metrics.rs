@@ -44,7 +44,7 @@ const CAMERA_METRICS: [Metric; 11] = [
     (
         "berrymse_frames_skipped_total",
         "counter",
-        "Frames not sent to viewers on congested links, over all viewers.",
+        "Frames not sent to viewers on congested links or to recorders that did not read.",
         |s| Some(s.frames_skipped as f64),
     ),
     (
